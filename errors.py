@@ -1,0 +1,189 @@
+"""Everything that apportion raises, as one tree.
+
+ApportionError
+  UsageError              the caller can mend it; the command line exits with 2
+    DevSetError           a line of a dev set cannot be read
+    GraphError            a graph is not valid
+    PlanError             a plan does not belong to its graph, or a value is not admitted
+    UnknownName           a model, knob, edge, metric or node kind that does not exist
+    PoolError             a pool file or a model card is not valid, or a key is missing
+    StoreError            a database cannot be opened or written
+  Infeasible              no plan fits under the cap; exit 3
+  BudgetBreach            a model charged more than its reservation; exit 4
+  CapReached              a reservation did not fit and nothing could be released
+  CallFailed              one attempt at a model failed, with a typed status
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .records.status import Status
+    from .records.usage import Usage
+
+__all__ = [
+    "ApportionError",
+    "BudgetBreach",
+    "CallFailed",
+    "CapReached",
+    "DevSetError",
+    "GraphError",
+    "Infeasible",
+    "PlanError",
+    "PoolError",
+    "StoreError",
+    "UnknownName",
+    "UsageError",
+]
+
+
+class ApportionError(Exception):
+    """The root of all errors of this package."""
+
+
+class UsageError(ApportionError):
+    """Bad input: the message names the place and the remedy."""
+
+
+class DevSetError(UsageError):
+    """A line of a dev set cannot be read.
+
+    Args:
+        path: the file.
+        line: the line, counted from 1.
+        field: the field at fault, or an empty string where the whole line is.
+        reason: what is wrong and how to mend it.
+    """
+
+    def __init__(self, path: str, line: int, field: str, reason: str) -> None:
+        self.path = path
+        self.line = line
+        self.field = field
+        self.reason = reason
+        where = f"{path}:{line}" + (f", field {field!r}" if field else "")
+        super().__init__(f"{where}: {reason}")
+
+
+class GraphError(UsageError):
+    """A graph is not valid; the message names the node or the edge."""
+
+
+class PlanError(UsageError):
+    """A plan does not belong to its graph, or a value in it is not admitted."""
+
+
+class UnknownName(UsageError):
+    """A name that does not exist, with the nearest that does.
+
+    Args:
+        what: the kind of thing, for example "model".
+        name: what was asked for.
+        known: the names that exist.
+    """
+
+    def __init__(self, what: str, name: str, known: Iterable[str]) -> None:
+        self.what = what
+        self.name = name
+        self.known = tuple(sorted(known))
+        near = get_close_matches(name, self.known, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(self.known) or 'none'}"
+        super().__init__(f"unknown {what} {name!r}; {hint}")
+
+
+class PoolError(UsageError):
+    """A pool file or a model card is not valid, or an API key is missing."""
+
+
+class StoreError(UsageError):
+    """A database cannot be opened or written."""
+
+
+class Infeasible(ApportionError):
+    """No plan fits under the cap; nothing was called.
+
+    Args:
+        cap: the cap that was given, in `unit`.
+        min_cap: the smallest cap that the cheapest plan needs, in `unit`.
+        unit: tokens, weighted or usd.
+        largest_term: what takes most of `min_cap`, for example "output cap of node 'solve'".
+    """
+
+    def __init__(self, cap: float, min_cap: float, unit: str, largest_term: str) -> None:
+        self.cap = cap
+        self.min_cap = min_cap
+        self.unit = unit
+        self.largest_term = largest_term
+        super().__init__(
+            f"no plan fits: the cap is {cap:,g} {unit}, the cheapest plan needs {min_cap:,g} in the worst case; "
+            f"the largest term is {largest_term}. Raise the cap to at least {min_cap:,g} or lower that term."
+        )
+
+
+class BudgetBreach(ApportionError):
+    """A model charged more than was reserved for the call, so its cap cannot be relied on.
+
+    Args:
+        model: the model's name in the pool.
+        reserved: tokens reserved for the call.
+        reported: tokens that the endpoint reported.
+    """
+
+    def __init__(self, model: str, reserved: int, reported: int) -> None:
+        self.model = model
+        self.reserved = reserved
+        self.reported = reported
+        super().__init__(
+            f"model {model!r} reported {reported:,} tokens for a call that reserved {reserved:,}: "
+            "its endpoint ignores the output cap or its card bounds the prompt too low. "
+            "No further call is sent to it; mend output_cap, template_tokens or exact_tokenizer in its card."
+        )
+
+
+class CapReached(ApportionError):
+    """A reservation did not fit, and no reservation in flight could be released.
+
+    Args:
+        account: the account whose cap is in the way.
+        needed: what the reservation asked for, in the account's smallest unit.
+        free: what was left.
+    """
+
+    def __init__(self, account: str, needed: int, free: int) -> None:
+        self.account = account
+        self.needed = needed
+        self.free = free
+        super().__init__(f"account {account!r} has {free:,} left, the call needs {needed:,}")
+
+
+class CallFailed(ApportionError):
+    """One attempt at a model failed.
+
+    Args:
+        status: what kind of failure it was.
+        reason: one line for people.
+        usage: what the provider reported, where it did.
+        billed: False only where it is certain that nothing was billed (refused before work began).
+        retryable: whether a new attempt may succeed.
+        retry_after: seconds that the provider asked to wait, where it did.
+    """
+
+    def __init__(
+        self,
+        status: Status,
+        reason: str,
+        *,
+        usage: Usage | None = None,
+        billed: bool = True,
+        retryable: bool = False,
+        retry_after: float | None = None,
+    ) -> None:
+        self.status = status
+        self.reason = reason
+        self.usage = usage
+        self.billed = billed
+        self.retryable = retryable
+        self.retry_after = retry_after
+        super().__init__(f"{status.value}: {reason}")

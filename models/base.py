@@ -1,0 +1,36 @@
+"""The seam between apportion and whatever completes text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from .card import ModelCard
+from .request import ChatMessage, Reply, Request
+
+__all__ = ["Model"]
+
+
+class Model(Protocol):
+    """Something that completes a request.
+
+    Only the metered caller calls `complete`; nodes cannot reach it. One call of `complete` is one attempt: a model
+    never retries by itself, because each attempt needs a reservation of its own. It may be called many times at once.
+    """
+
+    @property
+    def card(self) -> ModelCard:
+        """What is known of it."""
+
+    async def complete(self, request: Request) -> Reply:
+        """One attempt.
+
+        Raises:
+            CallFailed: with a typed status; `billed=False` only where it is certain that nothing was billed.
+        """
+
+    def count_tokens(self, messages: Sequence[ChatMessage]) -> int | None:
+        """The exact number of prompt tokens, template included, or None where only bytes can be counted."""
+
+    async def aclose(self) -> None:
+        """Lets go of connections; the model may be used again afterwards."""

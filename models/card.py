@@ -1,0 +1,92 @@
+"""What is known of a model."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ..records.usage import Amount, Usage
+
+__all__ = ["ModelCard"]
+
+
+class ModelCard(BaseModel):
+    """What the ledger, the nodes and the optimizer need to know of a model before they call it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(min_length=1)
+    """The name that graphs and plans use."""
+    kind: Literal["standard", "reasoning"] = "standard"
+    """Whether it was made to think before it answers."""
+    dialect: str = "chat"
+    """How nodes speak to it: chat (plain English messages) or pocket (the embedded models' shorthand)."""
+    provider: str = "openai"
+    """For the trace: who serves it."""
+    served_as: str = ""
+    """The name that the endpoint knows it by; empty means `name`."""
+    revision: str = ""
+    """Version of the weights or deployment; part of the cache key."""
+    context_tokens: int = Field(default=8192, gt=0)
+    """Prompt and completion together."""
+    max_output_tokens: int = Field(default=4096, gt=0)
+    """The most that one reply may have."""
+    weight: float = Field(default=1.0, gt=0)
+    """Weighted tokens per token, for caps in the unit `weighted`; for example millions of FLOPs per token."""
+    input_usd_per_million: float = Field(default=0.0, ge=0)
+    output_usd_per_million: float = Field(default=0.0, ge=0)
+    output_cap: Literal["max_completion_tokens", "max_tokens", "ignored"] = "max_completion_tokens"
+    """The request field by which the endpoint caps its output; "ignored" means it has none, and such a model is refused."""
+    output_slack_tokens: int = Field(default=0, ge=0)
+    """How many tokens the endpoint may write past the cap, for example with speculative decoding."""
+    tokenizer: str = ""
+    """The name of its tiktoken encoding, "pocket", or empty where it is not known."""
+    exact_tokenizer: bool = False
+    """Whether counts by `tokenizer` are exact, so that prompts are bounded by count and not by bytes."""
+    template_tokens: int = Field(default=16, ge=0)
+    """What the chat template adds to a prompt."""
+    message_tokens: int = Field(default=8, ge=0)
+    """What the chat template adds to each message."""
+    temperature: bool = True
+    """Whether the endpoint takes a temperature; some reasoning models refuse one."""
+    seed: bool = True
+    """Whether the endpoint takes a seed."""
+    logprobs: bool = False
+    """Whether the endpoint returns log-probabilities."""
+    json_schema: bool = False
+    """Whether the endpoint can hold the reply to a JSON schema."""
+    reasoning_efforts: tuple[str, ...] = ()
+    """The values of reasoning_effort that it takes."""
+    concurrency: int = Field(default=16, gt=0)
+    """The most calls at once."""
+    requests_per_minute: int | None = Field(default=None, gt=0)
+    timeout_seconds: float = Field(default=120.0, gt=0)
+    """Per attempt."""
+    attempts: int = Field(default=4, gt=0)
+    """The most attempts at one call; each has its own reservation."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Identifies what answers, for the cache key: provider, served name, revision and dialect."""
+        content = "\x1f".join((self.provider, self.served_as or self.name, self.revision, self.dialect))
+        return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+    @property
+    def costs_money(self) -> bool:
+        """Whether a token has a price."""
+        return self.input_usd_per_million > 0 or self.output_usd_per_million > 0
+
+    def amount(self, input_tokens: int, output_tokens: int) -> Amount:
+        """Tokens in all three units, rounded up, so that sums of bounds stay bounds."""
+        tokens = input_tokens + output_tokens
+        weighted = tokens * round(self.weight * 1_000_000)
+        picodollars = input_tokens * round(self.input_usd_per_million * 1_000_000) + output_tokens * round(
+            self.output_usd_per_million * 1_000_000
+        )
+        return Amount(tokens=tokens, weighted=weighted, usd=-(-picodollars // 1000))
+
+    def charge(self, usage: Usage) -> Amount:
+        """What a reply with this usage costs."""
+        return self.amount(usage.input_tokens, usage.output_tokens)

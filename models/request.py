@@ -1,0 +1,102 @@
+"""What is asked of a model, and what it answers."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+from ..records.usage import Usage
+
+__all__ = ["ChatMessage", "FinishReason", "Reply", "Request"]
+
+FinishReason = Literal["stop", "length", "content_filter"]
+
+
+@dataclass(frozen=True, slots=True)
+class ChatMessage:
+    """One message of a conversation."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One completion that a node wants. One request is one sample."""
+
+    model: str
+    """The model's name in the pool."""
+    messages: tuple[ChatMessage, ...]
+    max_output_tokens: int
+    """The most the model may write, hidden reasoning included."""
+    temperature: float = 0.0
+    seed: int = 0
+    sample: int = 0
+    """Which sample of the same request this is; part of the content address, so 16 stored samples answer any n <= 16."""
+    stop: tuple[str, ...] = ()
+    """Texts that end the completion; they are not part of the reply."""
+    logprobs: bool = False
+    """Whether to ask for the mean log-probability and the entropy of the first token."""
+    reasoning_effort: str = ""
+    """For models with hidden reasoning; empty means the model's own default."""
+    response_schema: str = ""
+    """JSON schema (canonical JSON text) that the reply must follow, where the card says that the model can."""
+
+    def key(self, fingerprint: str) -> str:
+        """The content address under which the reply is cached.
+
+        Args:
+            fingerprint: of the model behind the name, so that a renamed or replaced model misses.
+        """
+        content = json.dumps(
+            [
+                fingerprint,
+                [[m.role, m.content] for m in self.messages],
+                self.max_output_tokens,
+                self.temperature,
+                self.seed,
+                self.sample,
+                self.stop,
+                self.logprobs,
+                self.reasoning_effort,
+                self.response_schema,
+            ],
+            ensure_ascii=False,
+            separators=(",", ":"),
+        )
+        return hashlib.sha256(content.encode()).hexdigest()
+
+    def with_sample(self, sample: int) -> Request:
+        """The same request, another draw."""
+        return replace(self, sample=sample)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A model's answer to one request."""
+
+    text: str
+    finish_reason: FinishReason
+    usage: Usage | None
+    """None where the endpoint reported none, or nothing credible; the call is then charged at its bound."""
+    mean_logprob: float | None = None
+    """Mean log-probability (nats) of the tokens written, at temperature 1."""
+    first_token_entropy: float | None = None
+    """Entropy (nats) of the distribution of the first token written, at temperature 1."""
+    reasoning: str = ""
+    """Reasoning text that the endpoint returned apart from the answer."""
+    response_model: str = ""
+    response_id: str = ""
+
+    def to_json(self) -> str:
+        """The reply as it is cached."""
+        return json.dumps(asdict(self), ensure_ascii=False, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, payload: str) -> Reply:
+        """Reads what `to_json` wrote."""
+        fields: dict[str, Any] = json.loads(payload)
+        usage = fields.pop("usage")
+        return cls(usage=None if usage is None else Usage(**usage), **fields)

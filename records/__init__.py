@@ -1,0 +1,59 @@
+"""The words that all rooms share: tasks, messages, statuses, usage, rows, and the protocols of those who keep them."""
+
+from .message import MESSAGE_BYTES, Candidate, Forward, Message, Part, clip
+from .protocols import LedgerBackend, Recorder, ReplyCache, Short, StudyStore
+from .rows import (
+    AccountRow,
+    Balance,
+    CallRow,
+    Limit,
+    Measure,
+    PlanRow,
+    Reservation,
+    ReservationKind,
+    RunRow,
+    Settlement,
+    SpanRow,
+    StoredReply,
+    StudyRow,
+    TaskRow,
+    TrialRow,
+    Unit,
+)
+from .status import Status
+from .task import Task
+from .usage import ZERO, Amount, Usage
+
+__all__ = [
+    "MESSAGE_BYTES",
+    "ZERO",
+    "AccountRow",
+    "Amount",
+    "Balance",
+    "CallRow",
+    "Candidate",
+    "Forward",
+    "LedgerBackend",
+    "Limit",
+    "Measure",
+    "Message",
+    "Part",
+    "PlanRow",
+    "Recorder",
+    "ReplyCache",
+    "Reservation",
+    "ReservationKind",
+    "RunRow",
+    "Settlement",
+    "Short",
+    "SpanRow",
+    "Status",
+    "StoredReply",
+    "StudyRow",
+    "StudyStore",
+    "Task",
+    "TaskRow",
+    "TrialRow",
+    "Unit",
+    "Usage",
+]

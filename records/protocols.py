@@ -1,0 +1,165 @@
+"""What the lower rooms need from a place that keeps books, without knowing the place.
+
+`budgets.memory` keeps them in memory and `stores` in a database; a conformance suite holds both to this text.
+
+Thread safety: every method may be called from any thread. Order: what one caller hands over is booked in the order
+of its calls. Durability: when `reserve` returns, the reservation is on the books; settlements and trace rows may
+follow a moment later, in order, and `flush` waits for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from .rows import (
+    AccountRow,
+    Balance,
+    CallRow,
+    PlanRow,
+    Reservation,
+    RunRow,
+    Settlement,
+    SpanRow,
+    StoredReply,
+    StudyRow,
+    TaskRow,
+    TrialRow,
+)
+
+__all__ = ["LedgerBackend", "Recorder", "ReplyCache", "Short", "StudyStore"]
+
+
+class Short(Exception):
+    """A reservation did not fit; nothing was taken.
+
+    Args:
+        account_id: the account nearest the root whose limit is in the way.
+        needed: what was asked, in that account's smallest unit.
+        free: what it has left.
+        releasable: how much of its reserved amount belongs to calls in flight and so will come back, at least in part.
+    """
+
+    def __init__(self, account_id: str, needed: int, free: int, releasable: int) -> None:
+        self.account_id = account_id
+        self.needed = needed
+        self.free = free
+        self.releasable = releasable
+        super().__init__(f"account {account_id!r}: {needed:,} needed, {free:,} free, {releasable:,} in flight")
+
+
+class LedgerBackend(Protocol):
+    """The books of accounts and reservations.
+
+    Invariant: on every account with a limit, charged + lost + reserved <= limit (paid + reserved <= limit where the
+    account measures paid) at every moment, whatever the concurrency. Settling above the reservation is booked in
+    full, never clamped, and is the only way past a limit; the caller reports it as a breach.
+    """
+
+    def open_account(self, account: AccountRow) -> None:
+        """Adds an account. One that exists keeps its balance; its limit may only be raised or stay.
+
+        Raises:
+            UnknownName: the parent does not exist.
+            UsageError: the account exists with another parent, unit or measure, or with a higher limit.
+        """
+
+    async def reserve(self, reservation: Reservation) -> None:
+        """Takes the amount from the account and every ancestor, or from none.
+
+        `reservation.replaces` names a held allowance that is given back in the same step.
+
+        Raises:
+            Short: it does not fit.
+            UnknownName: no such account, or no such open allowance.
+        """
+
+    def settle(self, settlement: Settlement, call: CallRow | None = None, reply: StoredReply | None = None) -> None:
+        """Ends a reservation exactly once and books the call and the cached reply with it, all or nothing.
+
+        Synchronous, so that a cancelled task can settle. A second settlement of the same reservation is ignored.
+        """
+
+    def balance(self, account_id: str) -> Balance:
+        """Where the account stands, everything handed over so far included.
+
+        Raises:
+            UnknownName: no such account.
+        """
+
+    async def wait_for_release(self, account_id: str, seconds: float) -> None:
+        """Returns when a reservation below the account may have been settled, or after `seconds`."""
+
+
+class ReplyCache(Protocol):
+    """Replies by the content of their request."""
+
+    def get(self, request_key: str) -> StoredReply | None:
+        """The reply, or None."""
+
+
+class Recorder(Protocol):
+    """Where traces go. Rows are kept as they are; a row with an id that exists replaces it."""
+
+    def record_task(self, row: TaskRow) -> None:
+        """Keeps a task; one that exists is left as it is."""
+
+    def record_plan(self, row: PlanRow) -> None:
+        """Keeps a plan; one that exists is left as it is."""
+
+    def record_run(self, row: RunRow) -> None:
+        """Keeps a run."""
+
+    def record_span(self, row: SpanRow) -> None:
+        """Keeps a span."""
+
+    def flush(self) -> None:
+        """Waits until everything handed over is on the books."""
+
+
+class StudyStore(LedgerBackend, ReplyCache, Recorder, Protocol):
+    """All the books of a study in one place, so that it can be resumed and inspected."""
+
+    @property
+    def location(self) -> str:
+        """Where it is, for people: a path, or "memory"."""
+
+    @property
+    def owner(self) -> str:
+        """The id under which this process holds reservations."""
+
+    def record_study(self, row: StudyRow) -> None:
+        """Keeps or replaces a study."""
+
+    def record_trial(self, row: TrialRow) -> None:
+        """Keeps or replaces a trial."""
+
+    def study(self, study_id: str) -> StudyRow | None:
+        """The study, or None."""
+
+    def studies(self) -> Sequence[StudyRow]:
+        """All studies, newest first."""
+
+    def trials(self, study_id: str) -> Sequence[TrialRow]:
+        """The trials of a study in the order in which they began."""
+
+    def runs(self, *, trial_id: str | None = None, limit: int | None = None) -> Sequence[RunRow]:
+        """Runs, newest first, of one trial where it is named."""
+
+    def run(self, run_id: str) -> RunRow | None:
+        """The run, or None."""
+
+    def spans(self, run_id: str) -> Sequence[SpanRow]:
+        """The spans of a run, in order of their start."""
+
+    def calls(self, run_id: str) -> Sequence[CallRow]:
+        """The calls of a run, in order of their start."""
+
+    def plan(self, plan_hash: str) -> PlanRow | None:
+        """The plan, or None."""
+
+    def task(self, task_id: str) -> TaskRow | None:
+        """The task, or None."""
+
+    def close(self) -> None:
+        """Flushes and lets go of the place."""

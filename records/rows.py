@@ -1,0 +1,254 @@
+"""The rows of the books: what is stored of accounts, reservations, calls, spans, runs and studies.
+
+Plain frozen dataclasses, made often and read by machines. Times are seconds since the epoch; amounts are
+`Amount`s; hashes are hexadecimal SHA-256.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from .status import Status
+from .usage import ZERO, Amount, Usage
+
+__all__ = [
+    "AccountRow",
+    "Balance",
+    "CallRow",
+    "Limit",
+    "Measure",
+    "PlanRow",
+    "Reservation",
+    "ReservationKind",
+    "RunRow",
+    "Settlement",
+    "SpanRow",
+    "StoredReply",
+    "StudyRow",
+    "TaskRow",
+    "TrialRow",
+    "Unit",
+]
+
+Unit = Literal["tokens", "weighted", "usd"]
+Measure = Literal["charged", "paid"]
+ReservationKind = Literal["call", "allowance"]
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A ceiling in the smallest unit: tokens, millionths of a weighted token, billionths of a dollar."""
+
+    unit: Unit
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRow:
+    """A node of the tree that is charged."""
+
+    account_id: str
+    parent_id: str | None = None
+    limit: Limit | None = None
+    """None: the account only counts."""
+    measure: Measure = "charged"
+    """charged: cached replies count too (batch, task). paid: they do not (study)."""
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """Where an account stands."""
+
+    charged: Amount = ZERO
+    """Usage of attempts whose reply was used, cached or not."""
+    lost: Amount = ZERO
+    """Reservations of unknown outcome, and discarded attempts."""
+    paid: Amount = ZERO
+    """The uncached part of `charged`, plus `lost`."""
+    reserved: Amount = ZERO
+    """Calls in flight and allowances held."""
+    in_flight: int = 0
+    """How many reservations of kind "call" are open below this account."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """An upper bound taken from an account and all its ancestors before a call."""
+
+    reservation_id: str
+    account_id: str
+    amount: Amount
+    owner: str
+    """The process that holds it; when it dies the reservation is lost, never freed."""
+    kind: ReservationKind = "call"
+    cached: bool = False
+    """True for a reply from the cache: accounts that measure paid are not touched."""
+    replaces: str | None = None
+    """A held allowance that is given back in the same step, so that its room serves this reservation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """The end of a reservation; the second settlement of one reservation changes nothing."""
+
+    reservation_id: str
+    charged: Amount = ZERO
+    lost: Amount = ZERO
+
+
+@dataclass(frozen=True, slots=True)
+class CallRow:
+    """One attempt at a model, named after OpenTelemetry's gen_ai attributes where there is one."""
+
+    call_id: str
+    run_id: str
+    span_id: str
+    reservation_id: str
+    attempt: int
+    """Counted from 1 within one logical call."""
+    request_key: str
+    """The content address of the request, see `StoredReply`."""
+    request_model: str
+    operation_name: str
+    """"chat" for models called by messages."""
+    provider_name: str
+    request_max_tokens: int
+    request_temperature: float
+    request_seed: int | None
+    sample_index: int
+    request_messages: str
+    """JSON; stored by content hash."""
+    started_at: float
+    ended_at: float
+    outcome: Status
+    bound: Amount
+    """The upper bound computed for the request; what was reserved."""
+    charged: Amount = ZERO
+    lost: Amount = ZERO
+    cached: bool = False
+    usage: Usage | None = None
+    """As reported; None where it was missing or not credible."""
+    response_model: str = ""
+    response_id: str = ""
+    finish_reason: str = ""
+    output_text: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredReply:
+    """A reply in the cache, under the hash of the canonical JSON of its request (model fingerprint, messages,
+    decoding settings, output cap, sample index; never the number of samples)."""
+
+    request_key: str
+    payload: str
+    """JSON that the models room writes and reads."""
+    charged: Amount
+    """What it cost when it was made, charged again at each use."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpanRow:
+    """One execution of a node in a run."""
+
+    span_id: str
+    run_id: str
+    node: str
+    kind: str
+    round: int
+    """Of a loop, from 0."""
+    part: str
+    """The sub-question that it worked on, or an empty string."""
+    started_at: float
+    ended_at: float
+    status: Status
+    charged: Amount
+    lost: Amount
+    answer: str = ""
+    reason: str = ""
+    events: str = "[]"
+    """JSON: what the node recorded of its own doing."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """A task run under a plan."""
+
+    run_id: str
+    trial_id: str | None
+    task_id: str
+    plan_hash: str
+    graph_hash: str
+    account_id: str
+    started_at: float
+    ended_at: float
+    status: Status
+    stop_reason: str
+    answer: str
+    score: float | None
+    """In [0, 1]; None where there is no gold answer. A failure scores 0."""
+    charged: Amount
+    lost: Amount
+    latency: float
+    """Seconds along the critical path over the spans."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRow:
+    """A task as it was when it ran."""
+
+    task_id: str
+    family: str
+    content: str
+    """JSON of the `Task`."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRow:
+    """A plan, with the picture of its graph so that a viewer needs no code."""
+
+    plan_hash: str
+    graph_hash: str
+    content: str
+    """JSON of the `Plan`."""
+    drawing: str
+    """Mermaid."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrialRow:
+    """A plan measured on some tasks."""
+
+    trial_id: str
+    study_id: str
+    plan_hash: str
+    part: str
+    """fit, validation or test."""
+    rung: int
+    tasks: int
+    score: float
+    coverage: float
+    """The share of tasks with an answer to grade."""
+    charged: Amount
+    """Total over the tasks."""
+    lost: Amount
+    state: str
+    """running, complete, eliminated."""
+
+
+@dataclass(frozen=True, slots=True)
+class StudyRow:
+    """A search as a whole. Its id is a hash of its arguments, so that starting it again resumes it."""
+
+    study_id: str
+    graph_hash: str
+    account_id: str
+    arguments: str
+    """JSON."""
+    created_at: float
+    state: str
+    """running, complete."""
+    test_reads: int = 0
+    """How often the test part was read."""

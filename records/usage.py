@@ -1,0 +1,53 @@
+"""What a call used, and what that amounts to in each unit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["ZERO", "Amount", "Usage"]
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one reply, as reported or counted."""
+
+    input_tokens: int
+    """Prompt tokens, cached ones included."""
+    output_tokens: int
+    """Completion tokens, hidden reasoning included."""
+    reasoning_tokens: int = 0
+    """The part of `output_tokens` that was hidden reasoning."""
+    cached_input_tokens: int = 0
+    """The part of `input_tokens` that the provider read from its own cache; counted in full."""
+    estimated: bool = False
+    """True where a share of a joint usage record was split among samples."""
+
+    @property
+    def total_tokens(self) -> int:
+        """Prompt and completion together."""
+        return self.input_tokens + self.output_tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """A quantity of compute in all three units, as whole numbers so that sums are exact."""
+
+    tokens: int = 0
+    """Raw tokens."""
+    weighted: int = 0
+    """Millionths of a weighted token (the card's weight per token)."""
+    usd: int = 0
+    """Billionths of a dollar."""
+
+    def __add__(self, other: Amount) -> Amount:
+        return Amount(self.tokens + other.tokens, self.weighted + other.weighted, self.usd + other.usd)
+
+    def __sub__(self, other: Amount) -> Amount:
+        return Amount(self.tokens - other.tokens, self.weighted - other.weighted, self.usd - other.usd)
+
+    def exceeds(self, other: Amount) -> bool:
+        """Whether any unit is above the same unit of `other`."""
+        return self.tokens > other.tokens or self.weighted > other.weighted or self.usd > other.usd
+
+
+ZERO = Amount()
