@@ -1,0 +1,125 @@
+"""How nodes speak to a model: a dialect turns what a node wants into messages, and reads the reply."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+from ...models.request import ChatMessage
+from ...records.message import Part
+
+__all__ = ["Ask", "Decomposition", "Dialect", "Prompt", "Round", "SearchStep", "Step", "Style"]
+
+
+class Style(str, Enum):
+    """How a solver is to answer; a knob."""
+
+    DIRECT = "direct"
+    """The answer only."""
+    DRAFT = "draft"
+    """Steps of a few words each, then the answer (Chain of Draft, Xu et al. 2025)."""
+    THINK = "think"
+    """Step by step, then the answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A question as a node passes it to a dialect."""
+
+    question: str
+    instructions: str = ""
+    """How to read the question, for models that were not made for its family."""
+    passages: tuple[str, ...] = ()
+    """Context of the task and evidence found upstream."""
+    notes: tuple[str, ...] = ()
+    """Other nodes' answers or objections, one a line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What to send."""
+
+    messages: tuple[ChatMessage, ...]
+    stop: tuple[str, ...] = ()
+    response_schema: str = ""
+    """Canonical JSON schema, for models that can hold to one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decomposition:
+    """A question split into parts."""
+
+    parts: tuple[Part, ...]
+    combine: str
+    """A question in which `{p1}` stands for the answer of part p1, and so on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One finished round of a search."""
+
+    query: str
+    passages: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SearchStep:
+    """What the model wants next: another query, or to answer. Exactly one of the two is set."""
+
+    query: str = ""
+    answer: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step of somebody's reasoning, as a question that can be solved anew."""
+
+    question: str
+    claimed: str
+    """What the reasoning says the answer is."""
+
+
+class Dialect(Protocol):
+    """The prompts of all roles for one way of speaking, and the readers of their replies.
+
+    A reader returns None where the text cannot be read; the node then reports a parse error. Readers treat text as
+    data: nothing in it is ever evaluated.
+    """
+
+    def solve(self, ask: Ask, style: Style) -> Prompt:
+        """Asks for an answer."""
+
+    def read_answer(self, text: str, style: Style) -> str | None:
+        """The answer in a solver's reply."""
+
+    def decompose(self, ask: Ask, max_parts: int) -> Prompt:
+        """Asks for sub-questions."""
+
+    def read_decomposition(self, text: str) -> Decomposition | None:
+        """The sub-questions in a decomposer's reply; parts are named p1, p2, ... in order."""
+
+    def merge(self, ask: Ask, answers: Sequence[tuple[Part, str]], combine: str) -> Prompt:
+        """Asks for the answer of the whole, given the answers of the parts."""
+
+    def search(self, ask: Ask, rounds: Sequence[Round], *, last: bool) -> Prompt:
+        """Asks for the next query, or for the answer where the passages suffice (always where `last`)."""
+
+    def read_search(self, text: str) -> SearchStep | None:
+        """The query or the answer in a searcher's reply."""
+
+    def formalise(self, ask: Ask, problem: str) -> Prompt:
+        """Asks for a constraint problem; `problem` is the solver's message on the last attempt, or empty."""
+
+    def read_formalisation(self, text: str, ask: Ask) -> str | None:
+        """The constraint problem as JSON of the closed schema in `nodes.symbolic.schema`."""
+
+    def verify(self, ask: Ask, answer: str, reasoning: str) -> Prompt:
+        """Asks whether an answer is right."""
+
+    def read_verdict(self, text: str) -> float | None:
+        """The probability that the answer is right, in [0, 1]."""
+
+    def steps(self, reasoning: str) -> tuple[Step, ...]:
+        """The steps of a reasoning text that can be solved anew one by one; empty where none can be told apart."""
