@@ -1,1 +1,1 @@
-""""""
+"""Graphs, plans and spaces, and running one task."""

@@ -38,7 +38,7 @@ class ModelCard(BaseModel):
     input_usd_per_million: float = Field(default=0.0, ge=0)
     output_usd_per_million: float = Field(default=0.0, ge=0)
     output_cap: Literal["max_completion_tokens", "max_tokens", "ignored"] = "max_completion_tokens"
-    """The request field by which the endpoint caps its output; "ignored" means it has none, and such a model is refused."""
+    """The request field by which the endpoint caps its output; a model where it is "ignored" is refused."""
     output_slack_tokens: int = Field(default=0, ge=0)
     """How many tokens the endpoint may write past the cap, for example with speculative decoding."""
     tokenizer: str = ""

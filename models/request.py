@@ -34,7 +34,7 @@ class Request:
     temperature: float = 0.0
     seed: int = 0
     sample: int = 0
-    """Which sample of the same request this is; part of the content address, so 16 stored samples answer any n <= 16."""
+    """Which draw of the same request this is; part of the content address, so 16 stored samples answer any n <= 16."""
     stop: tuple[str, ...] = ()
     """Texts that end the completion; they are not part of the reply."""
     logprobs: bool = False

@@ -1,1 +1,1 @@
-""""""
+"""The kinds of node, how they speak to models, and how they vote."""

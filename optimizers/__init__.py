@@ -1,1 +1,1 @@
-""""""
+"""Measuring plans, searching among them, and reporting what was found."""

@@ -56,4 +56,5 @@ __all__ = [
     "TrialRow",
     "Unit",
     "Usage",
+    "clip",
 ]

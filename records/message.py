@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from enum import Enum
+from enum import StrEnum
 
 from .status import Status
 
@@ -13,7 +13,7 @@ MESSAGE_BYTES = 8192
 """The most that a message forwards when its edge forwards it in full, in bytes of UTF-8."""
 
 
-class Forward(str, Enum):
+class Forward(StrEnum):
     """What an edge lets through; the size of it decides what the reader's prompt costs."""
 
     FULL = "full"

@@ -113,6 +113,9 @@ class Recorder(Protocol):
     def record_span(self, row: SpanRow) -> None:
         """Keeps a span."""
 
+    def record_call(self, row: CallRow) -> None:
+        """Keeps a call whose reservation is on other books, such as a reply from the cache."""
+
     def flush(self) -> None:
         """Waits until everything handed over is on the books."""
 

@@ -139,8 +139,11 @@ class CallRow:
 
 @dataclass(frozen=True, slots=True)
 class StoredReply:
-    """A reply in the cache, under the hash of the canonical JSON of its request (model fingerprint, messages,
-    decoding settings, output cap, sample index; never the number of samples)."""
+    """A reply in the cache.
+
+    Its key is the hash of the canonical JSON of its request: model fingerprint, messages, decoding settings, output
+    cap, sample index; never the number of samples.
+    """
 
     request_key: str
     payload: str

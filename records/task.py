@@ -21,7 +21,7 @@ class Task(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     question: str = Field(min_length=1, max_length=200_000)
-    """What is asked. This text, and nothing else of the task, reaches a model unless `context` or `instructions` say so."""
+    """What is asked. Of the task, only this text, `context` and `instructions` reach a model."""
     gold: str = ""
     """The right answer, in the form that the metric expects; empty where none is known."""
     family: str = "default"

@@ -1,1 +1,1 @@
-""""""
+"""Prompts by dialect."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from typing import Protocol
 
 from ...models.request import ChatMessage
@@ -13,7 +13,7 @@ from ...records.message import Part
 __all__ = ["Ask", "Decomposition", "Dialect", "Prompt", "Round", "SearchStep", "Step", "Style"]
 
 
-class Style(str, Enum):
+class Style(StrEnum):
     """How a solver is to answer; a knob."""
 
     DIRECT = "direct"

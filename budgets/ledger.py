@@ -1,0 +1,93 @@
+"""The only way to a model: reserve an upper bound, call, settle."""
+
+from __future__ import annotations
+
+import uuid
+
+from ..errors import CapReached
+from ..records.protocols import LedgerBackend, Short
+from ..records.rows import AccountRow, Balance, CallRow, Limit, Measure, Reservation, Settlement, StoredReply
+from ..records.usage import Amount
+
+__all__ = ["Ledger"]
+
+_POLL_SECONDS = 0.25
+"""How long to wait for another process's settlement before asking again."""
+
+
+class Ledger:
+    """Accounts and reservations over a backend, with the waiting that fairness asks for.
+
+    Args:
+        backend: where the books are kept.
+        owner: the id under which this process holds reservations.
+    """
+
+    def __init__(self, backend: LedgerBackend, owner: str) -> None:
+        self._backend = backend
+        self._owner = owner
+
+    @property
+    def backend(self) -> LedgerBackend:
+        """Where the books are kept."""
+        return self._backend
+
+    def open(
+        self,
+        account_id: str,
+        *,
+        parent: str | None = None,
+        limit: Limit | None = None,
+        measure: Measure = "charged",
+        label: str = "",
+    ) -> str:
+        """Opens an account, or finds it again, and returns its id."""
+        self._backend.open_account(AccountRow(account_id, parent, limit, measure, label))
+        return account_id
+
+    async def reserve(
+        self, account_id: str, amount: Amount, *, cached: bool = False, replaces: str | None = None
+    ) -> str:
+        """Reserves for a call and returns the reservation's id.
+
+        Where the amount does not fit now but calls in flight may give room back, waits for them.
+
+        Raises:
+            CapReached: it does not fit, and nothing can be released.
+        """
+        return await self._take(Reservation(_new_id(), account_id, amount, self._owner, "call", cached, replaces))
+
+    async def hold(self, account_id: str, amount: Amount) -> str:
+        """Holds an allowance that no other call can take, and returns its id.
+
+        Raises:
+            CapReached: it does not fit.
+        """
+        return await self._take(Reservation(_new_id(), account_id, amount, self._owner, "allowance"))
+
+    def settle(self, settlement: Settlement, call: CallRow | None = None, reply: StoredReply | None = None) -> None:
+        """Ends a reservation; the second time nothing happens."""
+        self._backend.settle(settlement, call, reply)
+
+    def release(self, reservation_id: str) -> None:
+        """Ends a reservation of which it is certain that nothing was billed."""
+        self._backend.settle(Settlement(reservation_id))
+
+    def balance(self, account_id: str) -> Balance:
+        """Where an account stands."""
+        return self._backend.balance(account_id)
+
+    async def _take(self, reservation: Reservation) -> str:
+        while True:
+            try:
+                await self._backend.reserve(reservation)
+            except Short as short:
+                if short.needed > short.free + short.releasable:
+                    raise CapReached(short.account_id, short.needed, short.free) from None
+                await self._backend.wait_for_release(reservation.account_id, _POLL_SECONDS)
+            else:
+                return reservation.reservation_id
+
+
+def _new_id() -> str:
+    return uuid.uuid4().hex

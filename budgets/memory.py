@@ -1,0 +1,185 @@
+"""The books of accounts and reservations in this process's memory."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from ..errors import UnknownName, UsageError
+from ..records.protocols import Short
+from ..records.rows import AccountRow, Balance, CallRow, Reservation, Settlement, StoredReply
+from ..records.usage import ZERO, Amount
+from .cap import pick
+
+__all__ = ["MemoryLedger"]
+
+
+@dataclass(slots=True)
+class _Account:
+    row: AccountRow
+    parent: _Account | None
+    charged: Amount = ZERO
+    lost: Amount = ZERO
+    paid: Amount = ZERO
+    reserved: Amount = ZERO
+    in_flight: Amount = ZERO
+    calls: int = 0
+
+    def free(self) -> int | None:
+        """What is left in the unit of the limit, or None without a limit."""
+        limit = self.row.limit
+        if limit is None:
+            return None
+        used = self.paid if self.row.measure == "paid" else self.charged + self.lost
+        return limit.value - pick(used, limit.unit) - pick(self.reserved, limit.unit)
+
+    def ancestry(self) -> Iterator[_Account]:
+        account: _Account | None = self
+        while account is not None:
+            yield account
+            account = account.parent
+
+
+@dataclass(slots=True)
+class _Books:
+    accounts: dict[str, _Account] = field(default_factory=dict)
+    open: dict[str, Reservation] = field(default_factory=dict)
+
+
+class MemoryLedger:
+    """A ledger backend without durability, for runs whose caps need not outlive the process.
+
+    Implements `LedgerBackend`. Call rows and replies handed to `settle` are not kept: see `Ledger` for where they go.
+    """
+
+    def __init__(self) -> None:
+        self._books = _Books()
+        self._lock = threading.Lock()
+        self._waiting: list[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = []
+
+    def open_account(self, account: AccountRow) -> None:
+        """See `LedgerBackend.open_account`."""
+        with self._lock:
+            known = self._books.accounts.get(account.account_id)
+            if known is not None:
+                self._check_same(known.row, account)
+                return
+            parent = None if account.parent_id is None else self._account(account.parent_id)
+            self._books.accounts[account.account_id] = _Account(account, parent)
+
+    async def reserve(self, reservation: Reservation) -> None:
+        """See `LedgerBackend.reserve`."""
+        self.reserve_now(reservation)
+
+    def reserve_now(self, reservation: Reservation) -> None:
+        """As `reserve`, for callers that cannot await; memory never waits."""
+        with self._lock:
+            account = self._account(reservation.account_id)
+            held = None
+            if reservation.replaces is not None:
+                held = self._books.open.get(reservation.replaces)
+                if held is None:
+                    raise UnknownName("open allowance", reservation.replaces, ())
+                self._give_back(held)
+            try:
+                self._take(account, reservation)
+            except Short:
+                if held is not None:
+                    self._put(held, +1)
+                raise
+            if held is not None:
+                del self._books.open[held.reservation_id]
+            self._books.open[reservation.reservation_id] = reservation
+
+    def settle(self, settlement: Settlement, call: CallRow | None = None, reply: StoredReply | None = None) -> None:
+        """See `LedgerBackend.settle`."""
+        with self._lock:
+            reservation = self._books.open.pop(settlement.reservation_id, None)
+            if reservation is None:
+                return
+            self._give_back(reservation)
+            paid = settlement.lost if reservation.cached else settlement.charged + settlement.lost
+            for account in self._account(reservation.account_id).ancestry():
+                account.charged += settlement.charged
+                account.lost += settlement.lost
+                account.paid += paid
+            waiting, self._waiting = self._waiting, []
+        for loop, released in waiting:
+            _wake(loop, released)
+
+    def balance(self, account_id: str) -> Balance:
+        """See `LedgerBackend.balance`."""
+        with self._lock:
+            account = self._account(account_id)
+            return Balance(account.charged, account.lost, account.paid, account.reserved, account.calls)
+
+    def knows(self, account_id: str) -> bool:
+        """Whether the account is on these books."""
+        return account_id in self._books.accounts
+
+    async def wait_for_release(self, account_id: str, seconds: float) -> None:
+        """See `LedgerBackend.wait_for_release`."""
+        loop = asyncio.get_running_loop()
+        released: asyncio.Future[None] = loop.create_future()
+        with self._lock:
+            self._waiting.append((loop, released))
+        await asyncio.wait({released}, timeout=seconds)
+        released.cancel()
+
+    def _account(self, account_id: str) -> _Account:
+        try:
+            return self._books.accounts[account_id]
+        except KeyError:
+            raise UnknownName("account", account_id, self._books.accounts) from None
+
+    def _check_same(self, known: AccountRow, asked: AccountRow) -> None:
+        if (known.parent_id, known.measure) != (asked.parent_id, asked.measure) or (
+            (known.limit is None) != (asked.limit is None)
+        ):
+            raise UsageError(f"account {known.account_id!r} exists with another parent, measure or kind of limit")
+        if known.limit is None or asked.limit is None:
+            return
+        if known.limit.unit != asked.limit.unit or asked.limit.value < known.limit.value:
+            raise UsageError(
+                f"account {known.account_id!r} exists with a limit of {known.limit.value:,} {known.limit.unit}; "
+                f"it cannot become {asked.limit.value:,} {asked.limit.unit}"
+            )
+        self._books.accounts[known.account_id].row = asked
+
+    def _take(self, account: _Account, reservation: Reservation) -> None:
+        short: Short | None = None
+        for ancestor in account.ancestry():
+            limit = ancestor.row.limit
+            free = ancestor.free()
+            if limit is None or free is None or (reservation.cached and ancestor.row.measure == "paid"):
+                continue
+            needed = pick(reservation.amount, limit.unit)
+            if needed > free:
+                short = Short(ancestor.row.account_id, needed, free, pick(ancestor.in_flight, limit.unit))
+        if short is not None:
+            raise short
+        self._put(reservation, +1)
+
+    def _give_back(self, reservation: Reservation) -> None:
+        self._put(reservation, -1)
+
+    def _put(self, reservation: Reservation, sign: int) -> None:
+        amount = reservation.amount
+        for account in self._account(reservation.account_id).ancestry():
+            if reservation.cached and account.row.measure == "paid":
+                continue
+            account.reserved = account.reserved + amount if sign > 0 else account.reserved - amount
+            if reservation.kind == "call":
+                account.in_flight = account.in_flight + amount if sign > 0 else account.in_flight - amount
+                account.calls += sign
+
+
+def _wake(loop: asyncio.AbstractEventLoop, released: asyncio.Future[None]) -> None:
+    def set_result() -> None:
+        if not released.done():
+            released.set_result(None)
+
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(set_result)
