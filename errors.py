@@ -12,6 +12,7 @@ ApportionError
   BudgetBreach            a model charged more than its reservation; exit 4
   CapReached              a reservation did not fit and nothing could be released
   CallFailed              one attempt at a model failed, with a typed status
+  ProblemError            a constraint problem, usually written by a model, is not valid
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ __all__ = [
     "Infeasible",
     "PlanError",
     "PoolError",
+    "ProblemError",
     "StoreError",
     "UnknownName",
     "UsageError",
@@ -187,3 +189,7 @@ class CallFailed(ApportionError):
         self.retryable = retryable
         self.retry_after = retry_after
         super().__init__(f"{status.value}: {reason}")
+
+
+class ProblemError(ApportionError):
+    """A constraint problem is not valid; one line that names the constraint and the field, for its writer to mend."""
