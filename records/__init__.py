@@ -1,6 +1,6 @@
 """The words that all rooms share: tasks, messages, statuses, usage, rows, and the protocols of those who keep them."""
 
-from .message import MESSAGE_BYTES, Candidate, Forward, Message, Part, clip
+from .message import ANSWER_BYTES, CANDIDATES, Candidate, Forward, Message, Part
 from .protocols import LedgerBackend, Recorder, ReplyCache, Short, StudyStore
 from .rows import (
     AccountRow,
@@ -22,10 +22,12 @@ from .rows import (
 )
 from .status import Status
 from .task import Task
+from .text import clip, longest_bytes
 from .usage import ZERO, Amount, Usage
 
 __all__ = [
-    "MESSAGE_BYTES",
+    "ANSWER_BYTES",
+    "CANDIDATES",
     "ZERO",
     "AccountRow",
     "Amount",
@@ -57,4 +59,5 @@ __all__ = [
     "Unit",
     "Usage",
     "clip",
+    "longest_bytes",
 ]

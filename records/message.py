@@ -6,27 +6,30 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from .status import Status
+from .text import clip, longest_bytes
 
-__all__ = ["MESSAGE_BYTES", "Candidate", "Forward", "Message", "Part", "clip"]
+__all__ = ["ANSWER_BYTES", "CANDIDATES", "Candidate", "Forward", "Message", "Part"]
 
-MESSAGE_BYTES = 8192
-"""The most that a message forwards when its edge forwards it in full, in bytes of UTF-8."""
+ANSWER_BYTES = 512
+"""The most bytes of an answer that pass an edge."""
+CANDIDATES = 16
+"""The most candidates that pass an edge."""
 
 
 class Forward(StrEnum):
-    """What an edge lets through; the size of it decides what the reader's prompt costs."""
+    """What an edge lets through; it decides what the reader's prompt can cost."""
 
     FULL = "full"
-    """Text, answer, candidates and evidence, cut to `MESSAGE_BYTES`."""
+    """Answer, candidates, evidence and text."""
     ANSWER = "answer"
     """The answer and the candidates' answers only."""
     TRUNCATED = "truncated"
-    """As full, cut to a quarter of `MESSAGE_BYTES`."""
+    """As full, cut to a quarter of its size."""
 
     @property
     def limit(self) -> int:
-        """The most bytes of text, and of evidence, that pass."""
-        return {Forward.FULL: MESSAGE_BYTES, Forward.ANSWER: 512, Forward.TRUNCATED: MESSAGE_BYTES // 4}[self]
+        """The most bytes that pass, counted as `longest_bytes`; the parts of a decomposition excepted."""
+        return {Forward.FULL: 8192, Forward.ANSWER: 1024, Forward.TRUNCATED: 2048}[self]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,34 +74,32 @@ class Message:
     parts: tuple[Part, ...] = ()
     """Sub-questions, from a decomposer."""
     combine: str = ""
-    """How the answers of `parts` make the answer, in the decomposer's words."""
+    """A question in which `{p1}` stands for the answer of part p1, from a decomposer."""
     reason: str = ""
     """One line on why the status is not ok."""
 
     def forwarded(self, policy: Forward) -> Message:
-        """The message as its reader sees it over an edge with this policy."""
-        limit = policy.limit
-        answer = clip(self.answer, 512)
+        """The message as its reader sees it over an edge with this policy, cut to the policy's limit."""
+        room = policy.limit
+        answer = clip(self.answer, min(ANSWER_BYTES, room))
+        room -= longest_bytes(answer)
+        candidates: list[Candidate] = []
+        for candidate in self.candidates[:CANDIDATES]:
+            kept = clip(candidate.answer, min(ANSWER_BYTES, room))
+            room -= longest_bytes(kept)
+            candidates.append(replace(candidate, answer=kept, text=""))
         if policy is Forward.ANSWER:
-            candidates = tuple(replace(c, answer=clip(c.answer, 512), text="") for c in self.candidates)
-            return replace(self, answer=answer, text="", candidates=candidates, evidence=())
-        room = limit
-        evidence = []
+            return replace(self, answer=answer, text="", candidates=tuple(candidates), evidence=())
+        evidence: list[str] = []
         for passage in self.evidence:
             kept = clip(passage, room)
             if not kept:
                 break
+            room -= longest_bytes(kept)
             evidence.append(kept)
-            room -= len(kept.encode())
-        candidates = tuple(replace(c, answer=clip(c.answer, 512), text=clip(c.text, limit)) for c in self.candidates)
-        return replace(
-            self, answer=answer, text=clip(self.text, limit), candidates=candidates, evidence=tuple(evidence)
-        )
-
-
-def clip(text: str, limit: int) -> str:
-    """The longest prefix of `text` that is at most `limit` bytes of UTF-8."""
-    encoded = text.encode()
-    if len(encoded) <= limit:
-        return text
-    return encoded[:limit].decode(errors="ignore")
+        for position, candidate in enumerate(self.candidates[:CANDIDATES]):
+            kept = clip(candidate.text, room)
+            room -= longest_bytes(kept)
+            candidates[position] = replace(candidates[position], text=kept)
+        text = clip(self.text, room)
+        return replace(self, answer=answer, text=text, candidates=tuple(candidates), evidence=tuple(evidence))

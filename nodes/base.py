@@ -1,0 +1,159 @@
+"""What a node is, and what it sees while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from ..errors import PlanError
+from ..models.card import ModelCard
+from ..models.request import Reply, Request
+from ..records.message import Message
+from ..records.task import Task
+from ..records.usage import Amount
+from .knob import ANY_MODEL, Choice
+from .prompts.base import Ask, Dialect
+
+__all__ = ["CallBound", "Context", "Inputs", "Kind", "Node"]
+
+
+class Node(BaseModel):
+    """A step of a graph, as data. Subclasses add fields; a field of type `Knob[...]` can be opened.
+
+    The code that runs a node is found by its kind, see `Kind`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: ClassVar[str]
+    version: ClassVar[int] = 1
+    """Raised when the same settings would behave differently; part of the graph's hash."""
+
+    def open_knobs(self, models: tuple[str, ...]) -> dict[str, tuple[Any, ...]]:
+        """The knobs that are open, with their values in order; `models` are the names in the pool."""
+        found: dict[str, tuple[Any, ...]] = {}
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            if isinstance(value, Choice):
+                found[name] = value.values
+            elif value == ANY_MODEL:
+                found[name] = models
+        return found
+
+    def pinned(self, values: Mapping[str, Any], models: tuple[str, ...]) -> Self:
+        """The same node with its open knobs set.
+
+        Raises:
+            PlanError: a value is missing, or not among those of its knob.
+        """
+        chosen: dict[str, Any] = {}
+        for name, options in self.open_knobs(models).items():
+            if name not in values:
+                raise PlanError(f"knob {name!r} of a {self.kind} node has no value; it may be one of {options}")
+            match = [option for option in options if option == values[name] or _dumped(option) == values[name]]
+            if not match:
+                raise PlanError(f"knob {name!r} of a {self.kind} node cannot be {values[name]!r}; one of {options}")
+            chosen[name] = match[0]
+        return self.model_copy(update=chosen)
+
+    def canonical(self) -> dict[str, Any]:
+        """The node as JSON values, for the graph's hash."""
+        return {"kind": self.kind, "version": self.version, **self.model_dump(mode="json")}
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What one execution of a node is given."""
+
+    task: Task
+    question: str
+    """What this execution is asked: the task's question, or that of a part with the answers it needs filled in."""
+    messages: Mapping[str, Message]
+    """By the name of the node they come from, in the order of the graph, as their edges forward them."""
+    round: int = 0
+    """Of a loop, from 0."""
+    previous: Message | None = None
+    """In the later rounds of a loop: what its checker said of the round before."""
+
+    def evidence(self) -> tuple[str, ...]:
+        """The task's passages and those found upstream, each once."""
+        found = [*self.task.context, *(p for message in self.messages.values() for p in message.evidence)]
+        return tuple(dict.fromkeys(found))
+
+    def ask(self, *, notes: Sequence[str] = ()) -> Ask:
+        """The question as a dialect takes it."""
+        return Ask(self.question, self.task.instructions, self.evidence(), tuple(notes))
+
+
+class Context(Protocol):
+    """All that a node can reach while it runs. It cannot reach a model any other way."""
+
+    @property
+    def node(self) -> str:
+        """The node's name in the graph."""
+
+    @property
+    def resource(self) -> Any:
+        """What the kind's `open` made for this node, or None."""
+
+    @property
+    def allowance(self) -> Amount | None:
+        """What is left for this run right now, allowances held elsewhere excluded; None without a cap."""
+
+    def card(self, model: str) -> ModelCard:
+        """What is known of a model."""
+
+    def dialect(self, model: str) -> Dialect:
+        """How to speak to a model."""
+
+    def bound(self, request: Request) -> Amount:
+        """The most that a request can cost."""
+
+    async def call(self, request: Request) -> Reply:
+        """Completes a request under the ledger.
+
+        Raises:
+            CapReached: it does not fit; whatever the node has by now is its best answer.
+            CallFailed: the model failed, with a typed status.
+        """
+
+    def record(self, event: str, **fields: object) -> None:
+        """Notes what the node did, for the trace; values must be JSON values."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallBound:
+    """The size of a call that a node may make, before anything has run."""
+
+    model: str
+    prompt_bytes: int
+    """Prompt text in bytes, the template's own overhead excepted."""
+    messages: int
+    """How many messages the prompt has."""
+    output_tokens: int
+    times: int = 1
+
+
+NodeT = TypeVar("NodeT", bound=Node)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind(Generic[NodeT]):
+    """A node kind: the settings and the code that belong together. One kind is one file, and one line in `kinds`."""
+
+    config: type[NodeT]
+    run: Callable[[NodeT, Inputs, Context], Awaitable[Message]]
+    """Runs once. It may raise CapReached and CallFailed; the runtime turns them into a message with a status."""
+    worst_case: Callable[[NodeT, Ask, int, Callable[[str], Dialect]], tuple[CallBound, ...]]
+    """All calls that one run may make, from the pinned node, the question, the bytes that its edges may bring, and the
+    dialect by model."""
+    open: Callable[[NodeT], AbstractContextManager[Any]] | None = field(default=None)
+    """Makes what the node keeps between runs, such as an index; entered once per batch of runs."""
+
+
+def _dumped(value: Any) -> Any:
+    return value.model_dump(mode="json") if isinstance(value, BaseModel) else value

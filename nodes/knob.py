@@ -1,0 +1,95 @@
+"""Knobs: settings of a node or an edge that are pinned, or open to the optimizer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, Generic, TypeVar, cast
+
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, model_validator
+from pydantic_core import CoreSchema, core_schema
+
+__all__ = ["ANY_MODEL", "Adaptive", "Choice", "Knob", "adaptive", "choose", "most"]
+
+T = TypeVar("T")
+
+ANY_MODEL = "*"
+"""The value of a model knob that is open to every model of the pool."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice(Generic[T]):
+    """The values of an open knob, in the order in which they were given."""
+
+    values: tuple[T, ...]
+
+
+def choose(*values: T) -> T:
+    """Opens a knob: the optimizer picks one of the values. The first is the default.
+
+    The return type is that of the values, so that `Solver(samples=choose(1, 3, 5))` type-checks as a number would.
+
+    Raises:
+        ValueError: no value, or the same value twice.
+    """
+    if not values:
+        raise ValueError("choose() needs at least one value")
+    if any(value in values[:position] for position, value in enumerate(values)):
+        raise ValueError(f"choose() got the same value twice: {values}")
+    return cast(T, Choice(values))
+
+
+class Adaptive(BaseModel):
+    """A knob value that decides within bounds while the node runs; it is measured like any other value."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    low: int = Field(ge=0)
+    high: int = Field(ge=1)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Adaptive:
+        if self.low > self.high:
+            raise ValueError(f"adaptive({self.low}, {self.high}): the first bound is above the second")
+        return self
+
+
+def adaptive(low: int, high: int) -> Any:
+    """At least `low` and at most `high`, as the node's own stop rule says; returns an `Adaptive`.
+
+    Typed as Any so that `choose(1, 3, adaptive(1, 4))` fits a field of type `Knob[int | Adaptive]`.
+    """
+    return Adaptive(low=low, high=high)
+
+
+def most(value: int | Adaptive) -> int:
+    """The most that a fixed or adaptive count can become."""
+    return value.high if isinstance(value, Adaptive) else value
+
+
+class _KnobSchema:
+    """Lets a field take one value of its type or a choice of several."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        def validate(value: Any, inner: Callable[[Any], Any]) -> Any:
+            if isinstance(value, dict) and set(value) == {"choose"}:
+                value = Choice(tuple(value["choose"]))
+            if isinstance(value, Choice):
+                return Choice(tuple(inner(option) for option in value.values))
+            return inner(value)
+
+        return core_schema.no_info_wrap_validator_function(
+            validate,
+            handler(source),
+            serialization=core_schema.plain_serializer_function_ser_schema(_to_json),
+        )
+
+
+def _to_json(value: Any) -> Any:
+    if isinstance(value, Choice):
+        return {"choose": [_to_json(option) for option in value.values]}
+    return value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+
+
+Knob = Annotated[T, _KnobSchema()]
+"""`Knob[int]` is a field that holds an int, or a `Choice` of ints until a plan pins it."""
