@@ -84,7 +84,11 @@ class Ledger:
             except Short as short:
                 if short.needed > short.free + short.releasable:
                     raise CapReached(short.account_id, short.needed, short.free) from None
-                await self._backend.wait_for_release(reservation.account_id, _POLL_SECONDS)
+                await self._backend.wait_for_release(short.account_id, _POLL_SECONDS)
+            except BaseException:
+                # The reservation may have been booked before the caller was cancelled; nothing was sent under it.
+                self._backend.settle(Settlement(reservation.reservation_id))
+                raise
             else:
                 return reservation.reservation_id
 

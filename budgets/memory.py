@@ -51,7 +51,7 @@ class _Books:
 class MemoryLedger:
     """A ledger backend without durability, for runs whose caps need not outlive the process.
 
-    Implements `LedgerBackend`. Call rows and replies handed to `settle` are not kept: see `Ledger` for where they go.
+    Implements `LedgerBackend`. It keeps no call rows and no replies; `MemoryStore` does.
     """
 
     def __init__(self) -> None:
@@ -94,11 +94,15 @@ class MemoryLedger:
             self._books.open[reservation.reservation_id] = reservation
 
     def settle(self, settlement: Settlement, call: CallRow | None = None, reply: StoredReply | None = None) -> None:
-        """See `LedgerBackend.settle`."""
+        """See `LedgerBackend.settle`; call rows and replies are not kept here."""
+        self.settled(settlement)
+
+    def settled(self, settlement: Settlement) -> bool:
+        """As `settle`; False where the reservation was not open, so that nothing was booked."""
         with self._lock:
             reservation = self._books.open.pop(settlement.reservation_id, None)
             if reservation is None:
-                return
+                return False
             self._give_back(reservation)
             paid = settlement.lost if reservation.cached else settlement.charged + settlement.lost
             for account in self._account(reservation.account_id).ancestry():
@@ -108,6 +112,7 @@ class MemoryLedger:
             waiting, self._waiting = self._waiting, []
         for loop, released in waiting:
             _wake(loop, released)
+        return True
 
     def balance(self, account_id: str) -> Balance:
         """See `LedgerBackend.balance`."""
@@ -115,9 +120,10 @@ class MemoryLedger:
             account = self._account(account_id)
             return Balance(account.charged, account.lost, account.paid, account.reserved, account.calls)
 
-    def knows(self, account_id: str) -> bool:
-        """Whether the account is on these books."""
-        return account_id in self._books.accounts
+    def close_account(self, account_id: str) -> None:
+        """Forgets an account without children or open reservations, so that long batches do not grow."""
+        with self._lock:
+            del self._books.accounts[account_id]
 
     async def wait_for_release(self, account_id: str, seconds: float) -> None:
         """See `LedgerBackend.wait_for_release`."""

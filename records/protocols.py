@@ -88,7 +88,12 @@ class LedgerBackend(Protocol):
         """
 
     async def wait_for_release(self, account_id: str, seconds: float) -> None:
-        """Returns when a reservation below the account may have been settled, or after `seconds`."""
+        """Returns when a reservation below the account may have been settled, or after `seconds`.
+
+        Args:
+            account_id: the account that was short.
+            seconds: the longest wait.
+        """
 
 
 class ReplyCache(Protocol):
