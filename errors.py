@@ -11,6 +11,7 @@ ApportionError
   Infeasible              no plan fits under the cap; exit 3
   BudgetBreach            a model charged more than its reservation; exit 4
   CapReached              a reservation did not fit and nothing could be released
+  SpendExhausted          a study has paid all that it may spend
   CallFailed              one attempt at a model failed, with a typed status
   ProblemError            a constraint problem, usually written by a model, is not valid
 """
@@ -158,6 +159,18 @@ class CapReached(ApportionError):
         self.needed = needed
         self.free = free
         super().__init__(f"account {account!r} has {free:,} left, the call needs {needed:,}")
+
+
+class SpendExhausted(ApportionError):
+    """A study has paid all that it may spend; what it has measured stays measured.
+
+    Args:
+        account: the study's account.
+    """
+
+    def __init__(self, account: str) -> None:
+        self.account = account
+        super().__init__(f"account {account!r} cannot pay for another call; raise spend to go on")
 
 
 class CallFailed(ApportionError):

@@ -238,7 +238,7 @@ class TrialRow:
     """Total over the tasks."""
     lost: Amount
     state: str
-    """running, complete, eliminated."""
+    """running, complete, or stopped where the spend ran out."""
 
 
 @dataclass(frozen=True, slots=True)

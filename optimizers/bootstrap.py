@@ -1,0 +1,47 @@
+"""Resampling of paired differences and of means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Interval", "better_share", "mean_interval", "resample_weights"]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A mean with its two-sided 95 % percentile interval."""
+
+    mean: float
+    low: float
+    high: float
+
+
+def resample_weights(count: int, draws: int, seed: int) -> Floats:
+    """Bootstrap weights, one row a draw (Efron 1979): how often each of `count` tasks was drawn, over `count`.
+
+    The same weights are used for all plans, so that every comparison is paired.
+
+    Returns:
+        An array of shape (draws, count) whose rows sum to one.
+    """
+    generator = np.random.default_rng([seed, count, draws])
+    return generator.multinomial(count, np.full(count, 1.0 / count), size=draws) / count
+
+
+def mean_interval(values: Floats, *, draws: int = 2000, seed: int = 0) -> Interval:
+    """The mean of per-task values with its percentile bootstrap interval."""
+    if len(values) == 0:
+        raise ValueError("no values to average")
+    means = resample_weights(len(values), draws, seed) @ values
+    low, high = np.quantile(means, [0.025, 0.975])
+    return Interval(float(np.mean(values)), float(low), float(high))
+
+
+def better_share(ours: Floats, theirs: Floats, weights: Floats) -> float:
+    """In what share of the draws the mean of `ours` is above that of `theirs`, over the same tasks."""
+    return float(np.mean(weights @ (ours - theirs) > 0))

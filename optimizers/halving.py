@@ -1,0 +1,168 @@
+"""Successive halving over whole plans, with elimination by paired bootstrap."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..graphs.plan import Plan
+from ..graphs.space import Space
+from .base import Proposal
+from .bootstrap import resample_weights
+from .measurement import Measurement, frontier
+
+__all__ = ["SuccessiveHalving"]
+
+_ETA = 3
+"""From rung to rung the tasks are multiplied, and the plans divided, by this (Jamieson and Talwalkar 2016)."""
+_DRAWS = 400
+_LEVEL = 0.975
+"""The share of bootstrap draws in which a plan must be beaten to be dropped before its rung is cut."""
+_SLOPES = (0.0, 0.25, 1.0, 4.0)
+"""Prices of a token, relative to the slope from the cheapest plan to the best: the frontier, not one point of it."""
+
+
+class SuccessiveHalving:
+    """Measures many plans on few tasks, drops the losers, and measures the rest on more.
+
+    The first wave is the space's default, its neighbours and random plans; later waves are neighbours of the
+    survivors. Within a wave all plans meet the same tasks in the same order, so differences are paired. A plan is
+    dropped when for every price of a token some other plan beats it in nearly all bootstrap draws, or when it costs
+    more than a task may on average; then the rung is cut to a third, taking turns over the prices.
+
+    Args:
+        space: the plans.
+        tasks: how many tasks the fit part has.
+        affordable: what a task may cost on average, in the unit of the measurements.
+        first_plans: how many plans the first wave has at most.
+        first_tasks: how many tasks its first rung has.
+        waves: how often neighbours of the survivors are tried.
+        seed: of the random plans and of the bootstrap.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        *,
+        tasks: int,
+        affordable: float,
+        first_plans: int = 48,
+        first_tasks: int = 12,
+        waves: int = 2,
+        seed: int = 0,
+    ) -> None:
+        self._space = space
+        self._affordable = affordable
+        self._first_plans = first_plans
+        self._waves = waves
+        self._seed = seed
+        self._rungs = tuple(_rungs(first_tasks, tasks))
+
+    def propose(self, measured: Mapping[str, Measurement]) -> Sequence[Proposal]:
+        """See `Optimizer.propose`."""
+        return self._replay(measured)[0]
+
+    def survivors(self, measured: Mapping[str, Measurement]) -> Sequence[Plan]:
+        """See `Optimizer.survivors`: the frontier among the plans that were measured longest."""
+        finished = [measured[plan.hash] for plan in self._replay(measured)[1] if plan.hash in measured]
+        if not finished:
+            return []
+        longest = max(len(m.outcomes) for m in finished)
+        last = [m for m in finished if len(m.outcomes) == longest]
+        on_frontier = frontier(last)
+        rest = sorted((m for m in last if m not in on_frontier), key=lambda m: (-m.score, m.cost, m.plan.hash))
+        return [m.plan for m in [*on_frontier, *rest]]
+
+    def _replay(self, measured: Mapping[str, Measurement]) -> tuple[list[Proposal], list[Plan]]:
+        """Walks through waves and rungs as far as the measurements reach: (what is missing, who is in the race)."""
+        racing = self._first_wave()
+        for wave in range(self._waves):
+            for rung, tasks in enumerate(self._rungs):
+                missing = [p for p in racing if p.hash not in measured or len(measured[p.hash].outcomes) < tasks]
+                if missing:
+                    return [Proposal(plan, tasks) for plan in missing], racing
+                if rung + 1 < len(self._rungs):
+                    racing = self._cut([measured[p.hash].first(tasks) for p in racing])
+            if wave + 1 < self._waves:
+                racing = self._next_wave(racing, measured, wave + 1)
+        return [], racing
+
+    def _first_wave(self) -> list[Plan]:
+        if self._space.size <= self._first_plans:
+            return list(self._space)
+        generator = random.Random(self._seed)
+        start = self._space.default()
+        wave = {start.hash: start}
+        neighbours = list(self._space.neighbours(start))
+        generator.shuffle(neighbours)
+        for plan in neighbours[: self._first_plans // 2]:
+            wave[plan.hash] = plan
+        while len(wave) < self._first_plans:
+            plan = self._space.sample(generator)
+            wave[plan.hash] = plan
+        return list(wave.values())
+
+    def _next_wave(self, survivors: list[Plan], measured: Mapping[str, Measurement], wave: int) -> list[Plan]:
+        generator = random.Random(self._seed * 1_000_003 + wave)
+        best = frontier([measured[p.hash].first(self._rungs[-1]) for p in survivors])
+        room = max(1, self._first_plans // 3)
+        racing = {m.plan.hash: m.plan for m in best}
+        known = {p.hash for p in survivors} | {p.hash for p in self._first_wave()}
+        near = [list(self._space.neighbours(m.plan)) for m in best]
+        for plans in near:
+            generator.shuffle(plans)
+        for turn in range(max((len(plans) for plans in near), default=0)):
+            for plans in near:
+                if turn < len(plans) and plans[turn].hash not in known and len(racing) < len(best) + room:
+                    racing[plans[turn].hash] = plans[turn]
+        return list(racing.values())
+
+    def _cut(self, racing: list[Measurement]) -> list[Plan]:
+        affordable = [m for m in racing if not self._certainly_too_dear(m)]
+        kept = affordable or [min(racing, key=lambda m: (m.cost, m.plan.hash))]
+        prices = self._prices(kept)
+        utility = np.stack([[m.scores - price * m.costs for m in kept] for price in prices])
+        means = self._weights(kept) @ utility.transpose(0, 2, 1)
+        beaten = _beaten_at_every_price(means)
+        kept = [m for m, lost in zip(kept, beaten, strict=True) if not lost]
+        return self._take_turns(kept, prices, max(4, -(-len(racing) // _ETA)))
+
+    def _take_turns(self, kept: list[Measurement], prices: Sequence[float], room: int) -> list[Plan]:
+        orders = [sorted(kept, key=lambda m: (-(m.score - price * m.cost), m.plan.hash)) for price in prices]
+        chosen: dict[str, Plan] = {}
+        for place in range(len(kept)):
+            for order in orders:
+                if len(chosen) < room:
+                    chosen.setdefault(order[place].plan.hash, order[place].plan)
+        return list(chosen.values())
+
+    def _prices(self, racing: list[Measurement]) -> tuple[float, ...]:
+        cheapest = min(racing, key=lambda m: (m.cost, -m.score))
+        best = max(racing, key=lambda m: (m.score, -m.cost))
+        rise, run = best.score - cheapest.score, best.cost - cheapest.cost
+        slope = rise / run if rise > 0 and run > 0 else 0.1 / max(best.cost, 1.0)
+        return tuple(slope * factor for factor in _SLOPES)
+
+    def _weights(self, racing: list[Measurement]) -> NDArray[np.float64]:
+        return resample_weights(len(racing[0].outcomes), _DRAWS, self._seed)
+
+    def _certainly_too_dear(self, measurement: Measurement) -> bool:
+        weights = resample_weights(len(measurement.outcomes), _DRAWS, self._seed)
+        return bool(np.mean(weights @ measurement.costs > self._affordable) >= _LEVEL)
+
+
+def _rungs(first: int, most: int) -> Iterator[int]:
+    tasks = min(first, most)
+    while tasks < most:
+        yield tasks
+        tasks *= _ETA
+    yield most
+
+
+def _beaten_at_every_price(means: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """From resampled utilities of shape (prices, draws, plans): which plans lose to some other at every price."""
+    wins = (means[:, :, :, None] > means[:, :, None, :]).mean(axis=1)
+    return np.asarray((wins >= _LEVEL).any(axis=1).all(axis=0))

@@ -1,0 +1,170 @@
+"""Measuring plans by running them, and booking each trial so that a stopped study can go on."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+
+from ..budgets.cap import Cap, in_unit
+from ..errors import SpendExhausted
+from ..graphs.plan import Plan
+from ..graphs.run import Result, Runner
+from ..records.rows import AccountRow, RunRow, TrialRow
+from ..records.task import Task
+from ..records.usage import ZERO
+from .base import Proposal
+from .measurement import Measurement, Outcome
+
+__all__ = ["TrialEvaluator"]
+
+Scorer = Callable[[Task, str], float]
+
+_AT_ONCE = 128
+"""How many runs are in flight; more only costs garbage collection."""
+
+
+class TrialEvaluator:
+    """Runs plans on the parts of a dev set and keeps what it saw.
+
+    Trials that the store holds as complete are read back instead of run. On the test part each plan is served as a
+    batch under the hard cap; on the others only the spend of the study and the cap per task limit it.
+
+    Args:
+        runner: runs a task under a plan.
+        study_id: the study that the trials belong to.
+        account_id: the study's account on the runner's shared books.
+        parts: the tasks of each part, in the common order.
+        cap: of the batch that all tasks of all parts would make.
+        scorer: the metric.
+        finished: called after every run, with its outcome.
+    """
+
+    def __init__(
+        self,
+        runner: Runner,
+        *,
+        study_id: str,
+        account_id: str,
+        parts: Mapping[str, Sequence[Task]],
+        cap: Cap,
+        scorer: Scorer,
+        finished: Callable[[Outcome], None],
+    ) -> None:
+        self._runner = runner
+        self._study_id = study_id
+        self._account_id = account_id
+        self._parts = parts
+        self._cap = cap
+        self._scorer = scorer
+        self._finished = finished
+        self._measured: dict[tuple[str, str], Measurement] = {}
+        self._at_once = asyncio.Semaphore(_AT_ONCE)
+        self._booked = {row.trial_id: row for row in runner.store.trials(study_id)}
+
+    def measured(self, part: str) -> dict[str, Measurement]:
+        """All measurements on a part so far, by the hash of the plan."""
+        return {plan: m for (where, plan), m in self._measured.items() if where == part}
+
+    async def measure(self, proposals: Sequence[Proposal], part: str) -> Sequence[Measurement]:
+        """See `Evaluator.measure`."""
+        async with asyncio.TaskGroup() as group:
+            waiting = [group.create_task(self._measure_settled(proposal, part)) for proposal in proposals]
+        outcomes = [task.result() for task in waiting]
+        for outcome in outcomes:
+            if isinstance(outcome, SpendExhausted):
+                raise outcome
+        return [outcome for outcome in outcomes if isinstance(outcome, Measurement)]
+
+    async def _measure_settled(self, proposal: Proposal, part: str) -> Measurement | SpendExhausted:
+        """Lets the other plans of the rung finish when one cannot be paid, because their calls are settled anyway."""
+        try:
+            return await self._measure(proposal, part)
+        except SpendExhausted as exhausted:
+            return exhausted
+
+    async def _measure(self, proposal: Proposal, part: str) -> Measurement:
+        known = self._measured.get((part, proposal.plan.hash))
+        start = 0 if known is None else len(known.outcomes)
+        if known is not None and start >= proposal.tasks:
+            return known.first(proposal.tasks)
+        tasks = self._parts[part][start : proposal.tasks]
+        trial_id = _trial_id(self._study_id, part, proposal.plan, start, proposal.tasks)
+        added = self._read_back(trial_id, proposal.plan, tasks)
+        if added is None:
+            added = await self._run(trial_id, proposal.plan, tasks, part, start)
+        measurement = added if known is None else known.then(added)
+        self._measured[part, proposal.plan.hash] = measurement
+        return measurement
+
+    def _read_back(self, trial_id: str, plan: Plan, tasks: Sequence[Task]) -> Measurement | None:
+        booked = self._booked.get(trial_id)
+        if booked is None or booked.state != "complete":
+            return None
+        rows = {row.task_id: row for row in self._runner.store.runs(trial_id=trial_id)}
+        if any(task.task_id not in rows for task in tasks):
+            return None
+        outcomes = [self._outcome(rows[task.task_id]) for task in tasks]
+        for outcome in outcomes:
+            self._finished(outcome)
+        return Measurement(plan, tuple(outcomes))
+
+    async def _run(self, trial_id: str, plan: Plan, tasks: Sequence[Task], part: str, start: int) -> Measurement:
+        parent = self._account_id
+        if part == "test":
+            parent = self._open_batch(trial_id, len(tasks))
+        self._book(trial_id, plan, part, start, len(tasks), (), "running")
+        async with asyncio.TaskGroup() as group:
+            waiting = [group.create_task(self._one(task, plan, parent, trial_id)) for task in tasks]
+        results = [task.result() for task in waiting]
+        if any(result.short_account == self._account_id for result in results):
+            self._book(trial_id, plan, part, start, len(tasks), results, "stopped")
+            raise SpendExhausted(self._account_id)
+        self._book(trial_id, plan, part, start, len(tasks), results, "complete")
+        return Measurement(plan, tuple(self._outcome(result) for result in results))
+
+    async def _one(self, task: Task, plan: Plan, parent: str, trial_id: str) -> Result:
+        async with self._at_once:
+            result = await self._runner.run(
+                task, plan, parent_account=parent, cap=self._cap, trial_id=trial_id, metric=self._scorer
+            )
+        self._finished(self._outcome(result))
+        return result
+
+    def _open_batch(self, trial_id: str, tasks: int) -> str:
+        everything = sum(len(part) for part in self._parts.values())
+        account_id = f"{self._account_id}/batch/{trial_id}"
+        limit = self._cap.batch_limit(tasks, everything)
+        self._runner.open_account(AccountRow(account_id, self._account_id, limit, "charged", "test batch"))
+        return account_id
+
+    def _outcome(self, row: Result | RunRow) -> Outcome:
+        unit = self._cap.unit
+        cost, lost = in_unit(row.charged, unit), in_unit(row.lost, unit)
+        return Outcome(row.task_id, row.status, row.score or 0.0, cost, lost)
+
+    def _book(
+        self, trial_id: str, plan: Plan, part: str, start: int, tasks: int, results: Sequence[Result], state: str
+    ) -> None:
+        charged = sum((r.charged for r in results), ZERO)
+        lost = sum((r.lost for r in results), ZERO)
+        graded = [r.score or 0.0 for r in results]
+        row = TrialRow(
+            trial_id=trial_id,
+            study_id=self._study_id,
+            plan_hash=plan.hash,
+            part=part,
+            rung=start,
+            tasks=tasks,
+            score=sum(graded) / len(graded) if graded else 0.0,
+            coverage=sum(not r.status.failed for r in results) / len(results) if results else 0.0,
+            charged=charged,
+            lost=lost,
+            state=state,
+        )
+        self._runner.store.record_trial(row)
+
+
+def _trial_id(study_id: str, part: str, plan: Plan, start: int, stop: int) -> str:
+    content = f"{study_id}/{part}/{plan.hash}/{start}-{stop}"
+    return hashlib.sha256(content.encode()).hexdigest()[:20]
