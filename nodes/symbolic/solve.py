@@ -1,0 +1,223 @@
+"""Solving constraint problems in a warm process, with every solution checked again in Python."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import threading
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from enum import Enum
+from types import MappingProxyType, TracebackType
+from typing import Any, Self
+
+from ...errors import UsageError
+from ...records.status import Status
+from .answer import print_answer
+from .check import Assignment, violations
+from .process import Ended, OutOfTime, SolverProcess
+from .schema import Problem
+
+__all__ = ["Outcome", "SolveStatus", "SymbolicWorker"]
+
+_SOLVER_SHARE = 0.8
+"""The share of the time that the solver may use; the rest is for reading the problem and for stopping."""
+
+
+class SolveStatus(Enum):
+    """How solving ended. Only SAT carries an answer."""
+
+    SAT = "sat"
+    """A solution was found and checked; the best one where there is an objective."""
+    UNSAT = "unsat"
+    """Proved: there is no solution."""
+    UNKNOWN = "unknown"
+    """Neither was shown within the limit of effort, which is the same on every machine."""
+    TIMEOUT = "timeout"
+    """The clock ended it."""
+    ERROR = "error"
+    """The process crashed, or what it said does not survive the check."""
+
+    @property
+    def as_status(self) -> Status:
+        """The status of a node that got this outcome."""
+        return _STATUSES[self]
+
+
+_STATUSES: Mapping[SolveStatus, Status] = {
+    SolveStatus.SAT: Status.OK,
+    SolveStatus.UNSAT: Status.UNSAT,
+    SolveStatus.UNKNOWN: Status.UNKNOWN,
+    SolveStatus.TIMEOUT: Status.TIMEOUT,
+    # There is no answer and nothing was proved; the outcome's reason tells a crash from a search given up.
+    SolveStatus.ERROR: Status.UNKNOWN,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a problem."""
+
+    status: SolveStatus
+    assignment: Assignment = field(default_factory=lambda: MappingProxyType({}))
+    """A value for every variable; empty unless the status is SAT."""
+    answer: str = ""
+    """The assignment as the problem asks for it to be printed."""
+    unique: bool | None = None
+    """Whether no other answer satisfies the problem as well; None where not asked or not known."""
+    reason: str = ""
+    """One line on why the status is not SAT."""
+
+
+class SymbolicWorker:
+    """A few warm solver processes behind one queue; whoever owns it passes it on and closes it.
+
+    Nothing starts before the first problem. Any number of threads and event loops may use it at once. A process that
+    crashes or runs out of time is replaced at the next problem. A process that is forked from this one needs a worker
+    of its own.
+
+    Example:
+        ```python
+        async with SymbolicWorker() as worker:
+            outcome = await worker.solve(problem)
+        ```
+
+    Args:
+        processes: how many problems are solved at once.
+        memory: the limit of each process's address space in bytes, where the system has such a limit.
+    """
+
+    def __init__(self, *, processes: int = 1, memory: int = 2 * 1024**3) -> None:
+        if processes < 1:
+            raise UsageError(f"a symbolic worker needs at least one process, not {processes}")
+        self._memory = memory
+        self._threads = ThreadPoolExecutor(processes, thread_name_prefix="apportion-symbolic")
+        self._lock = threading.Lock()
+        self._idle: list[SolverProcess] = []
+        self._busy: set[SolverProcess] = set()
+        self._closed = False
+        self._owner = os.getpid()
+
+    async def solve(self, problem: Problem, seconds: float = 10.0, *, unique: bool = False) -> Outcome:
+        """Solves a problem; see `submit`."""
+        return await asyncio.wrap_future(self.submit(problem, seconds, unique=unique))
+
+    def submit(self, problem: Problem, seconds: float = 10.0, *, unique: bool = False) -> Future[Outcome]:
+        """Queues a problem, for callers without an event loop.
+
+        Args:
+            problem: what to solve.
+            seconds: after this time the process is killed; waiting in the queue and starting up do not count.
+            unique: whether to search on for another answer, so that `Outcome.unique` is known.
+
+        Raises:
+            UsageError: the worker is closed, or was made by another process.
+        """
+        if os.getpid() != self._owner:
+            raise UsageError("this symbolic worker was made by another process; make one in each process")
+        if self._closed:
+            raise UsageError("this symbolic worker is closed; make a new one")
+        return self._threads.submit(self._solve, problem, seconds, unique)
+
+    def close(self) -> None:
+        """Ends the processes. Problems still waiting get an outcome of status ERROR."""
+        with self._lock:
+            self._closed = True
+            busy = tuple(self._busy)
+        for process in busy:
+            process.kill()
+        self._threads.shutdown()
+        for process in self._idle:
+            process.end()
+        self._idle.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await asyncio.to_thread(self.close)
+
+    def _solve(self, problem: Problem, seconds: float, unique: bool) -> Outcome:
+        request = json.dumps({"problem": problem.to_json(), "seconds": seconds * _SOLVER_SHARE, "unique": unique})
+        try:
+            process = self._take()
+        except (Ended, OutOfTime) as error:
+            return Outcome(SolveStatus.ERROR, reason=str(error) or "the solver process did not start in time")
+        try:
+            reply = process.ask(request, seconds)
+        except OutOfTime:
+            return Outcome(SolveStatus.TIMEOUT, reason=f"stopped after {seconds:g} s")
+        except Ended as error:
+            return Outcome(SolveStatus.ERROR, reason="the worker was closed" if self._closed else str(error))
+        finally:
+            self._give(process)
+        return _outcome(problem, reply)
+
+    def _take(self) -> SolverProcess:
+        """A process that is alive, started where none waits.
+
+        Raises:
+            Ended: the worker is closed or the process cannot start.
+            OutOfTime: it does not start in time.
+        """
+        process = None
+        while process is None:
+            with self._lock:
+                if self._closed:
+                    raise Ended("the worker was closed")
+                process = self._idle.pop() if self._idle else None
+            if process is None:
+                process = SolverProcess(self._memory)
+            elif not process.alive:
+                process.end()
+                process = None
+        with self._lock:
+            if not self._closed:
+                self._busy.add(process)
+                return process
+        process.end()
+        raise Ended("the worker was closed")
+
+    def _give(self, process: SolverProcess) -> None:
+        with self._lock:
+            self._busy.discard(process)
+            if process.alive and not self._closed:
+                self._idle.append(process)
+                return
+        process.end()
+
+
+def _outcome(problem: Problem, text: str) -> Outcome:
+    """Reads a reply and believes no solution that does not survive the check."""
+    try:
+        reply: dict[str, Any] = json.loads(text)
+        status = SolveStatus(reply["status"])
+        reason = str(reply.get("reason", ""))
+    except (ValueError, KeyError, TypeError):
+        return Outcome(SolveStatus.ERROR, reason=f"the solver process said something else: {text[:100]!r}")
+    if status is not SolveStatus.SAT:
+        return Outcome(status, reason=reason)
+    given = reply.get("assignment")
+    assignment: dict[str, Any] = given if isinstance(given, dict) else {}
+    faults = violations(problem, assignment)
+    if faults:
+        return Outcome(SolveStatus.ERROR, reason=f"the solver's solution fails the check: {faults[0]}")
+    unique = reply.get("unique")
+    return Outcome(
+        SolveStatus.SAT,
+        MappingProxyType(assignment),
+        print_answer(problem, assignment),
+        unique if isinstance(unique, bool) else None,
+    )
