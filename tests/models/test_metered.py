@@ -1,0 +1,245 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import pytest
+
+from apportion.budgets.books import MemoryStore
+from apportion.budgets.ledger import Ledger
+from apportion.errors import BudgetBreach, CallFailed, CapReached
+from apportion.models.card import ModelCard
+from apportion.models.metered import Meter, MeteredCaller, call_bound
+from apportion.models.pool import Pool
+from apportion.models.request import ChatMessage, Reply, Request
+from apportion.records import Amount, Balance, Limit, Status, Usage
+
+Script = Callable[[int], Reply | CallFailed]
+
+
+class Scripted:
+    """Answers the n-th attempt as the script says, and counts attempts."""
+
+    def __init__(self, script: Script, card: ModelCard | None = None) -> None:
+        self.card = card or ModelCard(name="m", template_tokens=0, message_tokens=0)
+        self.script = script
+        self.attempts = 0
+        self.hang = asyncio.Event()
+        self.hang.set()
+
+    async def complete(self, request: Request) -> Reply:
+        self.attempts += 1
+        await self.hang.wait()
+        outcome = self.script(self.attempts)
+        if isinstance(outcome, CallFailed):
+            raise outcome
+        return outcome
+
+    def count_tokens(self, messages: Sequence[ChatMessage]) -> int | None:
+        return None
+
+    async def aclose(self) -> None:
+        return
+
+
+def reply(output: int = 5, finish: str = "stop", usage: Usage | None = None) -> Reply:
+    return Reply("text", finish, usage or Usage(10, output))  # type: ignore[arg-type]
+
+
+REQUEST = Request("m", (ChatMessage("user", "0123456789"),), max_output_tokens=20)
+"""Bounded by 10 + 20 tokens."""
+
+
+class Desk:
+    def __init__(self, model: Scripted, limit: int = 1000) -> None:
+        self.store = MemoryStore()
+        self.ledger = Ledger(self.store, "test")
+        self.ledger.open("study", limit=Limit("tokens", limit), measure="paid")
+        self.waits: list[float] = []
+        self.caller = MeteredCaller(Pool([model]), self.ledger, self.store, sleep=self._sleep)
+        self.meter = Meter("study", "run", "span")
+
+    async def _sleep(self, seconds: float) -> None:
+        self.waits.append(seconds)
+
+    async def call(self, request: Request = REQUEST) -> Reply:
+        return await self.caller.call(request, self.meter)
+
+    @property
+    def balance(self) -> Balance:
+        return self.ledger.balance("study")
+
+
+def test_reserves_the_bound_and_charges_the_usage() -> None:
+    model = Scripted(lambda _: reply())
+    assert call_bound(model, REQUEST).tokens == 30
+    desk = Desk(model, limit=30)
+    assert asyncio.run(desk.call()).text == "text"
+    assert desk.balance == replace(Balance(), charged=desk.meter.charged, paid=desk.meter.charged)
+    assert desk.meter.charged.tokens == 15
+    (row,) = desk.store.calls("run")
+    assert (row.outcome, row.charged.tokens, row.bound.tokens, row.attempt) == (Status.OK, 15, 30, 1)
+
+
+def test_nothing_is_sent_when_the_bound_does_not_fit() -> None:
+    model = Scripted(lambda _: reply())
+    desk = Desk(model, limit=29)
+    with pytest.raises(CapReached):
+        asyncio.run(desk.call())
+    assert model.attempts == 0
+    assert desk.store.calls("run") == []
+
+
+def test_the_second_equal_request_is_charged_but_not_paid_again() -> None:
+    model = Scripted(lambda _: reply())
+    desk = Desk(model)
+    asyncio.run(desk.call())
+    asyncio.run(desk.call())
+    assert model.attempts == 1
+    assert desk.meter.charged.tokens == 30
+    assert desk.balance.paid.tokens == 15
+    assert [row.cached for row in desk.store.calls("run")] == [False, True]
+
+
+def test_equal_requests_in_flight_are_sent_once() -> None:
+    model = Scripted(lambda _: reply())
+    desk = Desk(model)
+
+    async def story() -> None:
+        await asyncio.gather(*(desk.call() for _ in range(10)))
+
+    asyncio.run(story())
+    assert model.attempts == 1
+    assert desk.meter.charged.tokens == 150
+
+
+def test_another_sample_is_another_request() -> None:
+    model = Scripted(lambda _: reply())
+    desk = Desk(model)
+    asyncio.run(desk.call())
+    asyncio.run(desk.call(REQUEST.with_sample(1)))
+    assert model.attempts == 2
+
+
+def test_every_attempt_has_its_own_reservation_and_row() -> None:
+    busy = CallFailed(Status.PROVIDER_ERROR, "429", billed=False, retryable=True, retry_after=7.0)
+    broken = CallFailed(Status.PROVIDER_ERROR, "502", retryable=True)
+    outcomes: list[Reply | CallFailed] = [busy, broken, reply()]
+    model = Scripted(lambda attempt: outcomes[attempt - 1])
+    desk = Desk(model)
+    asyncio.run(desk.call())
+    rows = desk.store.calls("run")
+    assert [row.attempt for row in rows] == [1, 2, 3]
+    assert len({row.reservation_id for row in rows}) == 3
+    assert (desk.meter.charged.tokens, desk.meter.lost.tokens) == (15, 30)
+    assert desk.waits[0] == 7.0
+    assert 1.0 <= desk.waits[1] <= 1.25
+
+
+def test_gives_up_after_the_attempts_of_the_card() -> None:
+    card = ModelCard(name="m", attempts=2)
+    model = Scripted(lambda _: CallFailed(Status.TIMEOUT, "slow", retryable=True), card)
+    desk = Desk(model)
+    with pytest.raises(CallFailed, match="slow"):
+        asyncio.run(desk.call())
+    assert model.attempts == 2
+
+
+def test_a_failure_that_was_not_billed_costs_nothing() -> None:
+    model = Scripted(lambda _: CallFailed(Status.PROVIDER_ERROR, "401", billed=False))
+    desk = Desk(model)
+    with pytest.raises(CallFailed):
+        asyncio.run(desk.call())
+    assert desk.balance == Balance()
+    assert desk.store.calls("run")[0].outcome is Status.PROVIDER_ERROR
+
+
+def test_a_discarded_reply_with_known_usage_loses_that_usage() -> None:
+    model = Scripted(lambda _: CallFailed(Status.FILTERED, "filtered", usage=Usage(10, 2)))
+    desk = Desk(model)
+    with pytest.raises(CallFailed):
+        asyncio.run(desk.call())
+    assert desk.balance.lost.tokens == 12
+
+
+@pytest.mark.parametrize("usage", [None, Usage(-1, 5), Usage(10, -5)])
+def test_without_credible_usage_the_reservation_is_lost_and_the_reply_kept(usage: Usage | None) -> None:
+    model = Scripted(lambda _: Reply("text", "stop", usage))
+    desk = Desk(model)
+    assert asyncio.run(desk.call()).text == "text"
+    assert (desk.meter.charged.tokens, desk.meter.lost.tokens) == (0, 30)
+
+
+def test_a_reply_cut_at_its_cap_is_charged_at_least_the_cap() -> None:
+    model = Scripted(lambda _: reply(output=19, finish="length"))
+    desk = Desk(model)
+    asyncio.run(desk.call())
+    assert desk.meter.charged.tokens == 30
+
+
+def test_a_cancelled_call_loses_its_reservation() -> None:
+    model = Scripted(lambda _: reply())
+    desk = Desk(model)
+
+    async def story() -> None:
+        model.hang.clear()
+        calling = asyncio.create_task(desk.call())
+        await asyncio.sleep(0.01)
+        calling.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await calling
+
+    asyncio.run(story())
+    assert desk.balance.lost.tokens == 30
+    assert desk.store.calls("run")[0].outcome is Status.CANCELLED
+
+
+def test_after_a_cancelled_call_the_waiting_one_makes_its_own_attempt() -> None:
+    model = Scripted(lambda _: reply())
+    desk = Desk(model)
+
+    async def story() -> None:
+        model.hang.clear()
+        first = asyncio.create_task(desk.call())
+        await asyncio.sleep(0.01)
+        second = asyncio.create_task(desk.call())
+        await asyncio.sleep(0.01)
+        first.cancel()
+        model.hang.set()
+        assert (await second).text == "text"
+
+    asyncio.run(story())
+    assert model.attempts == 2
+
+
+def test_a_breach_is_booked_in_full_and_the_model_is_not_called_again() -> None:
+    model = Scripted(lambda _: reply(output=500))
+    desk = Desk(model)
+    with pytest.raises(BudgetBreach, match="reserved 30"):
+        asyncio.run(desk.call())
+    assert desk.balance.charged.tokens == 510
+    with pytest.raises(BudgetBreach):
+        asyncio.run(desk.call(REQUEST.with_sample(1)))
+    assert model.attempts == 1
+
+
+def test_a_model_without_an_output_cap_is_refused() -> None:
+    model = Scripted(lambda _: reply(), ModelCard(name="m", output_cap="ignored"))
+    desk = Desk(model)
+    with pytest.raises(CallFailed, match="output_cap") as refused:
+        asyncio.run(desk.call())
+    assert refused.value.status is Status.REFUSED
+    assert model.attempts == 0
+
+
+def test_the_output_cap_is_lowered_to_the_cards() -> None:
+    model = Scripted(lambda _: reply(), ModelCard(name="m", max_output_tokens=8, template_tokens=0, message_tokens=0))
+    desk = Desk(model, limit=18)
+    asyncio.run(desk.call())
+    assert desk.store.calls("run")[0].request_max_tokens == 8
+
+
+def test_amounts_are_in_all_units() -> None:
+    card = ModelCard(name="m", weight=0.5, input_usd_per_million=1.0, output_usd_per_million=10.0)
+    assert card.amount(10, 5) == Amount(tokens=15, weighted=7_500_000, usd=60_000)
