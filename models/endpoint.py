@@ -1,0 +1,313 @@
+"""An OpenAI-compatible endpoint: its connections, and what its failures mean."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import importlib.util
+import math
+import os
+import ssl
+import time
+from collections.abc import AsyncGenerator, Callable, Iterator
+from email.utils import parsedate_to_datetime
+from typing import Literal, NoReturn
+
+import httpx2
+import openai
+
+from ..errors import CallFailed, PoolError
+from ..records.status import Status
+from .event_loops import PerLoop
+
+__all__ = ["Endpoint", "Transport"]
+
+Transport = Literal["aiohttp", "httpx2"]
+
+_CONNECT_SECONDS = 10.0
+_CHECK_SECONDS = 15.0
+_LONGEST_REASON = 300
+_NO_KEY = "none"
+"""Sent where no key is configured, so that the client does not fall back on a key of another endpoint."""
+_HOPELESS = frozenset({"insufficient_quota", "billing_hard_limit_reached"})
+
+
+class Endpoint:
+    """Where completions are asked for; models on one endpoint share its connections.
+
+    It keeps one client per event loop and closes it when that loop shuts down, as `asyncio.run` does at its end.
+
+    Args:
+        base_url: such as "http://localhost:8000/v1".
+        api_key_env: the environment variable that holds the key; empty where none is needed.
+        api_key: the key itself, for callers that keep keys elsewhere.
+        transport: "aiohttp" (about 1.6 times as many requests per second; needs that package) or "httpx2". None takes
+            aiohttp where it is installed.
+
+    Raises:
+        PoolError: the URL or the transport cannot be used, or the variable is not set. The message begins with the
+            field's name.
+    """
+
+    def __init__(
+        self, base_url: str, *, api_key_env: str = "", api_key: str = "", transport: Transport | None = None
+    ) -> None:
+        _check_url(base_url)
+        if api_key and api_key_env:
+            raise PoolError("field 'api_key_env': give either the variable or the key, not both")
+        if api_key_env and not os.environ.get(api_key_env):
+            raise PoolError(
+                f"field 'api_key_env': the environment variable {api_key_env} is not set; set it to the key for "
+                f"{base_url}, or take the field out if the endpoint needs none"
+            )
+        installed = importlib.util.find_spec("aiohttp") is not None
+        if transport == "aiohttp" and not installed:
+            raise PoolError("field 'transport': the package aiohttp is not installed; install it or take the field out")
+        self._base_url = base_url.rstrip("/")
+        self._api_key_env = api_key_env
+        self._key = api_key or os.environ.get(api_key_env, "")
+        self._transport: Transport = transport or ("aiohttp" if installed else "httpx2")
+        self._leases = PerLoop(lambda: _Lease(self._connect))
+        self._transport_errors = _transport_errors(self._transport)
+
+    @property
+    def base_url(self) -> str:
+        """Where it is."""
+        return self._base_url
+
+    @property
+    def transport(self) -> Transport:
+        """How requests travel."""
+        return self._transport
+
+    def __repr__(self) -> str:
+        return f"Endpoint({self._base_url!r})"
+
+    async def complete(self, content: bytes, seconds: float) -> bytes:
+        """Asks for a chat completion, once.
+
+        Args:
+            content: the body of the request, JSON.
+            seconds: the deadline for the whole exchange.
+
+        Returns:
+            The body of a response with a status of 2xx; nothing is known of it yet.
+
+        Raises:
+            CallFailed: there was no such response.
+        """
+        try:
+            async with asyncio.timeout(seconds):
+                client = await self._leases.get().client()
+                response = await client.post("/chat/completions", cast_to=httpx2.Response, content=content)
+                return response.content
+        except TimeoutError:
+            raise CallFailed(
+                Status.TIMEOUT, f"{self._base_url} gave no answer within {seconds:g} s", retryable=True
+            ) from None
+        except openai.APIStatusError as error:
+            self._refused(error)
+        except self._transport_errors as error:
+            self._broken(error)
+
+    async def check(self) -> None:
+        """Asks whether the endpoint is there and takes the key; costs no tokens.
+
+        Raises:
+            PoolError: it is not, or does not; one line that names the field to mend.
+        """
+        try:
+            async with asyncio.timeout(_CHECK_SECONDS):
+                client = await self._leases.get().client()
+                try:
+                    response = await client.get("/models", cast_to=httpx2.Response)
+                    status, page = response.status_code, response.content.lstrip()[:1] == b"<"
+                except openai.APIStatusError as error:
+                    status, page = error.status_code, False
+                if status == 404:  # not all servers list their models, but all refuse an empty request
+                    status = await self._status_of_empty_request(client)
+        except TimeoutError:
+            raise PoolError(f"field 'base_url': {self._base_url} gave no answer within {_CHECK_SECONDS:g} s") from None
+        except self._transport_errors as error:
+            raise PoolError(f"field 'base_url': {self._unreachable(error)}") from None
+        if status in (401, 403):
+            raise PoolError(f"field 'api_key_env': {self._base_url} answered {status}; {self._key_hint()}")
+        if page or status in (404, 405) or 300 <= status < 400:
+            raise PoolError(f"field 'base_url': no chat completions at {self._base_url} (status {status}); {_URL_HINT}")
+
+    async def aclose(self) -> None:
+        """Closes the connections of the running loop; the endpoint may be used again afterwards."""
+        lease = self._leases.pop()
+        if lease is not None:
+            await lease.end()
+
+    def _connect(self) -> openai.AsyncOpenAI:
+        limits = httpx2.Limits(max_connections=10_000, max_keepalive_connections=1_000, keepalive_expiry=5.0)
+        timeout = httpx2.Timeout(None, connect=_CONNECT_SECONDS)  # `complete` holds the deadline of the whole
+        make = openai.DefaultAioHttpClient if self._transport == "aiohttp" else openai.DefaultAsyncHttpxClient
+        client = openai.AsyncOpenAI(
+            base_url=self._base_url,
+            api_key=self._key or _NO_KEY,
+            max_retries=0,
+            timeout=timeout,
+            http_client=make(limits=limits, timeout=timeout, follow_redirects=False),
+        )
+        if client.base_url.host != "api.openai.com":  # these come from the environment and are meant for OpenAI alone
+            client.organization = None
+            client.project = None
+        return client
+
+    async def _status_of_empty_request(self, client: openai.AsyncOpenAI) -> int:
+        try:
+            response = await client.post("/chat/completions", cast_to=httpx2.Response, content=b"{}")
+        except openai.APIStatusError as error:
+            return error.status_code
+        return response.status_code
+
+    def _refused(self, error: openai.APIStatusError) -> NoReturn:
+        """What a status other than 2xx means."""
+        code, text = _detail(error.body)
+        status = error.status_code
+        reason = f"{self._base_url} answered {status}" + (f": {self._clean(text)}" if text else "")
+        if status in (401, 403):
+            reason += f"; {self._key_hint()}"
+        if status in (404, 405) or 300 <= status < 400:
+            reason += f"; {_URL_HINT}, or 'served_as' names a model that it does not have"
+        hopeless = code in _HOPELESS or error.type in _HOPELESS
+        kind = Status.FILTERED if code == "content_filter" else Status.PROVIDER_ERROR
+        # After 408, 409 and 5xx the work may have been done; every other refusal comes before it.
+        unsure = status in (408, 409) or status >= 500
+        raise CallFailed(
+            kind,
+            reason,
+            billed=unsure,
+            retryable=not hopeless and (unsure or status in (425, 429)),
+            retry_after=_retry_after(error.response.headers),
+        ) from None
+
+    def _broken(self, error: Exception) -> NoReturn:
+        """What a connection that failed means."""
+        if _never_sent(error):
+            raise CallFailed(Status.PROVIDER_ERROR, self._unreachable(error), billed=False, retryable=True) from None
+        reason = f"{self._base_url} broke off: {self._clean(_cause(error))}"
+        raise CallFailed(Status.PROVIDER_ERROR, reason, retryable=True) from None
+
+    def _unreachable(self, error: Exception) -> str:
+        return f"{self._base_url} cannot be reached ({self._clean(_cause(error))}); {_URL_HINT} or the server is down"
+
+    def _key_hint(self) -> str:
+        if self._api_key_env:
+            return f"the key in {self._api_key_env} was not accepted"
+        if self._key:
+            return "the key was not accepted"
+        return "it asks for a key: name the environment variable that holds it in 'api_key_env'"
+
+    def _clean(self, text: str) -> str:
+        """One short line without the key, since some servers repeat it."""
+        line = " ".join(text.split())
+        if self._key:
+            line = line.replace(self._key, "[key]")
+        return line if len(line) <= _LONGEST_REASON else line[:_LONGEST_REASON] + "..."
+
+
+_URL_HINT = "perhaps 'base_url' is wrong (it mostly ends in /v1)"
+
+
+class _Lease:
+    """A client that lives as long as its event loop.
+
+    An asynchronous generator holds it, because a loop closes its generators when it shuts down, and that is the last
+    moment at which connections can be closed in order.
+    """
+
+    def __init__(self, connect: Callable[[], openai.AsyncOpenAI]) -> None:
+        self._generator = _hold(connect)
+        self._client: openai.AsyncOpenAI | None = None
+
+    async def client(self) -> openai.AsyncOpenAI:
+        if self._client is None:
+            self._client = await anext(self._generator)  # never suspends, so two callers cannot meet here
+        return self._client
+
+    async def end(self) -> None:
+        await self._generator.aclose()
+
+
+async def _hold(connect: Callable[[], openai.AsyncOpenAI]) -> AsyncGenerator[openai.AsyncOpenAI, None]:
+    client = connect()
+    try:
+        yield client
+    finally:
+        await client.close()
+
+
+def _check_url(base_url: str) -> None:
+    try:
+        url = httpx2.URL(base_url)
+    except httpx2.InvalidURL as error:
+        raise PoolError(f"field 'base_url': {base_url!r} is not a URL: {error}") from None
+    if url.userinfo or url.query:
+        raise PoolError(
+            "field 'base_url': a user, password or query does not belong here; put a key into 'api_key_env'"
+        )
+    if url.scheme not in ("http", "https") or not url.host:
+        raise PoolError(f"field 'base_url': {base_url!r} is not a URL of the form http://host:port/v1")
+
+
+def _transport_errors(transport: Transport) -> tuple[type[Exception], ...]:
+    errors: tuple[type[Exception], ...] = (openai.OpenAIError, httpx2.HTTPError, OSError)
+    if transport == "aiohttp":
+        # What the client does not translate, such as a bad status line.
+        errors = (*errors, importlib.import_module("aiohttp").ClientError)
+    return errors
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__
+
+
+def _never_sent(error: Exception) -> bool:
+    """Whether it is certain that the request did not reach the endpoint."""
+    causes = list(_causes(error))
+    if any(isinstance(cause, httpx2.ConnectError | ssl.SSLCertVerificationError) for cause in causes):
+        return True
+    # The aiohttp transport calls every lost connection a connect timeout; only a real one has a TimeoutError below it.
+    late = any(isinstance(cause, httpx2.ConnectTimeout) for cause in causes)
+    return late and any(isinstance(cause, TimeoutError) for cause in causes)
+
+
+def _cause(error: Exception) -> str:
+    """The innermost cause that has something to say."""
+    texts = [str(cause) or type(cause).__name__ for cause in _causes(error)]
+    return texts[-1]
+
+
+def _detail(body: object) -> tuple[str, str]:
+    """The code and the text of an error body, of whatever shape."""
+    if not isinstance(body, dict):
+        return "", body if isinstance(body, str) else ""
+    code = body.get("code")
+    for field in ("message", "detail", "error"):
+        if isinstance(body.get(field), str):
+            return str(code), body[field]
+    return str(code), ""
+
+
+def _retry_after(headers: httpx2.Headers) -> float | None:
+    """Seconds that the endpoint asked to wait: milliseconds, seconds or a date (RFC 9110, 10.2.3)."""
+    try:
+        if "retry-after-ms" in headers:
+            seconds = float(headers["retry-after-ms"]) / 1000
+        else:
+            seconds = float(headers["retry-after"])
+    except KeyError:
+        return None
+    except ValueError:
+        try:
+            seconds = parsedate_to_datetime(headers.get("retry-after", "")).timestamp() - time.time()
+        except ValueError:
+            return None
+    return max(0.0, seconds) if math.isfinite(seconds) else None

@@ -1,0 +1,157 @@
+"""Models behind an OpenAI-compatible endpoint: chat completions over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from ..errors import CallFailed
+from ..records.status import Status
+from .card import ModelCard
+from .endpoint import Endpoint, Transport
+from .event_loops import PerLoop
+from .replies import read_reply
+from .request import ChatMessage, Reply, Request
+from .token_ranks import TokenCounter
+
+__all__ = ["OpenAIModel"]
+
+_TOP_LOGPROBS = 5
+"""The likeliest tokens asked for at each position; all servers known to return any admit as many."""
+_SEEDS = 2**31
+
+
+class OpenAIModel:
+    """A model that an OpenAI-compatible endpoint serves (OpenAI, vLLM, SGLang, llama.cpp, Ollama, LM Studio, ...).
+
+    Requests hold only what the card admits, because servers either refuse or silently ignore the rest. At most
+    `card.concurrency` calls run at once, evenly spaced to `card.requests_per_minute`; both limits hold per event loop.
+
+    Args:
+        card: what is known of the model.
+        base_url: the endpoint, such as "http://localhost:8000/v1".
+        api_key_env: the environment variable that holds the key; empty where none is needed.
+        api_key: the key itself, for callers that keep keys elsewhere.
+        transport: see `Endpoint`.
+
+    Raises:
+        PoolError: the endpoint cannot be used as given.
+    """
+
+    def __init__(
+        self,
+        card: ModelCard,
+        base_url: str,
+        *,
+        api_key_env: str = "",
+        api_key: str = "",
+        transport: Transport | None = None,
+    ) -> None:
+        self._begin(card, Endpoint(base_url, api_key_env=api_key_env, api_key=api_key, transport=transport))
+
+    @classmethod
+    def on(cls, card: ModelCard, endpoint: Endpoint) -> OpenAIModel:
+        """A model on an endpoint that it may share with others."""
+        model = cls.__new__(cls)
+        model._begin(card, endpoint)
+        return model
+
+    def _begin(self, card: ModelCard, endpoint: Endpoint) -> None:
+        self._card = card
+        self._endpoint = endpoint
+        self._gates = PerLoop(lambda: _Gate(card))
+        self._counter = TokenCounter.of(card)
+
+    @property
+    def card(self) -> ModelCard:
+        """What is known of it."""
+        return self._card
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where it is served."""
+        return self._endpoint
+
+    def __repr__(self) -> str:
+        return f"OpenAIModel({self._card.name!r}, {self._endpoint!r})"
+
+    async def complete(self, request: Request) -> Reply:
+        """One attempt.
+
+        Raises:
+            CallFailed: with a typed status; see `Endpoint.complete` and `read_reply`.
+        """
+        content = self._content(request)
+        async with self._gates.get():
+            body = await self._endpoint.complete(content, self._card.timeout_seconds)
+        return read_reply(body)
+
+    def count_tokens(self, messages: Sequence[ChatMessage]) -> int | None:
+        """The number of prompt tokens, template included, where the tokenizer is exact and its ranks are at hand."""
+        return None if self._counter is None else self._counter.count(messages)
+
+    async def aclose(self) -> None:
+        """Closes the endpoint's connections of the running loop; both may be used again afterwards."""
+        await self._endpoint.aclose()
+
+    def _content(self, request: Request) -> bytes:
+        """The body of the request."""
+        card = self._card
+        if card.output_cap == "ignored":
+            raise _not_sent(f"model {card.name!r} has no output cap (output_cap = 'ignored' in its card)")
+        if request.reasoning_effort and request.reasoning_effort not in card.reasoning_efforts:
+            admitted = ", ".join(card.reasoning_efforts) or "none"
+            raise _not_sent(f"model {card.name!r} takes no reasoning_effort {request.reasoning_effort!r} ({admitted})")
+        fields: dict[str, Any] = {
+            "model": card.served_as or card.name,
+            "messages": [{"role": message.role, "content": message.content} for message in request.messages],
+            card.output_cap: min(request.max_output_tokens, card.max_output_tokens),
+        }
+        if card.temperature:
+            fields["temperature"] = request.temperature
+        if card.seed:
+            fields["seed"] = (request.seed * 65_537 + request.sample) % _SEEDS  # each sample is a draw of its own
+        if request.stop:
+            fields["stop"] = request.stop
+        if request.logprobs and card.logprobs:
+            fields |= {"logprobs": True, "top_logprobs": _TOP_LOGPROBS}
+        if request.reasoning_effort:
+            fields["reasoning_effort"] = request.reasoning_effort
+        if request.response_schema and card.json_schema:
+            schema = {"name": "reply", "schema": json.loads(request.response_schema)}
+            fields["response_format"] = {"type": "json_schema", "json_schema": schema}
+        try:
+            return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode()
+        except UnicodeEncodeError as error:
+            raise _not_sent(f"a message holds a lone surrogate, which is no text in UTF-8: {error}") from None
+
+
+class _Gate:
+    """Holds calls back to a card's concurrency and pace, in one event loop."""
+
+    def __init__(self, card: ModelCard) -> None:
+        self._slots = asyncio.Semaphore(card.concurrency)
+        self._spacing = 60.0 / card.requests_per_minute if card.requests_per_minute else 0.0
+        self._next = 0.0
+
+    async def __aenter__(self) -> None:
+        await self._slots.acquire()
+        if not self._spacing:
+            return
+        now = asyncio.get_running_loop().time()
+        start = max(now, self._next)
+        self._next = start + self._spacing
+        try:
+            await asyncio.sleep(start - now)
+        except asyncio.CancelledError:
+            self._slots.release()
+            raise
+
+    async def __aexit__(self, *failure: object) -> None:
+        self._slots.release()
+
+
+def _not_sent(reason: str) -> CallFailed:
+    return CallFailed(Status.REFUSED, reason, billed=False)

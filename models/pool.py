@@ -1,0 +1,124 @@
+"""The models that a run may use."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from ..errors import PoolError, UnknownName
+from .base import Model
+from .card import ModelCard
+
+__all__ = ["Pool"]
+
+
+class Pool:
+    """Models by name, in a fixed order; immutable.
+
+    A pool is made in code, `Pool([model, ...])`, or read from a TOML file with one table per model::
+
+        [models.small]                          # the name that graphs and plans use
+        base_url = "http://localhost:8000/v1"   # an OpenAI-compatible endpoint
+        api_key_env = "MY_KEY"                  # the environment variable with the key; leave out where none is needed
+        served_as = "Qwen/Qwen3-4B"             # the endpoint's name for it, if another
+        output_cap = "max_tokens"               # any field of ModelCard
+
+        [models.pocket-small]                   # an embedded model: runs in this process, needs nothing
+        provider = "pocket"
+
+    `base_url` is required except for embedded models. `transport` chooses how requests travel, see `Endpoint`. All
+    other fields are those of `ModelCard`.
+
+    Args:
+        models: at least one; their names must differ.
+
+    Raises:
+        PoolError: there are no models, or two have one name.
+    """
+
+    __slots__ = ("_models",)
+
+    def __init__(self, models: Iterable[Model]) -> None:
+        self._models: dict[str, Model] = {}
+        for model in models:
+            name = model.card.name
+            if name in self._models:
+                raise PoolError(f"two models of the pool are named {name!r}; give one of them another name")
+            self._models[name] = model
+        if not self._models:
+            raise PoolError("the pool has no models; give it at least one")
+
+    @classmethod
+    def from_toml(cls, path: str | Path) -> Pool:
+        """Reads a pool file.
+
+        Raises:
+            PoolError: the file cannot be read, a field is not valid, or the variable with an API key is not set. Each
+                line of the message names file, table and field.
+        """
+        from .pool_file import read_pool_file
+
+        return cls(read_pool_file(Path(path)))
+
+    def model(self, name: str) -> Model:
+        """The model of that name.
+
+        Raises:
+            UnknownName: there is none; the message names the nearest.
+        """
+        try:
+            return self._models[name]
+        except KeyError:
+            raise UnknownName("model", name, self._models) from None
+
+    def card(self, name: str) -> ModelCard:
+        """What is known of the model of that name.
+
+        Raises:
+            UnknownName: there is none; the message names the nearest.
+        """
+        return self.model(name).card
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The models' names, in the pool's order."""
+        return tuple(self._models)
+
+    @property
+    def cards(self) -> tuple[ModelCard, ...]:
+        """The models' cards, in the pool's order."""
+        return tuple(model.card for model in self)
+
+    @property
+    def costs_money(self) -> bool:
+        """Whether a token of any model has a price."""
+        return any(card.costs_money for card in self.cards)
+
+    def __iter__(self) -> Iterator[Model]:
+        return iter(self._models.values())
+
+    def __repr__(self) -> str:
+        return f"Pool({', '.join(self._models)})"
+
+    async def check(self) -> None:
+        """Asks every endpoint whether it is there and takes the key; costs no tokens.
+
+        Raises:
+            PoolError: one line for each that is not.
+        """
+        from .openai_compatible import OpenAIModel
+
+        endpoints = {id(model.endpoint): model.endpoint for model in self if isinstance(model, OpenAIModel)}
+        results = await asyncio.gather(*(endpoint.check() for endpoint in endpoints.values()), return_exceptions=True)
+        failures = [result for result in results if result is not None]
+        for failure in failures:
+            if not isinstance(failure, PoolError):
+                raise failure
+        if failures:
+            raise PoolError("\n".join(map(str, failures)))
+
+    async def aclose(self) -> None:
+        """Lets go of all connections; the pool may be used again afterwards."""
+        for model in self:
+            await model.aclose()

@@ -1,0 +1,138 @@
+"""Reading a pool from TOML, with errors that name file, table, field and remedy."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from ..errors import PoolError
+from .base import Model
+from .card import ModelCard
+from .endpoint import Endpoint, Transport
+from .openai_compatible import OpenAIModel
+
+__all__ = ["read_pool_file"]
+
+_CARD_FIELDS = frozenset(ModelCard.model_fields) - {"name"}
+_ENDPOINT_FIELDS = ("base_url", "api_key_env", "transport")
+_EXAMPLE = '[models.small] with base_url = "http://localhost:8000/v1"'
+
+
+def read_pool_file(path: Path) -> Sequence[Model]:
+    """Reads the models of a pool file, in its order; see `Pool` for the format.
+
+    Models with the same endpoint share its connections.
+
+    Raises:
+        PoolError: with one line for each fault.
+    """
+    tables = _tables(path)
+    models: list[Model] = []
+    faults: list[str] = []
+    endpoints: dict[tuple[str, ...], Endpoint] = {}
+    for name, table in tables.items():
+        where = f"{path}, table [models.{name}]"
+        try:
+            if not isinstance(table, dict):
+                raise PoolError(f"{where}: must be a table of fields, such as {_EXAMPLE}")
+            models.append(_model(name, table, where, endpoints))
+        except PoolError as fault:
+            faults.append(str(fault))
+    if faults:
+        raise PoolError("\n".join(faults))
+    return models
+
+
+def _tables(path: Path) -> Mapping[str, object]:
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise PoolError(f"{path}: no such pool file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise PoolError(f"{path}: cannot be read as a pool file: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise PoolError(f"{path}: not valid TOML: {error}") from error
+    for key in content:
+        if key != "models":
+            raise PoolError(f"{path}, {key!r}: unknown; a pool file has one table per model, such as {_EXAMPLE}")
+    tables = content.get("models")
+    if not isinstance(tables, dict) or not tables:
+        raise PoolError(f"{path}: names no model; write a table per model, such as {_EXAMPLE}")
+    return tables
+
+
+def _model(name: str, table: Mapping[str, object], where: str, endpoints: dict[tuple[str, ...], Endpoint]) -> Model:
+    if table.get("provider") == "pocket":
+        return _pocket_model(name, table, where)
+    endpoint = _endpoint(table, where, endpoints)
+    return OpenAIModel.on(_card(name, table, where), endpoint)
+
+
+def _pocket_model(name: str, table: Mapping[str, object], where: str) -> Model:
+    from .pocket import load_pocket_models
+
+    for field in table:
+        if field != "provider":
+            raise PoolError(f"{where}, field {field!r}: an embedded model brings its own card; take the field out")
+    embedded = {model.card.name: model for model in load_pocket_models()}
+    if name not in embedded:
+        raise PoolError(f"{where}: no embedded model has this name; there are {', '.join(embedded)}")
+    return embedded[name]
+
+
+def _card(name: str, table: Mapping[str, object], where: str) -> ModelCard:
+    if "name" in table:
+        raise PoolError(f"{where}, field 'name': the table's own name is the model's name; take the field out")
+    fields = {field: value for field, value in table.items() if field not in _ENDPOINT_FIELDS}
+    try:
+        return ModelCard.model_validate({"name": name, **fields})
+    except ValidationError as error:
+        raise PoolError("\n".join(_line(where, fault) for fault in error.errors(include_url=False))) from None
+
+
+def _line(where: str, fault: ErrorDetails) -> str:
+    field = ".".join(map(str, fault["loc"]))
+    if fault["type"] == "extra_forbidden":
+        if "key" in field or field == "token" or "secret" in field:
+            return (
+                f"{where}, field {field!r}: a key does not belong in a file; put it into an environment variable and "
+                "name that in 'api_key_env'"
+            )
+        near = get_close_matches(field, [*_CARD_FIELDS, *_ENDPOINT_FIELDS], n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]!r}?" if near else "take it out"
+        return f"{where}, field {field!r}: unknown; {hint}"
+    return f"{where}, field {field!r}: {fault['msg']}; it is {fault['input']!r}"
+
+
+def _endpoint(table: Mapping[str, object], where: str, endpoints: dict[tuple[str, ...], Endpoint]) -> Endpoint:
+    base_url = _text(table, "base_url", where)
+    if not base_url:
+        raise PoolError(
+            f"{where}, field 'base_url': is missing; give the endpoint's URL, such as "
+            '"http://localhost:8000/v1", or provider = "pocket" for an embedded model'
+        )
+    api_key_env = _text(table, "api_key_env", where)
+    transport = _text(table, "transport", where)
+    if transport and transport not in get_args(Transport):
+        raise PoolError(f"{where}, field 'transport': must be one of {', '.join(get_args(Transport))}")
+    key = (base_url, api_key_env, transport)
+    if key not in endpoints:
+        options: dict[str, Any] = {"transport": transport} if transport else {}
+        try:
+            endpoints[key] = Endpoint(base_url, api_key_env=api_key_env, **options)
+        except PoolError as fault:
+            raise PoolError(f"{where}, {fault}") from None
+    return endpoints[key]
+
+
+def _text(table: Mapping[str, object], field: str, where: str) -> str:
+    value = table.get(field, "")
+    if not isinstance(value, str):
+        raise PoolError(f'{where}, field {field!r}: must be a text, such as {field} = "..."')
+    return value
