@@ -17,6 +17,8 @@ __all__ = ["Ended", "OutOfTime", "SolverProcess"]
 
 _START_SECONDS = 120.0
 """How long the start may take; it imports the solver, which takes a second on an idle machine."""
+_EXIT_SECONDS = 2.0
+"""How long a process that closed its output may take to exit."""
 _REPLY_BYTES = 4 * 1024 * 1024
 """More than the longest honest reply: 2,000 names and labels of at most 64 characters, escaped."""
 _KEPT = ("SYSTEMROOT", "APPDATA", "USERPROFILE", "TEMP", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
@@ -119,11 +121,18 @@ class SolverProcess:
             timer.cancel()
         if reply.endswith(b"\n"):
             return reply.decode()
-        self._popen.kill()
-        code = self._popen.wait()
+        code = self._exit_code()
         if late.is_set() or code == -getattr(signal, "SIGXCPU", 0) != 0:
             raise OutOfTime
         raise Ended(self._last_words(code))
+
+    def _exit_code(self) -> int:
+        """Of a process that fell silent: its own where it is about to exit, else that of killing it."""
+        try:
+            return self._popen.wait(_EXIT_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._popen.kill()
+            return self._popen.wait()
 
     def _last_words(self, code: int) -> str:
         how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+from apportion.nodes.symbolic.schema import (
+    AllDifferent,
+    AnyOf,
+    Compare,
+    IntVariable,
+    Linear,
+    Objective,
+    Problem,
+    Shown,
+    Term,
+)
+from apportion.nodes.symbolic.solving import solve_text
+
+MEMORY = 2**31
+A, B = IntVariable(name="a", low=0, high=9), IntVariable(name="b", low=0, high=9)
+SUM = (Term(variable="a"), Term(variable="b"))
+
+
+def solve(problem: Problem, seconds: float = 20.0, *, unique: bool = False) -> dict[str, object]:
+    return dict(solve_text(problem.to_json(), seconds, unique=unique, memory=MEMORY))
+
+
+def subset_sums() -> Problem:
+    """Many equations over many numbers: far beyond any effort allowed here."""
+    count = 50
+    return Problem(
+        variables=tuple(IntVariable(name=f"x{i}", low=0, high=400) for i in range(count)),
+        constraints=tuple(
+            Linear(
+                terms=tuple(
+                    Term(variable=f"x{i}", coefficient=(i * 7919 + j * 104729) ** 2 % 997) for i in range(count)
+                ),
+                relation="==",
+                constant=2_000_003 + 17 * j,
+            )
+            for j in range(18)
+        ),
+    )
+
+
+def test_contradiction_is_unsat_and_carries_no_assignment() -> None:
+    reply = solve(Problem(variables=(A,), constraints=(Compare(variable="a", value=3), Compare(variable="a", value=4))))
+    assert reply == {"status": "unsat", "reason": "the constraints contradict each other"}
+
+
+def test_the_best_solution_is_found() -> None:
+    cap = Linear(terms=SUM, relation="<=", constant=11)
+    goal = Objective(sense="maximize", terms=(Term(variable="a", coefficient=2), Term(variable="b", coefficient=3)))
+    reply = solve(Problem(variables=(A, B), constraints=(cap,), objective=goal), unique=True)
+    assert reply == {"status": "sat", "assignment": {"a": 2, "b": 9}, "unique": True}
+
+
+def test_uniqueness_is_of_the_answer_not_of_the_variables_beside_it() -> None:
+    constraints = (Compare(variable="a", value=3),)
+    both = Problem(variables=(A, B), constraints=constraints)
+    only_a = Problem(variables=(A, B), constraints=constraints, answer=Shown(variables=("a",)))
+    assert solve(both, unique=True)["unique"] is False
+    assert solve(only_a, unique=True)["unique"] is True
+    assert solve(only_a)["unique"] is None
+
+
+def test_uniqueness_among_the_best_only() -> None:
+    tie = Objective(sense="minimize", terms=SUM)
+    at_least = Linear(terms=SUM, relation=">=", constant=1)
+    reply = solve(Problem(variables=(A, B), constraints=(at_least,), objective=tie), unique=True)
+    assert (reply["status"], reply["unique"]) == ("sat", False)
+
+
+def test_an_objective_beyond_the_precision_of_floats_keeps_its_best_value() -> None:
+    wide = IntVariable(name="a", low=0, high=2**29)
+    goal = Objective(sense="maximize", terms=(Term(variable="a", coefficient=2**30), Term(variable="b")))
+    reply = solve(Problem(variables=(wide, B), objective=goal), unique=True)
+    assert reply == {"status": "sat", "assignment": {"a": 2**29, "b": 9}, "unique": True}
+
+
+def test_a_search_given_up_is_not_unsat() -> None:
+    reply = solve(subset_sums(), 0.3)
+    assert reply["status"] in ("unknown", "timeout")
+    assert reply["assignment"] is None
+    assert "no solution was found" in str(reply["reason"])
+
+
+def test_the_answer_is_the_same_every_time() -> None:
+    names = tuple("abcdefghi")
+    problem = Problem(
+        variables=tuple(IntVariable(name=name, low=1, high=30) for name in names),
+        constraints=(
+            AllDifferent(variables=names),
+            Linear(terms=tuple(Term(variable=name) for name in names), relation="==", constant=99),
+            AnyOf(conditions=(Compare(variable="a", value=7), Compare(variable="b", value=9))),
+        ),
+    )
+    first = solve(problem)
+    assert first["status"] == "sat"
+    assert all(solve(problem) == first for _ in range(3))
+
+
+def test_text_that_is_no_problem_is_an_error_with_the_reason() -> None:
+    reply = solve_text('{"variables": [], "run": "import os"}', 1.0, unique=False, memory=MEMORY)
+    assert reply["status"] == "error"
+    assert "variables" in str(reply["reason"])
