@@ -1,1 +1,1 @@
-"""Graphs, plans and spaces, and running one task."""
+"""Graphs of nodes, their plans and spaces, and how one task runs through them on LangGraph."""

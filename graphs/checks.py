@@ -1,0 +1,158 @@
+"""Whether a graph is valid, found out before anything runs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+
+import networkx as nx
+
+from ..errors import GraphError
+from ..nodes.base import Node
+from .active import active_part, body_nodes
+from .edges import Blueprint, Each, Edge, Loop
+
+__all__ = ["MOST_OPTIONAL_EDGES", "check_name", "checked"]
+
+MOST_OPTIONAL_EDGES = 16
+"""So that all choices of them can be listed."""
+_NAME = re.compile(r"\w[\w-]*")
+_RESERVED = frozenset({"task", "out"})
+
+
+def check_name(name: str) -> None:
+    """Refuses names that would be read wrongly in edges, knobs or the runtime.
+
+    Raises:
+        GraphError: the name is reserved, or has other characters than letters, digits, `_` and `-`.
+    """
+    if name in _RESERVED or name.startswith("__"):
+        raise GraphError(f"node name {name!r} is reserved; choose another")
+    if not _NAME.fullmatch(name):
+        raise GraphError(
+            f"node name {name!r} may have only letters, digits, '_' and '-', and must not begin with '-'; "
+            "':', '|', '.' and '->' are how edges, knobs and the runtime are written"
+        )
+
+
+def checked(
+    name: str,
+    nodes: Mapping[str, Node],
+    edges: list[Edge],
+    groups: Iterable[Each],
+    loops: Iterable[Loop],
+    starts: Iterable[str],
+    finish: str | None,
+) -> Blueprint:
+    """The graph as a blueprint.
+
+    Raises:
+        GraphError: it is not valid; the message names the node or the edge.
+    """
+    if not nodes:
+        raise GraphError(f"graph {name!r} has no nodes")
+    order = {node: position for position, node in enumerate(nodes)}
+    groups = tuple(sorted(groups, key=lambda group: order[group.split]))
+    loops = tuple(sorted(loops, key=lambda loop: (order[loop.check], order[loop.solve])))
+    drawn: nx.DiGraph[str] = nx.DiGraph()
+    drawn.add_nodes_from(nodes)
+    drawn.add_edges_from((edge.source, edge.target) for edge in edges)
+    _no_cycles(drawn)
+    bodies = _bodies(loops, edges)
+    _groups(groups, edges, bodies)
+    entries = frozenset(node for node in nodes if not drawn.in_degree(node)) | frozenset(starts)
+    final = finish if finish is not None else _only_sink(name, drawn)
+    _all_matter(drawn, loops, final)
+    blueprint = Blueprint(name, dict(nodes), tuple(edges), groups, loops, entries, final)
+    _cuts(blueprint)
+    return blueprint
+
+
+def _no_cycles(drawn: nx.DiGraph[str]) -> None:
+    try:
+        cycle = nx.find_cycle(drawn)
+    except nx.NetworkXNoCycle:
+        return
+    path = "->".join([*(source for source, *_ in cycle), cycle[-1][1]])
+    raise GraphError(f"the edges {path} form a cycle; make the edge that leads back a loop(check, solve)")
+
+
+def _only_sink(name: str, drawn: nx.DiGraph[str]) -> str:
+    sinks = [node for node in drawn if not drawn.out_degree(node)]
+    if len(sinks) == 1:
+        return sinks[0]
+    listed = ", ".join(repr(sink) for sink in sinks)
+    raise GraphError(
+        f"graph {name!r} has several nodes without outgoing edges: {listed}; connect them to one node, "
+        "or name the one that gives the answer with finish()"
+    )
+
+
+def _all_matter(drawn: nx.DiGraph[str], loops: Collection[Loop], final: str) -> None:
+    back = drawn.reverse(copy=True)
+    back.add_edges_from((loop.solve, loop.check) for loop in loops)
+    useful = nx.descendants(back, final) | {final}
+    for node in drawn:
+        if node not in useful:
+            raise GraphError(f"node {node!r} can never reach the final node {final!r}; connect it, or leave it out")
+
+
+def _bodies(loops: Collection[Loop], edges: list[Edge]) -> list[frozenset[str]]:
+    bodies: list[frozenset[str]] = []
+    for loop in loops:
+        body = body_nodes(loop, edges)
+        if not body:
+            raise GraphError(
+                f"loop {loop.name!r} leads back to nothing: no edges lead from {loop.solve!r} to {loop.check!r}"
+            )
+        for other, earlier in zip(loops, bodies, strict=False):
+            if body & earlier:
+                shared = ", ".join(repr(node) for node in sorted(body & earlier))
+                raise GraphError(
+                    f"loops {other.name!r} and {loop.name!r} overlap in {shared}; loops must not share nodes"
+                )
+        bodies.append(body)
+    return bodies
+
+
+def _groups(groups: Collection[Each], edges: list[Edge], bodies: list[frozenset[str]]) -> None:
+    for group in groups:
+        place = f"each({group.split!r}, {group.solve!r}, {group.merge!r})"
+        for other in groups:
+            if other is not group and _clash(group, other):
+                raise GraphError(f"{place} shares a node with each({other.split!r}, {other.solve!r}, {other.merge!r})")
+        for edge in edges:
+            if edge.optional and (edge.source, edge.target) in group.pairs:
+                raise GraphError(f"edge {edge.name!r} is implied by {place} and cannot be optional")
+            if edge.source == group.solve and edge.target != group.merge:
+                raise GraphError(
+                    f"edge {edge.name!r} leaves {place} from inside; only {group.merge!r} can read the parts"
+                )
+        for body in bodies:
+            if group.members & body and not group.members <= body:
+                raise GraphError(f"{place} lies partly inside a loop; put it wholly inside or wholly outside")
+
+
+def _clash(group: Each, other: Each) -> bool:
+    """Whether two groups share more than one's merge that is the other's split."""
+    shared = group.members & other.members
+    chained = {group.merge} if group.merge == other.split else {group.split} if group.split == other.merge else set()
+    return bool(shared - chained)
+
+
+def _cuts(blueprint: Blueprint) -> None:
+    names = blueprint.optional
+    if len(names) > MOST_OPTIONAL_EDGES:
+        raise GraphError(
+            f"graph {blueprint.name!r} has {len(names)} optional edges; at most {MOST_OPTIONAL_EDGES} can be searched"
+        )
+    if active_part(blueprint, names) is None:
+        raise GraphError(
+            f"graph {blueprint.name!r}: the final node {blueprint.final!r} cannot be reached from any entry"
+        )
+    for edge in blueprint.edges:
+        if edge.optional and active_part(blueprint, set(names) - {edge.name}) is None:
+            raise GraphError(
+                f"edge {edge.name!r} is optional, but without it the final node {blueprint.final!r} gets no input; "
+                f"make the edge fixed, or say start({edge.target!r}) if {edge.target!r} can work from the task alone"
+            )

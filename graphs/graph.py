@@ -1,0 +1,287 @@
+"""A graph of nodes and edges as data."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Self
+
+from ..errors import GraphError, UnknownName
+from ..nodes.base import Kind, Node
+from ..nodes.kinds import KINDS, kind_of, node_from_json
+from ..nodes.knob import Adaptive, Choice
+from ..records.message import Forward
+from .checks import check_name, checked
+from .edges import Blueprint, Each, Edge, Loop, edge_name, forward_policy, options, round_bounds
+from .space import Space
+
+if TYPE_CHECKING:
+    from ..models.pool import Pool
+
+__all__ = ["Graph"]
+
+
+class Graph:
+    """A pipeline as data: what the optimizer searches over and what a plan belongs to.
+
+    Nodes without incoming edges are asked the task's question; so are those named by `start`. The node without
+    outgoing edges gives the answer. The graph is checked when it is first used; later changes check it again::
+
+        graph = Graph("sums")
+        graph.add("solve", Solver(model="*", samples=choose(1, 3, 5)))
+        graph.add("check", Verifier(model="*"))
+        graph.connect("solve", "check", optional=False)
+        graph.loop("check", "solve", rounds=choose(1, 2))
+
+    Args:
+        name: a label for people.
+        kinds: the node kinds by name; `kinds_with` adds your own to those of the package.
+    """
+
+    def __init__(self, name: str, *, kinds: Mapping[str, Kind[Any]] = KINDS) -> None:
+        self.name = name
+        self.kinds = kinds
+        self._nodes: dict[str, Node] = {}
+        self._edges: dict[str, Edge] = {}
+        self._groups: list[Each] = []
+        self._loops: dict[str, Loop] = {}
+        self._starts: list[str] = []
+        self._finish: str | None = None
+        self._blueprint: Blueprint | None = None
+        self._hash: str | None = None
+
+    def add(self, name: str, node: Node) -> Self:
+        """Adds a node.
+
+        Raises:
+            GraphError: the name is taken, or has characters that edges and knobs need, or the node's kind takes other
+                settings.
+            UnknownName: the graph's `kinds` do not have the node's kind.
+        """
+        check_name(name)
+        if name in self._nodes:
+            raise GraphError(f"graph {self.name!r} already has a node {name!r}; names must differ")
+        kind_of(node, self.kinds)
+        self._nodes[name] = node
+        return self._changed()
+
+    def connect(
+        self, source: str, target: str, *, optional: bool = False, forward: str | Forward | Choice[Any] = Forward.FULL
+    ) -> Self:
+        """Sends the messages of one node to another.
+
+        Args:
+            source: the node that writes.
+            target: the node that reads, after all its inputs are there.
+            optional: whether a plan may leave the edge out.
+            forward: what passes: "full", "answer", "truncated", or a choice of these.
+
+        Raises:
+            UnknownName: there is no such node or policy.
+            GraphError: the two are one node, or are connected already.
+        """
+        name = self._pair(source, target)
+        if name in self._edges:
+            raise GraphError(f"edge {name!r} exists already")
+        self._edges[name] = Edge(source, target, optional, forward_policy(forward, f"edge {name!r}"))
+        return self._changed()
+
+    def each(self, split: str, solve: str, merge: str) -> Self:
+        """Runs `solve` once per part that `split` makes and joins the results in `merge`.
+
+        A part that needs the answer of another runs after it, others at the same time. The three edges between them
+        are implied; connect them yourself only to set what they forward.
+
+        Raises:
+            UnknownName: there is no such node.
+            GraphError: the three are not three nodes.
+        """
+        group = Each(split, solve, merge)
+        for pair in group.pairs:
+            self._pair(*pair)
+        self._groups.append(group)
+        return self._changed()
+
+    def loop(
+        self,
+        check: str,
+        solve: str,
+        *,
+        rounds: Any = 2,
+        forward: str | Forward | Choice[Any] = Forward.FULL,
+    ) -> Self:
+        """Leads back from `check` to `solve`, until the check accepts or the rounds are used up.
+
+        Args:
+            check: the last node of a round; it leaves the loop when its message says accepted.
+            solve: the first node of a round; from the second on it sees what the check said.
+            rounds: the most rounds, `adaptive(low, high)`, or a choice of these.
+            forward: what the next round sees of the check.
+
+        Raises:
+            UnknownName: there is no such node or policy.
+            GraphError: the two are one node, are looped already, or the rounds are not numbers of at least 1.
+        """
+        name = self._pair(check, solve)
+        if name in self._loops:
+            raise GraphError(f"loop {name!r} exists already")
+        for option in options(rounds):
+            round_bounds(option, f"loop {name!r}")
+        self._loops[name] = Loop(check, solve, rounds, forward_policy(forward, f"loop {name!r}"))
+        return self._changed()
+
+    def start(self, *names: str) -> Self:
+        """Says that these nodes can work from the task alone, whatever else they may be given.
+
+        Needed only where all edges into a node are optional and it is to run without them too.
+
+        Raises:
+            UnknownName: there is no such node.
+        """
+        for name in names:
+            self._known(name)
+            if name not in self._starts:
+                self._starts.append(name)
+        return self._changed()
+
+    def finish(self, name: str) -> Self:
+        """Says which node gives the answer, where it is not the only one without outgoing edges.
+
+        Raises:
+            UnknownName: there is no such node.
+        """
+        self._known(name)
+        self._finish = name
+        return self._changed()
+
+    @property
+    def blueprint(self) -> Blueprint:
+        """The graph, checked and frozen.
+
+        Raises:
+            GraphError: it is not valid; the message names the node or the edge.
+        """
+        if self._blueprint is None:
+            edges, loops = self._all_edges(), self._loops.values()
+            self._blueprint = checked(self.name, self._nodes, edges, self._groups, loops, self._starts, self._finish)
+        return self._blueprint
+
+    @property
+    def nodes(self) -> Mapping[str, Node]:
+        """The nodes by name, in the order in which they were added."""
+        return self.blueprint.nodes
+
+    @property
+    def edges(self) -> tuple[Edge, ...]:
+        """All edges, those of groups included and those of loops excepted."""
+        return self.blueprint.edges
+
+    @property
+    def hash(self) -> str:
+        """Of the canonical JSON, 16 hexadecimal digits; a plan names it.
+
+        Raises:
+            GraphError: the graph is not valid.
+        """
+        if self._hash is None:
+            self._hash = hashlib.sha256(self.to_json().encode()).hexdigest()[:16]
+        return self._hash
+
+    def to_json(self) -> str:
+        """The canonical JSON, which `from_json` reads.
+
+        Raises:
+            GraphError: the graph is not valid.
+        """
+        plan = self.blueprint
+        content = {
+            "name": plan.name,
+            "nodes": [[name, node.canonical()] for name, node in plan.nodes.items()],
+            "edges": [[e.source, e.target, e.optional, _plain(e.forward)] for e in plan.edges],
+            "each": [[g.split, g.solve, g.merge] for g in plan.groups],
+            "loops": [[x.check, x.solve, _plain(x.rounds), _plain(x.forward)] for x in plan.loops],
+            "start": sorted(self._starts),
+            "finish": plan.final,
+        }
+        return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str, *, kinds: Mapping[str, Kind[Any]] = KINDS) -> Graph:
+        """Reads what `to_json` wrote.
+
+        Raises:
+            GraphError: it is not such JSON, or a node was written by another version of its kind.
+            UnknownName: a node's kind is not known.
+        """
+        try:
+            content = json.loads(text)
+            graph = cls(content["name"], kinds=kinds)
+            for name, fields in content["nodes"]:
+                graph.add(name, node_from_json(fields, graph.kinds))
+            for source, target, optional, forward in content["edges"]:
+                graph.connect(source, target, optional=optional, forward=_choice(forward))
+            for split, solve, merge in content["each"]:
+                graph.each(split, solve, merge)
+            for check, solve, rounds, forward in content["loops"]:
+                graph.loop(check, solve, rounds=_rounds(rounds), forward=_choice(forward))
+            graph.start(*content["start"])
+            return graph.finish(content["finish"])
+        except (KeyError, TypeError, ValueError) as problem:
+            raise GraphError(f"not the JSON of a graph: {type(problem).__name__}: {problem}") from problem
+
+    def space(self, pool: Pool) -> Space:
+        """All plans that the graph and a pool admit.
+
+        Raises:
+            GraphError: the graph is not valid.
+        """
+        return Space(self, pool)
+
+    def __repr__(self) -> str:
+        return f"Graph({self.name!r}, {len(self._nodes)} nodes)"
+
+    def _changed(self) -> Self:
+        self._blueprint = None
+        self._hash = None
+        return self
+
+    def _known(self, name: str) -> None:
+        if name not in self._nodes:
+            raise UnknownName(f"node of graph {self.name!r}", name, self._nodes)
+
+    def _pair(self, source: str, target: str) -> str:
+        self._known(source)
+        self._known(target)
+        if source == target:
+            edge = edge_name(source, target)
+            raise GraphError(f"{edge!r} joins a node to itself; repetition inside a node is a knob")
+        return edge_name(source, target)
+
+    def _all_edges(self) -> list[Edge]:
+        """The user's edges and those that groups imply, in the order of their nodes."""
+        found = dict(self._edges)
+        for group in self._groups:
+            for pair in group.pairs:
+                found.setdefault(edge_name(*pair), Edge(*pair))
+        order = {name: position for position, name in enumerate(self._nodes)}
+        return sorted(found.values(), key=lambda edge: (order[edge.source], order[edge.target]))
+
+
+def _plain(value: Any) -> Any:
+    """A knob of an edge as JSON values."""
+    if isinstance(value, Choice):
+        return {"choose": [_plain(option) for option in value.values]}
+    if isinstance(value, Adaptive):
+        return value.model_dump(mode="json")
+    return value.value if isinstance(value, Forward) else value
+
+
+def _choice(value: Any) -> Any:
+    return Choice(tuple(value["choose"])) if isinstance(value, dict) else value
+
+
+def _rounds(value: Any) -> Any:
+    if isinstance(value, dict) and "choose" in value:
+        return Choice(tuple(_rounds(option) for option in value["choose"]))
+    return Adaptive.model_validate(value) if isinstance(value, dict) else value

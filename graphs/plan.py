@@ -1,0 +1,99 @@
+"""A value for every knob and the edges that are on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from functools import cached_property
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel
+
+from ..errors import PlanError
+
+if TYPE_CHECKING:
+    from ..models.pool import Pool
+    from .graph import Graph
+
+__all__ = ["Plan", "plain"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a graph is to run; immutable.
+
+    Make plans with `Space`: only there are they canonical, so that plans that run alike have one hash.
+    """
+
+    graph_hash: str
+    values: Mapping[str, Any]
+    """JSON values by knob, for example `{"solve.model": "pocket-30k", "split->part.forward": "answer"}`."""
+    edges: tuple[str, ...]
+    """The optional edges that are on, as `a->b`."""
+
+    def __post_init__(self) -> None:
+        values = {name: plain(self.values[name]) for name in sorted(self.values)}
+        object.__setattr__(self, "values", MappingProxyType(values))
+        object.__setattr__(self, "edges", tuple(sorted(set(self.edges))))
+
+    @cached_property
+    def hash(self) -> str:
+        """Of the canonical JSON, 16 hexadecimal digits."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()[:16]
+
+    def to_json(self) -> str:
+        """The canonical JSON, which `from_json` reads."""
+        content = {"graph": self.graph_hash, "values": dict(self.values), "edges": self.edges}
+        return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Plan:
+        """Reads what `to_json` wrote.
+
+        Raises:
+            PlanError: it is not the JSON of a plan.
+        """
+        try:
+            content = json.loads(text)
+        except ValueError as problem:
+            raise PlanError(f"not JSON: {problem}") from problem
+        if not isinstance(content, dict) or set(content) != {"graph", "values", "edges"}:
+            raise PlanError("a plan is a JSON object with the fields 'graph', 'values' and 'edges'")
+        graph, values, edges = content["graph"], content["values"], content["edges"]
+        if not isinstance(graph, str):
+            raise PlanError("field 'graph' of a plan must be the hash of its graph, a string")
+        if not isinstance(values, dict):
+            raise PlanError("field 'values' of a plan must be an object of knobs")
+        if not isinstance(edges, list) or not all(isinstance(edge, str) for edge in edges):
+            raise PlanError("field 'edges' of a plan must be a list of strings such as 'a->b'")
+        return cls(graph, values, tuple(edges))
+
+    def for_graph(self, graph: Graph, pool: Pool) -> Plan:
+        """The same plan, made canonical, once it is certain that it belongs to the graph.
+
+        Raises:
+            PlanError: it was made for another graph, lacks a value, or has one that its knob does not admit.
+            UnknownName: it sets a knob or an edge that the graph does not have.
+        """
+        from .space import Space
+
+        return Space(graph, pool).canonical(self)
+
+    def __hash__(self) -> int:
+        return hash(self.hash)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Plan) and self.hash == other.hash
+
+
+def plain(value: Any) -> Any:
+    """A knob's value as JSON values."""
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if isinstance(value, Enum):
+        return value.value
+    return [plain(item) for item in value] if isinstance(value, (list, tuple)) else value

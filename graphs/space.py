@@ -1,0 +1,199 @@
+"""All plans that a graph and a pool admit."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Collection, Iterator, Mapping
+from functools import cached_property
+from itertools import combinations, product
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+import networkx as nx
+
+from ..errors import PlanError, UnknownName
+from .active import Active, active_part
+from .edges import options
+from .plan import Plan, plain
+
+if TYPE_CHECKING:
+    from ..models.pool import Pool
+    from .graph import Graph
+
+__all__ = ["Space"]
+
+
+class Space:
+    """The open knobs and optional edges of a graph, and the plans they make.
+
+    Its plans are canonical: what is cut off by an edge that is off is inactive, and its knobs are not in the plan. So
+    plans that run alike are one plan, and no iteration yields a plan twice.
+
+    Args:
+        graph: a valid graph.
+        pool: the models that open model knobs range over.
+    """
+
+    def __init__(self, graph: Graph, pool: Pool) -> None:
+        self.graph = graph
+        self.pool = pool
+        self.optional_edges = graph.blueprint.optional
+        self._by_edges: dict[frozenset[str], Active | None] = {}
+        self._node_knobs = {
+            name: {f"{name}.{knob}": tuple(map(plain, values)) for knob, values in node.open_knobs(pool.names).items()}
+            for name, node in graph.nodes.items()
+        }
+
+    @cached_property
+    def knobs(self) -> Mapping[str, tuple[Any, ...]]:
+        """Every open knob with its values, as JSON values, the default first."""
+        everything = self.active(self.optional_edges)
+        return dict(self._knobs_of(everything))
+
+    @cached_property
+    def size(self) -> int:
+        """How many plans there are."""
+        return sum(prod(len(values) for _, values in self._knobs_of(active)) for active in self.arrangements)
+
+    @cached_property
+    def arrangements(self) -> tuple[Active, ...]:
+        """What can run, one for each choice of optional edges that makes a difference; all edges on comes first."""
+        found: dict[frozenset[str], Active] = {}
+        for off in range(len(self.optional_edges) + 1):
+            for cut in combinations(self.optional_edges, off):
+                active = self._active(frozenset(self.optional_edges) - set(cut))
+                if active is not None:
+                    found.setdefault(frozenset(active.optional), active)
+        return tuple(found.values())
+
+    def active(self, edges: Collection[str]) -> Active:
+        """What runs when these optional edges are on.
+
+        Raises:
+            UnknownName: there is no such optional edge.
+            PlanError: the final node would get no input.
+        """
+        for edge in edges:
+            if edge not in self.optional_edges:
+                raise UnknownName(f"optional edge of graph {self.graph.name!r}", edge, self.optional_edges)
+        active = self._active(frozenset(edges))
+        if active is None:
+            off = [edge for edge in self.optional_edges if edge not in edges]
+            raise PlanError(f"with the edges {', '.join(off)} all off, {self.graph.blueprint.final!r} gets no input")
+        return active
+
+    def default(self) -> Plan:
+        """The first value of every knob, all optional edges on."""
+        return self.plan()
+
+    def plan(self, values: Mapping[str, Any] | None = None, edges: Collection[str] | None = None) -> Plan:
+        """The canonical plan with these values.
+
+        Args:
+            values: by knob; what is left out takes the knob's first value, what belongs to inactive parts is dropped.
+            edges: the optional edges that are on; None for all.
+
+        Raises:
+            UnknownName: there is no such knob or edge.
+            PlanError: a knob does not admit its value, or the final node would get no input.
+        """
+        given = {name: self._admitted(name, value) for name, value in (values or {}).items()}
+        active = self.active(self.optional_edges if edges is None else edges)
+        return self._plan(active, {name: given.get(name, first[0]) for name, first in self._knobs_of(active)})
+
+    def canonical(self, plan: Plan) -> Plan:
+        """The canonical form of a plan from elsewhere.
+
+        Raises:
+            PlanError: it was made for another graph, lacks a value, or has one that its knob does not admit.
+            UnknownName: it sets a knob or an edge that the graph does not have.
+        """
+        if plan.graph_hash != self.graph.hash:
+            raise PlanError(
+                f"this plan was made for the graph with hash {plan.graph_hash}, but graph {self.graph.name!r} has "
+                f"{self.graph.hash}; its nodes, edges or knobs were changed since, so search for a plan again"
+            )
+        made = self.plan(plan.values, plan.edges)
+        for name in made.values:
+            if name not in plan.values:
+                raise PlanError(f"the plan has no value for knob {name!r}; it may be one of {self.knobs[name]}")
+        return made
+
+    def sample(self, generator: random.Random) -> Plan:
+        """A random plan: first which edges are on, evenly over what can run, then each knob evenly over its values."""
+        active = generator.choice(self.arrangements)
+        return self._plan(active, {name: generator.choice(values) for name, values in self._knobs_of(active)})
+
+    def neighbours(self, plan: Plan) -> tuple[Plan, ...]:
+        """The plans that differ in one knob, or in one optional edge with the fewest others that it needs.
+
+        Raises:
+            PlanError, UnknownName: as `canonical`.
+        """
+        plan = self.canonical(plan)
+        found: dict[Plan, None] = {}
+        for name, chosen in plan.values.items():
+            for value in self.knobs[name]:
+                if value != chosen:
+                    found[self.plan({**plan.values, name: value}, plan.edges)] = None
+        for edge in self.optional_edges:
+            edges = set(plan.edges) - {edge} if edge in plan.edges else self._with(edge, plan.edges)
+            if self._active(frozenset(edges)) is not None:
+                found[self.plan(plan.values, edges)] = None
+        found.pop(plan, None)
+        return tuple(found)
+
+    def __iter__(self) -> Iterator[Plan]:
+        for active in self.arrangements:
+            knobs = list(self._knobs_of(active))
+            for values in product(*(values for _, values in knobs)):
+                yield self._plan(active, dict(zip((name for name, _ in knobs), values, strict=True)))
+
+    def _active(self, edges: frozenset[str]) -> Active | None:
+        if edges not in self._by_edges:
+            self._by_edges[edges] = active_part(self.graph.blueprint, edges)
+        return self._by_edges[edges]
+
+    def _plan(self, active: Active, values: Mapping[str, Any]) -> Plan:
+        return Plan(self.graph.hash, values, active.optional)
+
+    def _knobs_of(self, active: Active) -> Iterator[tuple[str, tuple[Any, ...]]]:
+        """The open knobs of what runs, in the order of the graph."""
+        for name in self.graph.nodes:
+            if name in active.names:
+                yield from self._node_knobs[name].items()
+        joins = [(edge.name, edge.forward) for edge in active.edges]
+        joins += [(body.loop.name, body.loop.forward) for body in active.bodies]
+        for name, forward in joins:
+            if len(options(forward)) > 1:
+                yield f"{name}.forward", tuple(map(plain, options(forward)))
+        for body in active.bodies:
+            if len(options(body.loop.rounds)) > 1:
+                yield f"{body.loop.name}.rounds", tuple(map(plain, options(body.loop.rounds)))
+
+    def _admitted(self, name: str, value: Any) -> Any:
+        if name not in self.knobs:
+            raise UnknownName(f"open knob of graph {self.graph.name!r}", name, self.knobs)
+        value = plain(value)
+        for option in self.knobs[name]:
+            if option == value and isinstance(option, bool) == isinstance(value, bool):
+                return option
+        raise PlanError(f"knob {name!r} cannot be {value!r}; it may be one of {self.knobs[name]}")
+
+    def _with(self, edge: str, edges: Collection[str]) -> set[str]:
+        """The edges with one more, and with the fewest others that lead to it and from it to the final node."""
+        blueprint = self.graph.blueprint
+        drawn: nx.DiGraph[str] = nx.DiGraph()
+        for each in blueprint.edges:
+            drawn.add_edge(each.source, each.target, cost=int(each.optional and each.name not in edges))
+        for loop in blueprint.loops:
+            drawn.add_edge(loop.check, loop.solve, cost=0)
+        for entry in blueprint.entries:
+            drawn.add_edge("", entry, cost=0)
+        source, target = edge.split("->")
+        steps = [
+            *nx.utils.pairwise(nx.shortest_path(drawn, "", source, weight="cost")),
+            *nx.utils.pairwise(nx.shortest_path(drawn, target, blueprint.final, weight="cost")),
+        ]
+        needed = {f"{a}->{b}" for a, b in steps}
+        return {*edges, edge, *(name for name in self.optional_edges if name in needed)}

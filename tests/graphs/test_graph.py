@@ -1,0 +1,191 @@
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from apportion.errors import GraphError, UnknownName
+from apportion.graphs.graph import Graph
+from apportion.nodes.knob import adaptive, choose
+from apportion.nodes.solver import Solver
+from apportion.records.message import Forward
+
+
+def chain(kinds: Any, node: Any, *names: str) -> Graph:
+    graph = Graph("chain", kinds=kinds)
+    for name in names:
+        graph.add(name, node)
+    for source, target in itertools.pairwise(names):
+        graph.connect(source, target)
+    return graph
+
+
+@pytest.fixture
+def make(kinds: Any, echo: Any) -> Callable[..., Graph]:
+    return lambda *names: chain(kinds, echo(model="small"), *names)
+
+
+def test_one_node_is_a_graph() -> None:
+    graph = Graph("one").add("solve", Solver(model="small"))
+    assert graph.blueprint.final == "solve"
+    assert graph.blueprint.entries == {"solve"}
+
+
+def test_json_holds_all_and_keeps_the_hash(kinds: Any, echo: Any) -> None:
+    graph = Graph("all", kinds=kinds)
+    for name in ("search", "solve", "check", "split", "part", "merge", "vote"):
+        graph.add(name, echo(width=choose(1, 2)))
+    graph.connect("search", "solve", optional=True, forward=choose("full", "truncated")).start("solve")
+    graph.connect("solve", "check").connect("check", "vote").connect("merge", "vote", optional=True)
+    graph.each("split", "part", "merge").connect("split", "part", forward="answer")
+    graph.loop("check", "solve", rounds=choose(1, adaptive(1, 4)), forward="answer")
+    again = Graph.from_json(graph.to_json(), kinds=kinds)
+    assert again.to_json() == graph.to_json()
+    assert again.hash == graph.hash
+    assert again.blueprint == graph.blueprint
+    forwards = {edge.name: edge.forward for edge in again.edges}
+    assert forwards["split->part"] is Forward.ANSWER
+    assert forwards["split->merge"] is Forward.FULL
+
+
+def test_the_hash_follows_every_change(make: Callable[..., Graph], echo: Any) -> None:
+    graph = make("a", "b", "c")
+    seen = {graph.hash}
+    graph.connect("a", "c", optional=True)
+    seen.add(graph.hash)
+    graph.loop("c", "b")
+    seen.add(graph.hash)
+    graph.add("d", echo()).connect("c", "d")
+    seen.add(graph.hash)
+    assert len(seen) == 4
+
+
+def test_the_order_of_edges_does_not_matter(kinds: Any, echo: Any) -> None:
+    def built(order: list[tuple[str, str]]) -> Graph:
+        graph = Graph("g", kinds=kinds)
+        for name in "abc":
+            graph.add(name, echo())
+        for pair in order:
+            graph.connect(*pair)
+        return graph
+
+    pairs = [("a", "b"), ("a", "c"), ("b", "c")]
+    assert built(pairs).hash == built(pairs[::-1]).hash
+
+
+@pytest.mark.parametrize("name", ["a:b", "a|b", "a->b", "a.b", "", "task", "out", "__start__", "-a", "a b"])
+def test_names_that_would_be_read_wrongly(name: str, kinds: Any, echo: Any) -> None:
+    with pytest.raises(GraphError, match="node name"):
+        Graph("g", kinds=kinds).add(name, echo())
+
+
+def test_names_must_differ(make: Callable[..., Graph], echo: Any) -> None:
+    with pytest.raises(GraphError, match="already has a node 'a'"):
+        make("a").add("a", echo())
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda graph: graph.connect("sovle", "check"),
+        lambda graph: graph.connect("check", "sovle"),
+        lambda graph: graph.each("check", "sovle", "check"),
+        lambda graph: graph.loop("check", "sovle"),
+        lambda graph: graph.finish("sovle"),
+        lambda graph: graph.start("sovle"),
+    ],
+)
+def test_an_unknown_node_names_the_nearest(wrong: Callable[[Graph], Any], make: Callable[..., Graph]) -> None:
+    with pytest.raises(UnknownName, match="'sovle'; did you mean 'solve'"):
+        wrong(make("solve", "check"))
+
+
+def test_an_unknown_kind_names_the_nearest(echo: Any) -> None:
+    with pytest.raises(UnknownName, match="node kind 'echo'"):
+        Graph("g").add("a", echo())
+
+
+def test_an_unknown_forward_policy_names_the_nearest(make: Callable[..., Graph]) -> None:
+    with pytest.raises(UnknownName, match="'anser'; did you mean 'answer'"):
+        make("a", "b", "c").connect("a", "c", forward=choose("full", "anser"))
+
+
+def test_cycles_are_loops_or_errors(make: Callable[..., Graph]) -> None:
+    with pytest.raises(GraphError, match="a->b->c->a form a cycle"):
+        _ = make("a", "b", "c").connect("c", "a").hash
+    assert make("a", "b", "c").loop("c", "a").hash
+
+
+def test_several_sinks_need_a_final_node(make: Callable[..., Graph], echo: Any) -> None:
+    graph = make("a", "b").add("c", echo()).connect("a", "c")
+    with pytest.raises(GraphError, match=r"several nodes without outgoing edges: 'b', 'c'.*finish"):
+        _ = graph.blueprint
+
+
+def test_a_loop_can_end_in_its_checked_node(make: Callable[..., Graph]) -> None:
+    graph = make("solve", "check").loop("check", "solve").finish("solve")
+    assert graph.blueprint.final == "solve"
+
+
+def test_a_node_that_cannot_reach_the_answer(make: Callable[..., Graph], echo: Any) -> None:
+    with pytest.raises(GraphError, match="node 'c' can never reach the final node 'b'"):
+        _ = make("a", "b").add("c", echo()).connect("a", "c").finish("b").blueprint
+
+
+@pytest.mark.parametrize("rounds", [0, True, 1.5, "2", adaptive(0, 2), choose(1, 0)])
+def test_rounds_are_numbers_of_at_least_one(rounds: Any, make: Callable[..., Graph]) -> None:
+    with pytest.raises(GraphError, match="loop 'b->a': rounds must be"):
+        make("a", "b").loop("b", "a", rounds=rounds)
+
+
+def test_loops_lead_back(make: Callable[..., Graph]) -> None:
+    with pytest.raises(GraphError, match="leads back to nothing"):
+        _ = make("a", "b").loop("a", "b").hash
+    with pytest.raises(GraphError, match="to itself"):
+        make("a", "b").loop("a", "a")
+
+
+def test_loops_must_not_share_nodes(make: Callable[..., Graph]) -> None:
+    with pytest.raises(GraphError, match="overlap in 'b'"):
+        _ = make("a", "b", "c").loop("b", "a").loop("c", "b").hash
+
+
+def test_an_optional_edge_that_the_answer_needs(make: Callable[..., Graph]) -> None:
+    graph = make("a", "b").add("c", make("x").nodes["x"]).connect("b", "c", optional=True)
+    with pytest.raises(GraphError, match=r"edge 'b->c' is optional, but without it .*start\('c'\)"):
+        _ = graph.blueprint
+    assert graph.start("c").blueprint.optional == ("b->c",)
+
+
+def test_groups(make: Callable[..., Graph], echo: Any) -> None:
+    def three() -> Graph:
+        return make("a", "split").add("part", echo()).add("merge", echo())
+
+    assert three().each("split", "part", "merge").blueprint.final == "merge"
+    with pytest.raises(GraphError, match="joins a node to itself"):
+        _ = three().each("split", "part", "split").hash
+    with pytest.raises(GraphError, match=r"leaves .* from inside"):
+        _ = three().each("split", "part", "merge").add("b", echo()).connect("part", "b").connect("merge", "b").hash
+    with pytest.raises(GraphError, match="cannot be optional"):
+        _ = three().connect("split", "part", optional=True).each("split", "part", "merge").hash
+    with pytest.raises(GraphError, match="partly inside a loop"):
+        _ = three().each("split", "part", "merge").loop("split", "a").hash
+    with pytest.raises(GraphError, match="shares a node"):
+        _ = three().add("b", echo()).each("split", "part", "merge").each("split", "b", "merge").hash
+    assert three().each("split", "part", "merge").loop("merge", "a").hash
+
+
+@pytest.mark.parametrize("text", ["[]", "{", '{"name": "g"}', '{"name": "g", "nodes": [1]}'])
+def test_json_of_something_else(text: str) -> None:
+    with pytest.raises(GraphError, match="not the JSON of a graph"):
+        Graph.from_json(text)
+
+
+def test_json_of_another_version_of_a_kind(make: Callable[..., Graph], kinds: Any) -> None:
+    content = json.loads(make("a").to_json())
+    content["nodes"][0][1]["version"] = 7
+    with pytest.raises(GraphError, match="version 7"):
+        Graph.from_json(json.dumps(content), kinds=kinds)
