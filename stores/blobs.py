@@ -1,0 +1,65 @@
+"""Long texts by their content: stored once, compressed."""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+
+from .text import bounded, redacted
+
+__all__ = ["BlobEncoder", "pack", "unpack"]
+
+_REMEMBERED = 50_000
+"""How many texts are remembered as stored, at about 200 bytes each."""
+
+
+def pack(text: str) -> bytes:
+    """Compresses; level 1, because the writer's time is the whole program's."""
+    return zlib.compress(text.encode(), 1)
+
+
+def unpack(data: bytes) -> str:
+    """Undoes `pack`."""
+    return zlib.decompress(data).decode()
+
+
+class BlobEncoder:
+    """Turns texts into hashes and gathers the rows that are not in the table yet. Used by the writer's thread alone."""
+
+    def __init__(self) -> None:
+        self._stored: dict[bytes, str] = {}
+        self._fresh: dict[bytes, str] = {}
+        self._rows: list[tuple[str, int, bytes]] = []
+
+    def hash(self, text: str) -> str | None:
+        """The hash under which `text` is kept, redacted and bounded; None for an empty text."""
+        if not text:
+            return None
+        # Digests instead of the texts themselves, so that remembering them holds no memory of their size.
+        digest = hashlib.sha256(text.encode(errors="surrogatepass")).digest()
+        known = self._stored.get(digest) or self._fresh.get(digest)
+        if known is not None:
+            return known
+        kept = bounded(redacted(text))
+        encoded = kept.encode()
+        name = digest.hex() if kept == text else hashlib.sha256(encoded).hexdigest()
+        self._rows.append((name, len(encoded), zlib.compress(encoded, 1)))
+        self._fresh[digest] = name
+        return name
+
+    def take(self) -> list[tuple[str, int, bytes]]:
+        """The rows to store with what was encoded since the last call: hash, size, data."""
+        rows, self._rows = self._rows, []
+        return rows
+
+    def committed(self) -> None:
+        """The rows taken are in the table."""
+        self._stored.update(self._fresh)
+        self._fresh.clear()
+        while len(self._stored) > _REMEMBERED:
+            del self._stored[next(iter(self._stored))]
+
+    def rolled_back(self) -> None:
+        """The rows taken are not in the table."""
+        self._fresh.clear()
+        self._rows.clear()

@@ -1,0 +1,65 @@
+"""Replies by their key: those at hand in this process, in front of the table."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from ..records.rows import StoredReply
+
+__all__ = ["ReplyMemory"]
+
+_BYTES = 64 * 1024 * 1024
+_OVERHEAD_BYTES = 400
+"""What a remembered reply takes beside its payload, roughly."""
+
+
+class ReplyMemory:
+    """Remembers replies: until they are in the table, those handed over; after that, the latest within a bound.
+
+    Args:
+        read: looks a key up in the table.
+    """
+
+    def __init__(self, read: Callable[[str], StoredReply | None]) -> None:
+        self._read = read
+        self._handed_over: dict[str, StoredReply] = {}
+        self._recent: dict[str, StoredReply] = {}
+        self._bytes = 0
+        self._lock = threading.Lock()
+
+    def get(self, request_key: str) -> StoredReply | None:
+        """See `ReplyCache.get`."""
+        # In this order, because a reply is remembered as recent before it leaves those handed over.
+        reply = self._handed_over.get(request_key) or self._recent.get(request_key)
+        if reply is None:
+            reply = self._read(request_key)
+            if reply is not None:
+                with self._lock:
+                    self._remember(reply)
+        return reply
+
+    def hand_over(self, reply: StoredReply) -> None:
+        """From now on the reply is found, though it is not in the table yet."""
+        self._handed_over[reply.request_key] = reply
+
+    def booked(self, reply: StoredReply, *, kept: bool) -> None:
+        """The reply is in the table, or (`kept` false) will never be."""
+        with self._lock:
+            if kept:
+                self._remember(reply)
+            if self._handed_over.get(reply.request_key) is reply:
+                del self._handed_over[reply.request_key]
+
+    def _remember(self, reply: StoredReply) -> None:
+        before = self._recent.pop(reply.request_key, None)
+        if before is not None:
+            self._bytes -= _size(before)
+        self._recent[reply.request_key] = reply
+        self._bytes += _size(reply)
+        while self._bytes > _BYTES and len(self._recent) > 1:
+            self._bytes -= _size(self._recent.pop(next(iter(self._recent))))
+
+
+def _size(reply: StoredReply) -> int:
+    return len(reply.payload) + _OVERHEAD_BYTES

@@ -1,0 +1,199 @@
+"""Opening a database file: is it ours, is it whole, is it of this schema; and the connections to it."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool, QueuePool
+
+from ..errors import StoreError
+from .migrations import APPLICATION_ID, MIGRATIONS, VERSION, migrate
+
+__all__ = [
+    "back_up",
+    "bring_up_to_date",
+    "check_header",
+    "check_whole",
+    "database_errors",
+    "driver",
+    "explained",
+    "reading_engine",
+    "schema_of",
+    "writing_engine",
+]
+
+_BUSY_SECONDS = 30.0
+_WAL_BYTES = 64 * 1024 * 1024
+_MAGIC = b"SQLite format 3\x00"
+_READERS = 8
+
+
+def check_header(path: Path) -> None:
+    """Looks at the first bytes of the file, before SQLite does.
+
+    Raises:
+        StoreError: it is not a database, or shorter than it says.
+    """
+    if path.is_dir():
+        raise StoreError(f"{path} is a folder; name a file in it")
+    if not path.parent.is_dir():
+        raise StoreError(f"{path}: the folder {path.parent} does not exist; make it first")
+    if not path.exists() or path.stat().st_size == 0:
+        return
+    with path.open("rb") as file:
+        header = file.read(100)
+    if len(header) < 100 or not header.startswith(_MAGIC):
+        raise StoreError(f"{path} is not a SQLite database; name another file, or move it away")
+    page_size, changes, pages, valid_for = struct.unpack_from(">H6xII60xI", header[:96], 16)
+    log = path.with_name(path.name + "-wal")
+    expected = pages * (65536 if page_size == 1 else page_size)
+    if changes == valid_for and expected > path.stat().st_size and not (log.exists() and log.stat().st_size):
+        raise StoreError(
+            f"{path} is cut off: {path.stat().st_size:,} of {expected:,} bytes are there; restore a copy of it"
+        )
+
+
+def writing_engine(path: Path) -> Engine:
+    """Connections of which every transaction begins as a writer, so that what it reads stays true until it commits."""
+
+    def connect() -> sqlite3.Connection:
+        return sqlite3.connect(
+            path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=256
+        )
+
+    engine = create_engine("sqlite://", creator=connect, poolclass=NullPool)
+
+    @event.listens_for(engine, "connect")
+    def set_up(connection: sqlite3.Connection, _record: Any) -> None:
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
+        # The writer checkpoints when it is idle; this is the bound for when it never is.
+        connection.execute("PRAGMA wal_autocheckpoint = 4000")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
+
+
+def reading_engine(path: Path, *, read_only: bool) -> Engine:
+    """Connections that only read, and so never wait for the writer.
+
+    Args:
+        path: the file.
+        read_only: whether the file itself is opened for reading, so that it works on one that cannot be written.
+    """
+    uri = path.absolute().as_uri() + "?mode=ro"
+    log = path.with_name(path.name + "-wal")
+    if read_only and not log.exists() and not os.access(path.parent, os.W_OK):
+        # A reader of a WAL database makes two files beside it; where it cannot, and nobody writes, it needs none.
+        uri += "&immutable=1"
+
+    def connect() -> sqlite3.Connection:
+        return sqlite3.connect(uri, uri=True, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+
+    return create_engine("sqlite://", creator=connect, poolclass=QueuePool, pool_size=_READERS, max_overflow=_READERS)
+
+
+def driver(connection: Connection) -> sqlite3.Connection:
+    """The driver's connection, for statements outside of any transaction."""
+    found = connection.connection.driver_connection
+    if not isinstance(found, sqlite3.Connection):
+        raise TypeError(f"a connection of the sqlite3 module was expected, not {type(found).__name__}")
+    return found
+
+
+def schema_of(connection: sqlite3.Connection, path: Path) -> int:
+    """The number of the file's schema; 0 for an empty file.
+
+    Raises:
+        StoreError: it belongs to another program, or cannot be read.
+    """
+    with database_errors(path):
+        (mark,) = connection.execute("PRAGMA application_id").fetchone()
+        (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        if tables == 0:
+            return 0
+        if mark != APPLICATION_ID:
+            raise StoreError(f"{path} is a SQLite database of another program; name another file")
+        (version,) = connection.execute("SELECT max(version) FROM schema_version").fetchone()
+        return int(version)
+
+
+def check_whole(connection: sqlite3.Connection, path: Path) -> None:
+    """Reads through the file, after a process did not close it.
+
+    Raises:
+        StoreError: it is damaged.
+    """
+    with database_errors(path):
+        (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    if found != "ok":
+        raise StoreError(f"{path} is damaged ({found}); restore a copy, or save what is left: {_rescue(path)}")
+
+
+def bring_up_to_date(connection: Connection, path: Path, found: int) -> None:
+    """Migrates from schema `found` to the present one, after a copy of the file was made beside it."""
+    raw = driver(connection)
+    with database_errors(path):
+        if found == 0:
+            (mode,) = raw.execute("PRAGMA journal_mode = WAL").fetchone()
+            if mode != "wal":
+                raise StoreError(f"{path}: its file system has no write-ahead log; choose a local disk")
+        elif found < VERSION:
+            back_up(raw, path, found)
+        # A table that is rebuilt would otherwise take the rows that point to it along.
+        raw.execute("PRAGMA foreign_keys = OFF")
+        with connection.begin():
+            migrate(connection, found, MIGRATIONS)
+        raw.execute("PRAGMA foreign_keys = ON")
+
+
+def back_up(connection: sqlite3.Connection, path: Path, found: int) -> Path:
+    """Copies the database to a new file beside it, named after its schema, and returns where."""
+    copy = path.with_name(f"{path.name}.schema{found}")
+    number = 1
+    while copy.exists():
+        number += 1
+        copy = path.with_name(f"{path.name}.schema{found}.{number}")
+    connection.execute("VACUUM INTO ?", (str(copy),))
+    return copy
+
+
+@contextmanager
+def database_errors(path: Path) -> Iterator[None]:
+    """Turns what SQLite raises into one line that names the file and the remedy."""
+    try:
+        yield
+    except (sqlite3.Error, DBAPIError) as error:
+        raise explained(path, error) from error
+
+
+def explained(path: Path, error: sqlite3.Error | DBAPIError) -> StoreError:
+    """What SQLite raised, as one line that names the file and the remedy."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    code = (getattr(cause, "sqlite_errorcode", None) or 0) & 0xFF
+    remedy = {
+        sqlite3.SQLITE_CORRUPT: f"it is damaged; restore a copy, or save what is left: {_rescue(path)}",
+        sqlite3.SQLITE_NOTADB: "it is not a SQLite database; name another file, or move it away",
+        sqlite3.SQLITE_FULL: "the disk is full; make room and start again, nothing settled is lost",
+        sqlite3.SQLITE_IOERR: "the disk cannot be written or read; check its room and its health",
+        sqlite3.SQLITE_READONLY: "it cannot be written; check the permissions of the file and its folder",
+        sqlite3.SQLITE_CANTOPEN: "it cannot be opened; check the permissions of the file and its folder",
+        sqlite3.SQLITE_BUSY: f"another program has been writing to it for {_BUSY_SECONDS:.0f} s; close that one",
+        sqlite3.SQLITE_LOCKED: "another program has locked it; close that one",
+    }.get(code, "this statement is refused by the database")
+    return StoreError(f"{path}: {remedy} (SQLite: {cause})")
+
+
+def _rescue(path: Path) -> str:
+    return f"sqlite3 {path.name} .recover > rescued.sql"

@@ -1,0 +1,178 @@
+"""A group of operations in one transaction."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from sqlalchemy import Connection
+
+from ..errors import UnknownName, UsageError
+from ..records.protocols import Short
+from ..records.rows import PlanRow, RunRow, SpanRow, StudyRow, TaskRow, TrialRow
+from . import schema
+from .blobs import BlobEncoder
+from .encoding import (
+    call_values,
+    plan_values,
+    reply_values,
+    run_values,
+    span_values,
+    study_values,
+    task_values,
+    trial_values,
+)
+from .ledger import Books
+from .operations import Keep, OpenAccount, Operation, Reserve, Settle, TraceRow
+from .owners import Owner, beat, dead_owners
+
+__all__ = ["Group"]
+
+_CALL = schema.insert_statement(schema.call)
+_REPLY = schema.insert_statement(schema.reply)
+_BLOB = schema.insert_statement(schema.blob, "keep")
+_SPAN = schema.insert_statement(schema.span)
+_RUN = schema.insert_statement(schema.run)
+_TRIAL = schema.insert_statement(schema.trial)
+_STUDY = schema.insert_statement(schema.study)
+_PLAN = schema.insert_statement(schema.plan, "keep")
+_TASK = schema.insert_statement(schema.task, "keep")
+
+
+class Group:
+    """Books groups of operations, each in a transaction of its own.
+
+    Args:
+        connection: to write with.
+        owner: who holds what is reserved here.
+    """
+
+    def __init__(self, connection: Connection, owner: Owner) -> None:
+        self._connection = connection
+        self._owner = owner
+        self._chains: dict[str, tuple[str, ...]] = {}
+        self._blobs = BlobEncoder()
+        self._encoders: dict[type, tuple[str, Callable[[Any], tuple[Any, ...]]]] = {
+            SpanRow: (_SPAN, lambda row: span_values(row, self._blobs)),
+            RunRow: (_RUN, run_values),
+            TrialRow: (_TRIAL, trial_values),
+            StudyRow: (_STUDY, study_values),
+            PlanRow: (_PLAN, plan_values),
+            TaskRow: (_TASK, task_values),
+        }
+
+    def book(self, operations: Sequence[Operation]) -> tuple[bool, list[Exception]]:
+        """Books operations in order, all or none.
+
+        What an operation asks in vain (a reservation that does not fit) is noted in it and spoils nothing.
+
+        Returns:
+            Whether room was released, and what is wrong with operations that nobody waits for.
+        """
+        rows: dict[str, list[tuple[Any, ...]]] = {}
+        wrong: list[Exception] = []
+        try:
+            with self._connection.begin():
+                books = self._books(operations)
+                for operation in operations:
+                    try:
+                        self._apply(operation, books, rows)
+                    except UsageError as error:
+                        wrong.append(error)
+                books.write()
+                blobs = self._blobs.take()
+                if blobs:
+                    rows[_BLOB] = blobs
+                for statement, values in rows.items():
+                    self._connection.exec_driver_sql(statement, values)
+        except BaseException:
+            self._blobs.rolled_back()
+            raise
+        self._blobs.committed()
+        return books.released, wrong
+
+    def keep_house(self) -> bool:
+        """Renews this owner's heartbeat and charges what dead owners hold; whether there was any."""
+        with self._connection.begin():
+            beat(self._connection, self._owner.owner_id)
+            return self._bury(dead_owners(self._connection, self._owner))
+
+    def sweep(self) -> bool:
+        """Charges what dead owners hold; whether there was any."""
+        with self._connection.begin():
+            return self._bury(dead_owners(self._connection, self._owner))
+
+    def close(self) -> None:
+        """Charges what this owner still holds, and enters it as closed."""
+        with self._connection.begin():
+            self._bury([self._owner.owner_id])
+            self._connection.exec_driver_sql(
+                "UPDATE owner SET state = 'closed' WHERE owner_id = ?", (self._owner.owner_id,)
+            )
+
+    def _bury(self, owner_ids: Sequence[str]) -> bool:
+        if not owner_ids:
+            return False
+        books = Books(self._connection, self._owner.owner_id, self._chains)
+        found = books.lose(owner_ids)
+        books.write()
+        return found > 0
+
+    def _books(self, operations: Sequence[Operation]) -> Books:
+        books = Books(self._connection, self._owner.owner_id, self._chains)
+        accounts: set[str] = set()
+        reservations: list[str] = []
+        for operation in operations:
+            match operation:
+                case Reserve(reservation=reservation):
+                    accounts.add(reservation.account_id)
+                    if reservation.replaces is not None:
+                        reservations.append(reservation.replaces)
+                case Settle(settlement=settlement):
+                    reservations.append(settlement.reservation_id)
+                case OpenAccount(account=account):
+                    accounts.add(account.account_id)
+                    if account.parent_id is not None:
+                        accounts.add(account.parent_id)
+        if accounts or reservations:
+            books.load(accounts, reservations)
+        return books
+
+    def _apply(self, operation: Operation, books: Books, rows: dict[str, list[tuple[Any, ...]]]) -> None:
+        match operation:
+            case Keep(row=row):
+                self._keep(row, rows)
+            case Reserve():
+                operation.error = None
+                try:
+                    books.reserve(operation.reservation)
+                except Short as short:
+                    operation.error = short
+                    operation.releases = books.root_releases(operation.reservation.account_id)
+                except UsageError as error:
+                    operation.error = error
+            case Settle():
+                self._settle(operation, books, rows)
+            case OpenAccount(account=account):
+                books.open_account(account)
+
+    def _keep(self, row: TraceRow, rows: dict[str, list[tuple[Any, ...]]]) -> None:
+        statement, encode = self._encoders[type(row)]
+        rows.setdefault(statement, []).append(encode(row))
+
+    def _settle(self, operation: Settle, books: Books, rows: dict[str, list[tuple[Any, ...]]]) -> None:
+        operation.booked = False
+        try:
+            held = books.settle(operation.settlement)
+        except UnknownName:
+            if operation.withdrawn:
+                return
+            raise
+        if held is None:
+            return
+        operation.booked = True
+        if operation.call is not None:
+            rows.setdefault(_CALL, []).append(call_values(operation.call, held.amount, self._blobs))
+        if operation.reply is not None:
+            rows.setdefault(_REPLY, []).append(reply_values(operation.reply, time.time()))

@@ -1,0 +1,248 @@
+"""How a database comes to the present schema: numbered steps, each frozen once it has been released.
+
+A step is a function of the open connection; it runs inside one transaction with the others that are due, with foreign
+keys off, after a copy of the old file was made. Steps are only ever added. A new step needs a database file of the
+schema before it under `tests/stores/databases/`, and `schema` must say the same as all steps together.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from sqlalchemy import Connection
+
+__all__ = ["APPLICATION_ID", "MIGRATIONS", "VERSION", "migrate"]
+
+APPLICATION_ID = 0x41505052
+"""Marks the file as ours ("APPR"), so that another program's database is not taken for one."""
+
+_UNITS = ("tokens", "weighted", "usd")
+
+
+def _amounts(*quantities: str) -> str:
+    names = [f"{quantity}_{unit}" for quantity in quantities for unit in _UNITS]
+    return ",\n  ".join(f"{name} INTEGER NOT NULL DEFAULT 0 CHECK ({name} >= 0)" for name in names)
+
+
+def _by_unit(expression: str) -> str:
+    return " ".join(f"WHEN '{unit}' THEN {expression.replace('*', unit)}" for unit in _UNITS)
+
+
+_USED = (
+    "CASE limit_unit "
+    + _by_unit("reserved_* + CASE measure WHEN 'paid' THEN paid_* ELSE charged_* + lost_* END")
+    + " END"
+)
+_RESERVED_GREW = (
+    "CASE NEW.limit_unit " + _by_unit("NEW.reserved_* > OLD.reserved_*") + " ELSE 0 END AND NEW.used > NEW.limit_value"
+)
+
+_TABLES_1 = f"""
+CREATE TABLE schema_version (version INTEGER NOT NULL PRIMARY KEY, applied_at FLOAT NOT NULL);
+CREATE TABLE owner (
+  owner_id TEXT NOT NULL PRIMARY KEY,
+  host TEXT NOT NULL,
+  process_id INTEGER NOT NULL,
+  process_started TEXT NOT NULL,
+  heartbeat_at FLOAT NOT NULL,
+  state TEXT NOT NULL CHECK (state IN ('alive', 'closed', 'dead'))
+);
+CREATE TABLE account (
+  account_id TEXT NOT NULL PRIMARY KEY,
+  parent_id TEXT REFERENCES account (account_id),
+  limit_unit TEXT CHECK (limit_unit IN ('tokens', 'weighted', 'usd')),
+  limit_value INTEGER,
+  measure TEXT NOT NULL CHECK (measure IN ('charged', 'paid')),
+  label TEXT NOT NULL,
+  {_amounts("charged", "lost", "paid", "reserved", "held")},
+  in_flight INTEGER NOT NULL DEFAULT 0 CHECK (in_flight >= 0),
+  releases INTEGER NOT NULL DEFAULT 0,
+  used INTEGER GENERATED ALWAYS AS ({_USED}) VIRTUAL,
+  CHECK ((limit_unit IS NULL) = (limit_value IS NULL)),
+  CHECK (parent_id IS NULL OR parent_id <> account_id),
+  CHECK (held_tokens <= reserved_tokens AND held_weighted <= reserved_weighted AND held_usd <= reserved_usd)
+);
+CREATE TABLE reservation (
+  reservation_id TEXT NOT NULL PRIMARY KEY,
+  account_id TEXT NOT NULL REFERENCES account (account_id),
+  {_amounts("reserved")},
+  owner_id TEXT NOT NULL,
+  kind TEXT NOT NULL CHECK (kind IN ('call', 'allowance')),
+  cached INTEGER NOT NULL CHECK (cached IN (0, 1)),
+  state TEXT NOT NULL CHECK (state IN ('open', 'settled', 'replaced', 'lost')),
+  {_amounts("charged", "lost")},
+  opened_at FLOAT NOT NULL,
+  closed_at FLOAT,
+  CHECK ((state = 'open') = (closed_at IS NULL))
+);
+CREATE INDEX reservation_open ON reservation (owner_id) WHERE state = 'open';
+CREATE TABLE study (
+  study_id TEXT NOT NULL PRIMARY KEY,
+  graph_hash TEXT NOT NULL,
+  account_id TEXT NOT NULL,
+  arguments TEXT NOT NULL,
+  created_at FLOAT NOT NULL,
+  state TEXT NOT NULL,
+  test_reads INTEGER NOT NULL
+);
+CREATE TABLE trial (
+  trial_id TEXT NOT NULL PRIMARY KEY,
+  study_id TEXT NOT NULL,
+  plan_hash TEXT NOT NULL,
+  part TEXT NOT NULL,
+  rung INTEGER NOT NULL,
+  tasks INTEGER NOT NULL,
+  score FLOAT NOT NULL,
+  coverage FLOAT NOT NULL,
+  {_amounts("charged", "lost")},
+  state TEXT NOT NULL
+);
+CREATE INDEX trial_study ON trial (study_id);
+CREATE TABLE task (task_id TEXT NOT NULL PRIMARY KEY, family TEXT NOT NULL, content TEXT NOT NULL);
+CREATE TABLE plan (
+  plan_hash TEXT NOT NULL PRIMARY KEY,
+  graph_hash TEXT NOT NULL,
+  content TEXT NOT NULL,
+  drawing TEXT NOT NULL
+);
+CREATE TABLE run (
+  run_id TEXT NOT NULL PRIMARY KEY,
+  trial_id TEXT,
+  task_id TEXT NOT NULL,
+  plan_hash TEXT NOT NULL,
+  graph_hash TEXT NOT NULL,
+  account_id TEXT NOT NULL,
+  started_at FLOAT NOT NULL,
+  ended_at FLOAT NOT NULL,
+  status TEXT NOT NULL,
+  stop_reason TEXT NOT NULL,
+  answer TEXT NOT NULL,
+  score FLOAT,
+  {_amounts("charged", "lost")},
+  latency FLOAT NOT NULL
+);
+CREATE INDEX run_started ON run (started_at);
+CREATE INDEX run_trial ON run (trial_id, started_at);
+CREATE TABLE span (
+  span_id TEXT NOT NULL PRIMARY KEY,
+  run_id TEXT NOT NULL,
+  node TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  round INTEGER NOT NULL,
+  part TEXT NOT NULL,
+  started_at FLOAT NOT NULL,
+  ended_at FLOAT NOT NULL,
+  status TEXT NOT NULL,
+  {_amounts("charged", "lost")},
+  answer TEXT NOT NULL,
+  reason TEXT NOT NULL,
+  events_hash TEXT
+);
+CREATE INDEX span_run ON span (run_id);
+CREATE TABLE call (
+  call_id TEXT NOT NULL PRIMARY KEY,
+  run_id TEXT NOT NULL,
+  span_id TEXT NOT NULL,
+  reservation_id TEXT NOT NULL,
+  attempt INTEGER NOT NULL,
+  request_key TEXT NOT NULL,
+  gen_ai_operation_name TEXT NOT NULL,
+  gen_ai_provider_name TEXT NOT NULL,
+  gen_ai_request_model TEXT NOT NULL,
+  gen_ai_request_max_tokens INTEGER NOT NULL,
+  gen_ai_request_temperature FLOAT NOT NULL,
+  gen_ai_request_seed INTEGER,
+  sample_index INTEGER NOT NULL,
+  gen_ai_input_messages_hash TEXT,
+  started_at FLOAT NOT NULL,
+  ended_at FLOAT NOT NULL,
+  outcome TEXT NOT NULL,
+  {_amounts("bound", "reserved", "charged", "lost")},
+  cached INTEGER NOT NULL,
+  gen_ai_usage_input_tokens INTEGER,
+  gen_ai_usage_output_tokens INTEGER,
+  gen_ai_usage_reasoning_output_tokens INTEGER,
+  gen_ai_usage_cache_read_input_tokens INTEGER,
+  usage_estimated INTEGER,
+  gen_ai_response_model TEXT NOT NULL,
+  gen_ai_response_id TEXT NOT NULL,
+  gen_ai_response_finish_reasons TEXT NOT NULL,
+  gen_ai_output_messages_hash TEXT,
+  error TEXT NOT NULL
+);
+CREATE INDEX call_run ON call (run_id);
+CREATE TABLE blob (hash TEXT NOT NULL PRIMARY KEY, size INTEGER NOT NULL, data BLOB NOT NULL);
+CREATE TABLE reply (
+  request_key TEXT NOT NULL PRIMARY KEY,
+  payload BLOB NOT NULL,
+  {_amounts("charged")},
+  stored_at FLOAT NOT NULL
+)
+"""
+
+_TRIGGERS_1 = (
+    f"""CREATE TRIGGER account_cap AFTER UPDATE ON account WHEN {_RESERVED_GREW}
+    BEGIN SELECT RAISE(ABORT, 'a reservation would pass the limit of an account'); END""",
+    """CREATE TRIGGER account_limit AFTER UPDATE OF limit_value ON account WHEN NEW.limit_value < OLD.limit_value
+    BEGIN SELECT RAISE(ABORT, 'the limit of an account can only be raised'); END""",
+    """CREATE TRIGGER reservation_once AFTER UPDATE ON reservation WHEN OLD.state <> 'open'
+    BEGIN SELECT RAISE(ABORT, 'a reservation is settled once'); END""",
+)
+
+_VIEWS_1 = """
+CREATE VIEW tokens_per_node AS
+SELECT span.run_id, span.node, span.kind, count(*) AS spans, coalesce(sum(made.calls), 0) AS calls,
+  coalesce(sum(made.cached), 0) AS cached_calls,
+  coalesce(sum(made.input_tokens), 0) AS input_tokens, coalesce(sum(made.output_tokens), 0) AS output_tokens,
+  sum(span.charged_tokens) AS charged_tokens, sum(span.lost_tokens) AS lost_tokens,
+  (sum(span.charged_usd) + sum(span.lost_usd)) / 1e9 AS usd
+FROM span LEFT JOIN (
+  SELECT span_id, count(*) AS calls, sum(cached) AS cached, sum(gen_ai_usage_input_tokens) AS input_tokens,
+    sum(gen_ai_usage_output_tokens) AS output_tokens
+  FROM call GROUP BY span_id
+) AS made ON made.span_id = span.span_id
+GROUP BY span.run_id, span.node, span.kind;
+CREATE VIEW cost_per_run AS
+SELECT run.run_id, run.trial_id, run.task_id, run.plan_hash, run.status, run.score, coalesce(made.calls, 0) AS calls,
+  run.charged_tokens, run.lost_tokens, coalesce(made.paid_tokens, 0) AS paid_tokens,
+  run.charged_weighted / 1e6 AS charged_weighted, run.charged_usd / 1e9 AS charged_usd, run.lost_usd / 1e9 AS lost_usd,
+  coalesce(made.paid_usd, 0) / 1e9 AS paid_usd, run.latency, run.ended_at - run.started_at AS seconds
+FROM run LEFT JOIN (
+  SELECT run_id, count(*) AS calls, sum(lost_tokens + CASE cached WHEN 1 THEN 0 ELSE charged_tokens END) AS paid_tokens,
+    sum(lost_usd + CASE cached WHEN 1 THEN 0 ELSE charged_usd END) AS paid_usd
+  FROM call GROUP BY run_id
+) AS made ON made.run_id = run.run_id;
+CREATE VIEW failures AS
+SELECT 'run' AS what, run_id AS id, run_id, ended_at AS at, status, task_id AS name, stop_reason AS reason,
+  lost_tokens FROM run WHERE status <> 'ok'
+UNION ALL SELECT 'span', span_id, run_id, ended_at, status, node, reason, lost_tokens FROM span WHERE status <> 'ok'
+UNION ALL SELECT 'call', call_id, run_id, ended_at, outcome, gen_ai_request_model, error, lost_tokens
+  FROM call WHERE outcome <> 'ok'
+UNION ALL SELECT 'reservation', reservation_id, NULL, closed_at, 'lost', account_id, 'its process ended', lost_tokens
+  FROM reservation WHERE state = 'lost';
+CREATE VIEW spend AS
+SELECT account_id, parent_id, label, measure, limit_unit, limit_value, used, limit_value - used AS free, in_flight,
+  charged_tokens, lost_tokens, paid_tokens, reserved_tokens, charged_usd / 1e9 AS charged_usd,
+  lost_usd / 1e9 AS lost_usd, paid_usd / 1e9 AS paid_usd
+FROM account
+"""
+
+
+def m001_first(connection: Connection) -> None:
+    """The first schema."""
+    for statement in (*_TABLES_1.split(";"), *_TRIGGERS_1, *_VIEWS_1.split(";")):
+        connection.exec_driver_sql(statement)
+    connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
+
+
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (m001_first,)
+VERSION = len(MIGRATIONS)
+"""The schema that this code reads and writes."""
+
+
+def migrate(connection: Connection, found: int, steps: Sequence[Callable[[Connection], None]] = MIGRATIONS) -> None:
+    """Applies the steps after `found` in the transaction that is open on `connection`."""
+    for version, step in enumerate(steps[found:], found + 1):
+        step(connection)
+        connection.exec_driver_sql("INSERT INTO schema_version VALUES (?, ?)", (version, time.time()))

@@ -1,0 +1,113 @@
+"""Opening a store."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from ..errors import StoreError
+from .database import (
+    bring_up_to_date,
+    check_header,
+    check_whole,
+    database_errors,
+    driver,
+    schema_of,
+    writing_engine,
+)
+from .group import Group
+from .lock import TurnLock
+from .migrations import VERSION
+from .owners import Owner, alive_owners, dead_owners, register
+from .reader import Reader
+from .store import HandedOver, Store
+from .writer import Writer
+
+__all__ = ["open_store"]
+
+
+def open_store(path: str | os.PathLike[str], *, durable: bool | None = None, read_only: bool = False) -> Store:
+    """Opens the store in a file, and makes it where there is none.
+
+    An older schema is brought up to date, after a copy was made beside the file. One of a newer schema is opened for
+    reading only; see `Store.read_only_reason`. What processes that ended without closing it still held is charged as
+    lost.
+
+    Args:
+        path: the file. Beside it lie its log (`-wal`, `-shm`) while it is open, and a lock file (`.lock`).
+        durable: True makes every commit of the ledger wait for the disk, so that a power cut loses no settlement;
+            False never does. None begins without, until `make_durable` is called.
+        read_only: opens a file that exists without changing it.
+
+    Raises:
+        StoreError: the file is damaged, foreign, cut off, or cannot be written.
+    """
+    place = Path(path)
+    check_header(place)
+    if read_only:
+        return _open_for_reading(place, "it was opened so")
+    try:
+        turn = TurnLock(str(place) + ".lock")
+    except OSError as error:
+        raise StoreError(f"{place} cannot be written: {error.strerror}; check the permissions of its folder") from error
+    return _open_for_writing(place, turn, durable)
+
+
+def _open_for_reading(path: Path, reason: str) -> Store:
+    if not path.exists() or path.stat().st_size == 0:
+        raise StoreError(f"{path} holds no store; name one that exists")
+    reader = Reader(path, read_only=True)
+    try:
+        if reader.schema() == 0:
+            raise StoreError(f"{path} holds no store; name one that exists")
+    except BaseException:
+        reader.close()
+        raise
+    return Store(path, "", reader, None, HandedOver(reader), reason)
+
+
+def _open_for_writing(path: Path, turn: TurnLock, durable: bool | None) -> Store:
+    connection: Connection | None = None
+    try:
+        with turn.held(), database_errors(path):
+            connection = writing_engine(path).connect()
+            found = schema_of(driver(connection), path)
+            if found <= VERSION:
+                owner = _enter(connection, path, found)
+        if found > VERSION:
+            connection.close()
+            turn.close()
+            return _open_for_reading(
+                path, f"its schema is {found}, and this version of apportion knows {VERSION}; install a newer one"
+            )
+        reader = Reader(path)
+    except BaseException:
+        if connection is not None:
+            connection.close()
+        turn.close()
+        raise
+    handed_over = HandedOver(reader)
+    writer = Writer(path, connection, turn, owner, durable=durable, on_commit=handed_over.booked)
+    return Store(path, owner.owner_id, reader, writer, handed_over)
+
+
+def _enter(connection: Connection, path: Path, found: int) -> Owner:
+    """Makes the file fit to be written and registers this process."""
+    owner = Owner.this()
+    group = Group(connection, owner)
+    if found:
+        with connection.begin():
+            dead = dead_owners(connection, owner)
+            alive = alive_owners(connection) - {*dead}
+        if dead:
+            check_whole(driver(connection), path)
+        if found < VERSION and alive:
+            raise StoreError(f"{path} has to be brought up to date, but another process has it open; close that one")
+    if found < VERSION:
+        bring_up_to_date(connection, path, found)
+    group.sweep()
+    with connection.begin():
+        register(connection, owner)
+    return owner

@@ -1,0 +1,121 @@
+"""Who holds reservations, and whether he still lives.
+
+An owner is one opened store in one process. On this machine a process is known by its id and the moment it started,
+so an ended one is found out at once; one on another machine, or in another container, by a heartbeat that stopped.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+__all__ = [
+    "GRACE_SECONDS",
+    "HEARTBEAT_SECONDS",
+    "Owner",
+    "_host",
+    "alive_owners",
+    "beat",
+    "dead_owners",
+    "register",
+]
+
+HEARTBEAT_SECONDS = 5.0
+GRACE_SECONDS = 15.0
+"""How long the heartbeat of an owner that cannot be looked at may be late."""
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """One opened store."""
+
+    owner_id: str
+    host: str
+    process_id: int
+    process_started: str
+
+    @classmethod
+    def this(cls) -> Owner:
+        """A new owner in this process."""
+        process_id = os.getpid()
+        return cls(f"{process_id}-{uuid.uuid4().hex[:12]}", _host(), process_id, _process_started(process_id))
+
+
+def _host() -> str:
+    """Names the set of processes whose ids can be compared: the machine since its start, and the container."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return f"{boot}/{os.readlink('/proc/self/ns/pid')}"
+    except OSError:
+        # Not Linux.
+        return socket.gethostname()
+
+
+def _process_started(process_id: int) -> str:
+    """Clock ticks from the machine's start to the process's, or an empty string where that is not told."""
+    try:
+        line = Path(f"/proc/{process_id}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    # The second field is the program's name in parentheses, and may hold spaces; the start is field 22.
+    fields = line[line.rindex(")") + 2 :].split()
+    return "" if fields[0] in ("Z", "X") else fields[19]
+
+
+def register(connection: Connection, owner: Owner) -> None:
+    """Enters an owner as alive."""
+    connection.exec_driver_sql(
+        "INSERT INTO owner (owner_id, host, process_id, process_started, heartbeat_at, state) "
+        "VALUES (?, ?, ?, ?, ?, 'alive')",
+        (owner.owner_id, owner.host, owner.process_id, owner.process_started, time.time()),
+    )
+
+
+def beat(connection: Connection, owner_id: str) -> None:
+    """Tells the others that the owner lives."""
+    connection.exec_driver_sql("UPDATE owner SET heartbeat_at = ? WHERE owner_id = ?", (time.time(), owner_id))
+
+
+def dead_owners(connection: Connection, this: Owner) -> list[str]:
+    """Owners that neither closed nor live."""
+    rows = connection.exec_driver_sql(
+        "SELECT owner_id, host, process_id, process_started, heartbeat_at FROM owner "
+        "WHERE state = 'alive' AND owner_id <> ?",
+        (this.owner_id,),
+    )
+    return [name for name, *known in rows if not _lives(this, *known)]
+
+
+def alive_owners(connection: Connection) -> set[str]:
+    """Owners that did not close."""
+    rows = connection.exec_driver_sql("SELECT owner_id FROM owner WHERE state = 'alive'")
+    return {name for (name,) in rows}
+
+
+def _lives(this: Owner, host: str, process_id: int, process_started: str, heartbeat_at: float) -> bool:
+    if host == this.host:
+        started = _process_started(process_id)
+        if process_started:
+            return started == process_started
+        if not _exists(process_id):
+            return False
+    # The clock may have been set back: a heartbeat from the future says nothing, so it counts as fresh.
+    return time.time() - heartbeat_at < GRACE_SECONDS
+
+
+def _exists(process_id: int) -> bool:
+    if os.name != "posix":
+        return True  # os.kill would end the process here; its heartbeat decides
+    try:
+        os.kill(process_id, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,179 @@
+"""Reading, on connections of its own, so that it never waits for the writer's transactions."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import ColumnClause, Select, literal_column, select
+
+from ..errors import StoreError
+from ..records.rows import (
+    AccountRow,
+    Balance,
+    CallRow,
+    Limit,
+    PlanRow,
+    RunRow,
+    SpanRow,
+    StoredReply,
+    StudyRow,
+    TaskRow,
+    TrialRow,
+)
+from . import schema
+from .blobs import unpack
+from .database import database_errors, driver, reading_engine, schema_of
+from .encoding import amount, call_row, plan_row, reply_row, run_row, span_row, study_row, task_row, trial_row
+
+__all__ = ["Reader"]
+
+Row = TypeVar("Row")
+
+_REPLY = "SELECT payload, charged_tokens, charged_weighted, charged_usd FROM reply WHERE request_key = ?"
+_ACCOUNT = "SELECT account_id, parent_id, limit_unit, limit_value, measure, label FROM account WHERE account_id = ?"
+_ROOT_RELEASES = (
+    "WITH RECURSIVE above (account_id, parent_id, releases) AS ("
+    "SELECT account_id, parent_id, releases FROM account WHERE account_id = ? "
+    "UNION ALL SELECT a.account_id, a.parent_id, a.releases FROM account AS a, above "
+    "WHERE a.account_id = above.parent_id) SELECT releases FROM above WHERE parent_id IS NULL"
+)
+_ROW_NUMBER: ColumnClause[int] = literal_column("rowid")
+_NAMES = 50
+"""How many known names an error lists."""
+
+
+class Reader:
+    """Reads rows. May be used from any thread.
+
+    Args:
+        path: the database.
+        read_only: whether the file itself is opened for reading only.
+    """
+
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        self._path = path
+        self._engine = reading_engine(path, read_only=read_only)
+        with database_errors(path):
+            # One connection is held for look-ups by key: taking one from the pool costs more than the look-up.
+            self._held = self._engine.connect()
+            self._lookup = driver(self._held)
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def schema(self) -> int:
+        """The number of the file's schema."""
+        return schema_of(self._lookup, self._path)
+
+    def reply(self, request_key: str) -> StoredReply | None:
+        """The cached reply under a key, or None."""
+        found = self._one(_REPLY, request_key)
+        return None if found is None else reply_row(request_key, found)
+
+    def account(self, account_id: str) -> AccountRow | None:
+        """An account as it was opened, or None."""
+        found = self._one(_ACCOUNT, account_id)
+        if found is None:
+            return None
+        identity, parent_id, unit, value, measure, label = found
+        return AccountRow(identity, parent_id, None if unit is None else Limit(unit, value), measure, label)
+
+    def account_names(self) -> list[str]:
+        """Some of the accounts there are."""
+        return self._all(lambda columns: str(columns["account_id"]), select(schema.account.c.account_id).limit(_NAMES))
+
+    def balance(self, account_id: str) -> Balance | None:
+        """Where an account stands, or None where there is none of that name."""
+
+        def decode(columns: Mapping[str, Any]) -> Balance:
+            return Balance(
+                charged=amount(columns, "charged"),
+                lost=amount(columns, "lost"),
+                paid=amount(columns, "paid"),
+                reserved=amount(columns, "reserved"),
+                in_flight=columns["in_flight"],
+            )
+
+        return self._first(decode, select(schema.account).where(schema.account.c.account_id == account_id))
+
+    def root_releases(self, account_id: str) -> int:
+        """How many settlements the root above an account has seen."""
+        found = self._one(_ROOT_RELEASES, account_id)
+        return 0 if found is None else int(found[0])
+
+    def study(self, study_id: str) -> StudyRow | None:
+        """See `StudyStore.study`."""
+        return self._first(study_row, select(schema.study).where(schema.study.c.study_id == study_id))
+
+    def studies(self) -> Sequence[StudyRow]:
+        """See `StudyStore.studies`."""
+        return self._all(study_row, select(schema.study).order_by(schema.study.c.created_at.desc()))
+
+    def trials(self, study_id: str) -> Sequence[TrialRow]:
+        """See `StudyStore.trials`."""
+        # A row that is replaced keeps its row number, so that is the order in which they began.
+        found = select(schema.trial).where(schema.trial.c.study_id == study_id)
+        return self._all(trial_row, found.order_by(_ROW_NUMBER))
+
+    def runs(self, trial_id: str | None, limit: int | None) -> Sequence[RunRow]:
+        """See `StudyStore.runs`."""
+        found = select(schema.run).order_by(schema.run.c.started_at.desc(), _ROW_NUMBER.desc())
+        if trial_id is not None:
+            found = found.where(schema.run.c.trial_id == trial_id)
+        return self._all(run_row, found.limit(limit))
+
+    def run(self, run_id: str) -> RunRow | None:
+        """See `StudyStore.run`."""
+        return self._first(run_row, select(schema.run).where(schema.run.c.run_id == run_id))
+
+    def spans(self, run_id: str) -> Sequence[SpanRow]:
+        """See `StudyStore.spans`."""
+        found = select(schema.span).where(schema.span.c.run_id == run_id)
+        ordered = found.order_by(schema.span.c.started_at, _ROW_NUMBER)
+        return self._all(lambda columns: span_row(columns, self._text), ordered)
+
+    def calls(self, run_id: str) -> Sequence[CallRow]:
+        """See `StudyStore.calls`."""
+        found = select(schema.call).where(schema.call.c.run_id == run_id)
+        ordered = found.order_by(schema.call.c.started_at, _ROW_NUMBER)
+        return self._all(lambda columns: call_row(columns, self._text), ordered)
+
+    def plan(self, plan_hash: str) -> PlanRow | None:
+        """See `StudyStore.plan`."""
+        return self._first(plan_row, select(schema.plan).where(schema.plan.c.plan_hash == plan_hash))
+
+    def task(self, task_id: str) -> TaskRow | None:
+        """See `StudyStore.task`."""
+        return self._first(task_row, select(schema.task).where(schema.task.c.task_id == task_id))
+
+    def close(self) -> None:
+        """Lets go of the connections."""
+        with self._lock:
+            self._closed = True
+            self._held.close()
+        self._engine.dispose()
+
+    def _text(self, name: str | None) -> str:
+        found = None if name is None else self._one("SELECT data FROM blob WHERE hash = ?", name)
+        return "" if found is None else unpack(found[0])
+
+    def _one(self, statement: str, key: str) -> tuple[Any, ...] | None:
+        with self._lock, database_errors(self._path):
+            if self._closed:
+                raise StoreError(f"{self._path} is closed")
+            # All rows are fetched, because a statement left half read would hold on to an old state of the file.
+            found = self._lookup.execute(statement, (key,)).fetchall()
+        return found[0] if found else None
+
+    def _all(self, decode: Callable[[Mapping[str, Any]], Row], statement: Select[Any]) -> list[Row]:
+        if self._closed:
+            raise StoreError(f"{self._path} is closed")
+        with database_errors(self._path), self._engine.connect() as connection:
+            found = connection.execute(statement).mappings().all()
+        return [decode(dict(columns)) for columns in found]
+
+    def _first(self, decode: Callable[[Mapping[str, Any]], Row], statement: Select[Any]) -> Row | None:
+        found = self._all(decode, statement.limit(1))
+        return found[0] if found else None

@@ -1,0 +1,70 @@
+"""Waiting until room is given back."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from weakref import WeakKeyDictionary
+
+from .operations import Reserve
+
+__all__ = ["Releases"]
+
+
+class Releases:
+    """Those who wait for a settlement, and what they had seen when their reservation did not fit."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[asyncio.Future[None], asyncio.AbstractEventLoop] = {}
+        self._seen: WeakKeyDictionary[asyncio.Task[object], int] = WeakKeyDictionary()
+        self._lock = threading.Lock()
+
+    def note(self, operation: Reserve) -> None:
+        """Remembers how many settlements there had been when this task's reservation did not fit.
+
+        Between that moment and its wait a settlement may pass that it would otherwise wait for in vain.
+        """
+        task = asyncio.current_task()
+        if task is not None:
+            with self._lock:
+                self._seen[task] = operation.releases
+
+    def seen(self) -> int | None:
+        """What was noted for this task since it last asked."""
+        task = asyncio.current_task()
+        if task is None:
+            return None
+        with self._lock:
+            return self._seen.pop(task, None)
+
+    async def wait(self, seconds: float) -> bool:
+        """Waits for a settlement of this process; False where there was none in time."""
+        loop = asyncio.get_running_loop()
+        released: asyncio.Future[None] = loop.create_future()
+        with self._lock:
+            self._waiting[released] = loop
+        try:
+            done, _ = await asyncio.wait({released}, timeout=seconds)
+            return bool(done)
+        finally:
+            with self._lock:
+                self._waiting.pop(released, None)
+            released.cancel()
+
+    def tell(self) -> None:
+        """Wakes all who wait. Called from any thread."""
+        with self._lock:
+            waiting = list(self._waiting.items())
+            self._waiting.clear()
+        for released, loop in waiting:
+            try:
+                loop.call_soon_threadsafe(_wake, released)
+            except RuntimeError:
+                # A loop that is closed has nobody left who waits.
+                if not loop.is_closed():
+                    raise
+
+
+def _wake(released: asyncio.Future[None]) -> None:
+    if not released.done():
+        released.set_result(None)

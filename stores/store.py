@@ -1,0 +1,308 @@
+"""All the books of a study in one SQLite file."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import weakref
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from ..errors import StoreError, UnknownName
+from ..records.protocols import Short
+from ..records.rows import (
+    AccountRow,
+    Balance,
+    CallRow,
+    PlanRow,
+    Reservation,
+    RunRow,
+    Settlement,
+    SpanRow,
+    StoredReply,
+    StudyRow,
+    TaskRow,
+    TrialRow,
+)
+from .cache import ReplyMemory
+from .ledger import check_same
+from .operations import Keep, OpenAccount, Operation, Reserve, Settle, TraceRow
+from .reader import Reader
+from .releases import Releases
+from .writer import Writer
+
+__all__ = ["HandedOver", "Store"]
+
+_POLL_SECONDS = 0.05
+"""How often a wait looks for settlements of other processes."""
+
+
+class HandedOver:
+    """What this process knows before, or besides, what is in the file.
+
+    Args:
+        reader: of the file.
+    """
+
+    def __init__(self, reader: Reader) -> None:
+        self.replies = ReplyMemory(reader.reply)
+        self.releases = Releases()
+        self.accounts: dict[str, AccountRow] = {}
+        """Accounts on their way to the file."""
+
+    def booked(self, operations: Iterable[Operation], released: bool) -> None:
+        """The writer has booked these, and may have given room back."""
+        for operation in operations:
+            if isinstance(operation, Settle):
+                if operation.reply is not None:
+                    self.replies.booked(operation.reply, kept=operation.booked)
+            elif isinstance(operation, OpenAccount):
+                account = operation.account
+                if self.accounts.get(account.account_id) is account:
+                    del self.accounts[account.account_id]
+        if released:
+            self.releases.tell()
+
+
+class Store:
+    """The ledger, the reply cache and the traces in one file; implements `StudyStore`. Made by `open_store`.
+
+    What this process handed over is seen by its own reads at once. Reservations are entered under this store's own
+    owner id, whatever the caller names, because it is the end of this process that makes them lost.
+
+    Args:
+        path: of the file.
+        owner: the id under which reservations are held.
+        reader: to read with.
+        writer: to write with, or None where nothing can be written.
+        handed_over: what the writer tells of.
+        read_only_reason: why nothing can be written, or an empty string.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        owner: str,
+        reader: Reader,
+        writer: Writer | None,
+        handed_over: HandedOver,
+        read_only_reason: str = "",
+    ) -> None:
+        self._path = path
+        self._owner = owner
+        self._reader = reader
+        self._writer = writer
+        self._handed_over = handed_over
+        self._read_only_reason = read_only_reason
+        self._opening = threading.Lock()
+        # Also when the program ends or forgets to close: what was handed over is booked.
+        self._finalizer = weakref.finalize(self, _close, writer, reader)
+
+    @property
+    def location(self) -> str:
+        """The path."""
+        return str(self._path)
+
+    @property
+    def owner(self) -> str:
+        """The id under which this process holds reservations."""
+        return self._owner
+
+    @property
+    def read_only_reason(self) -> str:
+        """Why nothing can be written, for people; an empty string where it can."""
+        return self._read_only_reason
+
+    def make_durable(self) -> None:
+        """From now on a reservation waits for the disk: money is at stake.
+
+        Nothing changes where the store was opened with `durable=False`.
+        """
+        self._writing().make_durable()
+
+    def open_account(self, account: AccountRow) -> None:
+        """See `LedgerBackend.open_account`."""
+        writer = self._writing()
+        accounts = self._handed_over.accounts
+        with self._opening:
+            known = self._account(account.account_id)
+            if known is not None:
+                check_same(known, account)
+                if known.limit == account.limit:
+                    return
+            elif account.parent_id is not None and self._account(account.parent_id) is None:
+                raise UnknownName("account", account.parent_id, self._reader.account_names())
+            accounts[account.account_id] = account
+            writer.put(OpenAccount(account))
+
+    async def reserve(self, reservation: Reservation) -> None:
+        """See `LedgerBackend.reserve`.
+
+        Raises:
+            Short: it does not fit.
+            UnknownName: no such account, or no such open allowance.
+            StoreError: it could not be written, so no call may be sent.
+        """
+        loop = asyncio.get_running_loop()
+        operation = Reserve(reservation, loop, loop.create_future())
+        writer = self._writing()
+        writer.put_urgent(operation)
+        try:
+            await operation.future
+        except Short:
+            self._handed_over.releases.note(operation)
+            raise
+        except asyncio.CancelledError:
+            # The caller never learns that it holds a reservation, so it sends nothing.
+            writer.put(Settle(Settlement(reservation.reservation_id), withdrawn=True))
+            raise
+
+    def settle(self, settlement: Settlement, call: CallRow | None = None, reply: StoredReply | None = None) -> None:
+        """See `LedgerBackend.settle`. Returns at once; a reservation that was never taken is told of by `flush`."""
+        writer = self._writing()
+        if reply is not None:
+            self._handed_over.replies.hand_over(reply)
+        writer.put(Settle(settlement, call, reply))
+
+    def balance(self, account_id: str) -> Balance:
+        """See `LedgerBackend.balance`."""
+        self._catch_up()
+        found = self._reader.balance(account_id)
+        if found is None:
+            raise UnknownName("account", account_id, self._reader.account_names())
+        return found
+
+    async def wait_for_release(self, account_id: str, seconds: float) -> None:
+        """See `LedgerBackend.wait_for_release`. Settlements of other processes are seen within 50 ms or so."""
+        releases = self._handed_over.releases
+        seen = releases.seen()
+        if seen is None:
+            seen = self._reader.root_releases(account_id)
+        loop = asyncio.get_running_loop()
+        until = loop.time() + seconds
+        while self._reader.root_releases(account_id) == seen:
+            left = until - loop.time()
+            if left <= 0 or await releases.wait(min(left, _POLL_SECONDS)):
+                return
+
+    def get(self, request_key: str) -> StoredReply | None:
+        """See `ReplyCache.get`. Replies handed over but not booked yet are found."""
+        return self._handed_over.replies.get(request_key)
+
+    def record_task(self, row: TaskRow) -> None:
+        """See `Recorder.record_task`."""
+        self._keep(row)
+
+    def record_plan(self, row: PlanRow) -> None:
+        """See `Recorder.record_plan`."""
+        self._keep(row)
+
+    def record_run(self, row: RunRow) -> None:
+        """See `Recorder.record_run`."""
+        self._keep(row)
+
+    def record_span(self, row: SpanRow) -> None:
+        """See `Recorder.record_span`."""
+        self._keep(row)
+
+    def record_study(self, row: StudyRow) -> None:
+        """See `StudyStore.record_study`."""
+        self._keep(row)
+
+    def record_trial(self, row: TrialRow) -> None:
+        """See `StudyStore.record_trial`."""
+        self._keep(row)
+
+    def flush(self) -> None:
+        """See `Recorder.flush`.
+
+        Raises:
+            StoreError: something could not be booked.
+        """
+        if self._writer is not None:
+            self._writer.flush()
+
+    def study(self, study_id: str) -> StudyRow | None:
+        """See `StudyStore.study`."""
+        self._catch_up()
+        return self._reader.study(study_id)
+
+    def studies(self) -> Sequence[StudyRow]:
+        """See `StudyStore.studies`."""
+        self._catch_up()
+        return self._reader.studies()
+
+    def trials(self, study_id: str) -> Sequence[TrialRow]:
+        """See `StudyStore.trials`."""
+        self._catch_up()
+        return self._reader.trials(study_id)
+
+    def runs(self, *, trial_id: str | None = None, limit: int | None = None) -> Sequence[RunRow]:
+        """See `StudyStore.runs`."""
+        self._catch_up()
+        return self._reader.runs(trial_id, limit)
+
+    def run(self, run_id: str) -> RunRow | None:
+        """See `StudyStore.run`."""
+        self._catch_up()
+        return self._reader.run(run_id)
+
+    def spans(self, run_id: str) -> Sequence[SpanRow]:
+        """See `StudyStore.spans`."""
+        self._catch_up()
+        return self._reader.spans(run_id)
+
+    def calls(self, run_id: str) -> Sequence[CallRow]:
+        """See `StudyStore.calls`."""
+        self._catch_up()
+        return self._reader.calls(run_id)
+
+    def plan(self, plan_hash: str) -> PlanRow | None:
+        """See `StudyStore.plan`."""
+        self._catch_up()
+        return self._reader.plan(plan_hash)
+
+    def task(self, task_id: str) -> TaskRow | None:
+        """See `StudyStore.task`."""
+        self._catch_up()
+        return self._reader.task(task_id)
+
+    def close(self) -> None:
+        """Books what was handed over and lets go of the file; what this store still holds counts as lost.
+
+        Raises:
+            StoreError: something could not be booked.
+        """
+        self._finalizer()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _writing(self) -> Writer:
+        if self._writer is None:
+            raise StoreError(f"{self._path} is open for reading only: {self._read_only_reason}")
+        return self._writer
+
+    def _keep(self, row: TraceRow) -> None:
+        self._writing().put(Keep(row))
+
+    def _catch_up(self) -> None:
+        if self._writer is not None:
+            self._writer.catch_up()
+
+    def _account(self, account_id: str) -> AccountRow | None:
+        # In this order, because an account is in the file before it leaves those on their way.
+        return self._handed_over.accounts.get(account_id) or self._reader.account(account_id)
+
+
+def _close(writer: Writer | None, reader: Reader) -> None:
+    reader.close()
+    if writer is not None:
+        writer.close()

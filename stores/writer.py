@@ -1,0 +1,348 @@
+"""The one thread of a process that writes: it gathers what callers hand over and books it group by group.
+
+A caller that waits (a reservation, a flush) wakes the thread at once. What nobody waits for lingers a few
+milliseconds, so that it shares a transaction, and on a durable ledger a disk flush, with what comes next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from ..errors import StoreError
+from ..records.protocols import Short
+from .database import driver, explained
+from .group import Group
+from .lock import TurnLock
+from .operations import Barrier, Keep, Operation, Reserve
+from .owners import HEARTBEAT_SECONDS, Owner
+
+__all__ = ["Writer"]
+
+_GROUP = 256
+"""The most operations in one transaction."""
+_LINGER_SECONDS = 0.005
+_IDLE_SECONDS = 1.0
+"""After which a writer without work looks after the log."""
+_SWEEP_SECONDS = 0.5
+"""How often dead owners are looked for while a reservation does not fit."""
+_CHECKPOINT_BYTES = 4 * 1024 * 1024
+_UNAVAILABLE = {
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_NOTADB,
+}
+"""Errors of the place, not of an operation: what nobody waits for is kept and tried again."""
+
+
+class Writer:
+    """Books operations in the order in which they are handed over.
+
+    Args:
+        path: the database, for messages.
+        connection: to write with; this thread's alone from now on.
+        turn: the lock that lets processes write in turn.
+        owner: who holds what is reserved here.
+        durable: whether a commit of the ledger waits for the disk; transactions that hold only traces never do.
+            False for good, None until `make_durable`.
+        on_commit: called on this thread with the operations that were booked and whether room was released.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        connection: Connection,
+        turn: TurnLock,
+        owner: Owner,
+        *,
+        durable: bool | None,
+        on_commit: Callable[[Iterable[Operation], bool], None],
+    ) -> None:
+        self._path = path
+        self._connection = connection
+        self._driver = driver(connection)
+        self._turn = turn
+        self._on_commit = on_commit
+        self._group = Group(connection, owner)
+        self._may_be_durable = durable is not False
+        self._durable = bool(durable)
+        self._synchronous = ""
+        self._queue: deque[Operation] = deque()
+        self._work = threading.Event()
+        self._urgent = threading.Event()
+        self._singly = 0
+        """How many operations at the head are booked one at a time, because one of them spoiled their group."""
+        self._busy = False
+        self._closing = False
+        self._errors: list[Exception] = []
+        self._process_id = os.getpid()
+        self._next_beat = time.monotonic() + HEARTBEAT_SECONDS
+        self._next_sweep = 0.0
+        self._log = path.with_name(path.name + "-wal")
+        self._checkpointed = 0
+        self._thread = threading.Thread(target=self._run, name=f"apportion-writer {path.name}", daemon=True)
+        self._thread.start()
+
+    def put(self, operation: Operation) -> None:
+        """Hands over what nobody waits for."""
+        if self._closing or os.getpid() != self._process_id:
+            self._refuse()
+        self._queue.append(operation)
+        if not self._work.is_set():
+            self._work.set()
+
+    def put_urgent(self, operation: Operation) -> None:
+        """Hands over what a caller waits for."""
+        self.put(operation)
+        self._urgent.set()
+
+    @property
+    def idle(self) -> bool:
+        """Whether everything handed over has been booked."""
+        return not self._queue and not self._busy
+
+    def make_durable(self) -> None:
+        """From the next transaction on, a commit of the ledger waits for the disk."""
+        self._durable = self._may_be_durable
+
+    def flush(self) -> None:
+        """Waits until everything handed over is booked.
+
+        Raises:
+            StoreError: something could not be.
+        """
+        barrier = Barrier()
+        self.put_urgent(barrier)
+        barrier.done.result()
+        if self._errors:
+            errors, self._errors = self._errors, []
+            raise self._summary(errors)
+
+    def catch_up(self) -> None:
+        """As `flush`, but leaves errors for the next flush to tell, so that one can read on what is booked."""
+        if self.idle:
+            return
+        barrier = Barrier()
+        self.put_urgent(barrier)
+        # `exception` waits too.
+        barrier.done.exception()
+
+    def close(self) -> None:
+        """Books what is left, ends the thread and lets go of the connection.
+
+        Raises:
+            StoreError: something could not be booked.
+        """
+        if not self._closing:
+            self._closing = True
+            if os.getpid() == self._process_id:
+                self._work.set()
+                self._urgent.set()
+                self._thread.join()
+        if self._errors:
+            errors, self._errors = self._errors, []
+            raise self._summary(errors)
+
+    def _refuse(self) -> None:
+        if os.getpid() != self._process_id:
+            raise StoreError(f"{self._path} was opened before this process was forked; open it again in each process")
+        raise StoreError(f"{self._path} is closed")
+
+    def _summary(self, errors: list[Exception]) -> StoreError:
+        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+        summary = StoreError(f"not everything could be booked: {errors[0]}{more}")
+        summary.__cause__ = errors[0]
+        return summary
+
+    def _run(self) -> None:
+        try:
+            while not self._closing:
+                if self._work.wait(min(_IDLE_SECONDS, max(0.0, self._next_beat - time.monotonic()))):
+                    if not self._closing:
+                        self._urgent.wait(_LINGER_SECONDS)
+                    # Cleared before the queue is emptied: who hands over later sets it again.
+                    self._work.clear()
+                    self._urgent.clear()
+                else:
+                    self._checkpoint()
+                self._step()
+                if time.monotonic() >= self._next_beat:
+                    self._keep_house()
+            self._finish()
+        except BaseException as error:
+            # The last frame of the thread: whoever waits must hear of it before it ends.
+            self._closing = True
+            told = StoreError(f"{self._path}: the writer stopped: {error!r}")
+            self._errors.append(told)
+            self._postpone([], told)
+            raise
+        finally:
+            self._connection.close()
+            self._turn.close()
+
+    def _step(self) -> None:
+        self._busy = True
+        while self._queue:
+            size = _GROUP if self._singly == 0 else 1
+            group: list[Operation] = []
+            while self._queue and len(group) < size:
+                group.append(self._queue.popleft())
+            self._singly = max(0, self._singly - 1)
+            if not self._book(group):
+                break
+        self._busy = False
+
+    def _book(self, group: list[Operation]) -> bool:
+        """Books a group, or sees to it that each is booked by itself. False where the place is unavailable."""
+        try:
+            released = self._transact(group)
+        except DBAPIError as error:
+            if _unavailable(error):
+                self._postpone(group, explained(self._path, error))
+                return False
+            self._spoiled(group, error)
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            # A row that cannot be encoded is its caller's mistake and must not cost the others theirs.
+            self._spoiled(group, error)
+        else:
+            self._deliver(group, released)
+        return True
+
+    def _spoiled(self, group: list[Operation], error: Exception) -> None:
+        if len(group) > 1:
+            self._queue.extendleft(reversed(group))
+            self._singly = len(group)
+            return
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        told = StoreError(f"{self._path}: {type(group[0]).__name__} cannot be booked: {cause!r}")
+        told.__cause__ = error
+        if not _fail(group[0], told):
+            self._on_commit(group, False)
+            self._errors.append(told)
+
+    def _transact(self, group: list[Operation]) -> bool:
+        if all(isinstance(operation, Barrier) for operation in group):
+            return False
+        ledger = any(not isinstance(operation, Keep | Barrier) for operation in group)
+        with self._turn.held():
+            self._set_synchronous("FULL" if self._durable and ledger else "NORMAL")
+            released, wrong = self._group.book(group)
+        self._errors += wrong
+        return released
+
+    def _set_synchronous(self, level: str) -> None:
+        if level != self._synchronous:
+            self._driver.execute(f"PRAGMA synchronous = {level}")
+            self._synchronous = level
+
+    def _deliver(self, group: list[Operation], released: bool) -> None:
+        self._on_commit(group, released)
+        answers: dict[asyncio.AbstractEventLoop, list[Reserve]] = {}
+        waiting = False
+        for operation in group:
+            if isinstance(operation, Reserve):
+                answers.setdefault(operation.loop, []).append(operation)
+                waiting = waiting or (isinstance(operation.error, Short) and operation.error.releasable > 0)
+            elif isinstance(operation, Barrier):
+                operation.done.set_result(None)
+        for loop, operations in answers.items():
+            _answer(loop, operations)
+        if waiting and time.monotonic() >= self._next_sweep:
+            self._next_sweep = time.monotonic() + _SWEEP_SECONDS
+            self._look_after(self._group.sweep)
+
+    def _postpone(self, group: list[Operation], told: StoreError) -> None:
+        """Tells those who wait that the place is unavailable, and keeps the rest for the next try."""
+        pending = [*group]
+        while self._queue:
+            pending.append(self._queue.popleft())
+        self._queue.extend(operation for operation in pending if not _fail(operation, told))
+
+    def _keep_house(self) -> None:
+        self._next_beat = time.monotonic() + HEARTBEAT_SECONDS
+        self._look_after(self._group.keep_house)
+
+    def _look_after(self, duty: Callable[[], bool]) -> None:
+        try:
+            with self._turn.held():
+                found = duty()
+        except OperationalError as error:
+            if not _unavailable(error):
+                raise
+            # Nobody waits for this; it is due again in a moment, and operations tell of the trouble.
+            return
+        if found:
+            self._on_commit((), True)
+
+    def _checkpoint(self) -> None:
+        """Moves the log into the file while nobody waits, so that no commit has to."""
+        try:
+            size = self._log.stat().st_size
+        except FileNotFoundError:
+            return
+        if size > _CHECKPOINT_BYTES and size != self._checkpointed:
+            self._driver.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+            self._checkpointed = size
+
+    def _finish(self) -> None:
+        self._step()
+        if self._queue:
+            left = f"{self._path}: {len(self._queue)} operations could not be booked"
+            self._errors.append(StoreError(f"{left}; what was reserved for them will count as lost"))
+            return
+        try:
+            with self._turn.held():
+                self._set_synchronous("FULL" if self._durable else "NORMAL")
+                self._group.close()
+            self._driver.execute("PRAGMA busy_timeout = 1000")
+            self._driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        except (DBAPIError, sqlite3.OperationalError) as error:
+            self._errors.append(explained(self._path, error))
+
+
+def _unavailable(error: DBAPIError) -> bool:
+    return ((getattr(error.orig, "sqlite_errorcode", None) or 0) & 0xFF) in _UNAVAILABLE
+
+
+def _fail(operation: Operation, error: StoreError) -> bool:
+    """Tells whoever waits for the operation; False where nobody does."""
+    if isinstance(operation, Reserve):
+        operation.error = error
+        _answer(operation.loop, [operation])
+    elif isinstance(operation, Barrier):
+        operation.done.set_exception(error)
+    else:
+        return False
+    return True
+
+
+def _answer(loop: asyncio.AbstractEventLoop, operations: list[Reserve]) -> None:
+    def set_results() -> None:
+        for operation in operations:
+            if operation.future.done():
+                continue  # cancelled; who cancelled it withdraws the reservation
+            if operation.error is None:
+                operation.future.set_result(None)
+            else:
+                operation.future.set_exception(operation.error)
+
+    try:
+        loop.call_soon_threadsafe(set_results)
+    except RuntimeError:
+        # A loop that is closed has nobody left who waits.
+        if not loop.is_closed():
+            raise
