@@ -1,1 +1,46 @@
-"""The kinds of node, how they speak to models, and how they vote."""
+"""Node kinds, their prompts by dialect, votes and stop rules, and the knobs that open them to the optimizer."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .base import CallBound, Context, Inputs, Kind, Node
+    from .kinds import KINDS, kind_of, kinds_with, node_from_json
+    from .knob import ANY_MODEL, Adaptive, Choice, Knob, adaptive, choose
+    from .solver import Solver
+
+__all__ = [
+    "ANY_MODEL",
+    "KINDS",
+    "Adaptive",
+    "CallBound",
+    "Choice",
+    "Context",
+    "Inputs",
+    "Kind",
+    "Knob",
+    "Node",
+    "Solver",
+    "adaptive",
+    "choose",
+    "kind_of",
+    "kinds_with",
+    "node_from_json",
+]
+
+_HOMES = {
+    "base": ("CallBound", "Context", "Inputs", "Kind", "Node"),
+    "kinds": ("KINDS", "kind_of", "kinds_with", "node_from_json"),
+    "knob": ("ANY_MODEL", "Adaptive", "Choice", "Knob", "adaptive", "choose"),
+    "solver": ("Solver",),
+}
+"""Names by module; imported when first asked for, so that the solver's process does not load every node kind."""
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(f".{module}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

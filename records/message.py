@@ -76,7 +76,9 @@ class Message:
     combine: str = ""
     """A question in which `{p1}` stands for the answer of part p1, from a decomposer."""
     reason: str = ""
-    """One line on why the status is not ok."""
+    """One line on why the status is not ok, or why `accepted` is false."""
+    accepted: bool = True
+    """False where a checker found the answer wanting; a loop then goes another round."""
 
     def forwarded(self, policy: Forward) -> Message:
         """The message as its reader sees it over an edge with this policy, cut to the policy's limit."""

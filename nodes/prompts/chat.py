@@ -1,0 +1,158 @@
+"""Plain-English prompts for chat models, and readers that cope with how chat models write."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from ...models.request import ChatMessage
+from ...records.message import Part
+from .base import Ask, Decomposition, Prompt, Round, SearchStep, Step, Style
+from .chat_readers import answer_in, decomposition_in, object_in, search_step_in, steps_in, verdict_in
+from .problem_schema import PROBLEM_SCHEMA, closed
+
+__all__ = ["ChatDialect"]
+
+_STYLES = {
+    Style.DIRECT: "Reply with the answer only: no explanation, no sentence around it.",
+    Style.DRAFT: (
+        "Think step by step, but write only a short draft of each step, five words at most. "
+        "End with one line: Answer: <answer only>"
+    ),
+    Style.THINK: "Think step by step, one step a line. End with one line: Answer: <answer only>",
+}
+
+_DECOMPOSE = """\
+Split the question into at most {most} smaller questions that are easier to answer one by one. Each must be \
+understood without the others; where it needs the answer of an earlier one, write {{p1}}, {{p2}} and so on in its \
+place. Use as few as you can; a question that cannot be split is one part. Then write how the answers combine, as a \
+question with {{p1}}, {{p2}} in it.
+Reply with JSON only:
+{{"parts": ["first question", "second question about {{p1}}"], "combine": "question with {{p1}} and {{p2}}"}}"""
+
+_SEARCH = """\
+You answer the question from passages that you search for by keywords. Reply with one line and nothing else: either
+Query: <a few keywords for the next fact that is missing>
+or, as soon as the passages suffice,
+Answer: <answer only>"""
+
+_SEARCH_LAST = "No more searching. Reply with one line: Answer: <your best answer only>"
+
+_FORMALISE = """\
+Write the problem as JSON for a constraint solver; do not solve it. Fields:
+"variables", a list of:
+{"type": "int", "name": "x", "low": 1, "high": 9}
+{"type": "bool", "name": "b"}
+{"type": "enum", "name": "c", "values": ["red", "green"]}
+"constraints", a list of:
+{"kind": "linear", "terms": [{"variable": "x", "coefficient": 2}, {"variable": "y", "coefficient": -1}], \
+"relation": "<=", "constant": 7} (meaning 2x - y <= 7)
+{"kind": "compare", "variable": "x", "relation": "!=", "other": "y"}, or "value": 3 in place of "other"
+{"kind": "all_different", "variables": ["x", "y"]}
+{"kind": "implication", "when": [...], "then": [...]} and {"kind": "any_of", "conditions": [...]}, both of linear and \
+compare
+{"kind": "count", "variables": ["x", "y"], "value": 3, "relation": "==", "constant": 1}
+{"kind": "abs", "target": "d", "terms": [...]} (d is the absolute value of the sum)
+{"kind": "min", "target": "m", "variables": [...]}, likewise "max"
+Relations: == != < <= > >=
+"objective": {"sense": "minimize" or "maximize", "terms": [...]}, or null
+"answer": {"variables": ["x", "y"], "form": "pairs"}; "pairs" prints x=1 y=2, "values" prints 1 2, "objective" prints \
+the objective's value alone.
+Reply with the JSON object only."""
+
+_VERIFY = """\
+Judge whether the proposed answer is right. Check it step by step in a few words. End with one line:
+Probability: <0 to 100 that the answer is right>"""
+
+_MERGE = (
+    "Answer the question from the answers of its parts. Work in short steps. End with one line: Answer: <answer only>"
+)
+
+
+class ChatDialect:
+    """The dialect of models that follow plain English instructions."""
+
+    def solve(self, ask: Ask, style: Style) -> Prompt:
+        """Instructions by style, then the question with its passages and notes."""
+        return _prompt(_STYLES[style], _body(ask))
+
+    def read_answer(self, text: str, style: Style) -> str | None:
+        """What follows the last `Answer:`, or its common variants; the whole reply where only an answer was asked."""
+        return answer_in(text, whole=style is Style.DIRECT)
+
+    def decompose(self, ask: Ask, max_parts: int) -> Prompt:
+        """Asks for JSON with `parts` and `combine`."""
+        return _prompt(_DECOMPOSE.format(most=max_parts), _body(ask), schema=_DECOMPOSITION_SCHEMA)
+
+    def read_decomposition(self, text: str) -> Decomposition | None:
+        """Reads the JSON, within fences or among other text."""
+        return decomposition_in(text)
+
+    def merge(self, ask: Ask, answers: Sequence[tuple[Part, str]], combine: str) -> Prompt:
+        """The whole question, each part with its answer, and how they combine."""
+        parts = "\n".join(f"{part.name}: {part.question}\n{part.name} = {answer}" for part, answer in answers)
+        combination = f"\n\nHow they combine:\n{combine}" if combine else ""
+        return _prompt(_MERGE, f"{_body(ask)}\n\nParts and their answers:\n{parts}{combination}")
+
+    def search(self, ask: Ask, rounds: Sequence[Round], *, last: bool) -> Prompt:
+        """The question and all that was searched and found so far; a longer search only adds at the end."""
+        history = "".join(
+            f"\n\nQuery: {_line(done.query)}\n" + ("\n".join(f"- {p}" for p in done.passages) or "Nothing found.")
+            for done in rounds
+        )
+        return _prompt(_SEARCH, _body(ask) + history + (f"\n\n{_SEARCH_LAST}" if last else ""))
+
+    def read_search(self, text: str) -> SearchStep | None:
+        """The first line that says `Query:` or `Answer:`; what follows is the model talking to itself."""
+        return search_step_in(text)
+
+    def formalise(self, ask: Ask, problem: str) -> Prompt:
+        """Explains the closed schema; after a failed attempt adds what was wrong with it."""
+        mend = f"\n\nYour last JSON was not accepted: {problem}\nWrite it again, mended." if problem else ""
+        return _prompt(_FORMALISE, _body(ask) + mend, schema=PROBLEM_SCHEMA)
+
+    def read_formalisation(self, text: str, ask: Ask) -> str | None:
+        """The first JSON object that declares variables."""
+        found = object_in(text, "variables")
+        return None if found is None else json.dumps(found)
+
+    def verify(self, ask: Ask, answer: str, reasoning: str) -> Prompt:
+        """The question, the proposed answer and its reasoning."""
+        grounds = f"\n\nIts reasoning:\n{reasoning}" if reasoning.strip() else ""
+        return _prompt(_VERIFY, f"{_body(ask)}\n\nProposed answer:\n{answer}{grounds}")
+
+    def read_verdict(self, text: str) -> float | None:
+        """A figure from 0 to 100, a fraction, or a plain yes or no."""
+        return verdict_in(text)
+
+    def steps(self, reasoning: str) -> tuple[Step, ...]:
+        """Every `expression = number` that a line claims, as the question what the expression is."""
+        return steps_in(reasoning)
+
+
+_DECOMPOSITION_SCHEMA = json.dumps(
+    closed(parts={"type": "array", "items": {"type": "string"}}, combine={"type": "string"}),
+    sort_keys=True,
+    separators=(",", ":"),
+)
+
+
+def _prompt(instructions: str, body: str, *, schema: str = "") -> Prompt:
+    messages = (ChatMessage("system", instructions), ChatMessage("user", body))
+    return Prompt(messages, response_schema=schema)
+
+
+def _body(ask: Ask) -> str:
+    """The question first, so that the prompts of one question share a prefix."""
+    sections = [f"Question:\n{ask.question}"]
+    if ask.instructions:
+        sections.append(f"How to read it:\n{ask.instructions}")
+    if ask.passages:
+        sections.append("Passages:\n" + "\n".join(f"- {passage}" for passage in ask.passages))
+    if ask.notes:
+        sections.append("Answers so far, which may be wrong:\n" + "\n".join(f"- {note}" for note in ask.notes))
+    return "\n\n".join(sections)
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())

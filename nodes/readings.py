@@ -1,0 +1,117 @@
+"""Replies as nodes read them: a value, or a status that says why there is none."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from ..errors import BudgetBreach, CallFailed, CapReached
+from ..models.request import Reply, Request
+from ..records.status import Status
+from .base import Context
+
+__all__ = ["Reading", "most_informed", "read", "read_all"]
+
+T = TypeVar("T")
+
+_INFORMED = (
+    Status.UNSAT,
+    Status.UNKNOWN,
+    Status.PARSE_ERROR,
+    Status.STARVED,
+    Status.FILTERED,
+    Status.REFUSED,
+    Status.TIMEOUT,
+    Status.PROVIDER_ERROR,
+    Status.BUDGET,
+    Status.CANCELLED,
+    Status.SKIPPED,
+)
+"""Failures from the one that says most about the question to the one that says least."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading(Generic[T]):
+    """What came of one request."""
+
+    value: T | None
+    """What the reader found; None unless the status is ok."""
+    status: Status = Status.OK
+    reason: str = ""
+    """One line on why the status is not ok."""
+    text: str = ""
+    """The reply's text, where there was one."""
+    reply: Reply | None = None
+
+
+async def read(request: Request, context: Context, reader: Callable[[str], T | None]) -> Reading[T]:
+    """Makes a call and reads its reply; a failed call and an unreadable reply become a status.
+
+    Raises:
+        BudgetBreach: the model cannot be relied on, so the run must end.
+    """
+    try:
+        reply = await context.call(request)
+    except CapReached as reached:
+        return Reading(None, Status.BUDGET, str(reached))
+    except CallFailed as failure:
+        return Reading(None, failure.status, failure.reason)
+    text = _encodable(reply.text)
+    if reply.finish_reason == "content_filter":
+        return Reading(None, Status.FILTERED, f"the content filter of {request.model!r} cut the reply", text, reply)
+    value = reader(text) if text.strip() else None
+    if value is not None and value != "":
+        return Reading(value, text=text, reply=reply)
+    if reply.finish_reason == "length":
+        reason = f"{request.model!r} used up its {request.max_output_tokens} output tokens before an answer"
+        return Reading(None, Status.STARVED, reason, text, reply)
+    reason = f"no answer could be read from the reply of {request.model!r}: {' '.join(text.split())[:80]!r}"
+    return Reading(None, Status.PARSE_ERROR, reason, text, reply)
+
+
+async def read_all(
+    requests: Sequence[Request], context: Context, reader: Callable[[str], T | None]
+) -> list[Reading[T]]:
+    """Makes calls at the same time and reads their replies, in the order of the requests.
+
+    One that fails spoils no other.
+
+    Raises:
+        BudgetBreach: of the first call that has one, after all calls have ended.
+    """
+
+    async def one(request: Request) -> Reading[T] | BudgetBreach:
+        try:
+            return await read(request, context, reader)
+        except (
+            BudgetBreach
+        ) as breach:  # Raised below: out of a task group it would come wrapped, and cancel the others.
+            return breach
+
+    if len(requests) == 1:
+        return [await read(requests[0], context, reader)]
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(one(request)) for request in requests]
+    readings: list[Reading[T]] = []
+    for task in tasks:
+        result = task.result()
+        if isinstance(result, BudgetBreach):
+            raise result
+        readings.append(result)
+    return readings
+
+
+def most_informed(failures: Iterable[tuple[Status, str]]) -> tuple[Status, str]:
+    """The failure that says most about the question, with its reason; the first of equals.
+
+    Without any failure there was nothing to do: skipped.
+    """
+    failed = [failure for failure in failures if failure[0].failed]
+    return min(failed, key=lambda failure: _INFORMED.index(failure[0]), default=(Status.SKIPPED, "nothing came in"))
+
+
+def _encodable(text: str) -> str:
+    """The text without halves of surrogate pairs, which no file, hash or request can hold."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -1,0 +1,103 @@
+"""Choosing among answers: what counts as the same answer, and how votes are counted."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Literal
+
+from ..records.message import Candidate
+
+__all__ = ["Ballot", "VoteRule", "ballots", "normal_form", "pooled"]
+
+VoteRule = Literal["majority", "confidence", "first"]
+
+_NUMBER = re.compile(r"[-+]?(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,40})(?:\.[0-9]{1,40})?")
+_EDGES = " \t\r\n\"'`*_.,;:!?"
+
+
+def normal_form(answer: str) -> str:
+    """The form under which answers are counted as one.
+
+    Compatibility characters, case, white space, quotation marks and closing punctuation do not tell answers apart,
+    and neither do thousands separators or trailing zeros of a number: `1,000.0` is `1000`. Leading zeros do not
+    count either.
+    """
+    text = " ".join(unicodedata.normalize("NFKC", answer).casefold().replace("−", "-").split())
+    bare = text.strip(_EDGES)
+    if _NUMBER.fullmatch(bare):
+        number = Decimal(bare.replace(",", ""))
+        return format(number.normalize(), "f") if number else "0"
+    return bare or text
+
+
+@dataclass(frozen=True, slots=True)
+class Ballot:
+    """One distinct answer with the votes for it."""
+
+    candidate: Candidate
+    """The vote that speaks for it: checked if one is, then the most confident, then the first."""
+    count: int
+    """How many votes it has."""
+    weight: float
+    """Their confidences added up; see `ballots`."""
+
+
+def ballots(votes: Iterable[Candidate], rule: VoteRule = "majority") -> tuple[Ballot, ...]:
+    """Counts votes; the best answer comes first.
+
+    Answers that something beside a model's word supports come before all others. Then the rule decides: `majority`
+    by number of votes, ties by mean confidence; `confidence` by the sum of confidences; `first` by order. What is
+    still equal is decided by order. A vote without a confidence has the mean of those that have one, or 1 where none
+    has.
+    """
+    cast = [vote for vote in votes if vote.answer.strip()]
+    known = [vote.confidence for vote in cast if vote.confidence is not None]
+    usual = sum(known) / len(known) if known else 1.0
+    groups: dict[str, list[Candidate]] = {}
+    for vote in cast:
+        groups.setdefault(normal_form(vote.answer), []).append(vote)
+    counted = [_ballot(group, usual) for group in groups.values()]
+
+    def order(ballot: Ballot) -> tuple[float, ...]:
+        if rule == "first":
+            return (ballot.candidate.checked,)
+        if rule == "confidence":
+            return ballot.candidate.checked, ballot.weight
+        return ballot.candidate.checked, ballot.count, ballot.weight / ballot.count
+
+    return tuple(sorted(counted, key=order, reverse=True))
+
+
+def pooled(panels: Sequence[Sequence[Candidate]]) -> tuple[Candidate, ...]:
+    """The candidates of several makers as one list of distinct answers, best first.
+
+    Each maker spreads at most one vote over its candidates by their confidence, 1 where it gives none; an answer's
+    new confidence is its mean over the makers (the linear opinion pool, Stone 1961). Answers that something beside a
+    model's word supports come first, with confidence 1.
+    """
+    spoken = [panel for panel in panels if any(vote.answer.strip() for vote in panel)]
+    votes = [
+        replace(vote, confidence=share / len(spoken))
+        for panel in spoken
+        for vote, share in zip(panel, _shares(panel), strict=True)
+    ]
+    return tuple(
+        replace(ballot.candidate, confidence=1.0 if ballot.candidate.checked else min(1.0, ballot.weight))
+        for ballot in ballots(votes, "confidence")
+    )
+
+
+def _ballot(group: list[Candidate], usual: float) -> Ballot:
+    weights = [usual if vote.confidence is None else vote.confidence for vote in group]
+    best = max(range(len(group)), key=lambda position: (group[position].checked, weights[position], -position))
+    return Ballot(group[best], len(group), sum(weights))
+
+
+def _shares(panel: Sequence[Candidate]) -> list[float]:
+    shares = [1.0 if vote.confidence is None else vote.confidence for vote in panel]
+    total = sum(shares)
+    return [share / total for share in shares] if total > 1 else shares

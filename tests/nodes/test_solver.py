@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from apportion.errors import CallFailed
+from apportion.models.card import ModelCard
+from apportion.models.request import Reply, Request
+from apportion.nodes import Inputs, Solver, adaptive, choose
+from apportion.nodes.base import Node
+from apportion.nodes.solver import KIND
+from apportion.records.message import Candidate, Message
+from apportion.records.status import Status
+from apportion.records.task import Task
+from apportion.testing.node import NodeBench, NodeConformance, Outcome
+from apportion.testing.scripted import ScriptedModel
+
+TASK = Task(question="What is 40+2?")
+INPUTS = Inputs(TASK, TASK.question, {})
+
+
+class TestConformance(NodeConformance):
+    kind = KIND
+
+    def node(self) -> Node:
+        return Solver(model="scripted", samples=3, max_output_tokens=200)
+
+    def reply(self, request: Request) -> str:
+        return f"{request.sample} is my draw.\nAnswer: 42"
+
+
+class TestAdaptiveConformance(TestConformance):
+    def node(self) -> Node:
+        return Solver(model="scripted", samples=adaptive(2, 9), max_output_tokens=50, style="direct")
+
+    def reply(self, request: Request) -> str:
+        return str(request.sample)
+
+
+def solve(node: Solver, *answers: str | Exception, inputs: Inputs = INPUTS) -> tuple[Outcome, ScriptedModel]:
+    """Sample i answers as the i-th script says."""
+
+    def script(request: Request) -> str:
+        answer = answers[request.sample]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    model = ScriptedModel(script)
+    return NodeBench([model]).run(node, inputs), model
+
+
+def direct(samples: object = 1, **settings: object) -> Solver:
+    return Solver.model_validate({"model": "scripted", "style": "direct", "samples": samples, **settings})
+
+
+def test_majority_wins_and_confidence_is_its_share() -> None:
+    outcome, _ = solve(direct(5), "1", "42", "42.0", "7", "42")
+    assert outcome.message.answer == "42"
+    assert [(c.answer, c.confidence, c.source) for c in outcome.message.candidates] == [
+        ("42", 0.6, "node"),
+        ("1", 0.2, "node"),
+        ("7", 0.2, "node"),
+    ]
+
+
+def test_one_sample_claims_no_confidence() -> None:
+    outcome, _ = solve(direct(), "42")
+    assert outcome.message.candidates[0].confidence is None
+
+
+def test_log_probabilities_become_confidence_and_can_outvote() -> None:
+    card = ModelCard(name="scripted", logprobs=True, attempts=1)
+    logprobs = {"1": -0.01, "2": -2.0}
+
+    def script(request: Request) -> Reply:
+        text = "1" if request.sample == 0 else "2"
+        return Reply(text, "stop", None, mean_logprob=logprobs[text])
+
+    bench = NodeBench([ScriptedModel(script, card=card)])
+    by_count = bench.run(direct(3), INPUTS).message
+    by_confidence = bench.run(direct(3, vote="confidence"), INPUTS).message
+    assert (by_count.answer, by_confidence.answer) == ("2", "1")
+    assert by_confidence.candidates[0].confidence == pytest.approx(0.990 / 3, abs=0.001)
+
+
+def test_a_failed_sample_spoils_no_other() -> None:
+    failed = CallFailed(Status.TIMEOUT, "too slow")
+    outcome, _ = solve(direct(4), failed, "42", "", "42")
+    assert outcome.message.status is Status.OK
+    assert outcome.message.candidates[0].confidence == 0.5
+    assert outcome.events[0][1]["failed"] == ["timeout", "parse_error"]
+
+
+def test_the_cap_in_the_middle_votes_on_what_is_there() -> None:
+    node = direct(3, max_output_tokens=10)
+    one = NodeBench([ScriptedModel(lambda request: "42")]).run(direct(max_output_tokens=10), INPUTS).bounds[0].tokens
+    model = ScriptedModel(lambda request: "42")
+    outcome = NodeBench([model]).run(node, INPUTS, limit=2 * one)
+    assert (outcome.message.status, outcome.message.answer) == (Status.OK, "42")
+    assert len(model.requests) == 2
+    assert outcome.message.candidates[0].confidence == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize(
+    ("text", "status"),
+    [("", Status.PARSE_ERROR), ("hm, hard to tell", Status.PARSE_ERROR), ("Let us see: " * 40, Status.STARVED)],
+)
+def test_no_answer_is_a_typed_failure(text: str, status: Status) -> None:
+    node = Solver(model="scripted", max_output_tokens=100)
+    message = NodeBench([ScriptedModel(lambda request: text)]).run(node, INPUTS).message
+    assert (message.status, message.answer, message.candidates) == (status, "", ())
+    assert message.reason
+
+
+def test_empty_text_at_the_output_cap_is_starved() -> None:
+    model = ScriptedModel(lambda request: Reply("", "length", None))
+    assert NodeBench([model]).run(direct(), INPUTS).message.status is Status.STARVED
+
+
+def test_a_content_filter_is_no_answer() -> None:
+    model = ScriptedModel(lambda request: Reply("42", "content_filter", None))
+    assert NodeBench([model]).run(direct(), INPUTS).message.status is Status.FILTERED
+
+
+def test_adaptive_stops_when_the_votes_agree() -> None:
+    outcome, model = solve(direct(adaptive(2, 16)), *["42"] * 16)
+    assert len(model.requests) == 4  # P(majority) after four equal votes is 31/32, after three 15/16
+    assert outcome.charged.tokens == sum(model.count_tokens(r.messages) + 2 for r in model.requests)
+
+
+def test_adaptive_goes_on_while_they_differ() -> None:
+    _, model = solve(direct(adaptive(1, 6)), "1", "2", "1", "2", "1", "2")
+    assert len(model.requests) == 6
+
+
+def test_adaptive_ahead_by_two() -> None:
+    _, model = solve(direct(adaptive(1, 9), stop="ahead_by_2"), "1", "2", "2", "2", "2")
+    assert [request.sample for request in model.requests] == [0, 1, 2, 3]
+
+
+def test_adaptive_stops_when_the_rest_cannot_change_the_leader() -> None:
+    _, model = solve(direct(adaptive(1, 3)), "1", "1", "2")
+    assert len(model.requests) == 2
+
+
+def test_samples_are_numbered_so_that_a_smaller_vote_is_a_part_of_a_larger_one() -> None:
+    _, three = solve(direct(3), "1", "2", "3")
+    _, two = solve(direct(2), "1", "2")
+    assert three.requests[:2] == two.requests
+
+
+def test_temperature_zero_draws_once() -> None:
+    node = direct(choose(1, 5), temperature=choose(0.0, 0.7)).pinned({"samples": 5, "temperature": 0.0}, ())
+    _, model = solve(node, "42")
+    assert len(model.requests) == 1
+
+
+def test_temperature_zero_with_several_samples_is_refused_at_once() -> None:
+    with pytest.raises(ValidationError, match=r"temperature=0\.7 or samples=1"):
+        Solver(samples=choose(1, 5), temperature=0.0)
+    with pytest.raises(ValidationError, match="no sample at all"):
+        Solver(samples=adaptive(0, 3))
+
+
+@pytest.mark.parametrize("settings", [{"samples": 0}, {"samples": choose(1, -1)}, {"temperature": 3.0}, {"style": "x"}])
+def test_settings_out_of_range_are_refused(settings: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        Solver.model_validate(settings)
+
+
+def test_it_reads_passages_notes_and_the_checkers_objection() -> None:
+    task = Task(question="Who?", instructions="One name.", context=("Passage one.",))
+    upstream = Message(answer="Ann", text="because of x", candidates=(Candidate("Ann"), Candidate("Bob")))
+    found = Message(evidence=("Passage two.", "Passage one."))
+    previous = Message(answer="Cid", accepted=False, reason="Cid was not there")
+    inputs = Inputs(task, task.question, {"a": upstream, "search": found}, round=1, previous=previous)
+    model = ScriptedModel(lambda request: "Ann")
+    NodeBench([model]).run(direct(2), inputs)
+    body = model.requests[0].messages[1].content
+    assert body.index("Passage one.") < body.index("Passage two.")
+    assert body.count("Passage one.") == 1
+    assert "- Cid (not accepted: Cid was not there)\n- Ann (reasoning: because of x)\n- Bob" in body
+    assert [request.sample for request in model.requests] == [2, 3]
+
+
+def test_an_accepted_answer_is_no_objection() -> None:
+    inputs = Inputs(TASK, TASK.question, {}, round=1, previous=Message(answer="Cid"))
+    _, model = solve(direct(), "", "42", inputs=inputs)
+    assert "Cid" not in model.requests[0].messages[1].content
