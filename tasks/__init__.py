@@ -1,1 +1,1 @@
-""""""
+"""Dev sets and their parts, metrics, and generated families of questions."""

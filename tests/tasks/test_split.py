@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import random
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from apportion.errors import UsageError
+from apportion.records.task import Task
+from apportion.tasks.split import FEWEST, split
+
+
+def tasks(count: int, family: str = "default") -> list[Task]:
+    return [Task(question=f"{family} {index}?", family=family) for index in range(count)]
+
+
+def test_exact_shares_within_every_family_of_a_multiple_of_ten() -> None:
+    parts = split([*tasks(20, "a"), *tasks(50, "b"), *tasks(10, "c")], seed=3)
+    for family, count in (("a", 20), ("b", 50), ("c", 10)):
+        sizes = {part: sum(task.family == family for task in held) for part, held in parts.items()}
+        assert sizes == {"fit": count * 5 // 10, "validation": count * 2 // 10, "test": count * 3 // 10}
+
+
+def test_families_of_one_task_are_spread_too() -> None:
+    parts = split([task for index in range(100) for task in tasks(1, f"family {index}")], seed=0)
+    assert {part: len(held) for part, held in parts.items()} == {"fit": 50, "validation": 20, "test": 30}
+
+
+def test_the_order_of_the_tasks_does_not_matter_but_the_seed_does() -> None:
+    given_tasks = [*tasks(30, "a"), *tasks(17, "b")]
+    shuffled = random.Random(1).sample(given_tasks, len(given_tasks))
+    assert split(given_tasks, seed=7) == split(shuffled, seed=7)
+    assert split(given_tasks, seed=7) != split(given_tasks, seed=8)
+
+
+def test_a_part_is_not_in_the_order_of_the_file() -> None:
+    given_tasks = tasks(200)
+    fit = split(given_tasks, seed=0)["fit"]
+    places = [given_tasks.index(task) for task in fit]
+    assert places != sorted(places)
+
+
+@given(sizes=st.lists(st.integers(1, 25), min_size=1, max_size=6), seed=st.integers())
+def test_every_task_is_in_one_part_and_shares_are_off_by_little(sizes: list[int], seed: int) -> None:
+    given_tasks = [task for index, size in enumerate(sizes) for task in tasks(size, f"family {index}")]
+    if len(given_tasks) < FEWEST:
+        return
+    parts = split(given_tasks, seed)
+    held = Counter(task.task_id for part in parts.values() for task in part)
+    assert held == Counter(task.task_id for task in given_tasks)
+    for part, share in (("fit", 0.5), ("validation", 0.2), ("test", 0.3)):
+        assert parts[part]  # type: ignore[index]
+        for index, size in enumerate(sizes):
+            got = sum(task.family == f"family {index}" for task in parts[part])  # type: ignore[index]
+            assert abs(got - share * size) <= 1.2
+
+
+def test_too_few_tasks_and_copies_are_refused() -> None:
+    with pytest.raises(UsageError, match="at least 4 are needed"):
+        split(tasks(3), seed=0)
+    with pytest.raises(UsageError, match="is there twice"):
+        split([*tasks(5), *tasks(1)], seed=0)
