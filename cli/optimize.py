@@ -1,0 +1,91 @@
+"""`apportion optimize`: find the plans of a graph that score best for what they cost."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..budgets.cap import Cap
+    from ..graphs.graph import Graph
+    from ..models.pool import Pool
+    from ..optimizers.findings import StudyReport
+    from ..records.task import Task
+
+__all__ = ["command", "search"]
+
+Unit = Literal["tokens", "weighted", "usd"]
+
+
+def command(
+    graph: Annotated[str, typer.Argument(help="MODULE:NAME of the graph, or path.py:NAME.", metavar="MODULE:GRAPH")],
+    tasks: Annotated[str, typer.Option(help="The dev set, JSONL or CSV.")],
+    cap: Annotated[float, typer.Option(help="Ceiling for answering all tasks of the dev set.")],
+    spend: Annotated[float, typer.Option(help="The most that the search itself may pay.")],
+    models: Annotated[str | None, typer.Option(help="Pool file (TOML); the embedded models if left out.")] = None,
+    per_task: Annotated[float | None, typer.Option(help="Ceiling for each task.")] = None,
+    unit: Annotated[Unit, typer.Option(help="Of cap and spend.")] = "tokens",
+    db: Annotated[str, typer.Option(help="SQLite file that keeps every call.")] = "apportion.db",
+    metric: Annotated[str, typer.Option(help="exact, numeric, ..., or MODULE:FUNCTION.")] = "auto",
+    seed: Annotated[int, typer.Option(help="Of the split, the order and the random plans.")] = 0,
+    json: Annotated[str | None, typer.Option(help="Write the report to this file.", metavar="FILE")] = None,
+) -> None:
+    """Search a graph's plans on a dev set, under a hard cap. Started again, it goes on where it stopped."""
+    from ..budgets.cap import Cap
+    from ..tasks.devset import load_tasks
+    from .loading import load_graph, load_pool, write_json
+
+    report = search(
+        load_graph(graph),
+        load_tasks(tasks),
+        load_pool(models),
+        cap=Cap(total=cap, per_task=per_task, unit=unit),
+        spend=spend,
+        db=db,
+        metric=metric,
+        seed=seed,
+    )
+    write_json(json, report.model_dump_json(indent=2))
+    _next_steps(graph, report, db, models)
+    if report.chosen is None:
+        raise typer.Exit(3)
+
+
+def search(
+    graph: Graph,
+    tasks: Sequence[Task],
+    pool: Pool,
+    *,
+    cap: Cap,
+    spend: float,
+    db: str,
+    metric: str,
+    seed: int,
+) -> StudyReport:
+    """Runs a study with its progress on the terminal and its books in a file."""
+    from rich.console import Console
+
+    from ..optimizers.optimize import optimize
+    from ..stores.opening import open_store
+    from .terminal import TerminalReporter
+
+    store = open_store(db, durable=pool.costs_money)
+    reporter = TerminalReporter(Console(highlight=False))
+    try:
+        return optimize(
+            graph, tasks, pool, cap=cap, spend=spend, store=store, seed=seed, metric=metric, reporter=reporter
+        )
+    finally:
+        reporter.close()
+        store.close()
+
+
+def _next_steps(graph: str, report: StudyReport, db: str, models: str | None) -> None:
+    pool = f" --models {models}" if models is not None else ""
+    print("next:")
+    if report.chosen is not None:
+        print(f'  apportion run {graph} --plan {report.chosen[:8]} --db {db}{pool} "your question"')
+    print(f"  apportion runs --db {db}")

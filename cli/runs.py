@@ -1,0 +1,50 @@
+"""`apportion runs`: the runs in a database, newest first."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+__all__ = ["command"]
+
+
+def command(
+    db: Annotated[str, typer.Option(help="SQLite file.")] = "apportion.db",
+    limit: Annotated[int, typer.Option(help="How many.", min=1)] = 20,
+    json: Annotated[str | None, typer.Option(help="Write them to this file.", metavar="FILE")] = None,
+) -> None:
+    """List the runs of a database."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from ..stores.opening import open_store
+    from .encoding import rows_to_json
+    from .loading import write_json
+
+    store = open_store(db, read_only=True)
+    try:
+        rows = store.runs(limit=limit)
+    finally:
+        store.close()
+    table = Table(title=f"the newest {len(rows)} runs in {db}", title_justify="left")
+    for column in ("run", "ended", "plan", "status", "stopped by", "score", "tokens", "seconds", "answer"):
+        table.add_column(column, no_wrap=column in ("run", "ended"))
+    for row in rows:
+        table.add_row(
+            row.run_id[:8],
+            f"{datetime.fromtimestamp(row.ended_at):%m-%d %H:%M:%S}",
+            row.plan_hash[:8],
+            row.status.value,
+            row.stop_reason,
+            "-" if row.score is None else f"{row.score:.2f}",
+            f"{row.charged.tokens:,}",
+            f"{row.latency:.2f}",
+            Text(row.answer[:60]),
+        )
+    Console().print(table)
+    if rows:
+        print(f"next:\n  apportion show {rows[0].run_id[:8]} --db {db}")
+    write_json(json, rows_to_json(rows))

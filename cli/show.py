@@ -1,0 +1,103 @@
+"""`apportion show`: one run, its spans and its calls."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.tree import Tree
+
+    from ..records.rows import CallRow, RunRow, SpanRow
+
+__all__ = ["command"]
+
+_SHOWN = 200
+"""How many characters of a prompt or a reply are shown without --full."""
+
+
+def command(
+    run: Annotated[str, typer.Argument(help="The id of a run, or how it begins.")],
+    db: Annotated[str, typer.Option(help="SQLite file.")] = "apportion.db",
+    full: Annotated[bool, typer.Option("--full", help="Show prompts and replies in full.")] = False,
+    json: Annotated[str | None, typer.Option(help="Write the run to this file.", metavar="FILE")] = None,
+) -> None:
+    """Show what a run did: its nodes, what each was charged, and every call."""
+    from rich.console import Console
+
+    from ..stores.opening import open_store
+    from .loading import find_run, write_json
+
+    store = open_store(db, read_only=True)
+    try:
+        row = find_run(run, store)
+        spans, calls, task = store.spans(row.run_id), store.calls(row.run_id), store.task(row.task_id)
+    finally:
+        store.close()
+    Console().print(_tree(row, spans, calls, "" if task is None else task.content, full))
+    write_json(json, _to_json(row, spans, calls))
+
+
+def _tree(row: RunRow, spans: Sequence[SpanRow], calls: Sequence[CallRow], task: str, full: bool) -> Tree:
+    from rich.text import Text
+    from rich.tree import Tree
+
+    score = "" if row.score is None else f", score {row.score:.2f}"
+    tree = Tree(Text(f"run {row.run_id}: {row.status.value} ({row.stop_reason}){score}", style="bold"))
+    tree.add(Text(f"task {row.task_id}: {_cut(_question(task), full)}"))
+    tree.add(Text(f"answer: {_cut(row.answer, full)}"))
+    tree.add(Text(f"plan {row.plan_hash}; {row.charged.tokens:,} tokens charged, {row.lost.tokens:,} lost"))
+    for span in spans:
+        place = f" part {span.part}" if span.part else ""
+        place += f" round {span.round}" if span.round else ""
+        branch = tree.add(
+            Text(
+                f"{span.node} ({span.kind}){place}: {span.status.value}, {span.charged.tokens:,} tokens, "
+                f"{span.ended_at - span.started_at:.3f} s  ->  {_cut(span.answer, full)}"
+                + (f"  [{span.reason}]" if span.reason else ""),
+                style="cyan",
+            )
+        )
+        for call in (c for c in calls if c.span_id == span.span_id):
+            branch.add(Text(_call_line(call, full)))
+    return tree
+
+
+def _call_line(call: CallRow, full: bool) -> str:
+    import json
+
+    prompt = "\n".join(f"{m['role']}: {m['content']}" for m in json.loads(call.request_messages or "[]"))
+    used = "usage unknown" if call.usage is None else f"{call.usage.input_tokens} + {call.usage.output_tokens} tokens"
+    notes = [call.outcome.value, used, f"bound {call.bound.tokens:,}", f"charged {call.charged.tokens:,}"]
+    notes += [f"lost {call.lost.tokens:,}"] if call.lost.tokens else []
+    notes += ["from cache"] if call.cached else []
+    notes += [f"attempt {call.attempt}"] if call.attempt > 1 else []
+    notes += [call.error] if call.error else []
+    lines = [f"{call.request_model} #{call.sample_index}: {', '.join(notes)}"]
+    lines += [f"  > {_cut(prompt, full)}", f"  < {_cut(call.output_text, full)}"]
+    return "\n".join(lines)
+
+
+def _question(task: str) -> str:
+    import json
+
+    return str(json.loads(task)["question"]) if task else ""
+
+
+def _cut(text: str, full: bool) -> str:
+    return text if full or len(text) <= _SHOWN else f"{text[:_SHOWN]} ... ({len(text):,} characters)"
+
+
+def _to_json(row: RunRow, spans: Sequence[SpanRow], calls: Sequence[CallRow]) -> str:
+    import json
+
+    from .encoding import row_fields
+
+    content = {
+        "run": row_fields(row),
+        "spans": [row_fields(span) for span in spans],
+        "calls": [row_fields(call) for call in calls],
+    }
+    return json.dumps(content, indent=2, ensure_ascii=False)

@@ -1,0 +1,119 @@
+"""The search as a whole: split, race, validate, and score on test under the hard cap."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from ..budgets.books import MemoryStore
+from ..budgets.cap import Cap, in_unit, smallest
+from ..errors import Infeasible, UsageError
+from ..graphs.bounds import cheapest_bound
+from ..graphs.graph import Graph
+from ..graphs.portal import run_sync
+from ..graphs.space import Space
+from ..models.pool import Pool
+from ..records.protocols import StudyStore
+from ..records.task import Task
+from ..tasks.metrics import resolve_metric
+from .findings import StudyReport
+from .reporter import Reporter, Silent
+from .study import Study, Terms
+
+__all__ = ["optimize", "optimize_async"]
+
+_FEWEST_TASKS = 30
+Metric = str | Callable[[Task, str], float]
+
+
+def optimize(
+    graph: Graph,
+    tasks: Sequence[Task],
+    pool: Pool,
+    *,
+    cap: Cap,
+    spend: float,
+    store: StudyStore | None = None,
+    seed: int = 0,
+    metric: Metric = "auto",
+    reporter: Reporter | None = None,
+) -> StudyReport:
+    """Finds the plans of a graph that score best for what they cost, and the one to use under a cap.
+
+    The tasks are split by hash into fit (50 %), validation (20 %) and test (30 %). Plans race on fit; the survivors
+    are compared on validation; those on the frontier are scored on test, each as a batch under the hard cap. Started
+    again with the same arguments and store, a study goes on where it stopped and pays for no settled call twice.
+
+    Args:
+        graph: the pipeline; its open knobs and optional edges are what is searched.
+        tasks: the dev set, at least 30 tasks.
+        pool: the models.
+        cap: the ceiling for answering all of `tasks` (total), each task, or both.
+        spend: the most that the search itself may pay, in the unit of the cap; hard as well.
+        store: where every call is kept; in memory when left out.
+        seed: of the split, the order and the random plans.
+        metric: its name, `module:function`, or a callable; "auto" takes what each task names.
+        reporter: is told of the progress.
+
+    Raises:
+        Infeasible: no plan fits under the cap; nothing was called.
+        SpendExhausted: the spend was used up before a single plan was measured.
+        UsageError: too few tasks, or an argument that cannot be.
+    """
+    return run_sync(
+        optimize_async,
+        graph,
+        tasks,
+        pool,
+        cap=cap,
+        spend=spend,
+        store=store,
+        seed=seed,
+        metric=metric,
+        reporter=reporter,
+    )
+
+
+async def optimize_async(
+    graph: Graph,
+    tasks: Sequence[Task],
+    pool: Pool,
+    *,
+    cap: Cap,
+    spend: float,
+    store: StudyStore | None = None,
+    seed: int = 0,
+    metric: Metric = "auto",
+    reporter: Reporter | None = None,
+) -> StudyReport:
+    """As `optimize`, for callers that run in an event loop."""
+    if len(tasks) < _FEWEST_TASKS:
+        raise UsageError(f"optimize needs at least {_FEWEST_TASKS} tasks to split and compare, got {len(tasks)}")
+    if len({task.task_id for task in tasks}) < len(tasks):
+        raise UsageError("the dev set has the same task twice; remove the copies")
+    scorer = resolve_metric(metric) if isinstance(metric, str) else metric
+    space = graph.space(pool)
+    check_feasible(space, tasks, pool, cap)
+    terms = Terms(graph, space, tuple(tasks), pool, cap, spend, store or MemoryStore(), seed, scorer, _named(metric))
+    return await Study(terms, reporter or Silent()).run()
+
+
+def check_feasible(space: Space, tasks: Sequence[Task], pool: Pool, cap: Cap) -> None:
+    """Raises Infeasible where even the cheapest plan does not fit in the worst case; calls nothing."""
+    needs = [cheapest_bound(space, task, pool, cap.unit) for task in tasks]
+    if cap.per_task is not None:
+        dearest = max(needs, key=lambda need: need.value(cap.unit))
+        if dearest.value(cap.unit) > smallest(cap.per_task, cap.unit):
+            raise Infeasible(cap.per_task, in_unit(dearest.total, cap.unit), cap.unit, dearest.largest_term)
+    if cap.total is not None:
+        total = sum(need.value(cap.unit) for need in needs)
+        if total > smallest(cap.total, cap.unit):
+            dearest = max(needs, key=lambda need: need.value(cap.unit))
+            scale = total / smallest(1, cap.unit)
+            raise Infeasible(cap.total, scale, cap.unit, f"{dearest.largest_term}, times {len(tasks)} tasks")
+
+
+def _named(metric: Metric) -> str:
+    """A metric's name for the study's identity: a callable counts as the place where it is defined."""
+    if isinstance(metric, str):
+        return metric
+    return f"{metric.__module__}:{getattr(metric, '__qualname__', type(metric).__qualname__)}"

@@ -1,0 +1,312 @@
+"""A study while it runs: race on fit, compare on validation, serve the test part under the hard cap."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..budgets.cap import Cap, in_unit, smallest
+from ..errors import SpendExhausted
+from ..graphs.bounds import worst_case
+from ..graphs.graph import Graph
+from ..graphs.plan import Plan
+from ..graphs.run import Runner
+from ..graphs.space import Space
+from ..models.pool import Pool
+from ..records.protocols import StudyStore
+from ..records.rows import AccountRow, Limit, StudyRow
+from ..records.task import Task
+from ..tasks.split import split
+from .base import Optimizer, Proposal
+from .bootstrap import mean_interval, resample_weights
+from .findings import PlanReport, Score, StudyReport
+from .halving import SuccessiveHalving
+from .measurement import Measurement, Outcome, frontier
+from .reporter import Announcement, Progress, Reporter
+from .trials import TrialEvaluator
+
+__all__ = ["Study", "Terms"]
+
+_VERSION = 1
+"""Of the search; a study of another version is another study."""
+_FIRST_PLANS = 48
+_FIRST_TASKS = 12
+_FINALISTS = 8
+"""How many plans are validated at most."""
+_SEARCH_SHARE = 0.6
+"""The part of the spend after which no new rung is begun, so that validation and test can be paid."""
+_TYPICAL_SHARE = 0.3
+"""What a run charges, relative to its bound; for the forecast only."""
+_DRAWS = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """The arguments of a study; equal terms are the same study."""
+
+    graph: Graph
+    space: Space
+    tasks: tuple[Task, ...]
+    pool: Pool
+    cap: Cap
+    spend: float
+    store: StudyStore
+    seed: int
+    scorer: Callable[[Task, str], float]
+    metric: str
+
+    def as_json(self) -> str:
+        """What identifies the study, as canonical JSON."""
+        content = {
+            "version": _VERSION,
+            "graph": self.graph.hash,
+            "tasks": sorted(task.task_id for task in self.tasks),
+            "models": [[card.name, card.fingerprint, card.weight] for card in self.pool.cards],
+            "cap": self.cap.model_dump(mode="json"),
+            "spend": self.spend,
+            "seed": self.seed,
+            "metric": self.metric,
+        }
+        return json.dumps(content, sort_keys=True, separators=(",", ":"))
+
+    @property
+    def study_id(self) -> str:
+        """The hash of the terms."""
+        return hashlib.sha256(self.as_json().encode()).hexdigest()[:16]
+
+
+class Study:
+    """Runs a study on its terms, once.
+
+    Args:
+        terms: what is asked.
+        reporter: is told of the progress.
+    """
+
+    def __init__(self, terms: Terms, reporter: Reporter) -> None:
+        self._terms = terms
+        self._reporter = reporter
+        self._account = f"study/{terms.study_id}"
+        self._parts = _in_common_order(split(terms.tasks, terms.seed), terms.seed)
+        self._affordable = terms.cap.mean_per_task(len(terms.tasks))
+        self._runs = 0
+        self._phase = "fit"
+        self._test_reads = 0
+
+    async def run(self) -> StudyReport:
+        """Searches, compares and reports.
+
+        Raises:
+            SpendExhausted: the spend was used up before a single plan was measured.
+        """
+        started = time.monotonic()
+        terms = self._terms
+        async with Runner(terms.graph, terms.pool, terms.store) as runner:
+            self._open(runner)
+            evaluator = TrialEvaluator(
+                runner,
+                study_id=terms.study_id,
+                account_id=self._account,
+                parts=self._parts,
+                cap=terms.cap,
+                scorer=terms.scorer,
+                finished=self._finished,
+            )
+            optimizer = self._optimizer()
+            self._announce(optimizer)
+            complete = await self._search(optimizer, evaluator)
+            complete &= await self._compare(optimizer.survivors(evaluator.measured("fit")), evaluator)
+            report = await self._conclude(evaluator, complete, started)
+        self._record("complete" if not report.stopped_early else "stopped")
+        terms.store.flush()
+        self._reporter.finish(report)
+        return report
+
+    def _open(self, runner: Runner) -> None:
+        terms = self._terms
+        known = terms.store.study(terms.study_id)
+        self._test_reads = 0 if known is None else known.test_reads
+        self._created = time.time() if known is None else known.created_at
+        limit = Limit(terms.cap.unit, smallest(terms.spend, terms.cap.unit))
+        runner.open_account(AccountRow(self._account, None, limit, "paid", f"study {terms.study_id}"))
+        self._record("running")
+
+    def _record(self, state: str) -> None:
+        terms = self._terms
+        terms.store.record_study(
+            StudyRow(
+                terms.study_id,
+                terms.graph.hash,
+                self._account,
+                terms.as_json(),
+                self._created,
+                state,
+                self._test_reads,
+            )
+        )
+
+    def _optimizer(self) -> Optimizer:
+        return SuccessiveHalving(
+            self._terms.space,
+            tasks=len(self._parts["fit"]),
+            affordable=self._affordable,
+            first_plans=self._first_plans(),
+            first_tasks=min(_FIRST_TASKS, len(self._parts["fit"])),
+            seed=self._terms.seed,
+        )
+
+    def _first_plans(self) -> int:
+        """As many plans as their first rung can be expected to cost a fifth of the spend."""
+        per_run = self._forecast_per_run()
+        fitting = int(self._terms.spend * 0.2 / max(per_run * _FIRST_TASKS, 1e-9))
+        return max(4, min(_FIRST_PLANS, self._terms.space.size, fitting))
+
+    def _forecast_per_run(self) -> float:
+        """What a run of a typical plan may charge, in the unit of the cap: its bound times the typical share."""
+        terms = self._terms
+        plan = terms.space.default()
+        tasks = self._parts["fit"][:5]
+        bounds = [worst_case(terms.graph, plan, task, terms.pool).total for task in tasks]
+        return _TYPICAL_SHARE * sum(in_unit(bound, terms.cap.unit) for bound in bounds) / len(bounds)
+
+    def _announce(self, optimizer: Optimizer) -> None:
+        terms = self._terms
+        first = optimizer.propose({})
+        later_runs = sum(len(part) for name, part in self._parts.items() if name != "fit") * _FINALISTS // 2
+        runs = 3 * sum(proposal.tasks for proposal in first) + later_runs
+        paid = in_unit(terms.store.balance(self._account).paid, terms.cap.unit)
+        self._reporter.announce(
+            Announcement(
+                plans_in_space=terms.space.size,
+                first_plans=len(first),
+                models=terms.pool.names,
+                tasks={name: len(part) for name, part in self._parts.items()},
+                cap=terms.cap,
+                allowed_per_task=self._affordable,
+                spend=terms.spend,
+                paid_before=paid,
+                expected=min(terms.spend, runs * self._forecast_per_run()),
+                location=terms.store.location,
+            )
+        )
+
+    async def _search(self, optimizer: Optimizer, evaluator: TrialEvaluator) -> bool:
+        """Races until the optimizer is done (True) or the search's part of the spend is used up (False)."""
+        while True:
+            proposals = optimizer.propose(evaluator.measured("fit"))
+            if not proposals:
+                return True
+            if self._paid() > _SEARCH_SHARE * self._terms.spend:
+                return False
+            try:
+                await evaluator.measure(proposals, "fit")
+            except SpendExhausted:
+                if not evaluator.measured("fit"):
+                    raise
+                return False
+
+    async def _compare(self, survivors: Sequence[Plan], evaluator: TrialEvaluator) -> bool:
+        """Measures the survivors, and always the cheapest plan seen, on validation."""
+        self._phase = "validation"
+        seen = evaluator.measured("fit")
+        cheapest = min(seen.values(), key=lambda m: (m.cost, m.plan.hash)).plan
+        finalists = {plan.hash: plan for plan in [cheapest, *survivors][:_FINALISTS]}
+        tasks = len(self._parts["validation"])
+        try:
+            await evaluator.measure([Proposal(plan, tasks) for plan in finalists.values()], "validation")
+        except SpendExhausted:
+            if not evaluator.measured("validation"):
+                raise
+            return False
+        return True
+
+    async def _conclude(self, evaluator: TrialEvaluator, complete: bool, started: float) -> StudyReport:
+        """Scores the affordable plans of the frontier on test, and writes the report."""
+        self._phase = "test"
+        measured = evaluator.measured("validation")
+        best = frontier(list(measured.values()))
+        validated = {m.plan.hash: self._score(m) for m in best}
+        affordable = [m for m in best if validated[m.plan.hash].cost_high <= self._affordable]
+        complete &= await self._serve_test(evaluator, [m.plan for m in affordable])
+        tested = {plan: self._score(m) for plan, m in evaluator.measured("test").items()}
+        reports = tuple(
+            PlanReport(
+                plan_hash=m.plan.hash,
+                plan=json.loads(m.plan.to_json()),
+                affordable=m in affordable,
+                validation=validated[m.plan.hash],
+                test=tested.get(m.plan.hash),
+            )
+            for m in best
+        )
+        return self._report(evaluator, reports, complete, started)
+
+    async def _serve_test(self, evaluator: TrialEvaluator, plans: Sequence[Plan]) -> bool:
+        tasks = len(self._parts["test"])
+        self._test_reads += len(plans)
+        self._record("running")
+        try:
+            await evaluator.measure([Proposal(plan, tasks) for plan in plans], "test")
+        except SpendExhausted:
+            return False
+        return True
+
+    def _report(
+        self, evaluator: TrialEvaluator, reports: tuple[PlanReport, ...], complete: bool, started: float
+    ) -> StudyReport:
+        terms = self._terms
+        chosen = [report for report in reports if report.affordable]
+        balance = terms.store.balance(self._account)
+        return StudyReport(
+            study_id=terms.study_id,
+            graph_hash=terms.graph.hash,
+            cap=terms.cap,
+            tasks={name: len(part) for name, part in self._parts.items()},
+            plans_in_space=terms.space.size,
+            plans_measured=len(evaluator.measured("fit")),
+            runs=self._runs,
+            spend=terms.spend,
+            paid=in_unit(balance.paid, terms.cap.unit),
+            lost=in_unit(balance.lost, terms.cap.unit),
+            stopped_early=not complete,
+            frontier=reports,
+            chosen=max(chosen, key=lambda r: r.validation.score).plan_hash if chosen else None,
+            test_reads=self._test_reads,
+            location=terms.store.location,
+            seconds=time.monotonic() - started,
+        )
+
+    def _score(self, measurement: Measurement) -> Score:
+        interval = mean_interval(measurement.scores, draws=_DRAWS, seed=self._terms.seed)
+        weights = resample_weights(len(measurement.outcomes), _DRAWS, self._terms.seed)
+        return Score(
+            tasks=len(measurement.outcomes),
+            score=interval.mean,
+            low=interval.low,
+            high=interval.high,
+            coverage=measurement.coverage,
+            cost=measurement.cost,
+            cost_high=float(np.quantile(weights @ measurement.costs, 0.95)),
+            lost=measurement.lost,
+        )
+
+    def _paid(self) -> float:
+        return in_unit(self._terms.store.balance(self._account).paid, self._terms.cap.unit)
+
+    def _finished(self, _: Outcome) -> None:
+        self._runs += 1
+        self._reporter.progress(Progress(self._phase, self._runs, self._paid(), self._terms.spend))
+
+
+def _in_common_order(parts: Mapping[str, Sequence[Task]], seed: int) -> dict[str, tuple[Task, ...]]:
+    """Each part in an order that mixes the families, the same for every plan."""
+
+    def place(task: Task) -> str:
+        return hashlib.sha256(f"{seed}/{task.task_id}".encode()).hexdigest()
+
+    return {name: tuple(sorted(part, key=place)) for name, part in parts.items()}
