@@ -24,11 +24,11 @@ __all__ = ["Endpoint", "Transport"]
 
 Transport = Literal["aiohttp", "httpx2"]
 
-_CONNECT_SECONDS = 10.0
 _CHECK_SECONDS = 15.0
 _LONGEST_REASON = 300
 _NO_KEY = "none"
 """Sent where no key is configured, so that the client does not fall back on a key of another endpoint."""
+_Errors = tuple[type[Exception], ...]
 _HOPELESS = frozenset({"insufficient_quota", "billing_hard_limit_reached"})
 
 
@@ -43,6 +43,8 @@ class Endpoint:
         api_key: the key itself, for callers that keep keys elsewhere.
         transport: "aiohttp" (about 1.6 times as many requests per second; needs that package) or "httpx2". None takes
             aiohttp where it is installed.
+        connect_seconds: the most that opening a connection may take. A call that fails there was never sent, and so
+            is not billed.
 
     Raises:
         PoolError: the URL or the transport cannot be used, or the variable is not set. The message begins with the
@@ -50,7 +52,13 @@ class Endpoint:
     """
 
     def __init__(
-        self, base_url: str, *, api_key_env: str = "", api_key: str = "", transport: Transport | None = None
+        self,
+        base_url: str,
+        *,
+        api_key_env: str = "",
+        api_key: str = "",
+        transport: Transport | None = None,
+        connect_seconds: float = 10.0,
     ) -> None:
         _check_url(base_url)
         if api_key and api_key_env:
@@ -64,11 +72,13 @@ class Endpoint:
         if transport == "aiohttp" and not installed:
             raise PoolError("field 'transport': the package aiohttp is not installed; install it or take the field out")
         self._base_url = base_url.rstrip("/")
+        self._connect_seconds = connect_seconds
+        self._completions_url = f"{self._base_url}/chat/completions"
         self._api_key_env = api_key_env
         self._key = api_key or os.environ.get(api_key_env, "")
         self._transport: Transport = transport or ("aiohttp" if installed else "httpx2")
         self._leases = PerLoop(lambda: _Lease(self._connect))
-        self._transport_errors = _transport_errors(self._transport)
+        self._transport_errors, self._unsent_errors = _transport_errors(self._transport)
 
     @property
     def base_url(self) -> str:
@@ -99,8 +109,8 @@ class Endpoint:
         try:
             async with asyncio.timeout(seconds):
                 client = await self._leases.get().client()
-                response = await client.post("/chat/completions", cast_to=httpx2.Response, content=content)
-                return response.content
+                response = await client.post(self._completions_url, cast_to=httpx2.Response, content=content)
+                return self._redacted(response.content)
         except TimeoutError:
             raise CallFailed(
                 Status.TIMEOUT, f"{self._base_url} gave no answer within {seconds:g} s", retryable=True
@@ -143,14 +153,20 @@ class Endpoint:
 
     def _connect(self) -> openai.AsyncOpenAI:
         limits = httpx2.Limits(max_connections=10_000, max_keepalive_connections=1_000, keepalive_expiry=5.0)
-        timeout = httpx2.Timeout(None, connect=_CONNECT_SECONDS)  # `complete` holds the deadline of the whole
+        timeout = httpx2.Timeout(None, connect=self._connect_seconds)  # `complete` holds the deadline of the whole
         make = openai.DefaultAioHttpClient if self._transport == "aiohttp" else openai.DefaultAsyncHttpxClient
         client = openai.AsyncOpenAI(
             base_url=self._base_url,
             api_key=self._key or _NO_KEY,
             max_retries=0,
             timeout=timeout,
-            http_client=make(limits=limits, timeout=timeout, follow_redirects=False),
+            # Without redirects, http never meets a certificate, and loading the known authorities takes 40 ms.
+            http_client=make(
+                limits=limits,
+                timeout=timeout,
+                follow_redirects=False,
+                verify=not self._base_url.startswith("http://"),
+            ),
         )
         if client.base_url.host != "api.openai.com":  # these come from the environment and are meant for OpenAI alone
             client.organization = None
@@ -159,7 +175,7 @@ class Endpoint:
 
     async def _status_of_empty_request(self, client: openai.AsyncOpenAI) -> int:
         try:
-            response = await client.post("/chat/completions", cast_to=httpx2.Response, content=b"{}")
+            response = await client.post(self._completions_url, cast_to=httpx2.Response, content=b"{}")
         except openai.APIStatusError as error:
             return error.status_code
         return response.status_code
@@ -187,7 +203,7 @@ class Endpoint:
 
     def _broken(self, error: Exception) -> NoReturn:
         """What a connection that failed means."""
-        if _never_sent(error):
+        if any(isinstance(cause, self._unsent_errors) for cause in _causes(error)):
             raise CallFailed(Status.PROVIDER_ERROR, self._unreachable(error), billed=False, retryable=True) from None
         reason = f"{self._base_url} broke off: {self._clean(_cause(error))}"
         raise CallFailed(Status.PROVIDER_ERROR, reason, retryable=True) from None
@@ -202,8 +218,13 @@ class Endpoint:
             return "the key was not accepted"
         return "it asks for a key: name the environment variable that holds it in 'api_key_env'"
 
+    def _redacted(self, body: bytes) -> bytes:
+        """The body without the key, since some servers repeat it and bodies are stored."""
+        key = self._key.encode()
+        return body.replace(key, b"[key]") if key and key in body else body
+
     def _clean(self, text: str) -> str:
-        """One short line without the key, since some servers repeat it."""
+        """One short line without the key."""
         line = " ".join(text.split())
         if self._key:
             line = line.replace(self._key, "[key]")
@@ -254,12 +275,15 @@ def _check_url(base_url: str) -> None:
         raise PoolError(f"field 'base_url': {base_url!r} is not a URL of the form http://host:port/v1")
 
 
-def _transport_errors(transport: Transport) -> tuple[type[Exception], ...]:
-    errors: tuple[type[Exception], ...] = (openai.OpenAIError, httpx2.HTTPError, OSError)
-    if transport == "aiohttp":
-        # What the client does not translate, such as a bad status line.
-        errors = (*errors, importlib.import_module("aiohttp").ClientError)
-    return errors
+def _transport_errors(transport: Transport) -> tuple[_Errors, _Errors]:
+    """What a failed exchange raises, and which of it is raised only before anything was sent."""
+    failed: _Errors = (openai.OpenAIError, httpx2.HTTPError, OSError)
+    if transport == "httpx2":
+        return failed, (httpx2.ConnectError, httpx2.ConnectTimeout, ssl.SSLCertVerificationError)
+    # Its adapter translates some errors not at all, such as a bad status line, and a lost connection to a connect
+    # timeout, so its own errors below are looked at.
+    aiohttp = importlib.import_module("aiohttp")
+    return (*failed, aiohttp.ClientError), (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -267,16 +291,6 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
     while cause is not None:
         yield cause
         cause = cause.__cause__
-
-
-def _never_sent(error: Exception) -> bool:
-    """Whether it is certain that the request did not reach the endpoint."""
-    causes = list(_causes(error))
-    if any(isinstance(cause, httpx2.ConnectError | ssl.SSLCertVerificationError) for cause in causes):
-        return True
-    # The aiohttp transport calls every lost connection a connect timeout; only a real one has a TimeoutError below it.
-    late = any(isinstance(cause, httpx2.ConnectTimeout) for cause in causes)
-    return late and any(isinstance(cause, TimeoutError) for cause in causes)
 
 
 def _cause(error: Exception) -> str:

@@ -153,12 +153,13 @@ class FaultServer:
         self._cap_fields = cap_fields
         self._api_key = api_key
         self._latency = latency
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
         self._received: deque[Received] = deque(maxlen=KEPT_REQUESTS)
         self._count = 0
         self._billed = 0
         self._open = 0
         self._most_open = 0
+        self._connections = 0
         self._port = 0
         self._listening = threading.Event()
         self._thread: threading.Thread | None = None
@@ -196,6 +197,22 @@ class FaultServer:
         with self._lock:
             return self._most_open
 
+    @property
+    def connections(self) -> int:
+        """How many connections were made so far."""
+        with self._lock:
+            return self._connections
+
+    def wait_for(self, requests: int, seconds: float = 10.0) -> None:
+        """Blocks until so many completions were asked for.
+
+        Raises:
+            TimeoutError: they did not come within `seconds`.
+        """
+        with self._lock:
+            if not self._lock.wait_for(lambda: self._count >= requests, seconds):
+                raise TimeoutError(f"{self._count} of {requests} requests came within {seconds:g} s")
+
     # Life.
 
     def __enter__(self) -> FaultServer:
@@ -223,6 +240,8 @@ class FaultServer:
         connections: set[asyncio.Task[None]] = set()
 
         def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            with self._lock:
+                self._connections += 1
             task = asyncio.create_task(self._converse(reader, writer))
             connections.add(task)
             task.add_done_callback(connections.discard)
@@ -284,6 +303,7 @@ class FaultServer:
             self._open += 1
             self._most_open = max(self._most_open, self._open)
             self._received.append(Received(path, headers, body, behaviour, billed))
+            self._lock.notify_all()
         try:
             if self._latency:
                 await asyncio.sleep(self._latency)

@@ -1,0 +1,294 @@
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib.util
+import socket
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any, get_args
+
+import httpx2
+import pytest
+
+from apportion.errors import CallFailed, PoolError
+from apportion.models.card import ModelCard
+from apportion.models.endpoint import Endpoint, Transport, _retry_after
+from apportion.models.openai_compatible import OpenAIModel
+from apportion.models.request import ChatMessage, Reply, Request
+from apportion.records.status import Status
+from apportion.testing.fault_server import Behaviour, FaultServer
+
+REQUEST = Request("m", (ChatMessage("user", "Say ok."),), max_output_tokens=16)
+
+TRANSPORTS = [
+    pytest.param(
+        name,
+        marks=pytest.mark.skipif(
+            name == "aiohttp" and importlib.util.find_spec("aiohttp") is None, reason="aiohttp is not installed"
+        ),
+    )
+    for name in get_args(Transport)
+]
+
+
+@dataclass(frozen=True)
+class Fails:
+    status: Status
+    billed: bool
+    retryable: bool
+    usage: bool = False
+
+
+ERROR, TIMEOUT = Status.PROVIDER_ERROR, Status.TIMEOUT
+REFUSED_EARLY = Fails(ERROR, billed=False, retryable=False)
+UNSURE = Fails(ERROR, billed=True, retryable=True)
+BAD_BODY = Fails(ERROR, billed=True, retryable=True, usage=True)
+
+FAILURES = {
+    Behaviour.REFUSAL: Fails(Status.REFUSED, billed=True, retryable=False, usage=True),
+    Behaviour.BAD_REQUEST: REFUSED_EARLY,
+    Behaviour.UNAUTHORIZED: REFUSED_EARLY,
+    Behaviour.FORBIDDEN: REFUSED_EARLY,
+    Behaviour.NOT_FOUND: REFUSED_EARLY,
+    Behaviour.UNPROCESSABLE: REFUSED_EARLY,
+    Behaviour.QUOTA: REFUSED_EARLY,
+    Behaviour.RATE_LIMIT: Fails(ERROR, billed=False, retryable=True),
+    Behaviour.SERVER_ERROR: UNSURE,
+    Behaviour.OVERLOADED: UNSURE,
+    Behaviour.HANG: Fails(TIMEOUT, billed=True, retryable=True),
+    Behaviour.DRIP: Fails(TIMEOUT, billed=True, retryable=True),
+    Behaviour.RESET: UNSURE,
+    Behaviour.CLOSE: UNSURE,
+    Behaviour.GARBAGE: UNSURE,
+    Behaviour.CUT_BODY: UNSURE,
+    Behaviour.TRUNCATED_JSON: UNSURE,
+    Behaviour.HTML: Fails(ERROR, billed=True, retryable=False),
+    Behaviour.ERROR_BODY: UNSURE,
+    Behaviour.NULL_CHOICES: BAD_BODY,
+    Behaviour.EMPTY_CHOICES: BAD_BODY,
+    Behaviour.NULL_MESSAGE: BAD_BODY,
+    Behaviour.NUMBER_CONTENT: BAD_BODY,
+}
+"""What each failure means; the behaviours that are not named here give a reply."""
+
+NO_CREDIBLE_USAGE = {
+    Behaviour.NO_USAGE,
+    Behaviour.STRING_USAGE,
+    Behaviour.NULL_COUNTS,
+    Behaviour.NEGATIVE_USAGE,
+    Behaviour.FRACTION_USAGE,
+}
+
+
+def attempt(server: FaultServer, transport: Transport, **card: Any) -> Reply | CallFailed:
+    model = OpenAIModel(ModelCard(name="m", timeout_seconds=0.3, **card), server.base_url, transport=transport)
+    try:
+        return asyncio.run(model.complete(REQUEST))
+    except CallFailed as failure:
+        return failure
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize("behaviour", list(Behaviour), ids=lambda behaviour: behaviour.value)
+def test_each_attempt_ends_typed_and_is_sent_once(behaviour: Behaviour, transport: Transport) -> None:
+    with FaultServer([behaviour]) as server:
+        outcome = attempt(server, transport)
+        assert server.requests == 1
+        billed = server.billed_tokens
+    expected = FAILURES.get(behaviour)
+    if expected is None:
+        assert isinstance(outcome, Reply)
+        assert (outcome.usage is None) == (behaviour in NO_CREDIBLE_USAGE)
+        return
+    assert isinstance(outcome, CallFailed)
+    found = Fails(outcome.status, outcome.billed, outcome.retryable, outcome.usage is not None)
+    assert found == expected
+    # Never is a request called free that the server bills, and never is reported usage too low.
+    if billed:
+        assert outcome.billed
+        assert outcome.usage is None or outcome.usage.total_tokens >= billed
+    assert "\n" not in outcome.reason
+    assert len(outcome.reason) < 500
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_what_is_said_of_a_reply(transport: Transport) -> None:
+    with FaultServer([Behaviour.STARVED, Behaviour.CONTENT_FILTER, Behaviour.OVERRUN]) as server:
+        starved, filtered, overrun = (attempt(server, transport) for _ in range(3))
+    assert isinstance(starved, Reply)
+    assert (starved.text, starved.finish_reason, starved.reasoning) == ("", "length", "Let me think")
+    assert starved.usage is not None
+    assert starved.usage.reasoning_tokens == 16
+    assert isinstance(filtered, Reply)
+    assert filtered.finish_reason == "content_filter"
+    assert isinstance(overrun, Reply)
+    assert overrun.usage is not None
+    assert overrun.usage.output_tokens == 2826
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_nobody_listens(transport: Transport) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound and not listening, so a connection is refused
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
+        endpoint = Endpoint(url, transport=transport)
+        with pytest.raises(CallFailed) as failure:
+            asyncio.run(endpoint.complete(b"{}", 5.0))
+        with pytest.raises(PoolError) as refusal:
+            asyncio.run(endpoint.check())
+    assert (failure.value.billed, failure.value.retryable) == (False, True)
+    for text in (str(failure.value), str(refusal.value)):
+        assert url in text
+        assert "base_url" in text
+        assert "\n" not in text
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_a_name_that_does_not_resolve_bills_nothing(transport: Transport) -> None:
+    endpoint = Endpoint("http://no-such-host.invalid/v1", transport=transport)
+    with pytest.raises(CallFailed) as failure:
+        asyncio.run(endpoint.complete(b"{}", 5.0))
+    assert not failure.value.billed
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_a_connection_that_never_opens_bills_nothing(transport: Transport) -> None:
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        address = full.getsockname()
+        with socket.create_connection(address), contextlib.ExitStack() as waiting:
+            for _ in range(2):  # fill the backlog, so that further connections get no answer
+                queued = waiting.enter_context(socket.socket())
+                queued.setblocking(False)
+                queued.connect_ex(address)
+            endpoint = Endpoint(f"http://127.0.0.1:{address[1]}/v1", transport=transport, connect_seconds=0.2)
+            with pytest.raises(CallFailed) as failure:
+                asyncio.run(endpoint.complete(b"{}", 5.0))
+    assert (failure.value.billed, failure.value.retryable) == (False, True)
+
+
+def test_a_long_wait_is_passed_on() -> None:
+    with FaultServer([Behaviour.RATE_LIMIT], retry_after=300.0) as server:
+        outcome = attempt(server, "httpx2")
+    assert isinstance(outcome, CallFailed)
+    assert outcome.retry_after == 300.0
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_cancellation_is_not_translated(transport: Transport) -> None:
+    async def cancel(base_url: str) -> None:
+        endpoint = Endpoint(base_url, transport=transport)
+        task = asyncio.create_task(endpoint.complete(b'{"messages": [{"content": "hi"}]}', 5.0))
+        await asyncio.to_thread(server.wait_for, 1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await endpoint.complete(b'{"messages": [{"content": "hi"}]}', 5.0)
+
+    with FaultServer([Behaviour.HANG]) as server:
+        asyncio.run(cancel(server.base_url))
+        assert server.requests == 2
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_one_loop_after_another_and_no_connection_left_open(transport: Transport) -> None:
+    # An unclosed socket would end the test run through its ResourceWarning.
+    with FaultServer() as server:
+        endpoint = Endpoint(server.base_url, transport=transport)
+        for _ in range(3):
+            asyncio.run(endpoint.complete(b'{"messages": [{"content": "hi"}]}', 5.0))
+        assert server.requests == 3
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_a_loop_keeps_its_connection(transport: Transport) -> None:
+    async def complete_thrice(base_url: str) -> None:
+        endpoint = Endpoint(base_url, transport=transport)
+        for _ in range(3):
+            await endpoint.complete(b'{"messages": [{"content": "hi"}]}', 5.0)
+
+    with FaultServer() as server:
+        asyncio.run(complete_thrice(server.base_url))
+        assert (server.requests, server.connections) == (3, 1)
+
+
+def test_check_accepts_a_good_endpoint_and_costs_nothing() -> None:
+    with FaultServer(api_key="right") as server:
+        asyncio.run(Endpoint(server.base_url, api_key="right").check())
+        assert server.billed_tokens == 0
+
+
+def test_check_names_the_field_at_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("THE_KEY", "wrong-key")
+    with FaultServer(api_key="right") as server:
+        with pytest.raises(PoolError, match=r"api_key_env.*401.*THE_KEY was not accepted"):
+            asyncio.run(Endpoint(server.base_url, api_key_env="THE_KEY").check())
+        with pytest.raises(PoolError, match=r"api_key_env.*asks for a key"):
+            asyncio.run(Endpoint(server.base_url).check())
+        with pytest.raises(PoolError, match=r"base_url.*404.*ends in /v1"):
+            asyncio.run(Endpoint(server.base_url.removesuffix("/v1"), api_key="right").check())
+
+
+def test_a_missing_key_names_variable_and_field(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_SUCH_KEY", raising=False)
+    with pytest.raises(PoolError, match=r"'api_key_env'.*NO_SUCH_KEY is not set"):
+        Endpoint("http://localhost/v1", api_key_env="NO_SUCH_KEY")
+
+
+@pytest.mark.parametrize(
+    "url", ["", "localhost:8000", "ftp://host/v1", "http://", "http://user:secret@host/v1", "http://host/v1?key=secret"]
+)
+def test_urls_that_cannot_be_used(url: str) -> None:
+    with pytest.raises(PoolError, match="field 'base_url'") as refusal:
+        Endpoint(url)
+    assert "secret" not in str(refusal.value)
+
+
+def test_keys_stay_where_they_belong(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-of-another-endpoint")
+    monkeypatch.setenv("OPENAI_ORG_ID", "org-of-another-endpoint")
+    monkeypatch.setenv("OPENAI_PROJECT_ID", "project-of-another-endpoint")
+    with FaultServer() as server:
+        attempt(server, "httpx2")
+        (received,) = server.received
+    assert "another-endpoint" not in repr(received)
+
+
+def test_a_key_that_the_endpoint_repeats_is_taken_out() -> None:
+    key = "sk-canary-0123456789"
+    with FaultServer(reply=lambda body: f"your key is {key}") as server:
+        endpoint = Endpoint(server.base_url, api_key=key)
+        model = OpenAIModel.on(ModelCard(name="m"), endpoint)
+        reply = asyncio.run(model.complete(REQUEST))
+    assert reply.text == "your key is [key]"
+    assert key not in repr(model)
+    assert key not in repr(endpoint)
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, None),
+        ({"retry-after": "7"}, 7.0),
+        ({"retry-after": "0.5"}, 0.5),
+        ({"retry-after": "-3"}, 0.0),
+        ({"retry-after-ms": "250", "retry-after": "9"}, 0.25),
+        ({"retry-after": "soon"}, None),
+        ({"retry-after": "nan"}, None),
+        ({"retry-after": "inf"}, None),
+        ({"retry-after": "Thu, 01 Jan 1970 00:00:00 GMT"}, 0.0),
+    ],
+)
+def test_retry_after(headers: dict[str, str], seconds: float | None) -> None:
+    assert _retry_after(httpx2.Headers(headers)) == seconds
+
+
+def test_retry_after_a_date() -> None:
+    date = datetime.fromtimestamp(time.time(), UTC) + timedelta(seconds=60)
+    seconds = _retry_after(httpx2.Headers({"retry-after": format_datetime(date, usegmt=True)}))
+    assert seconds is not None
+    assert 50 < seconds <= 60
