@@ -1,0 +1,147 @@
+"""The embedded models as a `Model`: real, tiny language models that run in this process."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import CallFailed, UnknownName
+from ...records.status import Status
+from ...records.usage import Usage
+from ..card import ModelCard
+from ..request import ChatMessage, Reply, Request
+from .engine import Engine, Generation, Job
+from .network import Network
+from .sampling import uniform_draws
+from .tokenizer import END, decode, encode
+
+__all__ = ["PocketModel", "load_pocket_model", "load_pocket_models", "pocket_names"]
+
+
+class PocketModel:
+    """A tiny language model in numpy.
+
+    It reads the last user message as it is; the dialect `pocket` writes that message. The same request and sample
+    index give the same text, bit for bit, whatever else runs at the same time. The weights are read on first use.
+
+    Args:
+        card: what is known of it.
+        arrays: its weights, as `Network` takes them; None means those shipped under the card's name.
+        rows: the most requests that advance together.
+    """
+
+    def __init__(
+        self, card: ModelCard, arrays: Mapping[str, NDArray[np.generic]] | None = None, *, rows: int = 64
+    ) -> None:
+        self._card = card
+        self._arrays = arrays
+        self._rows = rows
+        self._engine: Engine | None = None
+
+    @property
+    def card(self) -> ModelCard:
+        """What is known of it."""
+        return self._card
+
+    def count_tokens(self, messages: Sequence[ChatMessage]) -> int:
+        """The exact number of prompt tokens."""
+        return len(encode(_prompt(messages)))
+
+    async def complete(self, request: Request) -> Reply:
+        """Completes the last user message, up to the end of a line.
+
+        Raises:
+            CallFailed: the prompt is empty or does not fit the context; nothing is billed.
+        """
+        job = self._job(request)
+        self._running().submit((job,))
+        return _reply(request, job, await asyncio.wrap_future(job.done))
+
+    async def aclose(self) -> None:
+        """Ends the thread that runs the model; a later request starts another."""
+        if self._engine is not None:
+            await asyncio.to_thread(self._engine.close)
+
+    def _job(self, request: Request) -> Job:
+        tokens = tuple(encode(_prompt(request.messages)))
+        room = self._card.context_tokens - len(tokens)
+        if not tokens:
+            raise _refused("the last user message is empty; pocket models need a prompt")
+        if request.max_output_tokens < 1:
+            raise _refused(f"max_output_tokens is {request.max_output_tokens}; it must be at least 1")
+        if room < 1:
+            raise _refused(
+                f"the prompt has {len(tokens)} tokens and the context of {self._card.name} holds "
+                f"{self._card.context_tokens}; shorten the question or its passages"
+            )
+        cap = min(request.max_output_tokens, room, self._card.max_output_tokens)
+        draws = np.empty(0)
+        if request.temperature > 0:
+            draws = uniform_draws(self._card.name, tokens, request.seed, request.sample, cap)
+        return Job(tokens, cap, request.temperature, draws, request.stop, request.logprobs)
+
+    def _running(self) -> Engine:
+        if self._engine is None:
+            self._engine = Engine(Network(self._arrays or _shipped_arrays(self._card.name)), self._rows)
+        return self._engine
+
+
+def pocket_names() -> tuple[str, ...]:
+    """The shipped models, the smallest first."""
+    return tuple(card.name for card in _shipped_cards())
+
+
+def load_pocket_models() -> tuple[PocketModel, ...]:
+    """All shipped models, the smallest first."""
+    return tuple(PocketModel(card) for card in _shipped_cards())
+
+
+def load_pocket_model(name: str) -> PocketModel:
+    """A shipped model.
+
+    Raises:
+        UnknownName: no model of that name is shipped.
+    """
+    models = {model.card.name: model for model in load_pocket_models()}
+    if name not in models:
+        raise UnknownName("pocket model", name, models)
+    return models[name]
+
+
+def _shipped_cards() -> list[ModelCard]:
+    folder = files(f"{__package__}.weights")
+    found = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".json"))
+    cards = [ModelCard.model_validate(json.loads((folder / name).read_text(encoding="utf-8"))) for name in found]
+    return sorted(cards, key=lambda card: (card.weight, card.name))
+
+
+def _shipped_arrays(name: str) -> dict[str, NDArray[np.generic]]:
+    with (files(f"{__package__}.weights") / f"{name}.npz").open("rb") as stream, np.load(stream) as arrays:
+        return dict(arrays)
+
+
+def _prompt(messages: Sequence[ChatMessage]) -> str:
+    """The last user message."""
+    return next((message.content for message in reversed(messages) if message.role == "user"), "")
+
+
+def _refused(reason: str) -> CallFailed:
+    return CallFailed(Status.REFUSED, reason, usage=Usage(0, 0), billed=False)
+
+
+def _reply(request: Request, job: Job, generation: Generation) -> Reply:
+    text = decode(token for token in generation.tokens if token != END)
+    places = [place for place in (text.find(stop) for stop in request.stop) if place >= 0]
+    return Reply(
+        text=text[: min(places)] if places else text,
+        finish_reason="stop" if generation.stopped else "length",
+        usage=Usage(input_tokens=len(job.tokens), output_tokens=len(generation.tokens)),
+        mean_logprob=generation.mean_logprob,
+        first_token_entropy=generation.first_token_entropy,
+        response_model=request.model,
+    )

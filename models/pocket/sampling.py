@@ -1,0 +1,64 @@
+"""Choosing tokens: draws that depend on the request, the sample and the position, never on the batch."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Draws", "choose", "log_probabilities", "uniform_draws"]
+
+Draws: TypeAlias = NDArray[np.float64]
+"""One number in [0, 1) for each position of a reply."""
+
+_WHOLE = float(2**40)
+"""Probabilities are summed as whole multiples of 2^-40, so that the order of the sum does not matter."""
+
+
+def uniform_draws(model: str, tokens: Sequence[int], seed: int, sample: int, count: int) -> Draws:
+    """The draws of a reply: SHAKE-128 of what was asked, read 8 bytes a position.
+
+    A longer output cap reads further in the same stream, so a capped reply is the beginning of an uncapped one.
+
+    Args:
+        model: the model's name.
+        tokens: the prompt.
+        seed: the request's seed.
+        sample: the request's sample index.
+        count: how many positions.
+    """
+    content = f"{model}\x1f{seed}\x1f{sample}\x1f".encode() + np.asarray(tokens, np.int32).tobytes()
+    stream = hashlib.shake_128(content).digest(8 * count)
+    return (np.frombuffer(stream, "<u8") >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+
+def choose(logits: NDArray[np.float32], temperatures: NDArray[np.float64], draws: Draws) -> NDArray[np.intp]:
+    """A token for each row: the likeliest at temperature 0, else by inversion of the distribution.
+
+    Args:
+        logits: (rows, vocabulary).
+        temperatures: (rows,).
+        draws: (rows,), in [0, 1).
+    """
+    likeliest: NDArray[np.intp] = logits.argmax(axis=1)
+    warm = temperatures > 0
+    if not warm.any():
+        return likeliest
+    above = logits.astype(np.float64)
+    above -= above.max(axis=1, keepdims=True)
+    above /= np.where(warm, temperatures, 1.0)[:, None]
+    cumulative = np.rint(np.exp(above) * _WHOLE).cumsum(axis=1)
+    sampled: NDArray[np.intp] = (cumulative <= (draws * cumulative[:, -1])[:, None]).sum(axis=1)
+    return np.where(warm, np.minimum(sampled, logits.shape[1] - 1), likeliest)
+
+
+def log_probabilities(logits: NDArray[np.float32]) -> NDArray[np.float64]:
+    """(rows, vocabulary) -> natural logarithms of the probabilities at temperature 1."""
+    above: NDArray[np.float64] = logits.astype(np.float64)
+    above -= above.max(axis=1, keepdims=True)
+    total = np.rint(np.exp(above) * _WHOLE).sum(axis=1, keepdims=True)
+    above -= np.log(total / _WHOLE)
+    return above

@@ -1,0 +1,176 @@
+"""The shorthand that the pocket models were trained on: one role letter, the question, one line of reply.
+
+| letter | role | prompt | reply |
+| --- | --- | --- | --- |
+| S | solve, direct | `S47+83*02=` | `60` |
+| C | solve, draft: results only | `C47+83*02=` | `30 60` |
+| T | solve, think | `T47+83*02=` | `47+83=30*02=60` |
+| S C T | solve from passages | passages, newline, question | as above |
+| D | decompose | `D(47+83)-(12-05)=` | `47+83|12-05|p1-p2` |
+| Q | search | question and finished rounds | `>kemo stays` for a query, `=47` for an answer |
+| F | formalise | `FFind a,b from 1 to 3: a and b differ.` | `ab:3;a!b` |
+| V | verify | `V47+83=`, newline, reasoning | `30y` or `30n`: every step solved anew and compared |
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from ...models.request import ChatMessage
+from ...records.message import Part
+from ..symbolic.schema import AllDifferent, Compare, Constraint, IntVariable, Linear, Problem, Term
+from .base import Ask, Decomposition, Prompt, Round, SearchStep, Step, Style
+
+__all__ = ["UNKNOWN_ANSWER", "PocketDialect"]
+
+UNKNOWN_ANSWER = "unknown"
+"""What a searcher that found nothing answers; it writes a question mark."""
+
+_LETTERS = {Style.DIRECT: "S", Style.DRAFT: "C", Style.THINK: "T"}
+_NUMBERS = re.compile(r"[0-9]+")
+_PAIRS = re.compile(r"[a-z]=[0-9]+(?: [a-z]=[0-9]+)*")
+_CHAIN = re.compile(r"(?:[0-9]{2}|p[0-9])(?:[-+*](?:[0-9]{2}|p[0-9]))*")
+_STEP = re.compile(r"(?P<operation>[-+*][0-9]{2})=(?P<result>[0-9]{2})")
+_VERDICT = re.compile(r"(?:[0-9]{2}[yn])+")
+_HEADER = re.compile(r"(?P<letters>[a-z]{1,26}):(?P<high>[1-9][0-9]?)")
+_CLAUSE = re.compile(r"(?P<left>[a-z])(?:!(?P<digit>[0-9]{1,2})|(?P<relation>[!<])(?P<right>[a-z])"
+                     r"|=(?P<base>[a-z])\+(?P<offset>[0-9]{1,2}))")  # fmt: skip
+
+
+class PocketDialect:
+    """Prompts and readers for the embedded models. Notes of other nodes are not shown to them."""
+
+    def solve(self, ask: Ask, style: Style) -> Prompt:
+        """Asks for an answer, from the passages where there are any."""
+        return _prompt(_LETTERS[style] + _context(ask) + ask.question)
+
+    def read_answer(self, text: str, style: Style) -> str | None:
+        """The number, or the letters with their numbers, at the end of the reply."""
+        last = text.strip().rpartition("|")[2]
+        if _PAIRS.fullmatch(last):
+            return last
+        words = last.rpartition("=")[2].split()
+        return words[-1] if words and _NUMBERS.fullmatch(words[-1]) else None
+
+    def decompose(self, ask: Ask, max_parts: int) -> Prompt:
+        """Asks for sub-questions; the models split a question in one way only, whatever `max_parts` is."""
+        return _prompt("D" + ask.question)
+
+    def read_decomposition(self, text: str) -> Decomposition | None:
+        """Reads `47+83|12-05|p1-p2`: the parts, and last how they make the answer."""
+        *questions, combine = text.strip().split("|")
+        if not questions or not all(_CHAIN.fullmatch(chain) for chain in (*questions, combine)):
+            return None
+        parts = []
+        for number, question in enumerate(questions, start=1):
+            needs = tuple(dict.fromkeys(re.findall(r"p[0-9]", question)))
+            if any(int(name[1]) not in range(1, number) for name in needs):
+                return None
+            parts.append(Part(f"p{number}", _placeholders(question), needs))
+        if any(int(name[1]) not in range(1, len(parts) + 1) for name in re.findall(r"p[0-9]", combine)):
+            return None
+        return Decomposition(tuple(parts), _placeholders(combine))
+
+    def merge(self, ask: Ask, answers: Sequence[tuple[Part, str]], combine: str) -> Prompt:
+        """Asks for the value of `combine` with the answers filled in, step by step; without it, for the whole."""
+        if not combine:
+            return self.solve(ask, Style.THINK)
+        for part, answer in answers:
+            combine = combine.replace(f"{{{part.name}}}", answer)
+        return _prompt("T" + combine)
+
+    def search(self, ask: Ask, rounds: Sequence[Round], *, last: bool) -> Prompt:
+        """Asks for the next query or the answer; the prompt of a round begins with that of the round before."""
+        finished = "".join(f">{_line(r.query)}\n{_line(' '.join(r.passages))}\n" for r in rounds)
+        return _prompt(f"Q{_line(ask.question)}\n{finished}{'=' if last else ''}")
+
+    def read_search(self, text: str) -> SearchStep | None:
+        """Reads `>query`, `=answer`, or the bare answer where the prompt already ended in `=`."""
+        reply = text.strip()
+        if reply.startswith(">"):
+            query = reply[1:].strip()
+            return SearchStep(query=query) if query else None
+        answer = reply.removeprefix("=").strip()
+        if answer == "?":
+            return SearchStep(answer=UNKNOWN_ANSWER)
+        return SearchStep(answer=answer) if answer else None
+
+    def formalise(self, ask: Ask, problem: str) -> Prompt:
+        """Asks for the puzzle in shorthand; after a failed attempt with a mark, not with the solver's message."""
+        return _prompt(("F!" if problem else "F") + ask.question)
+
+    def read_formalisation(self, text: str, ask: Ask) -> str | None:
+        """Reads `ab:3;a!b;b!2;a<b;a=b+1;all differ` into JSON of the closed schema."""
+        header, *clauses = text.strip().split(";")
+        head = _HEADER.fullmatch(header)
+        if head is None or len(set(head["letters"])) != len(head["letters"]):
+            return None
+        letters = tuple(head["letters"])
+        constraints: list[Constraint] = []
+        for clause in clauses:
+            constraint = _constraint(clause, letters)
+            if constraint is None:
+                return None
+            constraints.append(constraint)
+        variables = tuple(IntVariable(name=letter, low=1, high=int(head["high"])) for letter in letters)
+        return Problem(variables=variables, constraints=tuple(constraints)).to_json()
+
+    def verify(self, ask: Ask, answer: str, reasoning: str) -> Prompt:
+        """Asks for every step of the reasoning to be solved anew; without reasoning the answer is the only step."""
+        return _prompt(f"V{_line(ask.question)}\n{_line(reasoning) or answer}\n")
+
+    def read_verdict(self, text: str) -> float | None:
+        """1 where every step came out the same, 0 where one did not."""
+        verdict = text.strip()
+        if not _VERDICT.fullmatch(verdict):
+            return None
+        return 0.0 if "n" in verdict else 1.0
+
+    def steps(self, reasoning: str) -> tuple[Step, ...]:
+        """Every operation of a think trace as a question of its own; empty for drafts and other texts."""
+        steps = []
+        for trace in reasoning.strip().split(";"):
+            value, rest = trace[:2], trace[2:]
+            matches = list(_STEP.finditer(rest))
+            if not matches or not re.fullmatch(r"[0-9]{2}", value) or "".join(m[0] for m in matches) != rest:
+                return ()
+            for match in matches:
+                steps.append(Step(f"{value}{match['operation']}=", match["result"]))
+                value = match["result"]
+        return tuple(steps)
+
+
+def _prompt(text: str) -> Prompt:
+    return Prompt(messages=(ChatMessage("user", text),))
+
+
+def _line(text: str) -> str:
+    """A text on one line, because a newline ends a turn."""
+    return " ".join(text.split("\n")).strip()
+
+
+def _context(ask: Ask) -> str:
+    return _line(" ".join(ask.passages)) + "\n" if ask.passages else ""
+
+
+def _placeholders(chain: str) -> str:
+    """`p1-p2` as the question `{p1}-{p2}=`."""
+    return re.sub(r"p[0-9]", lambda name: f"{{{name[0]}}}", chain) + "="
+
+
+def _constraint(clause: str, letters: tuple[str, ...]) -> Constraint | None:
+    """One clause of the shorthand, or None where it is none or names a letter that is not declared."""
+    if clause == "all differ":
+        return AllDifferent(variables=letters) if len(letters) > 1 else None
+    match = _CLAUSE.fullmatch(clause)
+    if match is None or not {match["left"], match["right"] or match["left"], match["base"] or match["left"]} <= set(
+        letters
+    ):
+        return None
+    if match["digit"]:
+        return Compare(variable=match["left"], relation="!=", value=int(match["digit"]))
+    if match["base"]:
+        terms = (Term(variable=match["left"]), Term(variable=match["base"], coefficient=-1))
+        return Linear(terms=terms, relation="==", constant=int(match["offset"]))
+    return Compare(variable=match["left"], relation="!=" if match["relation"] == "!" else "<", other=match["right"])

@@ -1,0 +1,77 @@
+"""Composites: chains in brackets, combined left to right; they fall apart into independent parts."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ...records.task import Task
+from .base import Family, Share, share_of
+from .chains import Chain, draw_chain
+
+__all__ = ["COMPOSITES", "Composite", "draw_composite"]
+
+_INSTRUCTIONS = (
+    "Each bracket is worked strictly from left to right, without the usual precedence of multiplication; then the "
+    "brackets' values are combined strictly from left to right. After every operation keep only the last two digits "
+    "(the result modulo 100, so 03-05 gives 98). Answer with the two digits of the result."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Composite:
+    """Bracketed chains and the operators between them."""
+
+    groups: tuple[Chain, ...]
+    operators: str
+    """One character between each two groups."""
+
+    @property
+    def text(self) -> str:
+        """The composite as it is asked."""
+        return "".join(
+            f"{operator}({group.text})" for operator, group in zip(" " + self.operators, self.groups, strict=True)
+        ).lstrip()
+
+    @property
+    def combination(self) -> Chain:
+        """The chain of the groups' values."""
+        values = [group.value for group in self.groups]
+        return Chain(values[0], tuple(zip(self.operators, values[1:], strict=True)))
+
+    @property
+    def value(self) -> int:
+        """The value of the whole."""
+        return self.combination.value
+
+
+def draw_composite(rng: random.Random, groups: int) -> Composite:
+    """A composite with so many groups of one to three operations each, joined by plus and minus."""
+    chains = tuple(draw_chain(rng, rng.randint(1, 3)) for _ in range(groups))
+    return Composite(chains, "".join(rng.choice("+-") for _ in range(groups - 1)))
+
+
+def _stream(seed: int, difficulty: int, part: Share) -> Iterator[Task]:
+    rng = random.Random(f"composites/{seed}/{difficulty}/{part}")
+    while True:
+        composite = draw_composite(rng, difficulty)
+        question = f"{composite.text}="
+        if share_of(question) == part:
+            yield Task(
+                question=question,
+                gold=f"{composite.value:02d}",
+                family="composites",
+                instructions=_INSTRUCTIONS,
+                difficulty=difficulty,
+            )
+
+
+COMPOSITES = Family(
+    name="composites",
+    metric="numeric",
+    instructions=_INSTRUCTIONS,
+    dial="brackets",
+    difficulties=range(2, 7),
+    stream=_stream,
+)

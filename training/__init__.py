@@ -1,0 +1,1 @@
+"""How the weights of the pocket models are made; not shipped."""
