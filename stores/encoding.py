@@ -217,7 +217,7 @@ def span_row(columns: Columns, texts: Texts) -> SpanRow:
 
 
 def call_values(row: CallRow, reserved: Amount, blobs: BlobEncoder) -> Values:
-    """Parameters for `call`; `reserved` is what its reservation took."""
+    """Parameters for `call`; `reserved` is what was taken for it."""
     bound, charged, lost, usage = row.bound, row.charged, row.lost, row.usage
     return (
         row.call_id,

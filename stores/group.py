@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from ..errors import UnknownName, UsageError
 from ..records.protocols import Short
-from ..records.rows import PlanRow, RunRow, SpanRow, StudyRow, TaskRow, TrialRow
+from ..records.rows import CallRow, PlanRow, RunRow, SpanRow, StudyRow, TaskRow, TrialRow
 from . import schema
 from .blobs import BlobEncoder
 from .encoding import (
@@ -30,7 +30,7 @@ from .owners import Owner, beat, dead_owners
 __all__ = ["Group"]
 
 _CALL = schema.insert_statement(schema.call)
-_REPLY = schema.insert_statement(schema.reply)
+_REPLY = schema.insert_statement(schema.reply, "keep")
 _BLOB = schema.insert_statement(schema.blob, "keep")
 _SPAN = schema.insert_statement(schema.span)
 _RUN = schema.insert_statement(schema.run)
@@ -54,6 +54,7 @@ class Group:
         self._chains: dict[str, tuple[str, ...]] = {}
         self._blobs = BlobEncoder()
         self._encoders: dict[type, tuple[str, Callable[[Any], tuple[Any, ...]]]] = {
+            CallRow: (_CALL, lambda row: call_values(row, row.bound, self._blobs)),
             SpanRow: (_SPAN, lambda row: span_values(row, self._blobs)),
             RunRow: (_RUN, run_values),
             TrialRow: (_TRIAL, trial_values),

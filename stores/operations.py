@@ -22,7 +22,7 @@ from ..records.rows import (
 
 __all__ = ["Barrier", "Keep", "OpenAccount", "Operation", "Reserve", "Settle", "TraceRow"]
 
-TraceRow = StudyRow | TrialRow | TaskRow | PlanRow | RunRow | SpanRow
+TraceRow = CallRow | StudyRow | TrialRow | TaskRow | PlanRow | RunRow | SpanRow
 
 
 @dataclass(slots=True, eq=False)

@@ -207,6 +207,10 @@ class Store:
         """See `Recorder.record_span`."""
         self._keep(row)
 
+    def record_call(self, row: CallRow) -> None:
+        """See `Recorder.record_call`."""
+        self._keep(row)
+
     def record_study(self, row: StudyRow) -> None:
         """See `StudyStore.record_study`."""
         self._keep(row)
