@@ -64,8 +64,9 @@ class Shape:
 class Layer:
     """A layer's matrices as (inputs, outputs), whole numbers in float32, and the size of their steps."""
 
-    queries_keys_values: Floats
-    queries_keys_values_step: Floats
+    projection: Floats
+    """To queries, keys and values, then to queries and keys turned by a quarter, for the rotary positions."""
+    projection_step: Floats
     """Scaled so that the outputs come in steps of their fixed ranges."""
     out: Floats
     out_step: Floats
@@ -87,26 +88,20 @@ class Cache:
     """
 
     def __init__(self, shape: Shape, rows: int) -> None:
-        size = (shape.layers, rows, shape.heads, shape.window, shape.head_width)
-        self.keys = np.zeros(size, np.float32)
-        self.values = np.zeros(size, np.float32)
+        self.kept = np.zeros((shape.layers, rows, 2, shape.heads, shape.window, shape.head_width), np.float32)
+        """(layers, rows, keys and values, heads, positions, head width)."""
 
     def copy(self, source: int, target: int, length: int) -> None:
         """Copies the first positions of a row to another."""
-        self.keys[:, target, :, :length] = self.keys[:, source, :, :length]
-        self.values[:, target, :, :length] = self.values[:, source, :, :length]
+        self.kept[:, target, :, :, :length] = self.kept[:, source, :, :, :length]
 
     def take(self, row: int, length: int) -> NDArray[np.int8]:
-        """The first positions of a row, small enough to be kept: (2, layers, heads, length, head width)."""
-        kept = np.empty((2, *self.keys[:, row, :, :length].shape), np.int8)
-        kept[0] = self.keys[:, row, :, :length]
-        kept[1] = self.values[:, row, :, :length]
-        return kept
+        """The first positions of a row, small enough to be stored."""
+        return self.kept[:, row, :, :, :length].astype(np.int8)
 
     def put(self, row: int, kept: NDArray[np.int8], length: int) -> None:
         """Restores the first positions of what `take` gave."""
-        self.keys[:, row, :, :length] = kept[0, :, :, :length]
-        self.values[:, row, :, :length] = kept[1, :, :, :length]
+        self.kept[:, row, :, :, :length] = kept[:, :, :, :length]
 
 
 class Network:
@@ -135,6 +130,7 @@ class Network:
         self._layers = tuple(_read_layer(arrays, index, self.shape) for index in range(layers))
         half = self.shape.head_width // 2
         angles = np.arange(self.shape.window)[:, None] * 10000.0 ** (-np.arange(half) / half)
+        angles = np.tile(angles, 4 * self.shape.heads)
         self._cosine = np.cos(angles).astype(np.float32)
         self._sine = np.sin(angles).astype(np.float32)
 
@@ -154,14 +150,12 @@ class Network:
         rows, steps = tokens.shape
         positions = np.minimum(starts[:, None] + np.arange(steps), self.shape.window - 1)
         reach = int(positions.max()) + 1
-        masked = np.arange(reach) > positions[:, None, :, None]
+        mask = np.where(np.arange(reach) > positions[:, None, :, None], _MASKED, np.float32(0))
         x = self._embedding[tokens.reshape(-1)]
-        cosine = self._cosine[positions.reshape(-1), None]
-        sine = self._sine[positions.reshape(-1), None]
-        for index, layer in enumerate(self._layers):
-            keys, values = cache.keys[index, first : first + rows], cache.values[index, first : first + rows]
-            queries = self._project(layer, x, cosine, sine, keys, values, positions)
-            x += _attend(layer, queries, keys[:, :, :reach], values[:, :, :reach], masked)
+        cosine, sine = self._cosine[positions.reshape(-1)], self._sine[positions.reshape(-1)]
+        for layer, kept in zip(self._layers, cache.kept[:, first : first + rows], strict=True):
+            queries = self._project(layer, x, cosine, sine, kept, positions)
+            x += _attend(layer, queries, kept[:, 0, :, :reach], kept[:, 1, :, :reach], mask)
             x += _feed(layer, x)
         if counts is not None:
             x = x.reshape(rows, steps, -1)[np.arange(rows), counts - 1]
@@ -173,33 +167,23 @@ class Network:
         logits *= self._head_step
         return logits
 
-    def _project(
-        self, layer: Layer, x: Floats, cosine: Floats, sine: Floats, keys: Floats, values: Floats, positions: Ints
-    ) -> Floats:
+    def _project(self, layer: Layer, x: Floats, cosine: Floats, sine: Floats, kept: Floats, positions: Ints) -> Floats:
         """Writes keys and values into the cache; returns the queries, (rows, heads, steps, head width)."""
         rows, steps = positions.shape
-        heads, head_width = self.shape.heads, self.shape.head_width
-        half = head_width // 2
+        width = self.shape.width
         whole, scale = _normalised(x)
-        projected: Floats = whole @ layer.queries_keys_values
-        projected *= scale
-        projected *= layer.queries_keys_values_step
-        split = projected.reshape(rows * steps, 3 * heads, head_width)
-        turned = split[:, : 2 * heads]
-        left, right = turned[..., :half], turned[..., half:]
-        new_left = left * cosine
-        new_left -= right * sine
-        new_right = left * sine
-        new_right += right * cosine
-        turned[..., :half] = new_left
-        turned[..., half:] = new_right
+        product: Floats = whole @ layer.projection
+        product *= scale
+        product *= layer.projection_step
+        turned = product[:, : 2 * width]
+        turned *= cosine
+        turned += np.multiply(product[:, 3 * width :], sine)
+        projected = product[:, : 3 * width]
         np.rint(projected, out=projected)
         np.minimum(projected, _LEVELS, out=projected)
         np.maximum(projected, -_LEVELS, out=projected)
-        by_row = projected.reshape(rows, steps, 3, heads, head_width)
-        row = np.arange(rows)[:, None]
-        keys[row, :, positions] = by_row[:, :, 1]
-        values[row, :, positions] = by_row[:, :, 2]
+        by_row = projected.reshape(rows, steps, 3, self.shape.heads, self.shape.head_width)
+        kept[np.arange(rows)[:, None], :, :, positions] = by_row[:, :, 1:]
         return by_row[:, :, 0].transpose(0, 2, 1, 3)
 
 
@@ -208,32 +192,38 @@ def _normalised(x: Floats) -> tuple[Floats, Floats]:
 
     The scale comes from the whole numbers themselves, whose sum of squares is exact in any order.
     """
-    largest = np.maximum(np.abs(x).max(axis=1, keepdims=True), _TINY)
-    whole = np.rint(x * (_LEVELS / largest))
-    squares = np.einsum("ij,ij->i", whole, whole)[:, None]
-    return whole, np.sqrt(np.float32(x.shape[1]) / np.maximum(squares, np.float32(1)))
+    whole = x * (_LEVELS / _largest(x))
+    np.rint(whole, out=whole)
+    squares = np.vecdot(whole, whole)[:, None]
+    return whole, np.sqrt(np.float32(x.shape[1]) / squares)
+
+
+def _largest(x: Floats) -> Floats:
+    """The largest absolute value of each row, (rows, 1)."""
+    return np.maximum.reduce(np.abs(x), axis=1, keepdims=True, initial=_TINY)
 
 
 def _times(values: Floats, matrix: Floats, step: Floats) -> Floats:
     """A matrix product with the rows of `values` rounded to 127 levels each."""
-    largest = np.maximum(np.abs(values).max(axis=1, keepdims=True), _TINY)
-    product: Floats = np.rint(values * (_LEVELS / largest)) @ matrix
-    product *= largest / _LEVELS
+    scale = _LEVELS / _largest(values)
+    whole = values * scale
+    product: Floats = np.rint(whole, out=whole) @ matrix
     product *= step
+    product /= scale
     return product
 
 
-def _attend(layer: Layer, queries: Floats, keys: Floats, values: Floats, masked: NDArray[np.bool_]) -> Floats:
+def _attend(layer: Layer, queries: Floats, keys: Floats, values: Floats, mask: Floats) -> Floats:
     """(rows, heads, steps, head width) -> (rows * steps, width)."""
     rows, heads, steps, head_width = queries.shape
     scores = queries @ keys.swapaxes(-1, -2)
-    np.copyto(scores, _MASKED, where=masked)
-    below = scores.max(axis=-1, keepdims=True) - scores
+    scores += mask
+    below = np.maximum.reduce(scores, axis=-1, keepdims=True) - scores
     below *= layer.score_step
     np.minimum(below, _LAST, out=below)
-    weights = _WEIGHTS.take(below.astype(np.intp))
+    weights = _WEIGHTS[below.astype(np.intp)]
     mixed: Floats = weights @ values
-    mixed /= weights.sum(axis=-1, keepdims=True)
+    mixed /= np.add.reduce(weights, axis=-1, keepdims=True)
     return _times(mixed.transpose(0, 2, 1, 3).reshape(rows * steps, heads * head_width), layer.out, layer.out_step)
 
 
@@ -246,7 +236,7 @@ def _feed(layer: Layer, x: Floats) -> Floats:
     gate = product[:, :hidden] + _GATE_MIDDLE
     np.minimum(gate, _GATE_LAST, out=gate)
     np.maximum(gate, np.float32(0), out=gate)
-    gated = _SILU.take(gate.astype(np.intp))
+    gated = _SILU[gate.astype(np.intp)]
     gated *= product[:, hidden:]
     return _times(gated, layer.down, layer.down_step)
 
@@ -262,11 +252,14 @@ def _read_layer(arrays: Mapping[str, NDArray[np.generic]], index: int, shape: Sh
     gate_up, gate_up_step = matrix("gate_up")
     down, down_step = matrix("down")
     levels = np.repeat(127 / limits, shape.width)
+    source, sign = _quarter_turn(shape)
+    projection = np.hstack((queries_keys_values, queries_keys_values[:, source] * sign))
+    projection_step = np.concatenate((projected_step * levels, (projected_step * levels)[source]))
     gate_scale = np.repeat([float(_GATE_STEPS), 1.0], shape.hidden)
     score_step = limits[0] * limits[1] / 127**2 / np.sqrt(shape.head_width) * _PER_NAT
     return Layer(
-        queries_keys_values=queries_keys_values,
-        queries_keys_values_step=(projected_step * levels).astype(np.float32),
+        projection=projection,
+        projection_step=projection_step.astype(np.float32),
         out=out,
         out_step=(out_step * (limits[2] / 127)).astype(np.float32),
         gate_up=gate_up,
@@ -275,3 +268,12 @@ def _read_layer(arrays: Mapping[str, NDArray[np.generic]], index: int, shape: Sh
         down_step=down_step,
         score_step=np.float32(score_step),
     )
+
+
+def _quarter_turn(shape: Shape) -> tuple[Ints, Floats]:
+    """Where each output of the turned queries and keys comes from, and with which sign: (a, b) becomes (-b, a)."""
+    half = shape.head_width // 2
+    places = np.arange(2 * shape.width).reshape(-1, 2, half)
+    sign = np.ones_like(places, np.float32)
+    sign[:, 0] = -1
+    return places[:, ::-1].reshape(-1), sign.reshape(-1)
