@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from apportion.errors import UnknownName, UsageError
+from apportion.records.task import Task
+from apportion.tasks.families import FAMILIES, generate
+from apportion.tasks.metrics import METRICS, check_golds, metric_for, resolve_metric, score
+
+TASK = Task(question="2 + 2?", gold="4", name="sum")
+
+MODULE = """
+def half(task, answer):
+    return 0.5
+def boolean(task, answer):
+    return answer == task.gold
+def three(task, answer):
+    return 3
+def undefined(task, answer):
+    return float("nan")
+def text(task, answer):
+    return "good"
+def fails(task, answer):
+    return 1 / 0
+def short(task):
+    return 1.0
+async def waits(task, answer):
+    return 1.0
+class Judge:
+    def __call__(self, task, answer):
+        return 0.25
+judge = Judge()
+table = {}
+"""
+
+
+@pytest.fixture
+def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    name = "metrics_of_a_user"
+    (tmp_path / f"{name}.py").write_text(MODULE)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, name, raising=False)
+    return name
+
+
+def test_every_name_is_a_metric() -> None:
+    assert set(METRICS) == {"exact", "numeric", "choice", "token_f1", "set", "constraints"}
+    assert resolve_metric("exact")(TASK, "4") == 1.0
+
+
+def test_an_unknown_name_names_the_nearest() -> None:
+    with pytest.raises(UnknownName, match="unknown metric 'numerical'; did you mean 'numeric'"):
+        resolve_metric("numerical")
+
+
+def test_a_function_of_a_module(module: str) -> None:
+    assert score(TASK, "4", f"{module}:half") == 0.5
+    assert score(TASK, "4", f"{module}:boolean") == 1.0
+    assert score(TASK, "4", f"{module}:judge") == 0.25
+    assert score(TASK, "4", f"{module}:judge.__call__") == 0.25
+
+
+def test_a_callable_is_a_metric() -> None:
+    def long_enough(task: Task, answer: str) -> float:
+        return float(len(answer) > 3)
+
+    assert score(TASK, "four", long_enough) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("no_such_module:f", "there is no module 'no_such_module'; install it or put its folder on PYTHONPATH"),
+        ("{module}:haf", "did you mean 'half'?"),
+        ("{module}:table", "is no function; it is a dict"),
+        ("{module}:Judge", "is a class"),
+        ("{module}:short", "cannot be called with (task, answer)"),
+        ("{module}:", "must be written module:function"),
+        (":half", "must be written module:function"),
+    ],
+)
+def test_a_name_that_leads_nowhere_says_why(module: str, name: str, words: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        resolve_metric(name.format(module=module))
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("import no_such_thing", "needs 'no_such_thing', which is missing"),
+        ("1 / 0", "fails when imported: ZeroDivisionError: division by zero"),
+        ("def", "fails when imported: SyntaxError"),
+    ],
+)
+def test_a_module_that_cannot_be_imported_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, words: str
+) -> None:
+    (tmp_path / "broken_metrics.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "broken_metrics", raising=False)
+    with pytest.raises(UsageError) as caught:
+        resolve_metric("broken_metrics:f")
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        ("three", "it returned 3; return a score from 0 to 1"),
+        ("undefined", "it returned nan; return a score from 0 to 1"),
+        ("text", "it returned str, not a number"),
+        ("fails", "ZeroDivisionError: division by zero"),
+        ("waits", "it is asynchronous"),
+    ],
+)
+def test_what_is_no_score_names_metric_and_task(module: str, function: str, words: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        score(TASK, "4", f"{module}:{function}")
+    assert f"metric '{module}:{function}', task 'sum': " in str(caught.value)
+    assert words in str(caught.value)
+
+
+def test_auto_takes_what_the_task_names_then_the_family_then_exact() -> None:
+    named = Task(question="?", gold="4", family="chains", metadata={"metric": "set"})
+    assert metric_for(named) == "set"
+    assert metric_for(Task(question="?", gold="4", family="chains")) == "numeric"
+    assert metric_for(TASK) == "exact"
+    assert score(TASK, "It is 4") == 0.0
+    assert score(TASK.model_copy(update={"metadata": {"metric": "numeric"}}), "It is 4") == 1.0
+
+
+@pytest.mark.parametrize(
+    ("metric", "words"),
+    [
+        (3, "metadata 'metric' must be the name of a metric"),
+        ("auto", "metadata 'metric' must name a metric"),
+        ("exakt", "did you mean 'exact'"),
+    ],
+)
+def test_a_task_that_names_no_metric(metric: object, words: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        score(Task(question="?", gold="4", metadata={"metric": metric}), "4")
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("family", sorted(FAMILIES))
+def test_generated_gold_answers_score_one(family: str) -> None:
+    tasks: Sequence[Task] = generate(family, 5, 0, min(FAMILIES[family].difficulties))
+    check_golds(tasks)
+    assert all(score(task, "no idea") == 0.0 for task in tasks)
+
+
+def test_tasks_that_cannot_be_graded_are_found_before_anything_is_spent(module: str) -> None:
+    check_golds([TASK], "exact")
+    check_golds([TASK], f"{module}:fails")
+    with pytest.raises(UsageError, match="task 'sum': metadata 'problem' is missing"):
+        check_golds([TASK], "constraints")
+    with pytest.raises(UsageError, match="there is no gold answer"):
+        check_golds([TASK, Task(question="?")])
+    with pytest.raises(UsageError, match="itself scores 0"):
+        check_golds(
+            [
+                Task(
+                    question="?",
+                    gold="a=1",
+                    metadata={
+                        "metric": "constraints",
+                        "problem": {
+                            "variables": [{"type": "int", "name": "a", "low": 0, "high": 3}],
+                            "constraints": [{"kind": "compare", "variable": "a", "value": 2}],
+                        },
+                    },
+                )
+            ]
+        )
