@@ -1,4 +1,6 @@
-"""Requests per second and CPU per call of the OpenAI-compatible client, 100 at once, against a server of its own process.
+"""Requests per second and CPU per call of the OpenAI-compatible client, 100 at once.
+
+The server runs in a process of its own, on the loopback interface.
 
 Run it with `python benchmarks/client.py [requests]`. Each line is the best of three rounds; ratios are to the bare
 client, `AsyncOpenAI.chat.completions.create` over the same transport.
@@ -11,7 +13,7 @@ import importlib.util
 import multiprocessing
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from multiprocessing.connection import Connection
 from typing import get_args
 
@@ -29,6 +31,7 @@ PROMPT = "Name the river that flows through the town. " * 8
 
 
 def serve(pipe: Connection) -> None:
+    """Runs the server until the other side says stop."""
     with FaultServer() as server:
         pipe.send(server.base_url)
         pipe.recv()
@@ -40,19 +43,20 @@ async def measure(call: Callable[[], Awaitable[object]], requests: int) -> tuple
     best = (0.0, 0.0)
     for _ in range(ROUNDS):
         turns = iter(range(requests))
-
-        async def work(turns: object = turns) -> None:
-            for _ in turns:  # type: ignore[attr-defined]
-                await call()
-
         wall, cpu = time.perf_counter(), time.process_time()
-        await asyncio.gather(*(work() for _ in range(AT_ONCE)))
+        await asyncio.gather(*(_work(call, turns) for _ in range(AT_ONCE)))
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
         best = max(best, (requests / wall, cpu / requests * 1e6))
     return best
 
 
+async def _work(call: Callable[[], Awaitable[object]], turns: Iterator[int]) -> None:
+    for _ in turns:
+        await call()
+
+
 async def compare(base_url: str, transport: Transport, requests: int) -> None:
+    """Prints the bare client and ours over one transport."""
     make = openai.DefaultAioHttpClient if transport == "aiohttp" else openai.DefaultAsyncHttpxClient
     bare = openai.AsyncOpenAI(base_url=base_url, api_key="none", max_retries=0, http_client=make())
     card = ModelCard(name="m", concurrency=AT_ONCE)
@@ -76,6 +80,7 @@ async def compare(base_url: str, transport: Transport, requests: int) -> None:
 
 
 def main() -> None:
+    """Runs the benchmark."""
     requests = int(sys.argv[1]) if len(sys.argv) > 1 else 2_000
     spawn = multiprocessing.get_context("spawn")
     ours, theirs = spawn.Pipe()

@@ -24,7 +24,7 @@ class Pool:
         served_as = "Qwen/Qwen3-4B"             # the endpoint's name for it, if another
         output_cap = "max_tokens"               # any field of ModelCard
 
-        [models.pocket-small]                   # an embedded model: runs in this process, needs nothing
+        [models.pocket-100k]                    # an embedded model: runs in this process, needs nothing
         provider = "pocket"
 
     `base_url` is required except for embedded models. `transport` chooses how requests travel, see `Endpoint`. All

@@ -11,7 +11,7 @@ from typing import Any, get_args
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from ..errors import PoolError
+from ..errors import PoolError, UnknownName
 from .base import Model
 from .card import ModelCard
 from .endpoint import Endpoint, Transport
@@ -75,15 +75,15 @@ def _model(name: str, table: Mapping[str, object], where: str, endpoints: dict[t
 
 
 def _pocket_model(name: str, table: Mapping[str, object], where: str) -> Model:
-    from .pocket import load_pocket_models
+    from .pocket import load_pocket_model
 
     for field in table:
         if field != "provider":
             raise PoolError(f"{where}, field {field!r}: an embedded model brings its own card; take the field out")
-    embedded = {model.card.name: model for model in load_pocket_models()}
-    if name not in embedded:
-        raise PoolError(f"{where}: no embedded model has this name; there are {', '.join(embedded)}")
-    return embedded[name]
+    try:
+        return load_pocket_model(name)
+    except UnknownName as error:
+        raise PoolError(f"{where}: {error}; the table's name chooses the embedded model") from None
 
 
 def _card(name: str, table: Mapping[str, object], where: str) -> ModelCard:

@@ -20,6 +20,9 @@ from .request import FinishReason, Reply
 
 __all__ = ["read_reply", "read_usage"]
 
+_TOO_MANY_TOKENS = 2**31
+"""A count as large is a fault, and in the smallest units of weighted tokens it would not fit a database's integers."""
+
 _FINISH_REASONS: Mapping[str | None, FinishReason] = {
     None: "stop",
     "stop": "stop",
@@ -137,8 +140,8 @@ def _violation(reason: str, usage: Usage | None) -> CallFailed:
 
 
 def _count(value: object) -> int | None:
-    """A number of tokens, or None where it is no whole number from 0."""
-    return value if type(value) is int and value >= 0 else None
+    """A number of tokens, or None where it is no whole number from 0, or larger than any model can mean."""
+    return value if type(value) is int and 0 <= value < _TOO_MANY_TOKENS else None
 
 
 def _detail(content: Mapping[str, Any], record: str, field: str) -> int:

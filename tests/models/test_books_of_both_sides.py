@@ -1,0 +1,79 @@
+"""What the endpoint bills against what the ledger books, over real HTTP with every failure in between."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Iterator
+
+import pytest
+
+from apportion.budgets.books import MemoryStore
+from apportion.budgets.ledger import Ledger
+from apportion.errors import BudgetBreach, CallFailed, CapReached
+from apportion.models.card import ModelCard
+from apportion.models.metered import Meter, MeteredCaller
+from apportion.models.openai_compatible import OpenAIModel
+from apportion.models.pool import Pool
+from apportion.models.request import ChatMessage, Request
+from apportion.records import Balance, Limit
+from apportion.testing.fault_server import Behaviour, FaultServer
+from apportion.testing.model import HOSTILE_TEXTS
+
+CALLS = 64
+FAULTS = [behaviour for behaviour in Behaviour if behaviour is not Behaviour.OVERRUN]
+
+
+def behaviours(seed: int) -> Iterator[Behaviour]:
+    """One call in five goes wrong, in any way but by ignoring its output cap."""
+    draw = random.Random(seed)
+    while True:
+        yield draw.choice(FAULTS) if draw.random() < 0.2 else Behaviour.OK
+
+
+def requests(seed: int) -> list[Request]:
+    draw = random.Random(seed)
+    return [
+        Request("m", (ChatMessage("user", draw.choice(HOSTILE_TEXTS)),), draw.choice([1, 7, 30, 200]), sample=number)
+        for number in range(CALLS)
+    ]
+
+
+async def run(base_url: str, seed: int, cap: int) -> tuple[Balance, list[object]]:
+    card = ModelCard(name="m", timeout_seconds=0.3, attempts=3, concurrency=CALLS)
+    pool = Pool([OpenAIModel(card, base_url)])
+    store = MemoryStore()
+    ledger = Ledger(store, "test")
+    ledger.open("study", limit=Limit("tokens", cap), measure="paid")
+
+    async def at_once(seconds: float) -> None:
+        await asyncio.sleep(0)
+
+    caller = MeteredCaller(pool, ledger, store, sleep=at_once)
+    meter = Meter("study", "run", "span")
+    calls = (caller.call(request, meter) for request in requests(seed))
+    outcomes = await asyncio.gather(*calls, return_exceptions=True)
+    await pool.aclose()
+    return ledger.balance("study"), list(outcomes)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_nothing_billed_is_left_unbooked_and_the_cap_holds(seed: int) -> None:
+    cap = 9_000
+    with FaultServer(behaviours(seed), reply=lambda body: "word " * 20, bytes_per_token=1) as server:
+        balance, outcomes = asyncio.run(run(server.base_url, seed, cap))
+        billed = server.billed_tokens
+    assert billed <= balance.charged.tokens + balance.lost.tokens <= cap
+    assert balance.reserved.tokens == 0
+    # The cap is tight enough to stop some calls, and loose enough for most.
+    assert any(isinstance(outcome, CapReached) for outcome in outcomes)
+    assert billed > cap / 4
+    for outcome in outcomes:
+        assert not isinstance(outcome, Exception) or isinstance(outcome, CapReached | CallFailed)
+
+
+def test_an_endpoint_that_ignores_its_cap_is_found_out_and_not_called_again() -> None:
+    with FaultServer(reply=lambda body: "word " * 200, cap_fields=("max_tokens",)) as server:
+        balance, outcomes = asyncio.run(run(server.base_url, 0, 100_000))
+        assert any(isinstance(outcome, BudgetBreach) for outcome in outcomes)
+        assert server.billed_tokens <= balance.charged.tokens + balance.lost.tokens

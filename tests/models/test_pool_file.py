@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from apportion.errors import PoolError
+from apportion.models.openai_compatible import OpenAIModel
+from apportion.models.pool import Pool
+from apportion.models.token_ranks import ByteBoundsWarning
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "endpoint.toml"
+URL = 'base_url = "http://localhost:8000/v1"\n'
+
+
+def fault(tmp_path: Path, content: str) -> str:
+    """The message for a pool file; its path is cut off."""
+    path = tmp_path / "pool.toml"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(PoolError) as failure:
+        Pool.from_toml(path)
+    message = str(failure.value)
+    assert all(line.startswith(str(path)) for line in message.splitlines())
+    return message.replace(str(path), "FILE")
+
+
+def test_the_example() -> None:
+    pool = Pool.from_toml(EXAMPLE)
+    assert pool.names == ("small", "thinker")
+    assert pool.card("small").served_as == "Qwen/Qwen3-4B"
+    assert pool.card("thinker").reasoning_efforts == ("low", "medium", "high")
+    assert pool.costs_money
+
+
+def test_what_the_example_leaves_to_uncomment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("THINKER_API_KEY", "key")
+    monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(tmp_path))
+    path = tmp_path / "pool.toml"
+    path.write_text(re.sub(r"(?m)^# (?=\[|\w+ = )", "", EXAMPLE.read_text()))
+    with pytest.warns(ByteBoundsWarning):
+        pool = Pool.from_toml(path)
+    assert pool.names == ("small", "thinker", "pocket-100k")
+    assert pool.card("thinker").exact_tokenizer
+    assert pool.card("pocket-100k").dialect == "pocket"
+
+
+def test_names_with_dots_and_shared_endpoints(tmp_path: Path) -> None:
+    path = tmp_path / "pool.toml"
+    path.write_text(f'[models."gpt-4.1-mini"]\n{URL}[models.b]\n{URL}transport = "httpx2"\n[models.c]\n{URL}')
+    models = list(Pool.from_toml(path))
+    assert [model.card.name for model in models] == ["gpt-4.1-mini", "b", "c"]
+    first, second, third = models
+    assert isinstance(first, OpenAIModel)
+    assert isinstance(second, OpenAIModel)
+    assert isinstance(third, OpenAIModel)
+    assert first.endpoint is third.endpoint
+    assert second.endpoint.transport == "httpx2"
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("", "FILE: names no model; write a table per model"),
+        ("models = 3", "FILE: names no model"),
+        ("[models]\n", "FILE: names no model"),
+        ("[models.a\n", "FILE: not valid TOML: "),
+        (f"[model.a]\n{URL}", "FILE, 'model': unknown; a pool file has one table per model"),
+        ("[models]\na = 1\n", "FILE, table [models.a]: must be a table of fields"),
+        ("[models.a]\n", "FILE, table [models.a], field 'base_url': is missing"),
+        ("[models.a]\nbase_url = 8000\n", "FILE, table [models.a], field 'base_url': must be a text"),
+        ('[models.a]\nbase_url = "localhost:8000"\n', "FILE, table [models.a], field 'base_url': "),
+        (f'[models.a]\n{URL}transport = "smoke"\n', "field 'transport': must be one of aiohttp, httpx2"),
+        (f"[models.a]\n{URL}contex_tokens = 9\n", "field 'contex_tokens': unknown; did you mean 'context_tokens'?"),
+        (f"[models.a]\n{URL}zzz = 9\n", "field 'zzz': unknown; take it out"),
+        (f'[models.a]\n{URL}name = "b"\n', "field 'name': the table's own name is the model's name"),
+        (f'[models.a]\n{URL}weight = "heavy"\n', "field 'weight': Input should be a valid number"),
+        (f"[models.a]\n{URL}concurrency = 0\n", "field 'concurrency': Input should be greater than 0; it is 0"),
+        (f'[models.a]\n{URL}output_cap = "n_predict"\n', "field 'output_cap': Input should be 'max_completion_tokens'"),
+        (
+            f'[models.a]\n{URL}api_key_env = "UNSET_KEY"\n',
+            "field 'api_key_env': the environment variable UNSET_KEY is not",
+        ),
+        (
+            '[models.nano]\nprovider = "pocket"\n',
+            "FILE, table [models.nano]: unknown pocket model 'nano'; ",
+        ),
+        (
+            '[models.pocket-100k]\nprovider = "pocket"\nweight = 2.0\n',
+            "FILE, table [models.pocket-100k], field 'weight': an embedded model brings its own card",
+        ),
+    ],
+)
+def test_faults_name_file_table_field_and_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str, expected: str
+) -> None:
+    monkeypatch.delenv("UNSET_KEY", raising=False)
+    message = fault(tmp_path, content)
+    assert expected in message
+    assert "\n" not in message
+
+
+def test_each_fault_has_a_line(tmp_path: Path) -> None:
+    lines = fault(tmp_path, f"[models.a]\n{URL}weight = -1\nconcurrency = 0\n[models.b]\n").splitlines()
+    assert [line.split(": ")[0] for line in lines] == [
+        "FILE, table [models.a], field 'weight'",
+        "FILE, table [models.a], field 'concurrency'",
+        "FILE, table [models.b], field 'base_url'",
+    ]
+
+
+def test_a_key_in_the_file_is_refused_and_not_repeated(tmp_path: Path) -> None:
+    message = fault(tmp_path, f'[models.a]\n{URL}api_key = "sk-canary"\n')
+    assert "'api_key': a key does not belong in a file" in message
+    assert "canary" not in message
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(PoolError, match=r"none\.toml: no such pool file"):
+        Pool.from_toml(tmp_path / "none.toml")
+    with pytest.raises(PoolError, match="cannot be read"):
+        Pool.from_toml(tmp_path)
+
+
+def test_a_file_that_is_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "pool.toml"
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(PoolError, match="cannot be read"):
+        Pool.from_toml(path)
