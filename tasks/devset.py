@@ -1,0 +1,160 @@
+"""Reading and writing dev sets: one task a line in JSONL, or one a record in CSV."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from ..errors import DevSetError, UsageError
+from ..records.task import Task
+from .devset_csv import csv_records, csv_text
+from .devset_fields import FIELDS, OTHER_NAMES, fault_in
+from .devset_jsonl import jsonl_records, jsonl_text
+
+__all__ = ["FIELDS", "load_tasks", "save_tasks"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    path: str
+    line: int
+
+    def error(self, field: str, reason: str) -> DevSetError:
+        return DevSetError(self.path, self.line, field, reason)
+
+
+def load_tasks(path: str | os.PathLike[str]) -> tuple[Task, ...]:
+    """Reads all tasks of a `.jsonl` or `.csv` file, in its order.
+
+    Only `question` is required. `gold` may be called `answer` and `name` may be called `id`. In CSV, `context` is a
+    JSON list of passages or one passage as plain text, and `metadata` is a JSON object. Empty lines, a byte order
+    mark and either kind of line end are accepted.
+
+    Raises:
+        DevSetError: a line cannot be read; file, line and field are named. An empty file and a task that is there
+            twice are such errors too.
+        UsageError: there is no such file, or its name ends otherwise.
+    """
+    file = Path(path)
+    records = {".jsonl": jsonl_records, ".ndjson": jsonl_records, ".csv": csv_records}.get(file.suffix.lower())
+    if records is None:
+        raise UsageError(f"{file}: the name of a dev set must end in .jsonl or .csv")
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{file}: the dev set cannot be read: {error.strerror or error}") from None
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise DevSetError(str(file), 1, "", "this is UTF-16; save the file as UTF-8")
+    tasks: list[Task] = []
+    lines: dict[str, int] = {}
+    for line, record in records(str(file), content.removeprefix(b"\xef\xbb\xbf")):
+        place = _Place(str(file), line)
+        task = _task(place, record)
+        identity = _identity(place, task)
+        first = lines.setdefault(identity, line)
+        if first != line:
+            raise place.error("", f"the same task is on line {first} already; remove one of the two")
+        tasks.append(task)
+    if not tasks:
+        raise DevSetError(str(file), 1, "", 'there are no tasks; the least is one line {"question": "..."}')
+    return tuple(tasks)
+
+
+def save_tasks(path: str | os.PathLike[str], tasks: Iterable[Task]) -> None:
+    """Writes tasks so that `load_tasks` gives them back; an existing file is replaced as a whole or not at all.
+
+    Raises:
+        UsageError: the name ends neither in `.jsonl` nor in `.csv`, the file cannot be written, or the tasks could not
+            be read back: none at all, one twice, a blank question, or metadata that JSON cannot hold.
+    """
+    file = Path(path)
+    write = {".jsonl": jsonl_text, ".ndjson": jsonl_text, ".csv": csv_text}.get(file.suffix.lower())
+    if write is None:
+        raise UsageError(f"{file}: the name of a dev set must end in .jsonl or .csv")
+    rows = [_row(task) for task in _readable(tasks)]
+    temporary = file.with_name(f".{file.name}.{os.getpid()}.part")
+    try:
+        text = write(rows)
+        temporary.write_bytes(text.encode())
+        temporary.replace(file)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise UsageError(f"{file}: the dev set cannot be written: {error.strerror or error}") from None
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"{file}: metadata of a task cannot be written as JSON: {error}") from None
+
+
+def _readable(tasks: Iterable[Task]) -> Iterator[Task]:
+    seen: set[str] = set()
+    for task in tasks:
+        if task.task_id in seen:
+            raise UsageError(f"task {task.name or task.task_id!r} is there twice; remove one")
+        if not task.question.strip():
+            raise UsageError(f"task {task.name or task.task_id!r} has a blank question")
+        seen.add(task.task_id)
+        yield task
+    if not seen:
+        raise UsageError("there are no tasks to write")
+
+
+def _row(task: Task) -> dict[str, Any]:
+    # Not in pydantic's JSON mode, which would write null for a number that is not finite.
+    row = task.model_dump(exclude_defaults=True)
+    return {name: row[name] for name in FIELDS if name in row}
+
+
+def _task(place: _Place, record: Mapping[str, Any]) -> Task:
+    fault = fault_in(tuple(record))
+    if fault is not None:
+        raise place.error(*fault)
+    fields: dict[str, Any] = {}
+    for name, value in record.items():
+        field = OTHER_NAMES.get(name, name)
+        if value is not None:
+            fields[field] = _value(place, name, field, value)
+    if "question" not in fields:
+        raise place.error("question", "this field is missing; every task needs one")
+    try:
+        return Task(**fields)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise place.error(str(first["loc"][0]), f"{first['msg'][0].lower()}{first['msg'][1:]}") from None
+
+
+def _value(place: _Place, name: str, field: str, value: Any) -> Any:
+    """A field as the task wants it; numbers are taken for text where that loses nothing."""
+    match field, value:
+        case (("gold" | "name"), (int() | float())) if not isinstance(value, bool):
+            return str(value)
+        case "question", str() if not value.strip():
+            raise place.error(name, "this field is empty; every task needs a question")
+        case "family", str() if not value.strip():
+            raise place.error(name, "this field is empty; leave it out for the family 'default'")
+        case (("question" | "gold" | "family" | "instructions" | "name"), str()):
+            return value
+        case "context", str():
+            return (value,)
+        case "context", list() if all(isinstance(passage, str) for passage in value):
+            return tuple(value)
+        case "difficulty", int() if not isinstance(value, bool):
+            return value
+        case "metadata", dict():
+            return value
+    wanted = {"context": "a list of texts", "difficulty": "a whole number", "metadata": "an object"}.get(field, "text")
+    given = {str: "text", bool: "true or false", dict: "an object", list: "a list"}.get(type(value), "a number")
+    if field == "context" and isinstance(value, list):
+        given = "a list that holds something else"
+    raise place.error(name, f"must be {wanted}, not {given}")
+
+
+def _identity(place: _Place, task: Task) -> str:
+    try:
+        return task.task_id
+    except UnicodeEncodeError:
+        message = "half of a surrogate pair (an escape such as \\ud800) is no character; remove it"
+        raise place.error("metadata", message) from None

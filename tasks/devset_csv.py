@@ -1,0 +1,124 @@
+"""Dev sets in CSV, with a header line."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from ..errors import DevSetError
+from .devset_fields import fault_in
+from .devset_jsonl import read_json
+
+__all__ = ["csv_records", "csv_text"]
+
+
+def csv_records(path: str, content: bytes) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """The records of a file with the lines on which they begin; empty records are skipped, empty cells left out.
+
+    Raises:
+        DevSetError: the file is not UTF-8, its header or quoting is broken, or a cell cannot be read.
+    """
+    rows = _rows(path, _decode(path, content))
+    header: Sequence[str] = ()
+    for line, cells in rows:
+        if not any(cell.strip() for cell in cells):
+            continue
+        if not header:
+            header = _header(path, line, cells)
+        elif len(cells) != len(header):
+            reason = f"{len(cells)} cells, but the header has {len(header)}; put text with commas in double quotes"
+            raise DevSetError(path, line, "", reason)
+        else:
+            filled = zip(header, cells, strict=True)
+            yield line, {name: _cell(path, line, name, cell) for name, cell in filled if cell}
+
+
+def csv_text(rows: Iterable[Mapping[str, Any]]) -> str:
+    """The text of a file that `csv_records` reads back, with the columns that any row fills.
+
+    Raises:
+        ValueError: a value has no form in JSON.
+        TypeError: likewise.
+    """
+    listed = list(rows)
+    columns = list(dict.fromkeys(name for row in listed for name in row))
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    writer.writerow(columns)
+    for row in listed:
+        writer.writerow([_text(row.get(name, "")) for name in columns])
+    return text.getvalue()
+
+
+def _decode(path: str, content: bytes) -> str:
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        reason = f"byte {content[error.start]:#04x} is not UTF-8; save the file as UTF-8"
+        raise DevSetError(path, line, "", reason) from None
+
+
+def _rows(path: str, text: str) -> Iterator[tuple[int, list[str]]]:
+    # newline="" keeps line ends inside quoted cells as they are.
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    while True:
+        line = reader.line_num + 1
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise DevSetError(path, line, "", f"broken CSV: {error}; {_remedy(str(error))}") from None
+        yield line, cells
+
+
+def _remedy(error: str) -> str:
+    if "field limit" in error:
+        return "so long a text belongs in a .jsonl file"
+    if "unexpected end" in error:
+        return "a double quote that opens here is never closed"
+    return 'write a double quote inside a quoted cell twice, as in "say ""yes"""'
+
+
+def _header(path: str, line: int, cells: Sequence[str]) -> tuple[str, ...]:
+    header = tuple(cell.strip() for cell in cells)
+    if len(header) == 1 and any(separator in header[0] for separator in ";\t|"):
+        raise DevSetError(path, line, "", "the columns must be separated by commas")
+    for index, name in enumerate(header):
+        if not name:
+            raise DevSetError(path, line, "", f"column {index + 1} has no name")
+    fault = fault_in(header)
+    if fault is not None:
+        raise DevSetError(path, line, *fault)
+    if "question" not in header:
+        reason = f"the header must name a column 'question'; it has {', '.join(header[:8])}"
+        raise DevSetError(path, line, "question", reason)
+    return header
+
+
+def _cell(path: str, line: int, name: str, cell: str) -> Any:
+    if name == "difficulty":
+        try:
+            return int(cell)
+        except ValueError:
+            raise DevSetError(path, line, name, f"must be a whole number, not {cell[:40]!r}") from None
+    if name == "metadata":
+        try:
+            return read_json(cell)
+        except ValueError as error:
+            raise DevSetError(path, line, name, f"must be a JSON object: {error}") from None
+    if name == "context" and cell.lstrip().startswith("["):
+        try:
+            return read_json(cell)
+        except ValueError:
+            # Plain text may begin with a bracket too, as in "[1] Cf. page 3".
+            return cell
+    return cell
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, allow_nan=False)
