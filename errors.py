@@ -13,6 +13,7 @@ ApportionError
   CapReached              a reservation did not fit and nothing could be released
   SpendExhausted          a study has paid all that it may spend
   CallFailed              one attempt at a model failed, with a typed status
+  NodeFailed              the code of a node raised something else: a programming error
   ProblemError            a constraint problem, usually written by a model, is not valid
 """
 
@@ -34,6 +35,7 @@ __all__ = [
     "DevSetError",
     "GraphError",
     "Infeasible",
+    "NodeFailed",
     "PlanError",
     "PoolError",
     "ProblemError",
@@ -202,6 +204,22 @@ class CallFailed(ApportionError):
         self.retryable = retryable
         self.retry_after = retry_after
         super().__init__(f"{status.value}: {reason}")
+
+
+class NodeFailed(ApportionError):
+    """The code of a node raised what nodes must not raise; the cause is attached. The run is on the books.
+
+    Args:
+        node: the node's name in its graph.
+        kind: its kind.
+        reason: what happened, one line.
+    """
+
+    def __init__(self, node: str, kind: str, reason: str) -> None:
+        self.node = node
+        self.kind = kind
+        self.reason = reason
+        super().__init__(f"the code of node {node!r} (kind {kind!r}) failed: {reason}")
 
 
 class ProblemError(ApportionError):

@@ -17,7 +17,15 @@ from .edges import Blueprint, Each, Edge, Loop, edge_name, forward_policy, optio
 from .space import Space
 
 if TYPE_CHECKING:
+    from langgraph.graph import StateGraph
+
+    from ..budgets.cap import Cap
     from ..models.pool import Pool
+    from ..records.protocols import StudyStore
+    from ..records.task import Task
+    from .draw import DrawingFormat
+    from .plan import Plan
+    from .run import Metric, Result
 
 __all__ = ["Graph"]
 
@@ -237,6 +245,83 @@ class Graph:
             GraphError: the graph is not valid.
         """
         return Space(self, pool)
+
+    def to_langgraph(self, plan: Plan, pool: Pool) -> StateGraph[Any, Any, Any, Any]:
+        """What a plan leaves of the graph, as an uncompiled LangGraph `StateGraph`.
+
+        Its input is the channel `task` (a `Task`), its output the channel `out` (a `Message`); each node writes the
+        channel `name.message`. It runs with the context that `Runner.session` gives, so that inside another LangGraph
+        app its calls are metered as everywhere else.
+
+        Raises:
+            GraphError: the graph is not valid.
+            PlanError, UnknownName: the plan does not belong to it.
+        """
+        from .compile import to_state_graph
+
+        space = Space(self, pool)
+        return to_state_graph(space.active(space.canonical(plan).edges))
+
+    def run(
+        self,
+        task: Task | str,
+        plan: Plan | None = None,
+        *,
+        pool: Pool,
+        cap: Cap | None = None,
+        store: StudyStore | None = None,
+        metric: Metric | None = None,
+    ) -> Result:
+        """Answers one question; `arun` for sync code, also where an event loop is running.
+
+        Args:
+            task: the task or the question.
+            plan: every open knob's first value and all optional edges where it is left out.
+            pool: the models.
+            cap: the ceiling of this run.
+            store: where accounts, replies and traces are kept; in memory, and then gone, where it is left out.
+            metric: scores the answer.
+
+        Raises:
+            GraphError: the graph is not valid.
+            PlanError, UnknownName: the plan does not belong to it.
+            Infeasible: not even the cheapest plan fits under the cap; nothing was called.
+            BudgetBreach: a model charged more than its reservation.
+            NodeFailed: the code of a node failed.
+        """
+        from .portal import run_sync
+
+        return run_sync(self.arun, task, plan, pool=pool, cap=cap, store=store, metric=metric)
+
+    async def arun(
+        self,
+        task: Task | str,
+        plan: Plan | None = None,
+        *,
+        pool: Pool,
+        cap: Cap | None = None,
+        store: StudyStore | None = None,
+        metric: Metric | None = None,
+    ) -> Result:
+        """Answers one question; arguments and errors are those of `run`. For many questions use a `Runner`."""
+        from .single import run_single
+
+        return await run_single(self, task, plan, pool, cap, store, metric)
+
+    def draw(self, format: DrawingFormat = "mermaid", plan: Plan | None = None) -> str:
+        """A drawing: Mermaid text, or an SVG file that needs nothing else.
+
+        Args:
+            format: "mermaid" or "svg".
+            plan: greys out what does not run under it and shows the values of its knobs.
+
+        Raises:
+            GraphError: the graph is not valid.
+            UnknownName: there is no such format.
+        """
+        from .draw import draw
+
+        return draw(self, format, plan)
 
     def __repr__(self) -> str:
         return f"Graph({self.name!r}, {len(self._nodes)} nodes)"

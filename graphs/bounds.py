@@ -1,0 +1,183 @@
+"""What a run can cost at most, known before any call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from ..budgets.cap import Cap, in_unit, pick, smallest
+from ..errors import Infeasible
+from ..models.pool import Pool
+from ..nodes.base import CallBound, Node
+from ..nodes.parts import part_bytes
+from ..nodes.prompts import dialect_named
+from ..nodes.prompts.base import Ask, Dialect
+from ..records.message import CANDIDATES, Forward
+from ..records.rows import Unit
+from ..records.task import Task
+from ..records.usage import ZERO, Amount
+from .finishing import direct_call
+from .plan import Plan
+from .resolved import ResolvedPlan, Step, resolve
+from .space import Space
+
+if TYPE_CHECKING:
+    from .graph import Graph
+
+__all__ = ["Bound", "Term", "cheapest_bound", "check_feasible", "worst_case"]
+
+_ENUMERATED = 64
+"""Spaces of at most so many plans are enumerated for the cheapest; in larger ones knobs are lowered one by one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A part of a bound."""
+
+    name: str
+    """For people, for example "output cap of node 'solve'"."""
+    amount: Amount
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """The most that a run of a plan can be charged, retries excepted: each of those needs room of its own."""
+
+    plan: Plan
+    terms: tuple[Term, ...]
+
+    @property
+    def total(self) -> Amount:
+        """The sum of the terms."""
+        return sum((term.amount for term in self.terms), ZERO)
+
+    def value(self, unit: Unit) -> int:
+        """The total in the smallest unit of a cap."""
+        return pick(self.total, unit)
+
+    def largest(self, unit: Unit) -> str:
+        """The name of the largest term in a unit."""
+        return max(self.terms, key=lambda term: pick(term.amount, unit)).name
+
+    @property
+    def largest_term(self) -> str:
+        """The name of the largest term in weighted tokens, which fits all units where models have different prices."""
+        return self.largest("weighted")
+
+
+def worst_case(graph: Graph, plan: Plan, task: Task, pool: Pool, *, unit: Unit = "tokens") -> Bound:
+    """The most that a run can be charged: every loop to its last round, every decomposition into all its parts.
+
+    Args:
+        graph: the graph.
+        plan: of this graph.
+        task: what is asked; its text is part of every prompt.
+        pool: the models.
+        unit: in which the model of the finishing allowance is the cheapest.
+
+    Raises:
+        PlanError, UnknownName: the plan does not belong to the graph.
+    """
+    return _bound(Space(graph, pool), plan, task, pool, unit, lru_cache(dialect_named))
+
+
+def cheapest_bound(space: Space, task: Task, pool: Pool, unit: Unit = "tokens") -> Bound:
+    """The bound of the plan whose bound is the lowest in a unit.
+
+    Small spaces are enumerated. In others each arrangement of edges starts from the first values, and its knobs are
+    lowered one after another; that is exact where the bound rises with every knob whatever the others are, as it does
+    for counts, output caps and forward policies.
+    """
+    dialect = lru_cache(dialect_named)
+
+    def bound(plan: Plan) -> Bound:
+        return _bound(space, plan, task, pool, unit, dialect)
+
+    if space.size <= _ENUMERATED:
+        return min(map(bound, space), key=lambda found: found.value(unit))
+    lowered = (_lowered(space, active.optional, unit, bound) for active in space.arrangements)
+    return min(lowered, key=lambda found: found.value(unit))
+
+
+def check_feasible(space: Space, task: Task, pool: Pool, cap: Cap) -> None:
+    """Makes sure that at least the cheapest plan fits under a cap on one task.
+
+    Raises:
+        Infeasible: it does not; nothing was called.
+    """
+    least = cheapest_bound(space, task, pool, cap.unit)
+    for ceiling in (cap.per_task, cap.total):
+        if ceiling is not None and least.value(cap.unit) > smallest(ceiling, cap.unit):
+            raise Infeasible(ceiling, in_unit(least.total, cap.unit), cap.unit, least.largest(cap.unit))
+
+
+def _lowered(space: Space, edges: tuple[str, ...], unit: Unit, bound: Callable[[Plan], Bound]) -> Bound:
+    best = bound(space.plan(edges=edges))
+    for name in best.plan.values:
+        for value in space.knobs[name]:
+            if value != best.plan.values[name]:
+                found = bound(space.plan({**best.plan.values, name: value}, edges))
+                best = min(best, found, key=lambda each: each.value(unit))
+    return best
+
+
+def _bound(space: Space, plan: Plan, task: Task, pool: Pool, unit: Unit, dialect: Callable[[str], Dialect]) -> Bound:
+    resolved = resolve(space, plan)
+    terms: list[Term] = []
+    for step in resolved.steps.values():
+        terms += _terms(step, resolved, task, pool, dialect)
+    _, allowance = direct_call(task, pool, dialect, unit)
+    return Bound(resolved.plan, (*terms, Term("the finishing allowance", allowance)))
+
+
+def _terms(step: Step, resolved: ResolvedPlan, task: Task, pool: Pool, dialect: Callable[[str], Dialect]) -> list[Term]:
+    """A node's prompts and its output caps, over all rounds and parts."""
+    times = 1 if step.loop is None else step.loop.high
+    question = task.question
+    if step.split is not None:
+        times *= _most_parts(resolved.steps[step.split].node)
+        question = "x" * part_bytes(question)
+    ask = Ask(question, task.instructions, task.context)
+    incoming = sum(_edge_bytes(resolved, source, policy, task) for source, policy in step.sources)
+    if step.begins_round and step.loop is not None and times > 1:
+        incoming += step.loop.forward.limit
+    calls: tuple[CallBound, ...] = step.kind.worst_case(
+        step.node, ask, incoming, lambda model: dialect(pool.card(model).dialect)
+    )
+    prompts, outputs = ZERO, ZERO
+    for call in calls:
+        prompt, output = _call(call, pool)
+        prompts += _times(prompt, call.times * times)
+        outputs += _times(output, call.times * times)
+    return [
+        Term(f"the prompts of node {step.name!r}", prompts),
+        Term(f"the output caps of node {step.name!r}", outputs),
+    ]
+
+
+def _call(call: CallBound, pool: Pool) -> tuple[Amount, Amount]:
+    """The bounds of a call's prompt and of its output."""
+    card = pool.card(call.model)
+    prompt = call.prompt_bytes + card.template_tokens + card.message_tokens * call.messages
+    if card.exact_tokenizer:
+        prompt = min(prompt, card.context_tokens)  # a longer one is refused before anything is billed
+    output = min(call.output_tokens, card.max_output_tokens) + card.output_slack_tokens
+    return card.amount(prompt, 0), card.amount(0, output)
+
+
+def _edge_bytes(resolved: ResolvedPlan, source: str, policy: Forward, task: Task) -> int:
+    """What a message can bring: as much as its edge lets through, and the parts, which pass uncut."""
+    if not any(group.split == source for group in resolved.active.groups):
+        return policy.limit
+    return policy.limit + (_most_parts(resolved.steps[source].node) + 1) * part_bytes(task.question)
+
+
+def _most_parts(split: Node) -> int:
+    most: int = getattr(split, "max_parts", CANDIDATES)
+    return most
+
+
+def _times(amount: Amount, times: int) -> Amount:
+    return Amount(amount.tokens * times, amount.weighted * times, amount.usd * times)

@@ -1,0 +1,100 @@
+"""What a node can reach while it runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ..errors import CapReached
+from ..models.card import ModelCard
+from ..models.metered import Meter, MeteredCaller, call_bound
+from ..models.pool import Pool
+from ..models.request import Reply, Request
+from ..nodes.prompts.base import Dialect
+from ..records.usage import Amount
+
+__all__ = ["NodeContext", "RunServices", "Services"]
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What all runs of a runner share."""
+
+    pool: Pool
+    caller: MeteredCaller
+    dialect: Callable[[str], Dialect]
+    """By the dialect's name."""
+    resources: Mapping[str, Any]
+    """What kinds opened, by node."""
+    left: Callable[[str], Amount | None]
+    """What is left on an account and its ancestors; None where none of them has a limit."""
+
+
+class RunServices(Protocol):
+    """What a node's context needs of its run."""
+
+    @property
+    def services(self) -> Services:
+        """What all runs share."""
+
+    def short(self, reached: CapReached) -> None:
+        """Notes that a reservation of this run did not fit."""
+
+
+class NodeContext:
+    """Implements `nodes.base.Context` for one execution of a node."""
+
+    __slots__ = ("_events", "_meter", "_node", "_run")
+
+    def __init__(self, run: RunServices, node: str, meter: Meter) -> None:
+        self._run = run
+        self._node = node
+        self._meter = meter
+        self._events: list[str] = []
+
+    @property
+    def node(self) -> str:
+        """See `Context.node`."""
+        return self._node
+
+    @property
+    def events(self) -> str:
+        """What the node recorded so far, as JSON."""
+        return f"[{','.join(self._events)}]"
+
+    @property
+    def resource(self) -> Any:
+        """See `Context.resource`."""
+        return self._run.services.resources.get(self._node)
+
+    @property
+    def allowance(self) -> Amount | None:
+        """See `Context.allowance`; units without a limit have the largest amount."""
+        return self._run.services.left(self._meter.account_id)
+
+    def card(self, model: str) -> ModelCard:
+        """See `Context.card`."""
+        return self._run.services.pool.card(model)
+
+    def dialect(self, model: str) -> Dialect:
+        """See `Context.dialect`."""
+        services = self._run.services
+        return services.dialect(services.pool.card(model).dialect)
+
+    def bound(self, request: Request) -> Amount:
+        """See `Context.bound`."""
+        return call_bound(self._run.services.pool.model(request.model), request)
+
+    async def call(self, request: Request) -> Reply:
+        """See `Context.call`."""
+        try:
+            return await self._run.services.caller.call(request, self._meter)
+        except CapReached as reached:
+            self._run.short(reached)
+            raise
+
+    def record(self, event: str, **fields: object) -> None:
+        """See `Context.record`."""
+        self._events.append(json.dumps({"event": event, **fields}, ensure_ascii=False))

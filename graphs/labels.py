@@ -1,0 +1,63 @@
+"""What is written on the nodes and edges of a drawing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..nodes.knob import Choice
+from .active import Active, active_part
+from .edges import Edge, Loop
+from .plan import Plan, plain
+
+if TYPE_CHECKING:
+    from .graph import Graph
+
+__all__ = ["edge_label", "loop_label", "node_lines", "shown"]
+
+
+def shown(graph: Graph, plan: Plan | None) -> Active | None:
+    """What runs: all of the graph without a plan."""
+    on = graph.blueprint.optional if plan is None else plan.edges
+    return active_part(graph.blueprint, on)
+
+
+def node_lines(graph: Graph, name: str, plan: Plan | None) -> list[str]:
+    """The node's name, its kind, its model, and the knobs that are open or that the plan sets."""
+    node = graph.nodes[name]
+    lines = [name, node.kind]
+    for field in type(node).model_fields:
+        value = getattr(node, field)
+        knob = f"{name}.{field}"
+        if plan is not None and knob in plan.values:
+            lines.append(f"{field} = {_text(plan.values[knob])}")
+        elif isinstance(value, Choice):
+            lines.append(f"{field}: {' | '.join(_text(plain(option)) for option in value.values)}")
+        elif field == "model":
+            lines.append("model: any" if value == "*" else f"model = {value}")
+    return lines
+
+
+def edge_label(edge: Edge, plan: Plan | None) -> str:
+    """What the edge lets through, where that is not everything."""
+    text = _knob(f"{edge.name}.forward", edge.forward, plan)
+    return "" if text == "full" else text
+
+
+def loop_label(loop: Loop, plan: Plan | None) -> str:
+    """How often a loop may run."""
+    rounds = _knob(f"{loop.name}.rounds", loop.rounds, plan)
+    return f"again until accepted, rounds: {rounds}"
+
+
+def _knob(name: str, value: Any, plan: Plan | None) -> str:
+    if isinstance(value, Choice):
+        if plan is not None and name in plan.values:
+            return _text(plan.values[name])
+        return " | ".join(_text(plain(option)) for option in value.values)
+    return _text(plain(value))
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, dict) and set(value) == {"low", "high"}:
+        return f"{value['low']} to {value['high']}"
+    return str(value)

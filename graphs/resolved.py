@@ -1,0 +1,105 @@
+"""A plan laid over its graph: what each node that runs needs to know, looked up once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..nodes.base import Kind, Node
+from ..records.message import Forward
+from .active import Active
+from .edges import Loop, options, round_bounds
+from .plan import Plan, plain
+from .space import Space
+
+__all__ = ["ResolvedPlan", "Round", "Step", "resolve"]
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """A loop under a plan."""
+
+    loop: Loop
+    low: int
+    """The fewest rounds."""
+    high: int
+    """The most rounds."""
+    forward: Forward
+    """What the next round sees of the check."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A node under a plan."""
+
+    name: str
+    node: Node
+    """With its knobs pinned."""
+    kind: Kind[Any]
+    sources: tuple[tuple[str, Forward], ...]
+    """What it reads, in the order of the graph, and what of it is let through."""
+    split: str | None = None
+    """The node whose parts it runs once for each."""
+    loop: Round | None = None
+    """The loop in which it runs."""
+
+    @property
+    def begins_round(self) -> bool:
+        """Whether it is the first node of its loop, the one that sees what the check said."""
+        return self.loop is not None and self.loop.loop.solve == self.name
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedPlan:
+    """All that a run of a plan needs to know of its graph."""
+
+    plan: Plan
+    active: Active
+    steps: Mapping[str, Step]
+    """In topological order."""
+    rounds: Mapping[str, Round]
+    """By the name of the loop."""
+
+
+def resolve(space: Space, plan: Plan) -> ResolvedPlan:
+    """Lays a plan over its graph.
+
+    Raises:
+        PlanError: the plan was made for another graph, lacks a value, or has one that its knob does not admit.
+        UnknownName: it sets a knob or an edge that the graph does not have.
+    """
+    plan = space.canonical(plan)
+    active = space.active(plan.edges)
+    forward = {edge.name: _forward(plan, edge.name, edge.forward) for edge in active.edges}
+    rounds = {}
+    for body in active.bodies:
+        loop = body.loop
+        values = {str(plain(value)): value for value in options(loop.rounds)}
+        chosen = plan.values.get(f"{loop.name}.rounds", plain(options(loop.rounds)[0]))
+        low, high = round_bounds(values[str(chosen)], loop.name)
+        rounds[loop.name] = Round(loop, low, high, _forward(plan, loop.name, loop.forward))
+    steps = {}
+    for name in active.order:
+        node = _pinned(space, plan, name)
+        body_of = active.body_of.get(name)
+        steps[name] = Step(
+            name=name,
+            node=node,
+            kind=space.graph.kinds[node.kind],
+            sources=tuple((source, forward[f"{source}->{name}"]) for source in active.sources[name]),
+            split=active.split_of.get(name),
+            loop=None if body_of is None else rounds[body_of.loop.name],
+        )
+    return ResolvedPlan(plan, active, steps, rounds)
+
+
+def _pinned(space: Space, plan: Plan, name: str) -> Node:
+    node = space.graph.nodes[name]
+    models = space.pool.names
+    values = {knob: plan.values[f"{name}.{knob}"] for knob in node.open_knobs(models)}
+    return node.pinned(values, models)
+
+
+def _forward(plan: Plan, name: str, forward: Any) -> Forward:
+    return Forward(plan.values.get(f"{name}.forward", options(forward)[0]))

@@ -1,0 +1,376 @@
+"""Runs tasks through a graph, each under a plan and an account of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Self
+
+from ..budgets.cap import Cap, pick
+from ..budgets.layered import LayeredLedger
+from ..budgets.ledger import Ledger
+from ..errors import CapReached, GraphError
+from ..models.metered import MeteredCaller
+from ..models.pool import Pool
+from ..nodes.prompts import dialect_named
+from ..records.message import Message
+from ..records.protocols import StudyStore
+from ..records.rows import AccountRow, Limit, PlanRow, RunRow, TaskRow, Unit
+from ..records.status import Status
+from ..records.task import Task
+from ..records.usage import Amount
+from .compile import OUT, TASK, supersteps, to_state_graph
+from .context import Services
+from .draw import mermaid
+from .finishing import direct_call
+from .graph import Graph
+from .plan import Plan
+from .resolved import ResolvedPlan, resolve
+from .session import Allowance, RunSession
+from .space import Space
+
+if TYPE_CHECKING:
+    from langchain_core.runnables import RunnableConfig
+
+__all__ = ["Metric", "Result", "Runner"]
+
+Metric = Callable[[Task, str], float]
+"""(task, answer) -> score in [0, 1]."""
+
+_UNLIMITED = sys.maxsize
+_TASKS_KNOWN = 10_000
+"""How many tasks a runner remembers the hash of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of a task under a plan."""
+
+    run_id: str
+    task_id: str
+    plan_hash: str
+    answer: str
+    status: Status
+    stop_reason: str
+    """complete: the graph ran to its end; budget: a cap was reached; cancelled; breach: a model charged more than was
+    reserved; error: the code of a node or of the metric failed."""
+    score: float | None
+    """In [0, 1], 0 for a failure; None without a metric, or where the task has nothing to grade by."""
+    charged: Amount
+    lost: Amount
+    latency: float
+    """Seconds along the critical path over the spans."""
+    short_account: str = ""
+    """The account whose cap was reached first, where one was."""
+
+
+@dataclass(slots=True)
+class _Run:
+    """A session with what its row needs."""
+
+    session: RunSession
+    trial_id: str | None
+    metric: Metric | None
+    started: float
+    allowance: Allowance | None = None
+    result: Result | None = None
+
+
+@dataclass(slots=True)
+class _Known:
+    """What a runner has looked up or made before."""
+
+    resolved: dict[str, ResolvedPlan] = field(default_factory=dict)
+    compiled: dict[tuple[str, ...], Any] = field(default_factory=dict)
+    tasks: dict[int, tuple[Task, str]] = field(default_factory=dict)
+    accounts: dict[str, AccountRow] = field(default_factory=dict)
+
+
+class Runner:
+    """Runs tasks through one graph with one pool and one store; an async context manager.
+
+    It opens what nodes keep between runs once, compiles each shape of the graph once, and admits a bounded number of
+    runs at a time. Accounts of runs are in memory; their parents are on the store's books.
+
+    Args:
+        graph: a valid graph.
+        pool: the models.
+        store: where accounts, replies and traces are kept.
+        at_once: how many runs are in progress at a time; more than about 200 slow each other down.
+    """
+
+    def __init__(self, graph: Graph, pool: Pool, store: StudyStore, *, at_once: int = 128) -> None:
+        self.graph = graph
+        self.pool = pool
+        self.store = store
+        self.space = Space(graph, pool)
+        self._at_once = asyncio.Semaphore(at_once)
+        self._books = LayeredLedger(store)
+        self._ledger = Ledger(self._books, store.owner)
+        self._opened = ExitStack()
+        self._known = _Known()
+        self._root = f"runner-{_new_id()}"
+        self._services = Services(
+            pool, MeteredCaller(pool, self._ledger, store), lru_cache(dialect_named), {}, self._left
+        )
+
+    async def __aenter__(self) -> Self:
+        resources = {}
+        for name, node in self.graph.nodes.items():
+            opened = self.graph.kinds[node.kind].open
+            if opened is not None:
+                resources[name] = self._opened.enter_context(opened(node))
+        services = self._services
+        self._services = Services(services.pool, services.caller, services.dialect, resources, services.left)
+        self.open_account(AccountRow(self._root, label=f"runs of graph {self.graph.name}"))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._opened.close()
+
+    @property
+    def caller(self) -> MeteredCaller:
+        """The way to the models, for what is not a node, such as a judge."""
+        return self._services.caller
+
+    @property
+    def ledger(self) -> Ledger:
+        """The accounts, those of runs in progress included."""
+        return self._ledger
+
+    def open_account(self, account: AccountRow) -> str:
+        """Opens an account on the store's books under which runs can be charged, and returns its id.
+
+        Raises:
+            UnknownName: its parent was not opened here.
+            UsageError: it exists with other terms.
+        """
+        self._books.open_shared(account)
+        self._known.accounts[account.account_id] = account
+        return account.account_id
+
+    async def run(
+        self,
+        task: Task,
+        plan: Plan,
+        *,
+        parent_account: str | None = None,
+        cap: Cap | None = None,
+        trial_id: str | None = None,
+        metric: Metric | None = None,
+    ) -> Result:
+        """Runs a task under a plan.
+
+        There is always a result: where a cap is reached, the best answer so far, else a direct answer that was held
+        for at the start, else a status that says so.
+
+        Args:
+            task: what is asked.
+            plan: of this graph.
+            parent_account: opened by `open_account`; the run's account lies below it.
+            cap: `per_task` limits the run; with any cap the run holds a finishing allowance from its start.
+            trial_id: the trial that the run belongs to.
+            metric: scores the answer.
+
+        Raises:
+            PlanError, UnknownName: the plan does not belong to the graph, or there is no such account.
+            BudgetBreach: a model charged more than its reservation.
+            NodeFailed: the code of a node failed otherwise.
+        """
+        async with self._at_once:
+            async with self._running(task, plan, parent_account, cap, trial_id, metric) as run:
+                if not run.session.capped:
+                    await self._invoke(run.session)
+            if run.result is None:
+                raise GraphError("a run ended without a result")
+            return run.result
+
+    @asynccontextmanager
+    async def session(
+        self,
+        task: Task,
+        plan: Plan,
+        *,
+        parent_account: str | None = None,
+        cap: Cap | None = None,
+        trial_id: str | None = None,
+    ) -> AsyncIterator[RunSession]:
+        """The context for one invocation of a graph's `to_langgraph` within another LangGraph app.
+
+        For example::
+
+            app = graph.to_langgraph(plan, pool).compile()
+            async with Runner(graph, pool, store) as runner, runner.session(task, plan) as session:
+                state = await app.ainvoke({"task": task}, context=session)
+
+        The run is on the books when the block has ended. Arguments and errors are those of `run`.
+        """
+        async with self._running(task, plan, parent_account, cap, trial_id, None) as run:
+            yield run.session
+
+    @asynccontextmanager
+    async def _running(
+        self,
+        task: Task,
+        plan: Plan,
+        parent: str | None,
+        cap: Cap | None,
+        trial_id: str | None,
+        metric: Metric | None,
+    ) -> AsyncIterator[_Run]:
+        resolved = self._resolved(plan)
+        limit = None if cap is None else cap.task_limit()
+        run_id = _new_id()
+        account_id = self._open_run(run_id, parent or self._root, limit)
+        session = RunSession(run_id, account_id, task, resolved, self._services, self.store)
+        run = _Run(session, trial_id, metric, time.time())
+        message, reason = Message(status=Status.CANCELLED, reason="the run was cancelled"), "cancelled"
+        try:
+            await self._hold(run, cap)
+            yield run
+            if session.problem is None:
+                message = await session.finish(run.allowance)
+                reason = "budget" if session.capped else "complete"
+        except Exception:
+            message, reason = Message(status=Status.UNKNOWN, reason="the run failed"), "error"
+            raise
+        finally:
+            if session.problem is not None:
+                message, reason = session.ended()
+            if run.allowance is not None:
+                self._ledger.release(run.allowance.reservation_id)
+            self._close_run(account_id)
+            run.result = self._finished(run, message, reason)
+        if session.problem is not None:
+            raise session.problem
+
+    async def _invoke(self, session: RunSession) -> None:
+        key = session.resolved.plan.edges
+        compiled = self._known.compiled.get(key)
+        if compiled is None:
+            compiled = self._known.compiled[key] = to_state_graph(session.resolved.active).compile(name=self.graph.name)
+        rounds = {name: round_.high for name, round_ in session.resolved.rounds.items()}
+        config: RunnableConfig = {"recursion_limit": supersteps(session.resolved.active, rounds)}
+        state = await compiled.ainvoke({TASK: session.task}, config, context=session)
+        if OUT not in state:
+            raise GraphError(f"graph {self.graph.name!r} ended before its final node {session.final_node!r} ran")
+
+    async def _hold(self, run: _Run, cap: Cap | None) -> None:
+        """Holds the finishing allowance; where it does not fit, the run has met its cap before it began."""
+        if cap is None:
+            return
+        session = run.session
+        request, bound = direct_call(session.task, self.pool, self._services.dialect, cap.unit)
+        try:
+            reservation_id = await self._ledger.hold(session.account_id, bound)
+        except CapReached as reached:
+            session.short(reached)
+        else:
+            run.allowance = Allowance(reservation_id, request)
+
+    def _finished(self, run: _Run, message: Message, reason: str) -> Result:
+        """Books the run."""
+        session = run.session
+        try:
+            score = _score(run.metric, session.task, message)
+        except Exception:
+            self._book(run, message, "error", None)
+            raise
+        return self._book(run, message, reason, score)
+
+    def _book(self, run: _Run, message: Message, reason: str, score: float | None) -> Result:
+        session = run.session
+        plan, task_id = session.resolved.plan, self._task_id(session.task)
+        row = RunRow(
+            run_id=session.run_id,
+            trial_id=run.trial_id,
+            task_id=task_id,
+            plan_hash=plan.hash,
+            graph_hash=plan.graph_hash,
+            account_id=session.account_id,
+            started_at=run.started,
+            ended_at=time.time(),
+            status=message.status,
+            stop_reason=reason,
+            answer=message.answer,
+            score=score,
+            charged=session.charged,
+            lost=session.lost,
+            latency=session.latency,
+        )
+        self.store.record_run(row)
+        return Result(
+            run_id=row.run_id,
+            task_id=task_id,
+            plan_hash=plan.hash,
+            answer=row.answer,
+            status=row.status,
+            stop_reason=reason,
+            score=score,
+            charged=row.charged,
+            lost=row.lost,
+            latency=row.latency,
+            short_account=session.short_account,
+        )
+
+    def _resolved(self, plan: Plan) -> ResolvedPlan:
+        known = self._known.resolved.get(plan.hash)
+        if known is None:
+            known = resolve(self.space, plan)
+            drawing = mermaid(self.graph, known.plan)
+            self.store.record_plan(PlanRow(known.plan.hash, known.plan.graph_hash, known.plan.to_json(), drawing))
+            self._known.resolved[plan.hash] = known
+        return known
+
+    def _task_id(self, task: Task) -> str:
+        known = self._known.tasks.get(id(task))
+        if known is None:
+            if len(self._known.tasks) >= _TASKS_KNOWN:
+                self._known.tasks.clear()
+            known = self._known.tasks[id(task)] = (task, task.task_id)  # the reference keeps the object's id its own
+            self.store.record_task(TaskRow(known[1], task.family, task.model_dump_json()))
+        return known[1]
+
+    def _open_run(self, run_id: str, parent: str, limit: Limit | None) -> str:
+        account = AccountRow(f"run-{run_id}", parent, limit, "charged", "run")
+        self._books.open_account(account)
+        self._known.accounts[account.account_id] = account
+        return account.account_id
+
+    def _close_run(self, account_id: str) -> None:
+        """Forgets the run's account, unless a cancelled call below it has yet to settle."""
+        if not self._ledger.balance(account_id).in_flight:
+            self._books.close_account(account_id)
+            del self._known.accounts[account_id]
+
+    def _left(self, account_id: str) -> Amount | None:
+        """The least that is left in each unit on an account and its ancestors."""
+        least: dict[Unit, int] = {}
+        account: AccountRow | None = self._known.accounts[account_id]
+        while account is not None:
+            limit = account.limit
+            if limit is not None:
+                balance = self._ledger.balance(account.account_id)
+                used = balance.paid if account.measure == "paid" else balance.charged + balance.lost
+                free = limit.value - pick(used, limit.unit) - pick(balance.reserved, limit.unit)
+                least[limit.unit] = min(free, least.get(limit.unit, free))
+            account = None if account.parent_id is None else self._known.accounts[account.parent_id]
+        if not least:
+            return None
+        return Amount(*(least.get(unit, _UNLIMITED) for unit in ("tokens", "weighted", "usd")))
+
+
+def _score(metric: Metric | None, task: Task, message: Message) -> float | None:
+    if metric is None or not (task.gold or task.metadata):
+        return None
+    return 0.0 if message.status.failed else metric(task, message.answer)
+
+
+def _new_id() -> str:
+    return uuid.uuid4().hex

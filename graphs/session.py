@@ -1,0 +1,298 @@
+"""One run: what its nodes are given, what they said, what it cost."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..errors import ApportionError, BudgetBreach, CallFailed, CapReached, NodeFailed
+from ..models.metered import Meter
+from ..models.request import Request
+from ..nodes.base import Inputs
+from ..nodes.parts import fill, part_bytes
+from ..nodes.prompts.base import Style
+from ..records.message import Message
+from ..records.protocols import Recorder
+from ..records.rows import SpanRow
+from ..records.status import Status
+from ..records.task import Task
+from ..records.usage import ZERO, Amount
+from .compile import channel
+from .context import NodeContext, Services
+from .finishing import best_so_far
+from .parts import gathered, waves
+from .resolved import ResolvedPlan, Step
+
+__all__ = ["FINISH", "Allowance", "RunSession"]
+
+FINISH = "finish"
+"""The kind of the span in which the finishing allowance is used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """Room for one direct call, held from the start of a run."""
+
+    reservation_id: str
+    request: Request
+
+
+class RunSession:
+    """A run in progress; the `context` of its LangGraph run.
+
+    `step` never raises but for cancellation: an exception becomes a message with a status, and what must end the run
+    waits in `problem` until the graph has ended. After a cap is reached, only the final node still runs.
+
+    Args:
+        run_id: a new id.
+        account_id: the account of the run.
+        task: what is asked.
+        resolved: the plan over its graph.
+        services: what all runs share.
+        recorder: where spans go.
+    """
+
+    def __init__(
+        self, run_id: str, account_id: str, task: Task, resolved: ResolvedPlan, services: Services, recorder: Recorder
+    ) -> None:
+        self.run_id = run_id
+        self.account_id = account_id
+        self.task = task
+        self.resolved = resolved
+        self.services = services
+        self.charged: Amount = ZERO
+        self.lost: Amount = ZERO
+        self.problem: ApportionError | None = None
+        """A breach or a programming error: the run ends, and this is raised."""
+        self.short_account = ""
+        """The account whose cap was reached first, or an empty string."""
+        self.final_node = resolved.active.blueprint.final
+        self._recorder = recorder
+        self._said: dict[str, Message] = {}
+        self._round: dict[str, int] = {}
+        self._path: dict[str, float] = {}
+
+    @property
+    def capped(self) -> bool:
+        """Whether a reservation did not fit."""
+        return bool(self.short_account)
+
+    @property
+    def latency(self) -> float:
+        """Seconds along the critical path to the final node."""
+        return self._path.get(self.final_node, 0.0)
+
+    def short(self, reached: CapReached) -> None:
+        """See `RunServices.short`."""
+        self.short_account = self.short_account or reached.account
+
+    async def step(self, node: str, state: Mapping[str, Any]) -> Message:
+        """See `compile.Session.step`."""
+        step = self.resolved.steps[node]
+        if self.problem is not None:
+            return Message(status=Status.SKIPPED, reason="the run has ended")
+        messages = {
+            source: state[channel(source)].forwarded(policy)
+            for source, policy in step.sources
+            if channel(source) in state
+        }
+        base = max((self._path.get(source, 0.0) for source in messages), default=0.0)
+        inputs = Inputs(self.task, self.task.question, messages, self._round_of(step), self._feedback(step, state))
+        if step.split is not None:
+            message, base = await self._parts(step, inputs, base)
+        else:
+            if step.begins_round and inputs.round and step.loop is not None:
+                base = max(base, self._path[step.loop.loop.check])
+            message, seconds = await self._execute(step, inputs)
+            base += seconds
+        self._path[node] = base
+        self._said[node] = message
+        return message
+
+    def goes_on(self, loop: str, message: Message) -> bool:
+        """See `compile.Session.goes_on`: leaves when accepted, once there were the fewest rounds."""
+        rounds = self.resolved.rounds[loop]
+        done = self._round.get(loop, 0) + 1
+        if self.capped or self.problem is not None or done >= rounds.high:
+            return False
+        if message.accepted and done >= rounds.low:
+            return False
+        self._round[loop] = done
+        return True
+
+    def ended(self) -> tuple[Message, str]:
+        """The outcome and the stop reason of a run that `problem` ended."""
+        if isinstance(self.problem, BudgetBreach):
+            return Message(status=Status.PROVIDER_ERROR, reason=str(self.problem)), "breach"
+        return Message(status=Status.UNKNOWN, reason=str(self.problem)), "error"
+
+    async def finish(self, allowance: Allowance | None) -> Message:
+        """The run's answer once the graph has ended: where a cap was reached, at no cost or by the allowance."""
+        message = self._said.get(self.final_node)
+        if message is not None and not (self.capped and message.status.failed):
+            return message
+        whole = [said for node, said in self._said.items() if self.resolved.steps[node].split is None]
+        best = best_so_far(whole)
+        if best is not None:
+            return best
+        if allowance is None:
+            reason = message.reason if message is not None else "the graph ended without a message of its final node"
+            return Message(status=Status.BUDGET, reason=reason)
+        return await self._direct(allowance)
+
+    async def _direct(self, allowance: Allowance) -> Message:
+        """The direct call that was held for at the start, in a span of its own."""
+        request = allowance.request
+        meter = Meter(self.account_id, self.run_id, _new_id())
+        started, clock = time.time(), time.perf_counter()
+        dialect = self.services.dialect(self.services.pool.card(request.model).dialect)
+        message = Message(status=Status.CANCELLED, reason="the run was cancelled")
+        try:
+            reply = await self.services.caller.call(request, meter, replaces=allowance.reservation_id)
+            answer = dialect.read_answer(reply.text, Style.DIRECT)
+            if answer:
+                message = Message(answer=answer, text=reply.text)
+            else:
+                message = Message(status=Status.PARSE_ERROR, reason="no answer in the direct call", text=reply.text)
+        except CallFailed as failure:
+            message = Message(status=failure.status, reason=failure.reason)
+        except CapReached as reached:
+            message = Message(status=Status.BUDGET, reason=str(reached))
+        except BudgetBreach as breach:
+            self.problem = breach
+            message = Message(status=Status.PROVIDER_ERROR, reason=str(breach))
+        finally:
+            seconds = time.perf_counter() - clock
+            self._path[self.final_node] = self.latency + seconds
+            self._record(meter, self.final_node, FINISH, 0, "", started, seconds, message, "[]")
+        return message
+
+    def _round_of(self, step: Step) -> int:
+        return 0 if step.loop is None else self._round.get(step.loop.loop.name, 0)
+
+    def _feedback(self, step: Step, state: Mapping[str, Any]) -> Message | None:
+        if not step.begins_round or step.loop is None or not self._round_of(step):
+            return None
+        said: Message = state[channel(step.loop.loop.check)]
+        return said.forwarded(step.loop.forward)
+
+    async def _execute(self, step: Step, inputs: Inputs, part: str = "") -> tuple[Message, float]:
+        """Runs a node once, in a span; returns its message and the seconds it took."""
+        meter = Meter(self.account_id, self.run_id, _new_id())
+        context = NodeContext(self, step.name, meter)
+        started, clock = time.time(), time.perf_counter()
+        message = Message(status=Status.CANCELLED, reason="the run was cancelled")
+        try:
+            if self.capped and step.name != self.final_node:
+                message = Message(status=Status.SKIPPED, reason="the cap was reached")
+            else:
+                message = await step.kind.run(step.node, inputs, context)
+                if not isinstance(message, Message):
+                    raise TypeError(f"it must return a Message, not {type(message).__name__}")
+        except Exception as problem:  # noqa: BLE001 - a raising branch would cancel its siblings in the graph
+            message = self._failure(step, problem)
+        finally:
+            seconds = time.perf_counter() - clock
+            self._record(
+                meter, step.name, step.node.kind, inputs.round, part, started, seconds, message, context.events
+            )
+        return message, seconds
+
+    def _failure(self, step: Step, problem: Exception) -> Message:
+        """What an exception in a node means for the run."""
+        problem = _gravest(problem)
+        if isinstance(problem, CapReached):
+            self.short(problem)
+            return Message(status=Status.BUDGET, reason=str(problem))
+        if isinstance(problem, CallFailed):
+            return Message(status=problem.status, reason=problem.reason)
+        reason = f"{type(problem).__name__}: {problem}"
+        if isinstance(problem, BudgetBreach):
+            self.problem = self.problem or problem
+            return Message(status=Status.PROVIDER_ERROR, reason=str(problem))
+        if self.problem is None:
+            self.problem = NodeFailed(step.name, step.node.kind, reason)
+            self.problem.__cause__ = problem
+        return Message(status=Status.UNKNOWN, reason=reason)
+
+    async def _parts(self, step: Step, inputs: Inputs, base: float) -> tuple[Message, float]:
+        """Runs a node once per part, in waves; returns what the merger reads and the critical path to its end."""
+        split = step.split or ""
+        source = inputs.messages.get(split, Message())
+        if not source.parts:
+            status = source.status if source.status.failed else Status.SKIPPED
+            return Message(status=status, reason=source.reason or f"{split} made no parts"), base
+        inputs = replace(inputs, messages={n: m for n, m in inputs.messages.items() if n != split})
+        limit = part_bytes(self.task.question)
+        said: dict[str, Message] = {}
+        ends: dict[str, float] = {}
+        ordered, stuck = waves(source.parts)
+        for part in stuck:
+            said[part.name] = Message(status=Status.PARSE_ERROR, reason=f"part {part.name} can never run")
+        for wave in ordered:
+            ready = [part for part in wave if not any(said[need].status.failed for need in part.needs)]
+            for part in wave:
+                if part not in ready:
+                    said[part.name] = Message(status=Status.SKIPPED, reason="a part that it needs has no answer")
+            answers = {name: message.answer for name, message in said.items() if not message.status.failed}
+            asked = [replace(inputs, question=fill(part.question, answers, limit)) for part in ready]
+            for part, (message, seconds) in zip(ready, await self._wave(step, asked), strict=True):
+                said[part.name] = message
+                ends[part.name] = max((ends[need] for need in part.needs), default=base) + seconds
+        return gathered(source.parts, said), max(ends.values(), default=base)
+
+    async def _wave(self, step: Step, asked: Sequence[Inputs]) -> list[tuple[Message, float]]:
+        if len(asked) == 1:
+            return [await self._execute(step, asked[0], asked[0].question)]
+        async with asyncio.TaskGroup() as group:
+            running = [group.create_task(self._execute(step, inputs, inputs.question)) for inputs in asked]
+        return [task.result() for task in running]
+
+    def _record(
+        self,
+        meter: Meter,
+        node: str,
+        kind: str,
+        round_: int,
+        part: str,
+        started: float,
+        seconds: float,
+        message: Message,
+        events: str,
+    ) -> None:
+        self.charged += meter.charged
+        self.lost += meter.lost
+        self._recorder.record_span(
+            SpanRow(
+                span_id=meter.span_id,
+                run_id=meter.run_id,
+                node=node,
+                kind=kind,
+                round=round_,
+                part=part,
+                started_at=started,
+                ended_at=started + seconds,
+                status=message.status,
+                charged=meter.charged,
+                lost=meter.lost,
+                answer=message.answer,
+                reason=message.reason,
+                events=events,
+            )
+        )
+
+
+def _gravest(problem: Exception) -> Exception:
+    """Of a group of exceptions, the one that decides: a breach, then a programming error, then a failed call."""
+    if not isinstance(problem, ExceptionGroup):
+        return problem
+    inner = [_gravest(each) for each in problem.exceptions]
+    return min(inner, key=lambda each: (not isinstance(each, BudgetBreach), isinstance(each, (CallFailed, CapReached))))
+
+
+def _new_id() -> str:
+    return uuid.uuid4().hex

@@ -1,0 +1,49 @@
+"""One question through a graph, with all that it needs made for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from ..budgets.books import MemoryStore
+from ..budgets.cap import Cap
+from ..models.pool import Pool
+from ..records.protocols import StudyStore
+from ..records.rows import AccountRow
+from ..records.task import Task
+from .bounds import check_feasible
+from .plan import Plan
+from .run import Metric, Result, Runner
+from .space import Space
+
+if TYPE_CHECKING:
+    from .graph import Graph
+
+__all__ = ["run_single"]
+
+
+async def run_single(
+    graph: Graph,
+    task: Task | str,
+    plan: Plan | None,
+    pool: Pool,
+    cap: Cap | None,
+    store: StudyStore | None,
+    metric: Metric | None,
+) -> Result:
+    """See `Graph.arun`."""
+    task = Task(question=task) if isinstance(task, str) else task
+    space = Space(graph, pool)
+    plan = space.default() if plan is None else space.canonical(plan)
+    if cap is not None:
+        check_feasible(space, task, pool, cap)
+    store = MemoryStore() if store is None else store
+    try:
+        async with Runner(graph, pool, store) as runner:
+            parent = None
+            if cap is not None and cap.total is not None:
+                parent = runner.open_account(AccountRow(f"single-{uuid4().hex}", limit=cap.batch_limit(1, 1)))
+            return await runner.run(task, plan, parent_account=parent, cap=cap, metric=metric)
+    finally:
+        await pool.aclose()
+        store.flush()
