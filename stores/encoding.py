@@ -340,7 +340,7 @@ def reply_values(row: StoredReply, stored_at: float) -> Values:
     charged = row.charged
     return (
         row.request_key,
-        pack(redacted(row.payload)),
+        pack(redacted(row.payload).encode()),
         charged.tokens,
         charged.weighted,
         charged.usd,

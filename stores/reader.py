@@ -23,10 +23,11 @@ from ..records.rows import (
     TaskRow,
     TrialRow,
 )
+from ..records.usage import Amount
 from . import schema
 from .blobs import unpack
 from .database import database_errors, driver, reading_engine, schema_of
-from .encoding import amount, call_row, plan_row, reply_row, run_row, span_row, study_row, task_row, trial_row
+from .encoding import call_row, plan_row, reply_row, run_row, span_row, study_row, task_row, trial_row
 
 __all__ = ["Reader"]
 
@@ -34,6 +35,11 @@ Row = TypeVar("Row")
 
 _REPLY = "SELECT payload, charged_tokens, charged_weighted, charged_usd FROM reply WHERE request_key = ?"
 _ACCOUNT = "SELECT account_id, parent_id, limit_unit, limit_value, measure, label FROM account WHERE account_id = ?"
+_BALANCE = (
+    "SELECT charged_tokens, charged_weighted, charged_usd, lost_tokens, lost_weighted, lost_usd, "
+    "paid_tokens, paid_weighted, paid_usd, reserved_tokens, reserved_weighted, reserved_usd, in_flight "
+    "FROM account WHERE account_id = ?"
+)
 _ROOT_RELEASES = (
     "WITH RECURSIVE above (account_id, parent_id, releases) AS ("
     "SELECT account_id, parent_id, releases FROM account WHERE account_id = ? "
@@ -86,17 +92,11 @@ class Reader:
 
     def balance(self, account_id: str) -> Balance | None:
         """Where an account stands, or None where there is none of that name."""
-
-        def decode(columns: Mapping[str, Any]) -> Balance:
-            return Balance(
-                charged=amount(columns, "charged"),
-                lost=amount(columns, "lost"),
-                paid=amount(columns, "paid"),
-                reserved=amount(columns, "reserved"),
-                in_flight=columns["in_flight"],
-            )
-
-        return self._first(decode, select(schema.account).where(schema.account.c.account_id == account_id))
+        found = self._one(_BALANCE, account_id)
+        if found is None:
+            return None
+        charged, lost, paid, reserved = (Amount(*found[start : start + 3]) for start in (0, 3, 6, 9))
+        return Balance(charged, lost, paid, reserved, found[12])
 
     def root_releases(self, account_id: str) -> int:
         """How many settlements the root above an account has seen."""
