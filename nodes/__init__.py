@@ -7,9 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .base import CallBound, Context, Inputs, Kind, Node
+    from .decomposer import Decomposer
     from .kinds import KINDS, kind_of, kinds_with, node_from_json
     from .knob import ANY_MODEL, Adaptive, Choice, Knob, adaptive, choose
+    from .merger import Merger
+    from .search import Search
     from .solver import Solver
+    from .symbolic.node import SymbolicSolver
+    from .verifier import Verifier
 
 __all__ = [
     "ANY_MODEL",
@@ -18,11 +23,16 @@ __all__ = [
     "CallBound",
     "Choice",
     "Context",
+    "Decomposer",
     "Inputs",
     "Kind",
     "Knob",
+    "Merger",
     "Node",
+    "Search",
     "Solver",
+    "SymbolicSolver",
+    "Verifier",
     "adaptive",
     "choose",
     "kind_of",
@@ -34,7 +44,12 @@ _HOMES = {
     "base": ("CallBound", "Context", "Inputs", "Kind", "Node"),
     "kinds": ("KINDS", "kind_of", "kinds_with", "node_from_json"),
     "knob": ("ANY_MODEL", "Adaptive", "Choice", "Knob", "adaptive", "choose"),
+    "decomposer": ("Decomposer",),
+    "merger": ("Merger",),
+    "search": ("Search",),
     "solver": ("Solver",),
+    "symbolic.node": ("SymbolicSolver",),
+    "verifier": ("Verifier",),
 }
 """Names by module; imported when first asked for, so that the solver's process does not load every node kind."""
 

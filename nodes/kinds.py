@@ -9,13 +9,23 @@ from typing import Any
 from pydantic import ValidationError
 
 from ..errors import GraphError, UnknownName
-from . import solver
+from . import decomposer, merger, search, solver, verifier
 from .base import Kind, Node
+from .symbolic import node as symbolic_solver
 
 __all__ = ["KINDS", "kind_of", "kinds_with", "node_from_json"]
 
-KINDS: Mapping[str, Kind[Any]] = MappingProxyType({kind.config.kind: kind for kind in (solver.KIND,)})
-"""One line for each kind. Further kinds are given to `Graph` by whoever uses them; this table never changes."""
+_ALL: tuple[Kind[Any], ...] = (
+    decomposer.KIND,
+    merger.KIND,
+    search.KIND,
+    solver.KIND,
+    symbolic_solver.KIND,
+    verifier.KIND,
+)
+
+KINDS: Mapping[str, Kind[Any]] = MappingProxyType({kind.config.kind: kind for kind in _ALL})
+"""By name. Further kinds are given to `Graph` by whoever uses them; this table never changes."""
 
 
 def kinds_with(*kinds: Kind[Any]) -> Mapping[str, Kind[Any]]:

@@ -1,0 +1,128 @@
+"""The merger: makes the answer of the whole from the answers of its parts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Annotated, ClassVar
+
+from annotated_types import Interval
+from pydantic import PositiveInt
+
+from ..models.request import Request
+from ..records.message import CANDIDATES, Candidate, Message, Part
+from ..records.status import Status
+from ..records.text import longest_bytes
+from .asks import ask_of, bound_of
+from .base import CallBound, Context, Inputs, Kind, Node
+from .knob import ANY_MODEL, Knob
+from .parts import fill, placeholders
+from .prompts.base import Ask, Dialect, Prompt, Style
+from .readings import read
+
+__all__ = ["KIND", "Merger"]
+
+
+class Merger(Node):
+    """Asks for the answer of the whole, given those of the parts.
+
+    It reads two messages: one with `parts` and `combine`, and one whose candidates are the parts' answers, each with
+    the part's name as its source; a part that failed has none, or an empty answer. Where `combine` is just one part,
+    its answer is passed on without a call. Where a part that `combine` needs has no answer, the whole has none.
+    """
+
+    kind: ClassVar[str] = "merger"
+
+    model: Knob[str] = ANY_MODEL
+    max_output_tokens: Knob[PositiveInt] = 512
+    temperature: Knob[Annotated[float, Interval(ge=0.0, le=2.0)]] = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Solved:
+    """The parts with what was found for them."""
+
+    parts: tuple[Part, ...]
+    combine: str
+    answers: Mapping[str, Candidate]
+    status: Status
+    reason: str
+    others: Mapping[str, Message]
+    """Messages that have nothing to do with the parts."""
+
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """The parts that `combine` names; all of them where it names none."""
+        names = [part.name for part in self.parts]
+        return tuple(name for name in placeholders(self.combine) if name in names) or tuple(names)
+
+
+async def _run(node: Merger, inputs: Inputs, context: Context) -> Message:
+    solved = _solved(inputs)
+    if solved is None:
+        return Message(status=Status.SKIPPED, reason="no parts came in, so there is nothing to merge")
+    missing = [name for name in solved.needed if name not in solved.answers]
+    if missing:
+        status = solved.status if solved.status.failed else Status.UNKNOWN
+        return Message(status=status, reason=f"part {missing[0]} has no answer: {solved.reason or 'none was found'}")
+    if solved.combine.strip().rstrip(" =?.") == f"{{{solved.needed[0]}}}":
+        only = replace(solved.answers[solved.needed[0]], source=context.node)
+        return Message(answer=only.answer, text=only.text, candidates=(only,))
+    return await _merge(node, inputs, context, solved)
+
+
+async def _merge(node: Merger, inputs: Inputs, context: Context, solved: _Solved) -> Message:
+    answers = {name: candidate.answer for name, candidate in solved.answers.items()}
+    size = longest_bytes(solved.combine) + sum(longest_bytes(answer) for answer in answers.values())
+    if longest_bytes(fill(solved.combine, answers)) > size:
+        return Message(status=Status.PARSE_ERROR, reason="`combine` repeats long answers, so it has no bound")
+    dialect, card = context.dialect(node.model), context.card(node.model)
+    ask = ask_of(replace(inputs, messages=solved.others))
+    given = [(part, answers[part.name]) for part in solved.parts if part.name in answers]
+    prompt = dialect.merge(ask, given, solved.combine)
+    request = Request(
+        model=node.model,
+        messages=prompt.messages,
+        max_output_tokens=node.max_output_tokens,
+        temperature=node.temperature,
+        sample=inputs.round,
+        stop=prompt.stop,
+        response_schema=prompt.response_schema if card.json_schema else "",
+    )
+    reading = await read(request, context, partial(dialect.read_answer, style=Style.THINK))
+    if reading.value is None:
+        return Message(status=reading.status, reason=reading.reason, text=reading.text)
+    candidate = Candidate(reading.value, text=reading.text, source=context.node)
+    return Message(answer=reading.value, text=reading.text, candidates=(candidate,))
+
+
+def _solved(inputs: Inputs) -> _Solved | None:
+    split = next((name for name, message in inputs.messages.items() if message.parts and message.combine), None)
+    if split is None:
+        return None
+    parts, combine = inputs.messages[split].parts, inputs.messages[split].combine
+    names = {part.name for part in parts}
+    others = {name: message for name, message in inputs.messages.items() if name != split}
+    for name, message in others.items():
+        answers = {c.source: c for c in message.candidates if c.source in names}
+        if answers:
+            found = {part: candidate for part, candidate in answers.items() if candidate.answer.strip()}
+            rest = {other: kept for other, kept in others.items() if other != name}
+            return _Solved(parts, combine, found, message.status, message.reason, rest)
+    failed = next((message for message in others.values() if message.status.failed), Message())
+    return _Solved(parts, combine, {}, failed.status, failed.reason, others)
+
+
+def _worst_case(node: Merger, ask: Ask, incoming: int, dialect: Callable[[str], Dialect]) -> tuple[CallBound, ...]:
+    speaker = dialect(node.model)
+    frames = [(Part(f"p{number}", ""), "") for number in range(1, CANDIDATES + 1)]
+
+    def render(filled: Ask) -> Prompt:
+        return speaker.merge(filled, frames, "x")
+
+    # What comes in is read as parts and answers, as notes or as passages, but only once.
+    return (bound_of(node.model, render, ask, 1, node.max_output_tokens, extra_bytes=incoming),)
+
+
+KIND = Kind(config=Merger, run=_run, worst_case=_worst_case)

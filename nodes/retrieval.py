@@ -1,0 +1,225 @@
+"""Finding passages: BM25 over SQLite's full-text index, or any function of the user's."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+import re
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Protocol
+
+from ..errors import UsageError
+from ..records.text import clip, longest_bytes
+
+__all__ = ["FunctionRetriever", "Imported", "PassageIndex", "Retriever", "open_retriever", "passages_of"]
+
+_QUERY_WORDS = 64
+"""The most words of a query; a model that writes more is not searching."""
+_WORD = re.compile(r"\w+")
+_TEXT_FILES = frozenset({".txt", ".md", ".rst", ".text"})
+
+
+class Retriever(Protocol):
+    """Something that finds passages."""
+
+    async def find(self, query: str, top_k: int) -> Sequence[str]:
+        """At most `top_k` passages, the best first; none where nothing fits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """A function by the place from which it can be imported, so that it has a name in JSON and in a hash."""
+
+    name: str
+    """`module:qualified.name`."""
+
+    @classmethod
+    def of(cls, function: Callable[..., Any]) -> Imported:
+        """The name of a function.
+
+        Raises:
+            ValueError: it cannot be imported by a name: a lambda, a method, or a function within a function.
+        """
+        module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", "")
+        named = cls(f"{module}:{name}")
+        if not module or not name or "<" in name or named._found() is not function:
+            raise ValueError(
+                f"{name or function!r} cannot be found again by a name; "
+                "pass a function that is defined with `def` at the top of a module"
+            )
+        return named
+
+    def function(self) -> Callable[..., Any]:
+        """Imports the function.
+
+        Raises:
+            UsageError: there is none.
+        """
+        function: Callable[..., Any] | None = self._found()
+        if not callable(function):
+            raise UsageError(f"retriever {self.name!r}: there is no such function; expected 'module:function'")
+        return function
+
+    def _found(self) -> Any:
+        module, _, path = self.name.partition(":")
+        try:
+            value: Any = import_module(module)
+        except ImportError as error:
+            raise UsageError(f"retriever {self.name!r}: cannot import {module!r}: {error}") from error
+        for step in path.split("."):
+            value = getattr(value, step, None)
+        return value
+
+
+class FunctionRetriever:
+    """Finds passages with a function `(query, top_k) -> list of str`, which may be async.
+
+    A function that is not async runs in a thread of its own, so that it does not hold up other calls.
+    """
+
+    def __init__(self, source: Imported) -> None:
+        self._name = source.name
+        self._function = source.function()
+
+    async def find(self, query: str, top_k: int) -> Sequence[str]:
+        """See `Retriever.find`.
+
+        Raises:
+            UsageError: the function returned something else.
+        """
+        if inspect.iscoroutinefunction(self._function):
+            found = await self._function(query, top_k)
+        else:
+            found = await asyncio.to_thread(self._function, query, top_k)
+        if isinstance(found, str) or not isinstance(found, Sequence) or not all(isinstance(p, str) for p in found):
+            raise UsageError(f"retriever {self._name!r} must return a list of str, not {type(found).__name__}")
+        return found[:top_k]
+
+
+class PassageIndex:
+    """Passages in an SQLite full-text index in memory, ranked by BM25 (Robertson et al. 1994) over word stems.
+
+    May be used from any thread.
+
+    Args:
+        passages: equal ones are kept once.
+    """
+
+    def __init__(self, passages: Iterator[str] | Sequence[str]) -> None:
+        self._lock = threading.Lock()
+        self._database = sqlite3.connect(":memory:", check_same_thread=False)
+        self._database.execute("CREATE VIRTUAL TABLE passage USING fts5(text, tokenize = 'porter unicode61')")
+        rows = ((passage,) for passage in dict.fromkeys(passages))
+        with self._database:
+            self._database.executemany("INSERT INTO passage (text) VALUES (?)", rows)
+
+    async def find(self, query: str, top_k: int) -> Sequence[str]:
+        """The passages that share most with the words of the query; any text is a query."""
+        words = list(dict.fromkeys(_WORD.findall(query)))[:_QUERY_WORDS]
+        if not words:
+            return []
+        # Each word is quoted, so no text of a model is ever read as an operator of the query language.
+        match = " OR ".join(f'"{word}"' for word in words)
+        with self._lock:
+            rows = self._database.execute(
+                "SELECT text FROM passage WHERE passage MATCH ? ORDER BY bm25(passage), rowid LIMIT ?", (match, top_k)
+            ).fetchall()
+        return [row[0] for row in rows]
+
+    def close(self) -> None:
+        """Lets go of the memory."""
+        with self._lock:
+            self._database.close()
+
+    def __len__(self) -> int:
+        with self._lock:
+            count: int = self._database.execute("SELECT count(*) FROM passage").fetchone()[0]
+        return count
+
+
+@contextmanager
+def open_retriever(source: str | Imported, passage_bytes: int) -> Iterator[Retriever]:
+    """What `source` names, ready to be asked.
+
+    Raises:
+        UsageError: it cannot be read; the message names the file and the line.
+    """
+    if isinstance(source, Imported):
+        yield FunctionRetriever(source)
+        return
+    index = PassageIndex(passages_of(Path(source), passage_bytes))
+    try:
+        if not len(index):
+            raise UsageError(f"{source}: there is no passage in it")
+        yield index
+    finally:
+        index.close()
+
+
+def passages_of(path: Path, passage_bytes: int) -> Iterator[str]:
+    """The passages of a folder of text files, or of one text or JSONL file.
+
+    A text file is split at empty lines, or into its lines where it has none. A line of a JSONL file is a text or an
+    object with the field `text`. A passage longer than `passage_bytes` is split between words.
+
+    Raises:
+        UsageError: it cannot be read; the message names the file, the line and the field.
+    """
+    if path.is_dir():
+        files = sorted(file for file in path.rglob("*") if file.suffix in _TEXT_FILES | {".jsonl"} and file.is_file())
+        if not files:
+            raise UsageError(f"{path}: no file ending in .txt, .md, .rst, .text or .jsonl")
+    else:
+        files = [path]
+    for file in files:
+        try:
+            content = file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"{file}: cannot be read as UTF-8 text: {error}") from error
+        for passage in _lines_of_json(file, content) if file.suffix == ".jsonl" else _paragraphs(content):
+            yield from _pieces(" ".join(passage.split()), passage_bytes)
+
+
+def _paragraphs(content: str) -> list[str]:
+    blocks = re.split(r"\n[ \t]*\n", content.replace("\r\n", "\n").strip())
+    return blocks if len(blocks) > 1 else content.splitlines()
+
+
+def _lines_of_json(file: Path, content: str) -> Iterator[str]:
+    for number, line in enumerate(content.split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            entry = json.loads(line)
+        except ValueError as error:
+            raise UsageError(f"{file}:{number}: not valid JSON: {error}") from None
+        text = entry.get("text") if isinstance(entry, dict) else entry
+        if not isinstance(text, str):
+            raise UsageError(f"{file}:{number}, field 'text': a text is needed here, not {type(text).__name__}")
+        yield text
+
+
+def _pieces(passage: str, limit: int) -> Iterator[str]:
+    """The passage in pieces of at most `limit` bytes, cut between words where there are any."""
+    piece = ""
+    for word in passage.split(" "):
+        joined = f"{piece} {word}" if piece else word
+        if longest_bytes(joined) <= limit:
+            piece = joined
+            continue
+        if piece:
+            yield piece
+        piece = word
+        while longest_bytes(piece) > limit:
+            head = clip(piece, limit) or piece[0]
+            yield head
+            piece = piece[len(head) :]
+    if piece:
+        yield piece

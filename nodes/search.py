@@ -1,0 +1,156 @@
+"""The search: looks up passages round by round, each query written from what was read before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+from annotated_types import Interval
+from pydantic import NonNegativeInt, PlainSerializer, PlainValidator, PositiveInt
+
+from ..models.request import Request
+from ..records.message import Candidate, Message
+from ..records.status import Status
+from ..records.text import clip
+from .asks import ask_of, bound_of
+from .base import CallBound, Context, Inputs, Kind, Node
+from .knob import ANY_MODEL, Adaptive, Knob, most
+from .prompts.base import Ask, Dialect, Prompt, Round, SearchStep
+from .readings import Reading, read
+from .retrieval import Imported, Retriever, open_retriever
+from .votes import normal_form
+
+__all__ = ["KIND", "QUERY_BYTES", "Search"]
+
+QUERY_BYTES = 256
+"""The most bytes of a query that are searched for and shown again."""
+_NO_ANSWER = frozenset({"unknown", "not found", "no answer", ""})
+"""What searchers say instead of an answer, in normal form."""
+
+
+def _source(value: Any) -> str | Imported:
+    if isinstance(value, Imported):
+        return value
+    if isinstance(value, dict) and set(value) == {"import"} and isinstance(value["import"], str):
+        return Imported(value["import"])
+    if isinstance(value, str | Path) and str(value):
+        return str(value)
+    if callable(value):
+        return Imported.of(value)
+    raise ValueError("give the path of a folder or file, or a function (query, top_k) -> list of str")
+
+
+def _source_json(value: str | Imported) -> Any:
+    return {"import": value.name} if isinstance(value, Imported) else value
+
+
+class Search(Node):
+    """Answers from passages that it looks up, or hands on what it found.
+
+    In each round the model reads what was found so far and writes the next query, or the answer. After the last round
+    it must answer. The passages read are the message's evidence, also where there is no answer; the status then says
+    why.
+    """
+
+    kind: ClassVar[str] = "search"
+
+    retriever: Annotated[
+        str | Path | Callable[[str, int], Any] | Imported,
+        PlainValidator(_source),
+        PlainSerializer(_source_json, return_type=Any),
+    ]
+    """A folder of text files, a text file or a JSONL file, searched by BM25; or a function `(query, top_k) -> list of
+    str`, async or not, defined at the top of a module. In JSON a function is `{"import": "module:name"}`."""
+    model: Knob[str] = ANY_MODEL
+    rounds: Knob[NonNegativeInt | Adaptive] = 3
+    """The most queries. With `adaptive(low, high)` it also stops looking up when a round after the first `low` brings
+    nothing new."""
+    top_k: Knob[PositiveInt] = 3
+    """Passages for each query."""
+    max_output_tokens: Knob[PositiveInt] = 256
+    """Of each round."""
+    temperature: Knob[Annotated[float, Interval(ge=0.0, le=2.0)]] = 0.0
+    passage_bytes: PositiveInt = 1024
+    """The most bytes of one passage; longer ones are split in the index, and cut when they come from a function."""
+
+
+async def _run(node: Search, inputs: Inputs, context: Context) -> Message:
+    retriever: Retriever = context.resource
+    rounds: list[Round] = []
+    while True:
+        last = len(rounds) >= most(node.rounds) or _exhausted(node.rounds, rounds)
+        reading = await _step(node, inputs, context, rounds, last=last)
+        step = reading.value
+        if step is None or step.answer or last:
+            break
+        query = clip(step.query, QUERY_BYTES)
+        found = [clip(passage, node.passage_bytes) for passage in await retriever.find(query, node.top_k)]
+        rounds.append(Round(query, tuple(found)))
+        context.record("query", query=query, passages=len(found), new=_new(rounds))
+    evidence = tuple(dict.fromkeys(passage for done in rounds for passage in done.passages))
+    if step is not None and normal_form(step.answer) not in _NO_ANSWER:
+        candidate = Candidate(step.answer, text=reading.text, source=context.node)
+        return Message(answer=step.answer, text=reading.text, candidates=(candidate,), evidence=evidence)
+    if step is None:
+        status, reason = reading.status, reading.reason
+    elif step.answer:
+        status, reason = Status.UNKNOWN, f"after {len(rounds)} rounds the model says {step.answer!r}"
+    else:
+        status, reason = Status.PARSE_ERROR, f"after its last round the model still asks for {step.query[:80]!r}"
+    return Message(status=status, reason=reason, text=reading.text, evidence=evidence)
+
+
+async def _step(
+    node: Search, inputs: Inputs, context: Context, rounds: list[Round], *, last: bool
+) -> Reading[SearchStep]:
+    dialect, card = context.dialect(node.model), context.card(node.model)
+    prompt = dialect.search(ask_of(inputs), rounds, last=last)
+    request = Request(
+        model=node.model,
+        messages=prompt.messages,
+        max_output_tokens=node.max_output_tokens,
+        temperature=node.temperature,
+        sample=inputs.round,
+        stop=prompt.stop,
+        response_schema=prompt.response_schema if card.json_schema else "",
+    )
+    return await read(request, context, dialect.read_search)
+
+
+def _exhausted(limit: int | Adaptive, rounds: list[Round]) -> bool:
+    return isinstance(limit, Adaptive) and len(rounds) > limit.low and _new(rounds) == 0
+
+
+def _new(rounds: list[Round]) -> int:
+    """How many passages the last round brought that no round before it had."""
+    before = {passage for done in rounds[:-1] for passage in done.passages}
+    return len(set(rounds[-1].passages) - before)
+
+
+def _worst_case(node: Search, ask: Ask, incoming: int, dialect: Callable[[str], Dialect]) -> tuple[CallBound, ...]:
+    speaker = dialect(node.model)
+    frame = Round("x", ("x",) * node.top_k)
+    grown = QUERY_BYTES + node.top_k * node.passage_bytes
+
+    def bound(finished: int, *, last: bool) -> CallBound:
+        def render(filled: Ask) -> Prompt:
+            return speaker.search(filled, [frame] * finished, last=last)
+
+        extra = finished * grown
+        return bound_of(node.model, render, ask, incoming, node.max_output_tokens, extra_bytes=extra)
+
+    final = most(node.rounds)
+    bounds = [bound(finished, last=False) for finished in range(final)]
+    if isinstance(node.rounds, Adaptive):  # Any call may turn out to be the last.
+        bounds = [max(one, bound(n, last=True), key=lambda call: call.prompt_bytes) for n, one in enumerate(bounds)]
+    return (*bounds, bound(final, last=True))
+
+
+def _open(node: Search) -> AbstractContextManager[Retriever]:
+    source: Any = node.retriever
+    return open_retriever(source, node.passage_bytes)
+
+
+KIND = Kind(config=Search, run=_run, worst_case=_worst_case, open=_open)

@@ -1,0 +1,141 @@
+"""The symbolic solver as a node: a model writes the constraint problem, a solver finds the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from functools import partial
+from typing import Annotated, ClassVar
+
+from annotated_types import Interval
+from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
+
+from ...errors import ProblemError
+from ...models.request import Request
+from ...records.message import Candidate, Message
+from ...records.status import Status
+from ...records.text import clip
+from ..asks import ask_of, bound_of
+from ..base import CallBound, Context, Inputs, Kind, Node
+from ..knob import ANY_MODEL, Knob
+from ..prompts.base import Ask, Dialect, Prompt
+from ..readings import Reading, most_informed, read
+from .schema import parse_problem
+from .solve import SolveStatus, SymbolicWorker
+
+__all__ = ["KIND", "SymbolicSolver"]
+
+_PROBLEM_BYTES = 512
+"""The most bytes of the solver's message in a prompt."""
+_ATTEMPT_BYTES = 2048
+"""The most bytes of the last attempt in a prompt."""
+_ATTEMPT = "your last attempt: "
+_NO_PROBLEM = "no problem could be read from the reply"
+
+
+class SymbolicSolver(Node):
+    """Answers by constraint solving: the model only says what the problem is.
+
+    What the model writes is read as closed data, solved in another process, and the solution is checked again, so an
+    answer always satisfies the problem as written, and its candidate is marked as checked. Without an answer the
+    status says whether nothing could be read (parse_error), the constraints contradict each other (unsat), or the
+    solver gave up (unknown, timeout).
+    """
+
+    kind: ClassVar[str] = "symbolic_solver"
+
+    model: Knob[str] = ANY_MODEL
+    max_output_tokens: Knob[PositiveInt] = 1024
+    """Of each attempt at writing the problem."""
+    repair_rounds: Knob[NonNegativeInt] = 1
+    """How often the model may mend a problem that could not be read or has no solution, given the solver's message."""
+    temperature: Knob[Annotated[float, Interval(ge=0.0, le=2.0)]] = 0.0
+    seconds: PositiveFloat = 10.0
+    """The solver's time for one problem."""
+
+
+async def _run(node: SymbolicSolver, inputs: Inputs, context: Context) -> Message:
+    ask = ask_of(inputs)
+    failures: list[tuple[Status, str]] = []
+    trouble, attempt = "", ""
+    for number in range(node.repair_rounds + 1):
+        reading = await _formalise(node, inputs, context, _with_attempt(ask, attempt), trouble, number)
+        if reading.value is None:
+            failures.append((reading.status, reading.reason))
+            trouble, attempt, mendable = _NO_PROBLEM, reading.text, reading.status is Status.PARSE_ERROR
+        else:
+            result = await _solve(reading.value, node.seconds, context)
+            if result.status is Status.OK:
+                candidate = Candidate(result.answer, 1.0, checked=True, text=reading.text, source=context.node)
+                context.record("solved", attempts=number + 1)
+                return replace(result, text=reading.text, candidates=(candidate,))
+            failures.append((result.status, result.reason))
+            trouble, attempt = result.reason, reading.value
+            mendable = result.status in (Status.PARSE_ERROR, Status.UNSAT)
+        context.record("attempt", number=number, status=failures[-1][0].value, reason=failures[-1][1])
+        if not mendable:
+            break
+    status, reason = most_informed(failures)
+    return Message(status=status, reason=reason, text=reading.text)
+
+
+async def _solve(problem_json: str, seconds: float, context: Context) -> Message:
+    """The answer, or the status and one line that says what to mend."""
+    try:
+        problem = parse_problem(problem_json)
+    except ProblemError as error:
+        return Message(status=Status.PARSE_ERROR, reason=str(error))
+    worker: SymbolicWorker = context.resource
+    outcome = await worker.solve(problem, seconds)
+    if outcome.status is SolveStatus.SAT:
+        return Message(answer=outcome.answer)
+    return Message(status=outcome.status.as_status, reason=outcome.reason)
+
+
+async def _formalise(
+    node: SymbolicSolver, inputs: Inputs, context: Context, ask: Ask, trouble: str, number: int
+) -> Reading[str]:
+    dialect, card = context.dialect(node.model), context.card(node.model)
+    prompt = dialect.formalise(ask, clip(" ".join(trouble.split()), _PROBLEM_BYTES))
+    request = Request(
+        model=node.model,
+        messages=prompt.messages,
+        max_output_tokens=node.max_output_tokens,
+        temperature=node.temperature,
+        sample=inputs.round * (node.repair_rounds + 1) + number,
+        stop=prompt.stop,
+        response_schema=prompt.response_schema if card.json_schema else "",
+    )
+    return await read(request, context, partial(dialect.read_formalisation, ask=ask))
+
+
+def _with_attempt(ask: Ask, attempt: str) -> Ask:
+    """The message names places in the JSON, which mean nothing to a model that cannot see it."""
+    if not attempt:
+        return ask
+    return replace(ask, notes=(*ask.notes, _ATTEMPT + clip(" ".join(attempt.split()), _ATTEMPT_BYTES)))
+
+
+def _worst_case(
+    node: SymbolicSolver, ask: Ask, incoming: int, dialect: Callable[[str], Dialect]
+) -> tuple[CallBound, ...]:
+    speaker = dialect(node.model)
+
+    def first(filled: Ask) -> Prompt:
+        return speaker.formalise(filled, "")
+
+    def mended(filled: Ask) -> Prompt:
+        return speaker.formalise(_with_attempt(filled, "x" * _ATTEMPT_BYTES), "x" * _PROBLEM_BYTES)
+
+    bounds = [bound_of(node.model, first, ask, incoming, node.max_output_tokens)]
+    if node.repair_rounds:
+        bounds.append(bound_of(node.model, mended, ask, incoming, node.max_output_tokens, times=node.repair_rounds))
+    return tuple(bounds)
+
+
+def _open(node: SymbolicSolver) -> AbstractContextManager[SymbolicWorker]:
+    return SymbolicWorker()
+
+
+KIND = Kind(config=SymbolicSolver, run=_run, worst_case=_worst_case, open=_open)

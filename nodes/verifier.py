@@ -1,0 +1,228 @@
+"""The verifier: chooses among candidates, and says whether the chosen one may pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Annotated, Any, ClassVar, Literal
+
+from annotated_types import Interval
+from pydantic import PositiveInt
+
+from ..models.request import Request
+from ..records.message import CANDIDATES, Candidate, Message
+from ..records.text import longest_bytes
+from .asks import ask_of, bound_of
+from .base import CallBound, Context, Inputs, Kind, Node
+from .knob import ANY_MODEL, Knob
+from .prompts.base import Ask, Dialect, Prompt, Step, Style
+from .readings import most_informed, read_all
+from .votes import normal_form, pooled
+
+__all__ = ["KIND", "Verifier"]
+
+_UNREAD = 0.5
+"""The score of a candidate of which nothing could be found out."""
+_NOT_READ = "the check of it gave no verdict"
+_STEP_BYTES = 64
+"""A longer step is left out; it bounds what solving all steps anew can cost."""
+
+
+class Verifier(Node):
+    """Scores the candidates that come in, passes the best one on, and accepts it or not.
+
+    - `vote`: no call. Every node before it has one vote, spread over its candidates by their confidence.
+    - `score`: the model is asked of each distinct candidate how likely it is to be right.
+    - `steps`: each step of a candidate's reasoning is solved anew by direct answers; the score is the share of steps
+      that come out the same. A candidate without steps has its own vote for a score.
+
+    A candidate that something other than a model's word supports, such as a constraint check, has the score 1 and is
+    not asked about. In the message, a candidate's confidence is its score; `accepted` says whether the best score
+    reaches `threshold`, and `reason` what speaks against it. In a later round of a loop, the choice of the round
+    before stays where nothing better came.
+    """
+
+    kind: ClassVar[str] = "verifier"
+
+    method: Knob[Literal["vote", "score", "steps"]] = "vote"
+    model: Knob[str] = ANY_MODEL
+    """Not used by `vote`."""
+    threshold: Knob[Annotated[float, Interval(ge=0.0, le=1.0)] | None] = None
+    """The score from which the choice is accepted. None: 0.5, and 1 for `steps`, where one wrong step spoils all."""
+    max_candidates: Knob[Annotated[int, Interval(ge=1, le=CANDIDATES)]] = 4
+    """How many distinct candidates are looked at, those with most votes first."""
+    max_steps: Knob[PositiveInt] = 16
+    """How many steps of a candidate are solved anew, from the first."""
+    max_output_tokens: Knob[PositiveInt] = 256
+    """Of each call."""
+    temperature: Knob[Annotated[float, Interval(ge=0.0, le=2.0)]] = 0.0
+
+    def open_knobs(self, models: tuple[str, ...]) -> dict[str, tuple[Any, ...]]:
+        """See `Node.open_knobs`; a vote has no knobs of calls."""
+        found = super().open_knobs(models)
+        if self.method != "vote":
+            return found
+        return {name: values for name, values in found.items() if name in ("threshold", "max_candidates")}
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    candidate: Candidate
+    score: float
+    objection: str = ""
+
+
+async def _run(node: Verifier, inputs: Inputs, context: Context) -> Message:
+    panels = [_panel(name, message) for name, message in inputs.messages.items()]
+    candidates = pooled(panels)[: node.max_candidates]
+    if not candidates:
+        status, reason = most_informed((message.status, message.reason) for message in inputs.messages.values())
+        return Message(status=status, reason=reason, accepted=False)
+    if node.method == "score":
+        judged = await _judge(node, inputs, context, candidates)
+    elif node.method == "steps":
+        judged = await _solve_again(node, inputs, context, candidates)
+    else:
+        judged = [_voted(candidate) for candidate in candidates]
+    ranked = sorted(judged, key=lambda one: (one.candidate.checked, one.score), reverse=True)
+    message = _message(node, ranked)
+    context.record("verified", method=node.method, scores=[round(one.score, 4) for one in ranked])
+    return _better(message, inputs.previous)
+
+
+def _message(node: Verifier, ranked: Sequence[_Judged]) -> Message:
+    best = ranked[0]
+    threshold = node.threshold if node.threshold is not None else 1.0 if node.method == "steps" else 0.5
+    accepted = best.candidate.checked or (best.score >= threshold and best.objection != _NOT_READ)
+    return Message(
+        answer=best.candidate.answer,
+        text=best.candidate.text,
+        candidates=tuple(replace(one.candidate, confidence=one.score) for one in ranked),
+        accepted=accepted,
+        reason="" if accepted else best.objection or f"scored {best.score:.2f}, {threshold:.2f} is needed",
+    )
+
+
+def _better(message: Message, previous: Message | None) -> Message:
+    """The message, led by the choice of the round before where that has the higher score."""
+    if previous is None or not previous.candidates or message.accepted:
+        return message
+    earlier, best = previous.candidates[0], message.candidates[0]
+    if (earlier.confidence or 0.0) <= (best.confidence or 0.0) or earlier.answer != previous.answer:
+        return message
+    others = [c for c in message.candidates if normal_form(c.answer) != normal_form(earlier.answer)]
+    return Message(
+        answer=earlier.answer,
+        text=earlier.text,
+        candidates=(earlier, *others)[:CANDIDATES],
+        accepted=previous.accepted,
+        reason=previous.reason,
+    )
+
+
+def _panel(name: str, message: Message) -> tuple[Candidate, ...]:
+    """A node's candidates; an answer alone is one."""
+    if message.candidates or not message.answer.strip():
+        return message.candidates
+    return (Candidate(message.answer, text=message.text, source=name),)
+
+
+def _voted(candidate: Candidate) -> _Judged:
+    score = candidate.confidence or 0.0
+    return _Judged(candidate, score, f"{candidate.answer!r} has {score:.0%} of the votes")
+
+
+async def _judge(node: Verifier, inputs: Inputs, context: Context, candidates: Sequence[Candidate]) -> list[_Judged]:
+    dialect = context.dialect(node.model)
+    ask = replace(ask_of(inputs), notes=())
+    open_ones = [candidate for candidate in candidates if not candidate.checked]
+    requests = [
+        _request(node, inputs, context, dialect.verify(ask, candidate.answer, candidate.text))
+        for candidate in open_ones
+    ]
+    readings = await read_all(requests, context, dialect.read_verdict) if requests else []
+    scores = {id(candidate): reading.value for candidate, reading in zip(open_ones, readings, strict=True)}
+    judged = []
+    for candidate in candidates:
+        score = scores.get(id(candidate))
+        if candidate.checked:
+            judged.append(_Judged(candidate, 1.0))
+        elif score is None:
+            judged.append(_Judged(candidate, _UNREAD, _NOT_READ))
+        else:
+            judged.append(
+                _Judged(candidate, score, f"{candidate.answer!r} is judged right with probability {score:.2f}")
+            )
+    return judged
+
+
+async def _solve_again(
+    node: Verifier, inputs: Inputs, context: Context, candidates: Sequence[Candidate]
+) -> list[_Judged]:
+    dialect = context.dialect(node.model)
+    steps = {
+        id(candidate): [
+            step
+            for step in dialect.steps(candidate.text)[: node.max_steps]
+            if longest_bytes(step.question) <= _STEP_BYTES
+        ]
+        for candidate in candidates
+        if not candidate.checked
+    }
+    questions = list(dict.fromkeys(step.question for found in steps.values() for step in found))
+    requests = [
+        _request(node, inputs, context, dialect.solve(Ask(question, inputs.task.instructions), Style.DIRECT))
+        for question in questions
+    ]
+    reader = partial(dialect.read_answer, style=Style.DIRECT)
+    readings = await read_all(requests, context, reader) if requests else []
+    solved = {question: reading.value for question, reading in zip(questions, readings, strict=True)}
+    return [_compared(candidate, steps.get(id(candidate), []), solved) for candidate in candidates]
+
+
+def _compared(candidate: Candidate, steps: Sequence[Step], solved: dict[str, str | None]) -> _Judged:
+    if candidate.checked:
+        return _Judged(candidate, 1.0)
+    told = [step for step in steps if solved[step.question] is not None]
+    if not told:
+        return _Judged(candidate, candidate.confidence or 0.0, "" if not steps else _NOT_READ)
+    wrong = [step for step in told if normal_form(solved[step.question] or "") != normal_form(step.claimed)]
+    objection = ""
+    if wrong:
+        objection = f"{wrong[0].question!r} gives {solved[wrong[0].question]!r}, not {wrong[0].claimed!r}"
+    return _Judged(candidate, 1 - len(wrong) / len(told), objection)
+
+
+def _request(node: Verifier, inputs: Inputs, context: Context, prompt: Prompt) -> Request:
+    return Request(
+        model=node.model,
+        messages=prompt.messages,
+        max_output_tokens=node.max_output_tokens,
+        temperature=node.temperature,
+        sample=inputs.round,
+        stop=prompt.stop,
+        response_schema=prompt.response_schema if context.card(node.model).json_schema else "",
+    )
+
+
+def _worst_case(node: Verifier, ask: Ask, incoming: int, dialect: Callable[[str], Dialect]) -> tuple[CallBound, ...]:
+    if node.method == "vote":
+        return ()
+    speaker = dialect(node.model)
+    if node.method == "steps":
+        render = partial(speaker.solve, style=Style.DIRECT)
+        step = Ask("x" * _STEP_BYTES, ask.instructions)
+        times = node.max_candidates * node.max_steps
+        return (bound_of(node.model, render, step, 0, node.max_output_tokens, times=times),)
+
+    def render_verdict(filled: Ask) -> Prompt:
+        return speaker.verify(filled, "x", "x")
+
+    bound = bound_of(
+        node.model, render_verdict, ask, 1, node.max_output_tokens, extra_bytes=incoming, times=node.max_candidates
+    )
+    return (bound,)
+
+
+KIND = Kind(config=Verifier, run=_run, worst_case=_worst_case)
