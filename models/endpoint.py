@@ -63,7 +63,7 @@ class Endpoint:
         _check_url(base_url)
         if api_key and api_key_env:
             raise PoolError("field 'api_key_env': give either the variable or the key, not both")
-        if api_key_env and not os.environ.get(api_key_env):
+        if api_key_env and not os.environ.get(api_key_env, "").strip():
             raise PoolError(
                 f"field 'api_key_env': the environment variable {api_key_env} is not set; set it to the key for "
                 f"{base_url}, or take the field out if the endpoint needs none"
@@ -75,7 +75,7 @@ class Endpoint:
         self._connect_seconds = connect_seconds
         self._completions_url = f"{self._base_url}/chat/completions"
         self._api_key_env = api_key_env
-        self._key = api_key or os.environ.get(api_key_env, "")
+        self._key = _checked_key(api_key or os.environ.get(api_key_env, ""))
         self._transport: Transport = transport or ("aiohttp" if installed else "httpx2")
         self._leases = PerLoop(lambda: _Lease(self._connect))
         self._transport_errors, self._unsent_errors = _transport_errors(self._transport)
@@ -273,6 +273,14 @@ def _check_url(base_url: str) -> None:
         )
     if url.scheme not in ("http", "https") or not url.host:
         raise PoolError(f"field 'base_url': {base_url!r} is not a URL of the form http://host:port/v1")
+
+
+def _checked_key(key: str) -> str:
+    """The key without the line end that files and shells leave; refused where errors about headers would show it."""
+    key = key.strip()
+    if not all("!" <= character <= "~" for character in key):
+        raise PoolError("field 'api_key_env': the key holds a space or a character that is not ASCII; set it again")
+    return key
 
 
 def _transport_errors(transport: Transport) -> tuple[_Errors, _Errors]:

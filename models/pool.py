@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from ..errors import PoolError, UnknownName
 from .base import Model
 from .card import ModelCard
+
+if TYPE_CHECKING:
+    from .endpoint import Endpoint
 
 __all__ = ["Pool"]
 
@@ -107,9 +111,7 @@ class Pool:
         Raises:
             PoolError: one line for each that is not.
         """
-        from .openai_compatible import OpenAIModel
-
-        endpoints = {id(model.endpoint): model.endpoint for model in self if isinstance(model, OpenAIModel)}
+        endpoints = {id(model.endpoint): model.endpoint for model in self if isinstance(model, _Remote)}
         results = await asyncio.gather(*(endpoint.check() for endpoint in endpoints.values()), return_exceptions=True)
         failures = [result for result in results if result is not None]
         for failure in failures:
@@ -122,3 +124,11 @@ class Pool:
         """Lets go of all connections; the pool may be used again afterwards."""
         for model in self:
             await model.aclose()
+
+
+@runtime_checkable
+class _Remote(Protocol):
+    """A model that is served elsewhere; a protocol, so that pools of embedded models need not load the client."""
+
+    @property
+    def endpoint(self) -> Endpoint: ...

@@ -40,14 +40,16 @@ _FINISH_REASONS: Mapping[str | None, FinishReason] = {
 
 
 class _Strict(BaseModel):
+    """Strict in what makes the answer; what merely goes with it may be of any type, and counts only as text."""
+
     model_config = ConfigDict(strict=True, extra="ignore")
 
 
 class _Message(_Strict):
     content: str | None = None
-    refusal: str | None = None
-    reasoning_content: str | None = None
-    reasoning: str | None = None
+    refusal: Any = None
+    reasoning_content: Any = None
+    reasoning: Any = None
 
 
 class _Choice(_Strict):
@@ -58,8 +60,8 @@ class _Choice(_Strict):
 
 class _Completion(_Strict):
     choices: list[_Choice]
-    id: str | None = None
-    model: str | None = None
+    id: Any = None
+    model: Any = None
 
 
 def read_reply(body: bytes) -> Reply:
@@ -87,18 +89,19 @@ def read_reply(body: bytes) -> Reply:
     if choice.finish_reason not in _FINISH_REASONS:
         raise _violation(f"unknown finish_reason {_short(choice.finish_reason)}", usage)
     message = choice.message
-    if message.refusal and not message.content:
-        raise CallFailed(Status.REFUSED, f"the model declined: {_short(_clean(message.refusal))}", usage=usage)
+    refusal = _text(message.refusal)
+    if refusal and not message.content:
+        raise CallFailed(Status.REFUSED, f"the model declined: {_short(refusal)}", usage=usage)
     mean_logprob, first_token_entropy = _read_logprobs(choice.logprobs)
     return Reply(
-        text=_clean(message.content or ""),
+        text=_text(message.content),
         finish_reason=_FINISH_REASONS[choice.finish_reason],
         usage=usage,
         mean_logprob=mean_logprob,
         first_token_entropy=first_token_entropy,
-        reasoning=_clean(message.reasoning_content or message.reasoning or ""),
-        response_model=_clean(completion.model or ""),
-        response_id=_clean(completion.id or ""),
+        reasoning=_text(message.reasoning_content) or _text(message.reasoning),
+        response_model=_text(completion.model),
+        response_id=_text(completion.id),
     )
 
 
@@ -180,9 +183,11 @@ def _logprob(token: object) -> float | None:
     return min(0.0, float(value))
 
 
-def _clean(text: str) -> str:
-    """The text without lone surrogates, which JSON admits and UTF-8, so every store, does not."""
-    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+def _text(value: object) -> str:
+    """The text without lone surrogates, which JSON admits and UTF-8, so every store, does not; else empty."""
+    if not isinstance(value, str):
+        return ""
+    return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _short(value: object) -> str:

@@ -239,6 +239,20 @@ def test_a_missing_key_names_variable_and_field(monkeypatch: pytest.MonkeyPatch)
         Endpoint("http://localhost/v1", api_key_env="NO_SUCH_KEY")
 
 
+@pytest.mark.parametrize("key", ["sk canary", "sk-canary\nx: y", "sk-canary-é"])
+def test_a_key_that_is_no_header_is_refused_and_not_shown(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("THE_KEY", key)
+    with pytest.raises(PoolError, match="api_key_env") as refusal:
+        Endpoint("http://localhost/v1", api_key_env="THE_KEY")
+    assert "canary" not in str(refusal.value)
+
+
+def test_the_line_end_of_a_key_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("THE_KEY", "right\n")
+    with FaultServer(api_key="right") as server:
+        asyncio.run(Endpoint(server.base_url, api_key_env="THE_KEY").check())
+
+
 @pytest.mark.parametrize(
     "url", ["", "localhost:8000", "ftp://host/v1", "http://", "http://user:secret@host/v1", "http://host/v1?key=secret"]
 )

@@ -113,6 +113,11 @@ def test_null_content_is_empty_text() -> None:
     assert (reply.text, reply.reasoning, reply.finish_reason) == ("", "hm", "length")
 
 
+def test_what_goes_with_the_answer_may_be_of_any_type() -> None:
+    reply = read_reply(body({"content": "four", "refusal": 0, "reasoning": {"steps": []}}, id=7, model=None))
+    assert (reply.text, reply.reasoning, reply.response_id) == ("four", "", "")
+
+
 def test_a_refusal_keeps_its_usage() -> None:
     with pytest.raises(CallFailed, match=r"declined.*no way") as failure:
         read_reply(body({"content": None, "refusal": "no way"}, usage={"prompt_tokens": 5, "completion_tokens": 3}))
