@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -68,6 +69,12 @@ class Reader:
             self._lookup = driver(self._held)
         self._lock = threading.Lock()
         self._closed = False
+        self._process_id = os.getpid()
+
+    @property
+    def forked(self) -> bool:
+        """Whether this is a copy in a forked process, whose connections must not be used."""
+        return os.getpid() != self._process_id
 
     def schema(self) -> int:
         """The number of the file's schema."""
@@ -161,15 +168,19 @@ class Reader:
 
     def _one(self, statement: str, key: str) -> tuple[Any, ...] | None:
         with self._lock, database_errors(self._path):
-            if self._closed:
-                raise StoreError(f"{self._path} is closed")
+            self._check_usable()
             # All rows are fetched, because a statement left half read would hold on to an old state of the file.
             found = self._lookup.execute(statement, (key,)).fetchall()
         return found[0] if found else None
 
-    def _all(self, decode: Callable[[Mapping[str, Any]], Row], statement: Select[Any]) -> list[Row]:
+    def _check_usable(self) -> None:
         if self._closed:
             raise StoreError(f"{self._path} is closed")
+        if self.forked:
+            raise StoreError(f"{self._path} was opened before this process was forked; open it again in each process")
+
+    def _all(self, decode: Callable[[Mapping[str, Any]], Row], statement: Select[Any]) -> list[Row]:
+        self._check_usable()
         with database_errors(self._path), self._engine.connect() as connection:
             found = connection.execute(statement).mappings().all()
         return [decode(dict(columns)) for columns in found]

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from weakref import WeakKeyDictionary
+from contextvars import ContextVar
 
 from .operations import Reserve
 
 __all__ = ["Releases"]
+
+_SHORT_AT: ContextVar[tuple[Releases, int] | None] = ContextVar("apportion_short_at", default=None)
+"""By context, because the wait may run in a task of its own, with a time limit."""
 
 
 class Releases:
@@ -16,26 +19,19 @@ class Releases:
 
     def __init__(self) -> None:
         self._waiting: dict[asyncio.Future[None], asyncio.AbstractEventLoop] = {}
-        self._seen: WeakKeyDictionary[asyncio.Task[object], int] = WeakKeyDictionary()
         self._lock = threading.Lock()
 
     def note(self, operation: Reserve) -> None:
-        """Remembers how many settlements there had been when this task's reservation did not fit.
+        """Remembers how many settlements there had been when a reservation of this task did not fit.
 
         Between that moment and its wait a settlement may pass that it would otherwise wait for in vain.
         """
-        task = asyncio.current_task()
-        if task is not None:
-            with self._lock:
-                self._seen[task] = operation.releases
+        _SHORT_AT.set((self, operation.releases))
 
     def seen(self) -> int | None:
-        """What was noted for this task since it last asked."""
-        task = asyncio.current_task()
-        if task is None:
-            return None
-        with self._lock:
-            return self._seen.pop(task, None)
+        """What was noted last for this task, or for the one that started it."""
+        noted = _SHORT_AT.get()
+        return noted[1] if noted is not None and noted[0] is self else None
 
     async def wait(self, seconds: float) -> bool:
         """Waits for a settlement of this process; False where there was none in time."""

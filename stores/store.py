@@ -307,6 +307,8 @@ class Store:
 
 
 def _close(writer: Writer | None, reader: Reader) -> None:
+    if reader.forked:
+        return  # the parent's connections are not this process's to close
     reader.close()
     if writer is not None:
         writer.close()
