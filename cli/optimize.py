@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..optimizers.findings import StudyReport
     from ..records.task import Task
 
-__all__ = ["command", "search"]
+__all__ = ["command", "next_steps", "search"]
 
 Unit = Literal["tokens", "weighted", "usd"]
 
@@ -49,7 +49,7 @@ def command(
         seed=seed,
     )
     write_json(json, report.model_dump_json(indent=2))
-    _next_steps(graph, report, db, models)
+    next_steps(graph, report, db, models, "your question")
     if report.chosen is None:
         raise typer.Exit(3)
 
@@ -83,9 +83,10 @@ def search(
         store.close()
 
 
-def _next_steps(graph: str, report: StudyReport, db: str, models: str | None) -> None:
+def next_steps(graph: str, report: StudyReport, db: str, models: str | None, question: str) -> None:
+    """Prints the two commands that one would type next."""
     pool = f" --models {models}" if models is not None else ""
     print("next:")
     if report.chosen is not None:
-        print(f'  apportion run {graph} --plan {report.chosen[:8]} --db {db}{pool} "your question"')
+        print(f'  apportion run {graph} --plan {report.chosen[:8]} --db {db}{pool} "{question}"')
     print(f"  apportion runs --db {db}")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import TYPE_CHECKING, Any
 
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, SpinnerColumn, TextColumn
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["TerminalReporter", "number", "plan_lines"]
 
-_REFRESH_SECONDS = 0.1
-
 
 class TerminalReporter:
     """Prints a study as it goes.
@@ -34,7 +32,6 @@ class TerminalReporter:
         self._console = console
         self._bar: Bar | None = None
         self._task: TaskID | None = None
-        self._shown = 0.0
 
     def announce(self, announcement: Announcement) -> None:
         """See `Reporter.announce`."""
@@ -54,7 +51,8 @@ class TerminalReporter:
         before = f", {number(a.paid_before)} of it paid by an earlier start" if a.paid_before else ""
         print_(
             f"[bold]spend[/]   the search pays at most {number(a.spend)} {a.cap.unit} (hard){before}; "
-            f"expected: about {number(a.expected)}"
+            f"expected: about {number(a.expected)}",
+            soft_wrap=True,
         )
         print_(f"[bold]store[/]   {escape(a.location)}")
         self._bar = Bar(
@@ -70,10 +68,8 @@ class TerminalReporter:
 
     def progress(self, progress: Progress) -> None:
         """See `Reporter.progress`."""
-        now = time.monotonic()
-        if self._bar is None or self._task is None or now - self._shown < _REFRESH_SECONDS:
+        if self._bar is None or self._task is None:
             return
-        self._shown = now
         self._bar.update(
             self._task,
             completed=progress.paid,
@@ -86,6 +82,7 @@ class TerminalReporter:
         """See `Reporter.finish`."""
         self.close()
         self._console.print(_frontier_table(report))
+        self._console.print("scores with 95 % intervals; test as a batch under the hard cap; fits: what the cap allows")
         best = report.best
         if best is None:
             self._console.print(
@@ -113,11 +110,11 @@ class TerminalReporter:
 
 
 def _frontier_table(report: StudyReport) -> Table:
-    table = Table(title="Pareto frontier: score on validation against what a task is charged", title_justify="left")
-    for column in ("plan", "validation score", f"{report.cap.unit}/task", "test score", f"{report.cap.unit}/task"):
-        table.add_column(column, justify="left" if column == "plan" else "right")
-    table.add_column("answered", justify="right")
-    table.add_column("under the cap")
+    table = Table(title="Pareto frontier: score against what a task is charged", title_justify="left", box=SIMPLE)
+    table.add_column("plan", no_wrap=True)
+    for column in ("validation", f"{report.cap.unit}", "test", f"{report.cap.unit}", "answered"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("fits", no_wrap=True)
     for plan in report.frontier:
         table.add_row(*_frontier_row(plan), style="bold" if plan.plan_hash == report.chosen else "")
     return table
@@ -137,7 +134,7 @@ def _frontier_row(plan: PlanReport) -> list[str]:
 
 
 def _score(score: Score) -> str:
-    return f"{score.score:.3f} [{score.low:.3f}, {score.high:.3f}]".replace("[", "\\[")
+    return f"{score.score:.3f} ({score.low:.2f}-{score.high:.2f})"
 
 
 def number(value: float) -> str:

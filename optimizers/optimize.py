@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from ..budgets.books import MemoryStore
-from ..budgets.cap import Cap, in_unit, smallest
-from ..errors import Infeasible, UsageError
-from ..graphs.bounds import cheapest_bound
+from ..budgets.cap import Cap
+from ..errors import UsageError
+from ..graphs.bounds import check_feasible
 from ..graphs.graph import Graph
 from ..graphs.portal import run_sync
-from ..graphs.space import Space
 from ..models.pool import Pool
 from ..records.protocols import StudyStore
 from ..records.task import Task
+from ..records.text import longest_bytes
 from ..tasks.metrics import resolve_metric
 from .findings import StudyReport
 from .reporter import Reporter, Silent
@@ -55,7 +55,7 @@ def optimize(
         reporter: is told of the progress.
 
     Raises:
-        Infeasible: no plan fits under the cap; nothing was called.
+        Infeasible: not even one run of the cheapest plan fits under the cap; nothing was called.
         SpendExhausted: the spend was used up before a single plan was measured.
         UsageError: too few tasks, or an argument that cannot be.
     """
@@ -92,24 +92,9 @@ async def optimize_async(
         raise UsageError("the dev set has the same task twice; remove the copies")
     scorer = resolve_metric(metric) if isinstance(metric, str) else metric
     space = graph.space(pool)
-    check_feasible(space, tasks, pool, cap)
+    check_feasible(space, max(tasks, key=_length), pool, cap)
     terms = Terms(graph, space, tuple(tasks), pool, cap, spend, store or MemoryStore(), seed, scorer, _named(metric))
     return await Study(terms, reporter or Silent()).run()
-
-
-def check_feasible(space: Space, tasks: Sequence[Task], pool: Pool, cap: Cap) -> None:
-    """Raises Infeasible where even the cheapest plan does not fit in the worst case; calls nothing."""
-    needs = [cheapest_bound(space, task, pool, cap.unit) for task in tasks]
-    if cap.per_task is not None:
-        dearest = max(needs, key=lambda need: need.value(cap.unit))
-        if dearest.value(cap.unit) > smallest(cap.per_task, cap.unit):
-            raise Infeasible(cap.per_task, in_unit(dearest.total, cap.unit), cap.unit, dearest.largest_term)
-    if cap.total is not None:
-        total = sum(need.value(cap.unit) for need in needs)
-        if total > smallest(cap.total, cap.unit):
-            dearest = max(needs, key=lambda need: need.value(cap.unit))
-            scale = total / smallest(1, cap.unit)
-            raise Infeasible(cap.total, scale, cap.unit, f"{dearest.largest_term}, times {len(tasks)} tasks")
 
 
 def _named(metric: Metric) -> str:
@@ -117,3 +102,8 @@ def _named(metric: Metric) -> str:
     if isinstance(metric, str):
         return metric
     return f"{metric.__module__}:{getattr(metric, '__qualname__', type(metric).__qualname__)}"
+
+
+def _length(task: Task) -> int:
+    """Bytes of what a model may be shown; the longest task has the largest bound."""
+    return sum(longest_bytes(text) for text in (task.question, task.instructions, *task.context))

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+import random
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from ..budgets.cap import Cap, in_unit, smallest
 from ..errors import SpendExhausted
 from ..graphs.bounds import worst_case
+from ..graphs.finishing import direct_call
 from ..graphs.graph import Graph
 from ..graphs.plan import Plan
 from ..graphs.run import Runner
 from ..graphs.space import Space
+from ..models.metered import call_bound
 from ..models.pool import Pool
+from ..nodes.prompts import dialect_named
 from ..records.protocols import StudyStore
 from ..records.rows import AccountRow, Limit, StudyRow
 from ..records.task import Task
@@ -40,9 +46,11 @@ _FINALISTS = 8
 """How many plans are validated at most."""
 _SEARCH_SHARE = 0.6
 """The part of the spend after which no new rung is begun, so that validation and test can be paid."""
-_TYPICAL_SHARE = 0.3
-"""What a run charges, relative to its bound; for the forecast only."""
+_FORECAST_RUNS = 30
+"""How many runs the forecast imagines."""
 _DRAWS = 2000
+_PROGRESS_SECONDS = 0.1
+"""The shortest time between two reports of progress; each asks the books for what was paid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +102,12 @@ class Study:
         self._account = f"study/{terms.study_id}"
         self._parts = _in_common_order(split(terms.tasks, terms.seed), terms.seed)
         self._affordable = terms.cap.mean_per_task(len(terms.tasks))
-        self._runs = 0
+        self._created = time.time()
         self._phase = "fit"
+        self._runs = 0
         self._test_reads = 0
+        self._told = 0.0
+        self._per_run = self._forecast_per_run()
 
     async def run(self) -> StudyReport:
         """Searches, compares and reports.
@@ -130,8 +141,9 @@ class Study:
     def _open(self, runner: Runner) -> None:
         terms = self._terms
         known = terms.store.study(terms.study_id)
-        self._test_reads = 0 if known is None else known.test_reads
-        self._created = time.time() if known is None else known.created_at
+        if known is not None:
+            self._test_reads = known.test_reads
+            self._created = known.created_at
         limit = Limit(terms.cap.unit, smallest(terms.spend, terms.cap.unit))
         runner.open_account(AccountRow(self._account, None, limit, "paid", f"study {terms.study_id}"))
         self._record("running")
@@ -162,17 +174,25 @@ class Study:
 
     def _first_plans(self) -> int:
         """As many plans as their first rung can be expected to cost a fifth of the spend."""
-        per_run = self._forecast_per_run()
-        fitting = int(self._terms.spend * 0.2 / max(per_run * _FIRST_TASKS, 1e-9))
+        fitting = int(self._terms.spend * 0.2 / max(self._per_run * _FIRST_TASKS, 1e-9))
         return max(4, min(_FIRST_PLANS, self._terms.space.size, fitting))
 
     def _forecast_per_run(self) -> float:
-        """What a run of a typical plan may charge, in the unit of the cap: its bound times the typical share."""
-        terms = self._terms
-        plan = terms.space.default()
-        tasks = self._parts["fit"][:5]
-        bounds = [worst_case(terms.graph, plan, task, terms.pool).total for task in tasks]
-        return _TYPICAL_SHARE * sum(in_unit(bound, terms.cap.unit) for bound in bounds) / len(bounds)
+        """What a run of a random plan may charge, in the unit of the cap.
+
+        Nothing has been measured yet, so this is the geometric mean of the least that a run can be charged, one short
+        call, and the most, its bound.
+        """
+        terms, unit = self._terms, self._terms.cap.unit
+        generator = random.Random(terms.seed)
+        forecasts = []
+        for task in self._parts["fit"][:_FORECAST_RUNS]:
+            plan = terms.space.sample(generator)
+            most = worst_case(terms.graph, plan, task, terms.pool, unit=unit).total
+            request, _ = direct_call(task, terms.pool, dialect_named, unit)
+            least = call_bound(terms.pool.model(request.model), replace(request, max_output_tokens=1))
+            forecasts.append(math.sqrt(in_unit(least, unit) * in_unit(most, unit)))
+        return sum(forecasts) / len(forecasts)
 
     def _announce(self, optimizer: Optimizer) -> None:
         terms = self._terms
@@ -190,7 +210,7 @@ class Study:
                 allowed_per_task=self._affordable,
                 spend=terms.spend,
                 paid_before=paid,
-                expected=min(terms.spend, runs * self._forecast_per_run()),
+                expected=min(terms.spend, runs * self._per_run),
                 location=terms.store.location,
             )
         )
@@ -300,10 +320,14 @@ class Study:
 
     def _finished(self, _: Outcome) -> None:
         self._runs += 1
+        now = time.monotonic()
+        if now - self._told < _PROGRESS_SECONDS:
+            return
+        self._told = now
         self._reporter.progress(Progress(self._phase, self._runs, self._paid(), self._terms.spend))
 
 
-def _in_common_order(parts: Mapping[str, Sequence[Task]], seed: int) -> dict[str, tuple[Task, ...]]:
+def _in_common_order(parts: Mapping[Any, Sequence[Task]], seed: int) -> dict[str, tuple[Task, ...]]:
     """Each part in an order that mixes the families, the same for every plan."""
 
     def place(task: Task) -> str:

@@ -20,9 +20,6 @@ __all__ = ["TrialEvaluator"]
 
 Scorer = Callable[[Task, str], float]
 
-_AT_ONCE = 128
-"""How many runs are in flight; more only costs garbage collection."""
-
 
 class TrialEvaluator:
     """Runs plans on the parts of a dev set and keeps what it saw.
@@ -59,7 +56,6 @@ class TrialEvaluator:
         self._scorer = scorer
         self._finished = finished
         self._measured: dict[tuple[str, str], Measurement] = {}
-        self._at_once = asyncio.Semaphore(_AT_ONCE)
         self._booked = {row.trial_id: row for row in runner.store.trials(study_id)}
 
     def measured(self, part: str) -> dict[str, Measurement]:
@@ -110,12 +106,12 @@ class TrialEvaluator:
         return Measurement(plan, tuple(outcomes))
 
     async def _run(self, trial_id: str, plan: Plan, tasks: Sequence[Task], part: str, start: int) -> Measurement:
-        parent = self._account_id
+        parent, cap = self._account_id, self._cap if self._cap.per_task is not None else None
         if part == "test":
-            parent = self._open_batch(trial_id, len(tasks))
+            parent, cap = self._open_batch(trial_id, len(tasks)), self._cap
         self._book(trial_id, plan, part, start, len(tasks), (), "running")
         async with asyncio.TaskGroup() as group:
-            waiting = [group.create_task(self._one(task, plan, parent, trial_id)) for task in tasks]
+            waiting = [group.create_task(self._one(task, plan, parent, cap, trial_id)) for task in tasks]
         results = [task.result() for task in waiting]
         if any(result.short_account == self._account_id for result in results):
             self._book(trial_id, plan, part, start, len(tasks), results, "stopped")
@@ -123,11 +119,10 @@ class TrialEvaluator:
         self._book(trial_id, plan, part, start, len(tasks), results, "complete")
         return Measurement(plan, tuple(self._outcome(result) for result in results))
 
-    async def _one(self, task: Task, plan: Plan, parent: str, trial_id: str) -> Result:
-        async with self._at_once:
-            result = await self._runner.run(
-                task, plan, parent_account=parent, cap=self._cap, trial_id=trial_id, metric=self._scorer
-            )
+    async def _one(self, task: Task, plan: Plan, parent: str, cap: Cap | None, trial_id: str) -> Result:
+        result = await self._runner.run(
+            task, plan, parent_account=parent, cap=cap, trial_id=trial_id, metric=self._scorer
+        )
         self._finished(self._outcome(result))
         return result
 
