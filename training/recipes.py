@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["GENERALIST", "RECIPES", "Recipe"]
+__all__ = ["GENERALIST", "OPENING", "RECIPES", "Recipe"]
 
 GENERALIST: dict[str, float] = {
     "chain direct": 14,
@@ -26,6 +26,9 @@ GENERALIST: dict[str, float] = {
 }
 """How often each kind of example is drawn; the numbers need not sum to anything."""
 
+OPENING: dict[str, float] = {"chain direct": 10, "chain draft": 2, "chain think": 2, "verify": 1}
+"""The mix of the first steps of a model that would not find arithmetic in the whole mix."""
+
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
@@ -43,6 +46,8 @@ class Recipe:
     """Optimizer steps."""
     quantised_steps: int
     """How many of the last steps run with the rounding of the shipped weights."""
+    opening_steps: int = 0
+    """How many of the first steps draw from `OPENING`: the smallest model finds the sums only when they come first."""
     tokens_per_step: int = 6144
     mix: tuple[tuple[str, float], ...] = tuple(GENERALIST.items())
     learning_rate: float = 3e-3
@@ -52,7 +57,17 @@ class Recipe:
 RECIPES: dict[str, Recipe] = {
     recipe.name: recipe
     for recipe in (
-        Recipe("pocket-30k", seed=1, width=32, layers=2, heads=2, hidden=88, steps=10000, quantised_steps=1500),
+        Recipe(
+            "pocket-30k",
+            seed=1,
+            width=32,
+            layers=2,
+            heads=2,
+            hidden=88,
+            steps=10000,
+            quantised_steps=1500,
+            opening_steps=1600,
+        ),
         Recipe("pocket-100k", seed=2, width=64, layers=2, heads=2, hidden=176, steps=12000, quantised_steps=1800),
     )
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,7 @@ from apportion.nodes.prompts.base import Style
 from . import examples as draw
 from .examples import Example
 from .reading import Library, draw_reading, draw_search, open_library
-from .recipes import Recipe
+from .recipes import OPENING, Recipe
 
 __all__ = ["WINDOW", "Batch", "batches", "draw_example"]
 
@@ -56,9 +56,11 @@ def _drawers(libraries: Sequence[Library]) -> dict[str, Callable[[random.Random]
     }
 
 
-def draw_example(rng: random.Random, recipe: Recipe, drawers: dict[str, Callable[[random.Random], Example]]) -> Example:
-    """One example of the recipe's mix that fits the window."""
-    kinds, shares = zip(*recipe.mix, strict=True)
+def draw_example(
+    rng: random.Random, mix: Mapping[str, float], drawers: Mapping[str, Callable[[random.Random], Example]]
+) -> Example:
+    """One example of a mix that fits the window."""
+    kinds, shares = tuple(mix), tuple(mix.values())
     while True:
         example = drawers[rng.choices(kinds, shares)[0]](rng)
         if len(example.tokens) <= WINDOW:
@@ -74,7 +76,8 @@ def batches(recipe: Recipe, first_step: int, *, libraries: int = _LIBRARIES) -> 
     group = first_step // _GROUP
     while True:
         rng = random.Random(f"{recipe.name}/{recipe.seed}/{group}")
-        steps = _group(rng, recipe, drawers)
+        mix = OPENING if (group + 1) * _GROUP <= recipe.opening_steps else dict(recipe.mix)
+        steps = _group(rng, mix, recipe.tokens_per_step, drawers)
         yield from steps[first_step % _GROUP if group == first_step // _GROUP else 0 :]
         group += 1
 
@@ -83,18 +86,21 @@ _GROUP = 8
 
 
 def _group(
-    rng: random.Random, recipe: Recipe, drawers: dict[str, Callable[[random.Random], Example]]
+    rng: random.Random,
+    mix: Mapping[str, float],
+    tokens_per_step: int,
+    drawers: Mapping[str, Callable[[random.Random], Example]],
 ) -> list[list[Batch]]:
     pool: list[Example] = []
-    room = _GROUP * recipe.tokens_per_step
+    room = _GROUP * tokens_per_step
     while room > 0:
-        pool.append(draw_example(rng, recipe, drawers))
+        pool.append(draw_example(rng, mix, drawers))
         room -= len(pool[-1].tokens)
     pool.sort(key=lambda example: len(example.tokens))
     micro: list[Batch] = []
     chunk: list[Example] = []
     for example in pool:
-        if chunk and len(example.tokens) * (len(chunk) + 1) > recipe.tokens_per_step // 3:
+        if chunk and len(example.tokens) * (len(chunk) + 1) > tokens_per_step // 3:
             micro.append(_batch(chunk))
             chunk = []
         chunk.append(example)

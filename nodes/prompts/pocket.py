@@ -42,8 +42,9 @@ class PocketDialect:
     """Prompts and readers for the embedded models. Notes of other nodes are not shown to them."""
 
     def solve(self, ask: Ask, style: Style) -> Prompt:
-        """Asks for an answer, from the passages where there are any."""
-        return _prompt(_LETTERS[style] + _context(ask) + ask.question)
+        """Asks for an answer, from the passages where there are any. A puzzle has no draft and is asked directly."""
+        letter = "S" if style is Style.DRAFT and ask.question.startswith("Find ") else _LETTERS[style]
+        return _prompt(letter + _context(ask) + ask.question)
 
     def read_answer(self, text: str, style: Style) -> str | None:
         """The number, or the letters with their numbers, at the end of the reply."""
