@@ -115,11 +115,13 @@ class NodeBench:
     Args:
         models: the pool.
         kinds: further kinds, beside those of the package.
+        resource: what the kind's `open` would make, where it is slow to make and shared by many runs.
     """
 
-    def __init__(self, models: Iterable[Model], kinds: Iterable[Kind[Any]] = ()) -> None:
+    def __init__(self, models: Iterable[Model], kinds: Iterable[Kind[Any]] = (), *, resource: Any = None) -> None:
         self.pool = Pool(models)
         self._kinds = kinds_with(*kinds)
+        self._resource = resource
 
     def run(self, node: Node, inputs: Inputs, *, limit: int | None = None, name: str = "node") -> Outcome:
         """Runs a node once under a task account with so many tokens, or without a limit.
@@ -130,7 +132,8 @@ class NodeBench:
         ledger = Ledger(MemoryLedger(), "bench")
         ledger.open("task", limit=None if limit is None else Limit("tokens", limit))
         meter = Meter("task", "run", "span")
-        with kind.open(node) if kind.open is not None else nullcontext() as resource:
+        opened = nullcontext(self._resource) if self._resource is not None or kind.open is None else kind.open(node)
+        with opened as resource:
             context = BenchContext(name, resource, MeteredCaller(self.pool, ledger, _NoReplies()), meter)
             message = asyncio.run(_run(kind, node, inputs, context))
         return Outcome(message, meter.charged, meter.lost, tuple(context.bounds), tuple(context.events))
@@ -159,6 +162,8 @@ class NodeConformance:
     """The dialects that `reply` speaks."""
     calls: bool = True
     """False for a node that makes no call in the setting of `node`."""
+    resource: Any = None
+    """What the kind's `open` would make, where it is slow to make; a fixture of the subclass sets it."""
 
     def node(self) -> Node:
         """A node with every knob pinned; its model is "scripted"."""
@@ -182,7 +187,7 @@ class NodeConformance:
     def bench(self, script: Callable[[Request], str | Reply] | None = None) -> NodeBench:
         """A bench whose one model replies as the script says, by default as `reply` does."""
         card = ModelCard(name="scripted", provider="scripted", attempts=1, dialect=self.dialects[0])
-        return NodeBench([ScriptedModel(script or self.reply, card=card)], [self.kind])
+        return NodeBench([ScriptedModel(script or self.reply, card=card)], [self.kind], resource=self.resource)
 
     def test_settings_survive_json(self) -> None:
         """A node is data: its canonical form is JSON and reads back to an equal node."""

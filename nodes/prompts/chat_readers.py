@@ -38,7 +38,8 @@ _YES = re.compile(r"\b(?:yes|true|right|correct)\b", re.IGNORECASE)
 _PLACEHOLDER = re.compile(r"\{\s*p?([0-9]{1,3})\s*\}|#([0-9]{1,3})\b", re.IGNORECASE)
 
 _EXPRESSION = re.compile(r"[0-9(][0-9().,\s]*(?:[-+*/×÷−^%][0-9().,\s]*[0-9)][0-9().,\s]*)+")
-_VALUE = re.compile(r"\s*([-+−]?\s?\$?[0-9][0-9,]*(?:\.[0-9]+)?)")
+_VALUE = re.compile(r"\s*([-+−]?\s?\$?[0-9]+(?:,[0-9]{3})*(?:\.[0-9]+)?)")
+_NUMBERING = re.compile(r"\s{0,12}[0-9]{1,3}[.)]\s")
 
 
 def answer_in(text: str, *, whole: bool) -> str | None:
@@ -123,7 +124,7 @@ def steps_in(reasoning: str) -> tuple[Step, ...]:
     """The calculations that a reasoning text claims: `47 + 83 = 130 * 2 = 260` has two."""
     steps: list[Step] = []
     for line in reasoning.splitlines():
-        sides = line[:_LONGEST_LINE].split("=")
+        sides = _NUMBERING.sub("", line[:_LONGEST_LINE], count=1).split("=")
         for left, right in pairwise(sides):
             expressions = _EXPRESSION.findall(left[-200:])
             value = _VALUE.match(right)
@@ -135,15 +136,15 @@ def steps_in(reasoning: str) -> tuple[Step, ...]:
 def _bare(answer: str) -> str:
     """An answer without the marks that models put around it."""
     text = answer.strip()
-    if text.startswith(_BOXED):
-        text = _boxed(text) or text
     for _ in range(3):
+        if text.startswith(_BOXED):
+            text = _boxed(text) or text
         for opening, closing in _WRAPPERS:
             if len(text) > len(opening) + len(closing) and text.startswith(opening) and text.endswith(closing):
                 text = text[len(opening) : -len(closing)].strip()
     if text.endswith(".") and not text.endswith("..."):
         text = text[:-1].rstrip()
-    return text.removeprefix("**").strip()
+    return text.removeprefix("**").removesuffix("**").strip()
 
 
 def _boxed(text: str) -> str:

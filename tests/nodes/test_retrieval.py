@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from apportion.errors import UsageError
+from apportion.nodes.retrieval import FunctionRetriever, Imported, PassageIndex, open_retriever, passages_of
+from apportion.records.text import longest_bytes
+
+FACTS = ["Ann lives in Rome.", "Bob lives with Ann.", "Cid saw Bob.", "Rome is old."]
+INDEX = PassageIndex(FACTS)
+
+
+def find(index: PassageIndex, query: str, top_k: int = 3) -> Sequence[str]:
+    return asyncio.run(index.find(query, top_k))
+
+
+def shout(query: str, top_k: int) -> list[str]:
+    return [query.upper()] * (top_k + 5)
+
+
+async def whisper(query: str, top_k: int) -> list[str]:
+    return [query.lower()]
+
+
+def wrong(query: str, top_k: int) -> str:
+    return "one text"
+
+
+def test_rare_words_count_more_than_common_ones() -> None:
+    assert find(INDEX, "where lives Cid")[0] == "Cid saw Bob."
+    assert find(INDEX, "Bob Ann")[0] == "Bob lives with Ann."
+
+
+def test_top_k_and_stems() -> None:
+    assert len(find(INDEX, "Ann Bob Rome", 2)) == 2
+    assert find(INDEX, "living", 1) == ["Ann lives in Rome."]
+
+
+def test_nothing_found_is_nothing() -> None:
+    assert find(INDEX, "zebra") == []
+    assert find(INDEX, " ?!") == []
+
+
+@pytest.mark.parametrize(
+    "query",
+    ['"', "a OR", "NEAR(Ann Bob)", "text: Ann", "Ann*", "-Ann", "(", "'; DROP TABLE passage; --", "_", "\x00 Ann"],
+)
+def test_a_query_is_words_and_never_syntax(query: str) -> None:
+    find(INDEX, query)
+    assert len(INDEX) == 4
+
+
+@given(st.text(max_size=80))
+@settings(max_examples=60)
+def test_any_text_is_a_query(query: str) -> None:
+    assert set(find(INDEX, query)) <= set(FACTS)
+
+
+def test_a_folder_of_text_files(tmp_path: Path) -> None:
+    (tmp_path / "b.txt").write_text("one fact\nanother fact\n")
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "a.md").write_text("first\nparagraph\n\n\nsecond paragraph")
+    (tmp_path / "c.jsonl").write_text('{"text": "a row"}\n\n"a bare text"\n')
+    (tmp_path / "ignored.bin").write_bytes(b"\xff\xfe")
+    found = list(passages_of(tmp_path, 1024))
+    assert found == ["one fact", "another fact", "a row", "a bare text", "first paragraph", "second paragraph"]
+
+
+def test_long_passages_are_split_between_words(tmp_path: Path) -> None:
+    file = tmp_path / "long.txt"
+    file.write_text("alpha beta gamma " + "é" * 30)
+    pieces = list(passages_of(file, 16))
+    assert pieces[:2] == ["alpha beta gamma", "é" * 8]
+    assert all(longest_bytes(piece) <= 16 for piece in pieces)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [('{"text": 3}', r"rows\.jsonl:2, field 'text'"), ("{oops", r"rows\.jsonl:2: not valid JSON")],
+)
+def test_bad_rows_name_the_line(tmp_path: Path, line: str, message: str) -> None:
+    file = tmp_path / "rows.jsonl"
+    file.write_text(f'"fine"\n{line}\n')
+    with pytest.raises(UsageError, match=message):
+        list(passages_of(file, 100))
+
+
+def test_places_without_passages_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no file ending in"):
+        list(passages_of(tmp_path, 100))
+    with pytest.raises(UsageError, match=r"missing\.txt: cannot be read"):
+        list(passages_of(tmp_path / "missing.txt", 100))
+    (tmp_path / "empty.txt").write_text("")
+    with pytest.raises(UsageError, match="no passage"), open_retriever(str(tmp_path), 100):
+        pass
+
+
+def test_functions_sync_and_async() -> None:
+    assert asyncio.run(FunctionRetriever(Imported.of(shout)).find("Ann", 2)) == ["ANN", "ANN"]
+    assert asyncio.run(FunctionRetriever(Imported.of(whisper)).find("Ann", 2)) == ["ann"]
+    with pytest.raises(UsageError, match="must return a list of str, not str"):
+        asyncio.run(FunctionRetriever(Imported.of(wrong)).find("Ann", 2))
+
+
+def test_functions_without_a_name_are_refused() -> None:
+    def inner(query: str, top_k: int) -> list[str]:
+        return []
+
+    functions: list[Callable[..., object]] = [lambda query, top_k: [], inner, INDEX.find]
+    for function in functions:
+        with pytest.raises(ValueError, match="top of a module"):
+            Imported.of(function)
+
+
+def test_a_name_that_leads_nowhere_is_a_clear_error() -> None:
+    with pytest.raises(UsageError, match="cannot import 'no_such_module'"):
+        Imported("no_such_module:f").function()
+    with pytest.raises(UsageError, match="no such function"):
+        Imported("json:no_such").function()
+    assert Imported("json:dumps").function() is json.dumps

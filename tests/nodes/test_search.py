@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from apportion.models.request import Request
+from apportion.nodes import Inputs, Search, adaptive, node_from_json
+from apportion.nodes.base import Node
+from apportion.nodes.search import KIND
+from apportion.records.status import Status
+from apportion.records.task import Task
+from apportion.testing.node import NodeBench, NodeConformance, Outcome
+from apportion.testing.scripted import ScriptedModel
+
+TASK = Task(question="Where is Cid?")
+INPUTS = Inputs(TASK, TASK.question, {})
+FACTS = ["Cid works with Bob.", "Bob stays with Ann.", "Ann sleeps in Rome.", "Dan saw Cid."]
+
+
+def archive(query: str, top_k: int) -> list[str]:
+    return [f"{query} {'long ' * 500}{number}" for number in range(top_k)]
+
+
+class TestConformance(NodeConformance):
+    kind = KIND
+
+    def node(self) -> Node:
+        return Search(retriever=archive, model="scripted", rounds=2, top_k=2, max_output_tokens=300)
+
+    def reply(self, request: Request) -> str:
+        finished = request.messages[1].content.count("\n\nQuery: ")
+        return "Answer: 42" if finished == 2 else f"Query: {finished} {'words ' * 40}"
+
+
+class TestAdaptiveConformance(TestConformance):
+    def node(self) -> Node:
+        return Search(retriever=archive, model="scripted", rounds=adaptive(0, 3), max_output_tokens=100)
+
+    def reply(self, request: Request) -> str:
+        return "Answer: 42" if "No more searching" in request.messages[1].content else "Query: same again"
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> str:
+    file = tmp_path / "facts.txt"
+    file.write_text("\n".join(FACTS))
+    return str(file)
+
+
+def search(corpus: str, *replies: str, **settings: object) -> tuple[Outcome, ScriptedModel]:
+    model = ScriptedModel(lambda request: replies[len(model.requests) - 1])
+    node = Search.model_validate({"retriever": corpus, "model": "scripted", "top_k": 1, **settings})
+    return NodeBench([model]).run(node, INPUTS), model
+
+
+def test_each_query_is_written_from_what_was_read(corpus: str) -> None:
+    outcome, model = search(corpus, "Query: Cid works", "Query: Bob stays", "Query: Ann sleeps", "Answer: Rome")
+    assert outcome.message.answer == "Rome"
+    assert outcome.message.evidence == tuple(FACTS[:3])
+    assert (
+        model.requests[2]
+        .messages[1]
+        .content.endswith("Query: Cid works\n- Cid works with Bob.\n\nQuery: Bob stays\n- Bob stays with Ann.")
+    )
+    assert [event for event, _ in outcome.events] == ["query"] * 3
+
+
+def test_it_ends_when_it_answers(corpus: str) -> None:
+    outcome, model = search(corpus, "Answer: Rome")
+    assert (outcome.message.answer, len(model.requests)) == ("Rome", 1)
+
+
+def test_after_the_last_round_it_must_answer(corpus: str) -> None:
+    outcome, model = search(corpus, "Query: Cid works", "Query: Bob", rounds=1)
+    assert len(model.requests) == 2
+    assert "No more searching" in model.requests[1].messages[1].content
+    assert outcome.message.status is Status.PARSE_ERROR
+    assert outcome.message.evidence == ("Cid works with Bob.",)
+
+
+def test_no_rounds_is_an_answer_from_memory(corpus: str) -> None:
+    outcome, model = search(corpus, "Answer: Rome", rounds=0)
+    assert (outcome.message.answer, len(model.requests)) == ("Rome", 1)
+
+
+def test_not_knowing_is_not_an_answer(corpus: str) -> None:
+    outcome, _ = search(corpus, "Answer: Unknown.")
+    assert (outcome.message.status, outcome.message.answer) == (Status.UNKNOWN, "")
+
+
+def test_adaptive_rounds_end_when_nothing_new_comes(corpus: str) -> None:
+    outcome, model = search(corpus, "Query: Cid works", "Query: works Cid", "Answer: Bob", rounds=adaptive(1, 5))
+    assert outcome.message.answer == "Bob"
+    assert "No more searching" in model.requests[2].messages[1].content
+
+
+def test_a_passage_is_evidence_once(corpus: str) -> None:
+    outcome, _ = search(corpus, "Query: Cid works", "Query: Cid works", "Answer: Bob")
+    assert outcome.message.evidence == ("Cid works with Bob.",)
+
+
+def test_a_function_is_part_of_the_hash_and_survives_json() -> None:
+    node = Search(retriever=archive, model="scripted")
+    data = json.loads(json.dumps(node.canonical()))
+    assert data["retriever"] == {"import": f"{archive.__module__}:archive"}
+    assert node_from_json(data) == node
+
+
+def test_a_path_survives_json(tmp_path: Path) -> None:
+    node = Search(retriever=tmp_path)
+    assert node.canonical()["retriever"] == str(tmp_path)
+    assert node_from_json(node.canonical()) == Search(retriever=str(tmp_path))
+
+
+def test_bad_retrievers_are_refused() -> None:
+    with pytest.raises(ValidationError, match="top of a module"):
+        Search(retriever=lambda query, top_k: [])
+    with pytest.raises(ValidationError, match="path of a folder"):
+        Search.model_validate({"retriever": 3})
