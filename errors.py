@@ -38,6 +38,7 @@ __all__ = [
     "NodeFailed",
     "PlanError",
     "PoolError",
+    "SpendExhausted",
     "ProblemError",
     "StoreError",
     "UnknownName",

@@ -8,26 +8,10 @@ and the chat template comes on top.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from unicodedata import is_normalized, normalize
 
-__all__ = ["prompt_bound", "text_bound"]
+from ..records.text import longest_bytes
 
-
-def text_bound(text: str) -> int:
-    """The most tokens that a byte-level tokenizer can make of `text`, whether or not it normalises first.
-
-    Args:
-        text: any text; a lone surrogate counts as the 3 bytes of its replacement.
-
-    Returns:
-        The largest UTF-8 length, in bytes, of the raw, the NFC and the NFKC text.
-    """
-    if text.isascii():
-        return len(text)
-    raw = _byte_length(text)
-    if is_normalized("NFKC", text):  # and so NFC too: every NFKC text is in NFC
-        return raw
-    return max(raw, _byte_length(normalize("NFC", text)), _byte_length(normalize("NFKC", text)))
+__all__ = ["prompt_bound"]
 
 
 def prompt_bound(
@@ -46,8 +30,4 @@ def prompt_bound(
     """
     if exact is not None:
         return exact
-    return template_tokens + sum(text_bound(content) + message_tokens for content in contents)
-
-
-def _byte_length(text: str) -> int:
-    return len(text.encode(errors="surrogatepass"))
+    return template_tokens + sum(longest_bytes(content) + message_tokens for content in contents)

@@ -30,6 +30,7 @@ def command(
     unit: Annotated[Unit, typer.Option(help="Of cap and spend.")] = "tokens",
     db: Annotated[str, typer.Option(help="SQLite file that keeps every call.")] = "apportion.db",
     metric: Annotated[str, typer.Option(help="exact, numeric, ..., or MODULE:FUNCTION.")] = "auto",
+    optimizer: Annotated[str, typer.Option(help="halving or random.")] = "halving",
     seed: Annotated[int, typer.Option(help="Of the split, the order and the random plans.")] = 0,
     json: Annotated[str | None, typer.Option(help="Write the report to this file.", metavar="FILE")] = None,
 ) -> None:
@@ -47,6 +48,7 @@ def command(
         db=db,
         metric=metric,
         seed=seed,
+        optimizer=optimizer,
     )
     write_json(json, report.model_dump_json(indent=2))
     next_steps(graph, report, db, models, "your question")
@@ -64,6 +66,7 @@ def search(
     db: str,
     metric: str,
     seed: int,
+    optimizer: str = "halving",
 ) -> StudyReport:
     """Runs a study with its progress on the terminal and its books in a file."""
     from rich.console import Console
@@ -76,7 +79,16 @@ def search(
     reporter = TerminalReporter(Console(highlight=False))
     try:
         return optimize(
-            graph, tasks, pool, cap=cap, spend=spend, store=store, seed=seed, metric=metric, reporter=reporter
+            graph,
+            tasks,
+            pool,
+            cap=cap,
+            spend=spend,
+            store=store,
+            seed=seed,
+            metric=metric,
+            optimizer=optimizer,
+            reporter=reporter,
         )
     finally:
         reporter.close()

@@ -16,6 +16,7 @@ from ..errors import BudgetBreach, CallFailed
 from ..records.protocols import ReplyCache
 from ..records.rows import CallRow, Settlement, StoredReply
 from ..records.status import Status
+from ..records.text import longest_bytes
 from ..records.usage import ZERO, Amount, Usage
 from .base import Model
 from .card import ModelCard
@@ -126,7 +127,7 @@ class MeteredCaller:
         if card.output_cap == "ignored":
             raise CallFailed(
                 Status.REFUSED,
-                f"model {card.name!r} has no output cap (output_cap = 'ignored' in its card), so no call to it is bounded",
+                f"model {card.name!r} has no output cap (its card says 'ignored'), so no call to it is bounded",
                 billed=False,
             )
         if card.name in self._breaches:
@@ -217,11 +218,11 @@ def call_bound(model: Model, request: Request) -> Amount:
     """The most that one attempt at this request can be charged, in all units."""
     card = model.card
     prompt = prompt_bound(
-        [m.content for m in request.messages] + ([request.response_schema] if request.response_schema else []),
+        [m.content for m in request.messages],
         template_tokens=card.template_tokens,
         message_tokens=card.message_tokens,
         exact=model.count_tokens(request.messages) if card.exact_tokenizer else None,
-    )
+    ) + longest_bytes(request.response_schema)
     output = min(request.max_output_tokens, card.max_output_tokens) + card.output_slack_tokens
     return card.amount(prompt, output)
 

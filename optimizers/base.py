@@ -7,9 +7,26 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ..graphs.plan import Plan
+from ..graphs.space import Space
 from .measurement import Measurement
 
-__all__ = ["Evaluator", "Optimizer", "Proposal"]
+__all__ = ["Brief", "Evaluator", "Optimizer", "Proposal"]
+
+
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """What an optimizer is told before it begins."""
+
+    space: Space
+    tasks: int
+    """How many tasks the fit part has."""
+    affordable: float
+    """What a task may cost on average, in the unit of the measurements."""
+    first_plans: int = 48
+    """How many plans the spend suggests to begin with."""
+    first_tasks: int = 12
+    """On how many tasks the spend suggests to begin."""
+    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..graphs.plan import Plan
-from ..graphs.space import Space
-from .base import Proposal
+from .base import Brief, Proposal
 from .bootstrap import resample_weights
 from .measurement import Measurement, frontier
 
@@ -34,32 +33,17 @@ class SuccessiveHalving:
     more than a task may on average; then the rung is cut to a third, taking turns over the prices.
 
     Args:
-        space: the plans.
-        tasks: how many tasks the fit part has.
-        affordable: what a task may cost on average, in the unit of the measurements.
-        first_plans: how many plans the first wave has at most.
-        first_tasks: how many tasks its first rung has.
-        waves: how often neighbours of the survivors are tried.
-        seed: of the random plans and of the bootstrap.
+        brief: the plans, the tasks and what may be spent.
+        waves: how often plans enter the race.
     """
 
-    def __init__(
-        self,
-        space: Space,
-        *,
-        tasks: int,
-        affordable: float,
-        first_plans: int = 48,
-        first_tasks: int = 12,
-        waves: int = 2,
-        seed: int = 0,
-    ) -> None:
-        self._space = space
-        self._affordable = affordable
-        self._first_plans = first_plans
+    def __init__(self, brief: Brief, *, waves: int = 2) -> None:
+        self._space = brief.space
+        self._affordable = brief.affordable
+        self._first_plans = brief.first_plans
         self._waves = waves
-        self._seed = seed
-        self._rungs = tuple(_rungs(first_tasks, tasks))
+        self._seed = brief.seed
+        self._rungs = tuple(_rungs(brief.first_tasks, brief.tasks))
 
     def propose(self, measured: Mapping[str, Measurement]) -> Sequence[Proposal]:
         """See `Optimizer.propose`."""

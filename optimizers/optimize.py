@@ -16,6 +16,7 @@ from ..records.task import Task
 from ..records.text import longest_bytes
 from ..tasks.metrics import resolve_metric
 from .findings import StudyReport
+from .registry import MakeOptimizer, optimizer_named
 from .reporter import Reporter, Silent
 from .study import Study, Terms
 
@@ -35,6 +36,7 @@ def optimize(
     store: StudyStore | None = None,
     seed: int = 0,
     metric: Metric = "auto",
+    optimizer: str | MakeOptimizer = "halving",
     reporter: Reporter | None = None,
 ) -> StudyReport:
     """Finds the plans of a graph that score best for what they cost, and the one to use under a cap.
@@ -52,6 +54,7 @@ def optimize(
         store: where every call is kept; in memory when left out.
         seed: of the split, the order and the random plans.
         metric: its name, `module:function`, or a callable; "auto" takes what each task names.
+        optimizer: a name in `OPTIMIZERS`, or what makes one from a brief.
         reporter: is told of the progress.
 
     Raises:
@@ -69,6 +72,7 @@ def optimize(
         store=store,
         seed=seed,
         metric=metric,
+        optimizer=optimizer,
         reporter=reporter,
     )
 
@@ -83,6 +87,7 @@ async def optimize_async(
     store: StudyStore | None = None,
     seed: int = 0,
     metric: Metric = "auto",
+    optimizer: str | MakeOptimizer = "halving",
     reporter: Reporter | None = None,
 ) -> StudyReport:
     """As `optimize`, for callers that run in an event loop."""
@@ -93,15 +98,29 @@ async def optimize_async(
     scorer = resolve_metric(metric) if isinstance(metric, str) else metric
     space = graph.space(pool)
     check_feasible(space, max(tasks, key=_length), pool, cap)
-    terms = Terms(graph, space, tuple(tasks), pool, cap, spend, store or MemoryStore(), seed, scorer, _named(metric))
+    make = optimizer_named(optimizer) if isinstance(optimizer, str) else optimizer
+    terms = Terms(
+        graph=graph,
+        space=space,
+        tasks=tuple(tasks),
+        pool=pool,
+        cap=cap,
+        spend=spend,
+        store=store or MemoryStore(),
+        seed=seed,
+        scorer=scorer,
+        metric=_named(metric),
+        make_optimizer=make,
+        optimizer=_named(optimizer),
+    )
     return await Study(terms, reporter or Silent()).run()
 
 
-def _named(metric: Metric) -> str:
-    """A metric's name for the study's identity: a callable counts as the place where it is defined."""
-    if isinstance(metric, str):
-        return metric
-    return f"{metric.__module__}:{getattr(metric, '__qualname__', type(metric).__qualname__)}"
+def _named(given: str | Callable[..., object]) -> str:
+    """The name of an argument for the study's identity: a callable counts as the place where it is defined."""
+    if isinstance(given, str):
+        return given
+    return f"{given.__module__}:{getattr(given, '__qualname__', type(given).__qualname__)}"
 
 
 def _length(task: Task) -> int:

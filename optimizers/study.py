@@ -28,11 +28,11 @@ from ..records.protocols import StudyStore
 from ..records.rows import AccountRow, Limit, StudyRow
 from ..records.task import Task
 from ..tasks.split import split
-from .base import Optimizer, Proposal
+from .base import Brief, Optimizer, Proposal
 from .bootstrap import mean_interval, resample_weights
 from .findings import PlanReport, Score, StudyReport
-from .halving import SuccessiveHalving
 from .measurement import Measurement, Outcome, frontier
+from .registry import MakeOptimizer
 from .reporter import Announcement, Progress, Reporter
 from .trials import TrialEvaluator
 
@@ -67,6 +67,8 @@ class Terms:
     seed: int
     scorer: Callable[[Task, str], float]
     metric: str
+    make_optimizer: MakeOptimizer
+    optimizer: str
 
     def as_json(self) -> str:
         """What identifies the study, as canonical JSON."""
@@ -79,6 +81,7 @@ class Terms:
             "spend": self.spend,
             "seed": self.seed,
             "metric": self.metric,
+            "optimizer": self.optimizer,
         }
         return json.dumps(content, sort_keys=True, separators=(",", ":"))
 
@@ -163,14 +166,10 @@ class Study:
         )
 
     def _optimizer(self) -> Optimizer:
-        return SuccessiveHalving(
-            self._terms.space,
-            tasks=len(self._parts["fit"]),
-            affordable=self._affordable,
-            first_plans=self._first_plans(),
-            first_tasks=min(_FIRST_TASKS, len(self._parts["fit"])),
-            seed=self._terms.seed,
-        )
+        terms = self._terms
+        tasks = len(self._parts["fit"])
+        brief = Brief(terms.space, tasks, self._affordable, self._first_plans(), min(_FIRST_TASKS, tasks), terms.seed)
+        return terms.make_optimizer(brief)
 
     def _first_plans(self) -> int:
         """As many plans as their first rung can be expected to cost a fifth of the spend."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import unicodedata
+from unicodedata import is_normalized, normalize
 
 __all__ = ["clip", "longest_bytes"]
 
@@ -15,7 +15,10 @@ def longest_bytes(text: str) -> int:
     """
     if text.isascii():
         return len(text)
-    return max(len(form.encode(errors="surrogatepass")) for form in _forms(text))
+    raw = _byte_length(text)
+    if is_normalized("NFKC", text):  # and so NFC too: every NFKC text is in NFC
+        return raw
+    return max(raw, _byte_length(normalize("NFC", text)), _byte_length(normalize("NFKC", text)))
 
 
 def clip(text: str, limit: int) -> str:
@@ -34,5 +37,5 @@ def clip(text: str, limit: int) -> str:
     return text[:low]
 
 
-def _forms(text: str) -> tuple[str, str, str]:
-    return text, unicodedata.normalize("NFC", text), unicodedata.normalize("NFKC", text)
+def _byte_length(text: str) -> int:
+    return len(text.encode(errors="surrogatepass"))

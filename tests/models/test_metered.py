@@ -227,7 +227,7 @@ def test_a_breach_is_booked_in_full_and_the_model_is_not_called_again() -> None:
 def test_a_model_without_an_output_cap_is_refused() -> None:
     model = Scripted(lambda _: reply(), ModelCard(name="m", output_cap="ignored"))
     desk = Desk(model)
-    with pytest.raises(CallFailed, match="output_cap") as refused:
+    with pytest.raises(CallFailed, match="no output cap") as refused:
         asyncio.run(desk.call())
     assert refused.value.status is Status.REFUSED
     assert model.attempts == 0
@@ -243,3 +243,9 @@ def test_the_output_cap_is_lowered_to_the_cards() -> None:
 def test_amounts_are_in_all_units() -> None:
     card = ModelCard(name="m", weight=0.5, input_usd_per_million=1.0, output_usd_per_million=10.0)
     assert card.amount(10, 5) == Amount(tokens=15, weighted=7_500_000, usd=60_000)
+
+
+def test_a_response_schema_is_part_of_the_bound() -> None:
+    model = Scripted(lambda _: reply())
+    with_schema = replace(REQUEST, response_schema='{"type":"object"}')
+    assert call_bound(model, with_schema).tokens == call_bound(model, REQUEST).tokens + 17

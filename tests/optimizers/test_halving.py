@@ -11,6 +11,7 @@ from apportion.graphs.space import Space
 from apportion.models.pool import Pool
 from apportion.nodes.knob import choose
 from apportion.nodes.solver import Solver
+from apportion.optimizers.base import Brief
 from apportion.optimizers.halving import SuccessiveHalving
 from apportion.optimizers.measurement import Measurement, Outcome
 from apportion.records import Status
@@ -59,7 +60,7 @@ def noisy(plan: Plan, task: int) -> tuple[float, float]:
 @pytest.mark.parametrize("seed", range(5))
 def test_the_planted_best_plan_survives(seed: int) -> None:
     plans = space()
-    search = SuccessiveHalving(plans, tasks=300, affordable=1e9, seed=seed)
+    search = SuccessiveHalving(Brief(plans, tasks=300, affordable=1e9, seed=seed))
     measured, runs = race(search, noisy)
     best = max(measured[plan.hash].score for plan in search.survivors(measured))
     assert best >= 0.9
@@ -67,27 +68,27 @@ def test_the_planted_best_plan_survives(seed: int) -> None:
 
 
 def test_cheap_plans_stay_on_the_frontier() -> None:
-    search = SuccessiveHalving(space(), tasks=300, affordable=1e9)
+    search = SuccessiveHalving(Brief(space(), tasks=300, affordable=1e9))
     measured, _ = race(search, noisy)
     costs = [measured[plan.hash].cost for plan in search.survivors(measured)]
     assert min(costs) <= 48 < max(costs)
 
 
 def test_what_is_certainly_too_dear_is_dropped() -> None:
-    search = SuccessiveHalving(space(), tasks=300, affordable=100.0)
+    search = SuccessiveHalving(Brief(space(), tasks=300, affordable=100.0))
     measured, _ = race(search, noisy)
     assert all(measured[plan.hash].cost <= 100.0 for plan in search.survivors(measured))
 
 
 def test_where_nothing_is_affordable_the_cheapest_stays() -> None:
-    search = SuccessiveHalving(space(), tasks=120, affordable=1.0)
+    search = SuccessiveHalving(Brief(space(), tasks=120, affordable=1.0))
     measured, _ = race(search, noisy)
     assert next(measured[plan.hash].cost for plan in search.survivors(measured)) == 16.0
 
 
 def test_the_same_measurements_give_the_same_proposals() -> None:
-    first = SuccessiveHalving(space(), tasks=120, affordable=1e9, seed=4)
-    second = SuccessiveHalving(space(), tasks=120, affordable=1e9, seed=4)
+    first = SuccessiveHalving(Brief(space(), tasks=120, affordable=1e9, seed=4))
+    second = SuccessiveHalving(Brief(space(), tasks=120, affordable=1e9, seed=4))
     measured, _ = race(first, noisy)
     again, _ = race(second, noisy)
     assert measured == again
@@ -95,7 +96,7 @@ def test_the_same_measurements_give_the_same_proposals() -> None:
 
 
 def test_a_large_space_begins_with_as_many_plans_as_asked() -> None:
-    search = SuccessiveHalving(space(), tasks=120, affordable=1e9, first_plans=20)
+    search = SuccessiveHalving(Brief(space(), tasks=120, affordable=1e9, first_plans=20))
     proposals = search.propose({})
     assert len({proposal.plan.hash for proposal in proposals}) == 20
     assert all(proposal.tasks == 12 for proposal in proposals)
@@ -103,12 +104,12 @@ def test_a_large_space_begins_with_as_many_plans_as_asked() -> None:
 
 def test_later_waves_try_neighbours_of_the_survivors() -> None:
     plans = space(samples=(1, 2, 3, 4, 5, 6, 7, 8, 9))
-    search = SuccessiveHalving(plans, tasks=120, affordable=1e9, first_plans=12)
+    search = SuccessiveHalving(Brief(plans, tasks=120, affordable=1e9, first_plans=12))
     measured, _ = race(search, noisy)
     assert len(measured) > 12
 
 
 def test_a_tiny_dev_set_is_one_rung() -> None:
-    search = SuccessiveHalving(space(), tasks=5, affordable=1e9)
+    search = SuccessiveHalving(Brief(space(), tasks=5, affordable=1e9))
     measured, _ = race(search, noisy)
     assert {len(m.outcomes) for m in measured.values()} == {5}
