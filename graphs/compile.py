@@ -11,10 +11,11 @@ barrier on a node that never runs ends the graph without output, so the runtime 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Protocol, TypedDict
+from typing import Any, Protocol
 
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
+from typing_extensions import TypedDict
 
 from ..records.message import Message
 from ..records.task import Task

@@ -1,20 +1,19 @@
-"""A node kind that notes what it was given, and a pool of two models that answer by echo."""
+"""A node kind that says what it read, node kinds from functions, and a pool of two scripted models."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar
 
 import pytest
 
-from apportion.models.card import ModelCard
 from apportion.models.pool import Pool
-from apportion.models.request import ChatMessage, Reply, Request
+from apportion.models.request import Request
 from apportion.nodes.base import CallBound, Context, Inputs, Kind, Node
 from apportion.nodes.kinds import kinds_with
 from apportion.nodes.knob import ANY_MODEL, Knob
 from apportion.records.message import Message
-from apportion.records.usage import Usage
+from apportion.testing.scripted import ScriptedModel
 
 
 class Echo(Node):
@@ -31,23 +30,8 @@ async def _echo(node: Echo, inputs: Inputs, context: Context) -> Message:
     return Message(answer=f"{context.node}({read})")
 
 
-class EchoModel:
-    """Answers every request with its last message; counts its calls."""
-
-    def __init__(self, name: str) -> None:
-        self.card = ModelCard(name=name, provider="echo")
-        self.requests: list[Request] = []
-
-    async def complete(self, request: Request) -> Reply:
-        self.requests.append(request)
-        text = request.messages[-1].content
-        return Reply(text, "stop", Usage(len(text), len(text)))
-
-    def count_tokens(self, messages: Sequence[ChatMessage]) -> int | None:
-        return None
-
-    async def aclose(self) -> None:
-        return None
+def _say(request: Request) -> str:
+    return "said"
 
 
 KIND = Kind(config=Echo, run=_echo, worst_case=lambda *_: (CallBound("small", 10, 1, 5),))
@@ -65,4 +49,14 @@ def echo() -> type[Echo]:
 
 @pytest.fixture
 def pool() -> Pool:
-    return Pool([EchoModel("small"), EchoModel("large")])
+    return Pool([ScriptedModel(_say, name="small"), ScriptedModel(_say, name="large")])
+
+
+@pytest.fixture
+def made_of() -> Callable[..., tuple[type[Node], Any]]:
+    """Makes a node class and the table of kinds with it, from the code that the node is to run."""
+
+    def make(run: Callable[[Any, Inputs, Context], Awaitable[Message]], *bounds: CallBound) -> tuple[type[Node], Any]:
+        return Echo, kinds_with(Kind(config=Echo, run=run, worst_case=lambda *_: bounds))
+
+    return make
