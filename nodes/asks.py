@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+from ..models.request import Request
 from ..records.message import Message
 from ..records.text import clip, longest_bytes
-from .base import CallBound, Inputs
+from .base import CallBound, Context, Inputs
 from .prompts.base import Ask, Prompt
 from .votes import normal_form
 
-__all__ = ["NOTES", "PASSAGES", "REASON_BYTES", "ask_of", "bound_of"]
+__all__ = ["NOTES", "PASSAGES", "REASON_BYTES", "ask_of", "bound_of", "request_of"]
 
 NOTES = 16
 """The most notes of other nodes in one prompt."""
@@ -41,6 +42,23 @@ def ask_of(inputs: Inputs) -> Ask:
             notes.setdefault(form, note)
     ask = inputs.ask(notes=tuple(notes.values())[:NOTES])
     return replace(ask, passages=ask.passages[: own + PASSAGES])
+
+
+def request_of(
+    context: Context, model: str, prompt: Prompt, *, max_output_tokens: int, temperature: float, sample: int
+) -> Request:
+    """The request for a prompt, with what the model's card says that it can do."""
+    card = context.card(model)
+    return Request(
+        model=model,
+        messages=prompt.messages,
+        max_output_tokens=max_output_tokens,
+        temperature=temperature,
+        sample=sample,
+        stop=prompt.stop,
+        logprobs=card.logprobs,
+        response_schema=prompt.response_schema if card.json_schema else "",
+    )
 
 
 def bound_of(

@@ -9,10 +9,9 @@ from typing import Annotated, ClassVar
 from annotated_types import Interval
 from pydantic import PositiveInt
 
-from ..models.request import Request
 from ..records.message import CANDIDATES, Message, Part
 from ..records.status import Status
-from .asks import ask_of, bound_of
+from .asks import ask_of, bound_of, request_of
 from .base import CallBound, Context, Inputs, Kind, Node
 from .knob import ANY_MODEL, Knob
 from .parts import complaint, part_bytes, placeholders
@@ -43,16 +42,14 @@ async def _run(node: Decomposer, inputs: Inputs, context: Context) -> Message:
     whole = Message(parts=(Part("p1", inputs.question),), combine="{p1}")
     if node.max_parts == 1:
         return whole
-    dialect, card = context.dialect(node.model), context.card(node.model)
-    prompt = dialect.decompose(ask_of(inputs), node.max_parts)
-    request = Request(
-        model=node.model,
-        messages=prompt.messages,
+    dialect = context.dialect(node.model)
+    request = request_of(
+        context,
+        node.model,
+        dialect.decompose(ask_of(inputs), node.max_parts),
         max_output_tokens=node.max_output_tokens,
         temperature=node.temperature,
         sample=inputs.round,
-        stop=prompt.stop,
-        response_schema=prompt.response_schema if card.json_schema else "",
     )
     reading = await read(request, context, dialect.read_decomposition)
     status, reason = reading.status, reading.reason

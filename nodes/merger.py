@@ -10,11 +10,10 @@ from typing import Annotated, ClassVar
 from annotated_types import Interval
 from pydantic import PositiveInt
 
-from ..models.request import Request
 from ..records.message import CANDIDATES, Candidate, Message, Part
 from ..records.status import Status
 from ..records.text import longest_bytes
-from .asks import ask_of, bound_of
+from .asks import ask_of, bound_of, request_of
 from .base import CallBound, Context, Inputs, Kind, Node
 from .knob import ANY_MODEL, Knob
 from .parts import fill, placeholders
@@ -77,23 +76,21 @@ async def _merge(node: Merger, inputs: Inputs, context: Context, solved: _Solved
     size = longest_bytes(solved.combine) + sum(longest_bytes(answer) for answer in answers.values())
     if longest_bytes(fill(solved.combine, answers)) > size:
         return Message(status=Status.PARSE_ERROR, reason="`combine` repeats long answers, so it has no bound")
-    dialect, card = context.dialect(node.model), context.card(node.model)
+    dialect = context.dialect(node.model)
     ask = ask_of(replace(inputs, messages=solved.others))
     given = [(part, answers[part.name]) for part in solved.parts if part.name in answers]
-    prompt = dialect.merge(ask, given, solved.combine)
-    request = Request(
-        model=node.model,
-        messages=prompt.messages,
+    request = request_of(
+        context,
+        node.model,
+        dialect.merge(ask, given, solved.combine),
         max_output_tokens=node.max_output_tokens,
         temperature=node.temperature,
         sample=inputs.round,
-        stop=prompt.stop,
-        response_schema=prompt.response_schema if card.json_schema else "",
     )
     reading = await read(request, context, partial(dialect.read_answer, style=Style.THINK))
     if reading.value is None:
         return Message(status=reading.status, reason=reading.reason, text=reading.text)
-    candidate = Candidate(reading.value, text=reading.text, source=context.node)
+    candidate = Candidate(reading.value, reading.confidence, text=reading.text, source=context.node)
     return Message(answer=reading.value, text=reading.text, candidates=(candidate,))
 
 

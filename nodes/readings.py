@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -45,6 +46,12 @@ class Reading(Generic[T]):
     """The reply's text, where there was one."""
     reply: Reply | None = None
 
+    @property
+    def confidence(self) -> float | None:
+        """The mean probability of the reply's tokens, as a geometric mean, where the model gives it."""
+        logprob = None if self.reply is None else self.reply.mean_logprob
+        return None if logprob is None else min(1.0, math.exp(logprob))
+
 
 async def read(request: Request, context: Context, reader: Callable[[str], T | None]) -> Reading[T]:
     """Makes a call and reads its reply; a failed call and an unreadable reply become a status.
@@ -61,6 +68,8 @@ async def read(request: Request, context: Context, reader: Callable[[str], T | N
     text = _encodable(reply.text)
     if reply.finish_reason == "content_filter":
         return Reading(None, Status.FILTERED, f"the content filter of {request.model!r} cut the reply", text, reply)
+    if reply.finish_reason == "refusal":
+        return Reading(None, Status.REFUSED, f"{request.model!r} declined: {' '.join(text.split())[:80]!r}", text, reply)
     value = reader(text) if text.strip() else None
     if value is not None and value != "":
         return Reading(value, text=text, reply=reply)

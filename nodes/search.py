@@ -10,11 +10,10 @@ from typing import Annotated, Any, ClassVar
 from annotated_types import Interval
 from pydantic import NonNegativeInt, PlainSerializer, PlainValidator, PositiveInt
 
-from ..models.request import Request
 from ..records.message import Candidate, Message
 from ..records.status import Status
 from ..records.text import clip
-from .asks import ask_of, bound_of
+from .asks import ask_of, bound_of, request_of
 from .base import CallBound, Context, Inputs, Kind, Node
 from .knob import ANY_MODEL, Adaptive, Knob, most
 from .prompts.base import Ask, Dialect, Prompt, Round, SearchStep
@@ -91,7 +90,7 @@ async def _run(node: Search, inputs: Inputs, context: Context) -> Message:
         context.record("query", query=query, passages=len(found), new=_new(rounds))
     evidence = tuple(dict.fromkeys(passage for done in rounds for passage in done.passages))
     if step is not None and normal_form(step.answer) not in _NO_ANSWER:
-        candidate = Candidate(step.answer, text=reading.text, source=context.node)
+        candidate = Candidate(step.answer, reading.confidence, text=reading.text, source=context.node)
         return Message(answer=step.answer, text=reading.text, candidates=(candidate,), evidence=evidence)
     if step is None:
         status, reason = reading.status, reading.reason
@@ -105,16 +104,14 @@ async def _run(node: Search, inputs: Inputs, context: Context) -> Message:
 async def _step(
     node: Search, inputs: Inputs, context: Context, rounds: list[Round], *, last: bool
 ) -> Reading[SearchStep]:
-    dialect, card = context.dialect(node.model), context.card(node.model)
-    prompt = dialect.search(ask_of(inputs), rounds, last=last)
-    request = Request(
-        model=node.model,
-        messages=prompt.messages,
+    dialect = context.dialect(node.model)
+    request = request_of(
+        context,
+        node.model,
+        dialect.search(ask_of(inputs), rounds, last=last),
         max_output_tokens=node.max_output_tokens,
         temperature=node.temperature,
         sample=inputs.round,
-        stop=prompt.stop,
-        response_schema=prompt.response_schema if card.json_schema else "",
     )
     return await read(request, context, dialect.read_search)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -14,7 +13,7 @@ from pydantic import PositiveInt, model_validator
 from ..models.request import Request
 from ..records.message import CANDIDATES, Candidate, Message
 from ..records.status import Status
-from .asks import ask_of, bound_of
+from .asks import ask_of, bound_of, request_of
 from .base import CallBound, Context, Inputs, Kind, Node
 from .knob import ANY_MODEL, Adaptive, Choice, Knob, most
 from .prompts.base import Ask, Dialect, Style
@@ -61,22 +60,22 @@ class Solver(Node):
 
 
 async def _run(node: Solver, inputs: Inputs, context: Context) -> Message:
-    dialect, style, card = context.dialect(node.model), Style(node.style), context.card(node.model)
-    prompt = dialect.solve(ask_of(inputs), style)
-    draws = _draws(node)
-    request = Request(
-        model=node.model,
-        messages=prompt.messages,
+    dialect, style, draws = context.dialect(node.model), Style(node.style), _draws(node)
+    request = request_of(
+        context,
+        node.model,
+        dialect.solve(ask_of(inputs), style),
         max_output_tokens=node.max_output_tokens,
         temperature=node.temperature,
         sample=inputs.round * most(draws),
-        stop=prompt.stop,
-        logprobs=card.logprobs,
-        response_schema=prompt.response_schema if card.json_schema else "",
     )
     reader = partial(dialect.read_answer, style=style)
     readings = await _sample(node, draws, request, context, reader)
-    votes = [_candidate(reading, context.node) for reading in readings if reading.value is not None]
+    votes = [
+        Candidate(reading.value, reading.confidence, text=reading.text, source=context.node)
+        for reading in readings
+        if reading.value is not None
+    ]
     counted = ballots(votes, node.vote)
     if not counted:
         status, reason = most_informed((reading.status, reading.reason) for reading in readings)
@@ -109,12 +108,6 @@ async def _sample(
             break
         readings.append(await read(request.with_sample(request.sample + len(readings)), context, reader))
     return readings
-
-
-def _candidate(reading: Reading[str], source: str) -> Candidate:
-    logprob = None if reading.reply is None else reading.reply.mean_logprob
-    confidence = None if logprob is None else min(1.0, math.exp(logprob))
-    return Candidate(reading.value or "", confidence, text=reading.text, source=source)
 
 
 def _confidence(weight: float, count: int, votes: list[Candidate], drawn: int) -> float | None:

@@ -13,7 +13,7 @@ from pydantic import PositiveInt
 from ..models.request import Request
 from ..records.message import CANDIDATES, Candidate, Message
 from ..records.text import longest_bytes
-from .asks import ask_of, bound_of
+from .asks import ask_of, bound_of, request_of
 from .base import CallBound, Context, Inputs, Kind, Node
 from .knob import ANY_MODEL, Knob
 from .prompts.base import Ask, Dialect, Prompt, Step, Style
@@ -195,15 +195,8 @@ def _compared(candidate: Candidate, steps: Sequence[Step], solved: dict[str, str
 
 
 def _request(node: Verifier, inputs: Inputs, context: Context, prompt: Prompt) -> Request:
-    return Request(
-        model=node.model,
-        messages=prompt.messages,
-        max_output_tokens=node.max_output_tokens,
-        temperature=node.temperature,
-        sample=inputs.round,
-        stop=prompt.stop,
-        response_schema=prompt.response_schema if context.card(node.model).json_schema else "",
-    )
+    cap, temperature = node.max_output_tokens, node.temperature
+    return request_of(context, node.model, prompt, max_output_tokens=cap, temperature=temperature, sample=inputs.round)
 
 
 def _worst_case(node: Verifier, ask: Ask, incoming: int, dialect: Callable[[str], Dialect]) -> tuple[CallBound, ...]:

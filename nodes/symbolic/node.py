@@ -12,11 +12,10 @@ from annotated_types import Interval
 from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 
 from ...errors import ProblemError
-from ...models.request import Request
 from ...records.message import Candidate, Message
 from ...records.status import Status
 from ...records.text import clip
-from ..asks import ask_of, bound_of
+from ..asks import ask_of, bound_of, request_of
 from ..base import CallBound, Context, Inputs, Kind, Node
 from ..knob import ANY_MODEL, Knob
 from ..prompts.base import Ask, Dialect, Prompt
@@ -96,16 +95,14 @@ async def _solve(problem_json: str, seconds: float, context: Context) -> Message
 async def _formalise(
     node: SymbolicSolver, inputs: Inputs, context: Context, ask: Ask, trouble: str, number: int
 ) -> Reading[str]:
-    dialect, card = context.dialect(node.model), context.card(node.model)
-    prompt = dialect.formalise(ask, clip(" ".join(trouble.split()), _PROBLEM_BYTES))
-    request = Request(
-        model=node.model,
-        messages=prompt.messages,
+    dialect = context.dialect(node.model)
+    request = request_of(
+        context,
+        node.model,
+        dialect.formalise(ask, clip(" ".join(trouble.split()), _PROBLEM_BYTES)),
         max_output_tokens=node.max_output_tokens,
         temperature=node.temperature,
         sample=inputs.round * (node.repair_rounds + 1) + number,
-        stop=prompt.stop,
-        response_schema=prompt.response_schema if card.json_schema else "",
     )
     return await read(request, context, partial(dialect.read_formalisation, ask=ask))
 
