@@ -44,7 +44,7 @@ from ..records.task import Task
 from ..records.usage import ZERO, Amount
 from .scripted import ScriptedModel
 
-__all__ = ["BenchContext", "NodeBench", "NodeConformance", "Outcome"]
+__all__ = ["BenchContext", "NoReplies", "NodeBench", "NodeConformance", "Outcome"]
 
 
 class BenchContext:
@@ -134,7 +134,7 @@ class NodeBench:
         meter = Meter("task", "run", "span")
         opened = nullcontext(self._resource) if self._resource is not None or kind.open is None else kind.open(node)
         with opened as resource:
-            context = BenchContext(name, resource, MeteredCaller(self.pool, ledger, _NoReplies()), meter)
+            context = BenchContext(name, resource, MeteredCaller(self.pool, ledger, NoReplies()), meter)
             message = asyncio.run(_run(kind, node, inputs, context))
         return Outcome(message, meter.charged, meter.lost, tuple(context.bounds), tuple(context.events))
 
@@ -285,10 +285,11 @@ class NodeConformance:
         assert sum(bound.tokens for bound in outcome.bounds) <= worst.tokens
 
 
-class _NoReplies:
+class NoReplies:
     """A cache that knows nothing."""
 
     def get(self, request_key: str) -> StoredReply | None:
+        """See `ReplyCache.get`."""
         return None
 
 

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+from functools import partial
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from apportion.nodes.asks import NOTES, PASSAGES, REASON_BYTES, ask_of, bound_of
+from apportion.nodes.base import Inputs
+from apportion.nodes.prompts import dialect_named
+from apportion.nodes.prompts.base import Ask, Style
+from apportion.records.message import Candidate, Forward, Message
+from apportion.records.task import Task
+from apportion.records.text import longest_bytes
+
+TASK = Task(question="Who?", context=("own passage",))
+
+TEXTS = st.text(max_size=60)
+MESSAGES = st.builds(
+    Message,
+    answer=TEXTS,
+    text=st.text(max_size=400),
+    candidates=st.lists(st.builds(Candidate, answer=TEXTS, text=TEXTS), max_size=20).map(tuple),
+    evidence=st.lists(TEXTS, max_size=50).map(tuple),
+    reason=st.text(max_size=400),
+    accepted=st.booleans(),
+)
+
+
+def test_an_answer_is_noted_once_with_its_reasoning() -> None:
+    message = Message(answer="Ann", text="x\n so Ann", candidates=(Candidate("ann."), Candidate("Bob")))
+    ask = ask_of(Inputs(TASK, "Who?", {"a": message, "b": Message(answer="BOB")}))
+    assert ask.notes == ("Ann (reasoning: x so Ann)", "Bob")
+
+
+def test_a_bare_answer_has_no_reasoning() -> None:
+    assert ask_of(Inputs(TASK, "Who?", {"a": Message(answer="Ann", text=" ann. ")})).notes == ("Ann",)
+
+
+def test_notes_and_passages_are_limited_and_those_of_the_task_stay() -> None:
+    crowd = Message(candidates=tuple(Candidate(f"c{n}") for n in range(40)), evidence=tuple(f"e{n}" for n in range(90)))
+    ask = ask_of(Inputs(TASK, "Who?", {"a": crowd}))
+    assert len(ask.notes) == NOTES
+    assert len(ask.passages) == 1 + PASSAGES
+    assert ask.passages[:2] == ("own passage", "e0")
+
+
+def test_an_objection_is_cut_and_on_one_line() -> None:
+    previous = Message(answer="", accepted=False, reason="no\n" * 900)
+    note = ask_of(Inputs(TASK, "Who?", {}, 1, previous)).notes[0]
+    assert note.startswith("no answer (not accepted: no no")
+    assert len(note) <= REASON_BYTES + 40
+    assert "\n" not in note
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(MESSAGES, max_size=3), st.none() | MESSAGES)
+def test_no_prompt_is_larger_than_its_bound(messages: list[Message], previous: Message | None) -> None:
+    """Whatever comes over the edges, the rendered prompt stays below what was foreseen from the edges' limits."""
+    forwarded = {str(n): message.forwarded(Forward.TRUNCATED) for n, message in enumerate(messages)}
+    back = None if previous is None else previous.forwarded(Forward.TRUNCATED)
+    incoming = Forward.TRUNCATED.limit * (len(messages) + (previous is not None))
+    for name in ("chat", "pocket"):
+        render = partial(dialect_named(name).solve, style=Style.THINK)
+        bound = bound_of("m", render, Ask("Who?", passages=TASK.context), incoming, 10)
+        prompt = render(ask_of(Inputs(TASK, "Who?", forwarded, 1, back)))
+        assert sum(longest_bytes(message.content) for message in prompt.messages) <= bound.prompt_bytes
+        assert len(prompt.messages) <= bound.messages

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from apportion.budgets.ledger import Ledger
+from apportion.budgets.memory import MemoryLedger
+from apportion.errors import BudgetBreach, CallFailed
+from apportion.models.metered import Meter, MeteredCaller
+from apportion.models.pool import Pool
+from apportion.models.request import ChatMessage, Reply, Request
+from apportion.nodes.readings import Reading, most_informed, read_all
+from apportion.records.status import Status
+from apportion.records.usage import Usage
+from apportion.testing.node import BenchContext, NoReplies
+from apportion.testing.scripted import ScriptedModel
+
+
+def read_samples(script: Callable[[Request], str | Reply], samples: int) -> list[Reading[str]]:
+    ledger = Ledger(MemoryLedger(), "test")
+    ledger.open("task")
+    caller = MeteredCaller(Pool([ScriptedModel(script)]), ledger, NoReplies())
+    context = BenchContext("node", None, caller, Meter("task", "run", "span"))
+    request = Request("scripted", (ChatMessage("user", "?"),), 20, 0.7)
+    requests = [request.with_sample(number) for number in range(samples)]
+    return asyncio.run(read_all(requests, context, lambda text: text if text.startswith("A") else None))
+
+
+def test_readings_come_in_the_order_of_the_requests() -> None:
+    readings = read_samples(lambda request: f"A{request.sample}", 5)
+    assert [reading.value for reading in readings] == ["A0", "A1", "A2", "A3", "A4"]
+
+
+def test_each_failure_has_its_own_status() -> None:
+    def script(request: Request) -> str | Reply:
+        if request.sample == 0:
+            raise CallFailed(Status.REFUSED, "no")
+        said: list[str | Reply] = [Reply("", "length", None), Reply("A", "content_filter", None), "B", "A fine"]
+        return said[request.sample - 1]
+
+    statuses = [reading.status for reading in read_samples(script, 5)]
+    assert statuses == [Status.REFUSED, Status.STARVED, Status.FILTERED, Status.PARSE_ERROR, Status.OK]
+
+
+def test_a_breach_ends_everything_unwrapped() -> None:
+    def script(request: Request) -> Reply:
+        return Reply("A", "stop", Usage(10_000 if request.sample == 1 else 1, 1))
+
+    with pytest.raises(BudgetBreach):
+        read_samples(script, 3)
+
+
+def test_halves_of_surrogate_pairs_do_not_get_through() -> None:
+    [reading] = read_samples(lambda request: Reply("A\ud83d", "stop", Usage(1, 1)), 1)
+    assert reading.value == "A\ufffd"
+
+
+def test_a_log_probability_is_a_confidence() -> None:
+    sure = Reading("A", reply=Reply("A", "stop", None, mean_logprob=0.0))
+    unsure = Reading("A", reply=Reply("A", "stop", None, mean_logprob=-0.7))
+    assert (sure.confidence, Reading("A").confidence) == (1.0, None)
+    assert unsure.confidence == pytest.approx(0.4966, abs=1e-4)
+
+
+def test_the_failure_that_says_most_about_the_question() -> None:
+    failures = [(Status.BUDGET, "cap"), (Status.PARSE_ERROR, "first"), (Status.PARSE_ERROR, "second"), (Status.OK, "")]
+    assert most_informed(failures) == (Status.PARSE_ERROR, "first")
+    assert most_informed([])[0] is Status.SKIPPED
+    assert all(most_informed([(status, "x")])[0] is status for status in Status if status.failed)
