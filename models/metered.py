@@ -267,9 +267,9 @@ def _row(
 
 def _completed(row: CallRow, reply: Reply) -> CallRow:
     starved = reply.finish_reason == "length" and not reply.text.strip()
-    outcome = Status.STARVED if starved else Status.OK
-    if reply.finish_reason == "content_filter":
-        outcome = Status.FILTERED
+    outcome = {"content_filter": Status.FILTERED, "refusal": Status.REFUSED}.get(
+        reply.finish_reason, Status.STARVED if starved else Status.OK
+    )
     return replace(
         row,
         outcome=outcome,

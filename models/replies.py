@@ -90,12 +90,11 @@ def read_reply(body: bytes) -> Reply:
         raise _violation(f"unknown finish_reason {_short(choice.finish_reason)}", usage)
     message = choice.message
     refusal = _text(message.refusal)
-    if refusal and not message.content:
-        raise CallFailed(Status.REFUSED, f"the model declined: {_short(refusal)}", usage=usage)
+    declined = bool(refusal) and not message.content
     mean_logprob, first_token_entropy = _read_logprobs(choice.logprobs)
     return Reply(
-        text=_text(message.content),
-        finish_reason=_FINISH_REASONS[choice.finish_reason],
+        text=refusal if declined else _text(message.content),
+        finish_reason="refusal" if declined else _FINISH_REASONS[choice.finish_reason],
         usage=usage,
         mean_logprob=mean_logprob,
         first_token_entropy=first_token_entropy,

@@ -11,7 +11,7 @@ from ..records.usage import Usage
 
 __all__ = ["ChatMessage", "FinishReason", "Reply", "Request"]
 
-FinishReason = Literal["stop", "length", "content_filter"]
+FinishReason = Literal["stop", "length", "content_filter", "refusal"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,7 +69,8 @@ async def read(request: Request, context: Context, reader: Callable[[str], T | N
     if reply.finish_reason == "content_filter":
         return Reading(None, Status.FILTERED, f"the content filter of {request.model!r} cut the reply", text, reply)
     if reply.finish_reason == "refusal":
-        return Reading(None, Status.REFUSED, f"{request.model!r} declined: {' '.join(text.split())[:80]!r}", text, reply)
+        reason = f"{request.model!r} declined: {' '.join(text.split())[:80]!r}"
+        return Reading(None, Status.REFUSED, reason, text, reply)
     value = reader(text) if text.strip() else None
     if value is not None and value != "":
         return Reading(value, text=text, reply=reply)

@@ -48,7 +48,6 @@ UNSURE = Fails(ERROR, billed=True, retryable=True)
 BAD_BODY = Fails(ERROR, billed=True, retryable=True, usage=True)
 
 FAILURES = {
-    Behaviour.REFUSAL: Fails(Status.REFUSED, billed=True, retryable=False, usage=True),
     Behaviour.BAD_REQUEST: REFUSED_EARLY,
     Behaviour.UNAUTHORIZED: REFUSED_EARLY,
     Behaviour.FORBIDDEN: REFUSED_EARLY,

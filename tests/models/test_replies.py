@@ -118,11 +118,10 @@ def test_what_goes_with_the_answer_may_be_of_any_type() -> None:
     assert (reply.text, reply.reasoning, reply.response_id) == ("four", "", "")
 
 
-def test_a_refusal_keeps_its_usage() -> None:
-    with pytest.raises(CallFailed, match=r"declined.*no way") as failure:
-        read_reply(body({"content": None, "refusal": "no way"}, usage={"prompt_tokens": 5, "completion_tokens": 3}))
-    assert (failure.value.status, failure.value.usage) == (Status.REFUSED, Usage(5, 3))
-    assert not failure.value.retryable
+def test_a_refusal_is_a_reply_that_is_kept_with_its_usage() -> None:
+    usage = {"prompt_tokens": 5, "completion_tokens": 3}
+    reply = read_reply(body({"content": None, "refusal": "no way"}, usage=usage))
+    assert (reply.text, reply.finish_reason, reply.usage) == ("no way", "refusal", Usage(5, 3))
 
 
 def test_lone_surrogates_are_replaced() -> None:

@@ -118,6 +118,11 @@ def test_empty_text_at_the_output_cap_is_starved() -> None:
     assert NodeBench([model]).run(direct(), INPUTS).message.status is Status.STARVED
 
 
+def test_a_refusal_is_no_answer() -> None:
+    model = ScriptedModel(lambda request: Reply("Answer: 42", "refusal", None))
+    assert NodeBench([model]).run(direct(), INPUTS).message.status is Status.REFUSED
+
+
 def test_a_content_filter_is_no_answer() -> None:
     model = ScriptedModel(lambda request: Reply("42", "content_filter", None))
     assert NodeBench([model]).run(direct(), INPUTS).message.status is Status.FILTERED
