@@ -74,6 +74,7 @@ def writing_engine(path: Path) -> Engine:
     @event.listens_for(engine, "connect")
     def set_up(connection: sqlite3.Connection, _record: Any) -> None:
         connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
         # The writer checkpoints when it is idle; this is the bound for when it never is.
         connection.execute("PRAGMA wal_autocheckpoint = 4000")

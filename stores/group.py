@@ -25,7 +25,7 @@ from .encoding import (
 )
 from .ledger import Books
 from .operations import Keep, OpenAccount, Operation, Reserve, Settle, TraceRow
-from .owners import Owner, beat, dead_owners
+from .owners import Owner, beat, dead_owners, register
 
 __all__ = ["Group"]
 
@@ -92,6 +92,12 @@ class Group:
             raise
         self._blobs.committed()
         return books.released, wrong
+
+    def enter(self) -> None:
+        """Registers this owner, and charges what dead owners hold."""
+        with self._connection.begin():
+            self._bury(dead_owners(self._connection, self._owner))
+            register(self._connection, self._owner)
 
     def keep_house(self) -> bool:
         """Renews this owner's heartbeat and charges what dead owners hold; whether there was any."""

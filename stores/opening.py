@@ -20,7 +20,7 @@ from .database import (
 from .group import Group
 from .lock import TurnLock
 from .migrations import VERSION
-from .owners import Owner, alive_owners, dead_owners, register
+from .owners import Owner, alive_owners, dead_owners
 from .reader import Reader
 from .store import HandedOver, Store
 from .writer import Writer
@@ -96,7 +96,6 @@ def _open_for_writing(path: Path, turn: TurnLock, durable: bool | None) -> Store
 def _enter(connection: Connection, path: Path, found: int) -> Owner:
     """Makes the file fit to be written and registers this process."""
     owner = Owner.this()
-    group = Group(connection, owner)
     if found:
         with connection.begin():
             dead = dead_owners(connection, owner)
@@ -107,7 +106,5 @@ def _enter(connection: Connection, path: Path, found: int) -> Owner:
             raise StoreError(f"{path} has to be brought up to date, but another process has it open; close that one")
     if found < VERSION:
         bring_up_to_date(connection, path, found)
-    group.sweep()
-    with connection.begin():
-        register(connection, owner)
+    Group(connection, owner).enter()
     return owner

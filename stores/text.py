@@ -15,7 +15,7 @@ TEXT_BYTES = 256 * 1024
 """The most bytes of one text that are kept."""
 
 _WORD = r"(?<![A-Za-z0-9])"
-_API_KEY = r"(?:\\?[\"'])?\s*[:=]\s*(?:\\?[\"'])?)[A-Za-z0-9_\-./+]{16,}=*"
+_API_KEY = r"(?:\\*[\"'])?\s*[:=]\s*(?:\\*[\"'])?)[A-Za-z0-9_\-./+]{16,}=*"
 _FORMATS = {
     # A character that most texts lack, then what the key begins with: plain searches, so that the patterns, which are
     # a hundred times slower, run only where there is something to find. Groups of a pattern are kept.
@@ -56,7 +56,7 @@ _FORMATS = {
         "dapi": _WORD + r"dapi[a-f0-9]{32}",
         "earer ": r"(earer )[A-Za-z0-9._~+/\-]{8,}=*",
         "EARER ": r"(EARER )[A-Za-z0-9._~+/\-]{8,}=*",
-        "asic ": r"(uthorization\W{1,6}[Bb]asic )[A-Za-z0-9+/]{8,}=*",
+        "asic ": r"(uthorization\W{1,16}[Bb]asic )[A-Za-z0-9+/]{8,}=*",
         **{name: f"({name}{_API_KEY}" for name in ("apikey", "apiKey", "APIKEY", "api key", "API key", "ApiKey")},
     },
 }

@@ -80,7 +80,7 @@ class Writer:
         self._group = Group(connection, owner)
         self._may_be_durable = durable is not False
         self._durable = bool(durable)
-        self._synchronous = ""
+        self._synchronous = "NORMAL"
         self._queue: deque[Operation] = deque()
         self._work = threading.Event()
         self._urgent = threading.Event()

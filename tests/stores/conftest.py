@@ -96,7 +96,7 @@ ROWS: dict[type, Any] = {
 @pytest.fixture
 def row() -> Callable[..., Any]:
     """A row of a type, with the fields that matter to the test set."""
-    return lambda kind, **changes: replace(ROWS[kind], **changes)
+    return lambda of, /, **changes: replace(ROWS[of], **changes)
 
 
 @pytest.fixture
