@@ -184,13 +184,12 @@ class SolverModel:
 
     @_add.register
     def _(self, constraint: Cumulative) -> None:
-        # Work that takes no time or no resource loads nothing; the solver gives empty intervals a meaning of its own.
-        busy = [activity for activity in constraint.activities if activity.duration and activity.demand]
         intervals = [
             self.model.new_fixed_size_interval_var(self._variables[activity.start], activity.duration, "")
-            for activity in busy
+            for activity in constraint.activities
         ]
-        self.model.add_cumulative(intervals, [activity.demand for activity in busy], constraint.capacity)
+        demands = [activity.demand for activity in constraint.activities]
+        self.model.add_cumulative(intervals, demands, constraint.capacity)
 
 
 def _domain(relation: Relation, constant: int) -> cp_model.Domain:

@@ -45,7 +45,7 @@ NUMBERS = ("a", "b", "c", "q")
 ENUMS = ("pet", "prey")
 VARIABLES: tuple[Variable, ...] = (
     IntVariable(name="a", low=-2, high=2),
-    IntVariable(name="b", low=0, high=3),
+    IntVariable(name="b", low=0, high=2),
     IntVariable(name="c", low=-1, high=1),
     BoolVariable(name="q"),
     EnumVariable(name="pet", values=("cat", "dog", "owl")),
@@ -191,13 +191,36 @@ def test_every_kind_of_constraint_binds_in_the_model(code: int) -> None:
         ),
     )
     problem = Problem(variables=VARIABLES, constraints=(of_kind[code],))
+    assert 0 < solutions(problem) < 5 * 3 * 3 * 2 * 3 * 2
+    assert solutions(problem) == len(best(problem))
+
+
+@pytest.mark.parametrize("relation", RELATIONS)
+@pytest.mark.parametrize("within", ["when", "then", "any_of"])
+def test_a_condition_holds_in_the_model_exactly_where_it_holds(relation: Relation, within: str) -> None:
+    flag = Compare(variable="q", value=True)
+    for condition in (
+        Linear(terms=(Term(variable="a"), Term(variable="b", coefficient=-1)), relation=relation, constant=0),
+        Compare(variable="a", relation=relation, value=1),
+        Compare(variable="a", relation=relation, other="b"),
+    ):
+        wrapped: dict[str, Constraint] = {
+            "when": Implication(when=(condition,), then=(flag,)),
+            "then": Implication(when=(flag,), then=(condition, Compare(variable="c", relation="!=", value=0))),
+            "any_of": AnyOf(conditions=(flag, condition)),
+        }
+        problem = Problem(variables=VARIABLES[:4], constraints=(wrapped[within],))
+        assert solutions(problem) == len(best(problem))
+
+
+def solutions(problem: Problem) -> int:
+    """How many there are, counted by the solver."""
     solver = cp_model.CpSolver()
     solver.parameters.num_workers = 1
     solver.parameters.enumerate_all_solutions = True
     counter = _Counter()
     solver.solve(SolverModel(problem).model, counter)
-    assert 0 < counter.found < 5 * 4 * 3 * 2 * 3 * 2
-    assert counter.found == len(best(problem))
+    return counter.found
 
 
 class _Counter(cp_model.CpSolverSolutionCallback):

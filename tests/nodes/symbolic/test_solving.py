@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import pytest
+
+from apportion.nodes.symbolic import solving
 from apportion.nodes.symbolic.schema import (
     AllDifferent,
     AnyOf,
@@ -75,11 +78,16 @@ def test_an_objective_beyond_the_precision_of_floats_keeps_its_best_value() -> N
     assert reply == {"status": "sat", "assignment": {"a": 2**29, "b": 9}, "unique": True}
 
 
-def test_a_search_given_up_is_not_unsat() -> None:
-    reply = solve(subset_sums(), 0.3)
-    assert reply["status"] in ("unknown", "timeout")
-    assert reply["assignment"] is None
-    assert "no solution was found" in str(reply["reason"])
+@pytest.mark.parametrize(
+    ("effort_per_second", "seconds", "status", "words"),
+    [(1e-3, 30.0, "unknown", "within the limit of effort"), (1e6, 0.3, "timeout", "in 0.3 s")],
+)
+def test_a_search_given_up_is_not_unsat(
+    effort_per_second: float, seconds: float, status: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(solving, "_EFFORT_PER_SECOND", effort_per_second)
+    reply = solve(subset_sums(), seconds)
+    assert reply == {"status": status, "reason": f"no solution was found {words}", "assignment": None}
 
 
 def test_the_answer_is_the_same_every_time() -> None:
