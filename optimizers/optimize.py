@@ -14,7 +14,7 @@ from ..models.pool import Pool
 from ..records.protocols import StudyStore
 from ..records.task import Task
 from ..records.text import longest_bytes
-from ..tasks.metrics import resolve_metric
+from ..tasks.metrics import check_golds, resolve_metric
 from .findings import StudyReport
 from .registry import MakeOptimizer, optimizer_named
 from .reporter import Reporter, Silent
@@ -95,7 +95,7 @@ async def optimize_async(
         raise UsageError(f"optimize needs at least {_FEWEST_TASKS} tasks to split and compare, got {len(tasks)}")
     if len({task.task_id for task in tasks}) < len(tasks):
         raise UsageError("the dev set has the same task twice; remove the copies")
-    scorer = resolve_metric(metric) if isinstance(metric, str) else metric
+    check_golds(tasks, metric)
     space = graph.space(pool)
     check_feasible(space, max(tasks, key=_length), pool, cap)
     make = optimizer_named(optimizer) if isinstance(optimizer, str) else optimizer
@@ -108,7 +108,7 @@ async def optimize_async(
         spend=spend,
         store=store or MemoryStore(),
         seed=seed,
-        scorer=scorer,
+        scorer=resolve_metric(metric),
         metric=_named(metric),
         make_optimizer=make,
         optimizer=_named(optimizer),

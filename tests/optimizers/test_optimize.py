@@ -1,0 +1,252 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+from apportion.budgets.books import MemoryStore
+from apportion.budgets.cap import Cap
+from apportion.errors import Infeasible, SpendExhausted, UnknownName, UsageError
+from apportion.graphs.graph import Graph
+from apportion.models.card import ModelCard
+from apportion.models.pool import Pool
+from apportion.models.request import Request
+from apportion.nodes.knob import choose
+from apportion.nodes.solver import Solver
+from apportion.nodes.verifier import Verifier
+from apportion.optimizers.findings import StudyReport
+from apportion.optimizers.optimize import optimize, optimize_async
+from apportion.optimizers.reporter import Announcement, Progress
+from apportion.records import StudyStore, Task
+from apportion.stores.opening import open_store
+from apportion.testing.scripted import ScriptedModel
+
+CARD = ModelCard(name="m", provider="scripted", template_tokens=2, message_tokens=2, max_output_tokens=200)
+
+
+def expert(request: Request) -> str:
+    """Right on even questions at once, on odd ones only when it may write at length."""
+    number = int("".join(filter(str.isdigit, request.messages[-1].content)))
+    right = number % 2 == 0 or request.max_output_tokens > 100
+    return ("step " * 8 + "\n" if request.max_output_tokens > 100 else "") + f"Answer: {'yes' if right else 'no'}"
+
+
+def novice(request: Request) -> str:
+    return "Answer: no"
+
+
+class Bench:
+    """A pool of planted models, a graph with one good and one useless edge, and 120 tasks."""
+
+    def __init__(self) -> None:
+        self.models = [
+            ScriptedModel(novice, name="novice", card=CARD),
+            ScriptedModel(expert, name="expert", card=CARD),
+        ]
+        self.pool = Pool(self.models)
+        self.graph = Graph("bench")
+        self.graph.add("solve", Solver(style="think", max_output_tokens=choose(20, 120)))
+        self.graph.add("useless", Solver(model="novice", style="think", max_output_tokens=40))
+        self.graph.add("judge", Verifier(method="vote", model="novice"))
+        self.graph.connect("solve", "judge")
+        self.graph.connect("useless", "judge", optional=True)
+        self.tasks = [Task(question=f"Is {i} fine?", gold="yes") for i in range(120)]
+
+    @property
+    def calls(self) -> int:
+        return sum(len(model.requests) for model in self.models)
+
+    def optimize(self, store: StudyStore | None = None, cap: float = 1e6, spend: float = 1e6) -> StudyReport:
+        return optimize(self.graph, self.tasks, self.pool, cap=Cap(total=cap), spend=spend, store=store)
+
+
+class Listener:
+    def __init__(self, calls_so_far: Bench) -> None:
+        self.bench = calls_so_far
+        self.announced: list[Announcement] = []
+        self.calls_at_announcement = -1
+        self.steps: list[Progress] = []
+        self.reports: list[StudyReport] = []
+
+    def announce(self, announcement: Announcement) -> None:
+        self.announced.append(announcement)
+        self.calls_at_announcement = self.bench.calls
+
+    def progress(self, progress: Progress) -> None:
+        self.steps.append(progress)
+
+    def finish(self, report: StudyReport) -> None:
+        self.reports.append(report)
+
+
+def test_finds_the_planted_best_plan_and_cuts_the_useless_edge() -> None:
+    report = Bench().optimize()
+    best = report.best
+    assert best is not None
+    assert best.plan["values"] == {"solve.max_output_tokens": 120, "solve.model": "expert"}
+    assert best.plan["edges"] == []
+    assert best.test is not None
+    assert (best.validation.score, best.test.score, best.test.coverage) == (1.0, 1.0, 1.0)
+    cheaper = report.frontier[0]
+    assert cheaper.validation.score < 0.8
+    assert cheaper.validation.cost < best.validation.cost
+    assert report.tasks == {"fit": 60, "validation": 24, "test": 36}
+
+
+def test_a_tighter_cap_chooses_the_cheaper_plan_and_holds_on_test() -> None:
+    free = Bench().optimize()
+    dear, cheap = free.frontier[-1].validation.cost, free.frontier[0].validation.cost
+    store = MemoryStore()
+    bench = Bench()
+    report = optimize(
+        bench.graph, bench.tasks, bench.pool, cap=Cap(total=120 * (dear + cheap) / 2), spend=1e6, store=store
+    )
+    best = report.best
+    assert best is not None
+    assert best.plan["values"]["solve.max_output_tokens"] == 20
+    assert best.test is not None
+    assert best.test.cost * 36 <= 120 * (dear + cheap) / 2 * 36 / 120
+
+
+def test_tells_what_it_may_spend_before_the_first_call() -> None:
+    bench = Bench()
+    listener = Listener(bench)
+    optimize(bench.graph, bench.tasks, bench.pool, cap=Cap(total=1e6), spend=50_000, reporter=listener)
+    (announced,) = listener.announced
+    assert listener.calls_at_announcement == 0
+    assert (announced.spend, announced.plans_in_space, announced.paid_before) == (50_000, 8, 0)
+    assert 0 < announced.expected <= 50_000
+    assert {step.phase for step in listener.steps} <= {"fit", "validation", "test"}
+    (report,) = listener.reports
+    assert report.paid <= 50_000
+
+
+def test_a_finished_study_started_again_calls_nothing_and_reports_the_same(tmp_path: Path) -> None:
+    first, second = Bench(), Bench()
+    reports = []
+    for bench in (first, second):
+        store = open_store(tmp_path / "study.db")
+        reports.append(bench.optimize(store))
+        store.close()
+    assert first.calls > 0
+    assert second.calls == 0
+    assert reports[1].paid == reports[0].paid
+    assert reports[1].frontier == reports[0].frontier
+    assert reports[1].test_reads == 2 * reports[0].test_reads
+
+
+def test_cold_and_warm_cache_decide_alike() -> None:
+    store = MemoryStore()
+    bench = Bench()
+    cold = bench.optimize(store)
+    calls = bench.calls
+    warm = bench.optimize(store, spend=999_999)  # another study on the same replies
+    assert bench.calls == calls
+    assert warm.paid == 0
+    assert warm.frontier == cold.frontier
+    assert warm.chosen == cold.chosen
+
+
+def test_the_spend_is_never_passed_and_what_was_measured_is_reported() -> None:
+    bench = Bench()
+    store = MemoryStore()
+    report = bench.optimize(store, spend=9_000)
+    assert report.stopped_early
+    assert report.paid <= 9_000
+    assert sum(len(model.requests) for model in bench.models) > 0
+    assert report.frontier
+
+
+def test_a_spend_too_small_for_one_plan_is_an_error() -> None:
+    with pytest.raises(SpendExhausted, match="raise spend"):
+        Bench().optimize(spend=200)
+
+
+def test_a_cap_below_the_cheapest_plan_is_infeasible_before_any_call() -> None:
+    bench = Bench()
+    with pytest.raises(Infeasible) as infeasible:
+        bench.optimize(cap=5)
+    assert infeasible.value.min_cap > 5
+    assert bench.calls == 0
+
+
+def test_where_no_plan_is_affordable_none_is_chosen() -> None:
+    bench = Bench()
+    report = bench.optimize(cap=600)
+    assert report.chosen is None
+    assert report.best is None
+    assert all(plan.test is None for plan in report.frontier)
+
+
+def test_bad_arguments_are_named() -> None:
+    bench = Bench()
+    with pytest.raises(UsageError, match="at least 30 tasks"):
+        optimize(bench.graph, bench.tasks[:29], bench.pool, cap=Cap(total=1e6), spend=1e6)
+    with pytest.raises(UsageError, match="same task twice"):
+        optimize(bench.graph, [*bench.tasks, bench.tasks[0]], bench.pool, cap=Cap(total=1e6), spend=1e6)
+    with pytest.raises(UnknownName, match="optimizer"):
+        optimize(bench.graph, bench.tasks, bench.pool, cap=Cap(total=1e6), spend=1e6, optimizer="halfing")
+    with pytest.raises(UnknownName, match="metric"):
+        optimize(bench.graph, bench.tasks, bench.pool, cap=Cap(total=1e6), spend=1e6, metric="exakt")
+    ungraded = [*bench.tasks[:-1], Task(question="Is this graded?")]
+    with pytest.raises(UsageError, match="gold"):
+        optimize(bench.graph, ungraded, bench.pool, cap=Cap(total=1e6), spend=1e6)
+    assert bench.calls == 0
+
+
+def test_works_inside_an_event_loop() -> None:
+    async def story() -> StudyReport:
+        bench = Bench()
+        return await optimize_async(bench.graph, bench.tasks, bench.pool, cap=Cap(total=1e6), spend=1e6)
+
+    assert asyncio.run(story()).best is not None
+
+
+def test_killed_and_started_again_it_pays_for_no_settled_call_twice(tmp_path: Path) -> None:
+    script = textwrap.dedent(
+        """
+        import sys, time
+        from apportion.stores.opening import open_store
+        sys.path.insert(0, sys.argv[2])
+        from test_optimize import Bench, expert
+
+        def slow(request):
+            time.sleep(0.002)
+            with open(sys.argv[1] + ".calls", "a") as log:
+                log.write(request.key("x") + "\\n")
+            return expert(request)
+
+        bench = Bench()
+        bench.models[1]._script = slow
+        store = open_store(sys.argv[1])
+        report = bench.optimize(store)
+        store.close()
+        print(report.paid, report.lost, report.chosen)
+        """
+    )
+    database = tmp_path / "study.db"
+    command = [sys.executable, "-c", script, str(database), str(Path(__file__).parent)]
+    for _ in range(2):
+        running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        log = Path(f"{database}.calls")
+        before = log.stat().st_size if log.exists() else 0
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and (not log.exists() or log.stat().st_size < before + 65 * 40):
+            time.sleep(0.01)
+        os.kill(running.pid, signal.SIGKILL)
+        running.wait()
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    sent = Path(f"{database}.calls").read_text().split()
+    uninterrupted = Bench().optimize()
+    paid, lost, chosen = done.stdout.split()
+    repeated = len(sent) - len(set(sent))
+    assert repeated <= 2 * 128  # only what was in flight at a kill
+    assert float(paid) - float(lost) == uninterrupted.paid
+    assert chosen == uninterrupted.chosen

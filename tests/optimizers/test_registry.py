@@ -1,0 +1,16 @@
+from __future__ import annotations
+
+import pytest
+
+from apportion.errors import UnknownName
+from apportion.optimizers.halving import SuccessiveHalving
+from apportion.optimizers.registry import optimizer_named
+
+
+def test_optimizers_are_found_by_name() -> None:
+    assert optimizer_named("halving") is SuccessiveHalving
+
+
+def test_an_unknown_optimizer_names_the_nearest() -> None:
+    with pytest.raises(UnknownName, match="did you mean 'halving'"):
+        optimizer_named("halfing")
