@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from ..errors import StoreError
 from ..records.protocols import Short
@@ -293,7 +293,7 @@ class Writer:
         try:
             with self._turn.held():
                 found = duty()
-        except OperationalError as error:
+        except DBAPIError as error:
             if not _unavailable(error):
                 raise
             # Nobody waits for this; it is due again in a moment, and operations tell of the trouble.
@@ -308,8 +308,12 @@ class Writer:
         except FileNotFoundError:
             return
         if size > _CHECKPOINT_BYTES and size != self._checkpointed:
-            self._driver.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
             self._checkpointed = size
+            try:
+                self._driver.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+            except sqlite3.OperationalError:
+                # The log stays as it is and is read in place of the file; a disk without room shows at the next commit.
+                return
 
     def _finish(self) -> None:
         self._step()
