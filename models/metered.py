@@ -8,7 +8,7 @@ import random
 import time
 import uuid
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from ..budgets.bounds import prompt_bound
 from ..budgets.ledger import Ledger
@@ -29,6 +29,8 @@ _BACKOFF_SECONDS = (0.5, 8.0)
 """The first wait between attempts and the longest; doubled each time, with up to a quarter of jitter."""
 _LONGEST_RETRY_AFTER = 120.0
 """Seconds; an endpoint that asks for more is given up."""
+_OUTCOMES = {"content_filter": Status.FILTERED, "refusal": Status.REFUSED}
+_TO_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 @dataclass(slots=True)
@@ -47,6 +49,73 @@ class Meter:
         self.charged += charged
         self.lost += lost
         self.calls += 1
+
+
+@dataclass(slots=True)
+class _Attempt:
+    """One attempt in progress. Its row is made once, at its end, because making rows is what costs here."""
+
+    request: Request
+    card: ModelCard
+    key: str
+    meter: Meter
+    reservation_id: str
+    number: int
+    """Counted from 1."""
+    bound: Amount
+    started_at: float = field(default_factory=time.time)
+
+    def completed(
+        self, reply: Reply, usage: Usage | None, *, charged: Amount = ZERO, lost: Amount = ZERO, cached: bool = False
+    ) -> CallRow:
+        """The row of an attempt that was answered."""
+        outcome = _OUTCOMES.get(reply.finish_reason, Status.OK)
+        if reply.finish_reason == "length" and not reply.text.strip():
+            outcome = Status.STARVED
+        return self.row(outcome, reply=reply, usage=usage, charged=charged, lost=lost, cached=cached)
+
+    def row(
+        self,
+        outcome: Status,
+        *,
+        reply: Reply | None = None,
+        usage: Usage | None = None,
+        charged: Amount = ZERO,
+        lost: Amount = ZERO,
+        cached: bool = False,
+        error: str = "",
+    ) -> CallRow:
+        """The row of the attempt, which ends now."""
+        request = self.request
+        return CallRow(
+            call_id=uuid.uuid4().hex,
+            run_id=self.meter.run_id,
+            span_id=self.meter.span_id,
+            reservation_id=self.reservation_id,
+            attempt=self.number,
+            request_key=self.key,
+            request_model=self.card.name,
+            operation_name="chat",
+            provider_name=self.card.provider,
+            request_max_tokens=request.max_output_tokens,
+            request_temperature=request.temperature,
+            request_seed=request.seed,
+            sample_index=request.sample,
+            request_messages=_TO_JSON([{"role": m.role, "content": m.content} for m in request.messages]),
+            started_at=self.started_at,
+            ended_at=self.started_at if cached else time.time(),
+            outcome=outcome,
+            bound=self.bound,
+            charged=charged,
+            lost=lost,
+            cached=cached,
+            usage=usage,
+            response_model="" if reply is None else reply.response_model,
+            response_id="" if reply is None else reply.response_id,
+            finish_reason="" if reply is None else reply.finish_reason,
+            output_text="" if reply is None else reply.text,
+            error=error,
+        )
 
 
 class MeteredCaller:
@@ -137,9 +206,9 @@ class MeteredCaller:
         self, stored: StoredReply, request: Request, card: ModelCard, bound: Amount, meter: Meter, replaces: str | None
     ) -> Reply:
         reservation_id = await self._ledger.reserve(meter.account_id, bound, cached=True, replaces=replaces)
+        attempt = _Attempt(request, card, stored.request_key, meter, reservation_id, 1, bound)
         reply = Reply.from_json(stored.payload)
-        row = _row(request, card, stored.request_key, meter, reservation_id, 1, bound)
-        row = replace(_completed(row, reply), charged=stored.charged, cached=True, ended_at=row.started_at)
+        row = attempt.completed(reply, reply.usage, charged=stored.charged, cached=True)
         self._ledger.settle(Settlement(reservation_id, charged=stored.charged), row)
         meter.add(stored.charged, ZERO)
         return reply
@@ -149,69 +218,66 @@ class MeteredCaller:
     ) -> Reply:
         card = model.card
         wait = _BACKOFF_SECONDS[0]
-        for attempt in range(1, card.attempts + 1):
+        for number in range(1, card.attempts + 1):
             reservation_id = await self._ledger.reserve(meter.account_id, bound, replaces=replaces)
             replaces = None
-            row = _row(request, card, key, meter, reservation_id, attempt, bound)
+            attempt = _Attempt(request, card, key, meter, reservation_id, number, bound)
             try:
-                return await self._attempt(model, request, row, meter)
+                return await self._complete(model, attempt)
             except CallFailed as failure:
                 asked = failure.retry_after or 0.0
-                if not failure.retryable or attempt == card.attempts or asked > _LONGEST_RETRY_AFTER:
+                if not failure.retryable or number == card.attempts or asked > _LONGEST_RETRY_AFTER:
                     raise
             await self._sleep(max(asked, wait * random.uniform(1.0, 1.25)))
             wait = min(2 * wait, _BACKOFF_SECONDS[1])
         raise AssertionError("a card allows at least one attempt")
 
-    async def _attempt(self, model: Model, request: Request, row: CallRow, meter: Meter) -> Reply:
+    async def _complete(self, model: Model, attempt: _Attempt) -> Reply:
         try:
-            reply = await model.complete(request)
+            reply = await model.complete(attempt.request)
         except CallFailed as failure:
-            self._settle_failure(row, failure, model.card, meter)
+            self._settle_failure(attempt, failure)
             raise
         except BaseException as stopped:
             # A cancelled task must not await here: a second cancellation would interrupt the settlement.
             outcome = Status.CANCELLED if isinstance(stopped, asyncio.CancelledError) else Status.PROVIDER_ERROR
-            self._lose(row, outcome, type(stopped).__name__, None, meter)
+            self._lose(attempt, outcome, type(stopped).__name__, None, attempt.bound)
             raise
-        return self._settle_reply(row, request, reply, model.card, meter)
+        return self._settle_reply(attempt, reply)
 
-    def _settle_reply(self, row: CallRow, request: Request, reply: Reply, card: ModelCard, meter: Meter) -> Reply:
-        row = replace(_completed(row, reply), ended_at=time.time())
-        usage = _credible(reply, request)
+    def _settle_reply(self, attempt: _Attempt, reply: Reply) -> Reply:
+        bound, meter = attempt.bound, attempt.meter
+        usage = _credible(reply, attempt.request)
         if usage is None:
-            stored = StoredReply(row.request_key, reply.to_json(), row.bound)
-            row = replace(row, lost=row.bound, usage=None)
-            self._ledger.settle(Settlement(row.reservation_id, lost=row.bound), row, stored)
-            meter.add(ZERO, row.bound)
+            stored = StoredReply(attempt.key, reply.to_json(), bound)
+            row = attempt.completed(reply, None, lost=bound)
+            self._ledger.settle(Settlement(attempt.reservation_id, lost=bound), row, stored)
+            meter.add(ZERO, bound)
             return reply
-        charged = card.charge(usage)
-        row = replace(row, charged=charged)
-        stored = StoredReply(row.request_key, reply.to_json(), charged)
-        self._ledger.settle(Settlement(row.reservation_id, charged=charged), row, stored)
+        charged = attempt.card.charge(usage)
+        stored = StoredReply(attempt.key, reply.to_json(), charged)
+        row = attempt.completed(reply, reply.usage, charged=charged)
+        self._ledger.settle(Settlement(attempt.reservation_id, charged=charged), row, stored)
         meter.add(charged, ZERO)
-        if charged.exceeds(row.bound):
-            breach = BudgetBreach(card.name, row.bound.tokens, charged.tokens)
-            self._breaches[card.name] = breach
+        if charged.exceeds(bound):
+            breach = BudgetBreach(attempt.card.name, bound.tokens, charged.tokens)
+            self._breaches[attempt.card.name] = breach
             raise breach
         return reply
 
-    def _settle_failure(self, row: CallRow, failure: CallFailed, card: ModelCard, meter: Meter) -> None:
+    def _settle_failure(self, attempt: _Attempt, failure: CallFailed) -> None:
         if not failure.billed:
-            row = replace(row, outcome=failure.status, error=failure.reason, ended_at=time.time())
-            self._ledger.settle(Settlement(row.reservation_id), row)
-            meter.add(ZERO, ZERO)
+            row = attempt.row(failure.status, error=failure.reason)
+            self._ledger.settle(Settlement(attempt.reservation_id), row)
+            attempt.meter.add(ZERO, ZERO)
             return
-        lost = row.bound if failure.usage is None else card.charge(failure.usage)
-        self._lose(row, failure.status, failure.reason, failure.usage, meter, lost)
+        lost = attempt.bound if failure.usage is None else attempt.card.charge(failure.usage)
+        self._lose(attempt, failure.status, failure.reason, failure.usage, lost)
 
-    def _lose(
-        self, row: CallRow, outcome: Status, error: str, usage: Usage | None, meter: Meter, lost: Amount | None = None
-    ) -> None:
-        lost = row.bound if lost is None else lost
-        row = replace(row, outcome=outcome, error=error, usage=usage, lost=lost, ended_at=time.time())
-        self._ledger.settle(Settlement(row.reservation_id, lost=lost), row)
-        meter.add(ZERO, lost)
+    def _lose(self, attempt: _Attempt, outcome: Status, error: str, usage: Usage | None, lost: Amount) -> None:
+        row = attempt.row(outcome, error=error, usage=usage, lost=lost)
+        self._ledger.settle(Settlement(attempt.reservation_id, lost=lost), row)
+        attempt.meter.add(ZERO, lost)
 
 
 def call_bound(model: Model, request: Request) -> Amount:
@@ -236,46 +302,3 @@ def _credible(reply: Reply, request: Request) -> Usage | None:
         # Some servers report one token too few when a reply is cut at its cap.
         return replace(usage, output_tokens=request.max_output_tokens)
     return usage
-
-
-def _row(
-    request: Request, card: ModelCard, key: str, meter: Meter, reservation_id: str, attempt: int, bound: Amount
-) -> CallRow:
-    messages = [{"role": m.role, "content": m.content} for m in request.messages]
-    now = time.time()
-    return CallRow(
-        call_id=uuid.uuid4().hex,
-        run_id=meter.run_id,
-        span_id=meter.span_id,
-        reservation_id=reservation_id,
-        attempt=attempt,
-        request_key=key,
-        request_model=card.name,
-        operation_name="chat",
-        provider_name=card.provider,
-        request_max_tokens=request.max_output_tokens,
-        request_temperature=request.temperature,
-        request_seed=request.seed,
-        sample_index=request.sample,
-        request_messages=json.dumps(messages, ensure_ascii=False, separators=(",", ":")),
-        started_at=now,
-        ended_at=now,
-        outcome=Status.OK,
-        bound=bound,
-    )
-
-
-def _completed(row: CallRow, reply: Reply) -> CallRow:
-    starved = reply.finish_reason == "length" and not reply.text.strip()
-    outcome = {"content_filter": Status.FILTERED, "refusal": Status.REFUSED}.get(
-        reply.finish_reason, Status.STARVED if starved else Status.OK
-    )
-    return replace(
-        row,
-        outcome=outcome,
-        usage=reply.usage,
-        response_model=reply.response_model,
-        response_id=reply.response_id,
-        finish_reason=reply.finish_reason,
-        output_text=reply.text,
-    )

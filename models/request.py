@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from ..records.usage import Usage
@@ -12,6 +12,8 @@ from ..records.usage import Usage
 __all__ = ["ChatMessage", "FinishReason", "Reply", "Request"]
 
 FinishReason = Literal["stop", "length", "content_filter", "refusal"]
+
+_TO_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ class Request:
         Args:
             fingerprint: of the model behind the name, so that a renamed or replaced model misses.
         """
-        content = json.dumps(
+        content = _TO_JSON(
             [
                 fingerprint,
                 [[m.role, m.content] for m in self.messages],
@@ -62,9 +64,7 @@ class Request:
                 self.logprobs,
                 self.reasoning_effort,
                 self.response_schema,
-            ],
-            ensure_ascii=False,
-            separators=(",", ":"),
+            ]
         )
         return hashlib.sha256(content.encode()).hexdigest()
 
@@ -92,7 +92,11 @@ class Reply:
 
     def to_json(self) -> str:
         """The reply as it is cached."""
-        return json.dumps(asdict(self), ensure_ascii=False, separators=(",", ":"))
+        usage = self.usage
+        content = {name: getattr(self, name) for name in self.__slots__}  # dataclasses.asdict takes ten times as long
+        if usage is not None:
+            content["usage"] = {name: getattr(usage, name) for name in usage.__slots__}
+        return _TO_JSON(content)
 
     @classmethod
     def from_json(cls, payload: str) -> Reply:
