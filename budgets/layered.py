@@ -98,13 +98,12 @@ class LayeredLedger:
 
     def settle(self, settlement: Settlement, call: CallRow | None = None, reply: StoredReply | None = None) -> None:
         """See `LedgerBackend.settle`."""
-        if not self._local.settled(settlement):
-            return
+        open_here = self._local.settled(settlement)
         self._allowances.pop(settlement.reservation_id, None)
         if settlement.reservation_id in self._on_shared:
             self._on_shared.discard(settlement.reservation_id)
             self._shared.settle(settlement, call, reply)
-        elif call is not None:
+        elif open_here and call is not None:
             self._shared.record_call(call)
 
     def balance(self, account_id: str) -> Balance:

@@ -19,6 +19,7 @@ def command(
     """List the models of a pool."""
     from json import dumps
 
+    from rich.box import SIMPLE
     from rich.console import Console
     from rich.table import Table
 
@@ -28,15 +29,14 @@ def command(
     pool = load_pool(models)
     if check:
         run_sync(pool.check)
-    table = Table(title="models", title_justify="left")
-    for column in ("name", "kind", "dialect", "provider", "context", "output cap", "weight", "USD per million"):
-        table.add_column(column)
+    table = Table(box=SIMPLE)
+    for column in ("name", "kind", "dialect", "context", "output cap", "weight", "USD per million"):
+        table.add_column(column, no_wrap=column == "name")
     for card in pool.cards:
         table.add_row(
             card.name,
             card.kind,
             card.dialect,
-            card.provider,
             f"{card.context_tokens:,}",
             f"{card.max_output_tokens:,} by {card.output_cap}",
             f"{card.weight:g}",

@@ -71,10 +71,12 @@ def search(
     """Runs a study with its progress on the terminal and its books in a file."""
     from rich.console import Console
 
+    from ..graphs.portal import run_sync
     from ..optimizers.optimize import optimize
     from ..stores.opening import open_store
     from .terminal import TerminalReporter
 
+    run_sync(pool.check)
     store = open_store(db, durable=pool.costs_money)
     reporter = TerminalReporter(Console(highlight=False))
     try:

@@ -24,11 +24,13 @@ def command(
 ) -> None:
     """Answer one question. Without a plan, every open knob takes its first value."""
     from ..budgets.cap import Cap
+    from ..graphs.portal import run_sync
     from ..stores.opening import open_store
     from .loading import find_plan, load_graph, load_pool, write_json
 
     pool = load_pool(models)
     loaded = load_graph(graph)
+    run_sync(pool.check)
     store = open_store(db, durable=pool.costs_money)
     try:
         chosen = None if plan is None else find_plan(plan, store)

@@ -16,6 +16,7 @@ def command(
     json: Annotated[str | None, typer.Option(help="Write them to this file.", metavar="FILE")] = None,
 ) -> None:
     """List the runs of a database."""
+    from rich.box import SIMPLE
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -29,19 +30,18 @@ def command(
         rows = store.runs(limit=limit)
     finally:
         store.close()
-    table = Table(title=f"the newest {len(rows)} runs in {db}", title_justify="left")
-    for column in ("run", "ended", "plan", "status", "stopped by", "score", "tokens", "seconds", "answer"):
-        table.add_column(column, no_wrap=column in ("run", "ended"))
+    table = Table(title=f"the newest {len(rows)} runs in {db}", title_justify="left", box=SIMPLE)
+    for column in ("run", "ended", "plan", "status", "stop", "score", "tokens", "answer"):
+        table.add_column(column, no_wrap=column in ("run", "ended", "plan"))
     for row in rows:
         table.add_row(
             row.run_id[:8],
-            f"{datetime.fromtimestamp(row.ended_at):%m-%d %H:%M:%S}",
+            f"{datetime.fromtimestamp(row.ended_at):%d %H:%M:%S}",
             row.plan_hash[:8],
             row.status.value,
             row.stop_reason,
             "-" if row.score is None else f"{row.score:.2f}",
             f"{row.charged.tokens:,}",
-            f"{row.latency:.2f}",
             Text(row.answer[:60]),
         )
     Console().print(table)

@@ -1,0 +1,105 @@
+"""The commands one after another, as a user would type them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from apportion.cli.app import run
+
+OPTIMIZE = ["optimize", "sums_app:graph", "--tasks", "dev.jsonl", "--models", "pool.toml", "--cap", "1e6"]
+
+
+def read(path: Path) -> Any:
+    return json.loads(path.read_text())
+
+
+def test_optimize_run_runs_show(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([*OPTIMIZE, "--spend", "1e6", "--json", "report.json"]) == 0
+    printed = capsys.readouterr().out
+    report = read(folder / "report.json")
+    chosen = report["chosen"]
+    assert report["frontier"][0]["test"]["score"] == 1.0
+    assert f"apportion run sums_app:graph --plan {chosen[:8]} --db apportion.db --models pool.toml" in printed
+    assert "apportion runs --db apportion.db" in printed
+
+    asked = ["run", "sums_app:graph", "What is 1 + 41?", "--plan", chosen[:8], "--models", "pool.toml", "--cap", "900"]
+    assert run([*asked, "--json", "run.json"]) == 0
+    assert capsys.readouterr().out.startswith("42\n")
+    answered = read(folder / "run.json")
+    assert (answered["answer"], answered["status"], answered["stop_reason"]) == ("42", "ok", "complete")
+
+    assert run(["runs", "--json", "runs.json", "--limit", "3"]) == 0
+    newest = read(folder / "runs.json")
+    assert len(newest) == 3
+    assert newest[0]["run_id"] == answered["run_id"]
+
+    assert run(["show", answered["run_id"][:8], "--json", "shown.json"]) == 0
+    assert "What is 1 + 41?" in capsys.readouterr().out
+    shown = read(folder / "shown.json")
+    assert shown["run"]["plan_hash"] == chosen
+    assert sum(call["charged"]["tokens"] for call in shown["calls"]) == answered["charged"]["tokens"]
+    assert shown["calls"][0]["output_text"] == "Answer: 42"
+
+
+def test_a_plan_file_is_as_good_as_a_hash(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([*OPTIMIZE, "--spend", "1e6", "--json", "report.json"]) == 0
+    plan = folder / "plan.json"
+    plan.write_text(json.dumps(read(folder / "report.json")["frontier"][0]["plan"]))
+    capsys.readouterr()
+    assert (
+        run(["run", "sums_app:graph", "6 * 7?", "--plan", str(plan), "--models", "pool.toml", "--db", "other.db"]) == 0
+    )
+    assert capsys.readouterr().out.startswith("42\n")
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("wrong", ["ffffffff", "no-such-file.json"])
+def test_a_plan_that_is_nowhere_is_refused(wrong: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["run", "sums_app:graph", "6 * 7?", "--plan", wrong, "--models", "pool.toml"]) == 2
+    assert "no plan in apportion.db" in capsys.readouterr().err
+
+
+def test_a_plan_of_another_graph_is_refused_by_hash(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "plan.json").write_text('{"graph": "0123456789abcdef", "values": {}, "edges": []}')
+    assert run(["run", "sums_app:graph", "6 * 7?", "--plan", "plan.json", "--models", "pool.toml"]) == 2
+    assert "0123456789abcdef" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_run_that_is_nowhere_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["run", "sums_app:graph", "6 * 7?", "--models", "pool.toml"]) == 0
+    capsys.readouterr()
+    assert run(["show", "zzzz"]) == 2
+    assert "apportion runs" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_database_that_is_not_there_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["runs", "--db", "nowhere.db"]) == 2
+    assert "nowhere.db" in capsys.readouterr().err
+
+
+def test_models_shows_the_cards_and_asks_the_endpoints(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["models", "--models", "pool.toml", "--check", "--json", "cards.json"]) == 0
+    assert "all endpoints answer" in capsys.readouterr().out
+    assert [card["name"] for card in read(folder / "cards.json")] == ["local"]
+
+
+def test_models_without_a_file_are_the_embedded_ones(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["models"]) == 0
+    assert "pocket-100k" in capsys.readouterr().out
+
+
+def test_tokens_lists_encodings_without_the_network(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["tokens", "list"]) == 0
+    assert "o200k_base" in capsys.readouterr().out
+
+
+def test_a_ranks_file_that_is_none_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "wrong.tiktoken").write_text("nothing")
+    assert run(["tokens", "import", str(tmp_path / "wrong.tiktoken")]) == 2
+    assert "wrong.tiktoken" in capsys.readouterr().err
