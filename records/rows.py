@@ -81,7 +81,7 @@ class Reservation:
     account_id: str
     amount: Amount
     owner: str
-    """The process that holds it; when it dies the reservation is lost, never freed."""
+    """The process that holds it; when it dies a call is lost, and only an allowance is given back."""
     kind: ReservationKind = "call"
     cached: bool = False
     """True for a reply from the cache: accounts that measure paid are not touched."""

@@ -192,12 +192,18 @@ class Books:
         return held
 
     def lose(self, owner_ids: Sequence[str]) -> int:
-        """Charges as lost all that dead owners hold, and returns how many reservations that were."""
+        """Charges as lost all calls in flight of dead owners, and returns how many reservations they held.
+
+        An allowance is given back: nothing was sent under it, or its call would have replaced it.
+        """
         self._load_reservations(_BY_OWNER, owner_ids)
         orphans = [held for held in self._held.values() if held.state == "open"]
         self._load_accounts({held.account_id for held in orphans})
         for held in orphans:
-            self._end(held, ZERO, held.amount, "lost")
+            if not held.is_call:
+                self._end(held, ZERO, ZERO, "settled")
+            else:
+                self._end(held, ZERO, held.amount, "lost")
         self._connection.exec_driver_sql(
             "UPDATE owner SET state = 'dead' WHERE state = 'alive' AND owner_id IN (SELECT value FROM json_each(?))",
             (json.dumps(owner_ids),),

@@ -82,6 +82,25 @@ def test_a_killed_process_loses_what_was_in_flight_and_nothing_else(path: Path, 
         assert balance.paid == balance.charged + balance.lost
 
 
+def test_an_allowance_of_a_killed_process_is_given_back(path: Path) -> None:
+    holder = textwrap.dedent(
+        """
+        import asyncio, os, sys
+        from apportion.records import AccountRow, Amount, Limit, Reservation
+        from apportion.stores import open_store
+
+        store = open_store(sys.argv[1])
+        store.open_account(AccountRow("study", None, Limit("tokens", 100)))
+        asyncio.run(store.reserve(Reservation("held", "study", Amount(60), store.owner, "allowance")))
+        os.kill(os.getpid(), 9)
+        """
+    )
+    subprocess.run([sys.executable, "-c", holder, str(path)], check=False)
+    with open_store(path) as store:
+        assert store.balance("study") == Balance()
+    assert reservations(path) == {"held": ("settled", 0)}
+
+
 def test_two_processes_share_a_cap(path: Path) -> None:
     limit = 7 * 60 + 5
     processes = [start(path, name, limit) for name in "ab"]
