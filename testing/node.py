@@ -20,6 +20,7 @@ import json
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from string import ascii_lowercase, printable
 from typing import Any
 
 import pytest
@@ -33,6 +34,7 @@ from ..models.card import ModelCard
 from ..models.metered import Meter, MeteredCaller, call_bound
 from ..models.pool import Pool
 from ..models.request import Reply, Request
+from ..nodes.asks import NOTES, PASSAGES
 from ..nodes.base import CallBound, Inputs, Kind, Node
 from ..nodes.kinds import kinds_with, node_from_json
 from ..nodes.prompts import dialect_named
@@ -41,6 +43,7 @@ from ..records.message import Candidate, Forward, Message
 from ..records.rows import Limit, StoredReply
 from ..records.status import Status
 from ..records.task import Task
+from ..records.text import longest_bytes
 from ..records.usage import ZERO, Amount
 from .scripted import ScriptedModel
 
@@ -158,8 +161,8 @@ class NodeConformance:
 
     kind: Kind[Any]
     """The kind under test."""
-    dialects: tuple[str, ...] = ("chat",)
-    """The dialects that `reply` speaks."""
+    dialect: str = "chat"
+    """The dialect that `reply` speaks."""
     calls: bool = True
     """False for a node that makes no call in the setting of `node`."""
     resource: Any = None
@@ -186,7 +189,7 @@ class NodeConformance:
 
     def bench(self, script: Callable[[Request], str | Reply] | None = None) -> NodeBench:
         """A bench whose one model replies as the script says, by default as `reply` does."""
-        card = ModelCard(name="scripted", provider="scripted", attempts=1, dialect=self.dialects[0])
+        card = ModelCard(name="scripted", provider="scripted", attempts=1, dialect=self.dialect, json_schema=True)
         return NodeBench([ScriptedModel(script or self.reply, card=card)], [self.kind], resource=self.resource)
 
     def test_settings_survive_json(self) -> None:
@@ -265,21 +268,23 @@ class NodeConformance:
         assert outcome.message.status in (Status.OK, Status.BUDGET)
 
     @pytest.mark.parametrize("filler", ["good", "longest", "unreadable"])
-    def test_the_worst_case_is_enough(self, filler: str) -> None:
+    @pytest.mark.parametrize("crowd", ["nothing", "few large", "many small"])
+    def test_the_worst_case_is_enough(self, crowd: str, filler: str) -> None:
         """A run whose account has exactly the worst case never meets its cap, whatever comes in and comes back."""
-        inputs = _crowded(self.inputs())
+        inputs = _crowded(self.inputs(), crowd)
 
         def script(request: Request) -> str:
-            if filler == "good":
-                return self.reply(request)
-            if filler == "longest":
-                return f"{self.reply(request)}\n".ljust(request.max_output_tokens, "x")
-            return "?"
+            if filler == "unreadable":
+                return "?" * request.max_output_tokens
+            return (
+                self.reply(request)
+                if filler == "good"
+                else f"{self.reply(request)}\n".ljust(request.max_output_tokens, "x")
+            )
 
         bench = self.bench(script)
-        incoming = Forward.FULL.limit * (len(inputs.messages) + 1)
         known = Ask(inputs.question, inputs.task.instructions, inputs.task.context)
-        worst = bench.worst_case(self.node(), known, incoming)
+        worst = bench.worst_case(self.node(), known, _incoming(inputs))
         outcome = bench.run(self.node(), inputs, limit=worst.tokens)
         assert outcome.message.status is not Status.BUDGET, outcome.message.reason
         assert sum(bound.tokens for bound in outcome.bounds) <= worst.tokens
@@ -302,18 +307,42 @@ async def _run(kind: Kind[Any], node: Node, inputs: Inputs, context: BenchContex
         return Message(status=failure.status, reason=failure.reason)
 
 
-def _crowded(inputs: Inputs) -> Inputs:
-    """The inputs with messages as full as an edge lets them be, and an objection of a loop's checker."""
-    crowd = tuple(Candidate(f"{n:x}", text=f"{n} = {n}\n" * 20, source="crowd") for n in range(40))
-    evidence = (*(f"{n}" for n in range(200)), "é" * 3000)
-    full = Message(answer="x" * 600, text="y " * 6000, candidates=crowd, evidence=evidence)
-    messages = {name: _forwarded_full(message, full) for name, message in inputs.messages.items()}
-    previous = Message(answer="z" * 600, accepted=False, reason="ﷺ" * 100 + "w" * 1000)
+def _crowded(inputs: Inputs, crowd: str) -> Inputs:
+    """The inputs with other messages: none, some that fill their edges, or some with as many items as there can be.
+
+    Messages that carry parts or their answers stay as they are.
+    """
+    if crowd == "nothing":
+        return Inputs(inputs.task, inputs.question, {})
+    if crowd == "few large":
+        texts = [f"{n}+{n} = {n}\n{n}*{n} = {n}\n{n}-{n} = {n}\n" * 8 for n in range(20)]
+        candidates = tuple(Candidate(f"{n:x}", text=text, source="crowd") for n, text in enumerate(texts))
+        full = Message(answer="x" * 600, text="y " * 600, candidates=candidates, evidence=("a" * 1000, "é" * 900))
+        previous = Message(answer="z" * 600, accepted=False, reason="ﷺ" * 100 + "w" * 1000)
+    else:
+        # One byte each, and no more than a prompt shows, so that what surrounds them is most of what they cost.
+        candidates = tuple(Candidate(letter) for letter in ascii_lowercase[: NOTES - 1])
+        full = Message(candidates=candidates, evidence=tuple(printable[:PASSAGES]))
+        previous = Message(answer="z", accepted=False, reason="w" * 1000)
+    messages: dict[str, Message] = {}
+    for name, message in inputs.messages.items():
+        messages[name] = (message if _of_parts(message) else full).forwarded(Forward.FULL)
+        full = full if crowd == "few large" or _of_parts(message) else Message()
     return Inputs(inputs.task, inputs.question, messages, 1, previous.forwarded(Forward.FULL))
 
 
-def _forwarded_full(message: Message, full: Message) -> Message:
-    """Keeps what makes the message what it is, parts above all, and fills the rest."""
-    if message.parts or any(candidate.source.startswith("p") for candidate in message.candidates):
-        return message.forwarded(Forward.FULL)
-    return full.forwarded(Forward.FULL)
+def _of_parts(message: Message) -> bool:
+    return bool(message.parts) or any(candidate.source.startswith("p") for candidate in message.candidates)
+
+
+def _incoming(inputs: Inputs) -> int:
+    """The bytes that came over the edges, as narrow as they can be counted."""
+    back = () if inputs.previous is None else (inputs.previous,)
+    return sum(_size(message) for message in (*inputs.messages.values(), *back))
+
+
+def _size(message: Message) -> int:
+    texts = [message.answer, message.text, message.combine, *message.evidence]
+    texts += [part.question for part in message.parts]
+    texts += [text for candidate in message.candidates for text in (candidate.answer, candidate.text)]
+    return sum(longest_bytes(text) for text in texts)

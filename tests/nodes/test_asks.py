@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 from functools import partial
+from string import printable
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from apportion.models.request import ChatMessage
 from apportion.nodes.asks import NOTES, PASSAGES, REASON_BYTES, ask_of, bound_of
 from apportion.nodes.base import Inputs
 from apportion.nodes.prompts import dialect_named
-from apportion.nodes.prompts.base import Ask, Style
+from apportion.nodes.prompts.base import Ask, Prompt, Style
 from apportion.records.message import Candidate, Forward, Message
 from apportion.records.task import Task
 from apportion.records.text import longest_bytes
@@ -51,6 +54,21 @@ def test_an_objection_is_cut_and_on_one_line() -> None:
     assert note.startswith("no answer (not accepted: no no")
     assert len(note) <= REASON_BYTES + 40
     assert "\n" not in note
+
+
+@pytest.mark.parametrize("shown", ["passages", "notes"])
+def test_what_surrounds_each_item_is_foreseen(shown: str) -> None:
+    """A dialect that shows only one of the two has no slack from the other."""
+
+    def render(ask: Ask) -> Prompt:
+        items: tuple[str, ...] = getattr(ask, shown)
+        return Prompt((ChatMessage("user", "".join(f"<item>{item}</item>" for item in items)),))
+
+    letters = printable[:62]
+    crowd = Message(candidates=tuple(Candidate(a) for a in letters[:NOTES]), evidence=tuple(letters[:PASSAGES]))
+    incoming = NOTES if shown == "notes" else PASSAGES
+    prompt = render(ask_of(Inputs(Task(question="Who?"), "Who?", {"a": crowd})))
+    assert len(prompt.messages[0].content) <= bound_of("m", render, Ask("Who?"), incoming, 10).prompt_bytes
 
 
 @settings(max_examples=60, deadline=None)

@@ -18,14 +18,20 @@ from apportion.testing.node import BenchContext, NoReplies
 from apportion.testing.scripted import ScriptedModel
 
 
-def read_samples(script: Callable[[Request], str | Reply], samples: int) -> list[Reading[str]]:
+def starts_with_a(text: str) -> str | None:
+    return text if text.startswith("A") else None
+
+
+def read_samples(
+    script: Callable[[Request], str | Reply], samples: int, reader: Callable[[str], str | None] = starts_with_a
+) -> list[Reading[str]]:
     ledger = Ledger(MemoryLedger(), "test")
     ledger.open("task")
     caller = MeteredCaller(Pool([ScriptedModel(script)]), ledger, NoReplies())
     context = BenchContext("node", None, caller, Meter("task", "run", "span"))
     request = Request("scripted", (ChatMessage("user", "?"),), 20, 0.7)
     requests = [request.with_sample(number) for number in range(samples)]
-    return asyncio.run(read_all(requests, context, lambda text: text if text.startswith("A") else None))
+    return asyncio.run(read_all(requests, context, reader))
 
 
 def test_readings_come_in_the_order_of_the_requests() -> None:
@@ -55,6 +61,11 @@ def test_a_breach_ends_everything_unwrapped() -> None:
 def test_halves_of_surrogate_pairs_do_not_get_through() -> None:
     [reading] = read_samples(lambda request: Reply("A\ud83d", "stop", Usage(1, 1)), 1)
     assert reading.value == "A\ufffd"
+
+
+def test_a_reader_that_finds_nothing_between_the_marks_found_nothing() -> None:
+    [reading] = read_samples(lambda request: "A", 1, lambda text: "")
+    assert (reading.value, reading.status) == (None, Status.PARSE_ERROR)
 
 
 def test_a_log_probability_is_a_confidence() -> None:

@@ -40,7 +40,7 @@ class TestConformance(NodeConformance):
         self.resource = worker
 
     def node(self) -> Node:
-        return SymbolicSolver(model="scripted", max_output_tokens=400, repair_rounds=2)
+        return SymbolicSolver(model="scripted", max_output_tokens=3000, repair_rounds=2)
 
     def reply(self, request: Request) -> str:
         return GOOD
