@@ -28,6 +28,9 @@ _PER_NAT = 64
 """Entries per nat in the table of attention weights; it ends where a weight rounds to 0."""
 _WEIGHTS = np.rint(255 * np.exp(-np.arange(7 * _PER_NAT + 1) / _PER_NAT)).astype(np.float32)
 _LAST = np.float32(len(_WEIGHTS) - 1)
+_ONE_THREAD = 2**18
+"""OpenBLAS computes a product with at most so many multiplications in the calling thread. Larger ones it hands to
+threads that spin, which costs these small products many times their work and the user's other threads their cores."""
 _GATE_RANGE = 16
 _GATE_STEPS = 64
 """Entries per unit in the table of the gate's SiLU, which runs from -16 to 16."""
@@ -162,7 +165,7 @@ class Network:
         elif steps > 1:
             x = x.reshape(rows, steps, -1)[:, -1]
         whole, scale = _normalised(x)
-        logits: Floats = whole @ self._head
+        logits = _product(whole, self._head)
         logits *= scale
         logits *= self._head_step
         return logits
@@ -172,7 +175,7 @@ class Network:
         rows, steps = positions.shape
         width = self.shape.width
         whole, scale = _normalised(x)
-        product: Floats = whole @ layer.projection
+        product = _product(whole, layer.projection)
         product *= scale
         product *= layer.projection_step
         turned = product[:, : 2 * width]
@@ -203,11 +206,26 @@ def _largest(x: Floats) -> Floats:
     return np.maximum.reduce(np.abs(x), axis=1, keepdims=True, initial=_TINY)
 
 
+def _product(values: Floats, matrix: Floats) -> Floats:
+    """A matrix product in the calling thread: in groups of rows, each small enough."""
+    rows = max(1, _ONE_THREAD // matrix.size)
+    if len(values) <= rows:
+        small: Floats = values @ matrix
+        return small
+    product = np.empty((len(values), matrix.shape[1]), np.float32)
+    even = len(values) // rows * rows
+    grouped = values[:even].reshape(-1, rows, values.shape[1])
+    np.matmul(grouped, matrix, out=product[:even].reshape(-1, rows, matrix.shape[1]))
+    if even < len(values):
+        np.matmul(values[even:], matrix, out=product[even:])
+    return product
+
+
 def _times(values: Floats, matrix: Floats, step: Floats) -> Floats:
     """A matrix product with the rows of `values` rounded to 127 levels each."""
     scale = _LEVELS / _largest(values)
     whole = values * scale
-    product: Floats = np.rint(whole, out=whole) @ matrix
+    product = _product(np.rint(whole, out=whole), matrix)
     product *= step
     product /= scale
     return product
@@ -216,7 +234,20 @@ def _times(values: Floats, matrix: Floats, step: Floats) -> Floats:
 def _attend(layer: Layer, queries: Floats, keys: Floats, values: Floats, mask: Floats) -> Floats:
     """(rows, heads, steps, head width) -> (rows * steps, width)."""
     rows, heads, steps, head_width = queries.shape
-    scores = queries @ keys.swapaxes(-1, -2)
+    span = max(1, _ONE_THREAD // (keys.shape[2] * head_width))
+    if steps <= span:
+        mixed = _mix(layer, queries, keys, values, mask)
+    else:
+        parts = [slice(begin, begin + span) for begin in range(0, steps, span)]
+        mixed = np.concatenate(
+            [_mix(layer, queries[:, :, part], keys, values, mask[:, :, part]) for part in parts], axis=2
+        )
+    return _times(mixed.transpose(0, 2, 1, 3).reshape(rows * steps, heads * head_width), layer.out, layer.out_step)
+
+
+def _mix(layer: Layer, queries: Floats, keys: Floats, values: Floats, mask: Floats) -> Floats:
+    """Values weighted by how well their keys fit the queries, (rows, heads, steps, head width)."""
+    scores: Floats = queries @ keys.swapaxes(-1, -2)
     scores += mask
     below = np.maximum.reduce(scores, axis=-1, keepdims=True) - scores
     below *= layer.score_step
@@ -224,12 +255,12 @@ def _attend(layer: Layer, queries: Floats, keys: Floats, values: Floats, mask: F
     weights = _WEIGHTS[below.astype(np.intp)]
     mixed: Floats = weights @ values
     mixed /= np.add.reduce(weights, axis=-1, keepdims=True)
-    return _times(mixed.transpose(0, 2, 1, 3).reshape(rows * steps, heads * head_width), layer.out, layer.out_step)
+    return mixed
 
 
 def _feed(layer: Layer, x: Floats) -> Floats:
     whole, scale = _normalised(x)
-    product: Floats = whole @ layer.gate_up
+    product = _product(whole, layer.gate_up)
     product *= scale
     product *= layer.gate_up_step
     hidden = product.shape[1] // 2
