@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -23,6 +25,19 @@ def test_python_blocks_run(document: Path, tmp_path: Path, monkeypatch: pytest.M
     names: dict[str, object] = {"__name__": "document"}
     for position, block in enumerate(blocks):
         exec(compile(block, f"{document.name}[{position}]", "exec"), names)  # noqa: S102
+
+
+WITH_SUITES = [path for path in DOCUMENTS if "class Test" in path.read_text(encoding="utf-8")]
+
+
+@pytest.mark.parametrize("document", WITH_SUITES, ids=lambda path: path.name)
+def test_what_the_documents_add_passes_its_suite(document: Path, tmp_path: Path) -> None:
+    module = tmp_path / "test_document.py"
+    module.write_text("\n".join(BLOCK.findall(document.read_text(encoding="utf-8"))), encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), str(module)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert " passed" in done.stdout
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
