@@ -62,7 +62,7 @@ def test_what_surrounds_each_item_is_foreseen(shown: str) -> None:
 
     def render(ask: Ask) -> Prompt:
         items: tuple[str, ...] = getattr(ask, shown)
-        return Prompt((ChatMessage("user", "".join(f"<item>{item}</item>" for item in items)),))
+        return Prompt((ChatMessage("user", "".join(f"<{item:->40}>" for item in items)),))
 
     letters = printable[:62]
     crowd = Message(candidates=tuple(Candidate(a) for a in letters[:NOTES]), evidence=tuple(letters[:PASSAGES]))
