@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
+import os
 
 from ..errors import CapReached
 from ..records.protocols import LedgerBackend, Short
@@ -94,4 +94,4 @@ class Ledger:
 
 
 def _new_id() -> str:
-    return uuid.uuid4().hex
+    return os.urandom(16).hex()

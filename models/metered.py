@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
 import time
-import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 
@@ -88,7 +88,7 @@ class _Attempt:
         """The row of the attempt, which ends now."""
         request = self.request
         return CallRow(
-            call_id=uuid.uuid4().hex,
+            call_id=os.urandom(16).hex(),
             run_id=self.meter.run_id,
             span_id=self.meter.span_id,
             reservation_id=self.reservation_id,
@@ -145,6 +145,7 @@ class MeteredCaller:
         self._sleep = sleep
         self._flights: dict[str, asyncio.Future[None]] = {}
         self._breaches: dict[str, BudgetBreach] = {}
+        self._fingerprints = {card.name: card.fingerprint for card in pool.cards}
 
     @property
     def pool(self) -> Pool:
@@ -175,7 +176,7 @@ class MeteredCaller:
         if request.max_output_tokens > card.max_output_tokens:
             request = replace(request, max_output_tokens=card.max_output_tokens)
         bound = call_bound(model, request)
-        key = request.key(card.fingerprint)
+        key = request.key(self._fingerprints[card.name])
         while True:
             stored = self._cache.get(key)
             if stored is not None:

@@ -83,6 +83,8 @@ class Message:
     def forwarded(self, policy: Forward) -> Message:
         """The message as its reader sees it over an edge with this policy, cut to the policy's limit."""
         room = policy.limit
+        if policy is not Forward.ANSWER and self._fits(room):
+            return self
         answer = clip(self.answer, min(ANSWER_BYTES, room))
         room -= longest_bytes(answer)
         candidates: list[Candidate] = []
@@ -105,3 +107,13 @@ class Message:
             candidates[position] = replace(candidates[position], text=kept)
         text = clip(self.text, room)
         return replace(self, answer=answer, text=text, candidates=tuple(candidates), evidence=tuple(evidence))
+
+    def _fits(self, room: int) -> bool:
+        """Whether nothing would be cut; most messages are far smaller than their edge."""
+        if len(self.candidates) > CANDIDATES:
+            return False
+        answers = [self.answer, *(candidate.answer for candidate in self.candidates)]
+        if any(longest_bytes(answer) > ANSWER_BYTES for answer in answers):
+            return False
+        texts = [self.text, *self.evidence, *(candidate.text for candidate in self.candidates)]
+        return sum(map(longest_bytes, answers)) + sum(map(longest_bytes, texts)) <= room
