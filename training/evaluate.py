@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from apportion.errors import CallFailed
 from apportion.models.pocket import PocketModel, load_pocket_models
 from apportion.models.request import Reply, Request
 from apportion.nodes.prompts.base import Ask, Prompt, Round, Style
@@ -21,6 +22,7 @@ from apportion.nodes.prompts.pocket import PocketDialect
 from apportion.nodes.retrieval import PassageIndex
 from apportion.nodes.symbolic.schema import parse_problem
 from apportion.records.task import Task
+from apportion.records.usage import Usage
 from apportion.tasks.families import FAMILIES, corpus, generate
 from apportion.tasks.families.chains import calculate
 from apportion.tasks.metrics import score
@@ -39,13 +41,19 @@ class Bench:
     count: int
 
     async def ask(self, prompts: Sequence[Prompt], temperature: float = 0.8, sample: int = 0) -> list[Reply]:
-        """One reply for each prompt."""
+        """One reply for each prompt; a prompt that does not fit the window gets an empty one."""
         name = self.model.card.name
         requests = [
             Request(name, prompt.messages, 255, temperature=temperature, sample=sample, logprobs=True)
             for prompt in prompts
         ]
-        return list(await asyncio.gather(*(self.model.complete(request) for request in requests)))
+        return list(await asyncio.gather(*map(self._complete, requests)))
+
+    async def _complete(self, request: Request) -> Reply:
+        try:
+            return await self.model.complete(request)
+        except CallFailed:
+            return Reply("", "length", Usage(0, 0))
 
     def tasks(self, family: str, difficulty: int) -> list[Task]:
         """The questions of a cell."""
@@ -203,8 +211,9 @@ async def _search_cell(bench: Bench, index: PassageIndex, difficulty: int, most:
 
 
 async def reading(bench: Bench) -> None:
-    """Answers from the facts among eight distractors, in random order."""
+    """Answers from the facts among eight distractors, four of them with a room, in random order."""
     passages = corpus("hops", SEED)
+    rooms = [passage for passage in passages if " in room " in passage]
     for style in Style:
         cells = []
         for difficulty in range(1, 5):
@@ -212,7 +221,7 @@ async def reading(bench: Bench) -> None:
             prompts = []
             for number, task in enumerate(tasks):
                 rng = random.Random(number)
-                given = [*task.metadata["facts"], *rng.sample(passages, 8)]
+                given = [*task.metadata["facts"], *rng.sample(passages, 4), *rng.sample(rooms, 4)]
                 rng.shuffle(given)
                 prompts.append(DIALECT.solve(Ask(task.question, passages=tuple(given)), style))
             replies = await bench.ask(prompts)

@@ -14,7 +14,7 @@ from apportion.nodes.prompts.base import Style
 from . import examples as draw
 from .examples import Example
 from .reading import Library, draw_reading, draw_search, open_library
-from .recipes import OPENING, Recipe
+from .recipes import DRILLS, Recipe
 
 __all__ = ["WINDOW", "Batch", "batches", "draw_example"]
 
@@ -76,9 +76,10 @@ def batches(recipe: Recipe, first_step: int, *, libraries: int = _LIBRARIES) -> 
     group = first_step // _GROUP
     while True:
         rng = random.Random(f"{recipe.name}/{recipe.seed}/{group}")
-        mix = OPENING if (group + 1) * _GROUP <= recipe.opening_steps else dict(recipe.mix)
-        steps = _group(rng, mix, recipe.tokens_per_step, drawers)
-        yield from steps[first_step % _GROUP if group == first_step // _GROUP else 0 :]
+        drill = next((name for steps, name in recipe.drills if group * _GROUP in steps), None)
+        mix = DRILLS[drill] if drill else dict(recipe.mix)
+        drawn = _group(rng, mix, recipe.tokens_per_step, drawers)
+        yield from drawn[first_step % _GROUP if group == first_step // _GROUP else 0 :]
         group += 1
 
 

@@ -134,7 +134,7 @@ class Trainer:
 
 
 def learning_rate_share(step: int, steps: int) -> float:
-    """Warm-up, constant to the half, then linear down to 1 %."""
+    """Warm-up, constant for 60 % of the steps, then linear down to 1 %."""
     if step < _WARM_UP:
         return (step + 1) / _WARM_UP
-    return min(1.0, max(0.01, 2 * (1 - step / steps)))
+    return min(1.0, max(0.01, 2.5 * (1 - step / steps)))

@@ -17,6 +17,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from ...models.pocket.tokenizer import encode
 from ...models.request import ChatMessage
 from ...records.message import Part
 from ..symbolic.schema import AllDifferent, Compare, Constraint, IntVariable, Linear, Problem, Term
@@ -27,6 +28,8 @@ __all__ = ["UNKNOWN_ANSWER", "PocketDialect"]
 UNKNOWN_ANSWER = "unknown"
 """What a searcher that found nothing answers; it writes a question mark."""
 
+_SEARCH_TOKENS = 240
+"""The longest search prompt that leaves room for a query in the models' window of 256."""
 _LETTERS = {Style.DIRECT: "S", Style.DRAFT: "C", Style.THINK: "T"}
 _NUMBERS = re.compile(r"[0-9]+")
 _PAIRS = re.compile(r"[a-z]=[0-9]+(?: [a-z]=[0-9]+)*")
@@ -82,9 +85,16 @@ class PocketDialect:
         return _prompt("T" + combine)
 
     def search(self, ask: Ask, rounds: Sequence[Round], *, last: bool) -> Prompt:
-        """Asks for the next query or the answer; the prompt of a round begins with that of the round before."""
-        finished = "".join(f">{_line(r.query)}\n{_line(' '.join(r.passages))}\n" for r in rounds)
-        return _prompt(f"Q{_line(ask.question)}\n{finished}{'=' if last else ''}")
+        """Asks for the next query or the answer.
+
+        The prompt of a round begins with that of the round before, until the models' window is full; then the first
+        rounds are left out.
+        """
+        finished = [f">{_line(done.query)}\n{_line(' '.join(done.passages))}\n" for done in rounds]
+        question, ending = f"Q{_line(ask.question)}\n", "=" if last else ""
+        while len(finished) > 1 and len(encode("".join((question, *finished, ending)))) > _SEARCH_TOKENS:
+            del finished[0]
+        return _prompt("".join((question, *finished, ending)))
 
     def read_search(self, text: str) -> SearchStep | None:
         """Reads `>query`, `=answer`, or the bare answer where the prompt already ended in `=`."""

@@ -32,7 +32,7 @@ from training.train import Trainer
 torch.set_num_threads(1)
 folder = Path(sys.argv[1])
 recipe = replace(
-    RECIPES["pocket-30k"], name="tiny", steps=60, quantised_steps=20, opening_steps=0, tokens_per_step=2048
+    RECIPES["pocket-30k"], name="tiny", steps=60, quantised_steps=20, drills=(), tokens_per_step=2048
 )
 losses = Trainer(recipe, folder, libraries=1).run(until=40)
 resumed = Trainer(recipe, folder, libraries=1)

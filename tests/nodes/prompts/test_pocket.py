@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from apportion.models.pocket.tokenizer import encode
 from apportion.nodes.prompts.base import Ask, Round, SearchStep, Step, Style
 from apportion.nodes.prompts.pocket import UNKNOWN_ANSWER, PocketDialect
 from apportion.nodes.symbolic.schema import parse_problem
@@ -95,6 +96,17 @@ def test_each_search_prompt_begins_with_the_one_before_and_what_was_written() ->
     assert first == "QWhich room is kemo in?\n"
     assert second == first + ">kemo stays\nkemo stays with rali.\n"
     assert sent(DIALECT.search(ask, rounds, last=True)) == second + ">rali stays\n\n="
+
+
+def test_a_full_window_leaves_out_the_first_rounds() -> None:
+    rounds = [Round(f"k{n} stays", ("kemo stays with rali. rali saw kemo. kemo met rali.",) * 2) for n in range(9)]
+    text = sent(DIALECT.search(Ask("Which room is kemo in?"), rounds, last=True))
+
+    assert text.startswith("QWhich room is kemo in?\n>k")
+    assert text.endswith("\n=")
+    assert "k8 stays" in text
+    assert "k0 stays" not in text
+    assert len(encode(text)) <= 240
 
 
 def test_a_searcher_asks_answers_or_gives_up() -> None:
