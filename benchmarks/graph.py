@@ -140,8 +140,9 @@ async def timed(go: Go, runs: int, at_once: int, nodes: int, first: int) -> floa
 async def compare(label: str, shape: Shape, at_once: int, rounds: int, folder: Path) -> None:
     """Prints one line of the table."""
     runs = {1: 40, 100: 200}.get(at_once, at_once)
+    tasks = [Task(question=f"question {number}") for number in range(3 * rounds * runs + 1)]
     best: dict[str, float] = {}
-    number = 0
+    number = 1
     with closing(open_store(folder / f"{label}-{at_once}.db", durable=True)) as store:
         stores: dict[str, StudyStore] = {"memory": MemoryStore(), "store": store}
         async with Runner(ours(shape), POOL, stores["memory"]) as a, Runner(ours(shape), POOL, store) as b:
@@ -150,17 +151,17 @@ async def compare(label: str, shape: Shape, at_once: int, rounds: int, folder: P
                 plan = runner.space.default()
 
                 async def go(number: int) -> None:
-                    await runner.run(Task(question=f"question {number}"), plan)
+                    await runner.run(tasks[number], plan)
 
                 return go
 
             ways = {"bare": bare(shape), "memory": through(a), "store": through(b)}
             for go in ways.values():
-                await go(-1)
+                await go(0)
             for _ in range(rounds):
                 for name, go in ways.items():
-                    number += runs
                     cost = await timed(go, runs, at_once, len(shape), number)
+                    number += runs
                     best[name] = min(cost, best.get(name, cost))
     ratios = {name: cost / best["bare"] for name, cost in best.items()}
     print(

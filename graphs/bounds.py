@@ -140,7 +140,8 @@ def _terms(step: Step, resolved: ResolvedPlan, task: Task, pool: Pool, dialect: 
         times *= _most_parts(resolved.steps[step.split].node)
         question = "x" * part_bytes(question)
     ask = Ask(question, task.instructions, task.context)
-    incoming = sum(_edge_bytes(resolved, source, policy, task) for source, policy in step.sources)
+    read = [each for each in step.sources if each[0] != step.split]  # of its split it is asked a part, nothing else
+    incoming = sum(_edge_bytes(resolved, source, policy, task) for source, policy in read)
     if step.begins_round and step.loop is not None and times > 1:
         incoming += step.loop.forward.limit
     calls: tuple[CallBound, ...] = step.kind.worst_case(

@@ -79,15 +79,24 @@ class _Run:
     metric: Metric | None
     started: float
     allowance: Allowance | None = None
-    result: Result | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A plan that is ready to run."""
+
+    resolved: ResolvedPlan
+    compiled: Any
+    config: RunnableConfig
 
 
 @dataclass(slots=True)
 class _Known:
     """What a runner has looked up or made before."""
 
-    resolved: dict[str, ResolvedPlan] = field(default_factory=dict)
+    plans: dict[str, _Prepared] = field(default_factory=dict)
     compiled: dict[tuple[str, ...], Any] = field(default_factory=dict)
+    """By the optional edges that are on; plans that differ in knobs only share it."""
     tasks: dict[int, tuple[Task, str]] = field(default_factory=dict)
     accounts: dict[str, AccountRow] = field(default_factory=dict)
 
@@ -187,9 +196,9 @@ class Runner:
             async with self._running(task, plan, parent_account, cap, trial_id, metric) as run:
                 if not run.session.capped:
                     await self._invoke(run.session)
-            if run.result is None:
+            if run.session.result is None:
                 raise GraphError("a run ended without a result")
-            return run.result
+            return run.session.result
 
     @asynccontextmanager
     async def session(
@@ -209,7 +218,8 @@ class Runner:
             async with Runner(graph, pool, store) as runner, runner.session(task, plan) as session:
                 state = await app.ainvoke({"task": task}, context=session)
 
-        The run is on the books when the block has ended. Arguments and errors are those of `run`.
+        The run is on the books, and its outcome is in `session.result`, when the block has ended. Where a cap was
+        reached, that is the answer to use. Arguments and errors are those of `run`.
         """
         async with self._running(task, plan, parent_account, cap, trial_id, None) as run:
             yield run.session
@@ -224,7 +234,7 @@ class Runner:
         trial_id: str | None,
         metric: Metric | None,
     ) -> AsyncIterator[_Run]:
-        resolved = self._resolved(plan)
+        resolved = self._prepared(plan).resolved
         limit = None if cap is None else cap.task_limit()
         run_id = _new_id()
         account_id = self._open_run(run_id, parent or self._root, limit)
@@ -246,18 +256,13 @@ class Runner:
             if run.allowance is not None:
                 self._ledger.release(run.allowance.reservation_id)
             self._close_run(account_id)
-            run.result = self._finished(run, message, reason)
+            session.result = self._finished(run, message, reason)
         if session.problem is not None:
             raise session.problem
 
     async def _invoke(self, session: RunSession) -> None:
-        key = session.resolved.plan.edges
-        compiled = self._known.compiled.get(key)
-        if compiled is None:
-            compiled = self._known.compiled[key] = to_state_graph(session.resolved.active).compile(name=self.graph.name)
-        rounds = {name: round_.high for name, round_ in session.resolved.rounds.items()}
-        config: RunnableConfig = {"recursion_limit": supersteps(session.resolved.active, rounds)}
-        state = await compiled.ainvoke({TASK: session.task}, config, context=session)
+        prepared = self._prepared(session.resolved.plan)
+        state = await prepared.compiled.ainvoke({TASK: session.task}, prepared.config, context=session)
         if OUT not in state:
             raise GraphError(f"graph {self.graph.name!r} ended before its final node {session.final_node!r} ran")
 
@@ -319,14 +324,21 @@ class Runner:
             short_account=session.short_account,
         )
 
-    def _resolved(self, plan: Plan) -> ResolvedPlan:
-        known = self._known.resolved.get(plan.hash)
-        if known is None:
-            known = resolve(self.space, plan)
-            drawing = mermaid(self.graph, known.plan)
-            self.store.record_plan(PlanRow(known.plan.hash, known.plan.graph_hash, known.plan.to_json(), drawing))
-            self._known.resolved[plan.hash] = known
-        return known
+    def _prepared(self, plan: Plan) -> _Prepared:
+        known = self._known.plans.get(plan.hash)
+        return self._prepare(plan) if known is None else known
+
+    def _prepare(self, plan: Plan) -> _Prepared:
+        resolved = resolve(self.space, plan)
+        made, active = resolved.plan, resolved.active
+        if made.edges not in self._known.compiled:
+            self._known.compiled[made.edges] = to_state_graph(active).compile(name=self.graph.name)
+        rounds = {name: round_.high for name, round_ in resolved.rounds.items()}
+        config: RunnableConfig = {"recursion_limit": supersteps(active, rounds)}
+        prepared = _Prepared(resolved, self._known.compiled[made.edges], config)
+        self.store.record_plan(PlanRow(made.hash, made.graph_hash, made.to_json(), mermaid(self.graph, made)))
+        self._known.plans[plan.hash] = self._known.plans[made.hash] = prepared
+        return prepared
 
     def _task_id(self, task: Task) -> str:
         known = self._known.tasks.get(id(task))

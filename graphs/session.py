@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import ApportionError, BudgetBreach, CallFailed, CapReached, NodeFailed
 from ..models.metered import Meter
@@ -26,6 +26,9 @@ from .context import NodeContext, Services
 from .finishing import best_so_far
 from .parts import gathered, waves
 from .resolved import ResolvedPlan, Step
+
+if TYPE_CHECKING:
+    from .run import Result
 
 __all__ = ["FINISH", "Allowance", "RunSession"]
 
@@ -70,6 +73,8 @@ class RunSession:
         """A breach or a programming error: the run ends, and this is raised."""
         self.short_account = ""
         """The account whose cap was reached first, or an empty string."""
+        self.result: Result | None = None
+        """What came of the run, once it has ended."""
         self.final_node = resolved.active.blueprint.final
         self._recorder = recorder
         self._said: dict[str, Message] = {}
@@ -139,8 +144,10 @@ class RunSession:
         best = best_so_far(whole)
         if best is not None:
             return best
+        if not self.capped:
+            return Message(status=Status.SKIPPED, reason="the graph was not run to its end")
         if allowance is None:
-            reason = message.reason if message is not None else "the graph ended without a message of its final node"
+            reason = message.reason if message is not None else f"account {self.short_account!r} has no room left"
             return Message(status=Status.BUDGET, reason=reason)
         return await self._direct(allowance)
 

@@ -205,6 +205,8 @@ def test_it_runs_inside_another_langgraph_app(pool: Pool, kinds: Any, echo: Any)
         async with Runner(graph, pool, store) as runner, runner.session(Task(question="why?"), plan) as session:
             context: Any = session
             state = await app.compile().ainvoke({"question": "why?"}, context=context)
+        assert session.result is not None
+        assert session.result.answer == "b(a=a())"
         return state, store
 
     state, store = asyncio.run(main())
