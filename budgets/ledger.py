@@ -60,8 +60,11 @@ class Ledger:
     async def hold(self, account_id: str, amount: Amount) -> str:
         """Holds an allowance that no other call can take, and returns its id.
 
+        For the start of a run, once: where it does not fit now, it also waits for the allowances of other runs, which
+        go on without waiting for this one.
+
         Raises:
-            CapReached: it does not fit.
+            CapReached: it does not fit, and nothing can be released.
         """
         return await self._take(Reservation(_new_id(), account_id, amount, self._owner, "allowance"))
 
@@ -82,7 +85,8 @@ class Ledger:
             try:
                 await self._backend.reserve(reservation)
             except Short as short:
-                if short.needed > short.free + short.releasable:
+                coming_back = short.releasable + (short.held if reservation.kind == "allowance" else 0)
+                if short.needed > short.free + coming_back:
                     raise CapReached(short.account_id, short.needed, short.free) from None
                 await self._backend.wait_for_release(short.account_id, _POLL_SECONDS)
             except BaseException:

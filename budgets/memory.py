@@ -163,7 +163,9 @@ class MemoryLedger:
                 continue
             needed = pick(reservation.amount, limit.unit)
             if needed > free:
-                short = Short(ancestor.row.account_id, needed, free, pick(ancestor.in_flight, limit.unit))
+                in_flight = pick(ancestor.in_flight, limit.unit)
+                held = pick(ancestor.reserved, limit.unit) - in_flight
+                short = Short(ancestor.row.account_id, needed, free, in_flight, held)
         if short is not None:
             raise short
         self._put(reservation, +1)

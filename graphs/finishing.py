@@ -16,10 +16,7 @@ from ..records.rows import Unit
 from ..records.task import Task
 from ..records.usage import Amount
 
-__all__ = ["DIRECT_OUTPUT_TOKENS", "best_so_far", "direct_call"]
-
-DIRECT_OUTPUT_TOKENS = 64
-"""The output cap of the direct call, for standard models; a reasoning model gets sixteen times as much."""
+__all__ = ["best_so_far", "direct_call"]
 
 
 class DialectOf(Protocol):
@@ -39,11 +36,10 @@ def direct_call(task: Task, pool: Pool, dialect: DialectOf, unit: Unit) -> tuple
     for model in pool:
         card = model.card
         prompt = dialect(card.dialect).solve(ask, Style.DIRECT)
-        tokens = DIRECT_OUTPUT_TOKENS * (16 if card.kind == "reasoning" else 1)
         request = Request(
             model=card.name,
             messages=prompt.messages,
-            max_output_tokens=min(tokens, card.max_output_tokens),
+            max_output_tokens=card.direct_output_cap,
             stop=prompt.stop,
             response_schema=prompt.response_schema if card.json_schema else "",
         )

@@ -164,6 +164,10 @@ class Runner:
         self._known.accounts[account.account_id] = account
         return account.account_id
 
+    def allowance(self, task: Task, unit: Unit) -> Amount:
+        """What a capped run of the task holds from its start, so that it can end with an answer."""
+        return direct_call(task, self.pool, self._services.dialect, unit)[1]
+
     async def run(
         self,
         task: Task,

@@ -33,6 +33,9 @@ class ModelCard(BaseModel):
     """Prompt and completion together."""
     max_output_tokens: int = Field(default=4096, gt=0)
     """The most that one reply may have."""
+    direct_output_tokens: int | None = Field(default=None, gt=0)
+    """What a direct answer may take, where a run has to end with one; None means 64, or 1,024 for a model that
+    reasons."""
     weight: float = Field(default=1.0, gt=0)
     """Weighted tokens per token, for caps in the unit `weighted`; for example millions of FLOPs per token."""
     input_usd_per_million: float = Field(default=0.0, ge=0)
@@ -72,6 +75,12 @@ class ModelCard(BaseModel):
         """Identifies what answers, for the cache key: provider, served name, revision and dialect."""
         content = "\x1f".join((self.provider, self.served_as or self.name, self.revision, self.dialect))
         return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+    @property
+    def direct_output_cap(self) -> int:
+        """The output cap of a direct answer, in tokens."""
+        usual = 1024 if self.kind == "reasoning" else 64
+        return min(self.direct_output_tokens or usual, self.max_output_tokens)
 
     @property
     def costs_money(self) -> bool:

@@ -20,6 +20,9 @@ __all__ = ["TrialEvaluator"]
 
 Scorer = Callable[[Task, str], float]
 
+_HELD_SHARE = 0.1
+"""The part of a batch's cap that its runs in progress may hold as finishing allowances."""
+
 
 class TrialEvaluator:
     """Runs plans on the parts of a dev set and keeps what it saw.
@@ -52,6 +55,7 @@ class TrialEvaluator:
         self._study_id = study_id
         self._account_id = account_id
         self._parts = parts
+        self._everything = sum(len(part) for part in parts.values())
         self._cap = cap
         self._scorer = scorer
         self._finished = finished
@@ -111,7 +115,8 @@ class TrialEvaluator:
             parent, cap = self._open_batch(trial_id, len(tasks)), self._cap
         self._book(trial_id, plan, part, start, len(tasks), (), "running")
         async with asyncio.TaskGroup() as group:
-            waiting = [group.create_task(self._one(task, plan, parent, cap, trial_id)) for task in tasks]
+            at_once = asyncio.Semaphore(self._at_once(tasks, cap))
+            waiting = [group.create_task(self._one(task, plan, parent, cap, trial_id, at_once)) for task in tasks]
         results = [task.result() for task in waiting]
         if any(result.short_account == self._account_id for result in results):
             self._book(trial_id, plan, part, start, len(tasks), results, "stopped")
@@ -119,17 +124,30 @@ class TrialEvaluator:
         self._book(trial_id, plan, part, start, len(tasks), results, "complete")
         return Measurement(plan, tuple(self._outcome(result) for result in results))
 
-    async def _one(self, task: Task, plan: Plan, parent: str, cap: Cap | None, trial_id: str) -> Result:
-        result = await self._runner.run(
-            task, plan, parent_account=parent, cap=cap, trial_id=trial_id, metric=self._scorer
-        )
+    async def _one(
+        self, task: Task, plan: Plan, parent: str, cap: Cap | None, trial_id: str, at_once: asyncio.Semaphore
+    ) -> Result:
+        async with at_once:
+            result = await self._runner.run(
+                task, plan, parent_account=parent, cap=cap, trial_id=trial_id, metric=self._scorer
+            )
         self._finished(self._outcome(result))
         return result
 
+    def _at_once(self, tasks: Sequence[Task], cap: Cap | None) -> int:
+        """How many runs may be in progress: under a total, so few that what they hold is a small part of it.
+
+        Every run in progress holds its finishing allowance, and room that is held is room that no call can use.
+        """
+        if cap is None or cap.total is None:
+            return len(tasks)
+        share = cap.total * _HELD_SHARE * len(tasks) / self._everything
+        allowance = max(in_unit(self._runner.allowance(task, cap.unit), cap.unit) for task in tasks)
+        return max(1, int(share / allowance)) if allowance else len(tasks)
+
     def _open_batch(self, trial_id: str, tasks: int) -> str:
-        everything = sum(len(part) for part in self._parts.values())
         account_id = f"{self._account_id}/batch/{trial_id}"
-        limit = self._cap.batch_limit(tasks, everything)
+        limit = self._cap.batch_limit(tasks, self._everything)
         self._runner.open_account(AccountRow(account_id, self._account_id, limit, "charged", "test batch"))
         return account_id
 

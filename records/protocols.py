@@ -38,14 +38,16 @@ class Short(Exception):
         needed: what was asked, in that account's smallest unit.
         free: what it has left.
         releasable: how much of its reserved amount belongs to calls in flight and so will come back, at least in part.
+        held: how much of it belongs to allowances, which come back when their runs end.
     """
 
-    def __init__(self, account_id: str, needed: int, free: int, releasable: int) -> None:
+    def __init__(self, account_id: str, needed: int, free: int, releasable: int, held: int) -> None:
         self.account_id = account_id
         self.needed = needed
         self.free = free
         self.releasable = releasable
-        super().__init__(f"account {account_id!r}: {needed:,} needed, {free:,} free, {releasable:,} in flight")
+        self.held = held
+        super().__init__(f"account {account_id!r}: {needed:,} needed, {free:,} free, {releasable:,} in flight, {held:,} held")
 
 
 class LedgerBackend(Protocol):

@@ -84,7 +84,8 @@ class _Account:
         needed = _units(amount)[unit]
         if needed <= free:
             return None
-        return Short(self.row.account_id, needed, free, totals[_RESERVED + unit] - totals[_HELD + unit])
+        held = totals[_HELD + unit]
+        return Short(self.row.account_id, needed, free, totals[_RESERVED + unit] - held, held)
 
 
 class Books:

@@ -269,7 +269,8 @@ class Writer:
         for operation in group:
             if isinstance(operation, Reserve):
                 answers.setdefault(operation.loop, []).append(operation)
-                waiting = waiting or (isinstance(operation.error, Short) and operation.error.releasable > 0)
+                short = operation.error
+                waiting = waiting or (isinstance(short, Short) and short.releasable + short.held > 0)
             elif isinstance(operation, Barrier):
                 operation.done.set_result(None)
         for loop, operations in answers.items():

@@ -185,7 +185,7 @@ class LedgerConformance:
             await tree.reserve(tree.b, 1)
             with pytest.raises(Short) as caught:
                 await tree.reserve(tree.b, 4)
-            assert (caught.value.free, caught.value.releasable) == (3, 1)
+            assert (caught.value.free, caught.value.releasable, caught.value.held) == (3, 1, 6)
 
         asyncio.run(hold())
         assert tree.ledger.balance(tree.study) == Balance(reserved=amount_of(7), in_flight=1)

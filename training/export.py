@@ -20,6 +20,8 @@ from .train import Trainer
 __all__ = ["export"]
 
 WEIGHTS = Path(__file__).parent.parent / "models" / "pocket" / "weights"
+_LONGEST_DIRECT_ANSWER = 32
+"""Tokens of the values of eight letters, which is the longest answer of all families."""
 _TYPICAL_CONTEXT = 64
 """Tokens before the average token of the training mix; the card's weight is computed at it."""
 
@@ -45,6 +47,7 @@ def export(trainer: Trainer, folder: Path = WEIGHTS) -> None:
         revision=content.hexdigest()[:12],
         context_tokens=WINDOW,
         max_output_tokens=WINDOW - 1,
+        direct_output_tokens=_LONGEST_DIRECT_ANSWER,
         weight=round(shape.flops_per_token(_TYPICAL_CONTEXT) / 1e6, 4),
         output_cap="max_completion_tokens",
         tokenizer="pocket",

@@ -50,6 +50,29 @@ def test_does_not_wait_for_a_held_allowance() -> None:
     asyncio.run(story())
 
 
+def test_an_allowance_waits_for_those_of_other_runs() -> None:
+    async def story() -> None:
+        books = ledger(100)
+        first = await books.hold("batch", Amount(tokens=60))
+        second = asyncio.create_task(books.hold("batch", Amount(tokens=60)))
+        await asyncio.sleep(0.01)
+        assert not second.done()
+        books.release(first)
+        await asyncio.wait_for(second, 5)
+
+    asyncio.run(story())
+
+
+def test_an_allowance_that_can_never_fit_does_not_wait() -> None:
+    async def story() -> None:
+        books = ledger(100)
+        await books.hold("batch", Amount(tokens=60))
+        with pytest.raises(CapReached):
+            await books.hold("batch", Amount(tokens=101))
+
+    asyncio.run(story())
+
+
 def test_an_allowance_gives_its_room_to_the_call_that_replaces_it() -> None:
     async def story() -> None:
         books = ledger(100)

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from apportion.graphs.finishing import DIRECT_OUTPUT_TOKENS, best_so_far, direct_call
+from apportion.graphs.finishing import best_so_far, direct_call
 from apportion.models.card import ModelCard
 from apportion.models.pool import Pool
 from apportion.nodes.prompts import dialect_named
@@ -28,9 +28,10 @@ def test_the_direct_call_takes_the_model_that_is_cheapest_in_the_unit_of_the_cap
     assert direct_call(TASK, pool, dialect_named, "usd")[0].model == "heavy"
 
 
-def test_reasoning_models_need_more_room() -> None:
-    request, bound = direct_call(TASK, Pool([model("deep", kind="reasoning")]), dialect_named, "tokens")
-    assert request.max_output_tokens == 16 * DIRECT_OUTPUT_TOKENS
+def test_the_card_says_how_long_a_direct_answer_is() -> None:
+    deep = model("deep", kind="reasoning")
+    request, bound = direct_call(TASK, Pool([deep]), dialect_named, "tokens")
+    assert request.max_output_tokens == deep.card.direct_output_cap
     assert bound.tokens > request.max_output_tokens
 
 
