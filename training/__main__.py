@@ -25,11 +25,14 @@ def main(arguments: list[str]) -> int:
         The exit code: 0, or that of a model that failed.
     """
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
-    parser.add_argument("models", nargs="*", choices=[[], *RECIPES], help="names of recipes; none means all")
+    parser.add_argument("models", nargs="*", help=f"any of {', '.join(RECIPES)}; none means all")
     parser.add_argument("--runs", type=Path, default=RUNS, help="where checkpoints are kept (default: %(default)s)")
     parser.add_argument("--export-only", action="store_true", help="write the weights of the last checkpoint")
     given = parser.parse_args(arguments)
     names = given.models or list(RECIPES)
+    unknown = [name for name in names if name not in RECIPES]
+    if unknown:
+        parser.error(f"there is no recipe {unknown[0]!r}; known: {', '.join(RECIPES)}")
     try:
         import torch
     except ImportError:

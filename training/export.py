@@ -30,7 +30,7 @@ def export(trainer: Trainer, folder: Path = WEIGHTS) -> None:
     """Writes NAME.npz (int8, a step size for each row) and NAME.json (the card)."""
     if trainer.step <= trainer.recipe.steps - trainer.recipe.quantised_steps:
         stream = batches(trainer.recipe, 0, libraries=1)
-        trainer.network.calibrate([torch.from_numpy(batch.tokens) for batch in next(stream)])
+        trainer.network.calibrate([torch.from_numpy(batch.tokens).to(trainer.device) for batch in next(stream)])
     arrays = _arrays(trainer)
     packed = io.BytesIO()
     np.savez_compressed(packed, **arrays)  # type: ignore[arg-type]

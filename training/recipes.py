@@ -83,9 +83,9 @@ RECIPES: dict[str, Recipe] = {
             layers=2,
             heads=2,
             hidden=176,
-            steps=7200,
+            steps=7800,
             quantised_steps=600,
-            drills=((range(3000, 3800), "sums"), (range(4000, 4704), "reading")),
+            drills=((range(3000, 3800), "sums"), (range(4000, 5200), "reading")),
         ),
     )
 }
