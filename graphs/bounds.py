@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING
 from ..budgets.cap import Cap, in_unit, pick, smallest
 from ..errors import Infeasible
 from ..models.pool import Pool
-from ..nodes.base import CallBound, Node
+from ..nodes.base import CallBound
 from ..nodes.parts import part_bytes
 from ..nodes.prompts import dialect_named
 from ..nodes.prompts.base import Ask, Dialect
-from ..records.message import CANDIDATES, Forward
+from ..records.message import Forward
 from ..records.rows import Unit
 from ..records.task import Task
 from ..records.usage import ZERO, Amount
 from .finishing import direct_call
+from .parts import most_parts
 from .plan import Plan
 from .resolved import ResolvedPlan, Step, resolve
 from .space import Space
@@ -137,7 +138,7 @@ def _terms(step: Step, resolved: ResolvedPlan, task: Task, pool: Pool, dialect: 
     times = 1 if step.loop is None else step.loop.high
     question = task.question
     if step.split is not None:
-        times *= _most_parts(resolved.steps[step.split].node)
+        times *= most_parts(resolved.steps[step.split].node)
         question = "x" * part_bytes(question)
     ask = Ask(question, task.instructions, task.context)
     read = [each for each in step.sources if each[0] != step.split]  # of its split it is asked a part, nothing else
@@ -172,12 +173,7 @@ def _edge_bytes(resolved: ResolvedPlan, source: str, policy: Forward, task: Task
     """What a message can bring: as much as its edge lets through, and the parts, which pass uncut."""
     if not any(group.split == source for group in resolved.active.groups):
         return policy.limit
-    return policy.limit + (_most_parts(resolved.steps[source].node) + 1) * part_bytes(task.question)
-
-
-def _most_parts(split: Node) -> int:
-    most: int = getattr(split, "max_parts", CANDIDATES)
-    return most
+    return policy.limit + (most_parts(resolved.steps[source].node) + 1) * part_bytes(task.question)
 
 
 def _times(amount: Amount, times: int) -> Amount:

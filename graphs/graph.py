@@ -290,8 +290,9 @@ class Graph:
             NodeFailed: the code of a node failed.
         """
         from .portal import run_sync
+        from .single import run_alone
 
-        return run_sync(self.arun, task, plan, pool=pool, cap=cap, store=store, metric=metric)
+        return run_sync(run_alone, self, task, plan, pool, cap, store, metric)
 
     async def arun(
         self,

@@ -24,7 +24,7 @@ from ..records.usage import ZERO, Amount
 from .compile import channel
 from .context import NodeContext, Services
 from .finishing import best_so_far
-from .parts import gathered, waves
+from .parts import gathered, most_parts, waves
 from .resolved import ResolvedPlan, Step
 
 if TYPE_CHECKING:
@@ -237,7 +237,10 @@ class RunSession:
         limit = part_bytes(self.task.question)
         said: dict[str, Message] = {}
         ends: dict[str, float] = {}
-        ordered, stuck = waves(source.parts)
+        most = most_parts(self.resolved.steps[split].node)
+        ordered, stuck = waves(source.parts[:most])
+        for part in source.parts[most:]:
+            said[part.name] = Message(status=Status.SKIPPED, reason=f"{split} may make only {most} parts")
         for part in stuck:
             said[part.name] = Message(status=Status.PARSE_ERROR, reason=f"part {part.name} can never run")
         for wave in ordered:

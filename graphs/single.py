@@ -19,7 +19,7 @@ from .space import Space
 if TYPE_CHECKING:
     from .graph import Graph
 
-__all__ = ["run_single"]
+__all__ = ["run_alone", "run_single"]
 
 
 async def run_single(
@@ -45,5 +45,20 @@ async def run_single(
                 parent = runner.open_account(AccountRow(f"single-{uuid4().hex}", limit=cap.batch_limit(1, 1)))
             return await runner.run(task, plan, parent_account=parent, cap=cap, metric=metric)
     finally:
-        await pool.aclose()
         store.flush()
+
+
+async def run_alone(
+    graph: Graph,
+    task: Task | str,
+    plan: Plan | None,
+    pool: Pool,
+    cap: Cap | None,
+    store: StudyStore | None,
+    metric: Metric | None,
+) -> Result:
+    """As `run_single`, in a loop that ends with it; so the connections that it opened are closed."""
+    try:
+        return await run_single(graph, task, plan, pool, cap, store, metric)
+    finally:
+        await pool.aclose()

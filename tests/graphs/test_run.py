@@ -6,6 +6,7 @@ import json
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -547,3 +548,17 @@ def test_the_parts_of_a_question_share_its_cap(made_of: Made) -> None:
     assert result.stop_reason == "budget"
     assert sorted(result.answer.split(",")) == ["", "", "4" * 20, "4" * 20]
     assert [s.status for s in store.spans(result.run_id) if s.node == "part"].count(Status.BUDGET) == 2
+
+
+def test_more_parts_than_the_graph_was_bounded_for_do_not_run(made_of: Made) -> None:
+    async def step(_: Any, inputs: Inputs, context: Context) -> Message:
+        if context.node == "split":
+            return Message(parts=tuple(Part(f"p{number}", "?") for number in range(20)))
+        if context.node == "merge":
+            return replace(inputs.messages["part"], answer="merged")
+        return Message(answer="x")
+
+    store = MemoryStore()
+    result = run(parts_graph(made_of(step)), one_model(), store)
+    assert len([span for span in store.spans(result.run_id) if span.node == "part"]) == 16
+    assert result.status is Status.SKIPPED

@@ -45,8 +45,20 @@ def test_it_runs_where_a_loop_is_running() -> None:
     assert asyncio.run(cell()).answer == "42"
 
 
-def test_async_code_awaits() -> None:
-    assert asyncio.run(GRAPH.arun("?", pool=pool())).answer == "42"
+class Connected(ScriptedModel):
+    closed = 0
+
+    async def aclose(self) -> None:
+        self.closed += 1
+
+
+def test_connections_are_closed_with_their_loop_and_not_before() -> None:
+    """Others may be using the pool in the caller's loop."""
+    model = Connected(lambda request: "Answer: 42", name="small")
+    assert asyncio.run(GRAPH.arun("?", pool=Pool([model]))).answer == "42"
+    assert model.closed == 0
+    assert GRAPH.run("?", pool=Pool([model])).answer == "42"
+    assert model.closed == 1
 
 
 @pytest.mark.parametrize("cap", [Cap(per_task=10), Cap(total=10), Cap(per_task=10_000, total=10)])
