@@ -81,8 +81,8 @@ class TerminalReporter:
     def finish(self, report: StudyReport) -> None:
         """See `Reporter.finish`."""
         self.close()
+        self._console.print("[bold]frontier[/] score against what a task is charged; test is one batch under the cap")
         self._console.print(_frontier_table(report))
-        self._console.print("scores with 95 % intervals; test as a batch under the hard cap; fits: what the cap allows")
         best = report.best
         if best is None:
             self._console.print(
@@ -110,9 +110,10 @@ class TerminalReporter:
 
 
 def _frontier_table(report: StudyReport) -> Table:
-    table = Table(title="Pareto frontier: score against what a task is charged", title_justify="left", box=SIMPLE)
+    table = Table(box=SIMPLE, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("plan", no_wrap=True)
-    for column in ("validation", f"{report.cap.unit}", "test", f"{report.cap.unit}", "answered"):
+    cost = f"{report.cap.unit}/task"
+    for column in ("validation (95 %)", cost, "test (95 %)", cost, "answered"):
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("fits", no_wrap=True)
     for plan in report.frontier:
@@ -134,7 +135,7 @@ def _frontier_row(plan: PlanReport) -> list[str]:
 
 
 def _score(score: Score) -> str:
-    return f"{score.score:.3f} ({score.low:.2f}-{score.high:.2f})"
+    return f"{score.score:.3f} {score.low:.2f}-{score.high:.2f}"
 
 
 def number(value: float) -> str:
