@@ -81,7 +81,9 @@ class TerminalReporter:
     def finish(self, report: StudyReport) -> None:
         """See `Reporter.finish`."""
         self.close()
-        self._console.print("[bold]frontier[/] score against what a task is charged; test is one batch under the cap")
+        self._console.print(
+            f"[bold]frontier[/] score against cost, {report.cap.unit} a task; test was served as one batch under the cap"
+        )
         self._console.print(_frontier_table(report))
         best = report.best
         if best is None:
@@ -112,8 +114,7 @@ class TerminalReporter:
 def _frontier_table(report: StudyReport) -> Table:
     table = Table(box=SIMPLE, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("plan", no_wrap=True)
-    cost = f"{report.cap.unit}/task"
-    for column in ("validation (95 %)", cost, "test (95 %)", cost, "answered"):
+    for column in ("validation, 95 %", "cost", "test, 95 %", "cost", "answered"):
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("fits", no_wrap=True)
     for plan in report.frontier:
