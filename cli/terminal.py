@@ -51,7 +51,7 @@ class TerminalReporter:
         before = f", {number(a.paid_before)} of it paid by an earlier start" if a.paid_before else ""
         print_(
             f"[bold]spend[/]   the search pays at most {number(a.spend)} {a.cap.unit} (hard){before}; "
-            f"expected: about {number(a.expected)}",
+            f"expected: about {number(float(f"{a.expected:.1g}"))}",
             soft_wrap=True,
         )
         print_(f"[bold]store[/]   {escape(a.location)}")
@@ -82,7 +82,7 @@ class TerminalReporter:
         """See `Reporter.finish`."""
         self.close()
         self._console.print(
-            f"[bold]frontier[/] score against cost, {report.cap.unit} a task; test was served as one batch under the cap"
+            f"[bold]frontier[/] score against cost, {report.cap.unit} a task; test was one batch under the hard cap"
         )
         self._console.print(_frontier_table(report))
         best = report.best

@@ -40,6 +40,8 @@ class Term:
     name: str
     """For people, for example "output cap of node 'solve'"."""
     amount: Amount
+    node: str = ""
+    """The node that it belongs to; empty for the finishing allowance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +156,8 @@ def _terms(step: Step, resolved: ResolvedPlan, task: Task, pool: Pool, dialect: 
         prompts += _times(prompt, call.times * times)
         outputs += _times(output, call.times * times)
     return [
-        Term(f"the prompts of node {step.name!r}", prompts),
-        Term(f"the output caps of node {step.name!r}", outputs),
+        Term(f"the prompts of node {step.name!r}", prompts, step.name),
+        Term(f"the output caps of node {step.name!r}", outputs, step.name),
     ]
 
 

@@ -4,26 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ..budgets.cap import Cap, in_unit, smallest
 from ..errors import SpendExhausted
-from ..graphs.bounds import worst_case
-from ..graphs.finishing import direct_call
 from ..graphs.graph import Graph
 from ..graphs.plan import Plan
 from ..graphs.run import Runner
 from ..graphs.space import Space
-from ..models.metered import call_bound
 from ..models.pool import Pool
-from ..nodes.prompts import dialect_named
 from ..records.protocols import StudyStore
 from ..records.rows import AccountRow, Limit, StudyRow
 from ..records.task import Task
@@ -31,6 +26,7 @@ from ..tasks.split import split
 from .base import Brief, Optimizer, Proposal
 from .bootstrap import mean_interval, resample_weights
 from .findings import PlanReport, Score, StudyReport
+from .forecast import Forecast
 from .measurement import Measurement, Outcome, frontier
 from .registry import MakeOptimizer
 from .reporter import Announcement, Progress, Reporter
@@ -46,8 +42,8 @@ _FINALISTS = 8
 """How many plans are validated at most."""
 _SEARCH_SHARE = 0.6
 """The part of the spend after which no new rung is begun, so that validation and test can be paid."""
-_FORECAST_RUNS = 30
-"""How many runs the forecast imagines."""
+_FORECAST_PLANS = 30
+"""How many random plans say what a run may charge, before any has been made."""
 _DRAWS = 2000
 _PROGRESS_SECONDS = 0.1
 """The shortest time between two reports of progress; each asks the books for what was paid."""
@@ -110,7 +106,7 @@ class Study:
         self._runs = 0
         self._test_reads = 0
         self._told = 0.0
-        self._per_run = self._forecast_per_run()
+        self._forecast = Forecast(terms.graph, terms.pool, _median(self._parts["fit"]), terms.cap.unit)
 
     async def run(self) -> StudyReport:
         """Searches, compares and reports.
@@ -172,32 +168,17 @@ class Study:
         return terms.make_optimizer(brief)
 
     def _first_plans(self) -> int:
-        """As many plans as their first rung can be expected to cost a fifth of the spend."""
-        fitting = int(self._terms.spend * 0.2 / max(self._per_run * _FIRST_TASKS, 1e-9))
+        """As many plans as their first rung can be expected to charge a fifth of the spend."""
+        generator = random.Random(self._terms.seed)
+        sample = [self._terms.space.sample(generator) for _ in range(_FORECAST_PLANS)]
+        per_run = sum(map(self._forecast.charged, sample)) / len(sample)
+        fitting = int(self._terms.spend * 0.2 / max(per_run * _FIRST_TASKS, 1e-9))
         return max(4, min(_FIRST_PLANS, self._terms.space.size, fitting))
-
-    def _forecast_per_run(self) -> float:
-        """What a run of a random plan may charge, in the unit of the cap.
-
-        Nothing has been measured yet, so this is the geometric mean of the least that a run can be charged, one short
-        call, and the most, its bound.
-        """
-        terms, unit = self._terms, self._terms.cap.unit
-        generator = random.Random(terms.seed)
-        forecasts = []
-        for task in self._parts["fit"][:_FORECAST_RUNS]:
-            plan = terms.space.sample(generator)
-            most = worst_case(terms.graph, plan, task, terms.pool, unit=unit).total
-            request, _ = direct_call(task, terms.pool, dialect_named, unit)
-            least = call_bound(terms.pool.model(request.model), replace(request, max_output_tokens=1))
-            forecasts.append(math.sqrt(in_unit(least, unit) * in_unit(most, unit)))
-        return sum(forecasts) / len(forecasts)
 
     def _announce(self, optimizer: Optimizer) -> None:
         terms = self._terms
         first = optimizer.propose({})
-        later_runs = sum(len(part) for name, part in self._parts.items() if name != "fit") * _FINALISTS // 2
-        runs = 3 * sum(proposal.tasks for proposal in first) + later_runs
+        expected = self._expected(first)
         paid = in_unit(terms.store.balance(self._account).paid, terms.cap.unit)
         self._reporter.announce(
             Announcement(
@@ -209,10 +190,15 @@ class Study:
                 allowed_per_task=self._affordable,
                 spend=terms.spend,
                 paid_before=paid,
-                expected=min(terms.spend, runs * self._per_run),
+                expected=min(terms.spend, expected),
                 location=terms.store.location,
             )
         )
+
+    def _expected(self, first: Sequence[Proposal]) -> float:
+        """What the study may pay: later rungs cost about as much as the first, then the finalists run once more."""
+        last = [Proposal(p.plan, len(self._parts["validation"]) + len(self._parts["test"])) for p in first]
+        return 3 * self._forecast.paid(first) + self._forecast.paid(last) * min(1.0, _FINALISTS / 2 / len(first))
 
     async def _search(self, optimizer: Optimizer, evaluator: TrialEvaluator) -> bool:
         """Races until the optimizer is done (True) or the search's part of the spend is used up (False)."""
@@ -324,6 +310,11 @@ class Study:
             return
         self._told = now
         self._reporter.progress(Progress(self._phase, self._runs, self._paid(), self._terms.spend))
+
+
+def _median(tasks: Sequence[Task]) -> Task:
+    """The task whose question has the median length."""
+    return sorted(tasks, key=lambda task: (len(task.question), task.task_id))[len(tasks) // 2]
 
 
 def _in_common_order(parts: Mapping[Any, Sequence[Task]], seed: int) -> dict[str, tuple[Task, ...]]:
