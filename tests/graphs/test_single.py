@@ -9,7 +9,6 @@ from apportion.budgets.books import MemoryStore
 from apportion.budgets.cap import Cap
 from apportion.errors import Infeasible, PlanError
 from apportion.graphs.graph import Graph
-from apportion.graphs.portal import run_sync
 from apportion.models.pool import Pool
 from apportion.nodes.solver import Solver
 from apportion.records.status import Status
@@ -80,11 +79,3 @@ def test_a_plan_of_another_graph() -> None:
     plan = Graph("other").add("other", Solver()).space(pool()).default()
     with pytest.raises(PlanError, match="made for the graph with hash"):
         GRAPH.run("?", plan, pool=pool())
-
-
-def test_errors_pass_through_the_portal() -> None:
-    async def fail(reason: str) -> None:
-        raise ValueError(reason)
-
-    with pytest.raises(ValueError, match="on purpose"):
-        run_sync(fail, "on purpose")

@@ -74,21 +74,6 @@ def test_a_choice_of_edges_that_leaves_no_answer(kinds: Any, echo: Any, pool: Po
         space.plan(edges=[])
 
 
-def test_groups_stop_as_a_whole(kinds: Any, echo: Any, pool: Pool) -> None:
-    graph = Graph("g", kinds=kinds)
-    for name in ("ask", "split", "part", "merge", "last"):
-        graph.add(name, echo(model="small"))
-    graph.connect("ask", "split", optional=True).connect("ask", "merge").connect("ask", "last")
-    graph.each("split", "part", "merge").connect("merge", "last")
-    assert graph.space(pool).active([]).names == {"ask", "last"}
-
-
-def test_what_is_left_of_a_loop_runs_once(wide: Graph, pool: Pool) -> None:
-    active = wide.space(pool).active([])
-    assert active.bodies == ()
-    assert active.names == {"solve", "vote"}
-
-
 def test_values_must_be_admitted(wide: Graph, pool: Pool) -> None:
     space = wide.space(pool)
     with pytest.raises(UnknownName, match=r"did you mean 'search\.width'"):
@@ -127,14 +112,6 @@ def test_switching_an_edge_on_brings_what_it_needs(kinds: Any, echo: Any, pool: 
     graph.connect("a", "b", optional=True).connect("b", "c", optional=True).connect("c", "d", optional=True).start("d")
     space = graph.space(pool)
     assert [plan.edges for plan in space.neighbours(space.plan(edges=[]))] == [("a->b", "b->c", "c->d")]
-
-
-def test_too_many_optional_edges(kinds: Any, echo: Any) -> None:
-    graph = Graph("fan", kinds=kinds).add("last", echo()).start("last")
-    for number in range(17):
-        graph.add(f"n{number}", echo()).connect(f"n{number}", "last", optional=True)
-    with pytest.raises(GraphError, match="17 optional edges; at most 16"):
-        _ = graph.hash
 
 
 class _Plain(Node):

@@ -1,0 +1,246 @@
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from apportion.budgets.books import MemoryStore
+from apportion.budgets.cap import Cap
+from apportion.errors import BudgetBreach, CallFailed, NodeFailed
+from apportion.graphs.finishing import direct_call
+from apportion.graphs.graph import Graph
+from apportion.graphs.run import Result, Runner
+from apportion.models.request import Reply, Request
+from apportion.nodes.base import Context, Inputs
+from apportion.nodes.prompts import dialect_named
+from apportion.records.message import Message, Part
+from apportion.records.status import Status
+from apportion.records.task import Task
+from apportion.records.usage import ZERO, Usage
+
+TASK = Task(question="what is 6 * 7?", gold="42")
+Made = Callable[..., tuple[type[Any], Any]]
+
+
+def test_each_span_is_charged_for_its_own_calls(bench: Any, made_of: Made) -> None:
+    """Whatever the interleaving of nodes, samples and runs."""
+    generator = random.Random(3)
+
+    async def several(_: Any, inputs: Inputs, context: Context) -> Message:
+        async def one(number: int) -> None:
+            await asyncio.sleep(generator.random() / 500)
+            try:
+                await context.call(
+                    bench.ask(f"{inputs.question} {context.node}" + "x" * generator.randrange(9), sample=number)
+                )
+            except CallFailed:
+                await asyncio.sleep(0)
+
+        await asyncio.gather(*(one(number) for number in range(generator.randrange(1, 5))))
+        return Message(answer=context.node)
+
+    def script(request: Request) -> str:
+        if generator.random() < 0.2:
+            raise CallFailed(Status.TIMEOUT, "no answer in time")
+        return "y" * generator.randrange(1, 20)
+
+    store, pool = MemoryStore(), bench.one_model(script)
+
+    async def main() -> list[Result]:
+        async with Runner(bench.fan(made_of(several), 4), pool, store) as runner:
+            plan = runner.space.default()
+            tasks = [Task(question=f"question {number}") for number in range(6)]
+            return await asyncio.gather(*(runner.run(task, plan) for task in tasks))
+
+    results = asyncio.run(main())
+    assert any(result.lost != ZERO for result in results)
+    for result in results:
+        calls = store.calls(result.run_id)
+        for span in store.spans(result.run_id):
+            own = [call for call in calls if call.span_id == span.span_id]
+            assert span.charged == sum((call.charged for call in own), ZERO)
+            assert span.lost == sum((call.lost for call in own), ZERO)
+        assert result.charged == sum((call.charged for call in calls), ZERO)
+        assert result.lost == sum((call.lost for call in calls), ZERO)
+
+
+def test_after_the_cap_only_the_final_node_runs(bench: Any, made_of: Made) -> None:
+    ran: list[str] = []
+
+    async def step(_: Any, inputs: Inputs, context: Context) -> Message:
+        ran.append(context.node)
+        if context.node == "b":
+            await context.call(bench.ask("x" * 10_000))
+        return Message(answer=f"by {context.node}")
+
+    store = MemoryStore()
+    result = bench.run(bench.chain(made_of(step), "a", "b", "c", "d"), bench.one_model(), store, cap=Cap(per_task=500))
+    assert ran == ["a", "b", "d"]
+    assert (result.answer, result.stop_reason) == ("by d", "budget")
+    assert bench.spans(store, result)["b"].status is Status.BUDGET
+    assert bench.spans(store, result)["c"].status is Status.SKIPPED
+
+
+def test_a_failed_call_is_a_status(bench: Any, made_of: Made) -> None:
+    def script(request: Request) -> str:
+        raise CallFailed(Status.FILTERED, "not allowed")
+
+    store = MemoryStore()
+    result = bench.run(bench.chain(made_of(bench.answer), "a", "b"), bench.one_model(script), store, metric=bench.right)
+    assert (result.status, result.stop_reason, result.score) == (Status.FILTERED, "complete", 0.0)
+    assert result.lost.tokens > 0
+    assert bench.spans(store, result)["a"].reason == "not allowed"
+
+
+def test_a_node_that_returns_something_else(bench: Any, made_of: Made) -> None:
+    async def wrong(*_: Any) -> Any:
+        return "42"
+
+    with pytest.raises(NodeFailed, match="must return a Message, not str"):
+        bench.run(bench.chain(made_of(wrong), "a"), bench.one_model(), MemoryStore())
+
+
+def test_a_breach_inside_a_group_of_exceptions(bench: Any, made_of: Made) -> None:
+    async def grouped(_: Any, inputs: Inputs, context: Context) -> Message:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(context.call(bench.ask("a")))
+        return Message()
+
+    pool = bench.one_model(lambda request: Reply("", "stop", Usage(10_000, 1)))
+    with pytest.raises(BudgetBreach):
+        bench.run(bench.chain(made_of(grouped), "a"), pool, MemoryStore())
+
+
+def test_latency_is_the_critical_path(bench: Any, made_of: Made) -> None:
+    """Supersteps are lockstep, so the wall clock of two unequal branches is longer than either."""
+    waits = {"a1": 0.05, "a2": 0.01, "b1": 0.01, "b2": 0.05, "last": 0.0}
+
+    async def wait(_: Any, inputs: Inputs, context: Context) -> Message:
+        await asyncio.sleep(waits[context.node])
+        return Message(answer="x")
+
+    node, kinds = made_of(wait)
+    graph = Graph("g", kinds=kinds)
+    for name in waits:
+        graph.add(name, node(model="small"))
+    graph.connect("a1", "a2").connect("b1", "b2").connect("a2", "last").connect("b2", "last")
+    store = MemoryStore()
+    result = bench.run(graph, bench.one_model(), store)
+    found = bench.spans(store, result)
+    lengths = {name: found[name].ended_at - found[name].started_at for name in waits}
+    expected = max(lengths["a1"] + lengths["a2"], lengths["b1"] + lengths["b2"]) + lengths["last"]
+    assert result.latency == pytest.approx(expected, abs=1e-5)
+    row = store.runs()[0]
+    assert row.ended_at - row.started_at > result.latency + 0.02
+
+
+def parts_graph(made: tuple[type[Any], Any]) -> Graph:
+    node, kinds = made
+    graph = Graph("parts", kinds=kinds)
+    for name in ("split", "hint", "part", "merge"):
+        graph.add(name, node(model="small"))
+    return graph.each("split", "part", "merge").connect("hint", "part")
+
+
+def test_parts_run_in_waves_with_the_answers_they_need(bench: Any, made_of: Made) -> None:
+    parts = (Part("p1", "two?"), Part("p2", "three?"), Part("p3", "{p1} and {p2}?", ("p1", "p2")))
+    order: list[str] = []
+
+    async def step(_: Any, inputs: Inputs, context: Context) -> Message:
+        if context.node == "split":
+            return Message(parts=parts, combine="{p3}")
+        if context.node == "part":
+            assert set(inputs.messages) == {"hint"}
+            order.append(f"begin {inputs.question}")
+            await asyncio.sleep(0.001)
+            order.append(f"end {inputs.question}")
+            return Message(answer=inputs.question.rstrip("?"), evidence=("seen",))
+        if context.node == "merge":
+            found = {c.source: c.answer for c in inputs.messages["part"].candidates}
+            assert inputs.messages["split"].combine == "{p3}"
+            assert inputs.messages["part"].evidence == ("seen",)
+            return Message(answer=found["p3"])
+        return Message(answer="hint")
+
+    store = MemoryStore()
+    result = bench.run(parts_graph(made_of(step)), bench.one_model(), store)
+    assert result.answer == "two and three"
+    assert order[:2] == ["begin two?", "begin three?"]
+    assert order[-2:] == ["begin two and three?", "end two and three?"]
+    assert [s.part for s in store.spans(result.run_id) if s.node == "part"] == ["two?", "three?", "two and three?"]
+
+
+def test_a_part_that_fails_does_not_stop_the_others(bench: Any, made_of: Made) -> None:
+    parts = (Part("p1", "bad"), Part("p2", "good"), Part("p3", "needs {p1}", ("p1",)), Part("p4", "round", ("p4",)))
+    seen: dict[str, str] = {}
+
+    async def step(_: Any, inputs: Inputs, context: Context) -> Message:
+        if context.node == "split":
+            return Message(parts=parts)
+        if context.node == "part":
+            if inputs.question == "bad":
+                raise CallFailed(Status.STARVED, "too short")
+            return Message(answer=inputs.question)
+        if context.node == "merge":
+            message = inputs.messages["part"]
+            seen.update({c.source: c.answer for c in message.candidates})
+            return Message(answer="merged", status=message.status, reason=message.reason)
+        return Message()
+
+    store = MemoryStore()
+    result = bench.run(parts_graph(made_of(step)), bench.one_model(), store)
+    assert seen == {"p1": "", "p2": "good", "p3": "", "p4": ""}
+    assert result.status is Status.STARVED
+    assert sorted(s.part for s in store.spans(result.run_id) if s.node == "part") == ["bad", "good"]
+
+
+def test_without_parts_nothing_is_solved(bench: Any, made_of: Made) -> None:
+    async def step(_: Any, inputs: Inputs, context: Context) -> Message:
+        if context.node == "split":
+            return Message(status=Status.PARSE_ERROR, reason="no list")
+        if context.node == "merge":
+            return inputs.messages["part"]
+        return Message()
+
+    store = MemoryStore()
+    result = bench.run(parts_graph(made_of(step)), bench.one_model(), store)
+    assert result.status is Status.PARSE_ERROR
+    assert "part" not in bench.spans(store, result)
+
+
+def test_the_parts_of_a_question_share_its_cap(bench: Any, made_of: Made) -> None:
+    async def step(_: Any, inputs: Inputs, context: Context) -> Message:
+        if context.node == "split":
+            return Message(parts=tuple(Part(f"p{number}", f"part {number}") for number in range(4)))
+        if context.node == "part":
+            said: Message = await bench.answer(_, inputs, context)
+            return said
+        if context.node == "merge":
+            return Message(answer=",".join(c.answer for c in inputs.messages["part"].candidates))
+        return Message()
+
+    store, pool = MemoryStore(), bench.one_model(lambda request: "4" * request.max_output_tokens)
+    _, allowance = direct_call(TASK, pool, dialect_named, "tokens")
+    bound = 16 + 8 + len("part part 1") + 20
+    result = bench.run(parts_graph(made_of(step)), pool, store, cap=Cap(per_task=2 * bound + allowance.tokens))
+    assert result.stop_reason == "budget"
+    assert sorted(result.answer.split(",")) == ["", "", "4" * 20, "4" * 20]
+    assert [s.status for s in store.spans(result.run_id) if s.node == "part"].count(Status.BUDGET) == 2
+
+
+def test_more_parts_than_the_graph_was_bounded_for_do_not_run(bench: Any, made_of: Made) -> None:
+    async def step(_: Any, inputs: Inputs, context: Context) -> Message:
+        if context.node == "split":
+            return Message(parts=tuple(Part(f"p{number}", "?") for number in range(20)))
+        if context.node == "merge":
+            return replace(inputs.messages["part"], answer="merged")
+        return Message(answer="x")
+
+    store = MemoryStore()
+    result = bench.run(parts_graph(made_of(step)), bench.one_model(), store)
+    assert len([span for span in store.spans(result.run_id) if span.node == "part"]) == 16
+    assert result.status is Status.SKIPPED
