@@ -78,6 +78,8 @@ class RunSession:
         self.final_node = resolved.active.blueprint.final
         self._recorder = recorder
         self._said: dict[str, Message] = {}
+        self._answers: dict[str, Message] = {}
+        """By node: what it last said of the whole question without failing; a failed round does not undo one before."""
         self._round: dict[str, int] = {}
         self._path: dict[str, float] = {}
 
@@ -100,11 +102,7 @@ class RunSession:
         step = self.resolved.steps[node]
         if self.problem is not None:
             return Message(status=Status.SKIPPED, reason="the run has ended")
-        messages = {
-            source: state[channel(source)].forwarded(policy)
-            for source, policy in step.sources
-            if channel(source) in state
-        }
+        messages = {source: state[channel(source)].forwarded(policy) for source, policy in step.sources}
         base = max((self._path.get(source, 0.0) for source in messages), default=0.0)
         inputs = Inputs(self.task, self.task.question, messages, self._round_of(step), self._feedback(step, state))
         if step.split is not None:
@@ -116,6 +114,8 @@ class RunSession:
             base += seconds
         self._path[node] = base
         self._said[node] = message
+        if step.split is None and not message.status.failed:
+            self._answers[node] = message
         return message
 
     def goes_on(self, loop: str, message: Message) -> bool:
@@ -140,8 +140,7 @@ class RunSession:
         message = self._said.get(self.final_node)
         if message is not None and not (self.capped and message.status.failed):
             return message
-        whole = [said for node, said in self._said.items() if self.resolved.steps[node].split is None]
-        best = best_so_far(whole)
+        best = best_so_far(self._answers.values())
         if best is not None:
             return best
         if not self.capped:

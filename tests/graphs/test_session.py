@@ -244,3 +244,24 @@ def test_more_parts_than_the_graph_was_bounded_for_do_not_run(bench: Any, made_o
     result = bench.run(parts_graph(made_of(step)), bench.one_model(), store)
     assert len([span for span in store.spans(result.run_id) if span.node == "part"]) == 16
     assert result.status is Status.SKIPPED
+
+
+def test_a_round_that_the_cap_ends_does_not_undo_the_one_before(bench: Any, made_of: Made) -> None:
+    async def step(_: Any, inputs: Inputs, context: Context) -> Message:
+        if context.node == "solve" and inputs.round:
+            await context.call(bench.ask("x" * 10_000))
+        if context.node == "check" and inputs.messages["solve"].status.failed:
+            return Message(status=Status.SKIPPED, reason="nothing to check")
+        return Message(answer="42", accepted=False)
+
+    graph, store = bench.chain(made_of(step), "solve", "check").loop("check", "solve", rounds=3), MemoryStore()
+    pool = bench.one_model()
+    result = bench.run(graph, pool, store, cap=Cap(per_task=500))
+    assert (result.answer, result.status, result.stop_reason) == ("42", Status.OK, "budget")
+    assert [(span.node, span.round) for span in store.spans(result.run_id)] == [
+        ("solve", 0),
+        ("check", 0),
+        ("solve", 1),
+        ("check", 1),
+    ]
+    assert pool.model("small").requests == ()
