@@ -29,6 +29,14 @@ GENERALIST: dict[str, float] = {
 DRILLS: dict[str, dict[str, float]] = {
     "sums": {"chain direct": 10, "chain draft": 2, "chain think": 2, "verify": 1},
     "steps": {"chain think": 6, "chain draft": 3, "chain direct": 3, "composite think": 1, "verify": 1},
+    "shorthand": {
+        "formalise": 8,
+        "composite split": 4,
+        "chain split": 3,
+        "chain direct": 2,
+        "chain think": 2,
+        "search": 2,
+    },
     "reading": {"search": 8, "read draft": 3, "read think": 3, "read direct": 1, "chain direct": 4},
 }
 """Narrow mixes for skills that appear late in the whole mix.
@@ -72,9 +80,9 @@ RECIPES: dict[str, Recipe] = {
             layers=2,
             heads=2,
             hidden=88,
-            steps=7000,
-            quantised_steps=500,
-            drills=((range(1600), "sums"), (range(3504, 4200), "steps")),
+            steps=8400,
+            quantised_steps=600,
+            drills=((range(1600), "sums"), (range(3504, 4200), "steps"), (range(5000, 5704), "shorthand")),
         ),
         Recipe(
             "pocket-100k",
@@ -83,7 +91,7 @@ RECIPES: dict[str, Recipe] = {
             layers=2,
             heads=2,
             hidden=176,
-            steps=7800,
+            steps=8600,
             quantised_steps=600,
             drills=((range(3000, 3800), "sums"), (range(4000, 5200), "reading")),
         ),
