@@ -102,7 +102,7 @@ def bare(shape: Shape) -> Go:
     built: StateGraph[Any, Any, Any, Any] = StateGraph(state)
     model = NoModel()
 
-    def node(name: str, sources: Sequence[str]) -> Callable[[Any], Awaitable[dict[str, str]]]:
+    def node(name: str, sources: Sequence[str]) -> Any:
         async def step(state: Any) -> dict[str, str]:
             read = [state[f"{source} said"] for source in sources]
             reply = await model.complete(request_of(name, state["question"], read))
@@ -113,7 +113,7 @@ def bare(shape: Shape) -> Go:
     for name, sources in shape.items():
         built.add_node(name, node(name, sources))
     for name, sources in shape.items():
-        built.add_edge(list(sources) if len(sources) > 1 else (sources or (START,))[0], name)  # type: ignore[arg-type]
+        built.add_edge(list(sources) if len(sources) > 1 else (sources or (START,))[0], name)
     compiled = built.compile()
 
     async def go(number: int) -> None:
