@@ -51,7 +51,7 @@ class TerminalReporter:
         before = f", {number(a.paid_before)} of it paid by an earlier start" if a.paid_before else ""
         print_(
             f"[bold]spend[/]   the search pays at most {number(a.spend)} {a.cap.unit} (hard){before}; "
-            f"expected: about {number(float(f"{a.expected:.1g}"))}",
+            f"expected: about {float(format(a.expected, '.1g')):,.0f}",
             soft_wrap=True,
         )
         print_(f"[bold]store[/]   {escape(a.location)}")
