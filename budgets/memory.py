@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from ..records.protocols import Short
 from ..records.rows import AccountRow, Balance, CallRow, Reservation, Settlement, StoredReply
 from ..records.usage import ZERO, Amount
 from .cap import pick
+from .waiting import Waiting
 
 __all__ = ["MemoryLedger"]
 
@@ -57,7 +57,7 @@ class MemoryLedger:
     def __init__(self) -> None:
         self._books = _Books()
         self._lock = threading.Lock()
-        self._waiting: list[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = []
+        self._waiting = Waiting()
 
     def open_account(self, account: AccountRow) -> None:
         """See `LedgerBackend.open_account`."""
@@ -80,7 +80,7 @@ class MemoryLedger:
             held = None
             if reservation.replaces is not None:
                 held = self._books.open.get(reservation.replaces)
-                if held is None:
+                if held is None or held.kind != "allowance":
                     raise UnknownName("open allowance", reservation.replaces, ())
                 self._give_back(held)
             try:
@@ -104,14 +104,12 @@ class MemoryLedger:
             if reservation is None:
                 return False
             self._give_back(reservation)
-            paid = settlement.lost if reservation.cached else settlement.charged + settlement.lost
+            paid = ZERO if reservation.cached else settlement.charged + settlement.lost
             for account in self._account(reservation.account_id).ancestry():
                 account.charged += settlement.charged
                 account.lost += settlement.lost
                 account.paid += paid
-            waiting, self._waiting = self._waiting, []
-        for loop, released in waiting:
-            _wake(loop, released)
+        self._waiting.tell()
         return True
 
     def balance(self, account_id: str) -> Balance:
@@ -127,12 +125,7 @@ class MemoryLedger:
 
     async def wait_for_release(self, account_id: str, seconds: float) -> None:
         """See `LedgerBackend.wait_for_release`."""
-        loop = asyncio.get_running_loop()
-        released: asyncio.Future[None] = loop.create_future()
-        with self._lock:
-            self._waiting.append((loop, released))
-        await asyncio.wait({released}, timeout=seconds)
-        released.cancel()
+        await self._waiting.wait(seconds)
 
     def _account(self, account_id: str) -> _Account:
         try:
@@ -182,12 +175,3 @@ class MemoryLedger:
             if reservation.kind == "call":
                 account.in_flight = account.in_flight + amount if sign > 0 else account.in_flight - amount
                 account.calls += sign
-
-
-def _wake(loop: asyncio.AbstractEventLoop, released: asyncio.Future[None]) -> None:
-    def set_result() -> None:
-        if not released.done():
-            released.set_result(None)
-
-    if not loop.is_closed():
-        loop.call_soon_threadsafe(set_result)
