@@ -171,7 +171,7 @@ class Group:
     def _settle(self, operation: Settle, books: Books, rows: dict[str, list[tuple[Any, ...]]]) -> None:
         operation.booked = False
         try:
-            held = books.settle(operation.settlement)
+            held = books.settle(operation.settlement, whole=operation.damaged)
         except UnknownName:
             if operation.withdrawn:
                 return
@@ -179,6 +179,8 @@ class Group:
         if held is None:
             return
         operation.booked = True
+        if operation.damaged:
+            return
         if operation.call is not None:
             rows.setdefault(_CALL, []).append(call_values(operation.call, held.amount, self._blobs))
         if operation.reply is not None:

@@ -175,8 +175,12 @@ class Books:
         if replaced is not None:
             self._close(replaced, "replaced", ZERO, ZERO)
 
-    def settle(self, settlement: Settlement) -> Held | None:
+    def settle(self, settlement: Settlement, *, whole: bool = False) -> Held | None:
         """Ends a reservation, see `LedgerBackend.settle`.
+
+        Args:
+            settlement: what it used.
+            whole: all of it is lost, whatever `settlement` says.
 
         Returns:
             What was held, or None where the reservation had been ended before.
@@ -189,7 +193,8 @@ class Books:
             raise UnknownName("reservation", settlement.reservation_id, ())
         if held.state != "open":
             return None
-        self._end(held, settlement.charged, settlement.lost, "settled")
+        charged, lost = (ZERO, held.amount) if whole else (settlement.charged, settlement.lost)
+        self._end(held, charged, lost, "settled")
         return held
 
     def lose(self, owner_ids: Sequence[str]) -> int:

@@ -53,6 +53,8 @@ class Settle:
     reply: StoredReply | None = None
     withdrawn: bool = False
     """True for a reservation that nobody waits for any more and that may never have been taken."""
+    damaged: bool = False
+    """True where it could not be booked as it came: all that was reserved is lost, and no row is kept."""
     booked: bool = False
     """Whether this, of several settlements of one reservation, was the one that counted."""
 

@@ -160,11 +160,15 @@ class Store:
             raise
 
     def settle(self, settlement: Settlement, call: CallRow | None = None, reply: StoredReply | None = None) -> None:
-        """See `LedgerBackend.settle`. Returns at once; a reservation that was never taken is told of by `flush`."""
+        """See `LedgerBackend.settle`. Returns at once; a reservation that was never taken is told of by `flush`.
+
+        Not so where nothing is booked: who was cancelled or failed while reserving cannot know what was taken.
+        """
         writer = self._writing()
         if reply is not None:
             self._handed_over.replies.hand_over(reply)
-        writer.put(Settle(settlement, call, reply))
+        nothing = call is None and reply is None and settlement == Settlement(settlement.reservation_id)
+        writer.put(Settle(settlement, call, reply, withdrawn=nothing))
 
     def balance(self, account_id: str) -> Balance:
         """See `LedgerBackend.balance`."""

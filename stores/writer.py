@@ -23,7 +23,7 @@ from ..records.protocols import Short
 from .database import driver, explained
 from .group import Group
 from .lock import TurnLock
-from .operations import Barrier, Keep, Operation, Reserve
+from .operations import Barrier, Keep, Operation, Reserve, Settle
 from .owners import HEARTBEAT_SECONDS, Owner
 
 __all__ = ["Writer"]
@@ -239,9 +239,15 @@ class Writer:
         cause = error.orig if isinstance(error, DBAPIError) else error
         told = StoreError(f"{self._path}: {type(group[0]).__name__} cannot be booked: {cause!r}")
         told.__cause__ = error
-        if not _fail(group[0], told):
+        operation = group[0]
+        if isinstance(operation, Settle):
+            operation.booked = False
+        if not _fail(operation, told):
             self._on_commit(group, False)
             self._errors.append(told)
+        if isinstance(operation, Settle) and not operation.damaged:
+            # Left open, the reservation would keep others waiting for room that never comes back.
+            self._queue.appendleft(Settle(operation.settlement, withdrawn=operation.withdrawn, damaged=True))
 
     def _transact(self, group: list[Operation]) -> bool:
         if all(isinstance(operation, Barrier) for operation in group):

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from apportion.budgets.ledger import Ledger
 from apportion.errors import StoreError, UsageError
 from apportion.records import (
     AccountRow,
@@ -136,6 +137,41 @@ def test_settling_what_was_never_reserved_is_told(store: Store) -> None:
         store.flush()
     store.flush()
     assert store.balance("task") == Balance()
+
+
+def test_giving_up_while_nothing_was_taken_is_no_fault(store: Store) -> None:
+    ledger = Ledger(store, store.owner)
+
+    async def story() -> None:
+        held = await ledger.reserve("study", Amount(1000))
+        for turns in range(6):
+            waiting = asyncio.create_task(ledger.reserve("task", Amount(10)))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            waiting.cancel()
+            await asyncio.wait({waiting})
+        ledger.release(held)
+
+    asyncio.run(story())
+    store.flush()
+    assert store.balance("study") == Balance()
+
+
+@pytest.mark.parametrize(
+    ("charged", "changes"),
+    [(Amount(3), {"response_id": "\udfff"}), (Amount(3), {"error": None}), (Amount(2**70), {})],
+)
+def test_a_settlement_that_cannot_be_written_loses_its_reservation_and_is_told(
+    store: Store, row: Row, charged: Amount, changes: dict[str, Any]
+) -> None:
+    reserve(store, "r")
+    store.settle(Settlement("r", charged=charged), row(CallRow, **changes), StoredReply("key", "{}", Amount(3)))
+    with pytest.raises(StoreError, match="Settle cannot be booked"):
+        store.flush()
+    assert store.balance("study") == Balance(lost=Amount(10), paid=Amount(10))
+    assert store.get("key") is None
+    assert store.calls("run") == []
+    store.flush()
 
 
 def test_a_reservation_cannot_be_taken_twice(store: Store) -> None:

@@ -53,7 +53,7 @@ def test_what_cannot_be_booked_does_not_spoil_the_rest(store: Store, row: Callab
         attempts.append(hold(store, "r0", 1))
         store.record_span(row(SpanRow, charged=None))
         store.record_run(row(RunRow))
-        store.settle(Settlement("never"))
+        store.settle(Settlement("never", charged=Amount(1)))
         store.record_call(row(CallRow, started_at=None))
         return await asyncio.gather(*attempts, return_exceptions=True)
 
