@@ -20,6 +20,7 @@ from ..records.text import longest_bytes
 from ..records.usage import ZERO, Amount, Usage
 from .base import Model
 from .card import ModelCard
+from .flights import Flights
 from .pool import Pool
 from .request import Reply, Request
 
@@ -29,6 +30,10 @@ _BACKOFF_SECONDS = (0.5, 8.0)
 """The first wait between attempts and the longest; doubled each time, with up to a quarter of jitter."""
 _LONGEST_RETRY_AFTER = 120.0
 """Seconds; an endpoint that asks for more is given up."""
+_LONG_WAIT_SECONDS = 0.05
+"""After a longer wait for room another process may have stored the reply."""
+_TOO_MANY_TOKENS = 2**31
+"""A count as large is a fault, and in the smallest units it would not fit a database's integers."""
 _OUTCOMES = {"content_filter": Status.FILTERED, "refusal": Status.REFUSED}
 _TO_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
@@ -65,13 +70,12 @@ class _Attempt:
     bound: Amount
     started_at: float = field(default_factory=time.time)
 
-    def completed(
-        self, reply: Reply, usage: Usage | None, *, charged: Amount = ZERO, lost: Amount = ZERO, cached: bool = False
-    ) -> CallRow:
-        """The row of an attempt that was answered."""
+    def completed(self, reply: Reply, *, charged: Amount, lost: Amount, cached: bool = False) -> CallRow:
+        """The row of an attempt that was answered; it is lost where the usage was not credible."""
         outcome = _OUTCOMES.get(reply.finish_reason, Status.OK)
         if reply.finish_reason == "length" and not reply.text.strip():
             outcome = Status.STARVED
+        usage = reply.usage if lost == ZERO else None
         return self.row(outcome, reply=reply, usage=usage, charged=charged, lost=lost, cached=cached)
 
     def row(
@@ -143,7 +147,7 @@ class MeteredCaller:
         self._ledger = ledger
         self._cache = cache
         self._sleep = sleep
-        self._flights: dict[str, asyncio.Future[None]] = {}
+        self._flights = Flights()
         self._breaches: dict[str, BudgetBreach] = {}
         self._fingerprints = {card.name: card.fingerprint for card in pool.cards}
 
@@ -181,17 +185,12 @@ class MeteredCaller:
             stored = self._cache.get(key)
             if stored is not None:
                 return await self._replay(stored, request, card, bound, meter, replaces)
-            flight = self._flights.get(key)
-            if flight is None:
+            if await self._flights.begin(key):
                 break
-            await asyncio.wait({flight})
-        flight = asyncio.get_running_loop().create_future()
-        self._flights[key] = flight
         try:
             return await self._attempts(model, request, key, bound, meter, replaces)
         finally:
-            del self._flights[key]
-            flight.set_result(None)
+            self._flights.end(key)
 
     def _admit(self, card: ModelCard) -> None:
         if card.output_cap == "ignored":
@@ -206,12 +205,15 @@ class MeteredCaller:
     async def _replay(
         self, stored: StoredReply, request: Request, card: ModelCard, bound: Amount, meter: Meter, replaces: str | None
     ) -> Reply:
+        reply = Reply.from_json(stored.payload)
+        charged, lost = _cost(reply, request, card, bound)
+        if charged.exceeds(bound):
+            raise self._breach(card, bound, charged)
         reservation_id = await self._ledger.reserve(meter.account_id, bound, cached=True, replaces=replaces)
         attempt = _Attempt(request, card, stored.request_key, meter, reservation_id, 1, bound)
-        reply = Reply.from_json(stored.payload)
-        row = attempt.completed(reply, reply.usage, charged=stored.charged, cached=True)
-        self._ledger.settle(Settlement(reservation_id, charged=stored.charged), row)
-        meter.add(stored.charged, ZERO)
+        row = attempt.completed(reply, charged=charged, lost=lost, cached=True)
+        self._ledger.settle(Settlement(reservation_id, charged, lost), row)
+        meter.add(charged, lost)
         return reply
 
     async def _attempts(
@@ -220,22 +222,30 @@ class MeteredCaller:
         card = model.card
         wait = _BACKOFF_SECONDS[0]
         for number in range(1, card.attempts + 1):
+            asked = time.monotonic()
             reservation_id = await self._ledger.reserve(meter.account_id, bound, replaces=replaces)
             replaces = None
+            if number > 1 or time.monotonic() - asked > _LONG_WAIT_SECONDS:
+                stored = self._cache.get(key)
+                if stored is not None:
+                    self._ledger.release(reservation_id)
+                    return await self._replay(stored, request, card, bound, meter, None)
             attempt = _Attempt(request, card, key, meter, reservation_id, number, bound)
             try:
                 return await self._complete(model, attempt)
             except CallFailed as failure:
-                asked = failure.retry_after or 0.0
-                if not failure.retryable or number == card.attempts or asked > _LONGEST_RETRY_AFTER:
+                pause = failure.retry_after or 0.0
+                if not failure.retryable or number == card.attempts or pause > _LONGEST_RETRY_AFTER:
                     raise
-            await self._sleep(max(asked, wait * random.uniform(1.0, 1.25)))
+            await self._sleep(max(pause, wait * random.uniform(1.0, 1.25)))
             wait = min(2 * wait, _BACKOFF_SECONDS[1])
         raise AssertionError("a card allows at least one attempt")
 
     async def _complete(self, model: Model, attempt: _Attempt) -> Reply:
         try:
             reply = await model.complete(attempt.request)
+            charged, lost = _cost(reply, attempt.request, attempt.card, attempt.bound)
+            stored = StoredReply(attempt.key, reply.to_json(), charged + lost)
         except CallFailed as failure:
             self._settle_failure(attempt, failure)
             raise
@@ -244,27 +254,20 @@ class MeteredCaller:
             outcome = Status.CANCELLED if isinstance(stopped, asyncio.CancelledError) else Status.PROVIDER_ERROR
             self._lose(attempt, outcome, type(stopped).__name__, None, attempt.bound)
             raise
-        return self._settle_reply(attempt, reply)
-
-    def _settle_reply(self, attempt: _Attempt, reply: Reply) -> Reply:
-        bound, meter = attempt.bound, attempt.meter
-        usage = _credible(reply, attempt.request)
-        if usage is None:
-            stored = StoredReply(attempt.key, reply.to_json(), bound)
-            row = attempt.completed(reply, None, lost=bound)
-            self._ledger.settle(Settlement(attempt.reservation_id, lost=bound), row, stored)
-            meter.add(ZERO, bound)
-            return reply
-        charged = attempt.card.charge(usage)
-        stored = StoredReply(attempt.key, reply.to_json(), charged)
-        row = attempt.completed(reply, reply.usage, charged=charged)
-        self._ledger.settle(Settlement(attempt.reservation_id, charged=charged), row, stored)
-        meter.add(charged, ZERO)
-        if charged.exceeds(bound):
-            breach = BudgetBreach(attempt.card.name, bound.tokens, charged.tokens)
-            self._breaches[attempt.card.name] = breach
-            raise breach
+        self._settle_reply(attempt, reply, charged, lost, stored)
         return reply
+
+    def _settle_reply(
+        self, attempt: _Attempt, reply: Reply, charged: Amount, lost: Amount, stored: StoredReply
+    ) -> None:
+        bound, meter = attempt.bound, attempt.meter
+        row = attempt.completed(reply, charged=charged, lost=lost)
+        breached = charged.exceeds(bound)
+        # The reply of a breach is used by nobody, and in the cache it would pass the next cap too.
+        self._ledger.settle(Settlement(attempt.reservation_id, charged, lost), row, None if breached else stored)
+        meter.add(charged, lost)
+        if breached:
+            raise self._breach(attempt.card, bound, charged)
 
     def _settle_failure(self, attempt: _Attempt, failure: CallFailed) -> None:
         if not failure.billed:
@@ -272,13 +275,20 @@ class MeteredCaller:
             self._ledger.settle(Settlement(attempt.reservation_id), row)
             attempt.meter.add(ZERO, ZERO)
             return
-        lost = attempt.bound if failure.usage is None else attempt.card.charge(failure.usage)
-        self._lose(attempt, failure.status, failure.reason, failure.usage, lost)
+        card, usage = attempt.card, failure.usage if _credible(failure.usage, attempt.request) else None
+        lost = attempt.bound if usage is None else card.charge(usage)
+        self._lose(attempt, failure.status, failure.reason, usage, lost)
+        if lost.exceeds(attempt.bound):
+            raise self._breach(card, attempt.bound, lost) from failure
 
     def _lose(self, attempt: _Attempt, outcome: Status, error: str, usage: Usage | None, lost: Amount) -> None:
         row = attempt.row(outcome, error=error, usage=usage, lost=lost)
         self._ledger.settle(Settlement(attempt.reservation_id, lost=lost), row)
         attempt.meter.add(ZERO, lost)
+
+    def _breach(self, card: ModelCard, bound: Amount, spent: Amount) -> BudgetBreach:
+        """Bars the model from now on."""
+        return self._breaches.setdefault(card.name, BudgetBreach(card.name, bound.tokens, spent.tokens))
 
 
 def call_bound(model: Model, request: Request) -> Amount:
@@ -294,12 +304,23 @@ def call_bound(model: Model, request: Request) -> Amount:
     return card.amount(prompt, output)
 
 
-def _credible(reply: Reply, request: Request) -> Usage | None:
-    """The usage to charge: as reported, but at least the output cap where the reply ran into it."""
+def _cost(reply: Reply, request: Request, card: ModelCard, bound: Amount) -> tuple[Amount, Amount]:
+    """What a reply is charged and what is lost with it, by the card of today: the same from a model and the cache."""
     usage = reply.usage
-    if usage is None or usage.input_tokens < 0 or usage.output_tokens < 0:
-        return None
+    if usage is None or not _credible(usage, request, reply.text or reply.reasoning):
+        return ZERO, bound
     if reply.finish_reason == "length" and usage.output_tokens < request.max_output_tokens:
         # Some servers report one token too few when a reply is cut at its cap.
-        return replace(usage, output_tokens=request.max_output_tokens)
-    return usage
+        usage = replace(usage, output_tokens=request.max_output_tokens)
+    return card.charge(usage), ZERO
+
+
+def _credible(usage: Usage | None, request: Request, said: str = "") -> bool:
+    """Whether counts can be true: text that was read or written takes at least one token."""
+    if usage is None:
+        return False
+    counts = (usage.input_tokens, usage.output_tokens)
+    if any(type(count) is not int or not 0 <= count < _TOO_MANY_TOKENS for count in counts):
+        return False
+    read = any(message.content for message in request.messages)
+    return usage.input_tokens >= read and usage.output_tokens >= bool(said)

@@ -149,7 +149,7 @@ class StoredReply:
     payload: str
     """JSON that the models room writes and reads."""
     charged: Amount
-    """What it cost when it was made, charged again at each use."""
+    """What it cost when it was made; each use is charged anew, by the usage and the card of its day."""
 
 
 @dataclass(frozen=True, slots=True)

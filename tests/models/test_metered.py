@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -163,7 +165,20 @@ def test_a_discarded_reply_with_known_usage_loses_that_usage() -> None:
     assert desk.balance.lost.tokens == 12
 
 
-@pytest.mark.parametrize("usage", [None, Usage(-1, 5), Usage(10, -5)])
+@pytest.mark.parametrize(
+    "usage",
+    [
+        None,
+        Usage(-1, 5),
+        Usage(10, -5),
+        Usage(0, 5),
+        Usage(10, 0),
+        Usage(0, 0),
+        Usage(2**70, 5),
+        Usage(float("nan"), 5),  # type: ignore[arg-type]
+        Usage(None, 5),  # type: ignore[arg-type]
+    ],
+)
 def test_without_credible_usage_the_reservation_is_lost_and_the_reply_kept(usage: Usage | None) -> None:
     model = Scripted(lambda _: Reply("text", "stop", usage))
     desk = Desk(model)
@@ -249,3 +264,139 @@ def test_a_response_schema_is_part_of_the_bound() -> None:
     model = Scripted(lambda _: reply())
     with_schema = replace(REQUEST, response_schema='{"type":"object"}')
     assert call_bound(model, with_schema).tokens == call_bound(model, REQUEST).tokens + 17
+
+
+def test_an_empty_reply_may_take_no_output_tokens() -> None:
+    model = Scripted(lambda _: Reply("", "stop", Usage(10, 0)))
+    desk = Desk(model)
+    asyncio.run(desk.call())
+    assert (desk.meter.charged.tokens, desk.meter.lost.tokens) == (10, 0)
+
+
+@pytest.mark.parametrize("said", [None, "text", Reply("text", "stop", "15")])  # type: ignore[arg-type]
+def test_a_model_that_returns_no_reply_loses_the_reservation(said: object) -> None:
+    model = Scripted(lambda _: said)  # type: ignore[arg-type,return-value]
+    desk = Desk(model)
+    with pytest.raises(AttributeError):
+        asyncio.run(desk.call())
+    assert desk.balance == Balance(lost=Amount(30, 30_000_000), paid=Amount(30, 30_000_000))
+    assert desk.store.calls("run")[0].outcome is Status.PROVIDER_ERROR
+
+
+@pytest.mark.parametrize("usage", [Usage(-10, 5), Usage(0, 0), Usage(10, 2**40)])
+def test_a_failure_without_credible_usage_loses_the_reservation(usage: Usage) -> None:
+    model = Scripted(lambda _: CallFailed(Status.PROVIDER_ERROR, "broken", usage=usage))
+    desk = Desk(model)
+    with pytest.raises(CallFailed):
+        asyncio.run(desk.call())
+    assert desk.balance.lost.tokens == 30
+
+
+def test_a_failure_that_used_more_than_its_reservation_is_a_breach() -> None:
+    model = Scripted(lambda _: CallFailed(Status.PROVIDER_ERROR, "odd", usage=Usage(10, 500), retryable=True))
+    desk = Desk(model)
+    with pytest.raises(BudgetBreach):
+        asyncio.run(desk.call())
+    assert model.attempts == 1
+    assert desk.balance.lost.tokens == 510
+    with pytest.raises(BudgetBreach):
+        asyncio.run(desk.call(REQUEST.with_sample(1)))
+    assert model.attempts == 1
+
+
+def test_the_reply_of_a_breach_is_not_kept_where_it_would_pass_the_next_cap() -> None:
+    outputs = [500, 5]
+    model = Scripted(lambda attempt: reply(output=outputs[attempt - 1]))
+    desk = Desk(model)
+    with pytest.raises(BudgetBreach):
+        asyncio.run(desk.call())
+    desk.ledger.open("other", limit=Limit("tokens", 30))
+    mended = MeteredCaller(Pool([model]), desk.ledger, desk.store)
+    asyncio.run(mended.call(REQUEST, Meter("other", "run 2", "span")))
+    assert desk.ledger.balance("other").charged.tokens == 15
+
+
+def test_a_stored_reply_that_the_card_of_today_does_not_bound_is_a_breach_before_it_is_charged() -> None:
+    generous = Scripted(lambda _: reply(output=25), ModelCard(name="m", template_tokens=0, output_slack_tokens=9))
+    desk = Desk(generous)
+    asyncio.run(desk.call())
+    strict = Scripted(lambda _: reply(), ModelCard(name="m", template_tokens=0, message_tokens=0))
+    desk.ledger.open("other", limit=Limit("tokens", 30))
+    caller = MeteredCaller(Pool([strict]), desk.ledger, desk.store)
+    with pytest.raises(BudgetBreach):
+        asyncio.run(caller.call(REQUEST, Meter("other", "run 2", "span")))
+    assert desk.ledger.balance("other") == Balance()
+
+
+def test_a_stored_reply_is_charged_by_the_card_of_today() -> None:
+    dear = Scripted(lambda _: reply(), ModelCard(name="m", weight=1.0, template_tokens=0, message_tokens=0))
+    desk = Desk(dear)
+    asyncio.run(desk.call())
+    cheap = Scripted(lambda _: reply(), ModelCard(name="m", weight=0.1, template_tokens=0, message_tokens=0))
+    desk.ledger.open("other", limit=Limit("weighted", 3_000_000))
+    caller = MeteredCaller(Pool([cheap]), desk.ledger, desk.store)
+    asyncio.run(caller.call(REQUEST, Meter("other", "run 2", "span")))
+    assert cheap.attempts == 0
+    assert desk.ledger.balance("other").charged == Amount(15, 1_500_000)
+
+
+def test_a_stored_reply_without_usage_costs_what_it_did_at_first() -> None:
+    model = Scripted(lambda _: Reply("text", "stop", None))
+    desk = Desk(model)
+    asyncio.run(desk.call())
+    again = Meter("study", "run 2", "span")
+    asyncio.run(desk.caller.call(REQUEST, again))
+    assert model.attempts == 1
+    assert (again.charged, again.lost) == (desk.meter.charged, desk.meter.lost)
+    assert desk.balance.paid.tokens == 30
+
+
+def test_equal_requests_of_several_event_loops_are_sent_once() -> None:
+    model = Scripted(lambda _: reply())
+    desk = Desk(model)
+    said: list[str] = []
+    sent = threading.Event()
+    go_on = threading.Event()
+
+    async def hanging(request: Request) -> Reply:
+        model.attempts += 1
+        sent.set()
+        await asyncio.to_thread(go_on.wait, 30)
+        return reply()
+
+    model.complete = hanging  # type: ignore[method-assign]
+
+    def in_own_loop() -> None:
+        said.append(asyncio.run(asyncio.wait_for(desk.caller.call(REQUEST, Meter("study", "run", "span")), 30)).text)
+
+    threads = [threading.Thread(target=in_own_loop) for _ in range(4)]
+    threads[0].start()
+    assert sent.wait(30)
+    for thread in threads[1:]:
+        thread.start()
+    time.sleep(0.05)
+    go_on.set()
+    for thread in threads:
+        thread.join()
+    assert said == ["text"] * 4
+    assert model.attempts == 1
+    assert (desk.balance.charged.tokens, desk.balance.paid.tokens) == (60, 15)
+
+
+def test_a_reply_stored_by_another_while_this_call_waited_for_room_is_not_paid_again() -> None:
+    model = Scripted(lambda _: reply())
+    desk = Desk(model, limit=45)
+    elsewhere = MeteredCaller(Pool([model]), desk.ledger, desk.store)
+
+    async def story() -> None:
+        held = await desk.ledger.reserve("study", Amount(40))
+        waiting = asyncio.create_task(desk.call())
+        await asyncio.sleep(0.1)
+        desk.ledger.open("elsewhere")
+        await elsewhere.call(REQUEST, Meter("elsewhere", "run 2", "span"))
+        desk.ledger.release(held)
+        assert (await waiting).text == "text"
+
+    asyncio.run(story())
+    assert model.attempts == 1
+    assert desk.balance == Balance(charged=Amount(15, 15_000_000))
