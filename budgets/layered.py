@@ -67,7 +67,7 @@ class LayeredLedger:
             raise UnknownName("parent account", str(parent), [*self._lasting, *self._root])
 
     def close_account(self, account_id: str) -> None:
-        """Forgets an account in memory whose run has ended."""
+        """Forgets an account in memory whose run has ended: calls in flight still settle, new ones are refused."""
         self._local.close_account(account_id)
         del self._root[account_id]
 

@@ -45,7 +45,8 @@ class _Account:
 @dataclass(slots=True)
 class _Books:
     accounts: dict[str, _Account] = field(default_factory=dict)
-    open: dict[str, Reservation] = field(default_factory=dict)
+    open: dict[str, tuple[Reservation, _Account]] = field(default_factory=dict)
+    """With its account, which may have been closed by the time it is settled."""
 
 
 class MemoryLedger:
@@ -80,18 +81,18 @@ class MemoryLedger:
             held = None
             if reservation.replaces is not None:
                 held = self._books.open.get(reservation.replaces)
-                if held is None or held.kind != "allowance":
+                if held is None or held[0].kind != "allowance":
                     raise UnknownName("open allowance", reservation.replaces, ())
-                self._give_back(held)
+                _put(*held, -1)
             try:
-                self._take(account, reservation)
+                _take(reservation, account)
             except Short:
                 if held is not None:
-                    self._put(held, +1)
+                    _put(*held, +1)
                 raise
-            if held is not None:
-                del self._books.open[held.reservation_id]
-            self._books.open[reservation.reservation_id] = reservation
+            if reservation.replaces is not None:
+                del self._books.open[reservation.replaces]
+            self._books.open[reservation.reservation_id] = (reservation, account)
 
     def settle(self, settlement: Settlement, call: CallRow | None = None, reply: StoredReply | None = None) -> None:
         """See `LedgerBackend.settle`; call rows and replies are not kept here."""
@@ -100,12 +101,12 @@ class MemoryLedger:
     def settled(self, settlement: Settlement) -> bool:
         """As `settle`; False where the reservation was not open, so that nothing was booked."""
         with self._lock:
-            reservation = self._books.open.pop(settlement.reservation_id, None)
-            if reservation is None:
+            held = self._books.open.pop(settlement.reservation_id, None)
+            if held is None:
                 return False
-            self._give_back(reservation)
-            paid = ZERO if reservation.cached else settlement.charged + settlement.lost
-            for account in self._account(reservation.account_id).ancestry():
+            _put(*held, -1)
+            paid = ZERO if held[0].cached else settlement.charged + settlement.lost
+            for account in held[1].ancestry():
                 account.charged += settlement.charged
                 account.lost += settlement.lost
                 account.paid += paid
@@ -119,7 +120,7 @@ class MemoryLedger:
             return Balance(account.charged, account.lost, account.paid, account.reserved, account.calls)
 
     def close_account(self, account_id: str) -> None:
-        """Forgets an account without children or open reservations, so that long batches do not grow."""
+        """Forgets an account, so that long batches do not grow; what is open on it can still be settled."""
         with self._lock:
             del self._books.accounts[account_id]
 
@@ -147,31 +148,30 @@ class MemoryLedger:
             )
         self._books.accounts[known.account_id].row = asked
 
-    def _take(self, account: _Account, reservation: Reservation) -> None:
-        short: Short | None = None
-        for ancestor in account.ancestry():
-            limit = ancestor.row.limit
-            free = ancestor.free()
-            if limit is None or free is None or (reservation.cached and ancestor.row.measure == "paid"):
-                continue
-            needed = pick(reservation.amount, limit.unit)
-            if needed > free:
-                in_flight = pick(ancestor.in_flight, limit.unit)
-                held = pick(ancestor.reserved, limit.unit) - in_flight
-                short = Short(ancestor.row.account_id, needed, free, in_flight, held)
-        if short is not None:
-            raise short
-        self._put(reservation, +1)
 
-    def _give_back(self, reservation: Reservation) -> None:
-        self._put(reservation, -1)
+def _take(reservation: Reservation, account: _Account) -> None:
+    short: Short | None = None
+    for ancestor in account.ancestry():
+        limit = ancestor.row.limit
+        free = ancestor.free()
+        if limit is None or free is None or (reservation.cached and ancestor.row.measure == "paid"):
+            continue
+        needed = pick(reservation.amount, limit.unit)
+        if needed > free:
+            in_flight = pick(ancestor.in_flight, limit.unit)
+            held = pick(ancestor.reserved, limit.unit) - in_flight
+            short = Short(ancestor.row.account_id, needed, free, in_flight, held)
+    if short is not None:
+        raise short
+    _put(reservation, account, +1)
 
-    def _put(self, reservation: Reservation, sign: int) -> None:
-        amount = reservation.amount
-        for account in self._account(reservation.account_id).ancestry():
-            if reservation.cached and account.row.measure == "paid":
-                continue
-            account.reserved = account.reserved + amount if sign > 0 else account.reserved - amount
-            if reservation.kind == "call":
-                account.in_flight = account.in_flight + amount if sign > 0 else account.in_flight - amount
-                account.calls += sign
+
+def _put(reservation: Reservation, account: _Account, sign: int) -> None:
+    amount = reservation.amount
+    for ancestor in account.ancestry():
+        if reservation.cached and ancestor.row.measure == "paid":
+            continue
+        ancestor.reserved = ancestor.reserved + amount if sign > 0 else ancestor.reserved - amount
+        if reservation.kind == "call":
+            ancestor.in_flight = ancestor.in_flight + amount if sign > 0 else ancestor.in_flight - amount
+            ancestor.calls += sign

@@ -360,10 +360,9 @@ class Runner:
         return account.account_id
 
     def _close_run(self, account_id: str) -> None:
-        """Forgets the run's account, unless a cancelled call below it has yet to settle."""
-        if not self._ledger.balance(account_id).in_flight:
-            self._books.close_account(account_id)
-            del self._known.accounts[account_id]
+        """Forgets the run's account; a cancelled call below it that has yet to settle still can."""
+        self._books.close_account(account_id)
+        del self._known.accounts[account_id]
 
     def _left(self, account_id: str) -> Amount | None:
         """The least that is left in each unit on an account and its ancestors."""
