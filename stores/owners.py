@@ -78,15 +78,20 @@ def register(connection: Connection, owner: Owner) -> None:
 
 
 def beat(connection: Connection, owner_id: str) -> None:
-    """Tells the others that the owner lives."""
-    connection.exec_driver_sql("UPDATE owner SET heartbeat_at = ? WHERE owner_id = ?", (time.time(), owner_id))
+    """Tells the others that the owner lives, also those who held it for dead."""
+    connection.exec_driver_sql(
+        "UPDATE owner SET heartbeat_at = ?, state = 'alive' WHERE owner_id = ?", (time.time(), owner_id)
+    )
 
 
 def dead_owners(connection: Connection, this: Owner) -> list[str]:
-    """Owners that neither closed nor live."""
+    """Owners that neither closed nor live.
+
+    One that was found dead may have been late only, and have reserved since.
+    """
     rows = connection.exec_driver_sql(
-        "SELECT owner_id, host, process_id, process_started, heartbeat_at FROM owner "
-        "WHERE state = 'alive' AND owner_id <> ?",
+        "SELECT owner_id, host, process_id, process_started, heartbeat_at FROM owner WHERE owner_id <> ? AND "
+        "(state = 'alive' OR owner_id IN (SELECT owner_id FROM reservation WHERE state = 'open'))",
         (this.owner_id,),
     )
     return [name for name, *known in rows if not _lives(this, *known)]

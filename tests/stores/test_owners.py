@@ -175,3 +175,16 @@ def test_a_cached_reservation_of_the_dead_costs_the_study_nothing(store: Store, 
     with open_store(path) as second:
         assert second.balance("study").paid == Amount()
         assert second.balance("small").lost == Amount(50)
+
+
+def test_an_owner_that_was_held_for_dead_and_went_on_is_looked_after_again(store: Store, path: Path) -> None:
+    _hold(store, "r", 600)
+    late = time.time() - 2 * GRACE_SECONDS
+    _move(path, store.owner, host="elsewhere", heartbeat_at=late)
+    with open_store(path) as second:
+        assert second.balance("study").lost == Amount(600)
+        _hold(store, "s", 300)
+        _move(path, store.owner, heartbeat_at=late)
+        with pytest.raises(Short):
+            _hold(second, "t", 200)
+        assert second.balance("study") == Balance(lost=Amount(900), paid=Amount(900))
