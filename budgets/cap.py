@@ -6,11 +6,14 @@ import math
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from ..errors import UsageError
 from ..records.rows import Limit, Unit
 from ..records.usage import Amount
 
 __all__ = ["Cap", "in_unit", "pick", "smallest"]
 
+_MOST = 2**63 - 1
+"""The largest integer that a database holds."""
 _SMALLEST: dict[Unit, int] = {"tokens": 1, "weighted": 1_000_000, "usd": 1_000_000_000}
 
 
@@ -31,6 +34,9 @@ class Cap(BaseModel):
     def _caps_something(self) -> Cap:
         if self.total is None and self.per_task is None:
             raise ValueError("a cap needs total=, per_task=, or both")
+        for value in (self.total, self.per_task):
+            if value is not None:
+                smallest(value, self.unit)
         return self
 
     def batch_limit(self, tasks: int, of: int) -> Limit | None:
@@ -52,8 +58,16 @@ class Cap(BaseModel):
 
 
 def smallest(value: float, unit: Unit) -> int:
-    """A value in `unit` as whole tokens, millionths of a weighted token, or billionths of a dollar, rounded down."""
-    return math.floor(value * _SMALLEST[unit])
+    """A value in `unit` as whole tokens, millionths of a weighted token, or billionths of a dollar, rounded down.
+
+    Raises:
+        UsageError: it is more than the books can hold.
+    """
+    found = math.floor(value * _SMALLEST[unit])
+    if found > _MOST:
+        most = _MOST // _SMALLEST[unit]
+        raise UsageError(f"{value:g} {unit} is more than the books can hold; the largest limit is {most:,} {unit}")
+    return found
 
 
 def in_unit(amount: Amount, unit: Unit) -> float:

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from pydantic import ValidationError
 
 from apportion.budgets.cap import Cap, in_unit, smallest
+from apportion.errors import UsageError
 from apportion.records import Amount, Limit
 
 
@@ -37,3 +40,11 @@ def test_what_a_task_may_charge_on_average_is_the_tighter_of_the_two() -> None:
 def test_units_round_trip() -> None:
     amount = Amount(tokens=3, weighted=smallest(1.5, "weighted"), usd=smallest(0.25, "usd"))
     assert (in_unit(amount, "tokens"), in_unit(amount, "weighted"), in_unit(amount, "usd")) == (3, 1.5, 0.25)
+
+
+@pytest.mark.parametrize(
+    "cap", [{"total": 1e19}, {"per_task": 1e13, "unit": "weighted"}, {"total": 1e10, "unit": "usd"}]
+)
+def test_a_limit_that_no_database_holds_is_refused(cap: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match="the largest limit is"):
+        Cap(**cap)
