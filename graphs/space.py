@@ -26,8 +26,9 @@ __all__ = ["Space"]
 class Space:
     """The open knobs and optional edges of a graph, and the plans they make.
 
-    Its plans are canonical: what is cut off by an edge that is off is inactive, and its knobs are not in the plan. So
-    plans that run alike are one plan, and no iteration yields a plan twice.
+    Its plans are canonical: what is cut off by an edge that is off is inactive, and its knobs are not in the plan; a
+    knob that makes no difference at the settings of the others has its first value. So plans that run alike are one
+    plan, and no iteration yields a plan twice.
 
     Args:
         graph: a valid graph.
@@ -53,7 +54,11 @@ class Space:
     @cached_property
     def size(self) -> int:
         """How many plans there are."""
-        return sum(prod(len(values) for _, values in self._knobs_of(active)) for active in self.arrangements)
+        return sum(
+            prod(len(self._settings[name]) for name in active.names)
+            * prod(len(values) for _, values in self._joint_knobs(active))
+            for active in self.arrangements
+        )
 
     @cached_property
     def arrangements(self) -> tuple[Active, ...]:
@@ -145,9 +150,30 @@ class Space:
 
     def __iter__(self) -> Iterator[Plan]:
         for active in self.arrangements:
-            knobs = list(self._knobs_of(active))
-            for values in product(*(values for _, values in knobs)):
-                yield self._plan(active, dict(zip((name for name, _ in knobs), values, strict=True)))
+            names = [name for name in self.graph.nodes if name in active.names]
+            joints = list(self._joint_knobs(active))
+            for chosen in product(*(self._settings[name] for name in names)):
+                settings = {knob: value for setting in chosen for knob, value in setting.items()}
+                for values in product(*(values for _, values in joints)):
+                    joint = dict(zip((knob for knob, _ in joints), values, strict=True))
+                    yield Plan(self.graph.hash, {**settings, **joint}, active.optional)
+
+    @cached_property
+    def _settings(self) -> Mapping[str, tuple[dict[str, Any], ...]]:
+        """The settings of each node that make a difference, as values by knob."""
+        found: dict[str, tuple[dict[str, Any], ...]] = {}
+        for name, knobs in self._node_knobs.items():
+            combined = (dict(zip(knobs, values, strict=True)) for values in product(*knobs.values()))
+            distinct = {repr(setting): setting for setting in (self._telling(name, each) for each in combined)}
+            found[name] = tuple(distinct.values())
+        return found
+
+    def _telling(self, node: str, values: dict[str, Any]) -> dict[str, Any]:
+        """Values of one node's knobs, with the first value for each that makes no difference."""
+        named = {knob.removeprefix(f"{node}."): value for knob, value in values.items()}
+        idle = self.graph.nodes[node].pinned(named, self.pool.names).idle_knobs()
+        knobs = self._node_knobs[node]
+        return {knob: knobs[knob][0] if knob.removeprefix(f"{node}.") in idle else values[knob] for knob in values}
 
     def _active(self, edges: frozenset[str]) -> Active | None:
         if edges not in self._by_edges:
@@ -155,13 +181,22 @@ class Space:
         return self._by_edges[edges]
 
     def _plan(self, active: Active, values: Mapping[str, Any]) -> Plan:
-        return Plan(self.graph.hash, values, active.optional)
+        telling = dict(values)
+        for name in active.names:
+            knobs = self._node_knobs[name]
+            if knobs:
+                telling.update(self._telling(name, {knob: telling[knob] for knob in knobs}))
+        return Plan(self.graph.hash, telling, active.optional)
 
     def _knobs_of(self, active: Active) -> Iterator[tuple[str, tuple[Any, ...]]]:
         """The open knobs of what runs, in the order of the graph."""
         for name in self.graph.nodes:
             if name in active.names:
                 yield from self._node_knobs[name].items()
+        yield from self._joint_knobs(active)
+
+    def _joint_knobs(self, active: Active) -> Iterator[tuple[str, tuple[Any, ...]]]:
+        """The open knobs of the edges and loops of what runs."""
         joins = [(edge.name, edge.forward) for edge in active.edges]
         joins += [(body.loop.name, body.loop.forward) for body in active.bodies]
         for name, forward in joins:

@@ -60,6 +60,13 @@ class Node(BaseModel):
             chosen[name] = match[0]
         return self.model_copy(update=chosen)
 
+    def idle_knobs(self) -> frozenset[str]:
+        """Of a pinned node: the knobs that make no difference at the settings of the others.
+
+        Plans that differ only there are one plan, so that a search does not measure it twice.
+        """
+        return frozenset()
+
     def canonical(self) -> dict[str, Any]:
         """The node as JSON values, for the graph's hash."""
         return {"kind": self.kind, "version": self.version, **self.model_dump(mode="json")}

@@ -49,6 +49,14 @@ class Solver(Node):
     stop: Knob[StopRule] = "beta"
     """When adaptive sampling ends: the leader is the majority with probability 0.95, or it is 2 or 3 votes ahead."""
 
+    def idle_knobs(self) -> frozenset[str]:
+        """See `Node.idle_knobs`; one answer needs no vote, and a fixed number of them no stop rule."""
+        if self.temperature == 0:
+            return frozenset({"samples", "vote", "stop"})
+        if isinstance(self.samples, Adaptive):
+            return frozenset()
+        return frozenset({"stop"}) if self.samples > 1 else frozenset({"vote", "stop"})
+
     @model_validator(mode="after")
     def _samples_can_differ(self) -> Solver:
         samples = _values(self.samples)

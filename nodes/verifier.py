@@ -58,6 +58,12 @@ class Verifier(Node):
     """Of each call."""
     temperature: Knob[Annotated[float, Interval(ge=0.0, le=2.0)]] = 0.0
 
+    def idle_knobs(self) -> frozenset[str]:
+        """See `Node.idle_knobs`; a vote makes no calls, and only `steps` has steps."""
+        if self.method == "vote":
+            return frozenset({"model", "max_steps", "max_output_tokens", "temperature"})
+        return frozenset() if self.method == "steps" else frozenset({"max_steps"})
+
     def open_knobs(self, models: tuple[str, ...]) -> dict[str, tuple[Any, ...]]:
         """See `Node.open_knobs`; a vote has no knobs of calls."""
         found = super().open_knobs(models)

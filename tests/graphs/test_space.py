@@ -16,6 +16,8 @@ from apportion.models.pool import Pool
 from apportion.nodes.base import Context, Inputs, Kind, Node
 from apportion.nodes.kinds import kinds_with
 from apportion.nodes.knob import adaptive, choose
+from apportion.nodes.solver import Solver
+from apportion.nodes.verifier import Verifier
 from apportion.records.message import Message
 
 
@@ -170,3 +172,23 @@ def test_random_graphs_against_their_definition(pool: Pool, data: st.DataObject)
         seen.update(fresh)
         waiting.extend(fresh)
     assert seen == set(plans)
+
+
+def test_a_knob_that_makes_no_difference_makes_no_plans(pool: Pool) -> None:
+    graph = Graph("voted")
+    graph.add("solve", Solver(model="small", samples=choose(1, 3), vote=choose("majority", "confidence")))
+    graph.add("judge", Verifier(model=choose("small", "large"), method=choose("vote", "steps")))
+    graph.connect("solve", "judge")
+    space = graph.space(pool)
+    plans = list(space)
+    assert space.size == len(plans) == len(set(plans)) == 3 * 3
+    assert space.plan({"judge.model": "large"}) == space.default()
+    assert space.plan({"judge.model": "large", "judge.method": "steps"}).values["judge.model"] == "large"
+    assert space.plan({"solve.vote": "confidence"}) == space.default()
+    assert all(space.canonical(plan) == plan for plan in plans)
+    assert set(space.neighbours(space.default())) == {
+        space.plan({"solve.samples": 3}),
+        space.plan({"judge.method": "steps"}),
+    }
+    generator = random.Random(0)
+    assert {space.sample(generator) for _ in range(200)} == set(plans)
