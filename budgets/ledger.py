@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+from dataclasses import dataclass, field
 
 from ..errors import CapReached
 from ..records.protocols import LedgerBackend, Short
@@ -13,6 +15,14 @@ __all__ = ["Ledger"]
 
 _POLL_SECONDS = 0.25
 """How long to wait for another process's settlement before asking again."""
+
+
+@dataclass(slots=True)
+class _Line:
+    """Those who wait for room on one account, first come first served."""
+
+    head: asyncio.Lock = field(default_factory=asyncio.Lock)
+    length: int = 0
 
 
 class Ledger:
@@ -26,6 +36,7 @@ class Ledger:
     def __init__(self, backend: LedgerBackend, owner: str) -> None:
         self._backend = backend
         self._owner = owner
+        self._lines: dict[tuple[asyncio.AbstractEventLoop, str], _Line] = {}
 
     @property
     def backend(self) -> LedgerBackend:
@@ -55,7 +66,7 @@ class Ledger:
         Raises:
             CapReached: it does not fit, and nothing can be released.
         """
-        return await self._take(Reservation(_new_id(), account_id, amount, self._owner, "call", cached, replaces))
+        return await self._in_line(Reservation(_new_id(), account_id, amount, self._owner, "call", cached, replaces))
 
     async def hold(self, account_id: str, amount: Amount) -> str:
         """Holds an allowance that no other call can take, and returns its id.
@@ -66,7 +77,8 @@ class Ledger:
         Raises:
             CapReached: it does not fit, and nothing can be released.
         """
-        return await self._take(Reservation(_new_id(), account_id, amount, self._owner, "allowance"))
+        # Not in line with calls: it may wait for an allowance whose run has calls to make first.
+        return await self._wait(Reservation(_new_id(), account_id, amount, self._owner, "allowance"))
 
     def settle(self, settlement: Settlement, call: CallRow | None = None, reply: StoredReply | None = None) -> None:
         """Ends a reservation; the second time nothing happens."""
@@ -80,21 +92,52 @@ class Ledger:
         """Where an account stands."""
         return self._backend.balance(account_id)
 
-    async def _take(self, reservation: Reservation) -> str:
+    async def _in_line(self, reservation: Reservation) -> str:
+        """Reserves, in the order in which an account was asked.
+
+        Nothing overtakes what waits on the same account: what fits then depends on the order of the requests and not
+        on how long calls take, so that a run under a cap decides alike whether its replies are in the cache or not.
+        """
+        key = (asyncio.get_running_loop(), reservation.account_id)
+        if key not in self._lines:
+            try:
+                return await self._try(reservation)
+            except Short as short:
+                _check_waiting_helps(short, reservation)
+        line = self._lines.setdefault(key, _Line())
+        line.length += 1
+        try:
+            async with line.head:
+                return await self._wait(reservation)
+        finally:
+            line.length -= 1
+            if not line.length:
+                del self._lines[key]
+
+    async def _wait(self, reservation: Reservation) -> str:
         while True:
             try:
-                await self._backend.reserve(reservation)
+                return await self._try(reservation)
             except Short as short:
-                coming_back = short.releasable + (short.held if reservation.kind == "allowance" else 0)
-                if short.needed > short.free + coming_back:
-                    raise CapReached(short.account_id, short.needed, short.free) from None
+                _check_waiting_helps(short, reservation)
                 await self._backend.wait_for_release(short.account_id, _POLL_SECONDS)
-            except BaseException:
-                # The reservation may have been booked before the caller was cancelled; nothing was sent under it.
-                self._backend.settle(Settlement(reservation.reservation_id))
-                raise
-            else:
-                return reservation.reservation_id
+
+    async def _try(self, reservation: Reservation) -> str:
+        try:
+            await self._backend.reserve(reservation)
+        except Short:
+            raise
+        except BaseException:
+            # The reservation may have been booked before the caller was cancelled; nothing was sent under it.
+            self._backend.settle(Settlement(reservation.reservation_id))
+            raise
+        return reservation.reservation_id
+
+
+def _check_waiting_helps(short: Short, reservation: Reservation) -> None:
+    coming_back = short.releasable + (short.held if reservation.kind == "allowance" else 0)
+    if short.needed > short.free + coming_back:
+        raise CapReached(short.account_id, short.needed, short.free) from None
 
 
 def _new_id() -> str:

@@ -7,7 +7,7 @@ import pytest
 from apportion.budgets.books import MemoryStore
 from apportion.budgets.ledger import Ledger
 from apportion.errors import CapReached
-from apportion.records import Amount, Limit, Reservation, Settlement
+from apportion.records import Amount, Balance, Limit, Reservation, Settlement
 
 
 def ledger(limit: int) -> Ledger:
@@ -112,5 +112,54 @@ def test_a_caller_cancelled_after_the_commit_leaves_nothing_reserved() -> None:
         with pytest.raises(asyncio.CancelledError):
             await waiting
         assert books.balance("batch").reserved == Amount()
+
+    asyncio.run(story())
+
+
+def test_nothing_overtakes_what_waits_on_the_same_account() -> None:
+    books = ledger(100)
+    order: list[str] = []
+
+    async def take(name: str, tokens: int) -> None:
+        reservation_id = await books.reserve("batch", Amount(tokens))
+        order.append(name)
+        await asyncio.sleep(0.01)
+        books.settle(Settlement(reservation_id, charged=Amount(5)))
+
+    async def story() -> None:
+        async with asyncio.TaskGroup() as group:
+            for name, tokens in (("first", 80), ("large", 60), ("small", 10), ("cancelled", 10), ("last", 10)):
+                task = group.create_task(take(name, tokens))
+                if name == "cancelled":
+                    asyncio.get_running_loop().call_later(0.005, task.cancel)
+
+    asyncio.run(asyncio.wait_for(story(), 30))
+    assert order == ["first", "large", "small", "last"]
+    assert books.balance("batch") == Balance(charged=Amount(20), paid=Amount(20))
+
+
+def test_who_can_never_fit_does_not_keep_the_line_waiting() -> None:
+    books = ledger(100)
+
+    async def story() -> list[object]:
+        held = await books.reserve("batch", Amount(80))
+        asyncio.get_running_loop().call_later(0.01, books.settle, Settlement(held, lost=Amount(80)))
+        waiting = (books.reserve("batch", Amount(tokens)) for tokens in (90, 30, 20))
+        return list(await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), 30))
+
+    outcomes = asyncio.run(story())
+    assert [type(outcome) for outcome in outcomes] == [CapReached, CapReached, str]
+
+
+def test_an_allowance_that_waits_keeps_no_call_waiting() -> None:
+    async def story() -> None:
+        books = ledger(100)
+        held = await books.hold("batch", Amount(60))
+        waiting = asyncio.create_task(books.hold("batch", Amount(60)))
+        await asyncio.sleep(0.01)
+        call = await asyncio.wait_for(books.reserve("batch", Amount(40)), 5)
+        books.release(call)
+        books.release(held)
+        await asyncio.wait_for(waiting, 5)
 
     asyncio.run(story())
