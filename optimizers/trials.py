@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 
 from ..budgets.cap import Cap, in_unit
-from ..errors import SpendExhausted
+from ..errors import BudgetBreach, SpendExhausted
 from ..graphs.plan import Plan
 from ..graphs.run import Result, Runner
 from ..records.rows import AccountRow, RunRow, TrialRow
@@ -68,8 +68,11 @@ class TrialEvaluator:
 
     async def measure(self, proposals: Sequence[Proposal], part: str) -> Sequence[Measurement]:
         """See `Evaluator.measure`."""
-        async with asyncio.TaskGroup() as group:
-            waiting = [group.create_task(self._measure_settled(proposal, part)) for proposal in proposals]
+        try:
+            async with asyncio.TaskGroup() as group:
+                waiting = [group.create_task(self._measure_settled(proposal, part)) for proposal in proposals]
+        except ExceptionGroup as problems:
+            raise _gravest(problems) from problems
         outcomes = [task.result() for task in waiting]
         for outcome in outcomes:
             if isinstance(outcome, SpendExhausted):
@@ -101,7 +104,12 @@ class TrialEvaluator:
         booked = self._booked.get(trial_id)
         if booked is None or booked.state != "complete":
             return None
-        rows = {row.task_id: row for row in self._runner.store.runs(trial_id=trial_id)}
+        # Newest first, and a trial that was interrupted has run some tasks twice: the last time counts.
+        rows = {
+            row.task_id: row
+            for row in reversed(self._runner.store.runs(trial_id=trial_id))
+            if row.stop_reason != "cancelled"
+        }
         if any(task.task_id not in rows for task in tasks):
             return None
         outcomes = [self._outcome(rows[task.task_id]) for task in tasks]
@@ -181,3 +189,10 @@ class TrialEvaluator:
 def _trial_id(study_id: str, part: str, plan: Plan, start: int, stop: int) -> str:
     content = f"{study_id}/{part}/{plan.hash}/{start}-{stop}"
     return hashlib.sha256(content.encode()).hexdigest()[:20]
+
+
+def _gravest(problem: Exception) -> Exception:
+    """Of a group, as tasks raise it, the one that callers are told of: a breach, else the first."""
+    if not isinstance(problem, ExceptionGroup):
+        return problem
+    return min(map(_gravest, problem.exceptions), key=lambda each: not isinstance(each, BudgetBreach))

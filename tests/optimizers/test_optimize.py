@@ -7,24 +7,28 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
 from apportion.budgets.books import MemoryStore
 from apportion.budgets.cap import Cap
-from apportion.errors import Infeasible, SpendExhausted, UnknownName, UsageError
+from apportion.errors import BudgetBreach, Infeasible, SpendExhausted, UnknownName, UsageError
 from apportion.graphs.graph import Graph
+from apportion.graphs.plan import Plan
 from apportion.models.card import ModelCard
 from apportion.models.pool import Pool
-from apportion.models.request import Request
+from apportion.models.request import Reply, Request
 from apportion.nodes.knob import choose
 from apportion.nodes.solver import Solver
 from apportion.nodes.verifier import Verifier
 from apportion.optimizers.findings import StudyReport
+from apportion.optimizers.halving import SuccessiveHalving
+from apportion.optimizers.measurement import Measurement
 from apportion.optimizers.optimize import optimize, optimize_async
 from apportion.optimizers.reporter import Announcement, Progress
-from apportion.records import StudyStore, Task
+from apportion.records import Amount, StudyStore, Task, Usage
 from apportion.stores.opening import open_store
 from apportion.testing.scripted import ScriptedModel
 
@@ -250,3 +254,47 @@ def test_killed_and_started_again_it_pays_for_no_settled_call_twice(tmp_path: Pa
     assert repeated <= 2 * 128  # only what was in flight at a kill
     assert float(paid) - float(lost) == uninterrupted.paid
     assert chosen == uninterrupted.chosen
+
+
+def test_a_breach_is_told_as_such() -> None:
+    bench = Bench()
+
+    def rogue(request: Request) -> str | Reply:
+        return Reply("Answer: yes", "stop", Usage(10, 5000)) if len(models[1].requests) > 30 else expert(request)
+
+    models = [ScriptedModel(novice, name="novice", card=CARD), ScriptedModel(rogue, name="expert", card=CARD)]
+    store = MemoryStore()
+    with pytest.raises(BudgetBreach, match="'expert'"):
+        optimize(bench.graph, bench.tasks, Pool(models), cap=Cap(total=1e6), spend=1e6, store=store)
+    (study,) = store.studies()
+    assert store.balance(study.account_id).reserved == Amount()
+
+
+def test_after_an_interruption_the_runs_that_were_completed_are_read_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A trial that ran in part, then whole, counts as it was measured when it was whole."""
+    store = MemoryStore()
+
+    async def interrupted() -> None:
+        bench = Bench()
+        made = optimize_async(bench.graph, bench.tasks, bench.pool, cap=Cap(total=1e6), spend=1e6, store=store)
+        study = asyncio.create_task(made)
+        for _ in range(100_000):
+            await asyncio.sleep(0)
+            if bench.calls >= 150:
+                break
+        study.cancel()
+        await asyncio.wait({study})
+
+    asyncio.run(interrupted())
+    assert any(run.stop_reason == "cancelled" for run in store.runs())
+    seen: list[list[tuple[str, float, float]]] = []
+    survivors = SuccessiveHalving.survivors
+
+    def watched(self: SuccessiveHalving, measured: Mapping[str, Measurement]) -> Sequence[Plan]:
+        seen.append(sorted((name, found.score, found.cost) for name, found in measured.items()))
+        return survivors(self, measured)
+
+    monkeypatch.setattr(SuccessiveHalving, "survivors", watched)
+    for _ in range(2):
+        Bench().optimize(store)
+    assert seen[0] == seen[1]
