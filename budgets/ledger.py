@@ -68,17 +68,23 @@ class Ledger:
         """
         return await self._in_line(Reservation(_new_id(), account_id, amount, self._owner, "call", cached, replaces))
 
-    async def hold(self, account_id: str, amount: Amount) -> str:
+    async def hold(self, account_id: str, amount: Amount, *, for_allowances: bool = True) -> str:
         """Holds an allowance that no other call can take, and returns its id.
 
-        For the start of a run, once: where it does not fit now, it also waits for the allowances of other runs, which
-        go on without waiting for this one.
+        For the start of a run, once.
+
+        Args:
+            account_id: of the run.
+            amount: what is held.
+            for_allowances: where it does not fit now, whether it also waits for the allowances of other runs. Those
+                must go on without waiting for this one.
 
         Raises:
             CapReached: it does not fit, and nothing can be released.
         """
         # Not in line with calls: it may wait for an allowance whose run has calls to make first.
-        return await self._wait(Reservation(_new_id(), account_id, amount, self._owner, "allowance"))
+        reservation = Reservation(_new_id(), account_id, amount, self._owner, "allowance")
+        return await self._wait(reservation, for_allowances=for_allowances)
 
     def settle(self, settlement: Settlement, call: CallRow | None = None, reply: StoredReply | None = None) -> None:
         """Ends a reservation; the second time nothing happens."""
@@ -103,7 +109,7 @@ class Ledger:
             try:
                 return await self._try(reservation)
             except Short as short:
-                _check_waiting_helps(short, reservation)
+                _check_waiting_helps(short, for_allowances=False)
         line = self._lines.setdefault(key, _Line())
         line.length += 1
         try:
@@ -114,12 +120,12 @@ class Ledger:
             if not line.length:
                 del self._lines[key]
 
-    async def _wait(self, reservation: Reservation) -> str:
+    async def _wait(self, reservation: Reservation, *, for_allowances: bool = False) -> str:
         while True:
             try:
                 return await self._try(reservation)
             except Short as short:
-                _check_waiting_helps(short, reservation)
+                _check_waiting_helps(short, for_allowances=for_allowances)
                 await self._backend.wait_for_release(short.account_id, _POLL_SECONDS)
 
     async def _try(self, reservation: Reservation) -> str:
@@ -134,8 +140,8 @@ class Ledger:
         return reservation.reservation_id
 
 
-def _check_waiting_helps(short: Short, reservation: Reservation) -> None:
-    coming_back = short.releasable + (short.held if reservation.kind == "allowance" else 0)
+def _check_waiting_helps(short: Short, *, for_allowances: bool) -> None:
+    coming_back = short.releasable + (short.held if for_allowances else 0)
     if short.needed > short.free + coming_back:
         raise CapReached(short.account_id, short.needed, short.free) from None
 

@@ -8,6 +8,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Self
@@ -43,6 +44,8 @@ __all__ = ["Metric", "Result", "Runner"]
 Metric = Callable[[Task, str], float]
 """(task, answer) -> score in [0, 1]."""
 
+_WITHIN_SESSION: ContextVar[bool] = ContextVar("apportion_within_session", default=False)
+"""Whether this task holds a session open: a run that it begins meanwhile must not wait for that session's end."""
 _UNLIMITED = sys.maxsize
 _TASKS_KNOWN = 10_000
 """How many tasks a runner remembers the hash of."""
@@ -226,7 +229,12 @@ class Runner:
         reached, that is the answer to use. Arguments and errors are those of `run`.
         """
         async with self._running(task, plan, parent_account, cap, trial_id, None) as run:
-            yield run.session
+            before = _WITHIN_SESSION.get()
+            _WITHIN_SESSION.set(True)
+            try:
+                yield run.session
+            finally:
+                _WITHIN_SESSION.set(before)
 
     @asynccontextmanager
     async def _running(
@@ -277,7 +285,9 @@ class Runner:
         session = run.session
         request, bound = direct_call(session.task, self.pool, self._services.dialect, cap.unit)
         try:
-            reservation_id = await self._ledger.hold(session.account_id, bound)
+            reservation_id = await self._ledger.hold(
+                session.account_id, bound, for_allowances=not _WITHIN_SESSION.get()
+            )
         except CapReached as reached:
             session.short(reached)
         else:

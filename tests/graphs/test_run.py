@@ -276,3 +276,18 @@ def test_runs_in_progress_are_bounded(bench: Any, made_of: Made) -> None:
 
     asyncio.run(main())
     assert most == 3
+
+
+def test_a_run_begun_within_a_session_does_not_wait_for_the_sessions_end(bench: Any, made_of: Made) -> None:
+    async def story() -> list[Result]:
+        async with Runner(bench.chain(made_of(bench.answer), "a"), bench.one_model(), MemoryStore()) as runner:
+            held = runner.allowance(TASK, "tokens").tokens
+            batch = runner.open_account(AccountRow("batch", limit=Limit("tokens", held + 5)))
+            plan, cap = runner.space.default(), Cap(total=held + 5)
+            async with runner.session(TASK, plan, parent_account=batch, cap=cap):
+                within = await runner.run(TASK, plan, parent_account=batch, cap=cap)
+            return [within, await runner.run(TASK, plan, parent_account=batch, cap=cap)]
+
+    within, after = asyncio.run(asyncio.wait_for(story(), 20))
+    assert (within.status, within.stop_reason, within.short_account) == (Status.BUDGET, "budget", "batch")
+    assert after.status is not Status.BUDGET
