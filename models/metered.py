@@ -30,8 +30,6 @@ _BACKOFF_SECONDS = (0.5, 8.0)
 """The first wait between attempts and the longest; doubled each time, with up to a quarter of jitter."""
 _LONGEST_RETRY_AFTER = 120.0
 """Seconds; an endpoint that asks for more is given up."""
-_LONG_WAIT_SECONDS = 0.05
-"""After a longer wait for room another process may have stored the reply."""
 _TOO_MANY_TOKENS = 2**31
 """A count as large is a fault, and in the smallest units it would not fit a database's integers."""
 _OUTCOMES = {"content_filter": Status.FILTERED, "refusal": Status.REFUSED}
@@ -222,14 +220,14 @@ class MeteredCaller:
         card = model.card
         wait = _BACKOFF_SECONDS[0]
         for number in range(1, card.attempts + 1):
-            asked = time.monotonic()
             reservation_id = await self._ledger.reserve(meter.account_id, bound, replaces=replaces)
             replaces = None
-            if number > 1 or time.monotonic() - asked > _LONG_WAIT_SECONDS:
-                stored = self._cache.get(key)
-                if stored is not None:
-                    self._ledger.release(reservation_id)
-                    return await self._replay(stored, request, card, bound, meter, None)
+            # Another process may have stored the reply meanwhile: what was on the books before this reservation is
+            # seen now, so that no settled call is paid twice.
+            stored = self._cache.get(key)
+            if stored is not None:
+                self._ledger.release(reservation_id)
+                return await self._replay(stored, request, card, bound, meter, None)
             attempt = _Attempt(request, card, key, meter, reservation_id, number, bound)
             try:
                 return await self._complete(model, attempt)

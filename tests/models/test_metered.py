@@ -391,7 +391,7 @@ def test_a_reply_stored_by_another_while_this_call_waited_for_room_is_not_paid_a
     async def story() -> None:
         held = await desk.ledger.reserve("study", Amount(40))
         waiting = asyncio.create_task(desk.call())
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0)
         desk.ledger.open("elsewhere")
         await elsewhere.call(REQUEST, Meter("elsewhere", "run 2", "span"))
         desk.ledger.release(held)
