@@ -212,6 +212,11 @@ def _product(values: Floats, matrix: Floats) -> Floats:
     if len(values) <= rows:
         small: Floats = values @ matrix
         return small
+    groups = -(-len(values) // rows)
+    groups = next((number for number in range(groups, 2 * groups) if len(values) % number == 0), 0)
+    if groups:
+        stacked = values.reshape(groups, len(values) // groups, values.shape[1]) @ matrix
+        return stacked.reshape(len(values), matrix.shape[1])
     product = np.empty((len(values), matrix.shape[1]), np.float32)
     even = len(values) // rows * rows
     grouped = values[:even].reshape(-1, rows, values.shape[1])
