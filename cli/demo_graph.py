@@ -43,7 +43,7 @@ def _pipeline() -> Graph:
             max_output_tokens=_OUTPUT_TOKENS,
         ),
     )
-    pipeline.add("split", Decomposer(max_output_tokens=_OUTPUT_TOKENS))
+    pipeline.add("split", Decomposer(max_parts=8, max_output_tokens=_OUTPUT_TOKENS))
     pipeline.add("part", Solver(style=choose("direct", "think"), max_output_tokens=_OUTPUT_TOKENS))
     pipeline.add("merge", Merger(max_output_tokens=_OUTPUT_TOKENS))
     pipeline.add("search", Search(retriever=look_up, rounds=choose(1, 3, 5), top_k=choose(2, 4), max_output_tokens=16))

@@ -22,9 +22,9 @@ class Brief:
     """How many tasks the fit part has."""
     affordable: float
     """What a task may cost on average, in the unit of the measurements."""
-    first_plans: int = 48
+    first_plans: int = 60
     """How many plans the spend suggests to begin with."""
-    first_tasks: int = 12
+    first_tasks: int = 24
     """On how many tasks the spend suggests to begin."""
     seed: int = 0
 

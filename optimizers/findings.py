@@ -29,7 +29,7 @@ class Score(_Frozen):
     cost: float
     """Charged per task, in the unit of the cap."""
     cost_high: float
-    """What the mean cost stays below in 95 % of the bootstrap draws."""
+    """What the mean of charged and lost together stays below in 95 % of the bootstrap draws."""
     lost: float
     """Lost per task, in the unit of the cap."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,17 +27,18 @@ _SLOPES = (0.0, 0.25, 1.0, 4.0)
 class SuccessiveHalving:
     """Measures many plans on few tasks, drops the losers, and measures the rest on more.
 
-    The first wave is the space's default, its neighbours and random plans; later waves are neighbours of the
-    survivors. Within a wave all plans meet the same tasks in the same order, so differences are paired. A plan is
-    dropped when for every price of a token some other plan beats it in nearly all bootstrap draws, or when it costs
-    more than a task may on average; then the rung is cut to a third, taking turns over the prices.
+    The first wave is the space's default, the plans that leave most of the graph out, and random plans. Later waves
+    are neighbours of the survivors, and survivors joined with others that did well: the edges of both, the knobs of
+    the first where they differ. Within a wave all plans meet the same tasks in the same order, so differences are
+    paired. A plan is dropped when for every price of a token some other plan beats it in nearly all bootstrap draws,
+    or when it costs more than a task may on average; then the rung is cut to a third, taking turns over the prices.
 
     Args:
         brief: the plans, the tasks and what may be spent.
         waves: how often plans enter the race.
     """
 
-    def __init__(self, brief: Brief, *, waves: int = 2) -> None:
+    def __init__(self, brief: Brief, *, waves: int = 4) -> None:
         self._space = brief.space
         self._affordable = brief.affordable
         self._first_plans = brief.first_plans
@@ -63,6 +64,8 @@ class SuccessiveHalving:
     def _replay(self, measured: Mapping[str, Measurement]) -> tuple[list[Proposal], list[Plan]]:
         """Walks through waves and rungs as far as the measurements reach: (what is missing, who is in the race)."""
         racing = self._first_wave()
+        entered = dict.fromkeys(racing)
+        outlived: dict[Plan, None] = {}
         for wave in range(self._waves):
             for rung, tasks in enumerate(self._rungs):
                 missing = [p for p in racing if p.hash not in measured or len(measured[p.hash].outcomes) < tasks]
@@ -70,39 +73,44 @@ class SuccessiveHalving:
                     return [Proposal(plan, tasks) for plan in missing], racing
                 if rung + 1 < len(self._rungs):
                     racing = self._cut([measured[p.hash].first(tasks) for p in racing])
+                    outlived |= dict.fromkeys(racing)
             if wave + 1 < self._waves:
-                racing = self._next_wave(racing, measured, wave + 1)
+                best = [m.plan for m in frontier([measured[p.hash].first(self._rungs[-1]) for p in racing])]
+                racing = best + self._newcomers(best, entered, outlived, wave)
+                entered |= dict.fromkeys(racing)
         return [], racing
 
     def _first_wave(self) -> list[Plan]:
         if self._space.size <= self._first_plans:
             return list(self._space)
         generator = random.Random(self._seed)
-        start = self._space.default()
-        wave = {start.hash: start}
-        neighbours = list(self._space.neighbours(start))
-        generator.shuffle(neighbours)
-        for plan in neighbours[: self._first_plans // 2]:
-            wave[plan.hash] = plan
+        wave = {self._space.default(): None}
+        smallest = sorted(self._space.arrangements, key=lambda active: (len(active.names), active.optional))
+        for active in smallest[: self._first_plans // 3]:
+            wave[self._space.plan(edges=active.optional)] = None
         while len(wave) < self._first_plans:
-            plan = self._space.sample(generator)
-            wave[plan.hash] = plan
-        return list(wave.values())
+            wave[self._space.sample(generator)] = None
+        return list(wave)
 
-    def _next_wave(self, survivors: list[Plan], measured: Mapping[str, Measurement], wave: int) -> list[Plan]:
+    def _newcomers(self, best: list[Plan], entered: Container[Plan], outlived: Iterable[Plan], wave: int) -> list[Plan]:
+        """Plans near the best that have not been in the race, in turns for each of them."""
         generator = random.Random(self._seed * 1_000_003 + wave)
-        best = frontier([measured[p.hash].first(self._rungs[-1]) for p in survivors])
-        room = max(1, self._first_plans // 3)
-        racing = {m.plan.hash: m.plan for m in best}
-        known = {p.hash for p in survivors} | {p.hash for p in self._first_wave()}
-        near = [list(self._space.neighbours(m.plan)) for m in best]
-        for plans in near:
+        families = [list(self._space.neighbours(plan)) for plan in best]
+        families += [self._joined(plan, outlived) for plan in best]
+        for plans in families:
             generator.shuffle(plans)
-        for turn in range(max((len(plans) for plans in near), default=0)):
-            for plans in near:
-                if turn < len(plans) and plans[turn].hash not in known and len(racing) < len(best) + room:
-                    racing[plans[turn].hash] = plans[turn]
-        return list(racing.values())
+        new: dict[Plan, None] = {}
+        for turn in range(max(map(len, families), default=0)):
+            for plans in families:
+                if turn < len(plans) and plans[turn] not in entered and len(new) < max(1, self._first_plans // 2):
+                    new[plans[turn]] = None
+        return list(new)
+
+    def _joined(self, plan: Plan, others: Iterable[Plan]) -> list[Plan]:
+        """The plan with the further edges of each of the others, and the knobs that these bring."""
+        wider = [other for other in others if set(other.edges) - set(plan.edges)]
+        joined = (self._space.plan({**other.values, **plan.values}, {*plan.edges, *other.edges}) for other in wider)
+        return list(dict.fromkeys(joined))
 
     def _cut(self, racing: list[Measurement]) -> list[Plan]:
         affordable = [m for m in racing if not self._certainly_too_dear(m)]
@@ -135,7 +143,7 @@ class SuccessiveHalving:
 
     def _certainly_too_dear(self, measurement: Measurement) -> bool:
         weights = resample_weights(len(measurement.outcomes), _DRAWS, self._seed)
-        return bool(np.mean(weights @ measurement.costs > self._affordable) >= _LEVEL)
+        return bool(np.mean(weights @ measurement.burdens > self._affordable) >= _LEVEL)
 
 
 def _rungs(first: int, most: int) -> Iterator[int]:

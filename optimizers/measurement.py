@@ -45,6 +45,11 @@ class Measurement:
         return np.array([o.cost for o in self.outcomes], dtype=np.float64)
 
     @property
+    def burdens(self) -> NDArray[np.float64]:
+        """Charged and lost per task: what counts against a cap."""
+        return np.array([o.cost + o.lost for o in self.outcomes], dtype=np.float64)
+
+    @property
     def score(self) -> float:
         """Mean over the tasks."""
         return float(self.scores.mean())

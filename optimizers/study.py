@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -36,14 +35,15 @@ __all__ = ["Study", "Terms"]
 
 _VERSION = 1
 """Of the search; a study of another version is another study."""
-_FIRST_PLANS = 48
-_FIRST_TASKS = 12
+_FIRST_PLANS = 60
+_FEWEST_PLANS = 4
+_FIRST_TASKS = 24
 _FINALISTS = 8
 """How many plans are validated at most."""
 _SEARCH_SHARE = 0.6
-"""The part of the spend after which no new rung is begun, so that validation and test can be paid."""
-_FORECAST_PLANS = 30
-"""How many random plans say what a run may charge, before any has been made."""
+"""The part of the spend that the search may pay at most, so that validation and test can be paid."""
+_VALIDATION_SHARE = 0.6
+"""The part of what is left after the search that validation may pay, so that test can be paid too."""
 _DRAWS = 2000
 _PROGRESS_SECONDS = 0.1
 """The shortest time between two reports of progress; each asks the books for what was paid."""
@@ -122,6 +122,7 @@ class Study:
                 runner,
                 study_id=terms.study_id,
                 account_id=self._account,
+                search_account=f"{self._account}/search",
                 parts=self._parts,
                 cap=terms.cap,
                 scorer=terms.scorer,
@@ -145,6 +146,8 @@ class Study:
             self._created = known.created_at
         limit = Limit(terms.cap.unit, smallest(terms.spend, terms.cap.unit))
         runner.open_account(AccountRow(self._account, None, limit, "paid", f"study {terms.study_id}"))
+        share = Limit(terms.cap.unit, smallest(_SEARCH_SHARE * terms.spend, terms.cap.unit))
+        runner.open_account(AccountRow(f"{self._account}/search", self._account, share, "paid", "search"))
         self._record("running")
 
     def _record(self, state: str) -> None:
@@ -162,18 +165,16 @@ class Study:
         )
 
     def _optimizer(self) -> Optimizer:
+        """The optimizer, told to begin with as many plans as the spend can be expected to pay for."""
         terms = self._terms
         tasks = len(self._parts["fit"])
-        brief = Brief(terms.space, tasks, self._affordable, self._first_plans(), min(_FIRST_TASKS, tasks), terms.seed)
-        return terms.make_optimizer(brief)
-
-    def _first_plans(self) -> int:
-        """As many plans as their first rung can be expected to charge a fifth of the spend."""
-        generator = random.Random(self._terms.seed)
-        sample = [self._terms.space.sample(generator) for _ in range(_FORECAST_PLANS)]
-        per_run = sum(map(self._forecast.charged, sample)) / len(sample)
-        fitting = int(self._terms.spend * 0.2 / max(per_run * _FIRST_TASKS, 1e-9))
-        return max(4, min(_FIRST_PLANS, self._terms.space.size, fitting))
+        plans = _FIRST_PLANS
+        while True:
+            brief = Brief(terms.space, tasks, self._affordable, plans, min(_FIRST_TASKS, tasks), terms.seed)
+            optimizer = terms.make_optimizer(brief)
+            if plans <= _FEWEST_PLANS or self._expected(optimizer.propose({})) <= terms.spend:
+                return optimizer
+            plans = max(_FEWEST_PLANS, plans * 2 // 3)
 
     def _announce(self, optimizer: Optimizer) -> None:
         terms = self._terms
@@ -196,18 +197,16 @@ class Study:
         )
 
     def _expected(self, first: Sequence[Proposal]) -> float:
-        """What the study may pay: later rungs cost about as much as the first, then the finalists run once more."""
+        """What the study may pay: later rungs together about as much as the first, then the finalists once more."""
         last = [Proposal(p.plan, len(self._parts["validation"]) + len(self._parts["test"])) for p in first]
-        return 3 * self._forecast.paid(first) + self._forecast.paid(last) * min(1.0, _FINALISTS / 2 / len(first))
+        return 2 * self._forecast.paid(first) + self._forecast.paid(last) * min(1.0, _FINALISTS / 2 / len(first))
 
     async def _search(self, optimizer: Optimizer, evaluator: TrialEvaluator) -> bool:
-        """Races until the optimizer is done (True) or the search's part of the spend is used up (False)."""
+        """Races until the optimizer is done (True) or the search's share of the spend is used up (False)."""
         while True:
             proposals = optimizer.propose(evaluator.measured("fit"))
             if not proposals:
                 return True
-            if self._paid() > _SEARCH_SHARE * self._terms.spend:
-                return False
             try:
                 await evaluator.measure(proposals, "fit")
             except SpendExhausted:
@@ -220,10 +219,16 @@ class Study:
         self._phase = "validation"
         seen = evaluator.measured("fit")
         cheapest = min(seen.values(), key=lambda m: (m.cost, m.plan.hash)).plan
-        finalists = {plan.hash: plan for plan in [cheapest, *survivors][:_FINALISTS]}
         tasks = len(self._parts["validation"])
+        finalists: list[Plan] = []
+        room = _VALIDATION_SHARE * (self._terms.spend - self._paid())
+        for plan in dict.fromkeys([cheapest, *survivors]):
+            cost = seen[plan.hash].cost * tasks
+            if len(finalists) < _FINALISTS and (cost <= room or not finalists):
+                finalists.append(plan)
+                room -= cost
         try:
-            await evaluator.measure([Proposal(plan, tasks) for plan in finalists.values()], "validation")
+            await evaluator.measure([Proposal(plan, tasks) for plan in finalists], "validation")
         except SpendExhausted:
             if not evaluator.measured("validation"):
                 raise
@@ -296,7 +301,7 @@ class Study:
             high=interval.high,
             coverage=measurement.coverage,
             cost=measurement.cost,
-            cost_high=float(np.quantile(weights @ measurement.costs, 0.95)),
+            cost_high=float(np.quantile(weights @ measurement.burdens, 0.95)),
             lost=measurement.lost,
         )
 

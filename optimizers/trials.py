@@ -20,6 +20,7 @@ __all__ = ["TrialEvaluator"]
 
 Scorer = Callable[[Task, str], float]
 
+_RUNS_AT_ONCE = 128
 _HELD_SHARE = 0.1
 """The part of a batch's cap that its runs in progress may hold as finishing allowances."""
 
@@ -34,6 +35,7 @@ class TrialEvaluator:
         runner: runs a task under a plan.
         study_id: the study that the trials belong to.
         account_id: the study's account on the runner's shared books.
+        search_account: the account below it that pays for the fit part.
         parts: the tasks of each part, in the common order.
         cap: of the batch that all tasks of all parts would make.
         scorer: the metric.
@@ -46,6 +48,7 @@ class TrialEvaluator:
         *,
         study_id: str,
         account_id: str,
+        search_account: str,
         parts: Mapping[str, Sequence[Task]],
         cap: Cap,
         scorer: Scorer,
@@ -54,6 +57,7 @@ class TrialEvaluator:
         self._runner = runner
         self._study_id = study_id
         self._account_id = account_id
+        self._search_account = search_account
         self._parts = parts
         self._everything = sum(len(part) for part in parts.values())
         self._cap = cap
@@ -68,23 +72,28 @@ class TrialEvaluator:
 
     async def measure(self, proposals: Sequence[Proposal], part: str) -> Sequence[Measurement]:
         """See `Evaluator.measure`."""
+        exhausted: list[SpendExhausted] = []
+        plans_at_once = asyncio.Semaphore(_plans_at_once(proposals))
+
+        async def one(proposal: Proposal) -> Measurement | None:
+            async with plans_at_once:
+                if exhausted:
+                    return None
+                try:
+                    return await self._measure(proposal, part)
+                except SpendExhausted as found:
+                    # The other plans in progress may finish: much of what they need is paid already.
+                    exhausted.append(found)
+                    return None
+
         try:
             async with asyncio.TaskGroup() as group:
-                waiting = [group.create_task(self._measure_settled(proposal, part)) for proposal in proposals]
+                waiting = [group.create_task(one(proposal)) for proposal in proposals]
         except ExceptionGroup as problems:
             raise _gravest(problems) from problems
-        outcomes = [task.result() for task in waiting]
-        for outcome in outcomes:
-            if isinstance(outcome, SpendExhausted):
-                raise outcome
-        return [outcome for outcome in outcomes if isinstance(outcome, Measurement)]
-
-    async def _measure_settled(self, proposal: Proposal, part: str) -> Measurement | SpendExhausted:
-        """Lets the other plans of the rung finish when one cannot be paid, because their calls are settled anyway."""
-        try:
-            return await self._measure(proposal, part)
-        except SpendExhausted as exhausted:
-            return exhausted
+        if exhausted:
+            raise exhausted[0]
+        return [measurement for task in waiting if (measurement := task.result()) is not None]
 
     async def _measure(self, proposal: Proposal, part: str) -> Measurement:
         known = self._measured.get((part, proposal.plan.hash))
@@ -118,7 +127,8 @@ class TrialEvaluator:
         return Measurement(plan, tuple(outcomes))
 
     async def _run(self, trial_id: str, plan: Plan, tasks: Sequence[Task], part: str, start: int) -> Measurement:
-        parent, cap = self._account_id, self._cap if self._cap.per_task is not None else None
+        parent = self._search_account if part == "fit" else self._account_id
+        cap = self._cap if self._cap.per_task is not None else None
         if part == "test":
             parent, cap = self._open_batch(trial_id, len(tasks)), self._cap
         self._book(trial_id, plan, part, start, len(tasks), (), "running")
@@ -126,7 +136,7 @@ class TrialEvaluator:
             at_once = asyncio.Semaphore(self._at_once(tasks, cap))
             waiting = [group.create_task(self._one(task, plan, parent, cap, trial_id, at_once)) for task in tasks]
         results = [task.result() for task in waiting]
-        if any(result.short_account == self._account_id for result in results):
+        if any(result.short_account in (self._account_id, self._search_account) for result in results):
             self._book(trial_id, plan, part, start, len(tasks), results, "stopped")
             raise SpendExhausted(self._account_id)
         self._book(trial_id, plan, part, start, len(tasks), results, "complete")
@@ -184,6 +194,12 @@ class TrialEvaluator:
             state=state,
         )
         self._runner.store.record_trial(row)
+
+
+def _plans_at_once(proposals: Sequence[Proposal]) -> int:
+    """So many plans that their runs keep a pool busy, and no more, so that a spend that runs out spoils few of them."""
+    most = max((proposal.tasks for proposal in proposals), default=1)
+    return max(1, _RUNS_AT_ONCE // most)
 
 
 def _trial_id(study_id: str, part: str, plan: Plan, start: int, stop: int) -> str:

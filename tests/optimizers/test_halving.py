@@ -43,7 +43,7 @@ def test_where_nothing_is_affordable_the_cheapest_stays() -> None:
 def test_a_large_space_begins_with_as_many_plans_as_asked() -> None:
     proposals = SuccessiveHalving(Brief(planted_space(), tasks=120, affordable=1e9, first_plans=20)).propose({})
     assert len({proposal.plan.hash for proposal in proposals}) == 20
-    assert all(proposal.tasks == 12 for proposal in proposals)
+    assert all(proposal.tasks == 24 for proposal in proposals)
 
 
 def test_later_waves_try_neighbours_of_the_survivors() -> None:

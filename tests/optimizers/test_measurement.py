@@ -19,6 +19,7 @@ def test_a_failure_lowers_coverage() -> None:
     failed = Outcome("t", Status.TIMEOUT, 0.0, 5.0, 12.0)
     m = Measurement(measured("a").plan, (*measured("a", (1.0, 10.0)).outcomes, failed))
     assert (m.coverage, m.lost) == (0.5, 6.0)
+    assert list(m.burdens) == [10.0, 17.0]
 
 
 def test_a_series_can_be_continued_and_cut() -> None:
