@@ -10,13 +10,13 @@ __all__ = ["command"]
 
 
 def command(
-    cap: Annotated[float, typer.Option(help="Ceiling in tokens for answering all tasks.")] = 60_000,
+    cap: Annotated[float, typer.Option(help="Ceiling in tokens for answering all tasks.")] = 120_000,
     spend: Annotated[float, typer.Option(help="The most tokens that the search itself may pay.")] = 1_000_000,
     db: Annotated[str, typer.Option(help="SQLite file that keeps every call.")] = "apportion-demo.db",
     seed: Annotated[int, typer.Option(help="Of the split, the order and the random plans.")] = 0,
     json: Annotated[str | None, typer.Option(help="Write the report to this file.", metavar="FILE")] = None,
 ) -> None:
-    """Optimize a graph of five node kinds on 400 generated questions, with two tiny language models."""
+    """Optimize a graph of five node kinds on 560 generated questions, with two tiny language models."""
     from ..budgets.cap import Cap
     from .demo_graph import dev_set, graph
     from .loading import load_pool, write_json

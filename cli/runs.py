@@ -30,9 +30,9 @@ def command(
         rows = store.runs(limit=limit)
     finally:
         store.close()
-    table = Table(title=f"the newest {len(rows)} runs in {db}", title_justify="left", box=SIMPLE)
+    table = Table(box=SIMPLE, padding=(0, 1, 0, 0), pad_edge=False)
     for column in ("run", "ended", "plan", "status", "stop", "score", "tokens", "answer"):
-        table.add_column(column, no_wrap=column in ("run", "ended", "plan"))
+        table.add_column(column, no_wrap=True, justify="right" if column in ("score", "tokens") else "left")
     for row in rows:
         table.add_row(
             row.run_id[:8],
@@ -42,8 +42,9 @@ def command(
             row.stop_reason,
             "-" if row.score is None else f"{row.score:.2f}",
             f"{row.charged.tokens:,}",
-            Text(row.answer[:60]),
+            Text(" ".join(row.answer.split())[:40]),
         )
+    print(f"the newest {len(rows)} runs in {db}")
     Console().print(table)
     if rows:
         print(f"next:\n  apportion show {rows[0].run_id[:8]} --db {db}")

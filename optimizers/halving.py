@@ -99,6 +99,7 @@ class SuccessiveHalving:
         families += [self._joined(plan, outlived) for plan in best]
         for plans in families:
             generator.shuffle(plans)
+            plans.sort(key=lambda plan: len(plan.edges))  # what an edge is worth shows when it is cut
         new: dict[Plan, None] = {}
         for turn in range(max(map(len, families), default=0)):
             for plans in families:
