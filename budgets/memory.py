@@ -3,43 +3,67 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from ..errors import UnknownName, UsageError
 from ..records.protocols import Short
-from ..records.rows import AccountRow, Balance, CallRow, Reservation, Settlement, StoredReply
-from ..records.usage import ZERO, Amount
-from .cap import pick
+from ..records.rows import AccountRow, Balance, CallRow, Reservation, Settlement, StoredReply, Unit
+from ..records.usage import Amount
 from .waiting import Waiting
 
 __all__ = ["MemoryLedger"]
 
+_UNITS: tuple[Unit, ...] = ("tokens", "weighted", "usd")
 
-@dataclass(slots=True)
+
 class _Account:
-    row: AccountRow
-    parent: _Account | None
-    charged: Amount = ZERO
-    lost: Amount = ZERO
-    paid: Amount = ZERO
-    reserved: Amount = ZERO
-    in_flight: Amount = ZERO
-    calls: int = 0
+    """An account and its figures, each a list over tokens, weighted tokens and dollars.
 
-    def free(self) -> int | None:
-        """What is left in the unit of the limit, or None without a limit."""
-        limit = self.row.limit
-        if limit is None:
+    Whole numbers that change in place: every call books on every ancestor several times.
+    """
+
+    __slots__ = (
+        "calls",
+        "chain",
+        "charged",
+        "in_flight",
+        "limit",
+        "lost",
+        "on_paid",
+        "paid",
+        "reserved",
+        "row",
+        "unit",
+    )
+
+    def __init__(self, row: AccountRow, parent: _Account | None) -> None:
+        self.chain: tuple[_Account, ...] = (self, *(parent.chain if parent is not None else ()))
+        self.charged = [0, 0, 0]
+        self.lost = [0, 0, 0]
+        self.paid = [0, 0, 0]
+        self.reserved = [0, 0, 0]
+        self.in_flight = [0, 0, 0]
+        self.calls = 0
+        self.on_paid = row.measure == "paid"
+        self.set_row(row)
+
+    def set_row(self, row: AccountRow) -> None:
+        """Takes the terms of a row."""
+        self.row = row
+        self.limit = None if row.limit is None else row.limit.value
+        self.unit = 0 if row.limit is None else _UNITS.index(row.limit.unit)
+
+    def short_of(self, amount: tuple[int, int, int]) -> Short | None:
+        """Why an amount does not fit, or None where it does."""
+        if self.limit is None:
             return None
-        used = self.paid if self.row.measure == "paid" else self.charged + self.lost
-        return limit.value - pick(used, limit.unit) - pick(self.reserved, limit.unit)
-
-    def ancestry(self) -> Iterator[_Account]:
-        account: _Account | None = self
-        while account is not None:
-            yield account
-            account = account.parent
+        unit = self.unit
+        used = self.paid[unit] if self.on_paid else self.charged[unit] + self.lost[unit]
+        free = self.limit - used - self.reserved[unit]
+        if amount[unit] <= free:
+            return None
+        in_flight = self.in_flight[unit]
+        return Short(self.row.account_id, amount[unit], free, in_flight, self.reserved[unit] - in_flight)
 
 
 @dataclass(slots=True)
@@ -69,6 +93,10 @@ class MemoryLedger:
                 return
             parent = None if account.parent_id is None else self._account(account.parent_id)
             self._books.accounts[account.account_id] = _Account(account, parent)
+
+    def open_shared(self, account: AccountRow) -> None:
+        """As `open_account`: in memory all accounts last equally long, see `LayeredLedger.open_shared`."""
+        self.open_account(account)
 
     async def reserve(self, reservation: Reservation) -> None:
         """See `LedgerBackend.reserve`."""
@@ -104,12 +132,15 @@ class MemoryLedger:
             held = self._books.open.pop(settlement.reservation_id, None)
             if held is None:
                 return False
-            _put(*held, -1)
-            paid = ZERO if held[0].cached else settlement.charged + settlement.lost
-            for account in held[1].ancestry():
-                account.charged += settlement.charged
-                account.lost += settlement.lost
-                account.paid += paid
+            reservation, account = held
+            _put(reservation, account, -1)
+            charged, lost = _whole(settlement.charged), _whole(settlement.lost)
+            for ancestor in account.chain:
+                for unit in range(3):
+                    ancestor.charged[unit] += charged[unit]
+                    ancestor.lost[unit] += lost[unit]
+                    if not reservation.cached:
+                        ancestor.paid[unit] += charged[unit] + lost[unit]
         self._waiting.tell()
         return True
 
@@ -117,7 +148,13 @@ class MemoryLedger:
         """See `LedgerBackend.balance`."""
         with self._lock:
             account = self._account(account_id)
-            return Balance(account.charged, account.lost, account.paid, account.reserved, account.calls)
+            return Balance(
+                charged=Amount(*account.charged),
+                lost=Amount(*account.lost),
+                paid=Amount(*account.paid),
+                reserved=Amount(*account.reserved),
+                in_flight=account.calls,
+            )
 
     def close_account(self, account_id: str) -> None:
         """Forgets an account, so that long batches do not grow; what is open on it can still be settled."""
@@ -146,32 +183,34 @@ class MemoryLedger:
                 f"account {known.account_id!r} exists with a limit of {known.limit.value:,} {known.limit.unit}; "
                 f"it cannot become {asked.limit.value:,} {asked.limit.unit}"
             )
-        self._books.accounts[known.account_id].row = asked
+        self._books.accounts[known.account_id].set_row(asked)
 
 
 def _take(reservation: Reservation, account: _Account) -> None:
-    short: Short | None = None
-    for ancestor in account.ancestry():
-        limit = ancestor.row.limit
-        free = ancestor.free()
-        if limit is None or free is None or (reservation.cached and ancestor.row.measure == "paid"):
+    amount = _whole(reservation.amount)
+    for ancestor in reversed(account.chain):
+        if reservation.cached and ancestor.on_paid:
             continue
-        needed = pick(reservation.amount, limit.unit)
-        if needed > free:
-            in_flight = pick(ancestor.in_flight, limit.unit)
-            held = pick(ancestor.reserved, limit.unit) - in_flight
-            short = Short(ancestor.row.account_id, needed, free, in_flight, held)
-    if short is not None:
-        raise short
+        short = ancestor.short_of(amount)
+        if short is not None:
+            raise short
     _put(reservation, account, +1)
 
 
 def _put(reservation: Reservation, account: _Account, sign: int) -> None:
-    amount = reservation.amount
-    for ancestor in account.ancestry():
-        if reservation.cached and ancestor.row.measure == "paid":
+    tokens, weighted, usd = _whole(reservation.amount)
+    tokens, weighted, usd = sign * tokens, sign * weighted, sign * usd
+    for ancestor in account.chain:
+        if reservation.cached and ancestor.on_paid:
             continue
-        ancestor.reserved = ancestor.reserved + amount if sign > 0 else ancestor.reserved - amount
+        figures = (ancestor.reserved, ancestor.in_flight) if reservation.kind == "call" else (ancestor.reserved,)
+        for figure in figures:
+            figure[0] += tokens
+            figure[1] += weighted
+            figure[2] += usd
         if reservation.kind == "call":
-            ancestor.in_flight = ancestor.in_flight + amount if sign > 0 else ancestor.in_flight - amount
             ancestor.calls += sign
+
+
+def _whole(amount: Amount) -> tuple[int, int, int]:
+    return amount.tokens, amount.weighted, amount.usd

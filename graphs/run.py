@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 from ..budgets.cap import Cap, pick
 from ..budgets.layered import LayeredLedger
 from ..budgets.ledger import Ledger
+from ..budgets.memory import MemoryLedger
 from ..errors import CapReached, GraphError
 from ..models.metered import MeteredCaller
 from ..models.pool import Pool
@@ -123,7 +124,7 @@ class Runner:
         self.store = store
         self.space = Space(graph, pool)
         self._at_once = asyncio.Semaphore(at_once)
-        self._books = LayeredLedger(store)
+        self._books = store if isinstance(store, MemoryLedger) else LayeredLedger(store)
         self._ledger = Ledger(self._books, store.owner)
         self._opened = ExitStack()
         self._known = _Known()
