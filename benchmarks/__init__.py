@@ -1,0 +1,1 @@
+"""Scripts that print ratios of one run; see `__main__`."""

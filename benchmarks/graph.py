@@ -4,7 +4,8 @@ The same graph runs on bare LangGraph, with an in-memory store, and with a SQLit
 disk. Each figure is microseconds per node, the best of several rounds in which the three take turns; the ratio is
 that of the best rounds. Goals: at most 1.3 in memory at 1, 100 and 1,000 runs at once, and 1.5 in the store at 100.
 
-Then 300 tasks under 50 plans, all replies from the cache. Goal: 5,000 nodes/s per process.
+Then 300 tasks under 50 plans, all replies from the cache, on LangGraph and on the engine of the search. Goal: 5,000
+nodes/s per process.
 
 Run it with `python -m benchmarks.graph [--quick]`.
 """
@@ -25,7 +26,7 @@ from langgraph.graph import START, StateGraph
 
 from apportion.budgets.books import MemoryStore
 from apportion.graphs.graph import Graph
-from apportion.graphs.run import Runner
+from apportion.graphs.run import Engine, Runner
 from apportion.models.card import ModelCard
 from apportion.models.pool import Pool
 from apportion.models.request import ChatMessage, Reply, Request
@@ -171,7 +172,7 @@ async def compare(label: str, shape: Shape, at_once: int, rounds: int, folder: P
     )
 
 
-async def cached(tasks: int, plans: int) -> None:
+async def cached(tasks: int, plans: int, engine: Engine) -> None:
     """Prints how many nodes of which every reply is known run in a second."""
     store = MemoryStore()
     asked = [Task(question=f"question {number}") for number in range(tasks)]
@@ -181,12 +182,13 @@ async def cached(tasks: int, plans: int) -> None:
             gc.freeze()
             begin = time.perf_counter()
             for plan in runner.space:
-                await asyncio.gather(*(runner.run(task, plan) for task in asked))
+                await asyncio.gather(*(runner.run(task, plan, engine=engine) for task in asked))
             seconds = time.perf_counter() - begin
             gc.unfreeze()
         rate = tasks * plans * len(CHAIN) / seconds
         print(
-            f"{tasks} tasks x {plans} plans, {label} {rate:7,.0f} nodes/s   ({1e6 / rate:.0f} us per node)", flush=True
+            f"{tasks} tasks x {plans} plans, {engine}, {label} {rate:7,.0f} nodes/s   ({1e6 / rate:.0f} us per node)",
+            flush=True,
         )
 
 
@@ -200,7 +202,9 @@ async def main(quick: bool) -> None:
         for label, shape in (("chain of 5", CHAIN), ("fan of 10", FAN)):
             for at_once in (1, 100, 1000):
                 await compare(label, shape, at_once, rounds if at_once < 1000 else min(rounds, 3), Path(folder))
-    await cached(60 if quick else 300, 10 if quick else 50)
+    engines: tuple[Engine, ...] = ("langgraph", "direct")
+    for engine in engines:
+        await cached(60 if quick else 300, 10 if quick else 50, engine)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from ..budgets.cap import Cap, in_unit
 from ..errors import BudgetBreach, SpendExhausted
 from ..graphs.plan import Plan
-from ..graphs.run import Result, Runner
+from ..graphs.run import Engine, Result, Runner
 from ..records.rows import AccountRow, RunRow, TrialRow
 from ..records.task import Task
 from ..records.usage import ZERO
@@ -145,9 +145,11 @@ class TrialEvaluator:
     async def _one(
         self, task: Task, plan: Plan, parent: str, cap: Cap | None, trial_id: str, at_once: asyncio.Semaphore
     ) -> Result:
+        # A capped run is served as users will be served; the others only measure.
+        engine: Engine = "direct" if cap is None else "langgraph"
         async with at_once:
             result = await self._runner.run(
-                task, plan, parent_account=parent, cap=cap, trial_id=trial_id, metric=self._scorer
+                task, plan, parent_account=parent, cap=cap, trial_id=trial_id, metric=self._scorer, engine=engine
             )
         self._finished(self._outcome(result))
         return result

@@ -1,4 +1,4 @@
-"""Real LangGraph against a plain interpreter, on random graphs with loops."""
+"""Real LangGraph, and the engine without it, against a plain interpreter on random graphs with loops."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from apportion.errors import GraphError, PlanError
 from apportion.graphs.compile import OUT, TASK, supersteps, to_state_graph
 from apportion.graphs.graph import Graph
 from apportion.graphs.resolved import ResolvedPlan, resolve
-from apportion.graphs.run import Runner
+from apportion.graphs.run import Engine, Runner
 from apportion.models.pool import Pool
 from apportion.nodes.base import Context, Inputs
 from apportion.nodes.knob import adaptive
@@ -92,9 +92,11 @@ def random_graph(draw: Callable[[st.SearchStrategy[Any]], Any], node: Any, kinds
     return graph.finish(names[-1])
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(data=st.data())
-def test_random_graphs_run_as_defined(data: st.DataObject, pool: Pool, made_of: Callable[..., Any]) -> None:
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data(), engine=st.sampled_from(["langgraph", "direct"]))
+def test_random_graphs_run_as_defined(
+    data: st.DataObject, engine: Engine, pool: Pool, made_of: Callable[..., Any]
+) -> None:
     log: Log = []
     generator = random.Random(data.draw(st.integers(0, 1000)))
 
@@ -116,7 +118,7 @@ def test_random_graphs_run_as_defined(data: st.DataObject, pool: Pool, made_of: 
 
     async def run() -> Any:
         async with Runner(graph, pool, MemoryStore()) as runner:
-            return await runner.run(TASK_, plan)
+            return await runner.run(TASK_, plan, engine=engine)
 
     result = asyncio.run(run())
     expected, answer = interpreted(resolve(space, plan))
