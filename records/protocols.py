@@ -47,7 +47,9 @@ class Short(Exception):
         self.free = free
         self.releasable = releasable
         self.held = held
-        super().__init__(f"account {account_id!r}: {needed:,} needed, {free:,} free, {releasable:,} in flight, {held:,} held")
+        super().__init__(
+            f"account {account_id!r}: {needed:,} needed, {free:,} free, {releasable:,} in flight, {held:,} held"
+        )
 
 
 class LedgerBackend(Protocol):
