@@ -29,16 +29,16 @@ def command(
     pool = load_pool(models)
     if check:
         run_sync(pool.check)
-    table = Table(box=SIMPLE)
-    for column in ("name", "kind", "dialect", "context", "output cap", "weight", "USD per million"):
-        table.add_column(column, no_wrap=column == "name")
+    table = Table(box=SIMPLE, padding=(0, 1, 0, 0), pad_edge=False)
+    for column in ("name", "kind", "dialect", "context", "output", "weight", "USD per million"):
+        table.add_column(column, no_wrap=True)
     for card in pool.cards:
         table.add_row(
             card.name,
             card.kind,
             card.dialect,
             f"{card.context_tokens:,}",
-            f"{card.max_output_tokens:,} by {card.output_cap}",
+            f"{card.max_output_tokens:,}",
             f"{card.weight:g}",
             f"{card.input_usd_per_million:g} in, {card.output_usd_per_million:g} out",
         )

@@ -14,31 +14,50 @@ app = typer.Typer(
 )
 
 
+JsonFile = Annotated[str | None, typer.Option(help="Write what came of it to this file.", metavar="FILE")]
+
+
 @app.command("fetch")
 def fetch(
     encoding: Annotated[str, typer.Argument(help="For example o200k_base.")],
     seconds: Annotated[float, typer.Option(help="How long the download may take.")] = 120.0,
+    json: JsonFile = None,
 ) -> None:
     """Download the ranks of an encoding into tiktoken's cache."""
     from ..models.token_ranks import fetch_ranks
 
-    print(fetch_ranks(encoding, seconds=seconds))
+    path = fetch_ranks(encoding, seconds=seconds)
+    print(path)
+    _write(json, {encoding: str(path)})
 
 
 @app.command("import")
 def import_file(
     file: Annotated[Path, typer.Argument(help="A copy of a ranks file, by any name; its hash says which it is.")],
+    json: JsonFile = None,
 ) -> None:
     """Put a ranks file that you have into tiktoken's cache."""
-    from ..models.token_ranks import import_ranks
+    from ..models.token_ranks import find_ranks, import_ranks
 
-    print(f"serves {', '.join(import_ranks(file))}")
+    encodings = import_ranks(file)
+    print(f"serves {', '.join(encodings)}")
+    _write(json, {encoding: str(find_ranks(encoding)) for encoding in encodings})
 
 
 @app.command("list")
-def list_encodings() -> None:
+def list_encodings(json: JsonFile = None) -> None:
     """Show which encodings have their ranks at hand."""
     from ..models.token_ranks import RANKS, find_ranks
 
-    for encoding in RANKS:
-        print(f"{encoding:<16}{find_ranks(encoding) or 'not at hand: prompts are bounded by bytes'}")
+    paths = {encoding: find_ranks(encoding) for encoding in RANKS}
+    for encoding, path in paths.items():
+        print(f"{encoding:<16}{path or 'not at hand: prompts are bounded by bytes'}")
+    _write(json, {encoding: None if path is None else str(path) for encoding, path in paths.items()})
+
+
+def _write(json: str | None, paths: dict[str, str | None] | dict[str, str]) -> None:
+    from json import dumps
+
+    from .loading import write_json
+
+    write_json(json, dumps(paths, indent=2))

@@ -94,9 +94,10 @@ def test_models_without_a_file_are_the_embedded_ones(capsys: pytest.CaptureFixtu
     assert "pocket-100k" in capsys.readouterr().out
 
 
-def test_tokens_lists_encodings_without_the_network(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["tokens", "list"]) == 0
+def test_tokens_lists_encodings_without_the_network(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["tokens", "list", "--json", str(tmp_path / "tokens.json")]) == 0
     assert "o200k_base" in capsys.readouterr().out
+    assert "cl100k_base" in read(tmp_path / "tokens.json")
 
 
 def test_a_ranks_file_that_is_none_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
