@@ -145,7 +145,7 @@ def _terms(step: Step, resolved: ResolvedPlan, task: Task, pool: Pool, dialect: 
     ask = Ask(question, task.instructions, task.context)
     read = [each for each in step.sources if each[0] != step.split]  # of its split it is asked a part, nothing else
     incoming = sum(_edge_bytes(resolved, source, policy, task) for source, policy in read)
-    if step.begins_round and step.loop is not None and times > 1:
+    if (step.begins_round or step.ends_round) and step.loop is not None and times > 1:
         incoming += step.loop.forward.limit
     calls: tuple[CallBound, ...] = step.kind.worst_case(
         step.node, ask, incoming, lambda model: dialect(pool.card(model).dialect)

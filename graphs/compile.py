@@ -62,7 +62,7 @@ def to_state_graph(active: Active) -> StateGraph[Any, Any, Any, Any]:
     for name in active.order:
         read = {TASK: Task, **{channel(source): Message for source in active.sources[name]}}
         body = active.body_of.get(name)
-        if body is not None and body.loop.solve == name:
+        if body is not None and name in (body.loop.solve, body.loop.check):
             read[channel(body.loop.check)] = Message
         action = _step(name, final=name == active.blueprint.final)
         built.add_node(name, action, input_schema=_schema(f"{name} reads", read))

@@ -49,6 +49,11 @@ class Step:
         """Whether it is the first node of its loop, the one that sees what the check said."""
         return self.loop is not None and self.loop.loop.solve == self.name
 
+    @property
+    def ends_round(self) -> bool:
+        """Whether it is the last node of its loop, the check, which remembers what it said of the round before."""
+        return self.loop is not None and self.loop.loop.check == self.name
+
 
 @dataclass(frozen=True, slots=True)
 class ResolvedPlan:

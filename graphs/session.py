@@ -181,7 +181,7 @@ class RunSession:
         return 0 if step.loop is None else self._round.get(step.loop.loop.name, 0)
 
     def _feedback(self, step: Step, state: Mapping[str, Any]) -> Message | None:
-        if not step.begins_round or step.loop is None or not self._round_of(step):
+        if not (step.begins_round or step.ends_round) or step.loop is None or not self._round_of(step):
             return None
         said: Message = state[channel(step.loop.loop.check)]
         return said.forwarded(step.loop.forward)

@@ -84,7 +84,7 @@ class Inputs:
     round: int = 0
     """Of a loop, from 0."""
     previous: Message | None = None
-    """In the later rounds of a loop: what its checker said of the round before."""
+    """In the later rounds of a loop, for its first node and its checker: what the checker said of the round before."""
 
     def evidence(self) -> tuple[str, ...]:
         """The task's passages and those found upstream, each once."""

@@ -59,7 +59,7 @@ def interpreted(resolved: ResolvedPlan) -> tuple[Log, str]:
                 for round_ in range(limits.high):
                     for member in order:
                         if member in members:
-                            speak(member, round_, previous if member == body.loop.solve else None)
+                            speak(member, round_, previous if member in (body.loop.solve, body.loop.check) else None)
                     previous = last[body.loop.check]
                     if previous.accepted and round_ + 1 >= limits.low:
                         break

@@ -20,6 +20,8 @@ from apportion.models.request import Reply, Request
 from apportion.nodes.base import Context, Inputs, Kind, Node
 from apportion.nodes.kinds import kinds_with
 from apportion.nodes.prompts import dialect_named
+from apportion.nodes.solver import Solver
+from apportion.nodes.verifier import Verifier
 from apportion.records.message import Candidate, Message
 from apportion.records.rows import AccountRow, Limit
 from apportion.records.status import Status
@@ -291,3 +293,20 @@ def test_a_run_begun_within_a_session_does_not_wait_for_the_sessions_end(bench: 
     within, after = asyncio.run(asyncio.wait_for(story(), 20))
     assert (within.status, within.stop_reason, within.short_account) == (Status.BUDGET, "budget", "batch")
     assert after.status is not Status.BUDGET
+
+
+def test_a_verifier_in_a_loop_keeps_the_better_choice_of_an_earlier_round() -> None:
+    answers = iter(["Answer: 42", "Answer: 41", "Answer: 40"])
+    verdicts = {"42": "60", "41": "20", "40": "10"}
+
+    def script(request: Request) -> str:
+        text = request.messages[-1].content
+        judged = [verdict for answer, verdict in verdicts.items() if f"answer:\n{answer}" in text.lower()]
+        return judged[0] if judged else next(answers)
+
+    graph = Graph("again")
+    graph.add("solve", Solver(style="direct"))
+    graph.add("check", Verifier(method="score", threshold=0.9))
+    graph.connect("solve", "check").loop("check", "solve", rounds=3)
+    result = graph.run("What is 6 times 7?", pool=Pool([ScriptedModel(script)]))
+    assert result.answer == "42"
