@@ -274,14 +274,18 @@ def test_after_an_interruption_the_runs_that_were_completed_are_read_back(monkey
     """A trial that ran in part, then whole, counts as it was measured when it was whole."""
     store = MemoryStore()
 
+    class Stalling(ScriptedModel):
+        async def complete(self, request: Request) -> Reply:
+            if len(self.requests) >= 70:
+                await asyncio.Event().wait()
+            return await super().complete(request)
+
     async def interrupted() -> None:
         bench = Bench()
-        made = optimize_async(bench.graph, bench.tasks, bench.pool, cap=Cap(total=1e6), spend=1e6, store=store)
+        pool = Pool([Stalling(novice, name="novice", card=CARD), Stalling(expert, name="expert", card=CARD)])
+        made = optimize_async(bench.graph, bench.tasks, pool, cap=Cap(total=1e6), spend=1e6, store=store)
         study = asyncio.create_task(made)
-        for _ in range(100_000):
-            await asyncio.sleep(0)
-            if bench.calls >= 150:
-                break
+        await asyncio.wait({study}, timeout=1.5)
         study.cancel()
         await asyncio.wait({study})
 
