@@ -103,6 +103,7 @@ class TerminalReporter:
             f"{report.plans_measured} plans, {report.runs:,} runs, {report.seconds:.0f} s; "
             f"the test part was read {report.test_reads} times"
         )
+        self._console.print(f"[bold]store[/]   every call is in {escape(report.location)}")
 
     def close(self) -> None:
         """Takes the progress bar away, also when the study failed."""
