@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import warnings
+from typing import TextIO
 
 import typer
 
@@ -11,6 +13,8 @@ from . import demo, models, optimize, runs, show, tokens
 from . import run as run_command
 
 __all__ = ["app", "run"]
+
+_INTERRUPTED = 130
 
 app = typer.Typer(
     name="apportion",
@@ -30,10 +34,20 @@ app.add_typer(tokens.app, name="tokens")
 
 
 def run(arguments: list[str] | None = None) -> int:
-    """Runs a command and returns its exit code: 0 ok, 2 usage, 3 infeasible, 4 budget breach."""
+    """Runs a command and returns its exit code: 0 ok, 2 usage, 3 infeasible, 4 budget breach, 130 interrupted."""
+    with warnings.catch_warnings():
+        warnings.showwarning = _warn
+        return _run(arguments)
+
+
+def _run(arguments: list[str] | None) -> int:
     try:
         app(args=arguments)
     except SystemExit as leaving:
+        if leaving.code == _INTERRUPTED:  # typer makes this of a KeyboardInterrupt
+            return _complain(
+                "stopped; what was settled is kept, and a search started again goes on from there", _INTERRUPTED
+            )
         return leaving.code if isinstance(leaving.code, int) else 0
     except Infeasible as error:
         return _complain(str(error), 3)
@@ -41,9 +55,18 @@ def run(arguments: list[str] | None = None) -> int:
         return _complain(str(error), 4)
     except ApportionError as error:
         return _complain(str(error), 2)
-    except KeyboardInterrupt:
-        return _complain("stopped; what was settled is kept, and the same command goes on from there", 130)
     return 0
+
+
+def _warn(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    print(f"apportion: {message}", file=sys.stderr)
 
 
 def _complain(message: str, code: int) -> int:

@@ -13,18 +13,19 @@ def command(
     cap: Annotated[float, typer.Option(help="Ceiling in tokens for answering all tasks.")] = 120_000,
     spend: Annotated[float, typer.Option(help="The most tokens that the search itself may pay.")] = 1_000_000,
     db: Annotated[str, typer.Option(help="SQLite file that keeps every call.")] = "apportion-demo.db",
-    seed: Annotated[int, typer.Option(help="Of the split, the order and the random plans.")] = 0,
+    seed: Annotated[int, typer.Option(help="Of the split, the order and the random plans.", min=0)] = 0,
     json: Annotated[str | None, typer.Option(help="Write the report to this file.", metavar="FILE")] = None,
 ) -> None:
     """Optimize a graph of five node kinds on 560 generated questions, with two tiny language models."""
     from ..budgets.cap import Cap
     from .demo_graph import dev_set, graph
-    from .loading import load_pool, write_json
+    from .loading import load_pool, positive, write_json
     from .optimize import next_steps, search
 
     tasks = dev_set()
     print(f"graph   {graph.name}: {', '.join(graph.nodes)}")
-    report = search(graph, tasks, load_pool(None), cap=Cap(total=cap), spend=spend, db=db, metric="auto", seed=seed)
+    total, most = positive("--cap", cap), positive("--spend", spend)
+    report = search(graph, tasks, load_pool(None), cap=Cap(total=total), spend=most, db=db, metric="auto", seed=seed)
     write_json(json, report.model_dump_json(indent=2))
     question = next(task.question for task in tasks if task.family == "composites")
     next_steps("apportion.cli.demo_graph:graph", report, db, None, question)

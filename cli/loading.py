@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import math
+import shutil
 import sys
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import PlanError, UnknownName, UsageError
+from ..errors import ApportionError, PlanError, UnknownName, UsageError
 
 if TYPE_CHECKING:
     from ..graphs.graph import Graph
@@ -16,7 +19,7 @@ if TYPE_CHECKING:
     from ..records.protocols import StudyStore
     from ..records.rows import RunRow
 
-__all__ = ["find_plan", "find_run", "load_graph", "load_pool", "write_json"]
+__all__ = ["find_plan", "find_run", "load_graph", "load_pool", "positive", "program", "write_json"]
 
 
 def load_graph(where: str) -> Graph:
@@ -53,10 +56,58 @@ def _module(name: str) -> object:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name is None or not (name == error.name or name.startswith(error.name + ".")):
-            raise
+            raise _broken(name, error) from error
         raise UsageError(f"no module {name!r}; run the command from the folder that holds it, or give a path") from None
+    except ApportionError:
+        raise
+    except Exception as error:
+        raise _broken(name, error) from error
     finally:
         del sys.path[0]
+
+
+def _broken(name: str, error: Exception) -> UsageError:
+    """Says where in the user's module an import failed, and with what."""
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if Path(frame.filename).stem == name.rpartition(".")[2]
+    ]
+    if isinstance(error, SyntaxError):
+        place = f"{error.filename}:{error.lineno}"
+    elif frames:
+        place = f"{frames[-1].filename}:{frames[-1].lineno}"
+    else:
+        place = f"module {name!r}"
+    return UsageError(f"{place}: {_said(error)}")
+
+
+def _said(error: Exception) -> str:
+    from pydantic import ValidationError
+
+    if not isinstance(error, ValidationError):
+        return f"{type(error).__name__}: {error.msg if isinstance(error, SyntaxError) else error}"
+    wrong = [f"field {'.'.join(map(str, e['loc']))!r}: {e['msg']}; it is {e['input']!r}" for e in error.errors()]
+    return f"{error.title}: {'; '.join(wrong)}"
+
+
+def positive(option: str, value: float) -> float:
+    """The value of an option that must be a finite number above 0.
+
+    Raises:
+        UsageError: it is not.
+    """
+    if not (math.isfinite(value) and value > 0):
+        raise UsageError(f"{option} must be a number above 0, not {value:g}")
+    return value
+
+
+def program() -> str:
+    """What to type to start this program: its name, or where it is when it is not on the path."""
+    called = Path(sys.argv[0])
+    if called.name != "apportion" or shutil.which("apportion") is not None:
+        return "apportion"
+    return str(called)
 
 
 def load_pool(path: str | None) -> Pool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from ..graphs.graph import Graph
     from ..models.pool import Pool
     from ..optimizers.findings import StudyReport
+    from ..records.protocols import StudyStore
     from ..records.task import Task
 
 __all__ = ["command", "next_steps", "search"]
@@ -29,22 +31,29 @@ def command(
     per_task: Annotated[float | None, typer.Option(help="Ceiling for each task.")] = None,
     unit: Annotated[Unit, typer.Option(help="Of cap and spend.")] = "tokens",
     db: Annotated[str, typer.Option(help="SQLite file that keeps every call.")] = "apportion.db",
-    metric: Annotated[str, typer.Option(help="exact, numeric, ..., or MODULE:FUNCTION.")] = "auto",
+    metric: Annotated[
+        str,
+        typer.Option(help="auto (by task), exact, numeric, choice, token_f1, set, constraints, or MODULE:FUNCTION."),
+    ] = "auto",
     optimizer: Annotated[str, typer.Option(help="halving or random.")] = "halving",
-    seed: Annotated[int, typer.Option(help="Of the split, the order and the random plans.")] = 0,
+    seed: Annotated[int, typer.Option(help="Of the split, the order and the random plans.", min=0)] = 0,
     json: Annotated[str | None, typer.Option(help="Write the report to this file.", metavar="FILE")] = None,
 ) -> None:
     """Search a graph's plans on a dev set, under a hard cap. Started again, it goes on where it stopped."""
     from ..budgets.cap import Cap
     from ..tasks.devset import load_tasks
-    from .loading import load_graph, load_pool, write_json
+    from .loading import load_graph, load_pool, positive, write_json
 
     report = search(
         load_graph(graph),
         load_tasks(tasks),
         load_pool(models),
-        cap=Cap(total=cap, per_task=per_task, unit=unit),
-        spend=spend,
+        cap=Cap(
+            total=positive("--cap", cap),
+            per_task=None if per_task is None else positive("--per-task", per_task),
+            unit=unit,
+        ),
+        spend=positive("--spend", spend),
         db=db,
         metric=metric,
         seed=seed,
@@ -80,7 +89,7 @@ def search(
     store = open_store(db, durable=pool.costs_money)
     reporter = TerminalReporter(Console(highlight=False))
     try:
-        return optimize(
+        report = optimize(
             graph,
             tasks,
             pool,
@@ -92,15 +101,30 @@ def search(
             optimizer=optimizer,
             reporter=reporter,
         )
+        if not any(plan.validation.coverage for plan in report.frontier):
+            _say_why(store)
+        return report
     finally:
         reporter.close()
         store.close()
 
 
+def _say_why(store: StudyStore) -> None:
+    """Prints why nothing was answered; the results of failed calls are kept like any other."""
+    from ..records.status import Status
+
+    failed = (row for row in store.runs() if row.status is not Status.OK)
+    reasons = [span.reason for row in islice(failed, 1) for span in store.spans(row.run_id) if span.reason]
+    print(f"no task was answered by any plan of the frontier; the newest reason: {reasons[0] if reasons else 'none'}")
+    print("mend the cause, then start again with a new --db: in this one the failures stay measured")
+
+
 def next_steps(graph: str, report: StudyReport, db: str, models: str | None, question: str) -> None:
     """Prints the two commands that one would type next."""
+    from .loading import program
+
     pool = f" --models {models}" if models is not None else ""
     print("next:")
     if report.chosen is not None:
-        print(f'  apportion run {graph} --plan {report.chosen[:8]} --db {db}{pool} "{question}"')
-    print(f"  apportion runs --db {db}")
+        print(f'  {program()} run {graph} --plan {report.chosen[:8]} --db {db}{pool} "{question}"')
+    print(f"  {program()} runs --db {db}")

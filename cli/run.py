@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from ..errors import UsageError
+
 if TYPE_CHECKING:
     from ..graphs.run import Result
 
@@ -26,27 +28,31 @@ def command(
     from ..budgets.cap import Cap
     from ..graphs.portal import run_sync
     from ..stores.opening import open_store
-    from .loading import find_plan, load_graph, load_pool, write_json
+    from .loading import find_plan, load_graph, load_pool, positive, program, write_json
 
+    if not question:
+        raise UsageError("the question is empty")
+    limit = None if cap is None else Cap(per_task=positive("--cap", cap), unit=unit)
     pool = load_pool(models)
     loaded = load_graph(graph)
     run_sync(pool.check)
     store = open_store(db, durable=pool.costs_money)
     try:
         chosen = None if plan is None else find_plan(plan, store)
-        limit = None if cap is None else Cap(per_task=cap, unit=unit)
         result = loaded.run(question, chosen, pool=pool, cap=limit, store=store)
+        reasons = [span.reason for span in store.spans(result.run_id) if span.reason]
     finally:
         store.close()
-    print(result.answer or f"no answer: {result.status.value}, {result.stop_reason}")
+    print(result.answer or f"no answer: {reasons[-1] if reasons else result.stop_reason}")
     print(f"{result.status.value}: {result.charged.tokens:,} tokens charged, {result.lost.tokens:,} lost")
-    print(f"next:\n  apportion show {result.run_id[:8]} --db {db}")
+    print(f"next:\n  {program()} show {result.run_id[:8]} --db {db}")
     write_json(json, _to_json(result))
 
 
 def _to_json(result: Result) -> str:
     import json
-    from dataclasses import asdict
+
+    from .encoding import amount_fields
 
     return json.dumps(
         {
@@ -55,8 +61,8 @@ def _to_json(result: Result) -> str:
             "status": result.status.value,
             "stop_reason": result.stop_reason,
             "answer": result.answer,
-            "charged": asdict(result.charged),
-            "lost": asdict(result.lost),
+            "charged": amount_fields(result.charged),
+            "lost": amount_fields(result.lost),
             "latency": result.latency,
         },
         indent=2,

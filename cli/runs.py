@@ -9,6 +9,8 @@ import typer
 
 __all__ = ["command"]
 
+_COLUMNS = ("run", "ended", "plan", "status", "stop", "score", "tokens")
+
 
 def command(
     db: Annotated[str, typer.Option(help="SQLite file.")] = "apportion.db",
@@ -23,18 +25,19 @@ def command(
 
     from ..stores.opening import open_store
     from .encoding import rows_to_json
-    from .loading import write_json
+    from .loading import program, write_json
 
     store = open_store(db, read_only=True)
     try:
         rows = store.runs(limit=limit)
     finally:
         store.close()
+    console = Console()
     table = Table(box=SIMPLE, padding=(0, 1, 0, 0), pad_edge=False)
-    for column in ("run", "ended", "plan", "status", "stop", "score", "tokens", "answer"):
+    for column in (*_COLUMNS, "answer"):
         table.add_column(column, no_wrap=True, justify="right" if column in ("score", "tokens") else "left")
-    for row in rows:
-        table.add_row(
+    cells = [
+        (
             row.run_id[:8],
             f"{datetime.fromtimestamp(row.ended_at):%d %H:%M:%S}",
             row.plan_hash[:8],
@@ -42,10 +45,15 @@ def command(
             row.stop_reason,
             "-" if row.score is None else f"{row.score:.2f}",
             f"{row.charged.tokens:,}",
-            Text(" ".join(row.answer.split())[:40]),
         )
+        for row in rows
+    ]
+    taken = sum(2 + max(map(len, column)) for column in zip(_COLUMNS, *cells, strict=True))
+    room = max(6, min(40, console.width - taken - 2))
+    for row, shown in zip(rows, cells, strict=True):
+        table.add_row(*shown, Text(" ".join(row.answer.split())[:room]))
     print(f"the newest {len(rows)} runs in {db}")
-    Console().print(table)
+    console.print(table)
     if rows:
-        print(f"next:\n  apportion show {rows[0].run_id[:8]} --db {db}")
+        print(f"next:\n  {program()} show {rows[0].run_id[:8]} --db {db}")
     write_json(json, rows_to_json(rows))

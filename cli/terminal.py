@@ -97,7 +97,7 @@ class TerminalReporter:
                 self._console.print(f"        {escape(line)}", highlight=False)
         if report.stopped_early:
             self._console.print("[yellow]the spend ran out before the search was over; a larger --spend goes on[/]")
-        lost = f" ({number(report.lost)} of it lost to failed calls)" if report.lost else ""
+        lost = f" ({number(report.lost)} of it lost to calls that failed or were interrupted)" if report.lost else ""
         self._console.print(
             f"[bold]paid[/]    {number(report.paid)} of {number(report.spend)} {report.cap.unit}{lost}; "
             f"{report.plans_measured} plans, {report.runs:,} runs, {report.seconds:.0f} s; "

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
+from itertools import repeat
 from pathlib import Path
 
 import pytest
 
 from apportion.cli.app import run
 from apportion.stores.opening import open_store
+from apportion.testing.fault_server import Behaviour, FaultServer
 
 OPTIMIZE = ["optimize", "sums_app:graph", "--tasks", "dev.jsonl", "--models", "pool.toml"]
 
@@ -86,3 +89,73 @@ def test_a_missing_key_names_the_variable(
 def test_wrong_words_on_the_command_line_exit_with_2() -> None:
     assert run(["optimize", "--no-such-option"]) == 2
     assert run(["no-such-command"]) == 2
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([*OPTIMIZE, "--cap", "0", "--spend", "1e6"], "--cap must be a number above 0"),
+        ([*OPTIMIZE, "--cap", "inf", "--spend", "1e6"], "--cap must be a number above 0"),
+        ([*OPTIMIZE, "--cap", "1e6", "--spend", "nan"], "--spend must be a number above 0"),
+        ([*OPTIMIZE, "--cap", "1e6", "--spend", "0"], "--spend must be a number above 0"),
+        ([*OPTIMIZE, "--cap", "1e6", "--spend", "1e6", "--per-task", "-1"], "--per-task must be a number above 0"),
+        (["run", "sums_app:graph", "2?", "--cap", "-5"], "--cap must be a number above 0"),
+        (["run", "sums_app:graph", ""], "the question is empty"),
+        (["demo", "--cap", "nan"], "--cap must be a number above 0"),
+    ],
+)
+def test_a_number_that_is_none_is_one_clear_line(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(arguments) == 2
+    assert said in stderr_line(capsys)
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("import no_such_module_at_all", "broken_app.py:1: ModuleNotFoundError: No module named"),
+        ("\n1 / 0", "broken_app.py:2: ZeroDivisionError: division by zero"),
+        ("graph = (", "broken_app.py:1: SyntaxError: "),
+        ("from apportion import Solver\nSolver(stile='think')", "broken_app.py:2: Solver: field 'stile': "),
+    ],
+)
+def test_a_module_that_breaks_is_named_with_its_line(
+    code: str, said: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sys.modules.pop("broken_app", None)
+    (folder / "broken_app.py").write_text(code)
+    assert run(["run", "broken_app.py:graph", "2?"]) == 2
+    assert said in stderr_line(capsys)
+
+
+def test_a_warning_is_a_line_without_source_code(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "warned_app.py").write_text(
+        "import warnings\nwarnings.simplefilter('always')\nwarnings.warn('look out')\n"
+    )
+    assert run(["run", "warned_app.py:graph", "2?"]) == 2
+    assert capsys.readouterr().err.splitlines()[0] == "apportion: look out"
+
+
+def test_an_interrupted_search_says_that_it_goes_on(folder: Path) -> None:
+    with FaultServer(latency=5.0) as server:
+        (folder / "pool.toml").write_text(f'[models.local]\nbase_url = "{server.base_url}"\n')
+        command = [sys.executable, "-m", "apportion", *OPTIMIZE, "--cap", "1e6", "--spend", "1e6"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as started:
+            server.wait_for(1, seconds=60)
+            started.send_signal(signal.SIGINT)
+            _, complaint = started.communicate(timeout=60)
+    assert started.returncode == 130
+    assert complaint == "apportion: stopped; what was settled is kept, and a search started again goes on from there\n"
+
+
+def test_a_search_without_an_answer_says_why(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with FaultServer(repeat(Behaviour.QUOTA)) as server:
+        (folder / "pool.toml").write_text(f'[models.local]\nbase_url = "{server.base_url}"\n')
+        assert run([*OPTIMIZE, "--cap", "1e6", "--spend", "1e6"]) == 0
+        printed = capsys.readouterr().out
+        assert "no task was answered" in printed
+        assert "insufficient_quota" in printed
+        assert run(["run", "sums_app:graph", "2?", "--models", "pool.toml"]) == 0
+        assert capsys.readouterr().out.startswith(f"no answer: {server.base_url} answered 429: insufficient_quota")

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from apportion.cli.app import run
+from apportion.testing.fault_server import FaultServer
 
 OPTIMIZE = ["optimize", "sums_app:graph", "--tasks", "dev.jsonl", "--models", "pool.toml", "--cap", "1e6"]
 
@@ -104,3 +105,29 @@ def test_a_ranks_file_that_is_none_is_refused(tmp_path: Path, capsys: pytest.Cap
     (tmp_path / "wrong.tiktoken").write_text("nothing")
     assert run(["tokens", "import", str(tmp_path / "wrong.tiktoken")]) == 2
     assert "wrong.tiktoken" in capsys.readouterr().err
+
+
+def test_json_counts_weighted_tokens_and_dollars_as_people_do(folder: Path) -> None:
+    with (folder / "pool.toml").open("a") as pool:
+        pool.write("weight = 2.0\ninput_usd_per_million = 1000.0\noutput_usd_per_million = 1000.0\n")
+    assert run(["run", "sums_app:graph", "6 * 7?", "--models", "pool.toml", "--json", "run.json"]) == 0
+    charged = read(folder / "run.json")["charged"]
+    assert charged["weighted"] == 2 * charged["tokens"]
+    assert charged["usd"] == pytest.approx(charged["tokens"] / 1000)
+    assert run(["runs", "--json", "runs.json"]) == 0
+    assert read(folder / "runs.json")[0]["charged"] == charged
+
+
+def test_runs_fit_a_narrow_terminal_with_ids_whole(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    with FaultServer(reply=lambda body: "Answer: " + "long " * 20) as server:
+        (folder / "pool.toml").write_text(f'[models.local]\nbase_url = "{server.base_url}"\n')
+        assert run(["run", "sums_app:graph", "6 * 7?", "--models", "pool.toml", "--json", "run.json"]) == 0
+    capsys.readouterr()
+    assert run(["runs"]) == 0
+    printed = capsys.readouterr().out
+    assert f" {read(folder / 'run.json')['run_id'][:8]} " in printed
+    assert "long long" in printed
+    assert "…" not in printed
