@@ -43,7 +43,7 @@ def main() -> None:
         report = optimize(pipeline(Path(name)), questions(25), pool, cap=Cap(total=40_000), spend=400_000)
         for plan in report.frontier:
             rounds = plan.plan["values"]["search.rounds"]
-            print(f"{plan.validation.score:.2f} for {plan.validation.cost:6.1f} tokens a question, {rounds} rounds")
+            print(f"{plan.validation.score:.2f} for {plan.validation.cost:6.1f} tokens a question, rounds={rounds}")
 
 
 if __name__ == "__main__":
