@@ -169,11 +169,17 @@ class SpendExhausted(ApportionError):
 
     Args:
         account: the study's account.
+        paid: what it has paid, for people.
+        lost: how much of that went to calls without a usable reply, for people, with the unit.
     """
 
-    def __init__(self, account: str) -> None:
+    def __init__(self, account: str, paid: str = "", lost: str = "") -> None:
         self.account = account
-        super().__init__(f"account {account!r} cannot pay for another call; raise spend to go on")
+        spent = f" ({paid} paid, of which {lost} were lost on calls without a usable reply)" if paid else ""
+        super().__init__(
+            f"the spend cannot pay for another call{spent}, and no plan was measured whole; raise spend to go on, "
+            "or, where most was lost, mend the endpoint first"
+        )
 
 
 class CallFailed(ApportionError):

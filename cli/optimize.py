@@ -110,13 +110,13 @@ def search(
 
 
 def _say_why(store: StudyStore) -> None:
-    """Prints why nothing was answered; the results of failed calls are kept like any other."""
+    """Prints why nothing was answered."""
     from ..records.status import Status
 
     failed = (row for row in store.runs() if row.status is not Status.OK)
     reasons = [span.reason for row in islice(failed, 1) for span in store.spans(row.run_id) if span.reason]
     print(f"no task was answered by any plan of the frontier; the newest reason: {reasons[0] if reasons else 'none'}")
-    print("mend the cause, then start again with a new --db: in this one the failures stay measured")
+    print("mend the cause and start again: failed calls are tried again, and nothing else is paid for twice")
 
 
 def next_steps(graph: str, report: StudyReport, db: str, models: str | None, question: str) -> None:

@@ -132,7 +132,9 @@ def _bound(space: Space, plan: Plan, task: Task, pool: Pool, unit: Unit, dialect
     for step in resolved.steps.values():
         terms += _terms(step, resolved, task, pool, dialect)
     _, allowance = direct_call(task, pool, dialect, unit)
-    return Bound(resolved.plan, (*terms, Term("the finishing allowance", allowance)))
+    return Bound(
+        resolved.plan, (*terms, Term("the finishing allowance (see direct_output_tokens of the models)", allowance))
+    )
 
 
 def _terms(step: Step, resolved: ResolvedPlan, task: Task, pool: Pool, dialect: Callable[[str], Dialect]) -> list[Term]:

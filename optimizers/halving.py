@@ -28,17 +28,18 @@ class SuccessiveHalving:
     """Measures many plans on few tasks, drops the losers, and measures the rest on more.
 
     The first wave is the space's default, the plans that leave most of the graph out, and random plans. Later waves
-    are neighbours of the survivors, and survivors joined with others that did well: the edges of both, the knobs of
-    the first where they differ. Within a wave all plans meet the same tasks in the same order, so differences are
-    paired. A plan is dropped when for every price of a token some other plan beats it in nearly all bootstrap draws,
-    or when it costs more than a task may on average; then the rung is cut to a third, taking turns over the prices.
+    are neighbours of the survivors, and survivors with one or all of the further edges of others that did well, and
+    the knobs these bring. Within a wave all plans meet the same tasks in the same order, so differences are paired. A
+    plan is dropped when for every price of a token some other plan beats it in nearly all bootstrap draws, or when it
+    costs more than a task may on average; then the rung is cut to a third, taking turns between the best plan that the
+    cap allows and the best at each price.
 
     Args:
         brief: the plans, the tasks and what may be spent.
-        waves: how often plans enter the race.
+        waves: how often plans enter the race at most; it ends earlier when two bring nothing better.
     """
 
-    def __init__(self, brief: Brief, *, waves: int = 4) -> None:
+    def __init__(self, brief: Brief, *, waves: int = 8) -> None:
         self._space = brief.space
         self._affordable = brief.affordable
         self._first_plans = brief.first_plans
@@ -57,15 +58,15 @@ class SuccessiveHalving:
             return []
         longest = max(len(m.outcomes) for m in finished)
         last = [m for m in finished if len(m.outcomes) == longest]
-        on_frontier = frontier(last)
-        rest = sorted((m for m in last if m not in on_frontier), key=lambda m: (-m.score, m.cost, m.plan.hash))
-        return [m.plan for m in [*on_frontier, *rest]]
+        by_worth = sorted(last, key=self._worth)
+        return list(dict.fromkeys(m.plan for m in [by_worth[0], *frontier(last), *by_worth]))
 
     def _replay(self, measured: Mapping[str, Measurement]) -> tuple[list[Proposal], list[Plan]]:
         """Walks through waves and rungs as far as the measurements reach: (what is missing, who is in the race)."""
         racing = self._first_wave()
         entered = dict.fromkeys(racing)
         outlived: dict[Plan, None] = {}
+        before: tuple[list[Plan], list[Plan]] = ([], [])
         for wave in range(self._waves):
             for rung, tasks in enumerate(self._rungs):
                 missing = [p for p in racing if p.hash not in measured or len(measured[p.hash].outcomes) < tasks]
@@ -75,8 +76,13 @@ class SuccessiveHalving:
                     racing = self._cut([measured[p.hash].first(tasks) for p in racing])
                     outlived |= dict.fromkeys(racing)
             if wave + 1 < self._waves:
-                best = [m.plan for m in frontier([measured[p.hash].first(self._rungs[-1]) for p in racing])]
-                racing = best + self._newcomers(best, entered, outlived, wave)
+                last = [measured[p.hash].first(self._rungs[-1]) for p in racing]
+                best = list(dict.fromkeys(m.plan for m in [min(last, key=self._worth), *frontier(last)]))
+                newcomers = self._newcomers(best, entered, outlived, wave)
+                if not newcomers or best == before[0] == before[1]:
+                    break
+                before = (best, before[0])
+                racing = best + newcomers
                 entered |= dict.fromkeys(racing)
         return [], racing
 
@@ -95,11 +101,16 @@ class SuccessiveHalving:
     def _newcomers(self, best: list[Plan], entered: Container[Plan], outlived: Iterable[Plan], wave: int) -> list[Plan]:
         """Plans near the best that have not been in the race, in turns for each of them."""
         generator = random.Random(self._seed * 1_000_003 + wave)
-        families = [list(self._space.neighbours(plan)) for plan in best]
-        families += [self._joined(plan, outlived) for plan in best]
-        for plans in families:
-            generator.shuffle(plans)
-            plans.sort(key=lambda plan: len(plan.edges))  # what an edge is worth shows when it is cut
+        families = []
+        for plan in best:
+            near = list(self._space.neighbours(plan))
+            generator.shuffle(near)
+            # What an edge is worth shows when it is cut, or added: that comes before the knobs.
+            near.sort(key=lambda other: (other.edges == plan.edges, len(other.edges)))
+            joined = self._joined(plan, outlived)
+            generator.shuffle(joined)
+            joined.sort(key=lambda other: len(other.edges))
+            families += [near, joined]
         new: dict[Plan, None] = {}
         for turn in range(max(map(len, families), default=0)):
             for plans in families:
@@ -108,10 +119,13 @@ class SuccessiveHalving:
         return list(new)
 
     def _joined(self, plan: Plan, others: Iterable[Plan]) -> list[Plan]:
-        """The plan with the further edges of each of the others, and the knobs that these bring."""
-        wider = [other for other in others if set(other.edges) - set(plan.edges)]
-        joined = (self._space.plan({**other.values, **plan.values}, {*plan.edges, *other.edges}) for other in wider)
-        return list(dict.fromkeys(joined))
+        """The plan with one, or all, of the further edges of each of the others, and the knobs that these bring."""
+        joined: dict[Plan, None] = {}
+        for other in others:
+            further = sorted(set(other.edges) - set(plan.edges))
+            for added in [*([edge] for edge in further), further]:
+                joined[self._space.plan({**other.values, **plan.values}, {*plan.edges, *added})] = None
+        return list(joined)
 
     def _cut(self, racing: list[Measurement]) -> list[Plan]:
         affordable = [m for m in racing if not self._certainly_too_dear(m)]
@@ -124,7 +138,8 @@ class SuccessiveHalving:
         return self._take_turns(kept, prices, max(4, -(-len(racing) // _ETA)))
 
     def _take_turns(self, kept: list[Measurement], prices: Sequence[float], room: int) -> list[Plan]:
-        orders = [sorted(kept, key=lambda m: (-(m.score - price * m.cost), m.plan.hash)) for price in prices]
+        orders = [sorted(kept, key=self._worth)]
+        orders += [sorted(kept, key=lambda m: (-(m.score - price * m.cost), m.plan.hash)) for price in prices]
         chosen: dict[str, Plan] = {}
         for place in range(len(kept)):
             for order in orders:
@@ -141,6 +156,14 @@ class SuccessiveHalving:
 
     def _weights(self, racing: list[Measurement]) -> NDArray[np.float64]:
         return resample_weights(len(racing[0].outcomes), _DRAWS, self._seed)
+
+    def _worth(self, measurement: Measurement) -> tuple[bool, float, float, str]:
+        """What the study is for, as a sort key: the best score among the plans that the cap allows for sure."""
+        return not self._surely_fits(measurement), -measurement.score, measurement.cost, measurement.plan.hash
+
+    def _surely_fits(self, measurement: Measurement) -> bool:
+        weights = resample_weights(len(measurement.outcomes), _DRAWS, self._seed)
+        return bool(np.mean(weights @ measurement.burdens <= self._affordable) >= _LEVEL)
 
     def _certainly_too_dear(self, measurement: Measurement) -> bool:
         weights = resample_weights(len(measurement.outcomes), _DRAWS, self._seed)

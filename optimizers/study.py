@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..budgets.cap import Cap, in_unit, smallest
-from ..errors import SpendExhausted
+from ..errors import SpendExhausted, UsageError
 from ..graphs.graph import Graph
 from ..graphs.plan import Plan
 from ..graphs.run import Runner
@@ -20,6 +20,7 @@ from ..graphs.space import Space
 from ..models.pool import Pool
 from ..records.protocols import StudyStore
 from ..records.rows import AccountRow, Limit, StudyRow
+from ..records.status import Status
 from ..records.task import Task
 from ..tasks.split import split
 from .base import Brief, Optimizer, Proposal
@@ -113,6 +114,7 @@ class Study:
 
         Raises:
             SpendExhausted: the spend was used up before a single plan was measured.
+            UsageError: no model answered a single call.
         """
         started = time.monotonic()
         terms = self._terms
@@ -197,9 +199,9 @@ class Study:
         )
 
     def _expected(self, first: Sequence[Proposal]) -> float:
-        """What the study may pay: later rungs together about as much as the first, then the finalists once more."""
+        """What the study may pay: the first rung, and the finalists once more; the rungs between repeat much."""
         last = [Proposal(p.plan, len(self._parts["validation"]) + len(self._parts["test"])) for p in first]
-        return 2 * self._forecast.paid(first) + self._forecast.paid(last) * min(1.0, _FINALISTS / 2 / len(first))
+        return self._forecast.paid(first) + self._forecast.paid(last) * min(1.0, _FINALISTS / 2 / len(first))
 
     async def _search(self, optimizer: Optimizer, evaluator: TrialEvaluator) -> bool:
         """Races until the optimizer is done (True) or the search's share of the spend is used up (False)."""
@@ -209,9 +211,10 @@ class Study:
                 return True
             try:
                 await evaluator.measure(proposals, "fit")
+                _check_reachable(evaluator.measured("fit"))
             except SpendExhausted:
                 if not evaluator.measured("fit"):
-                    raise
+                    raise self._exhausted() from None
                 return False
 
     async def _compare(self, survivors: Sequence[Plan], evaluator: TrialEvaluator) -> bool:
@@ -231,7 +234,7 @@ class Study:
             await evaluator.measure([Proposal(plan, tasks) for plan in finalists], "validation")
         except SpendExhausted:
             if not evaluator.measured("validation"):
-                raise
+                raise self._exhausted() from None
             return False
         return True
 
@@ -305,6 +308,12 @@ class Study:
             lost=measurement.lost,
         )
 
+    def _exhausted(self) -> SpendExhausted:
+        balance, unit = self._terms.store.balance(self._account), self._terms.cap.unit
+        return SpendExhausted(
+            self._account, f"{in_unit(balance.paid, unit):,g}", f"{in_unit(balance.lost, unit):,g} {unit}"
+        )
+
     def _paid(self) -> float:
         return in_unit(self._terms.store.balance(self._account).paid, self._terms.cap.unit)
 
@@ -315,6 +324,16 @@ class Study:
             return
         self._told = now
         self._reporter.progress(Progress(self._phase, self._runs, self._paid(), self._terms.spend))
+
+
+def _check_reachable(measured: Mapping[str, Measurement]) -> None:
+    """Stops a study in which no model has answered anything, before it spends more on that."""
+    statuses = {outcome.status for measurement in measured.values() for outcome in measurement.outcomes}
+    if statuses <= {Status.PROVIDER_ERROR, Status.TIMEOUT}:
+        raise UsageError(
+            f"no model answered a single call ({', '.join(sorted(status.value for status in statuses))}); "
+            "look at the newest run with `apportion show`, mend the endpoint, and start again: the study goes on"
+        )
 
 
 def _median(tasks: Sequence[Task]) -> Task:

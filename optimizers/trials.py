@@ -11,6 +11,7 @@ from ..errors import BudgetBreach, SpendExhausted
 from ..graphs.plan import Plan
 from ..graphs.run import Engine, Result, Runner
 from ..records.rows import AccountRow, RunRow, TrialRow
+from ..records.status import Status
 from ..records.task import Task
 from ..records.usage import ZERO
 from .base import Proposal
@@ -20,6 +21,8 @@ __all__ = ["TrialEvaluator"]
 
 Scorer = Callable[[Task, str], float]
 
+_FAULTS = frozenset({Status.PROVIDER_ERROR, Status.TIMEOUT, Status.CANCELLED})
+"""Failures of a place and not of a plan: a study that goes on tries them again."""
 _RUNS_AT_ONCE = 128
 _HELD_SHARE = 0.1
 """The part of a batch's cap that its runs in progress may hold as finishing allowances."""
@@ -119,7 +122,7 @@ class TrialEvaluator:
             for row in reversed(self._runner.store.runs(trial_id=trial_id))
             if row.stop_reason != "cancelled"
         }
-        if any(task.task_id not in rows for task in tasks):
+        if any(task.task_id not in rows or rows[task.task_id].status in _FAULTS for task in tasks):
             return None
         outcomes = [self._outcome(rows[task.task_id]) for task in tasks]
         for outcome in outcomes:

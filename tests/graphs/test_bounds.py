@@ -131,7 +131,7 @@ def test_terms_are_named_and_add_up() -> None:
     assert amounts["the output caps of node 'solve'"] == 3 * 64
     assert amounts["the prompts of node 'check'"] == 0
     _, allowance = direct_call(TASK, models, dialect_named, "tokens")
-    assert amounts["the finishing allowance"] == allowance.tokens
+    assert amounts["the finishing allowance (see direct_output_tokens of the models)"] == allowance.tokens
     assert bound.total.tokens == sum(amounts.values())
     assert bound.largest("tokens") == "the prompts of node 'solve'"
 

@@ -14,7 +14,7 @@ import pytest
 
 from apportion.budgets.books import MemoryStore
 from apportion.budgets.cap import Cap
-from apportion.errors import BudgetBreach, Infeasible, SpendExhausted, UnknownName, UsageError
+from apportion.errors import BudgetBreach, CallFailed, Infeasible, SpendExhausted, UnknownName, UsageError
 from apportion.graphs.graph import Graph
 from apportion.graphs.plan import Plan
 from apportion.models.card import ModelCard
@@ -28,7 +28,7 @@ from apportion.optimizers.halving import SuccessiveHalving
 from apportion.optimizers.measurement import Measurement
 from apportion.optimizers.optimize import optimize, optimize_async
 from apportion.optimizers.reporter import Announcement, Progress
-from apportion.records import Amount, StudyStore, Task, Usage
+from apportion.records import Amount, Status, StudyStore, Task, Usage
 from apportion.stores.opening import open_store
 from apportion.testing.scripted import ScriptedModel
 
@@ -254,6 +254,41 @@ def test_killed_and_started_again_it_pays_for_no_settled_call_twice(tmp_path: Pa
     assert repeated <= 2 * 128  # only what was in flight at a kill
     assert float(paid) - float(lost) == uninterrupted.paid
     assert chosen == uninterrupted.chosen
+
+
+def down(request: Request) -> str:
+    raise CallFailed(Status.PROVIDER_ERROR, "connection refused", billed=False)
+
+
+def test_a_study_that_nobody_answers_stops_and_goes_on_when_somebody_does() -> None:
+    store = MemoryStore()
+    bench = Bench()
+    pool = Pool([ScriptedModel(down, name="novice", card=CARD), ScriptedModel(down, name="expert", card=CARD)])
+    with pytest.raises(UsageError, match="no model answered a single call"):
+        optimize(bench.graph, bench.tasks, pool, cap=Cap(total=1e6), spend=1e6, store=store)
+    healthy = bench.optimize(store)
+    assert healthy.frontier == Bench().optimize().frontier
+
+
+def test_failures_of_one_model_are_tried_again_by_the_study_that_goes_on() -> None:
+    store = MemoryStore()
+    bench = Bench()
+    pool = Pool([bench.models[0], ScriptedModel(down, name="expert", card=CARD)])
+    poor = optimize(bench.graph, bench.tasks, pool, cap=Cap(total=1e6), spend=1e6, store=store)
+    assert max(plan.validation.score for plan in poor.frontier) == 0
+    healthy = bench.optimize(store)
+    assert healthy.best is not None
+    assert healthy.best == Bench().optimize().best
+
+
+def test_a_spend_lost_on_failing_calls_says_so() -> None:
+    def broken(request: Request) -> str:
+        raise CallFailed(Status.PROVIDER_ERROR, "500")
+
+    bench = Bench()
+    pool = Pool([ScriptedModel(broken, name="novice", card=CARD), ScriptedModel(broken, name="expert", card=CARD)])
+    with pytest.raises(SpendExhausted, match=r"lost on calls without a usable reply\), .*mend the endpoint"):
+        optimize(bench.graph, bench.tasks, pool, cap=Cap(total=1e6), spend=5_000)
 
 
 def test_a_breach_is_told_as_such() -> None:
