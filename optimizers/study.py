@@ -211,11 +211,23 @@ class Study:
                 return True
             try:
                 await evaluator.measure(proposals, "fit")
-                _check_reachable(evaluator.measured("fit"))
+                self._check_reachable(evaluator.measured("fit"))
             except SpendExhausted:
                 if not evaluator.measured("fit"):
                     raise self._exhausted() from None
                 return False
+
+    def _check_reachable(self, measured: Mapping[str, Measurement]) -> None:
+        """Stops a study in which no model has answered anything, before it spends more on that."""
+        statuses = {outcome.status for measurement in measured.values() for outcome in measurement.outcomes}
+        if not statuses <= {Status.PROVIDER_ERROR, Status.TIMEOUT}:
+            return
+        store = self._terms.store
+        reasons = [span.reason for run in store.runs(limit=1) for span in store.spans(run.run_id) if span.reason]
+        raise UsageError(
+            f"no model answered a single call: {reasons[0] if reasons else 'no reason was given'}; "
+            "mend the endpoint and start again: failed calls are tried again, and nothing else is paid for twice"
+        )
 
     async def _compare(self, survivors: Sequence[Plan], evaluator: TrialEvaluator) -> bool:
         """Measures the survivors, and always the cheapest plan seen, on validation."""
@@ -324,16 +336,6 @@ class Study:
             return
         self._told = now
         self._reporter.progress(Progress(self._phase, self._runs, self._paid(), self._terms.spend))
-
-
-def _check_reachable(measured: Mapping[str, Measurement]) -> None:
-    """Stops a study in which no model has answered anything, before it spends more on that."""
-    statuses = {outcome.status for measurement in measured.values() for outcome in measurement.outcomes}
-    if statuses <= {Status.PROVIDER_ERROR, Status.TIMEOUT}:
-        raise UsageError(
-            f"no model answered a single call ({', '.join(sorted(status.value for status in statuses))}); "
-            "look at the newest run with `apportion show`, mend the endpoint, and start again: the study goes on"
-        )
 
 
 def _median(tasks: Sequence[Task]) -> Task:
