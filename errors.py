@@ -177,8 +177,8 @@ class SpendExhausted(ApportionError):
         self.account = account
         spent = f" ({paid} paid, of which {lost} were lost on calls without a usable reply)" if paid else ""
         super().__init__(
-            f"the spend cannot pay for another call{spent}, and no plan was measured whole; raise spend to go on, "
-            "or, where most was lost, mend the endpoint first"
+            f"the spend cannot pay for another call{spent}, and no plan has got through validation; raise spend to go "
+            "on, or, where most was lost, mend the endpoint first"
         )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Interval", "better_share", "mean_interval", "resample_weights"]
+__all__ = ["Interval", "mean_interval", "resample_weights"]
 
 Floats = NDArray[np.float64]
 
@@ -40,8 +40,3 @@ def mean_interval(values: Floats, *, draws: int = 2000, seed: int = 0) -> Interv
     means = resample_weights(len(values), draws, seed) @ values
     low, high = np.quantile(means, [0.025, 0.975])
     return Interval(float(np.mean(values)), float(low), float(high))
-
-
-def better_share(ours: Floats, theirs: Floats, weights: Floats) -> float:
-    """In what share of the draws the mean of `ours` is above that of `theirs`, over the same tasks."""
-    return float(np.mean(weights @ (ours - theirs) > 0))

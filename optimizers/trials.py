@@ -31,8 +31,9 @@ _HELD_SHARE = 0.1
 class TrialEvaluator:
     """Runs plans on the parts of a dev set and keeps what it saw.
 
-    Trials that the store holds as complete are read back instead of run. On the test part each plan is served as a
-    batch under the hard cap; on the others only the spend of the study and the cap per task limit it.
+    Trials that the store holds as complete are read back instead of run, unless one of their runs ended in a failure
+    of a place and not of the plan. On the test part each plan is served as a batch under the hard cap; on the others
+    only the spend of the study and the cap per task limit it.
 
     Args:
         runner: runs a task under a plan.

@@ -34,6 +34,15 @@ def test_what_is_certainly_too_dear_is_dropped() -> None:
     assert all(measured[plan.hash].cost <= 100.0 for plan in search.survivors(measured))
 
 
+def test_the_best_plan_that_the_cap_allows_comes_first() -> None:
+    search = SuccessiveHalving(Brief(planted_space(), tasks=300, affordable=100.0))
+    measured = race(search)
+    first = measured[search.survivors(measured)[0].hash]
+    fitting = [m for m in measured.values() if len(m.outcomes) == 300 and m.cost <= 100.0]
+    assert first.cost <= 100.0
+    assert first.score == max(m.score for m in fitting)
+
+
 def test_where_nothing_is_affordable_the_cheapest_stays() -> None:
     search = SuccessiveHalving(Brief(planted_space(), tasks=120, affordable=1.0))
     measured = race(search)
