@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
-__all__ = ["DRILLS", "GENERALIST", "RECIPES", "Recipe"]
+__all__ = ["MIXES", "RECIPES", "Recipe"]
 
-GENERALIST: dict[str, float] = {
-    "chain direct": 14,
-    "chain think": 14,
-    "chain draft": 11,
-    "composite direct": 1,
-    "composite think": 8,
-    "composite draft": 6,
-    "composite split": 6,
-    "chain split": 4,
-    "verify": 8,
-    "formalise": 12,
-    "puzzle direct": 5,
-    "puzzle think": 2,
-    "search": 12,
-    "read direct": 3,
-    "read think": 4,
-    "read draft": 5,
-}
-"""How often each kind of example is drawn; the numbers need not sum to anything."""
-
-DRILLS: dict[str, dict[str, float]] = {
+MIXES: dict[str, dict[str, float]] = {
+    "foundations": {
+        "chain direct": 14,
+        "chain think": 14,
+        "chain draft": 11,
+        "composite direct": 1,
+        "composite think": 8,
+        "composite draft": 6,
+        "composite split": 6,
+        "chain split": 4,
+        "verify": 8,
+        "formalise": 12,
+        "puzzle direct": 5,
+        "puzzle think": 2,
+        "search": 12,
+        "read direct": 3,
+        "read think": 4,
+        "read draft": 5,
+    },
     "sums": {"chain direct": 10, "chain draft": 2, "chain think": 2, "verify": 1},
     "steps": {"chain think": 6, "chain draft": 3, "chain direct": 3, "composite think": 1, "verify": 1},
     "arithmetic": {
@@ -62,7 +62,7 @@ After 3,000 steps of the whole mix neither size had the tens digit of a sum; 500
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """A model's shape, its mix of examples and the length of its training."""
+    """A model's shape, its mixes of examples and the length of its training."""
 
     name: str
     seed: int
@@ -72,47 +72,43 @@ class Recipe:
     heads: int
     hidden: int
     """The width of the feed-forward part."""
-    steps: int
-    """Optimizer steps."""
+    stages: tuple[tuple[int, str], ...]
+    """(optimizer steps, name of a mix), one after the other; steps are multiples of 8."""
     quantised_steps: int
     """How many of the last steps run with the rounding of the shipped weights."""
-    drills: tuple[tuple[range, str], ...] = ()
-    """Which steps draw from a mix of `DRILLS` instead of the whole mix; ranges begin and end at multiples of 8."""
+    kind: Literal["reasoning", "standard"] = "reasoning"
+    """Whether it was trained to write steps."""
     tokens_per_step: int = 6144
-    mix: tuple[tuple[str, float], ...] = tuple(GENERALIST.items())
     learning_rate: float = 3e-3
     matrix_learning_rate: float = 0.02
+
+    @property
+    def steps(self) -> int:
+        """Optimizer steps of all stages."""
+        return sum(steps for steps, _ in self.stages)
+
+    def mix_at(self, step: int) -> Mapping[str, float]:
+        """The mix that a step draws from; after the last step, that of the last stage."""
+        for steps, name in self.stages:
+            step -= steps
+            if step < 0:
+                break
+        return MIXES[name]
 
 
 RECIPES: dict[str, Recipe] = {
     recipe.name: recipe
     for recipe in (
         Recipe(
-            "pocket-30k",
-            seed=1,
-            width=32,
-            layers=2,
-            heads=2,
-            hidden=88,
-            steps=8400,
-            quantised_steps=600,
-            drills=((range(1600), "sums"), (range(3504, 4200), "steps"), (range(5000, 5704), "shorthand")),
-        ),
-        Recipe(
-            "pocket-100k",
-            seed=2,
-            width=64,
-            layers=2,
-            heads=2,
-            hidden=176,
-            steps=10600,
-            quantised_steps=600,
-            drills=((range(3000, 3800), "sums"), (range(4000, 5200), "reading"), (range(8600, 10000), "arithmetic")),
+            "pocket-800k",
+            seed=3,
+            width=128,
+            layers=4,
+            heads=4,
+            hidden=344,
+            stages=((800, "sums"), (1600, "foundations"), (5600, "everything")),
+            quantised_steps=400,
         ),
     )
 }
-"""The models that `make pocket` trains.
-
-The shipped weights were trained in stages: later steps and drills were added at checkpoints, with the learning rate
-stretched accordingly. A run from the start gives models of the same make, not the same bits.
-"""
+"""The models that `make pocket` trains."""

@@ -14,7 +14,7 @@ from apportion.nodes.prompts.base import Style
 from . import examples as draw
 from .examples import Example
 from .reading import Library, draw_reading, draw_search, open_library
-from .recipes import DRILLS, Recipe
+from .recipes import Recipe
 
 __all__ = ["WINDOW", "Batch", "batches", "draw_example"]
 
@@ -76,9 +76,7 @@ def batches(recipe: Recipe, first_step: int, *, libraries: int = _LIBRARIES) -> 
     group = first_step // _GROUP
     while True:
         rng = random.Random(f"{recipe.name}/{recipe.seed}/{group}")
-        drill = next((name for steps, name in recipe.drills if group * _GROUP in steps), None)
-        mix = DRILLS[drill] if drill else dict(recipe.mix)
-        drawn = _group(rng, mix, recipe.tokens_per_step, drawers)
+        drawn = _group(rng, recipe.mix_at(group * _GROUP), recipe.tokens_per_step, drawers)
         yield from drawn[first_step % _GROUP if group == first_step // _GROUP else 0 :]
         group += 1
 

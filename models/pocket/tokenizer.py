@@ -17,6 +17,8 @@ _SYLLABLES = tuple(consonant + vowel for consonant in "klmnrst" for vowel in "ae
 _READING = (" stays", " works", " with ", " in room ", " saw ", " met ", " calls ", "Which room is ", " in?")
 _PUZZLES = ("Find ", " from 1 to ", ": ", "; ", " and ", " differ", "all differ", " is not ", " is ")
 _COMPARISONS = (" is less than ", " is more than ", " more than ", " less than ")
+_LISTS = ("/", ", ", "Arrows ", ". From ", "Codes ", ". Give ", " joined by ", "Stock ", "Sum of ", "Count ", " in ")
+_MOVES = ("Pegs ", ". All to ")
 PIECES: tuple[str, ...] = (
     "\ufffd",
     "\n",
@@ -28,6 +30,8 @@ PIECES: tuple[str, ...] = (
     *_READING,
     *_PUZZLES,
     *_COMPARISONS,
+    *_LISTS,
+    *_MOVES,
 )
 """The text of each token. Later models may append pieces; the order of these never changes."""
 
