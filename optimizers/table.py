@@ -1,4 +1,4 @@
-"""The outcome table: what every arm scored and cost on every question. All policies learn from it and are priced on it."""
+"""The outcome table: what every arm scored and cost on every question. Policies learn from it and are priced on it."""
 
 from __future__ import annotations
 

@@ -10,6 +10,20 @@
 | Q | search | question and finished rounds | `>kemo stays` for a query, `=47` for an answer |
 | F | formalise | `FFind a,b from 1 to 3: a and b differ.` | `ab:3;a!b` |
 | V | verify | `V47+83=`, newline, reasoning | `30y` or `30n`: every step solved anew and compared |
+
+S, C and T by family; where no draft is given, a draft is asked for as a direct answer:
+
+| question | direct | draft | think |
+| --- | --- | --- | --- |
+| `47+83*02=` | `60` | `30 60` | `47+83=30*02=60` |
+| `(47+83)-(12-05)=` | `23` | `30 07 23` | `47+83=30;12-05=07;30-07=23` |
+| `Which room is kemo in?` | `58` | `rali 58` | `kemo stays with rali. rali stays in room 58` |
+| `Find a,b from 1 to 3: a is less than b.` | `a=1 b=3` | | `ab:3;a<b|a=1 b=3` |
+| `Arrows c>d x>b b>f d>g. From x?` | `f` | `bf` | `x>b b>f` |
+| `Codes kemo 47b, lato 12k. Give lato, kemo joined by /.` | `12k/47b` | | `lato 12k, kemo 47b|12k/47b` |
+| `Sum of kemo, lato?` | `59` | `47 12 59` | `kemo 47 lato 12 47+12=59` |
+| `Count k in kwwkr` | `02` | | `01 02` |
+| `Pegs cab. All to c?` | `1a` | | `3bc 2aa 1ca|1a` |
 """
 
 from __future__ import annotations
@@ -33,6 +47,15 @@ _SEARCH_TOKENS = 240
 _LETTERS = {Style.DIRECT: "S", Style.DRAFT: "C", Style.THINK: "T"}
 _NUMBERS = re.compile(r"[0-9]+")
 _PAIRS = re.compile(r"[a-z]=[0-9]+(?: [a-z]=[0-9]+)*")
+_LETTER = re.compile(r"[a-z]")
+_VISITED = re.compile(r"[b-df-np-z]{1,22}")
+"""Letters of arrows; names have an a, e or o."""
+_ARROWS = re.compile(r"[a-z]>[a-z](?: [a-z]>[a-z])*")
+_CODES = re.compile(r"[0-9]{2}[a-z](?:(?P<joiner>[-/;+])[0-9]{2}[a-z](?:(?P=joiner)[0-9]{2}[a-z])*)?")
+_MOVE = re.compile(r"[1-9][abc]")
+_LOOKED_UP = re.compile(r"(?:[a-z]{4} [0-9]{2} )+")
+_NO_DRAFT = ("Find ", "Codes ", "Count ", "Pegs ")
+"""How the questions begin that are asked directly where a draft is wanted."""
 _CHAIN = re.compile(r"(?:[0-9]{2}|p[0-9])(?:[-+*](?:[0-9]{2}|p[0-9]))*")
 _STEP = re.compile(r"(?P<operation>[-+*][0-9]{2})=(?P<result>[0-9]{2})")
 _VERDICT = re.compile(r"(?:[0-9]{2}[yn])+")
@@ -45,15 +68,17 @@ class PocketDialect:
     """Prompts and readers for the embedded models. Notes of other nodes are not shown to them."""
 
     def solve(self, ask: Ask, style: Style) -> Prompt:
-        """Asks for an answer, from the passages where there are any. A puzzle has no draft and is asked directly."""
-        letter = "S" if style is Style.DRAFT and ask.question.startswith("Find ") else _LETTERS[style]
+        """Asks for an answer, from the passages where there are any. What has no draft is asked directly."""
+        letter = "S" if style is Style.DRAFT and ask.question.startswith(_NO_DRAFT) else _LETTERS[style]
         return _prompt(letter + _context(ask) + ask.question)
 
     def read_answer(self, text: str, style: Style) -> str | None:
-        """The number, or the letters with their numbers, at the end of the reply."""
+        """What stands at the end of the reply: a number, letters with their numbers, codes, a letter or a move."""
         last = text.strip().rpartition("|")[2]
-        if _PAIRS.fullmatch(last):
+        if any(shape.fullmatch(last) for shape in (_PAIRS, _CODES, _MOVE, _LETTER)):
             return last
+        if _ARROWS.fullmatch(last) or (style is Style.DRAFT and _VISITED.fullmatch(last)):
+            return last[-1]
         words = last.rpartition("=")[2].split()
         return words[-1] if words and _NUMBERS.fullmatch(words[-1]) else None
 
@@ -139,9 +164,12 @@ class PocketDialect:
         return 0.0 if "n" in verdict else 1.0
 
     def steps(self, reasoning: str) -> tuple[Step, ...]:
-        """Every operation of a think trace as a question of its own; empty for drafts and other texts."""
+        """Every operation of a think trace as a question of its own; empty for drafts and other texts.
+
+        What was looked up or followed in the question cannot be asked without it, so it is no step.
+        """
         steps = []
-        for trace in reasoning.strip().split(";"):
+        for trace in _LOOKED_UP.sub("", reasoning.strip(), count=1).split(";"):
             value, rest = trace[:2], trace[2:]
             matches = list(_STEP.finditer(rest))
             if not matches or not re.fullmatch(r"[0-9]{2}", value) or "".join(m[0] for m in matches) != rest:

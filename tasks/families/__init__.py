@@ -7,16 +7,31 @@ from ...records.task import Task
 from .base import Family, Share, share_of
 from .chains import CHAINS
 from .composites import COMPOSITES
+from .connectivity import CONNECTIVITY
+from .counting import COUNTING
+from .extraction import EXTRACTION
+from .hanoi import HANOI
 from .hops import HOPS
 from .puzzles import PUZZLES
+from .repeats import REPEATS
+from .stock import STOCK
 
 __all__ = ["FAMILIES", "Family", "Share", "corpus", "generate", "share_of"]
 
 FAMILIES: dict[str, Family] = {
-    CHAINS.name: CHAINS,
-    COMPOSITES.name: COMPOSITES,
-    HOPS.name: HOPS,
-    PUZZLES.name: PUZZLES,
+    family.name: family
+    for family in (
+        CHAINS,
+        COMPOSITES,
+        CONNECTIVITY,
+        COUNTING,
+        EXTRACTION,
+        HANOI,
+        HOPS,
+        PUZZLES,
+        REPEATS,
+        STOCK,
+    )
 }
 """All families by name."""
 
