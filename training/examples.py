@@ -27,7 +27,11 @@ __all__ = [
     "draw_puzzle_answer",
     "draw_solved_chain",
     "draw_solved_composite",
+    "draw_subtle_verification",
     "draw_verification",
+    "of_share",
+    "reply",
+    "sooner",
 ]
 
 DIALECT = PocketDialect()
@@ -79,26 +83,32 @@ def composite_draft(composite: Composite) -> str:
     return " ".join(chain_draft(chain) for chain in (*composite.groups, composite.combination))
 
 
-def _of_share(draw: Callable[[], T], content: Callable[[T], str]) -> T:
+def of_share(draw: Callable[[], T], content: Callable[[T], str]) -> T:
+    """What `draw` gives, once its content is of the training share."""
     while True:
         item = draw()
         if share_of(content(item)) == "training":
             return item
 
 
+def sooner(rng: random.Random, first: int, last: int) -> int:
+    """A number of the range, those of its first half somewhat more often."""
+    return rng.randint(first, last if rng.random() < 0.6 else (first + last) // 2)
+
+
 def training_chain(rng: random.Random, operations: int) -> Chain:
     """A chain of the training share."""
-    return _of_share(lambda: draw_chain(rng, operations), lambda chain: f"{chain.text}=")
+    return of_share(lambda: draw_chain(rng, operations), lambda chain: f"{chain.text}=")
 
 
 def training_composite(rng: random.Random, groups: int) -> Composite:
     """A composite of the training share."""
-    return _of_share(lambda: draw_composite(rng, groups), lambda composite: f"{composite.text}=")
+    return of_share(lambda: draw_composite(rng, groups), lambda composite: f"{composite.text}=")
 
 
 def training_puzzle(rng: random.Random, letters: int) -> Puzzle:
     """A puzzle of the training share."""
-    return _of_share(lambda: draw_puzzle(rng, letters), lambda puzzle: puzzle.text)
+    return of_share(lambda: draw_puzzle(rng, letters), lambda puzzle: puzzle.text)
 
 
 def draw_solved_chain(rng: random.Random, style: Style, longest: int) -> Example:
@@ -157,6 +167,34 @@ def draw_verification(rng: random.Random, longest: int) -> Example:
         verdict += f"{right:02d}" + ("y" if value == right else "n")
     bare = len(chain.operations) == 1 and rng.random() < 0.5
     return reply(DIALECT.verify(Ask(f"{chain.text}="), f"{value:02d}", "" if bare else trace), verdict)
+
+
+def draw_subtle_verification(rng: random.Random, longest: int) -> Example:
+    """A think trace with one wrong step, wrong as people are: a carry, a sign, a neighbouring factor, two digits."""
+    chain = training_chain(rng, rng.randint(1, longest))
+    slip = rng.randrange(len(chain.operations))
+    value = chain.start
+    trace, verdict = f"{value:02d}", ""
+    for number, (sign, operand) in enumerate(chain.operations):
+        right = calculate(value, sign, operand)
+        value = rng.choice(_slips(value, sign, operand)) if number == slip else right
+        trace += f"{sign}{operand:02d}={value:02d}"
+        verdict += f"{right:02d}" + ("y" if value == right else "n")
+    return reply(DIALECT.verify(Ask(f"{chain.text}="), f"{value:02d}", trace), verdict)
+
+
+def _slips(left: int, sign: str, right: int) -> list[int]:
+    """Results that somebody may write instead of the right one."""
+    true = calculate(left, sign, right)
+    slips = [(true + 10) % 100, (true - 10) % 100, (true + 1) % 100, (true - 1) % 100, true % 10 * 10 + true // 10]
+    match sign:
+        case "*":
+            slips += [left * (right + 1) % 100, left * (right - 1) % 100, left % 10 * right % 100]
+        case "-":
+            slips += [(right - left) % 100, (left + right) % 100]
+        case "+":
+            slips += [(left - right) % 100, (left // 10 + right // 10) % 10 * 10 + (left + right) % 10]
+    return [slip for slip in slips if slip != true]
 
 
 def shorthand(puzzle: Puzzle) -> str:

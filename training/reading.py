@@ -11,7 +11,7 @@ from apportion.tasks.families.hops import PRESENCE_VERBS, World, build_world, qu
 
 from .examples import DIALECT, Example, reply
 
-__all__ = ["Library", "draw_reading", "draw_search", "open_library", "trace"]
+__all__ = ["Library", "draw_reading", "draw_rejection", "draw_search", "open_library", "trace"]
 
 MOST_RESULTS = 4
 
@@ -23,6 +23,8 @@ class Library:
     world: World
     found: dict[str, tuple[str, ...]]
     """The best passages of each query, best first."""
+    names: tuple[str, ...]
+    """Everybody in the world."""
 
 
 def open_library(seed: int) -> Library:
@@ -40,7 +42,7 @@ def open_library(seed: int) -> Library:
             )
             found[f"{name} {verb}"] = tuple(row[0] for row in rows)
     index.close()
-    return Library(world, found)
+    return Library(world, found, tuple(world.facts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,27 @@ def roll_out(rng: random.Random, library: Library, name: str, results: int, long
 
 def draw_search(rng: random.Random, library: Library, longest: int) -> Example:
     """A whole search; the model writes queries and the answer, the passages are given."""
-    rollout = roll_out(rng, library, rng.choice(tuple(library.world.facts)), rng.choice((1, 1, 2, 3)), longest)
+    name = rng.choice(library.names)
+    return _searched(roll_out(rng, library, name, rng.choice((1, 1, 2, 3)), longest), longest)
+
+
+def draw_rejection(rng: random.Random, library: Library, longest: int) -> Example:
+    """A search whose first round names the person, but in passages that do not place that person.
+
+    Args:
+        rng: the source of chance.
+        library: what is searched.
+        longest: the most rounds, at least 2, so that the other verb can be tried.
+    """
+    while True:
+        name = rng.choice(library.names)
+        rollout = roll_out(rng, library, name, rng.choice((1, 1, 1, 2)), longest)
+        found = rollout.rounds[0].passages
+        if library.world.facts[name] not in found and any(name in passage for passage in found):
+            return _searched(rollout, longest)
+
+
+def _searched(rollout: Rollout, longest: int) -> Example:
     ask = Ask(question_about(rollout.name))
     segments: list[tuple[str, bool]] = []
     sent = ""
@@ -105,12 +127,11 @@ def trace(world: World, name: str, style: Style) -> str:
 def draw_reading(rng: random.Random, library: Library, style: Style, most: int) -> Example:
     """A question with passages that answer it among others, as a search would forward them."""
     world = library.world
-    names = tuple(world.facts)
-    name = rng.choice(names)
+    name = rng.choice(library.names)
     passages = dict.fromkeys(world.chain(name))
     wanted = rng.randint(len(passages), max(len(passages), most))
     while len(passages) < wanted:
-        about = rng.choice((*(fact.split()[0] for fact in world.chain(name)), rng.choice(names)))
+        about = rng.choice((*(fact.split()[0] for fact in world.chain(name)), rng.choice(library.names)))
         passages[rng.choice(library.found[f"{about} {rng.choice(PRESENCE_VERBS)}"])] = None
         wanted -= rng.random() < 0.05
     order = list(passages)

@@ -13,7 +13,9 @@ from apportion.nodes.prompts.base import Style
 
 from . import examples as draw
 from .examples import Example
-from .reading import Library, draw_reading, draw_search, open_library
+from .examples_lists import draw_count, draw_solved_records, draw_solved_stock
+from .examples_moves import draw_next_move, draw_path
+from .reading import Library, draw_reading, draw_rejection, draw_search, open_library
 from .recipes import Recipe
 
 __all__ = ["WINDOW", "Batch", "batches", "draw_example"]
@@ -46,13 +48,27 @@ def _drawers(libraries: Sequence[Library]) -> dict[str, Callable[[random.Random]
         "composite split": lambda rng: draw.draw_composite_split(rng, 6),
         "chain split": lambda rng: draw.draw_chain_split(rng, 12),
         "verify": lambda rng: draw.draw_verification(rng, 8),
+        "verify subtle": lambda rng: draw.draw_subtle_verification(rng, 8),
         "formalise": lambda rng: draw.draw_formalisation(rng, 8),
         "puzzle direct": lambda rng: draw.draw_puzzle_answer(rng, direct, 6),
         "puzzle think": lambda rng: draw.draw_puzzle_answer(rng, think, 6),
         "search": lambda rng: draw_search(rng, rng.choice(libraries), rng.randint(1, _ROUNDS)),
+        "search rejecting": lambda rng: draw_rejection(rng, rng.choice(libraries), rng.randint(2, _ROUNDS)),
         "read direct": lambda rng: draw_reading(rng, rng.choice(libraries), direct, 12),
         "read think": lambda rng: draw_reading(rng, rng.choice(libraries), think, 12),
         "read draft": lambda rng: draw_reading(rng, rng.choice(libraries), draft, 12),
+        "links direct": lambda rng: draw_path(rng, direct),
+        "links think": lambda rng: draw_path(rng, think),
+        "links draft": lambda rng: draw_path(rng, draft),
+        "codes direct": lambda rng: draw_solved_records(rng, direct),
+        "codes think": lambda rng: draw_solved_records(rng, think),
+        "stock direct": lambda rng: draw_solved_stock(rng, direct),
+        "stock think": lambda rng: draw_solved_stock(rng, think),
+        "stock draft": lambda rng: draw_solved_stock(rng, draft),
+        "count direct": lambda rng: draw_count(rng, direct),
+        "count think": lambda rng: draw_count(rng, think),
+        "pegs direct": lambda rng: draw_next_move(rng, direct),
+        "pegs think": lambda rng: draw_next_move(rng, think),
     }
 
 

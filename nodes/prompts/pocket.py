@@ -53,7 +53,7 @@ _VISITED = re.compile(r"[b-df-np-z]{1,22}")
 _ARROWS = re.compile(r"[a-z]>[a-z](?: [a-z]>[a-z])*")
 _CODES = re.compile(r"[0-9]{2}[a-z](?:(?P<joiner>[-/;+])[0-9]{2}[a-z](?:(?P=joiner)[0-9]{2}[a-z])*)?")
 _MOVE = re.compile(r"[1-9][abc]")
-_LOOKED_UP = re.compile(r"(?:[a-z]{4} [0-9]{2} )+")
+_LOOKED_UP = re.compile(r"\A(?:[a-z]{4} [0-9]{2} )+")
 _NO_DRAFT = ("Find ", "Codes ", "Count ", "Pegs ")
 """How the questions begin that are asked directly where a draft is wanted."""
 _CHAIN = re.compile(r"(?:[0-9]{2}|p[0-9])(?:[-+*](?:[0-9]{2}|p[0-9]))*")
@@ -169,7 +169,7 @@ class PocketDialect:
         What was looked up or followed in the question cannot be asked without it, so it is no step.
         """
         steps = []
-        for trace in _LOOKED_UP.sub("", reasoning.strip(), count=1).split(";"):
+        for trace in _LOOKED_UP.sub("", reasoning.strip()).split(";"):
             value, rest = trace[:2], trace[2:]
             matches = list(_STEP.finditer(rest))
             if not matches or not re.fullmatch(r"[0-9]{2}", value) or "".join(m[0] for m in matches) != rest:

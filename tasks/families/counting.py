@@ -1,0 +1,73 @@
+"""Counting: how often a letter occurs in a list, which may be longer than a small model's context window."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ...records.task import Task
+from .base import Family, Share, share_of
+
+__all__ = ["COUNTING", "Letters", "draw_letters", "length_of"]
+
+_INSTRUCTIONS = (
+    "Count how often the first letter occurs in the list of letters after the word in. Answer with two digits, the "
+    "last two of the count (the count modulo 100), for example 07; 00 where it does not occur."
+)
+_LETTERS = "bcdfghijklmnpqrstuvwxyz"
+"""Without a, e and o, which make syllables with others in the vocabulary of the pocket models."""
+_ALPHABET = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Letters:
+    """A list of letters, and the one to count."""
+
+    wanted: str
+    listed: str
+
+    @property
+    def text(self) -> str:
+        """The question."""
+        return f"Count {self.wanted} in {self.listed}"
+
+    @property
+    def count(self) -> int:
+        """How often the letter occurs."""
+        return self.listed.count(self.wanted)
+
+
+def length_of(difficulty: int) -> int:
+    """How many letters a list has: 10, 20, 40 and so on."""
+    return 10 * 2 ** (difficulty - 1)
+
+
+def draw_letters(rng: random.Random, length: int) -> Letters:
+    """A list of so many letters out of five."""
+    alphabet = rng.sample(_LETTERS, _ALPHABET)
+    return Letters(alphabet[0], "".join(rng.choices(alphabet, k=length)))
+
+
+def _stream(seed: int, difficulty: int, part: Share) -> Iterator[Task]:
+    rng = random.Random(f"counting/{seed}/{difficulty}/{part}")
+    while True:
+        letters = draw_letters(rng, length_of(difficulty))
+        if share_of(letters.text) == part:
+            yield Task(
+                question=letters.text,
+                gold=f"{letters.count % 100:02d}",
+                family="counting",
+                instructions=_INSTRUCTIONS,
+                difficulty=difficulty,
+            )
+
+
+COUNTING = Family(
+    name="counting",
+    metric="numeric",
+    instructions=_INSTRUCTIONS,
+    dial="doublings of the list's length from ten letters",
+    difficulties=range(1, 8),
+    stream=_stream,
+)
