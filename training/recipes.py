@@ -9,6 +9,7 @@ from typing import Literal
 __all__ = ["MIXES", "RECIPES", "Recipe"]
 
 MIXES: dict[str, dict[str, float]] = {
+    "sums": {"chain direct": 10, "chain draft": 2, "chain think": 2, "verify": 1},
     "foundations": {
         "chain direct": 14,
         "chain think": 14,
@@ -27,36 +28,95 @@ MIXES: dict[str, dict[str, float]] = {
         "read think": 4,
         "read draft": 5,
     },
-    "sums": {"chain direct": 10, "chain draft": 2, "chain think": 2, "verify": 1},
-    "steps": {"chain think": 6, "chain draft": 3, "chain direct": 3, "composite think": 1, "verify": 1},
-    "arithmetic": {
-        "chain direct": 5,
-        "chain think": 6,
-        "verify": 1,
-        "composite think": 2,
-        "composite split": 2,
-        "chain split": 1,
-        "formalise": 2,
-        "puzzle direct": 1,
-        "search": 3,
-        "read direct": 0.5,
-        "read think": 0.5,
-        "read draft": 0.5,
-    },
-    "shorthand": {
-        "formalise": 8,
-        "composite split": 4,
+    "everything": {
+        "chain direct": 10,
+        "chain think": 11,
+        "chain draft": 6,
+        "composite direct": 0.5,
+        "composite think": 6,
+        "composite draft": 3,
+        "composite split": 5,
         "chain split": 3,
-        "chain direct": 2,
-        "chain think": 2,
-        "search": 2,
+        "verify": 6,
+        "formalise": 9,
+        "puzzle direct": 3,
+        "puzzle think": 1.5,
+        "search": 8,
+        "search rejecting": 5,
+        "read direct": 2,
+        "read think": 3,
+        "read draft": 3,
+        "links direct": 3,
+        "links think": 5,
+        "links draft": 4,
+        "codes direct": 6,
+        "codes think": 4,
+        "stock direct": 2,
+        "stock think": 6,
+        "stock draft": 3,
+        "count direct": 4,
+        "count think": 4,
+        "pegs direct": 3,
+        "pegs think": 6,
     },
-    "reading": {"search": 8, "read draft": 3, "read think": 3, "read direct": 1, "chain direct": 4},
+    "calculating": {
+        "chain direct": 12,
+        "chain think": 14,
+        "chain draft": 10,
+        "composite direct": 0.5,
+        "composite think": 9,
+        "composite draft": 5,
+        "composite split": 6,
+        "chain split": 4,
+        "verify": 9,
+        "stock direct": 2,
+        "stock think": 7,
+        "stock draft": 4,
+        "count direct": 5,
+        "count think": 5,
+        "pegs direct": 2,
+        "pegs think": 3,
+    },
+    "reading": {
+        "formalise": 14,
+        "puzzle direct": 3,
+        "puzzle think": 2,
+        "search": 12,
+        "search rejecting": 9,
+        "read direct": 4,
+        "read think": 6,
+        "read draft": 6,
+        "links direct": 4,
+        "links think": 8,
+        "links draft": 6,
+        "codes direct": 8,
+        "codes think": 6,
+        "stock think": 3,
+        "count direct": 3,
+        "count think": 2,
+        "chain direct": 3,
+    },
+    "answers": {
+        "chain direct": 16,
+        "composite direct": 3,
+        "composite split": 6,
+        "chain split": 4,
+        "formalise": 12,
+        "puzzle direct": 6,
+        "search": 10,
+        "search rejecting": 6,
+        "read direct": 8,
+        "links direct": 8,
+        "codes direct": 10,
+        "stock direct": 8,
+        "count direct": 8,
+        "pegs direct": 6,
+    },
 }
-"""Narrow mixes for skills that appear late in the whole mix.
+"""How often each kind of example is drawn; the numbers of a mix need not sum to anything.
 
-After 3,000 steps of the whole mix neither size had the tens digit of a sum; 500 to 1,000 steps of `sums` gave
-75 to 80 %.
+`sums` comes first in models that calculate: after 3,000 steps of a whole mix neither small size had the tens digit of
+a sum, while 500 to 1,000 steps of `sums` gave 75 to 80 %.
 """
 
 
@@ -74,7 +134,9 @@ class Recipe:
     """The width of the feed-forward part."""
     stages: tuple[tuple[int, str], ...]
     """(optimizer steps, name of a mix), one after the other; steps are multiples of 8."""
-    quantised_steps: int
+    purpose: str
+    """What it was trained on, in a few words, for its card."""
+    quantised_steps: int = 400
     """How many of the last steps run with the rounding of the shipped weights."""
     kind: Literal["reasoning", "standard"] = "reasoning"
     """Whether it was trained to write steps."""
@@ -96,9 +158,54 @@ class Recipe:
         return MIXES[name]
 
 
+def _small(
+    name: str,
+    seed: int,
+    stages: tuple[tuple[int, str], ...],
+    purpose: str,
+    kind: Literal["reasoning", "standard"] = "reasoning",
+) -> Recipe:
+    return Recipe(name, seed, width=64, layers=2, heads=2, hidden=176, stages=stages, purpose=purpose, kind=kind)
+
+
 RECIPES: dict[str, Recipe] = {
     recipe.name: recipe
     for recipe in (
+        Recipe(
+            "pocket-30k",
+            seed=1,
+            width=32,
+            layers=2,
+            heads=2,
+            hidden=88,
+            stages=((1600, "sums"), (6400, "everything")),
+            purpose="all families and roles",
+        ),
+        _small(
+            "pocket-100k",
+            seed=2,
+            stages=((800, "sums"), (7200, "everything")),
+            purpose="all families and roles",
+        ),
+        _small(
+            "pocket-100k-arithmetic",
+            seed=4,
+            stages=((800, "sums"), (4400, "calculating")),
+            purpose="chains, composites, sums over a stock, counting and Hanoi moves; never to search or to formalise",
+        ),
+        _small(
+            "pocket-100k-reading",
+            seed=5,
+            stages=((5600, "reading"),),
+            purpose="searching, reading, formalising, links and codes; hardly to calculate",
+        ),
+        _small(
+            "pocket-100k-standard",
+            seed=6,
+            stages=((800, "sums"), (4400, "answers")),
+            purpose="answers, queries, splits and constraints of all families; never to write steps",
+            kind="standard",
+        ),
         Recipe(
             "pocket-800k",
             seed=3,
@@ -106,8 +213,8 @@ RECIPES: dict[str, Recipe] = {
             layers=4,
             heads=4,
             hidden=344,
-            stages=((800, "sums"), (1600, "foundations"), (5600, "everything")),
-            quantised_steps=400,
+            stages=((800, "sums"), (1600, "foundations"), (3200, "everything")),
+            purpose="all families and roles",
         ),
     )
 }
