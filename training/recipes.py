@@ -37,7 +37,8 @@ MIXES: dict[str, dict[str, float]] = {
         "composite draft": 3,
         "composite split": 5,
         "chain split": 3,
-        "verify": 6,
+        "verify": 4,
+        "verify subtle": 3,
         "formalise": 9,
         "puzzle direct": 3,
         "puzzle think": 1.5,
@@ -68,7 +69,8 @@ MIXES: dict[str, dict[str, float]] = {
         "composite draft": 5,
         "composite split": 6,
         "chain split": 4,
-        "verify": 9,
+        "verify": 6,
+        "verify subtle": 4,
         "stock direct": 2,
         "stock think": 7,
         "stock draft": 4,
@@ -151,11 +153,12 @@ class Recipe:
 
     def mix_at(self, step: int) -> Mapping[str, float]:
         """The mix that a step draws from; after the last step, that of the last stage."""
+        last = 0
         for steps, name in self.stages:
-            step -= steps
-            if step < 0:
-                break
-        return MIXES[name]
+            last += steps
+            if step < last:
+                return MIXES[name]
+        return MIXES[self.stages[-1][1]]
 
 
 def _small(
