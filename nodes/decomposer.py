@@ -1,10 +1,12 @@
-"""The decomposer: splits a question into sub-questions that depend on each other."""
+"""The decomposer: splits a question into sub-questions, by a model or a long list into slices."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Annotated, ClassVar
+from itertools import pairwise
+from typing import Annotated, Any, ClassVar, Literal
 
 from annotated_types import Interval
 from pydantic import PositiveInt
@@ -27,6 +29,10 @@ class Decomposer(Node):
     A reply that cannot be used (too many parts, a part longer than the question, a circle), or a call that fails,
     does not end the run: the question goes on whole, as the only part. The message then has the status of what went
     wrong and its reason, and the trace has the event `whole`, so that the failure is counted and not hidden.
+
+    The method `slices` makes no call. A question that ends in one long run of characters without white space, such as
+    `Count k in qwkekr...`, is asked of equal slices of that run, and the answers are added up; that is right for
+    counts and other sums over a list. A question without such a run goes on whole, with the event `whole`.
     """
 
     kind: ClassVar[str] = "decomposer"
@@ -36,12 +42,46 @@ class Decomposer(Node):
     """The most sub-questions. With 1 the question goes on whole, without a call. A reply with more cannot be used."""
     max_output_tokens: Knob[PositiveInt] = 512
     temperature: Knob[Annotated[float, Interval(ge=0.0, le=2.0)]] = 0.0
+    method: Knob[Literal["model", "slices"]] = "model"
+    """Whether the model splits the question, or a long list at its end is cut."""
+    slice_letters: Knob[PositiveInt] = 40
+    """The most characters that `slices` leaves in one piece; where `max_parts` slices do not suffice, they are
+    longer."""
+
+    def idle_knobs(self) -> frozenset[str]:
+        """See `Node.idle_knobs`; slices make no calls."""
+        return _OF_CALLS if self.method == "slices" else frozenset({"slice_letters"})
+
+    def open_knobs(self, models: tuple[str, ...]) -> dict[str, tuple[Any, ...]]:
+        """See `Node.open_knobs`; slices have no knobs of calls, and a model none of slices."""
+        found = super().open_knobs(models)
+        if self.method not in ("model", "slices"):
+            return found
+        return {name: values for name, values in found.items() if name not in self.idle_knobs()}
+
+    def canonical(self) -> dict[str, Any]:
+        """See `Node.canonical`; the settings of slices are left out where they are the default.
+
+        So a graph without slices keeps the hash that it had before nodes had these settings, and its plans stay valid.
+        """
+        fields = type(self).model_fields
+        return {
+            name: value
+            for name, value in super().canonical().items()
+            if name not in ("method", "slice_letters") or value != fields[name].default
+        }
+
+
+_OF_CALLS = frozenset({"model", "max_output_tokens", "temperature"})
+_LIST_AT_THE_END = re.compile(r"(?P<head>.*\s)(?P<listed>\S+)", re.S)
 
 
 async def _run(node: Decomposer, inputs: Inputs, context: Context) -> Message:
     whole = Message(parts=(Part("p1", inputs.question),), combine="{p1}")
     if node.max_parts == 1:
         return whole
+    if node.method == "slices":
+        return _slices(node, inputs.question, context) or whole
     dialect = context.dialect(node.model)
     request = request_of(
         context,
@@ -64,6 +104,22 @@ async def _run(node: Decomposer, inputs: Inputs, context: Context) -> Message:
     return replace(whole, status=status, reason=reason, text=reading.text)
 
 
+def _slices(node: Decomposer, question: str, context: Context) -> Message | None:
+    """The question asked of each slice of its list, slices as equal as can be; None where no list is long enough."""
+    found = _LIST_AT_THE_END.fullmatch(question.rstrip())
+    if found is None or len(found["listed"]) <= node.slice_letters:
+        context.record("whole", reason=f"the question does not end in a list of more than {node.slice_letters} letters")
+        return None
+    head, listed = found["head"], found["listed"]
+    count = min(node.max_parts, -(-len(listed) // node.slice_letters))
+    cuts = [len(listed) * number // count for number in range(count + 1)]
+    parts = tuple(
+        Part(f"p{number}", head + listed[first:last]) for number, (first, last) in enumerate(pairwise(cuts), start=1)
+    )
+    context.record("decomposed", parts=count)
+    return Message(parts=parts, combine="+".join(f"{{{part.name}}}" for part in parts) + "=")
+
+
 def _with_needs(found: Decomposition) -> Decomposition:
     """Every part needs at least the parts that its question names."""
     names = {part.name for part in found.parts}
@@ -78,7 +134,7 @@ def _with_needs(found: Decomposition) -> Decomposition:
 
 
 def _worst_case(node: Decomposer, ask: Ask, incoming: int, dialect: Callable[[str], Dialect]) -> tuple[CallBound, ...]:
-    if node.max_parts == 1:
+    if node.max_parts == 1 or node.method == "slices":
         return ()
     speaker = dialect(node.model)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 from ...records.task import Task
 from .base import Family, Share, share_of
@@ -50,7 +51,7 @@ class Arrows:
 
 
 def _arrows(path: str) -> tuple[str, ...]:
-    return tuple(f"{tail}>{head}" for tail, head in zip(path, path[1:], strict=False))
+    return tuple(f"{tail}>{head}" for tail, head in pairwise(path))
 
 
 def draw_arrows(rng: random.Random, difficulty: int) -> Arrows:
