@@ -69,6 +69,10 @@ class ModelCard(BaseModel):
     """Per attempt."""
     attempts: int = Field(default=4, gt=0)
     """The most attempts at one call; each has its own reservation."""
+    parameters: int | None = Field(default=None, gt=0)
+    """How many numbers were trained, where that is known."""
+    about: str = ""
+    """What it was made for, in a few words, for people."""
 
     @property
     def fingerprint(self) -> str:

@@ -41,7 +41,7 @@ def export(trainer: Trainer, folder: Path = WEIGHTS) -> None:
     shape = Shipped(arrays).shape
     card = ModelCard(
         name=name,
-        kind="reasoning",
+        kind=trainer.recipe.kind,
         dialect="pocket",
         provider="pocket",
         revision=content.hexdigest()[:12],
@@ -57,6 +57,8 @@ def export(trainer: Trainer, folder: Path = WEIGHTS) -> None:
         logprobs=True,
         concurrency=64,
         attempts=1,
+        parameters=sum(parameter.numel() for parameter in trainer.network.parameters()),
+        about=trainer.recipe.purpose,
     )
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{name}.npz").write_bytes(packed.getvalue())

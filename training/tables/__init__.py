@@ -1,0 +1,1 @@
+"""What the shipped models can do, measured and written to `docs/pocket.md`."""
