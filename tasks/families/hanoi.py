@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import product
 
 from ...records.task import Task
 from .base import Family, Share, share_of
@@ -62,16 +61,18 @@ def draw_pegs(rng: random.Random, difficulty: int) -> Pegs:
             return Pegs(places, target)
 
 
+def _numbered(number: int, disks: int) -> Pegs:
+    """The position whose places and target are the ternary digits of a number."""
+    pegs = "".join(_PEGS[number // 3**place % 3] for place in range(disks + 1))
+    return Pegs(pegs[:-1], pegs[-1])
+
+
 def _stream(seed: int, difficulty: int, part: Share) -> Iterator[Task]:
-    positions = [
-        Pegs("".join(places), target)
-        for places in product(_PEGS, repeat=difficulty)
-        for target in _PEGS
-        if any(place != target for place in places)
-    ]
-    random.Random(f"hanoi/{seed}/{difficulty}/{part}").shuffle(positions)
-    for pegs in positions:
-        if share_of(pegs.text) == part:
+    numbers = list(range(3 ** (difficulty + 1)))
+    random.Random(f"hanoi/{seed}/{difficulty}/{part}").shuffle(numbers)
+    for number in numbers:
+        pegs = _numbered(number, difficulty)
+        if pegs.places != pegs.target * difficulty and share_of(pegs.text) == part:
             yield Task(
                 question=pegs.text,
                 gold=pegs.move,

@@ -11,6 +11,7 @@ from apportion.models.pocket.tokenizer import UNKNOWN, encode
 from apportion.nodes.symbolic.answer import parse_answer
 from apportion.nodes.symbolic.check import violations
 from apportion.nodes.symbolic.schema import parse_problem
+from apportion.records.task import Task
 from apportion.tasks.families import FAMILIES, Share, corpus, generate, share_of
 from apportion.tasks.families.base import PARTS
 from apportion.tasks.families.chains import calculate
@@ -29,29 +30,32 @@ def test_the_same_seed_gives_the_same_questions_and_a_larger_count_continues(fam
     assert generate(family, 5, 4, difficulty) != few
 
 
+def content(task: Task) -> str:
+    """What decides the answer: the facts or the passage where there are any, else the question."""
+    return " ".join(task.metadata.get("facts", ())) or "".join(task.context) or task.question
+
+
 @pytest.mark.parametrize(("family", "difficulty"), EDGES)
 def test_questions_of_different_shares_are_disjoint_by_hash(family: str, difficulty: int) -> None:
-    contents = {
-        share: {
-            " ".join(task.metadata["facts"]) if family == "hops" else task.question
-            for task in generate(family, 40, 5, difficulty, part=share)
-        }
-        for share in SHARES
-    }
+    contents = {share: {content(task) for task in generate(family, 40, 5, difficulty, part=share)} for share in SHARES}
 
     assert not contents["training"] & contents["dev"]
     assert not contents["dev"] & contents["demo"]
     if family != "hops":
-        assert all(share_of(content) == share for share, some in contents.items() for content in some)
+        assert all(share_of(one) == share for share, some in contents.items() for one in some)
 
 
 def test_the_shares_cover_every_hash_once() -> None:
     assert sorted(byte for part in PARTS.values() for byte in part) == list(range(256))
 
 
+def question(task: Task) -> str:
+    return "\n".join((*task.context, task.question))
+
+
 @pytest.mark.parametrize(("family", "difficulty"), EDGES)
 def test_every_question_is_within_the_pocket_vocabulary(family: str, difficulty: int) -> None:
-    for text in (*(task.question for task in generate(family, 10, 1, difficulty)), *corpus(family, 1)[:50]):
+    for text in (*(question(task) for task in generate(family, 10, 1, difficulty)), *corpus(family, 1)[:50]):
         assert UNKNOWN not in encode(text)
 
 
