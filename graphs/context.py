@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from ..errors import CapReached
@@ -15,7 +15,7 @@ from ..models.request import Reply, Request
 from ..nodes.prompts.base import Dialect
 from ..records.usage import Amount
 
-__all__ = ["NodeContext", "RunServices", "Services"]
+__all__ = ["NodeContext", "RunServices", "Services", "seeded"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,10 @@ class RunServices(Protocol):
     @property
     def services(self) -> Services:
         """What all runs share."""
+
+    @property
+    def seed(self) -> int:
+        """Of the run; 0 unless it is a replicate."""
 
     def short(self, reached: CapReached) -> None:
         """Notes that a reservation of this run did not fit."""
@@ -88,9 +92,11 @@ class NodeContext:
         return call_bound(self._run.services.pool.model(request.model), request)
 
     async def call(self, request: Request) -> Reply:
-        """See `Context.call`."""
+        """See `Context.call`; the request gets the run's seed."""
+        services = self._run.services
+        request = seeded(request, services.pool.card(request.model), self._run.seed)
         try:
-            return await self._run.services.caller.call(request, self._meter)
+            return await services.caller.call(request, self._meter)
         except CapReached as reached:
             self._run.short(reached)
             raise
@@ -98,3 +104,15 @@ class NodeContext:
     def record(self, event: str, **fields: object) -> None:
         """See `Context.record`."""
         self._events.append(json.dumps({"event": event, **fields}, ensure_ascii=False))
+
+
+def seeded(request: Request, card: ModelCard, seed: int) -> Request:
+    """The request as a run with this seed makes it, so that every replicate of a run is another draw.
+
+    What has nothing random in it is left alone: at temperature 0 all replicates share one reply, unless the model takes
+    no temperature. The seed is part of the request's content address also where the endpoint takes none: such a
+    replicate is sent as a request of its own, which the endpoint answers with a draw of its own.
+    """
+    if not seed or (request.temperature == 0 and card.temperature):
+        return request
+    return replace(request, seed=request.seed + seed)

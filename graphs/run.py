@@ -76,6 +76,8 @@ class Result:
     """Seconds along the critical path over the spans."""
     short_account: str = ""
     """The account whose cap was reached first, where one was."""
+    confidence: float | None = None
+    """In [0, 1]: how sure the final node was of its answer, where it says."""
 
 
 @dataclass(slots=True)
@@ -188,6 +190,7 @@ class Runner:
         trial_id: str | None = None,
         metric: Metric | None = None,
         engine: Engine = "langgraph",
+        seed: int = 0,
     ) -> Result:
         """Runs a task under a plan.
 
@@ -203,6 +206,8 @@ class Runner:
             metric: scores the answer.
             engine: "direct" does without LangGraph and gives the same result for a fraction of its cost per node, see
                 `direct`.
+            seed: runs that differ in it are replicates: the same requests, other draws. What is asked at temperature 0
+                they share.
 
         Raises:
             PlanError, UnknownName: the plan does not belong to the graph, or there is no such account.
@@ -210,7 +215,7 @@ class Runner:
             NodeFailed: the code of a node failed otherwise.
         """
         async with self._at_once:
-            async with self._running(task, plan, parent_account, cap, trial_id, metric) as run:
+            async with self._running(task, plan, parent_account, cap, trial_id, metric, seed) as run:
                 if not run.session.capped:
                     await self._invoke(run.session, engine)
             if run.session.result is None:
@@ -226,6 +231,7 @@ class Runner:
         parent_account: str | None = None,
         cap: Cap | None = None,
         trial_id: str | None = None,
+        seed: int = 0,
     ) -> AsyncIterator[RunSession]:
         """The context for one invocation of a graph's `to_langgraph` within another LangGraph app.
 
@@ -238,7 +244,7 @@ class Runner:
         The run is on the books, and its outcome is in `session.result`, when the block has ended. Where a cap was
         reached, that is the answer to use. Arguments and errors are those of `run`.
         """
-        async with self._running(task, plan, parent_account, cap, trial_id, None) as run:
+        async with self._running(task, plan, parent_account, cap, trial_id, None, seed) as run:
             before = _WITHIN_SESSION.get()
             _WITHIN_SESSION.set(True)
             try:
@@ -255,12 +261,13 @@ class Runner:
         cap: Cap | None,
         trial_id: str | None,
         metric: Metric | None,
+        seed: int,
     ) -> AsyncIterator[_Run]:
         resolved = self._prepared(plan).resolved
         limit = None if cap is None else cap.task_limit()
         run_id = _new_id()
         account_id = self._open_run(run_id, parent or self._root, limit)
-        session = RunSession(run_id, account_id, task, resolved, self._services, self.store)
+        session = RunSession(run_id, account_id, task, resolved, self._services, self.store, seed)
         run = _Run(session, trial_id, metric, time.time())
         message, reason = Message(status=Status.CANCELLED, reason="the run was cancelled"), "cancelled"
         try:
@@ -350,6 +357,7 @@ class Runner:
             lost=row.lost,
             latency=row.latency,
             short_account=session.short_account,
+            confidence=_confidence(message),
         )
 
     def _prepared(self, plan: Plan) -> _Prepared:
@@ -417,6 +425,11 @@ def _score(metric: Metric | None, task: Task, message: Message) -> float | None:
     if metric is None or not (task.gold or task.metadata):
         return None
     return 0.0 if message.status.failed else metric(task, message.answer)
+
+
+def _confidence(message: Message) -> float | None:
+    """Of the candidate that is the answer; the first, as nodes order them."""
+    return next((c.confidence for c in message.candidates if c.answer == message.answer), None)
 
 
 def _new_id() -> str:

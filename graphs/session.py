@@ -22,7 +22,7 @@ from ..records.status import Status
 from ..records.task import Task
 from ..records.usage import ZERO, Amount
 from .compile import channel
-from .context import NodeContext, Services
+from .context import NodeContext, Services, seeded
 from .finishing import best_so_far
 from .parts import gathered, most_parts, waves
 from .resolved import ResolvedPlan, Step
@@ -57,16 +57,25 @@ class RunSession:
         resolved: the plan over its graph.
         services: what all runs share.
         recorder: where spans go.
+        seed: of the run; see `Runner.run`.
     """
 
     def __init__(
-        self, run_id: str, account_id: str, task: Task, resolved: ResolvedPlan, services: Services, recorder: Recorder
+        self,
+        run_id: str,
+        account_id: str,
+        task: Task,
+        resolved: ResolvedPlan,
+        services: Services,
+        recorder: Recorder,
+        seed: int = 0,
     ) -> None:
         self.run_id = run_id
         self.account_id = account_id
         self.task = task
         self.resolved = resolved
         self.services = services
+        self.seed = seed
         self.charged: Amount = ZERO
         self.lost: Amount = ZERO
         self.problem: ApportionError | None = None
@@ -152,10 +161,11 @@ class RunSession:
 
     async def _direct(self, allowance: Allowance) -> Message:
         """The direct call that was held for at the start, in a span of its own."""
-        request = allowance.request
+        card = self.services.pool.card(allowance.request.model)
+        request = seeded(allowance.request, card, self.seed)
         meter = Meter(self.account_id, self.run_id, _new_id())
         started, clock = time.time(), time.perf_counter()
-        dialect = self.services.dialect(self.services.pool.card(request.model).dialect)
+        dialect = self.services.dialect(card.dialect)
         message = Message(status=Status.CANCELLED, reason="the run was cancelled")
         try:
             reply = await self.services.caller.call(request, meter, replaces=allowance.reservation_id)

@@ -35,6 +35,8 @@ class Request:
     """The most the model may write, hidden reasoning included."""
     temperature: float = 0.0
     seed: int = 0
+    """Of the run; replicates of a run differ in it. Part of the content address, whether the endpoint takes it or not.
+    """
     sample: int = 0
     """Which draw of the same request this is; part of the content address, so 16 stored samples answer any n <= 16."""
     stop: tuple[str, ...] = ()
