@@ -40,7 +40,7 @@ class Letters:
 
 def length_of(difficulty: int) -> int:
     """How many letters a list has: 10, 20, 40 and so on."""
-    return 10 * 2 ** (difficulty - 1)
+    return 10 << (difficulty - 1)
 
 
 def draw_letters(rng: random.Random, length: int) -> Letters:

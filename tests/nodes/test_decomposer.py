@@ -1,18 +1,27 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from pydantic import ValidationError
 
+from apportion.budgets.books import MemoryStore
 from apportion.errors import CallFailed
+from apportion.graphs.graph import Graph
+from apportion.models.card import ModelCard
+from apportion.models.pocket import load_pocket_model, pocket_names
+from apportion.models.pool import Pool
 from apportion.models.request import Request
-from apportion.nodes import Decomposer, Inputs
+from apportion.nodes import Decomposer, Inputs, Merger, Solver, choose
 from apportion.nodes.base import Node
 from apportion.nodes.decomposer import KIND
+from apportion.nodes.kinds import node_from_json
 from apportion.records.message import Message, Part
 from apportion.records.status import Status
 from apportion.records.task import Task
+from apportion.tasks.families import generate
+from apportion.tasks.metrics import score
 from apportion.testing.node import NodeBench, NodeConformance, Outcome
 from apportion.testing.scripted import ScriptedModel
 
@@ -29,6 +38,13 @@ class TestConformance(NodeConformance):
 
     def reply(self, request: Request) -> str:
         return json.dumps({"parts": ["40", "2"], "combine": "{p1}+{p2}"})
+
+
+class TestConformanceSlices(TestConformance):
+    calls = False
+
+    def node(self) -> Node:
+        return Decomposer(method="slices", model="scripted")
 
 
 class TestConformanceWhole(TestConformance):
@@ -98,3 +114,121 @@ def test_one_part_costs_nothing() -> None:
 def test_more_parts_than_an_edge_can_carry_are_refused() -> None:
     with pytest.raises(ValidationError):
         Decomposer(max_parts=17)
+
+
+LETTERS = "".join(chr(ord("b") + position * 7 % 20) for position in range(100))
+
+
+def sliced(question: str, **settings: object) -> Outcome:
+    def refuse(request: Request) -> str:
+        raise AssertionError("slices make no call")
+
+    task = Task(question=question)
+    node = Decomposer.model_validate({"method": "slices", **settings})
+    return NodeBench([ScriptedModel(refuse)]).run(node, Inputs(task, question, {}))
+
+
+@pytest.mark.parametrize(
+    ("settings", "sizes"),
+    [
+        ({}, [33, 33, 34]),
+        ({"slice_letters": 50}, [50, 50]),
+        ({"slice_letters": 99}, [50, 50]),
+        ({"slice_letters": 5, "max_parts": 16}, [6, 6, 6, 7, 6, 6, 6, 7, 6, 6, 6, 7, 6, 6, 6, 7]),
+        ({"slice_letters": 1, "max_parts": 2}, [50, 50]),
+    ],
+)
+def test_a_list_at_the_end_is_cut_into_equal_slices_without_a_call(
+    settings: dict[str, object], sizes: list[int]
+) -> None:
+    outcome = sliced(f"Count k in {LETTERS}", **settings)
+    heads, listed = zip(*(part.question.rsplit(" ", 1) for part in outcome.message.parts), strict=True)
+
+    assert [len(slice_) for slice_ in listed] == sizes
+    assert set(heads) == {"Count k in"}
+    assert "".join(listed) == LETTERS
+    assert outcome.message.combine == "+".join(f"{{p{number}}}" for number in range(1, len(sizes) + 1)) + "="
+    assert outcome.message.status is Status.OK
+    assert outcome.events == (("decomposed", {"parts": len(sizes)}),)
+    assert (outcome.charged.tokens, outcome.bounds) == (0, ())
+
+
+@pytest.mark.parametrize("question", [f"Count k in {LETTERS[:40]}", LETTERS, "How many k are there?", "k"])
+def test_a_question_without_a_long_list_goes_on_whole(question: str) -> None:
+    outcome = sliced(question)
+
+    assert (outcome.message.parts, outcome.message.combine) == ((Part("p1", question),), "{p1}")
+    assert outcome.events[0][0] == "whole"
+    assert "more than 40 letters" in str(outcome.events[0][1]["reason"])
+
+
+def test_only_the_knobs_of_the_method_are_open() -> None:
+    sizes = choose(20, 40)
+    both = Decomposer(method=choose("slices", "model"), slice_letters=sizes)
+
+    assert set(both.open_knobs(("m",))) == {"model", "method", "slice_letters"}
+    assert set(Decomposer(method="slices", slice_letters=sizes).open_knobs(("m",))) == {"slice_letters"}
+    assert set(Decomposer(slice_letters=sizes).open_knobs(("m",))) == {"model"}
+
+
+def test_a_graph_without_slices_keeps_the_hash_that_it_had_before_there_were_any() -> None:
+    assert Decomposer(max_parts=3).canonical() == {
+        "kind": "decomposer",
+        "version": 1,
+        "model": "*",
+        "max_parts": 3,
+        "max_output_tokens": 512,
+        "temperature": 0.0,
+    }
+    for node in (
+        Decomposer(method="slices"),
+        Decomposer(slice_letters=20),
+        Decomposer(method=choose("slices", "model")),
+    ):
+        assert node_from_json(node.canonical()) == node
+
+
+def pipeline(solver: Solver, merger: Merger) -> Graph:
+    graph = Graph("counting")
+    graph.add("split", Decomposer(method="slices", model="m", max_parts=16, slice_letters=choose(40, 20)))
+    graph.add("part", solver).add("merge", merger)
+    return graph.each("split", "part", "merge")
+
+
+def add_or_count(request: Request) -> str:
+    question = request.messages[-1].content
+    counting = re.fullmatch(r"TCount ([a-z]) in ([a-z]+)", question)
+    if counting:
+        return f"{counting[2].count(counting[1]):02d}"
+    assert re.fullmatch(r"T[0-9]{2}(\+[0-9]{2})+=", question)
+    return f"{sum(map(int, re.findall('[0-9]{2}', question))) % 100:02d}"
+
+
+@pytest.mark.parametrize("difficulty", [1, 3, 5, 7])
+def test_slices_counted_and_added_up_give_the_count_of_the_whole(difficulty: int) -> None:
+    model = ScriptedModel(add_or_count, card=ModelCard(name="m", dialect="pocket", attempts=1), name="m")
+    graph = pipeline(Solver(model="m", max_output_tokens=32), Merger(model="m", max_output_tokens=32))
+    slices = {1: 1, 3: 1, 5: 4, 7: 16}[difficulty]
+    for task in generate("counting", 3, 1, difficulty):
+        asked = len(model.requests)
+        result = graph.run(task, pool=Pool([model]), metric=score)
+        assert (result.answer, result.score) == (task.gold, 1.0)
+        assert len(model.requests) - asked == slices + (slices > 1)
+
+
+@pytest.mark.parametrize("name", pocket_names())
+def test_slices_run_on_the_embedded_models(name: str) -> None:
+    """What they answer depends on their training; here they are asked in a way that none of them was trained on."""
+    store = MemoryStore()
+    model = load_pocket_model(name)
+    graph = pipeline(
+        Solver(model=name, style="think", temperature=0.0, max_output_tokens=24),
+        Merger(model=name, max_output_tokens=96),
+    )
+    result = graph.run(f"count k: {LETTERS}", pool=Pool([model]), store=store)
+    spans = store.spans(result.run_id)
+
+    cuts = [f"count k: {LETTERS[:33]}", f"count k: {LETTERS[33:66]}", f"count k: {LETTERS[66:]}"]
+    assert sorted(span.part for span in spans if span.node == "part") == sorted(cuts)
+    assert all(span.charged.tokens > 0 for span in spans if span.node == "part")
+    assert [span.charged.tokens for span in spans if span.node == "split"] == [0]

@@ -11,7 +11,7 @@ from apportion.nodes.prompts.base import Ask, Round, SearchStep, Step, Style
 from apportion.nodes.prompts.pocket import UNKNOWN_ANSWER, PocketDialect
 from apportion.nodes.symbolic.schema import parse_problem
 from apportion.records.message import Part
-from apportion.tasks.families import generate
+from apportion.tasks.families import FAMILIES, generate
 
 DIALECT = PocketDialect()
 
@@ -28,10 +28,12 @@ def test_a_style_is_a_letter_before_the_question() -> None:
     assert [sent(DIALECT.solve(ask, style)) for style in Style] == ["S47+83=", "C47+83=", "T47+83="]
 
 
-def test_a_puzzle_has_no_draft() -> None:
-    puzzle = Ask(generate("puzzles", 1, 1, 3)[0].question)
+@pytest.mark.parametrize("family", sorted(FAMILIES))
+def test_what_has_no_draft_is_asked_directly(family: str) -> None:
+    ask = Ask(generate(family, 1, 1, FAMILIES[family].difficulties[0])[0].question)
+    direct, draft = (DIALECT.solve(ask, style) for style in (Style.DIRECT, Style.DRAFT))
 
-    assert DIALECT.solve(puzzle, Style.DRAFT) == DIALECT.solve(puzzle, Style.DIRECT)
+    assert (draft == direct) == (family in ("puzzles", "extraction", "counting", "hanoi"))
 
 
 def test_passages_come_before_the_question_on_one_line() -> None:
@@ -52,12 +54,42 @@ def test_passages_come_before_the_question_on_one_line() -> None:
         ("ab:3;a!b|a=1 b=3", "a=1 b=3"),
         ("47+83=30*02", None),
         ("ab:3;a!b", None),
+        ("e", "e"),
+        ("x>b b>f", "f"),
+        ("12k/47b", "12k/47b"),
+        ("47b", "47b"),
+        ("lato 12k, kemo 47b|12k+47b", "12k+47b"),
+        ("kemo 47", "47"),
+        ("kemo 47 lato 12 47+12=59", "59"),
+        ("47 12 30 59 89", "89"),
+        ("01 02 03", "03"),
+        ("1b", "1b"),
+        ("3bc 2aa 1ca|1a", "1a"),
         ("", None),
         ("kemo", None),
+        ("bcf", None),
+        ("x>b b>", None),
+        ("x>b,b>f", None),
+        ("12k/47b-11a", None),
+        ("12k/ 47b", None),
+        ("12k/47b/", None),
+        ("12k,47b", None),
+        ("lato 12k, kemo 47b", None),
+        ("3bc 2aa 1ca", None),
+        ("3bc 2aa 1ca|", None),
+        ("0b", None),
+        ("1d", None),
     ],
 )
 def test_the_answer_is_what_stands_at_the_end(text: str, answer: str | None) -> None:
     assert DIALECT.read_answer(text, Style.THINK) == answer
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"), [("bf", "f"), ("f", "f"), ("rali 58", "58"), ("kemo", None), ("b f", None)]
+)
+def test_a_draft_of_letters_ends_in_the_answer(text: str, answer: str | None) -> None:
+    assert DIALECT.read_answer(text, Style.DRAFT) == answer
 
 
 def test_a_composite_falls_into_independent_parts() -> None:
@@ -168,6 +200,9 @@ def test_a_trace_falls_into_steps_that_can_be_solved_anew() -> None:
         Step("07*03=", "21"),
         Step("30-21=", "09"),
     )
+    assert DIALECT.steps("kemo 47 lato 12 rali 30 47+12=59+30=89") == (Step("47+12=", "59"), Step("59+30=", "89"))
+    for text in ("kemo 47", "kemo 47 47+12=59 lato 12", "x>b b>f", "01 02 03", "3bc 2aa 1ca|1a", "lato 12k|12k"):
+        assert DIALECT.steps(text) == ()
     for text in ("", "30 60", "47+83=30*02", "kemo stays with rali", "1+2=3"):
         assert DIALECT.steps(text) == ()
 
