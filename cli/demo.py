@@ -16,7 +16,7 @@ def command(
     seed: Annotated[int, typer.Option(help="Of the split, the order and the random plans.", min=0)] = 0,
     json: Annotated[str | None, typer.Option(help="Write the report to this file.", metavar="FILE")] = None,
 ) -> None:
-    """Optimize a graph of five node kinds on 560 generated questions, with two tiny language models."""
+    """Optimize a graph of five node kinds on 572 generated questions, with six tiny language models."""
     from ..budgets.cap import Cap
     from .demo_graph import dev_set, graph
     from .loading import load_pool, positive, write_json

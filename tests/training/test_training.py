@@ -32,7 +32,7 @@ from training.train import Trainer
 torch.set_num_threads(1)
 folder = Path(sys.argv[1])
 recipe = replace(
-    RECIPES["pocket-30k"], name="tiny", steps=60, quantised_steps=20, drills=(), tokens_per_step=2048
+    RECIPES["pocket-30k"], name="tiny", stages=((40, "everything"), (20, "sums")), quantised_steps=20, tokens_per_step=2048
 )
 losses = Trainer(recipe, folder, libraries=1).run(until=40)
 resumed = Trainer(recipe, folder, libraries=1)
@@ -48,6 +48,7 @@ tokens = torch.randint(0, 100, (1, 40), generator=torch.Generator().manual_seed(
 with torch.no_grad():
     trained = resumed.network(tokens, rounded=True)[0, -1].numpy()
 shipped = network.advance(Cache(network.shape, 1), 0, tokens.numpy(), np.array([0]))[0]
+assert card.parameters == sum(each.numel() for each in resumed.network.parameters())
 print("card", card.name, card.weight, "difference", float(np.abs(trained - shipped).max()))
 """
 
