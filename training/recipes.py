@@ -181,7 +181,7 @@ RECIPES: dict[str, Recipe] = {
             layers=2,
             heads=2,
             hidden=88,
-            stages=((1600, "sums"), (5600, "everything")),
+            stages=((1600, "sums"), (6400, "everything")),
             purpose="all families and roles",
         ),
         _small(
