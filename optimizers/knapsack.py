@@ -206,7 +206,7 @@ def _cheapest(values: Floats, costs: Floats, offset: int) -> Ints:
         raise ValueError(f"question {number} admits no arm, and may not abstain")
     admitted = np.where(allowed, costs, np.inf)
     cheapest = admitted == admitted.min(axis=1, keepdims=True)
-    return np.argmax(np.where(cheapest, values, -np.inf), axis=1)
+    return np.asarray(np.argmax(np.where(cheapest, values, -np.inf), axis=1), np.intp)
 
 
 def _climb(hull: _Hull, taken: int, chosen: Ints, left: float) -> Ints:

@@ -1,0 +1,191 @@
+"""What can be told of a question before anything is spent on it, as numbers: one description for all that predict.
+
+Four blocks: the text's n-grams, reduced by latent semantic analysis (Deerwester et al. 1990); how much of what the text
+contains; the family; the value of a probe. Each block is scaled to one unit of variance in total (as in multiple factor
+analysis, Escofier and Pagès 1990), so that none outweighs the others by its number of columns.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import UsageError
+from .fitted import Array, Fitted, rounded
+from .table import Batch
+
+__all__ = ["Encoder", "Features", "fit_encoder"]
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.intp]
+
+_TERMS = 2000
+_COMPONENTS = 24
+_WINDOW = 1000
+"""Characters read from either end of a long text."""
+_COUNTED = tuple(
+    re.compile(pattern)
+    for pattern in (r"\w+", r"\d", r"\d+", r"[-+*/=^%<>]", r"[()\[\]{}]", r"\n", r"[.?!;:,]", r"[A-Z]")
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Features:
+    """Questions as numbers."""
+
+    matrix: Floats
+    """(questions, columns)."""
+    groups: Ints
+    """(questions,): the number of the family, -1 where there is none or it was not there when fitted."""
+
+    def take(self, indexes: Ints) -> Features:
+        """Some of the questions."""
+        return Features(self.matrix[indexes], self.groups[indexes])
+
+
+class Encoder(Fitted):
+    """Turns questions into numbers."""
+
+    terms: tuple[str, ...]
+    """The n-grams that count; none where the texts are empty."""
+    rarity: Array
+    """(terms,): the inverse document frequencies."""
+    components: Array
+    """(terms, components), scaled."""
+    text_center: Array
+    count_center: Array
+    count_scale: Array
+    families: tuple[str, ...]
+    family_scale: float
+    probe: str | None
+    probe_center: float = 0.0
+    probe_scale: float = 0.0
+
+    def encode(self, batch: Batch) -> Features:
+        """Describes the questions of a batch.
+
+        Raises:
+            UsageError: the batch lacks the probe.
+        """
+        texts = [question.text for question in batch.questions]
+        known = {family: number for number, family in enumerate(self.families)}
+        groups = np.array([known.get(question.family, -1) for question in batch.questions], np.intp)
+        blocks = [(_counts(texts) - self.count_center) * self.count_scale]
+        if self.terms:
+            blocks.append(_weights(self.terms, self.rarity, texts) @ self.components - self.text_center)
+        if self.families:
+            blocks.append(self.family_scale * (groups[:, None] == np.arange(len(self.families))))
+        if self.probe is not None:
+            blocks.append((_probed(batch, self.probe)[:, None] - self.probe_center) * self.probe_scale)
+        return Features(np.hstack(blocks), groups)
+
+
+def fit_encoder(batch: Batch, *, probe: str | None = None, seed: int = 0) -> Encoder:
+    """Learns which n-grams and families there are, and the scales. It sees no score and no cost.
+
+    Args:
+        batch: at least one question.
+        probe: the probe to describe questions with, if any.
+        seed: of the reduction.
+    """
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    texts = [question.text for question in batch.questions]
+    counts = _counts(texts)
+    spread = counts.std(axis=0)
+    names = [question.family for question in batch.questions]
+    families = sorted(set(names) - {""})
+    shares = np.array([names.count(family) / len(names) for family in families])
+    fields: dict[str, Any] = {
+        "terms": (),
+        "rarity": np.empty(0),
+        "components": np.empty((0, 0)),
+        "text_center": np.empty(0),
+        "count_center": rounded(counts.mean(axis=0)),
+        "count_scale": rounded(_inverse(spread) / np.sqrt(max(1, int(np.count_nonzero(spread))))),
+        "families": tuple(families) if len(families) > 1 else (),
+        "family_scale": float(rounded(_inverse(np.sqrt((shares * (1 - shares)).sum())))),
+        "probe": probe,
+    }
+    if probe is not None:
+        values = _probed(batch, probe)
+        fields["probe_center"] = float(rounded(values.mean()))
+        fields["probe_scale"] = float(rounded(_inverse(values.std())))
+    vectorizer = TfidfVectorizer(
+        analyzer=_terms, sublinear_tf=True, max_features=_TERMS, min_df=min(len(texts), max(2, len(texts) // 500))
+    )
+    if any(True for text in texts for _ in _terms(text)):
+        try:
+            weights = vectorizer.fit_transform(texts)
+        except ValueError:  # every n-gram is too rare: nothing in the texts can be learned from
+            return Encoder(**fields)
+        fields |= _reduced(vectorizer, weights, seed)
+    return Encoder(**fields)
+
+
+def _reduced(vectorizer: Any, weights: Any, seed: int) -> dict[str, Any]:
+    from sklearn.decomposition import TruncatedSVD
+
+    questions, terms = weights.shape
+    size = min(_COMPONENTS, terms - 1, max(2, questions // 10))
+    if size < 1:
+        return {}
+    components = TruncatedSVD(size, random_state=seed).fit(weights).components_.T
+    spread = (weights @ components).std(axis=0)
+    components = rounded(components * _inverse(np.sqrt(np.sum(spread**2))), 5)
+    return {
+        "terms": tuple(vectorizer.get_feature_names_out()),
+        "rarity": rounded(vectorizer.idf_),
+        "components": components,
+        "text_center": rounded((weights @ components).mean(axis=0)),
+    }
+
+
+def _weights(terms: Sequence[str], rarity: Floats, texts: Sequence[str]) -> Any:
+    """(questions, terms): the sparse TF-IDF weights, rows of length one."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    vectorizer = TfidfVectorizer(analyzer=_terms, sublinear_tf=True, vocabulary=terms)
+    vectorizer.idf_ = rarity
+    return vectorizer.transform(texts)
+
+
+def _terms(text: str) -> Iterator[str]:
+    """Words, pairs of words, and two to four characters in a row; every digit counts as 0, so that forms show."""
+    if len(text) > 2 * _WINDOW:
+        text = f"{text[:_WINDOW]} {text[-_WINDOW:]}"
+    text = " ".join(re.sub(r"\d", "0", text.lower()).split())
+    words = re.findall(r"[^\W\d_]+", text)
+    yield from (f"w:{word}" for word in words)
+    yield from (f"w:{first} {second}" for first, second in pairwise(words))
+    for size in (2, 3, 4):
+        yield from (text[begin : begin + size] for begin in range(len(text) - size + 1))
+
+
+def _counts(texts: Iterable[str]) -> Floats:
+    """(questions, kinds): logarithms of how many characters, words, digits, numbers, operators and so on there are."""
+    rows = [[len(text), *(sum(1 for _ in pattern.finditer(text)) for pattern in _COUNTED)] for text in texts]
+    return np.log1p(np.asarray(rows, np.float64))
+
+
+def _probed(batch: Batch, probe: str) -> Floats:
+    if probe not in batch.probes:
+        raise UsageError(
+            f"the questions lack probe {probe!r}, which the policy was learned with; take it of each first"
+        )
+    values = np.asarray(batch.probes[probe], np.float64)
+    if not np.isfinite(values).all():
+        raise UsageError(f"probe {probe!r} must be a number for every question")
+    return values
+
+
+def _inverse(scale: Any) -> Any:
+    """1 / scale, and 0 where there is nothing to scale."""
+    scale = np.asarray(scale, np.float64)
+    return np.divide(1.0, scale, out=np.zeros_like(scale), where=scale > 1e-12)
