@@ -155,6 +155,18 @@ class Runner:
     async def __aexit__(self, *_: object) -> None:
         self._opened.close()
 
+    def beside(self, graph: Graph) -> Runner:
+        """A runner of another graph with the same pool, store, accounts and bound on runs in progress.
+
+        It is entered and left on its own, within this one.
+        """
+        other = Runner(graph, self.pool, self.store)
+        other._at_once, other._books, other._ledger = self._at_once, self._books, self._ledger
+        other._known.accounts = self._known.accounts
+        services = self._services
+        other._services = Services(services.pool, services.caller, services.dialect, {}, services.left)
+        return other
+
     @property
     def caller(self) -> MeteredCaller:
         """The way to the models, for what is not a node, such as a judge."""
