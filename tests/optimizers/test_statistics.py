@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+
 from apportion.optimizers.bootstrap import resample_weights
 from apportion.optimizers.statistics import (
     bca_interval,
@@ -10,7 +12,6 @@ from apportion.optimizers.statistics import (
     minimal_detectable_effect,
     one_sided_p,
 )
-from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
