@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ..errors import UsageError
 from .table import Arm, Question, Table
 
-__all__ = ["SOLVER_KIND", "choose_portfolio", "is_solver_arm", "portfolio_prices"]
+__all__ = ["SOLVER_KIND", "choose_portfolio", "held_out", "is_solver_arm", "portfolio_prices"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
@@ -68,10 +68,8 @@ def choose_portfolio(
     """
     _check(table, size, prices, always)
     if scores is None or costs is None:
-        cells = _cells(table.questions)
-        folds = _folds(table.questions)
-        scores = _held_out(table.mean_scores, cells, folds) if scores is None else scores
-        costs = _held_out(table.mean_costs, cells, folds) if costs is None else costs
+        predicted = held_out(table)
+        scores, costs = predicted[0] if scores is None else scores, predicted[1] if costs is None else costs
     chosen = _always(table, size, sorted(prices), always)
     # (prices, questions, arms) would not fit into memory for large tables, so each gain is computed when it is needed.
     value = np.stack([(scores[:, chosen] - price * costs[:, chosen]).max(axis=1) for price in prices])
@@ -108,6 +106,12 @@ def portfolio_prices(table: Table, count: int = 5) -> tuple[float, ...]:
         return (0.0,)
     # A little beyond both ends, so that the dearest and the cheapest arm are best at some price.
     return tuple(float(price) for price in np.geomspace(min(slopes) / 2, max(slopes) * 2, count))
+
+
+def held_out(table: Table) -> tuple[Floats, Floats]:
+    """Scores and costs, each (questions, arms), that the other questions of a table predict for each question."""
+    cells, folds = _cells(table.questions), _folds(table.questions)
+    return _held_out(table.mean_scores, cells, folds), _held_out(table.mean_costs, cells, folds)
 
 
 def is_solver_arm(arm: Arm) -> bool:
