@@ -84,7 +84,7 @@ def _isotonic(predicted: Floats, observed: Floats) -> Calibration:
     from sklearn.isotonic import IsotonicRegression
 
     fitted = IsotonicRegression(out_of_bounds="clip").fit(predicted.ravel(), observed.ravel())
-    return Calibration(kind="isotonic", inputs=fitted.X_thresholds_, outputs=fitted.y_thresholds_)
+    return Calibration(kind="isotonic", inputs=rounded(fitted.X_thresholds_), outputs=rounded(fitted.y_thresholds_))
 
 
 def _logit(scores: Floats) -> Floats:

@@ -11,9 +11,10 @@ from pydantic import BaseModel, ConfigDict, PlainSerializer, PlainValidator, Val
 
 from ..errors import UsageError
 
-__all__ = ["Array", "Fitted", "rounded"]
+__all__ = ["Array", "Fitted", "Indexes", "rounded"]
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.intp]
 
 
 def _array(value: Any) -> Floats:
@@ -24,8 +25,20 @@ def _array(value: Any) -> Floats:
     return array
 
 
+def _indexes(value: Any) -> Ints:
+    array = np.asarray(value)
+    if array.dtype.kind not in "iu" or (array.size and array.min() < 0):
+        raise ValueError("its numbers must be whole and not negative")
+    array = array.astype(np.intp)
+    array.flags.writeable = False
+    return array
+
+
 Array = Annotated[Floats, PlainValidator(_array), PlainSerializer(lambda array: array.tolist(), return_type=list)]
 """A field that holds an array of finite numbers, nested lists in JSON."""
+
+Indexes = Annotated[Ints, PlainValidator(_indexes), PlainSerializer(lambda array: array.tolist(), return_type=list)]
+"""A field that holds an array of whole numbers from 0."""
 
 
 class Fitted(BaseModel):

@@ -96,8 +96,8 @@ def fit_predictor(lesson: Lesson, *, head: str | None = None, probes: bool = Tru
     Args:
         lesson: where to learn and to compare.
         head: the only head to fit; all of `HEADS` are compared where it is left out.
-        probes: whether probes may be used. One is kept only where its gain is above price times what it costs, by
-            more than one standard error.
+        probes: whether one probe may be used, with the head that is best without. It is kept only where its gain is
+            above price times what it costs, by more than one standard error.
 
     Raises:
         UnknownName: there is no such head.
@@ -112,15 +112,12 @@ def fit_predictor(lesson: Lesson, *, head: str | None = None, probes: bool = Tru
     price = price_for(_row(lesson.fit.mean_scores), _row(lesson.fit.mean_costs), lesson.budget)
     price = price if np.isfinite(price) else 0.0
     best = max((_Candidate.of(lesson, name, None, price) for name in names), key=lambda found: found.mean)
-    kept = best
+    kept, most = best, 0.0
     for probe in lesson.fit.probes if probes else ():
-        rival = max((_Candidate.of(lesson, name, probe.name, price) for name in names), key=lambda found: found.mean)
+        rival = _Candidate.of(lesson, best.predictor.head, probe.name, price)
         gains = rival.values - best.values - price * float(probe.costs.mean())
-        error = float(gains.std(ddof=1)) / np.sqrt(len(gains))
-        if gains.mean() > error and rival.mean - price * rival.predictor.probe_cost > (
-            kept.mean - price * kept.predictor.probe_cost
-        ):
-            kept = rival
+        if gains.mean() > max(most, float(gains.std(ddof=1)) / np.sqrt(len(gains))):
+            kept, most = rival, float(gains.mean())
     return kept.predictor
 
 
@@ -129,12 +126,12 @@ def cross_fitted(lesson: Lesson, predictor: Predictor, folds: int = 5) -> Predic
 
     Args:
         lesson: what the predictor was made from.
-        predictor: its head, probe and share are kept; all else is fitted anew on each fold.
+        predictor: its probe, its share and its head's settings are kept; the rest is fitted anew on each fold.
         folds: how many.
     """
     examples = _examples(lesson.fit, predictor.encoder)
-    raw = _out_of_fold(examples, predictor.head, folds, lesson.seed)
-    return _crossed(lesson, _Draft(predictor.encoder, predictor.head, examples, raw), folds, predictor.share)
+    raw = _out_of_fold(examples, predictor.scores, folds, lesson.seed)
+    return _crossed(lesson, _Draft(predictor.encoder, examples, predictor.scores, raw), folds, predictor.share)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -160,11 +157,12 @@ class _Candidate:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Draft:
-    """A head's forecasts for questions that it has not seen: what calibration and comparison work on."""
+    """A head, and its forecasts for questions that it has not seen, which calibration and comparison work on."""
 
     encoder: Encoder
-    head: str
     examples: Examples
+    head: AnyHead
+    """Fitted on all examples."""
     raw: Floats
     """(questions, arms): out of fold, not calibrated."""
 
@@ -172,10 +170,11 @@ class _Draft:
     def of(cls, lesson: Lesson, head: str, probe: str | None) -> _Draft:
         encoder = fit_encoder(lesson.fit.batch(), probe=probe, seed=lesson.seed)
         examples = _examples(lesson.fit, encoder)
-        return cls(encoder, head, examples, _out_of_fold(examples, head, _FOLDS, lesson.seed))
+        fitted = HEADS[head](examples, lesson.seed)
+        return cls(encoder, examples, fitted, _out_of_fold(examples, fitted, _FOLDS, lesson.seed))
 
     def predictor(self, lesson: Lesson) -> Predictor:
-        """What learns from all questions of the fit part."""
+        """What forecasts, having learned from all questions of the fit part."""
         probe = self.encoder.probe
         taken = next((p.costs for p in lesson.fit.probes if p.name == probe), np.zeros(1))
         fields: Mapping[str, Any] = {
@@ -184,7 +183,7 @@ class _Draft:
             "probe_cost": float(taken.mean()),
             "probe_high": float(np.quantile(taken, 0.95)),
             "encoder": self.encoder,
-            "scores": HEADS[self.head](self.examples, lesson.seed),
+            "scores": self.head,
             "calibration": fit_calibration(self.raw, self.examples.scores, lesson.seed),
             "costs": fit_costs(self.examples, lesson.fit.costs, lesson.seed),
             "arm_scores": rounded(self.examples.scores.mean(axis=0)),
@@ -208,13 +207,13 @@ def _crossed(lesson: Lesson, draft: _Draft, folds: int, share: float) -> Predict
     return Prediction(scores, costs, high)
 
 
-def _out_of_fold(examples: Examples, head: str, folds: int, seed: int) -> Floats:
-    """(questions, arms): each forecast by a head that has not seen the question."""
+def _out_of_fold(examples: Examples, head: AnyHead, folds: int, seed: int) -> Floats:
+    """(questions, arms): each forecast by a head like this one that has not seen the question."""
     parts = folds_of(len(examples), min(folds, len(examples)), seed)
     scores = np.empty_like(examples.scores)
     for part in np.unique(parts):
         outside = np.flatnonzero(parts == part)
-        fitted = HEADS[head](examples.take(np.flatnonzero(parts != part)), seed)
+        fitted = HEADS[head.kind](examples.take(np.flatnonzero(parts != part)), seed, head)
         scores[outside] = fitted.predict(examples.features.take(outside))
     return scores
 

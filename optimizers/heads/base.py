@@ -1,9 +1,8 @@
-"""What a score head is, and what it learns from."""
+"""What heads learn from."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 from ..features import Features
 from ..table import Arm
 
-__all__ = ["Examples", "ScoreHead", "folds_of"]
+__all__ = ["Examples", "folds_of"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
@@ -34,16 +33,6 @@ class Examples:
     def take(self, indexes: Ints) -> Examples:
         """Some of the questions."""
         return Examples(self.features.take(indexes), self.scores[indexes], self.costs[indexes], self.arms)
-
-
-class ScoreHead(Protocol):
-    """Predicts scores. Immutable; its state is JSON."""
-
-    def predict(self, features: Features) -> Floats:
-        """(questions, arms): expected scores in [0, 1]."""
-
-    def to_json(self) -> dict[str, Any]:
-        """All that is needed to predict again."""
 
 
 def folds_of(count: int, folds: int, seed: int) -> Ints:

@@ -30,18 +30,33 @@ class ClusterHead(Fitted):
     """(clusters, columns), or none where the families are the clusters."""
     means: Array
     """(clusters + 1, arms), drawn already; the last row is for questions of no known family."""
+    weight: float
+    """Of the arm's mean in all, in questions."""
 
     def predict(self, features: Features) -> Floats:
         """(questions, arms)."""
         return self.means[_labels(features, self.centers)]
 
 
-def fit_clusters(examples: Examples, seed: int) -> ClusterHead:
-    """Chooses by five-fold cross-validation, on the squared error, the clusters and the weight of the arm's mean.
+def fit_clusters(examples: Examples, seed: int, like: ClusterHead | None = None) -> ClusterHead:
+    """Finds clusters (for routing: Zhang et al. 2025, the Avengers) and draws their means (James and Stein 1961).
 
-    The candidates are the families, and k-means for several k (clusters for routing: Zhang et al. 2025, the Avengers;
-    the weight: an empirical Bayes estimate as in James and Stein 1961).
+    Args:
+        examples: what to learn from.
+        seed: of the clusters and the folds.
+        like: whose clusters and weight to take. Without it, five-fold cross-validation on the squared error chooses
+            among the families and k-means for several k, and among weights.
     """
+    centers, weight = (like.centers, like.weight) if like else _chosen(examples, seed)
+    labels = _labels(examples.features, centers)
+    clusters = len(like.means) - 1 if like else int(labels.max()) + 1
+    sums, counts = _sums(labels, examples.scores, clusters)
+    means = _means(sums, counts, examples.scores.mean(axis=0), weight)
+    return ClusterHead(centers=centers, means=rounded(means), weight=weight)
+
+
+def _chosen(examples: Examples, seed: int) -> tuple[Floats, float]:
+    """The centers, none for the families, and the weight that foretell best."""
     from sklearn.cluster import KMeans
 
     matrix = examples.features.matrix
@@ -59,10 +74,7 @@ def fit_clusters(examples: Examples, seed: int) -> ClusterHead:
     ]
     # Of equal errors the heavier weight wins: it says that the clusters tell nothing.
     _, weight, number = min(tried)
-    labels = _labels(examples.features, partitions[number])
-    sums, counts = _sums(labels, examples.scores, int(labels.max()) + 1)
-    means = _means(sums, counts, examples.scores.mean(axis=0), -weight)
-    return ClusterHead(centers=partitions[number], means=rounded(means))
+    return partitions[number], -weight
 
 
 def _labels(features: Features, centers: Floats) -> Ints:
