@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 import warnings
-from typing import TextIO
+from typing import Annotated, TextIO
 
 import typer
 
 from ..errors import ApportionError, BudgetBreach, Infeasible
-from . import demo, models, optimize, runs, show, tokens
+from . import demo, models, optimize, pocket, runs, show, tokens
 from . import run as run_command
 
 __all__ = ["app", "run"]
@@ -18,12 +18,30 @@ _INTERRUPTED = 130
 
 app = typer.Typer(
     name="apportion",
-    help="Which model answers each step of an agent graph, with how much compute, under one hard token cap.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(version("apportion"))
+        raise typer.Exit
+
+
+@app.callback()
+def program(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Which model answers each step of an agent graph, with how much compute, under one hard token cap."""
+
+
 app.command("demo")(demo.command)
 app.command("optimize")(optimize.command)
 app.command("run")(run_command.command)
@@ -31,6 +49,7 @@ app.command("runs")(runs.command)
 app.command("show")(show.command)
 app.command("models")(models.command)
 app.add_typer(tokens.app, name="tokens")
+app.add_typer(pocket.app, name="pocket")
 
 
 def run(arguments: list[str] | None = None) -> int:

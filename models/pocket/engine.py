@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass, field
 
@@ -16,11 +16,22 @@ from .prefixes import Prefix, PrefixStore
 from .sampling import Draws, choose, log_probabilities
 from .tokenizer import END, decode
 
-__all__ = ["Engine", "Generation", "Job"]
+__all__ = ["Engine", "Generation", "Job", "Written"]
 
 _IDLE_SECONDS = 5.0
 """How long the thread waits for work before it ends; a later request starts another."""
 _PREFILL_TOKENS = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """One token of a reply."""
+
+    token: int
+    logprob: float | None = None
+    """At temperature 1; None where it was not asked for."""
+    likeliest: tuple[tuple[int, float], ...] = ()
+    """The likeliest tokens of this place with their log-probabilities, the likeliest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +44,8 @@ class Generation:
     """Whether the model ended by itself or wrote a stop text, rather than being cut at the cap."""
     mean_logprob: float | None
     first_token_entropy: float | None
+    noted: tuple[Written, ...] = ()
+    """Every token with its log-probability, where the job asked for them."""
 
 
 @dataclass(slots=True)
@@ -47,10 +60,18 @@ class Job:
     """(cap,): one draw a position; not read at temperature 0."""
     stop: tuple[str, ...] = ()
     logprobs: bool = False
+    """Whether to sum up log-probabilities; they are at temperature 1 and of all tokens."""
+    top_p: float = 1.0
+    """See `choose`."""
+    top_logprobs: int | None = None
+    """Notes every token with its log-probability and with so many of the likeliest; None notes nothing."""
+    watch: Callable[[Written], None] | None = None
+    """Called with every token, from the engine's thread; it must be quick and must not raise."""
     done: Future[Generation] = field(default_factory=Future)
     written: list[int] = field(default_factory=list)
     logprob_sum: float = 0.0
     entropy: float | None = None
+    noted: list[Written] = field(default_factory=list)
 
     def ended(self) -> bool:
         """Whether the model has ended by itself or written a stop text."""
@@ -72,6 +93,7 @@ class Job:
             stopped=self.ended(),
             mean_logprob=self.logprob_sum / len(self.written) if self.logprobs else None,
             first_token_entropy=self.entropy,
+            noted=tuple(self.noted),
         )
 
 
@@ -212,12 +234,15 @@ class Engine:
         """Chooses a token for each of the jobs that stand in the rows from `first` on; lets the finished go."""
         temperatures = np.array([job.temperature for job in jobs])
         draws = np.array([job.draws[len(job.written)] if job.temperature > 0 else 0.0 for job in jobs])
-        chosen = choose(logits, temperatures, draws).tolist()
-        if any(job.logprobs for job in jobs):
+        top_p = np.array([job.top_p for job in jobs]) if any(job.top_p < 1 for job in jobs) else None
+        chosen = choose(logits, temperatures, draws, top_p).tolist()
+        if any(job.logprobs or job.top_logprobs is not None for job in jobs):
             self._note(jobs, chosen, log_probabilities(logits))
         finished = []
         for row, (job, token) in enumerate(zip(jobs, chosen, strict=True), start=first):
             job.written.append(token)
+            if job.watch is not None:
+                job.watch(Written(token) if job.top_logprobs is None else job.noted[-1])
             if token == END or len(job.written) == job.cap or (job.stop and job.ended()) or job.abandoned():
                 finished.append(row)
         for row in reversed(finished):
@@ -225,6 +250,10 @@ class Engine:
 
     def _note(self, jobs: Sequence[Job], chosen: Sequence[int], logprobs: NDArray[np.float64]) -> None:
         for row, (job, token) in enumerate(zip(jobs, chosen, strict=True)):
+            if job.top_logprobs is not None:
+                first = np.argsort(-logprobs[row], kind="stable")[: job.top_logprobs].tolist()
+                likeliest = tuple((one, float(logprobs[row, one])) for one in first)
+                job.noted.append(Written(token, float(logprobs[row, token]), likeliest))
             if not job.logprobs:
                 continue
             job.logprob_sum += float(logprobs[row, token])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from importlib.resources import files
 
 import numpy as np
@@ -15,7 +16,7 @@ from ...records.status import Status
 from ...records.usage import Usage
 from ..card import ModelCard
 from ..request import ChatMessage, Reply, Request
-from .engine import Engine, Generation, Job
+from .engine import Engine, Generation, Job, Written
 from .network import Network
 from .sampling import uniform_draws
 from .tokenizer import END, decode, encode
@@ -58,9 +59,37 @@ class PocketModel:
         Raises:
             CallFailed: the prompt is empty or does not fit the context; nothing is billed.
         """
-        job = self._job(request)
-        self._running().submit((job,))
+        (job,) = self.begin((request,))
         return _reply(request, job, await asyncio.wrap_future(job.done))
+
+    def begin(
+        self,
+        requests: Sequence[Request],
+        *,
+        top_p: float = 1.0,
+        top_logprobs: int | None = None,
+        watch: Callable[[int, Written], None] | None = None,
+    ) -> tuple[Job, ...]:
+        """Starts requests without waiting for them, with settings that a `Request` does not have.
+
+        Args:
+            requests: what to complete; they advance together.
+            top_p: see `choose`.
+            top_logprobs: see `Job`.
+            watch: called with the position of a request and each token written for it, see `Job`.
+
+        Returns:
+            A job for each request; its `done` gives what was written, and to cancel `done` is to end the job.
+
+        Raises:
+            CallFailed: see `complete`; none was started.
+        """
+        jobs = tuple(self._job(request) for request in requests)
+        for position, job in enumerate(jobs):
+            job.top_p, job.top_logprobs = top_p, top_logprobs
+            job.watch = None if watch is None else partial(watch, position)
+        self._running().submit(jobs)
+        return jobs
 
     async def aclose(self) -> None:
         """Ends the thread that runs the model; a later request starts another."""

@@ -35,13 +35,20 @@ def uniform_draws(model: str, tokens: Sequence[int], seed: int, sample: int, cou
     return (np.frombuffer(stream, "<u8") >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
-def choose(logits: NDArray[np.float32], temperatures: NDArray[np.float64], draws: Draws) -> NDArray[np.intp]:
+def choose(
+    logits: NDArray[np.float32],
+    temperatures: NDArray[np.float64],
+    draws: Draws,
+    top_p: NDArray[np.float64] | None = None,
+) -> NDArray[np.intp]:
     """A token for each row: the likeliest at temperature 0, else by inversion of the distribution.
 
     Args:
         logits: (rows, vocabulary).
         temperatures: (rows,).
         draws: (rows,), in [0, 1).
+        top_p: (rows,), in [0, 1]: the share of the probability, at the row's temperature, that the tokens to choose
+            among have at least together (nucleus sampling, Holtzman et al. 2020); None means 1, all tokens.
     """
     likeliest: NDArray[np.intp] = logits.argmax(axis=1)
     warm = temperatures > 0
@@ -49,10 +56,24 @@ def choose(logits: NDArray[np.float32], temperatures: NDArray[np.float64], draws
         return likeliest
     above = logits.astype(np.float64)
     above -= above.max(axis=1, keepdims=True)
-    above /= np.where(warm, temperatures, 1.0)[:, None]
-    cumulative = np.rint(np.exp(above) * _WHOLE).cumsum(axis=1)
+    with np.errstate(over="ignore"):  # at a temperature of almost 0 only the likeliest has any weight
+        above /= np.where(warm, temperatures, 1.0)[:, None]
+    weights = np.rint(np.exp(above) * _WHOLE)
+    cumulative = (weights if top_p is None else _nucleus(weights, top_p)).cumsum(axis=1)
     sampled: NDArray[np.intp] = (cumulative <= (draws * cumulative[:, -1])[:, None]).sum(axis=1)
     return np.where(warm, np.minimum(sampled, logits.shape[1] - 1), likeliest)
+
+
+def _nucleus(weights: NDArray[np.float64], top_p: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The weights without those of the least likely tokens; of equals, the first in the vocabulary stays."""
+    order = np.argsort(-weights, axis=1, kind="stable")
+    ranked = np.take_along_axis(weights, order, axis=1)
+    before = ranked.cumsum(axis=1) - ranked
+    kept = before < top_p[:, None] * weights.sum(axis=1, keepdims=True)
+    kept[:, 0] = True
+    nucleus = np.empty_like(weights)
+    np.put_along_axis(nucleus, order, np.where(kept, ranked, 0.0), axis=1)
+    return nucleus
 
 
 def log_probabilities(logits: NDArray[np.float32]) -> NDArray[np.float64]:

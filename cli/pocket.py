@@ -1,0 +1,37 @@
+"""`apportion pocket`: the embedded models, served to any OpenAI client on this machine."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+__all__ = ["app"]
+
+app = typer.Typer(help="The embedded models as a server.", no_args_is_help=True)
+
+
+@app.command("serve")
+def serve(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Where to listen; 0 takes a free port.")] = 8000,
+    host: Annotated[str, typer.Option(help="A loopback address; others are refused.")] = "127.0.0.1",
+    queue: Annotated[
+        int, typer.Option(min=1, help="The most samples that run or wait at once; then clients get a 429.")
+    ] = 1024,
+    json: Annotated[
+        str | None, typer.Option(help="Write the URL and the models to this file when it listens.", metavar="FILE")
+    ] = None,
+) -> None:
+    """Serve the embedded models to OpenAI's clients until Ctrl-C; what was begun is finished first."""
+    from json import dumps
+
+    from ..models.pocket.serving import PocketServer
+    from .loading import write_json
+
+    server = PocketServer(host=host, port=port, queue=queue)
+
+    def ready() -> None:
+        write_json(json, dumps({"base_url": server.base_url, "models": server.models}, indent=2))
+        print(f"serving {', '.join(server.models)} at {server.base_url} (Ctrl-C stops)", flush=True)
+
+    server.run(ready)

@@ -1,0 +1,196 @@
+"""The routes: the list of models, and chat completions."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import Receive
+
+from ...request import ChatMessage
+from ...request import Request as ModelRequest
+from ..model import PocketModel
+from .asked import Asked, read_body
+from .completion import Completion
+from .event_stream import EventStream
+from .places import Places
+from .prompts import prompt_of
+from .refusal import FAULT, Refusal
+from .samples import Samples
+
+__all__ = ["SAMPLES_OF_A_SEED", "build_app"]
+
+SAMPLES_OF_A_SEED = 65_537
+"""A seed over HTTP is a model's seed times this plus the index of a sample, as apportion's own client writes it."""
+_SEEDS = 2**31
+_MOST_BYTES = 256 * 1024
+"""Of a request's body; a context holds about one hundredth of it."""
+_GONE = 499
+"""What many servers log where a client has left; nobody receives it."""
+
+
+def build_app(models: Sequence[PocketModel], queue: int) -> Starlette:
+    """The server as an ASGI application; it closes the models at its end.
+
+    Args:
+        models: to be served under their cards' names.
+        queue: the most samples that run or wait at once.
+    """
+    api = _Api(models, queue)
+    return Starlette(
+        routes=[
+            Route("/v1/models", api.list_models),
+            Route("/v1/models/{name}", api.show_model),
+            Route("/v1/chat/completions", api.complete, methods=["POST"]),
+        ],
+        exception_handlers={
+            Refusal: _refused,
+            HTTPException: _not_routed,
+            ClientDisconnect: _left,
+            Exception: _failed,
+        },
+        lifespan=api.lifespan,
+    )
+
+
+class _Api:
+    def __init__(self, models: Sequence[PocketModel], queue: int) -> None:
+        self._models = {model.card.name: model for model in models}
+        self._places = Places(queue)
+        self._created = int(time.time())
+
+    @asynccontextmanager
+    async def lifespan(self, app: Starlette) -> AsyncIterator[None]:
+        yield
+        for model in self._models.values():
+            await model.aclose()
+
+    async def list_models(self, request: Request) -> Response:
+        return JSONResponse({"object": "list", "data": [self._description(name) for name in self._models]})
+
+    async def show_model(self, request: Request) -> Response:
+        return JSONResponse(self._description(self._model(request.path_params["name"]).card.name))
+
+    async def complete(self, request: Request) -> Response | EventStream:
+        asked = read_body(await _body_of(request))
+        model = self._model(asked.model)
+        samples = self._begin(asked, model)
+        completion = Completion(asked, samples, f"fp_{model.card.revision}")
+        if asked.stream:
+            return EventStream(completion.chunks(), partial(self._attended, samples, asked.n))
+        async with self._attended(samples, asked.n, request.receive):
+            content = await completion.whole()
+        return Response(status_code=_GONE) if content is None else JSONResponse(content)
+
+    def _begin(self, asked: Asked, model: PocketModel) -> Samples:
+        requests = _requests(asked, model)
+        self._places.take(asked.n)
+        try:
+            return Samples(
+                model, requests, top_p=asked.top_p, top_logprobs=asked.top_logprobs, token_by_token=asked.stream
+            )
+        except BaseException:
+            self._places.give_back(asked.n)
+            raise
+
+    @asynccontextmanager
+    async def _attended(self, samples: Samples, places: int, receive: Receive) -> AsyncIterator[None]:
+        """Ends the samples when the client leaves, and at the latest at the end; gives their places back."""
+        listening = asyncio.create_task(_cancel_when_left(receive, samples))
+        try:
+            yield
+        finally:
+            listening.cancel()
+            samples.cancel()
+            self._places.give_back(places)
+
+    def _model(self, name: str) -> PocketModel:
+        if name not in self._models:
+            message = f"The model '{name}' does not exist; served are: {', '.join(self._models)}."
+            raise Refusal(404, message, code="model_not_found", param="model")
+        return self._models[name]
+
+    def _description(self, name: str) -> dict[str, Any]:
+        return {"id": name, "object": "model", "created": self._created, "owned_by": "apportion"}
+
+
+async def _body_of(request: Request) -> bytes:
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+        if len(body) > _MOST_BYTES:
+            raise Refusal(413, f"The body is longer than {_MOST_BYTES:,} bytes.", code="request_too_large")
+    return bytes(body)
+
+
+async def _cancel_when_left(receive: Receive, samples: Samples) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        continue
+    samples.cancel()
+
+
+def _requests(asked: Asked, model: PocketModel) -> list[ModelRequest]:
+    """One request a sample, as the embedded model would be asked.
+
+    Raises:
+        Refusal: the prompt does not fit the context.
+    """
+    messages = (ChatMessage("user", prompt_of(asked.messages)),)
+    tokens, context = model.count_tokens(messages), model.card.context_tokens
+    if tokens >= context:
+        message = (
+            f"This model's maximum context length is {context} tokens, and the reply needs at least one of them. "
+            f"However, your messages resulted in {tokens} tokens. Please shorten the question or its passages."
+        )
+        raise Refusal(400, message, code="context_length_exceeded", param="messages")
+    first = secrets.randbelow(_SEEDS) if asked.seed is None else asked.seed
+    return [
+        ModelRequest(
+            model=model.card.name,
+            messages=messages,
+            max_output_tokens=asked.max_tokens or model.card.max_output_tokens,
+            temperature=asked.temperature,
+            seed=seed,
+            sample=sample,
+            stop=asked.stop,
+        )
+        for seed, sample in (divmod(first + index, SAMPLES_OF_A_SEED) for index in range(asked.n))
+    ]
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Refusal)
+    return error.response()
+
+
+async def _not_routed(request: Request, error: Exception) -> Response:
+    """No such path, or not with that method."""
+    assert isinstance(error, HTTPException)
+    if error.status_code == 405:
+        message = f"Not allowed to {request.method} on {request.url.path}."
+        refusal = Refusal(405, message, code="method_not_allowed")
+    else:
+        message = f"Invalid URL ({request.method} {request.url.path}); the API begins at /v1."
+        refusal = Refusal(error.status_code, message, code="unknown_url")
+    response = refusal.response()
+    response.headers.update(error.headers or {})
+    return response
+
+
+async def _left(request: Request, error: Exception) -> Response:
+    return Response(status_code=_GONE)
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    """An error of the server's own; it is raised again after this, so that it is logged."""
+    return FAULT.response()

@@ -1,0 +1,230 @@
+"""Reading the body of a request for chat completions: strictly, so that nothing is ignored that was meant."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails, from_json
+
+from ...request import ChatMessage
+from .refusal import Refusal
+
+__all__ = ["SAMPLES", "Asked", "read_body"]
+
+SAMPLES = 128
+"""The most samples of one request."""
+
+_WITHOUT_EFFECT = frozenset(
+    {
+        "metadata",
+        "parallel_tool_calls",
+        "prompt_cache_key",
+        "prompt_cache_options",
+        "prompt_cache_retention",
+        "safety_identifier",
+        "service_tier",
+        "store",
+        "user",
+    }
+)
+"""Fields that do not change what is asked for, whatever their value."""
+_NOT_SERVED: Mapping[str, tuple[Any, ...]] = {
+    "audio": (),
+    "frequency_penalty": (0,),
+    "function_call": ("none",),
+    "functions": ([],),
+    "logit_bias": ({},),
+    "modalities": (["text"],),
+    "moderation": (),
+    "prediction": (),
+    "presence_penalty": (0,),
+    "reasoning_effort": (),
+    "response_format": ({"type": "text"},),
+    "tool_choice": ("none",),
+    "tools": ([],),
+    "verbosity": ("medium",),
+    "web_search_options": (),
+}
+"""Fields that ask for what the models do not do, with the values, beside null, that ask for nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a client wants."""
+
+    model: str
+    messages: tuple[ChatMessage, ...]
+    n: int
+    temperature: float
+    top_p: float
+    seed: int | None
+    stop: tuple[str, ...]
+    max_tokens: int | None
+    top_logprobs: int | None
+    """None where no log-probabilities are wanted, else how many of the likeliest tokens at each place."""
+    stream: bool
+    include_usage: bool
+
+
+def read_body(body: bytes) -> Asked:
+    """Reads the body of a request.
+
+    Raises:
+        Refusal: it is not JSON, or a field is missing, unknown, of a wrong type, out of range or not served; the field
+            is named.
+    """
+    try:
+        content = from_json(body, allow_inf_nan=False)
+    except ValueError as error:
+        raise Refusal(400, f"The body is not valid JSON: {error}", code="invalid_json") from None
+    if not isinstance(content, dict):
+        raise Refusal(400, "The body is not a JSON object.", code="invalid_json")
+    for name, silent in _NOT_SERVED.items():
+        if name in content and content[name] is not None and content[name] not in silent:
+            raise _unsupported(name)
+    ignored = _WITHOUT_EFFECT | _NOT_SERVED.keys()
+    try:
+        fields = _Body.model_validate({name: value for name, value in content.items() if name not in ignored})
+    except ValidationError as error:
+        raise _invalid(error.errors(include_url=False, include_context=False)[0], content) from None
+    _check_together(fields)
+    wanted = fields.top_logprobs or 0 if fields.logprobs else None
+    return Asked(
+        model=fields.model,
+        messages=tuple(ChatMessage(_SPOKEN_BY[said.role], said.text) for said in fields.messages),
+        n=1 if fields.n is None else fields.n,
+        temperature=1.0 if fields.temperature is None else fields.temperature,
+        top_p=1.0 if fields.top_p is None else fields.top_p,
+        seed=fields.seed,
+        stop=tuple(fields.stop or ()),
+        max_tokens=fields.max_tokens if fields.max_completion_tokens is None else fields.max_completion_tokens,
+        top_logprobs=wanted,
+        stream=bool(fields.stream),
+        include_usage=bool(fields.stream_options and fields.stream_options.include_usage),
+    )
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class _Text(_Strict):
+    type: Literal["text"]
+    text: str
+    prompt_cache_breakpoint: Any = None
+
+
+def _as_parts(content: object) -> object:
+    return [{"type": "text", "text": content}] if isinstance(content, str) else content
+
+
+def _as_list(stop: object) -> object:
+    return [stop] if isinstance(stop, str) else stop
+
+
+class _Message(_Strict):
+    """One message; what an answer brought beside its text may be sent back, where it is empty."""
+
+    role: Literal["system", "developer", "user", "assistant"]
+    content: Annotated[list[_Text] | None, BeforeValidator(_as_parts)] = None
+    name: str | None = None
+    refusal: str | None = None
+    annotations: list[Any] | None = None
+    audio: None = None
+    function_call: None = None
+    tool_calls: Annotated[list[Any], Field(max_length=0)] | None = None
+
+    @property
+    def text(self) -> str:
+        return "\n".join(part.text for part in self.content or ())
+
+
+class _StreamOptions(_Strict):
+    include_usage: bool | None = None
+    include_obfuscation: bool | None = None
+
+
+_StopText: TypeAlias = Annotated[str, Field(min_length=1)]
+
+
+class _Body(_Strict):
+    model: str
+    messages: Annotated[list[_Message], Field(min_length=1)]
+    n: Annotated[int, Field(ge=1, le=SAMPLES)] | None = None
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    top_p: Annotated[float, Field(ge=0, le=1)] | None = None
+    seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
+    stop: Annotated[list[_StopText] | None, Field(max_length=4), BeforeValidator(_as_list)] = None
+    max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
+    max_tokens: Annotated[int, Field(ge=1)] | None = None
+    logprobs: bool | None = None
+    top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
+    stream: bool | None = None
+    stream_options: _StreamOptions | None = None
+
+
+_Speaker: TypeAlias = Literal["system", "user", "assistant"]
+_SPOKEN_BY: Mapping[str, _Speaker] = {
+    "system": "system",
+    "developer": "system",
+    "user": "user",
+    "assistant": "assistant",
+}
+
+
+def _check_together(fields: _Body) -> None:
+    """What a field may not say because of another."""
+    if fields.max_tokens is not None and fields.max_completion_tokens is not None:
+        raise _refused("max_tokens", "give either 'max_tokens' or 'max_completion_tokens', not both")
+    if fields.top_logprobs is not None and not fields.logprobs:
+        raise _refused("top_logprobs", "it needs 'logprobs' to be true")
+    if fields.stream_options is not None and not fields.stream:
+        raise _refused("stream_options", "it needs 'stream' to be true")
+    spoken = [said for said in fields.messages if said.role == "user"]
+    if not spoken:
+        raise _refused("messages", "there is no message with the role 'user'")
+    for position, said in enumerate(fields.messages):
+        if said.content is None and said.role != "assistant":
+            raise _refused(f"messages[{position}].content", "a text is needed")
+    if not spoken[-1].text:
+        raise _refused("messages", "the last message with the role 'user' is empty")
+
+
+def _refused(param: str, reason: str) -> Refusal:
+    return Refusal(400, f"Invalid value for '{param}': {reason}.", code="invalid_value", param=param)
+
+
+def _unsupported(name: str) -> Refusal:
+    hint = " Say 'think step by step' or 'answer only' in a message." if name == "reasoning_effort" else ""
+    message = f"Unsupported parameter: '{name}' is not served by the pocket models with this value.{hint}"
+    return Refusal(400, message, code="unsupported_parameter", param=name)
+
+
+def _invalid(fault: ErrorDetails, content: object) -> Refusal:
+    """What a field at fault means; the first, where there are several."""
+    param = _path(fault["loc"], content)
+    if fault["type"] == "missing":
+        return Refusal(400, f"Missing required parameter: '{param}'.", code="missing_required_parameter", param=param)
+    if fault["type"] == "extra_forbidden":
+        return Refusal(400, f"Unrecognized request argument: '{param}'.", code="unknown_parameter", param=param)
+    return _refused(param, fault["msg"][:1].lower() + fault["msg"][1:])
+
+
+def _path(location: Sequence[int | str], content: object) -> str:
+    """The place of a fault as `messages[0].role`, as far as it is in what was sent."""
+    path = ""
+    for step in location:
+        if isinstance(step, int):
+            if not isinstance(content, list):
+                break
+            path += f"[{step}]"
+            content = content[step] if step < len(content) else None
+        else:
+            if not isinstance(content, dict):
+                break
+            path += f".{step}" if path else step
+            content = content.get(step)
+    return path

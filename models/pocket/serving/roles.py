@@ -1,0 +1,70 @@
+"""What a pocket model can be asked to do, and the words of plain English that ask for it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from enum import StrEnum
+
+__all__ = ["Role", "choose_role", "role_in"]
+
+
+class Role(StrEnum):
+    """A role; its value is the letter that a prompt for it begins with."""
+
+    DIRECT = "S"
+    """The answer only."""
+    DRAFT = "C"
+    """The results of the steps, then the answer."""
+    THINK = "T"
+    """Step by step."""
+    DECOMPOSE = "D"
+    """Split the question into parts."""
+    SEARCH = "Q"
+    """The next query, or the answer."""
+    FORMALISE = "F"
+    """Write the question as constraints."""
+    VERIFY = "V"
+    """Solve every step of a reasoning anew."""
+
+
+_WORDS: tuple[tuple[Role, re.Pattern[str]], ...] = tuple(
+    (role, re.compile(words, re.I))
+    for role, words in (
+        (Role.FORMALISE, r"\bformali[sz]|\bconstraint solver|\b(?:in|into|as|to) constraints?\b"),
+        (
+            Role.DECOMPOSE,
+            r"\bdecompos|\bsub-?(?:question|problem)|\bsmaller (?:question|problem)|\bsplit\b|\bbreak\b.{0,60}\binto\b",
+        ),
+        (Role.VERIFY, r"\bverif|\bcheck|\bjudge|\b(?:right|correct)\?"),
+        (Role.SEARCH, r"\bsearch|\blook(?:ing)?(?: \w+)? up\b"),
+        (Role.DRAFT, r"\bdraft|\bfew(?:er|est)? words|\bwords at most\b|\bat most \w+ words\b"),
+        (Role.DIRECT, r"(?:\bno|\bnot|n['’]t|\bwithout)(?: any| your| the| further)? (?:expla|reason|step|think|work)"),
+        (Role.THINK, r"\bstep|\bthink|\breason|\bexplain|\bshow (?:your|the) work"),
+        (
+            Role.DIRECT,
+            r"\banswer only|\b(?:only|just) (?:with )?(?:the |an |your )?(?:final )?answer"
+            r"|\bnothing (?:else|but)|\bdirect",
+        ),
+    )
+)
+"""In the order in which they are looked for: what is more particular stands first, because instructions to think,
+draft, split or search mostly say something of steps and of the answer too."""
+
+
+def role_in(text: str, *, verifiable: bool) -> Role | None:
+    """The role that a text asks for, or None where it asks for none.
+
+    Args:
+        text: instructions in plain English.
+        verifiable: whether there is anything to verify; without it, "check" is advice to a solver.
+    """
+    return next(
+        (role for role, words in _WORDS if (verifiable or role is not Role.VERIFY) and words.search(text)), None
+    )
+
+
+def choose_role(texts: Iterable[str], *, verifiable: bool) -> Role:
+    """The role that the first of several texts asks for; a direct answer where none asks for any."""
+    found = (role_in(text, verifiable=verifiable) for text in texts)
+    return next((role for role in found if role is not None), Role.DIRECT)
