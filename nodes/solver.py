@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -17,7 +17,7 @@ from .asks import ask_of, bound_of, request_of
 from .base import CallBound, Context, Inputs, Kind, Node
 from .knob import ANY_MODEL, Adaptive, Choice, Knob, most
 from .prompts.base import Ask, Dialect, Style
-from .readings import Reading, most_informed, read, read_all
+from .readings import Reading, most_informed, read_all
 from .stopping import StopRule, enough
 from .votes import VoteRule, ballots, normal_form
 
@@ -38,6 +38,9 @@ class Solver(Node):
     """The answer only; a draft of a few words a step; or step by step."""
     max_output_tokens: Knob[PositiveInt] = 1024
     """Of each sample."""
+    thinking_tokens: Knob[PositiveInt | None] = None
+    """The most tokens of a draft or of thinking step by step; None: no limit of their own. A sample that is cut off
+    there is asked for once more, for the answer only and with up to `max_output_tokens`; both calls are charged."""
     samples: Knob[PositiveInt | Adaptive] = 1
     """How many answers are drawn. A number is drawn at once; `adaptive(low, high)` draws `low` at once and then one by
     one until `stop` is content. Every draw is charged."""
@@ -50,12 +53,13 @@ class Solver(Node):
     """When adaptive sampling ends: the leader is the majority with probability 0.95, or it is 2 or 3 votes ahead."""
 
     def idle_knobs(self) -> frozenset[str]:
-        """See `Node.idle_knobs`; one answer needs no vote, and a fixed number of them no stop rule."""
+        """See `Node.idle_knobs`; one answer needs no vote, a fixed number no stop rule, a direct answer no limit."""
+        unused = {"thinking_tokens"} if self.style == "direct" else set()
         if self.temperature == 0:
-            return frozenset({"samples", "vote", "stop"})
+            return frozenset({"samples", "vote", "stop", *unused})
         if isinstance(self.samples, Adaptive):
-            return frozenset()
-        return frozenset({"stop"}) if self.samples > 1 else frozenset({"vote", "stop"})
+            return frozenset(unused)
+        return frozenset({"stop", *unused} if self.samples > 1 else {"vote", "stop", *unused})
 
     @model_validator(mode="after")
     def _samples_can_differ(self) -> Solver:
@@ -67,18 +71,33 @@ class Solver(Node):
         return self
 
 
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """How a sample is asked for, and its reply read."""
+
+    request: Request
+    reader: Callable[[str], str | None]
+
+
 async def _run(node: Solver, inputs: Inputs, context: Context) -> Message:
-    dialect, style, draws = context.dialect(node.model), Style(node.style), _draws(node)
-    request = request_of(
-        context,
-        node.model,
-        dialect.solve(ask_of(inputs), style),
-        max_output_tokens=node.max_output_tokens,
-        temperature=node.temperature,
-        sample=inputs.round * most(draws),
-    )
-    reader = partial(dialect.read_answer, style=style)
-    readings = await _sample(node, draws, request, context, reader)
+    dialect, draws, ask = context.dialect(node.model), _draws(node), ask_of(inputs)
+
+    def way(style: Style, cap: int) -> _Way:
+        request = request_of(
+            context,
+            node.model,
+            dialect.solve(ask, style),
+            max_output_tokens=cap,
+            temperature=node.temperature,
+            sample=inputs.round * most(draws),
+        )
+        return _Way(request, partial(dialect.read_answer, style=style))
+
+    limit = _thinking_limit(node)
+    ways = [way(Style(node.style), limit or node.max_output_tokens)]
+    if limit is not None:
+        ways.append(way(Style.DIRECT, node.max_output_tokens))
+    readings = await _sample(node, draws, ways, context)
     votes = [
         Candidate(reading.value, reading.confidence, text=reading.text, source=context.node)
         for reading in readings
@@ -98,11 +117,9 @@ async def _run(node: Solver, inputs: Inputs, context: Context) -> Message:
     return Message(answer=candidates[0].answer, text=candidates[0].text, candidates=candidates)
 
 
-async def _sample(
-    node: Solver, draws: int | Adaptive, request: Request, context: Context, reader: Callable[[str], str | None]
-) -> list[Reading[str]]:
+async def _sample(node: Solver, draws: int | Adaptive, ways: Sequence[_Way], context: Context) -> list[Reading[str]]:
     first = draws.low if isinstance(draws, Adaptive) else draws
-    readings = await read_all([request.with_sample(request.sample + i) for i in range(first)], context, reader)
+    readings = await _drawn(ways, range(first), context)
     if not isinstance(draws, Adaptive):
         return readings
     while len(readings) < draws.high and all(reading.status is not Status.BUDGET for reading in readings):
@@ -114,8 +131,27 @@ async def _sample(
         remaining = draws.high - len(readings) if node.vote == "majority" else None
         if enough(node.stop, list(counts.values()), remaining) or (node.vote == "first" and counts):
             break
-        readings.append(await read(request.with_sample(request.sample + len(readings)), context, reader))
+        readings += await _drawn(ways, [len(readings)], context)
     return readings
+
+
+async def _drawn(ways: Sequence[_Way], samples: Sequence[int], context: Context) -> list[Reading[str]]:
+    """Draws samples in the first way; those that were cut off at its limit once more in the second, if there is one."""
+    way, *others = ways
+    requests = [way.request.with_sample(way.request.sample + sample) for sample in samples]
+    readings = await read_all(requests, context, way.reader)
+    cut = [place for place, reading in enumerate(readings) if _cut(reading)] if others else []
+    if cut:
+        context.record("cut", samples=[samples[place] for place in cut])
+        again = await _drawn(others, [samples[place] for place in cut], context)
+        for place, reading in zip(cut, again, strict=True):
+            readings[place] = reading
+    return readings
+
+
+def _cut(reading: Reading[str]) -> bool:
+    """Whether the reply ended at its limit: what stands there last is then a step, whatever it looks like."""
+    return reading.reply is not None and reading.reply.finish_reason == "length"
 
 
 def _confidence(weight: float, count: int, votes: list[Candidate], drawn: int) -> float | None:
@@ -132,13 +168,25 @@ def _draws(node: Solver) -> int | Adaptive:
     return node.samples if node.temperature > 0 else 1
 
 
+def _thinking_limit(node: Solver) -> int | None:
+    if node.thinking_tokens is None or node.style == "direct":
+        return None
+    return min(node.thinking_tokens, node.max_output_tokens)
+
+
 def _values(knob: Any) -> tuple[Any, ...]:
     return knob.values if isinstance(knob, Choice) else (knob,)
 
 
 def _worst_case(node: Solver, ask: Ask, incoming: int, dialect: Callable[[str], Dialect]) -> tuple[CallBound, ...]:
-    render = partial(dialect(node.model).solve, style=Style(node.style))
-    return (bound_of(node.model, render, ask, incoming, node.max_output_tokens, times=most(_draws(node))),)
+    speaker, limit, times = dialect(node.model), _thinking_limit(node), most(_draws(node))
+
+    def bound(style: Style, cap: int) -> CallBound:
+        return bound_of(node.model, partial(speaker.solve, style=style), ask, incoming, cap, times=times)
+
+    if limit is None:
+        return (bound(Style(node.style), node.max_output_tokens),)
+    return bound(Style(node.style), limit), bound(Style.DIRECT, node.max_output_tokens)
 
 
 KIND = Kind(config=Solver, run=_run, worst_case=_worst_case)

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from pydantic import ValidationError
 
 from apportion.errors import CallFailed
+from apportion.graphs.graph import Graph
 from apportion.models.card import ModelCard
+from apportion.models.pool import Pool
 from apportion.models.request import Reply, Request
 from apportion.nodes import Inputs, Solver, adaptive, choose
 from apportion.nodes.base import Node
@@ -35,6 +39,14 @@ class TestAdaptiveConformance(TestConformance):
 
     def reply(self, request: Request) -> str:
         return str(request.sample)
+
+
+class TestThinkingConformance(TestConformance):
+    def node(self) -> Node:
+        return Solver(model="scripted", samples=3, max_output_tokens=60, thinking_tokens=20)
+
+    def reply(self, request: Request) -> str:
+        return "Answer: 42" if request.sample else "Let me see, that takes a while.\nAnswer: 42"
 
 
 def solve(node: Solver, *answers: str | Exception, inputs: Inputs = INPUTS) -> tuple[Outcome, ScriptedModel]:
@@ -193,3 +205,69 @@ def test_an_accepted_answer_is_no_objection() -> None:
     inputs = Inputs(TASK, TASK.question, {}, round=1, previous=Message(answer="Cid"))
     _, model = solve(direct(), "", "42", inputs=inputs)
     assert "Cid" not in model.requests[0].messages[1].content
+
+
+def asks_for_the_answer_only(request: Request) -> bool:
+    return request.messages[0].content.startswith("Reply with the answer only")
+
+
+def thinker(request: Request) -> str:
+    """Thinks for as long as the sample's index says, and answers at once where it is asked to."""
+    if asks_for_the_answer_only(request):
+        return f"{request.sample}"
+    return "thinking " * request.sample + "\nAnswer: 42"
+
+
+def test_what_is_cut_off_while_thinking_is_answered_directly_and_both_calls_are_charged() -> None:
+    model = ScriptedModel(thinker)
+    node = Solver(model="scripted", samples=4, thinking_tokens=25, max_output_tokens=100)
+    outcome = NodeBench([model]).run(node, INPUTS)
+    # "\nAnswer: 42" has 11 tokens and each thought 9: samples 2 and 3 are cut off.
+    assert [(c.answer, c.confidence) for c in outcome.message.candidates] == [("42", 0.5), ("2", 0.25), ("3", 0.25)]
+    assert [(r.max_output_tokens, r.sample) for r in model.requests] == [
+        *((25, sample) for sample in range(4)),
+        *((100, sample) for sample in (2, 3)),
+    ]
+    written = 11 + 20 + 25 + 25 + 1 + 1
+    assert outcome.charged.tokens == written + sum(model.count_tokens(request.messages) for request in model.requests)
+    assert ("cut", {"samples": [2, 3]}) in outcome.events
+
+
+def test_the_second_call_is_the_one_that_a_direct_answer_would_be() -> None:
+    first, second = ScriptedModel(thinker), ScriptedModel(thinker)
+    NodeBench([first]).run(Solver(model="scripted", thinking_tokens=5, max_output_tokens=100), INPUTS)
+    NodeBench([second]).run(Solver(model="scripted", style="direct", max_output_tokens=100), INPUTS)
+    assert first.requests[1:] == second.requests
+
+
+def test_a_number_in_a_reply_that_was_cut_off_is_no_answer() -> None:
+    model = ScriptedModel(lambda request: "7" if asks_for_the_answer_only(request) else "Answer: 41, no wait")
+    outcome = NodeBench([model]).run(Solver(model="scripted", thinking_tokens=10), INPUTS)
+    assert outcome.message.answer == "7"
+
+
+def test_without_room_for_the_second_call_the_status_is_budget() -> None:
+    model = ScriptedModel(thinker)
+    node = Solver(model="scripted", thinking_tokens=5, max_output_tokens=200)
+    inputs = replace(INPUTS, round=1)
+    free = NodeBench([model]).run(node, inputs)
+    needed = model.count_tokens(model.requests[0].messages) + 5 + free.bounds[1].tokens
+    model = ScriptedModel(thinker)
+    assert NodeBench([model]).run(node, inputs, limit=max(needed, free.bounds[0].tokens)).message.answer == "1"
+    assert NodeBench([model]).run(node, inputs, limit=needed - 1).message.status is Status.BUDGET
+    assert [request.max_output_tokens for request in model.requests] == [5, 200, 5]
+
+
+def test_adaptive_sampling_counts_direct_answers_as_votes() -> None:
+    model = ScriptedModel(lambda request: "7" if asks_for_the_answer_only(request) else "hm " * 20)
+    node = Solver(model="scripted", thinking_tokens=5, max_output_tokens=50, samples=adaptive(1, 8), stop="ahead_by_2")
+    outcome = NodeBench([model]).run(node, INPUTS)
+    assert (outcome.message.answer, len(model.requests)) == ("7", 4)
+
+
+def test_a_limit_on_thinking_makes_no_difference_to_direct_answers() -> None:
+    solver = Solver(model="m", style=choose("direct", "think"), thinking_tokens=choose(None, 16, 64), samples=1)
+    graph = Graph("one").add("solve", solver)
+    space = graph.space(Pool([ScriptedModel(thinker, name="m")]))
+    assert space.size == 4
+    assert {plan.values["solve.thinking_tokens"] for plan in space} == {None, 16, 64}
