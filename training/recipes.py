@@ -199,13 +199,13 @@ RECIPES: dict[str, Recipe] = {
         _small(
             "pocket-100k-reading",
             seed=5,
-            stages=((4400, "reading"),),
+            stages=((4000, "reading"),),
             purpose="searching, reading, formalising, links and codes; hardly to calculate",
         ),
         _small(
             "pocket-100k-standard",
             seed=6,
-            stages=((800, "sums"), (3200, "answers")),
+            stages=((480, "sums"), (2720, "answers")),
             purpose="answers, queries, splits and constraints of all families; never to write steps",
             kind="standard",
         ),
