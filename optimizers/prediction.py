@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -71,16 +73,33 @@ class Predictor(Fitted):
         Raises:
             UsageError: the batch lacks the probe.
         """
-        features = self.encoder.encode(batch)
-        scores = self.calibration.apply(self.scores.predict(features))
-        means = self.costs.predict(features)
+        scores, means = self._forecasts(batch)
         return Prediction(self._drawn(scores), means, self.costs.high(means))
+
+    def prepared(self, batch: Batch) -> Batch:
+        """The batch with what this predictor makes of it, so that to predict it again, or a part of it, costs nothing."""
+        features = self.encoder.encode(batch)
+        known = {self.encoder.key: (features.matrix, features.groups), self.key: self._forecasts(batch)}
+        return replace(batch, known={**batch.known, **known})
 
     def shrunk(self, share: float) -> Predictor:
         """The same with scores drawn towards each arm's mean: 1 as learned, 0 the mean for every question."""
         if not 0 <= share <= 1:
             raise ValueError(f"a share lies between 0 and 1, got {share}")
         return self.model_copy(update={"share": share})
+
+    @cached_property
+    def key(self) -> str:
+        """The hash of its content; the share is not part of it, because it is applied to what is known."""
+        return hashlib.sha256(self.model_dump_json(exclude={"share"}).encode()).hexdigest()
+
+    def _forecasts(self, batch: Batch) -> tuple[Floats, Floats]:
+        """(questions, arms): scores, not drawn to anything, and mean costs."""
+        if batch.known and self.key in batch.known:
+            scores, means = batch.known[self.key]
+            return scores, means
+        features = self.encoder.encode(batch)
+        return self.calibration.apply(self.scores.predict(features)), self.costs.predict(features)
 
     def _drawn(self, scores: Floats) -> Floats:
         return self.share * scores + (1 - self.share) * self.arm_scores

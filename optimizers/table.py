@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,6 +80,9 @@ class Batch:
     questions: tuple[Question, ...]
     probes: Mapping[str, Floats] = field(default_factory=dict)
     """By name, (questions,)."""
+    known: Mapping[str, tuple[NDArray[Any], ...]] = field(default_factory=dict)
+    """What was worked out of the questions before, by the key of what did, see `Predictor.prepared`; each array has a row
+    a question."""
 
     def __len__(self) -> int:
         return len(self.questions)
@@ -86,7 +90,8 @@ class Batch:
     def take(self, indexes: Ints) -> Batch:
         """Some of the questions, repeats allowed."""
         chosen = tuple(self.questions[i] for i in indexes)
-        return Batch(chosen, {name: values[indexes] for name, values in self.probes.items()})
+        probes = {name: values[indexes] for name, values in self.probes.items()}
+        return Batch(chosen, probes, _rows(self.known, indexes))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,6 +111,8 @@ class Table:
     confidences: Floats | None = None
     """(questions, arms, replicates) in [0, 1]: how sure the arm was of its answer; NaN where it did not say."""
     probes: tuple[Probe, ...] = ()
+    known: Mapping[str, tuple[NDArray[Any], ...]] = field(default_factory=dict)
+    """See `Batch.known`."""
 
     def __post_init__(self) -> None:
         shape = (len(self.questions), len(self.arms))
@@ -131,7 +138,7 @@ class Table:
 
     def batch(self) -> Batch:
         """Its questions as they would be asked."""
-        return Batch(self.questions, {probe.name: probe.values for probe in self.probes})
+        return Batch(self.questions, {probe.name: probe.values for probe in self.probes}, self.known)
 
     def arm(self, name: str) -> int:
         """The number of an arm.
@@ -153,6 +160,7 @@ class Table:
             costs=self.costs[indexes],
             confidences=None if self.confidences is None else self.confidences[indexes],
             probes=tuple(Probe(probe.name, probe.values[indexes], probe.costs[indexes]) for probe in self.probes),
+            known=_rows(self.known, indexes),
         )
 
     def with_arms(self, indexes: Sequence[int] | Ints) -> Table:
@@ -175,6 +183,10 @@ class Table:
             costs=self.costs[:, :, chosen],
             confidences=None if self.confidences is None else self.confidences[:, :, chosen],
         )
+
+
+def _rows(known: Mapping[str, tuple[NDArray[Any], ...]], indexes: Ints) -> dict[str, tuple[NDArray[Any], ...]]:
+    return {key: tuple(each[indexes] for each in arrays) for key, arrays in known.items()}
 
 
 def question_of(task: Task) -> Question:
