@@ -77,7 +77,7 @@ class Predictor(Fitted):
         return Prediction(self._drawn(scores), means, self.costs.high(means))
 
     def prepared(self, batch: Batch) -> Batch:
-        """The batch with what this predictor makes of it, so that to predict it again, or a part of it, costs nothing."""
+        """The batch with what this predictor makes of it: to predict it again, or a part of it, then costs nothing."""
         features = self.encoder.encode(batch)
         known = {self.encoder.key: (features.matrix, features.groups), self.key: self._forecasts(batch)}
         return replace(batch, known={**batch.known, **known})

@@ -81,8 +81,8 @@ class Batch:
     probes: Mapping[str, Floats] = field(default_factory=dict)
     """By name, (questions,)."""
     known: Mapping[str, tuple[NDArray[Any], ...]] = field(default_factory=dict)
-    """What was worked out of the questions before, by the key of what did, see `Predictor.prepared`; each array has a row
-    a question."""
+    """What was worked out of the questions before, by the key of what did, see `Predictor.prepared`; each array has a
+    row for every question."""
 
     def __len__(self) -> int:
         return len(self.questions)
