@@ -56,6 +56,9 @@ class ModelCard(BaseModel):
     """Whether the endpoint takes a temperature; some reasoning models refuse one."""
     seed: bool = True
     """Whether the endpoint takes a seed."""
+    truncation: Literal["exact", "none"] = "none"
+    """exact: under a smaller output cap a reply is exactly the beginning of the one under a larger cap, at the same
+    sample, seed and temperature; a stored reply then also answers requests with other caps."""
     logprobs: bool = False
     """Whether the endpoint returns log-probabilities."""
     json_schema: bool = False

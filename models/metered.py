@@ -21,6 +21,7 @@ from ..records.usage import ZERO, Amount, Usage
 from .base import Model
 from .card import ModelCard
 from .flights import Flights
+from .known import KnownReplies
 from .pool import Pool
 from .request import Reply, Request
 
@@ -143,11 +144,10 @@ class MeteredCaller:
     ) -> None:
         self._pool = pool
         self._ledger = ledger
-        self._cache = cache
         self._sleep = sleep
         self._flights = Flights()
         self._breaches: dict[str, BudgetBreach] = {}
-        self._fingerprints = {card.name: card.fingerprint for card in pool.cards}
+        self._known = {card.name: KnownReplies(cache, card) for card in pool.cards}
 
     @property
     def pool(self) -> Pool:
@@ -178,17 +178,18 @@ class MeteredCaller:
         if request.max_output_tokens > card.max_output_tokens:
             request = replace(request, max_output_tokens=card.max_output_tokens)
         bound = call_bound(model, request)
-        key = request.key(self._fingerprints[card.name])
+        known = self._known[card.name]
+        key, question = known.key(request), known.question(request)
         while True:
-            stored = self._cache.get(key)
-            if stored is not None:
-                return await self._replay(stored, request, card, bound, meter, replaces)
-            if await self._flights.begin(key):
+            reply = known.find(request, key)
+            if reply is not None:
+                return await self._replay(reply, request, key, card, bound, meter, replaces)
+            if await self._flights.begin(question):
                 break
         try:
             return await self._attempts(model, request, key, bound, meter, replaces)
         finally:
-            self._flights.end(key)
+            self._flights.end(question)
 
     def _admit(self, card: ModelCard) -> None:
         if card.output_cap == "ignored":
@@ -201,14 +202,20 @@ class MeteredCaller:
             raise self._breaches[card.name]
 
     async def _replay(
-        self, stored: StoredReply, request: Request, card: ModelCard, bound: Amount, meter: Meter, replaces: str | None
+        self,
+        reply: Reply,
+        request: Request,
+        key: str,
+        card: ModelCard,
+        bound: Amount,
+        meter: Meter,
+        replaces: str | None,
     ) -> Reply:
-        reply = Reply.from_json(stored.payload)
         charged, lost = _cost(reply, request, card, bound)
         if charged.exceeds(bound):
             raise self._breach(card, bound, charged)
         reservation_id = await self._ledger.reserve(meter.account_id, bound, cached=True, replaces=replaces)
-        attempt = _Attempt(request, card, stored.request_key, meter, reservation_id, 1, bound)
+        attempt = _Attempt(request, card, key, meter, reservation_id, 1, bound)
         row = attempt.completed(reply, charged=charged, lost=lost, cached=True)
         self._ledger.settle(Settlement(reservation_id, charged, lost), row)
         meter.add(charged, lost)
@@ -224,10 +231,10 @@ class MeteredCaller:
             replaces = None
             # Another process may have stored the reply meanwhile: what was on the books before this reservation is
             # seen now, so that no settled call is paid twice.
-            stored = self._cache.get(key)
-            if stored is not None:
+            known = self._known[card.name].find(request, key)
+            if known is not None:
                 self._ledger.release(reservation_id)
-                return await self._replay(stored, request, card, bound, meter, None)
+                return await self._replay(known, request, key, card, bound, meter, None)
             attempt = _Attempt(request, card, key, meter, reservation_id, number, bound)
             try:
                 return await self._complete(model, attempt)
@@ -243,7 +250,8 @@ class MeteredCaller:
         try:
             reply = await model.complete(attempt.request)
             charged, lost = _cost(reply, attempt.request, attempt.card, attempt.bound)
-            stored = StoredReply(attempt.key, reply.to_json(), charged + lost)
+            place = self._known[attempt.card.name].place(attempt.request, attempt.key, reply)
+            stored = StoredReply(place, reply.to_json(), charged + lost)
         except CallFailed as failure:
             self._settle_failure(attempt, failure)
             raise

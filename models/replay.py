@@ -8,6 +8,7 @@ from ..errors import CallFailed
 from ..records.protocols import ReplyCache
 from ..records.status import Status
 from .card import ModelCard
+from .known import KnownReplies
 from .request import ChatMessage, Reply, Request
 
 __all__ = ["ReplayModel"]
@@ -23,7 +24,7 @@ class ReplayModel:
 
     def __init__(self, card: ModelCard, replies: ReplyCache) -> None:
         self._card = card
-        self._replies = replies
+        self._known = KnownReplies(replies, card)
 
     @property
     def card(self) -> ModelCard:
@@ -36,16 +37,16 @@ class ReplayModel:
         Raises:
             CallFailed: the request was never answered; status refused, nothing billed.
         """
-        key = request.key(self._card.fingerprint)
-        stored = self._replies.get(key)
-        if stored is None:
+        key = self._known.key(request)
+        reply = self._known.find(request, key)
+        if reply is None:
             raise CallFailed(
                 Status.REFUSED,
                 f"model {self._card.name!r} only replays, and this request (key {key[:12]}, sample {request.sample}) "
                 "is not among the stored replies",
                 billed=False,
             )
-        return Reply.from_json(stored.payload)
+        return reply
 
     def count_tokens(self, messages: Sequence[ChatMessage]) -> int | None:
         """None: a replay has no tokenizer, so prompts are bounded by bytes."""

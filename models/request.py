@@ -48,17 +48,18 @@ class Request:
     response_schema: str = ""
     """JSON schema (canonical JSON text) that the reply must follow, where the card says that the model can."""
 
-    def key(self, fingerprint: str) -> str:
+    def key(self, fingerprint: str, *, rung: int | None = None) -> str:
         """The content address under which the reply is cached.
 
         Args:
             fingerprint: of the model behind the name, so that a renamed or replaced model misses.
+            rung: in place of the output cap, for replies that answer several caps, see `KnownReplies`.
         """
         content = _TO_JSON(
             [
                 fingerprint,
                 [[m.role, m.content] for m in self.messages],
-                self.max_output_tokens,
+                self.max_output_tokens if rung is None else f"rung {rung}",
                 self.temperature,
                 self.seed,
                 self.sample,
@@ -91,11 +92,17 @@ class Reply:
     """Reasoning text that the endpoint returned apart from the answer."""
     response_model: str = ""
     response_id: str = ""
+    pieces: tuple[str, ...] = ()
+    """The text of each token written, where the model's truncation is exact; a token that ends the reply is empty."""
+    logprobs: tuple[float, ...] = ()
+    """The log-probability (nats) of each of these tokens at temperature 1, where they were asked for."""
 
     def to_json(self) -> str:
         """The reply as it is cached."""
         usage = self.usage
         content = {name: getattr(self, name) for name in self.__slots__}  # dataclasses.asdict takes ten times as long
+        if not self.pieces:
+            del content["pieces"], content["logprobs"]
         if usage is not None:
             content["usage"] = {name: getattr(usage, name) for name in usage.__slots__}
         return _TO_JSON(content)
@@ -105,4 +112,6 @@ class Reply:
         """Reads what `to_json` wrote."""
         fields: dict[str, Any] = json.loads(payload)
         usage = fields.pop("usage")
+        for name in ("pieces", "logprobs"):
+            fields[name] = tuple(fields.get(name, ()))
         return cls(usage=None if usage is None else Usage(**usage), **fields)

@@ -54,6 +54,7 @@ def export(trainer: Trainer, folder: Path = WEIGHTS) -> None:
         exact_tokenizer=True,
         template_tokens=0,
         message_tokens=0,
+        truncation="exact",
         logprobs=True,
         concurrency=64,
         attempts=1,

@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import add
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +46,8 @@ class Generation:
     """Whether the model ended by itself or wrote a stop text, rather than being cut at the cap."""
     mean_logprob: float | None
     first_token_entropy: float | None
+    logprobs: tuple[float, ...] = ()
+    """Of every token, where the job asked for them."""
     noted: tuple[Written, ...] = ()
     """Every token with its log-probability, where the job asked for them."""
 
@@ -60,7 +64,7 @@ class Job:
     """(cap,): one draw a position; not read at temperature 0."""
     stop: tuple[str, ...] = ()
     logprobs: bool = False
-    """Whether to sum up log-probabilities; they are at temperature 1 and of all tokens."""
+    """Whether to note log-probabilities; they are at temperature 1 and of all tokens."""
     top_p: float = 1.0
     """See `choose`."""
     top_logprobs: int | None = None
@@ -69,7 +73,7 @@ class Job:
     """Called with every token, from the engine's thread; it must be quick and must not raise."""
     done: Future[Generation] = field(default_factory=Future)
     written: list[int] = field(default_factory=list)
-    logprob_sum: float = 0.0
+    logprobs_written: list[float] = field(default_factory=list)
     entropy: float | None = None
     noted: list[Written] = field(default_factory=list)
 
@@ -91,8 +95,9 @@ class Job:
         return Generation(
             tokens=tuple(self.written),
             stopped=self.ended(),
-            mean_logprob=self.logprob_sum / len(self.written) if self.logprobs else None,
+            mean_logprob=reduce(add, self.logprobs_written, 0.0) / len(self.written) if self.logprobs else None,
             first_token_entropy=self.entropy,
+            logprobs=tuple(self.logprobs_written),
             noted=tuple(self.noted),
         )
 
@@ -256,7 +261,7 @@ class Engine:
                 job.noted.append(Written(token, float(logprobs[row, token]), likeliest))
             if not job.logprobs:
                 continue
-            job.logprob_sum += float(logprobs[row, token])
+            job.logprobs_written.append(float(logprobs[row, token]))
             if not job.written:
                 job.entropy = float(-(np.exp(logprobs[row]) * logprobs[row]).sum())
 

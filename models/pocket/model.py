@@ -19,7 +19,7 @@ from ..request import ChatMessage, Reply, Request
 from .engine import Engine, Generation, Job, Written
 from .network import Network
 from .sampling import uniform_draws
-from .tokenizer import END, decode, encode
+from .tokenizer import END, PIECES, decode, encode
 
 __all__ = ["PocketModel", "load_pocket_model", "load_pocket_models", "pocket_names"]
 
@@ -173,4 +173,6 @@ def _reply(request: Request, job: Job, generation: Generation) -> Reply:
         mean_logprob=generation.mean_logprob,
         first_token_entropy=generation.first_token_entropy,
         response_model=request.model,
+        pieces=tuple("" if token == END else PIECES[token] for token in generation.tokens),
+        logprobs=generation.logprobs,
     )

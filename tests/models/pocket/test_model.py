@@ -10,6 +10,7 @@ import pytest
 
 from apportion.errors import CallFailed, UnknownName
 from apportion.models.base import Model
+from apportion.models.known import within
 from apportion.models.pocket import PocketModel, load_pocket_model, load_pocket_models, pocket_names
 from apportion.models.pocket.tokenizer import END, decode, encode
 from apportion.models.request import ChatMessage, Reply, Request
@@ -78,6 +79,18 @@ def test_a_shorter_cap_gives_the_beginning_of_the_longer_reply() -> None:
     replies = complete(load_pocket_model("pocket-100k"), [replace(full, max_output_tokens=n) for n in (1, 5, 12, 40)])
 
     assert all(replies[-1].text.startswith(reply.text) for reply in replies)
+
+
+@pytest.mark.parametrize("name", pocket_names())
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_a_longer_reply_cut_to_a_cap_is_the_reply_under_that_cap(name: str, temperature: float) -> None:
+    full = replace(asked("T47+83*07-12+55*03=", temperature=temperature), logprobs=True, max_output_tokens=40)
+    whole, *capped = complete(
+        load_pocket_model(name), [full, *(replace(full, max_output_tokens=n) for n in range(1, 40))]
+    )
+
+    assert load_pocket_model(name).card.truncation == "exact"
+    assert [within(whole, cap) for cap in range(1, 40)] == capped
 
 
 @pytest.mark.parametrize("cap", [1, 2, 3, 11])
