@@ -27,7 +27,7 @@ from .space import Space
 if TYPE_CHECKING:
     from .graph import Graph
 
-__all__ = ["Bound", "Term", "cheapest_bound", "check_feasible", "worst_case"]
+__all__ = ["Bound", "Bounds", "Term", "cheapest_bound", "check_feasible", "worst_case"]
 
 _ENUMERATED = 64
 """Spaces of at most so many plans are enumerated for the cheapest; in larger ones knobs are lowered one by one."""
@@ -50,6 +50,10 @@ class Bound:
 
     plan: Plan
     terms: tuple[Term, ...]
+    allowance: Amount = ZERO
+    """Of the terms, the finishing allowance."""
+    call: Amount = ZERO
+    """The most that one call can be charged, in each unit."""
 
     @property
     def total(self) -> Amount:
@@ -83,7 +87,26 @@ def worst_case(graph: Graph, plan: Plan, task: Task, pool: Pool, *, unit: Unit =
     Raises:
         PlanError, UnknownName: the plan does not belong to the graph.
     """
-    return _bound(Space(graph, pool), plan, task, pool, unit, lru_cache(dialect_named))
+    return Bounds(Space(graph, pool), unit).of(plan, task)
+
+
+class Bounds:
+    """Bounds of many plans and tasks.
+
+    Args:
+        space: of the plans.
+        unit: in which the model of the finishing allowance is the cheapest.
+    """
+
+    def __init__(self, space: Space, unit: Unit = "tokens") -> None:
+        self._space = space
+        self._unit: Unit = unit
+        self._dialect = lru_cache(dialect_named)
+        self._resolve = lru_cache(maxsize=256)(lambda plan: resolve(space, plan))
+
+    def of(self, plan: Plan, task: Task) -> Bound:
+        """As `worst_case`."""
+        return _bound(self._resolve(plan), task, self._space.pool, self._unit, self._dialect)
 
 
 def cheapest_bound(space: Space, task: Task, pool: Pool, unit: Unit = "tokens") -> Bound:
@@ -96,7 +119,7 @@ def cheapest_bound(space: Space, task: Task, pool: Pool, unit: Unit = "tokens") 
     dialect = lru_cache(dialect_named)
 
     def bound(plan: Plan) -> Bound:
-        return _bound(space, plan, task, pool, unit, dialect)
+        return _bound(resolve(space, plan), task, pool, unit, dialect)
 
     if space.size <= _ENUMERATED:
         return min(map(bound, space), key=lambda found: found.value(unit))
@@ -126,19 +149,22 @@ def _lowered(space: Space, edges: tuple[str, ...], unit: Unit, bound: Callable[[
     return best
 
 
-def _bound(space: Space, plan: Plan, task: Task, pool: Pool, unit: Unit, dialect: Callable[[str], Dialect]) -> Bound:
-    resolved = resolve(space, plan)
+def _bound(resolved: ResolvedPlan, task: Task, pool: Pool, unit: Unit, dialect: Callable[[str], Dialect]) -> Bound:
     terms: list[Term] = []
+    largest = ZERO
     for step in resolved.steps.values():
-        terms += _terms(step, resolved, task, pool, dialect)
+        found, call = _terms(step, resolved, task, pool, dialect)
+        terms += found
+        largest = _most(largest, call)
     _, allowance = direct_call(task, pool, dialect, unit)
-    return Bound(
-        resolved.plan, (*terms, Term("the finishing allowance (see direct_output_tokens of the models)", allowance))
-    )
+    finishing = Term("the finishing allowance (see direct_output_tokens of the models)", allowance)
+    return Bound(resolved.plan, (*terms, finishing), allowance, largest)
 
 
-def _terms(step: Step, resolved: ResolvedPlan, task: Task, pool: Pool, dialect: Callable[[str], Dialect]) -> list[Term]:
-    """A node's prompts and its output caps, over all rounds and parts."""
+def _terms(
+    step: Step, resolved: ResolvedPlan, task: Task, pool: Pool, dialect: Callable[[str], Dialect]
+) -> tuple[list[Term], Amount]:
+    """A node's prompts and its output caps, over all rounds and parts; and the most that one of its calls takes."""
     times = 1 if step.loop is None else step.loop.high
     question = task.question
     if step.split is not None:
@@ -152,15 +178,16 @@ def _terms(step: Step, resolved: ResolvedPlan, task: Task, pool: Pool, dialect: 
     calls: tuple[CallBound, ...] = step.kind.worst_case(
         step.node, ask, incoming, lambda model: dialect(pool.card(model).dialect)
     )
-    prompts, outputs = ZERO, ZERO
+    prompts, outputs, largest = ZERO, ZERO, ZERO
     for call in calls:
         prompt, output = _call(call, pool)
+        largest = _most(largest, prompt + output)
         prompts += _times(prompt, call.times * times)
         outputs += _times(output, call.times * times)
     return [
         Term(f"the prompts of node {step.name!r}", prompts, step.name),
         Term(f"the output caps of node {step.name!r}", outputs, step.name),
-    ]
+    ], largest
 
 
 def _call(call: CallBound, pool: Pool) -> tuple[Amount, Amount]:
@@ -178,6 +205,10 @@ def _edge_bytes(resolved: ResolvedPlan, source: str, policy: Forward, task: Task
     if not any(group.split == source for group in resolved.active.groups):
         return policy.limit
     return policy.limit + (most_parts(resolved.steps[source].node) + 1) * part_bytes(task.question)
+
+
+def _most(one: Amount, other: Amount) -> Amount:
+    return Amount(max(one.tokens, other.tokens), max(one.weighted, other.weighted), max(one.usd, other.usd))
 
 
 def _times(amount: Amount, times: int) -> Amount:

@@ -13,7 +13,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from ..budgets.cap import Cap, in_unit
+from ..budgets.cap import in_unit
 from ..errors import SpendExhausted, UsageError
 from ..graphs.finishing import direct_call
 from ..graphs.graph import Graph
@@ -91,7 +91,7 @@ async def take_probe(
     unit: Unit = "tokens",
     seed: int = 0,
     account: str | None = None,
-    cap: Cap | None = None,
+    required: bool = True,
 ) -> Probe:
     """Takes a probe of every task.
 
@@ -104,11 +104,11 @@ async def take_probe(
         unit: of the costs.
         seed: see `Runner.run`.
         account: pays for it; opened on the runner already.
-        cap: of each look.
+        required: whether a look that the account cannot pay for is an error; where it is not, its value is 0.
 
     Raises:
         UsageError, UnknownName: no probe has such a name, or the pool has no such model.
-        SpendExhausted: the account cannot pay for it, and no cap says that a look may fail for that.
+        SpendExhausted: the account cannot pay for a look that is required.
     """
     values, costs = np.zeros(len(tasks)), np.zeros(len(tasks))
     graph = probe_graph(name)
@@ -117,8 +117,8 @@ async def take_probe(
         plan = looker.space.default()
 
         async def one(index: int) -> None:
-            result = await looker.run(tasks[index], plan, parent_account=account, cap=cap, engine="direct", seed=seed)
-            if result.short_account and cap is None:
+            result = await looker.run(tasks[index], plan, parent_account=account, engine="direct", seed=seed)
+            if result.short_account and required:
                 raise SpendExhausted(result.short_account)
             costs[index] = in_unit(result.charged + result.lost, unit)
             if not result.status.failed and result.confidence is not None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ..budgets.cap import in_unit
+from ..budgets.cap import Cap, in_unit
 from ..errors import SpendExhausted, UsageError
 from ..graphs.plan import Plan
 from ..graphs.run import Result, Runner
@@ -38,6 +38,7 @@ async def tabulate(
     unit: Unit = "tokens",
     probes: Sequence[str] = (),
     account: str | None = None,
+    cap: Cap | None = None,
     finished: Callable[[Result], None] | None = None,
 ) -> Table:
     """Runs every plan on every task, in replicates, and writes down what it scored and was charged.
@@ -57,6 +58,7 @@ async def tabulate(
         unit: of the costs.
         probes: names of probes to take of every task, see `probing`.
         account: pays for it; opened on the runner already. Nothing limits it where it is left out.
+        cap: `per_task` limits each run, as it will where the arms serve; `total` is not looked at.
         finished: called after every run of a plan.
 
     Returns:
@@ -73,15 +75,22 @@ async def tabulate(
     arms = tuple(arm_of(plan, runner.space) for plan in plans)
     shape = (len(tasks), len(plans), replicates)
     scores, costs, sure = np.zeros(shape), np.zeros(shape), np.full(shape, np.nan)
+    own = None if cap is None or cap.per_task is None else Cap(per_task=cap.per_task, unit=cap.unit)
     short: list[str] = []
 
     async def one(task: int, plan: int, replicate: int) -> None:
         if short:  # What is in progress may end, because most of it is paid already; nothing new begins.
             return
         result = await runner.run(
-            tasks[task], plans[plan], parent_account=account, metric=scorer, engine="direct", seed=seed + replicate
+            tasks[task],
+            plans[plan],
+            parent_account=account,
+            cap=own,
+            metric=scorer,
+            engine="direct",
+            seed=seed + replicate,
         )
-        if result.short_account:
+        if result.short_account not in ("", f"run-{result.run_id}"):
             short.append(result.short_account)
             return
         if result.score is None:

@@ -10,7 +10,7 @@ import pytest
 from apportion.budgets.books import MemoryStore
 from apportion.budgets.cap import Cap
 from apportion.errors import Infeasible
-from apportion.graphs.bounds import cheapest_bound, check_feasible, worst_case
+from apportion.graphs.bounds import Bounds, cheapest_bound, check_feasible, worst_case
 from apportion.graphs.finishing import direct_call
 from apportion.graphs.graph import Graph
 from apportion.graphs.run import Result, Runner
@@ -191,3 +191,14 @@ def test_a_cap_below_the_cheapest_plan() -> None:
         assert (caught.value.min_cap, caught.value.unit) == (needed, "tokens")
     with pytest.raises(Infeasible, match="weighted"):
         check_feasible(space, TASK, models, Cap(per_task=needed / 2, unit="weighted"))
+
+
+def test_the_largest_call_and_the_allowance_are_what_a_run_needs_beside_its_cost() -> None:
+    models = pool()
+    graph = Graph("parts of a bound")
+    graph.add("solve", Solver(model="large", samples=3, max_output_tokens=100))
+    bound = worst_case(graph, graph.space(models).default(), TASK, models)
+    calls = bound.total - bound.allowance
+    assert bound.call.tokens * 3 == calls.tokens
+    assert 0 < bound.allowance.tokens < bound.call.tokens
+    assert Bounds(graph.space(models)).of(bound.plan, TASK) == bound
