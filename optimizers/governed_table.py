@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from .policies.base import Policy
 from .policies.cascade import cascade_outcomes
+from .prediction import Predictor
 from .table import ABSTAIN, Batch, Table
 
-__all__ = ["LOOKING_SHARE", "TableService", "barrier_width", "serve_on_table"]
+__all__ = ["LOOKING_SHARE", "TableService", "barrier_width", "prepared", "serve_on_table"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
@@ -78,7 +79,8 @@ class _Desk:
         count = len(table.questions)
         self._policy = policy
         self._real_scores, self._real_costs = _outcomes(policy, table.replicates([replicate]))
-        self._batch, self._looks = _looked(policy, table, budget)
+        batch, self._looks = _looked(policy, table, budget)
+        self._batch = prepared(policy, batch)
         self._floors = np.maximum(policy.assign(self._batch, 0.0).high - self._looks, 0.0)
         self._later = np.append(self._floors[::-1].cumsum()[::-1][1:], 0.0)
         """(questions,): what is held back for those after each."""
@@ -131,6 +133,12 @@ class _Desk:
         if cost > ceiling:
             self._cut[question] = True
             self._scores[question] = 0.0
+
+
+def prepared(policy: Policy, batch: Batch) -> Batch:
+    """The batch with what the policy's predictor makes of it, so that every barrier need not predict anew."""
+    predictor = getattr(policy, "predictor", None)
+    return predictor.prepared(batch) if isinstance(predictor, Predictor) else batch
 
 
 def _outcomes(policy: Policy, table: Table) -> tuple[Floats, Floats]:

@@ -21,7 +21,7 @@ from ..records.task import Task
 from ..records.usage import ZERO, Amount
 from .arms import plan_of
 from .concurrency import gravest
-from .governed_table import LOOKING_SHARE, barrier_width, serve_on_table
+from .governed_table import LOOKING_SHARE, barrier_width, prepared, serve_on_table
 from .policies.base import Policy
 from .probing import take_probe
 from .table import ABSTAIN, Arm, Batch, Stage, question_of
@@ -232,6 +232,7 @@ class _Batch:
             )
             self._batch = replace(self._batch, probes={name: probe.values})
             self._looks = probe.costs
+        self._batch = prepared(self._policy, self._batch)
         cheapest = self._policy.assign(self._batch, 0.0)
         self._cheapest = cheapest.arms
         self._floors = np.maximum(cheapest.high - self._looks, 0.0)
