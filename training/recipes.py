@@ -187,13 +187,13 @@ RECIPES: dict[str, Recipe] = {
         _small(
             "pocket-100k",
             seed=2,
-            stages=((800, "sums"), (5600, "everything")),
+            stages=((480, "sums"), (4720, "everything")),
             purpose="all families and roles",
         ),
         _small(
             "pocket-100k-arithmetic",
             seed=4,
-            stages=((800, "sums"), (3200, "calculating")),
+            stages=((480, "sums"), (3120, "calculating")),
             purpose="chains, composites, sums over a stock, counting and Hanoi moves; never to search or to formalise",
         ),
         _small(
