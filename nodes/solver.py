@@ -104,6 +104,14 @@ async def _run(node: Solver, inputs: Inputs, context: Context) -> Message:
         if reading.value is not None
     ]
     counted = ballots(votes, node.vote)
+    if len(readings) > 1:
+        context.record(
+            "vote",
+            drawn=len(readings),
+            votes=[ballot.count for ballot in counted],
+            failed=[reading.status.value for reading in readings if reading.status is not Status.OK],
+            draws=[[reading.value, reading.confidence] for reading in readings],
+        )
     if not counted:
         status, reason = most_informed((reading.status, reading.reason) for reading in readings)
         return Message(status=status, reason=reason, text=readings[0].text)
@@ -111,9 +119,6 @@ async def _run(node: Solver, inputs: Inputs, context: Context) -> Message:
         replace(ballot.candidate, confidence=_confidence(ballot.weight, ballot.count, votes, len(readings)))
         for ballot in counted[:CANDIDATES]
     )
-    if len(readings) > 1:
-        failed = [reading.status.value for reading in readings if reading.status is not Status.OK]
-        context.record("vote", drawn=len(readings), votes=[ballot.count for ballot in counted], failed=failed)
     return Message(answer=candidates[0].answer, text=candidates[0].text, candidates=candidates)
 
 
