@@ -74,6 +74,11 @@ class Encoder(Fitted):
         """The hash of its content."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
 
+    @property
+    def columns(self) -> int:
+        """How many numbers describe a question."""
+        return len(self.count_center) + len(self.text_center) + len(self.families) + (self.probe is not None)
+
     def encode(self, batch: Batch) -> Features:
         """Describes the questions of a batch.
 

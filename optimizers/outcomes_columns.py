@@ -37,6 +37,8 @@ def read_columns(
     for name in renamed:
         if name not in known:
             raise UnknownName("column of outcomes", name, known)
+    if not path.is_file():
+        raise UsageError(f"no file {str(path)!r}")
     try:
         found = read(path)
     except OSError as error:

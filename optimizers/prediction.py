@@ -6,11 +6,11 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ..errors import UnknownName, UsageError
 from .calibration import Calibration, fit_calibration
@@ -61,6 +61,17 @@ class Predictor(Fitted):
     """(arms,): mean scores where it learned."""
     share: float = Field(default=1.0, ge=0, le=1)
     """How much of what it knows of a question counts; the rest is the arm's mean."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        columns, arms = self.encoder.columns, len(self.arms)
+        if not (
+            self.scores.fits(columns, arms) and self.costs.fits(columns, arms) and self.arm_scores.shape == (arms,)
+        ):
+            raise ValueError(
+                "its parts are not for the same arms and columns; write the file anew instead of editing it"
+            )
+        return self
 
     @property
     def head(self) -> str:

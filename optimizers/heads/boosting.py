@@ -41,6 +41,17 @@ class BoostingHead(Fitted):
     """(trees, nodes): what a leaf adds."""
     depth: int
 
+    def fits(self, columns: int, arms: int) -> bool:
+        """Whether it is for so many columns and arms."""
+        nodes = (self.columns, self.thresholds, self.left, self.right, self.values)
+        if self.columns.ndim != 2 or any(array.shape != self.columns.shape for array in nodes):
+            return False
+        if self.arm_means.shape != (arms,) or self.arm_columns.ndim != 2 or len(self.arm_columns) != arms:
+            return False
+        places = self.columns.shape[1]
+        known = columns + self.arm_columns.shape[1]
+        return bool((self.columns < known).all() and (self.left < places).all() and (self.right < places).all())
+
     def predict(self, features: Features) -> Floats:
         """(questions, arms)."""
         scores = np.empty((len(features.matrix), len(self.arm_means)))

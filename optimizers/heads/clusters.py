@@ -33,6 +33,12 @@ class ClusterHead(Fitted):
     weight: float
     """Of the arm's mean in all, in questions."""
 
+    def fits(self, columns: int, arms: int) -> bool:
+        """Whether it is for so many columns and arms."""
+        if self.means.ndim != 2 or self.means.shape[1] != arms:
+            return False
+        return not len(self.centers) or self.centers.shape == (len(self.means) - 1, columns)
+
     def predict(self, features: Features) -> Floats:
         """(questions, arms)."""
         return self.means[_labels(features, self.centers)]

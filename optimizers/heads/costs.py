@@ -33,6 +33,11 @@ class CostHead(Fitted):
     spread: Array
     """(arms,): the 95 % quantile of cost over predicted mean, on questions that were not learned from."""
 
+    def fits(self, columns: int, arms: int) -> bool:
+        """Whether it is for so many columns and arms."""
+        of_arms = (self.bias, self.least, self.most, self.correction, self.spread)
+        return self.weights.shape == (columns, arms) and all(array.shape == (arms,) for array in of_arms)
+
     def predict(self, features: Features) -> Floats:
         """(questions, arms): mean costs."""
         raw = np.exp(np.clip(features.matrix @ self.weights + self.bias, -700, 700)) * self.correction

@@ -32,6 +32,10 @@ class LogisticHead(Fitted):
     penalty: float
     """On the squares of the weights; chosen by cross-validation."""
 
+    def fits(self, columns: int, arms: int) -> bool:
+        """Whether it is for so many columns and arms."""
+        return self.weights.shape == (columns, arms) and self.bias.shape == (arms,)
+
     def predict(self, features: Features) -> Floats:
         """(questions, arms)."""
         return _sigmoid(features.matrix @ self.weights + self.bias)
