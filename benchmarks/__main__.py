@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-NAMES = ("graph", "store", "client", "pocket")
+NAMES = ("allocation", "graph", "store", "client", "pocket")
 
 
 def main(names: list[str]) -> int:

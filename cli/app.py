@@ -9,7 +9,7 @@ from typing import Annotated, TextIO
 import typer
 
 from ..errors import ApportionError, BudgetBreach, Infeasible
-from . import demo, models, optimize, pocket, runs, show, tokens
+from . import demo, fit, models, optimize, pocket, runs, show, simulate, tokens
 from . import run as run_command
 
 __all__ = ["app", "run"]
@@ -47,6 +47,8 @@ app.command("optimize")(optimize.command)
 app.command("run")(run_command.command)
 app.command("runs")(runs.command)
 app.command("show")(show.command)
+app.command("fit")(fit.command)
+app.command("simulate")(simulate.command)
 app.command("models")(models.command)
 app.add_typer(tokens.app, name="tokens")
 app.add_typer(pocket.app, name="pocket")

@@ -1,0 +1,58 @@
+"""What `fit` and `simulate` have in common: how a file of outcomes is named and read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from ..errors import UsageError
+
+if TYPE_CHECKING:
+    from ..optimizers.table import Table
+
+__all__ = ["Columns", "DropIncomplete", "Outcomes", "SetAside", "Unit", "load"]
+
+Outcomes = Annotated[
+    str,
+    typer.Option(
+        help="Parquet, CSV or JSONL with the columns question, arm, score and cost, and perhaps sample, text, family, "
+        "confidence, model, setting.",
+        metavar="FILE",
+    ),
+]
+Columns = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="What the file calls a column, such as question=query_id; may be repeated.", metavar="OURS=THEIRS"
+    ),
+]
+DropIncomplete = Annotated[bool, typer.Option(help="Leave out questions that some arm has no outcome for.")]
+SetAside = Annotated[
+    float,
+    typer.Option(help="The share of questions, chosen by their names, that fit leaves to simulate."),
+]
+Unit = Annotated[Literal["tokens", "weighted", "usd"], typer.Option(help="Of the costs.")]
+
+
+def load(path: str, columns: list[str] | None, drop: bool, unit: Literal["tokens", "weighted", "usd"]) -> Table:
+    """Reads a table and says what was done to it.
+
+    Raises:
+        UsageError: it cannot be read, or a column is not named as OURS=THEIRS.
+    """
+    from ..optimizers.outcomes_file import load_outcomes
+
+    pairs = [pair.partition("=") for pair in columns or ()]
+    for ours, _, theirs in pairs:
+        if not ours or not theirs:
+            raise UsageError(f"--column {ours or theirs}: write OURS=THEIRS, for example question=query_id")
+    found = load_outcomes(
+        path, columns={ours: theirs for ours, _, theirs in pairs}, incomplete="drop" if drop else "refuse", unit=unit
+    )
+    if found.dropped:
+        print(f"dropped   {found.dropped:,} questions that lack an outcome of some arm")
+    if found.repeated:
+        replicates = found.table.scores.shape[2]
+        print(f"repeated  samples of {found.repeated:,} pairs of question and arm with fewer than {replicates}")
+    return found.table

@@ -1,0 +1,98 @@
+"""`apportion simulate`: price a policy on a table of outcomes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..errors import UsageError
+from .outcomes import Columns, DropIncomplete, Outcomes, SetAside, Unit
+
+if TYPE_CHECKING:
+    from ..optimizers.policies.base import Policy
+    from ..optimizers.pricing import Price
+
+__all__ = ["command"]
+
+
+def command(
+    policy: Annotated[str, typer.Argument(help="The file that fit wrote.", metavar="POLICY")],
+    outcomes: Outcomes,
+    budget: Annotated[
+        float | None, typer.Option(help="What a question may cost on average; as the best single arm if left out.")
+    ] = None,
+    column: Columns = None,
+    drop_incomplete: DropIncomplete = False,
+    set_aside: SetAside = 0.0,
+    unit: Unit = "tokens",
+    seed: Annotated[int, typer.Option(help="Of the intervals.", min=0)] = 0,
+    json: Annotated[str | None, typer.Option(help="Write the figures to this file.", metavar="FILE")] = None,
+) -> None:
+    """Say what a policy would have scored and cost on questions whose outcomes are known for every arm."""
+    from json import dumps
+
+    from ..optimizers.lesson import best_arm
+    from ..optimizers.lesson import set_aside as divided
+    from ..optimizers.pricing import price
+    from .loading import positive, write_json
+    from .outcomes import load
+
+    learned = _read(policy)
+    table = load(outcomes, column, drop_incomplete, unit)
+    if set_aside:
+        table = divided(table, set_aside)[1]
+    if not table.questions:
+        raise UsageError("no question was set aside; name a larger --set-aside, the same for fit and simulate")
+    if budget is None:
+        budget = float(table.mean_costs.mean(axis=0)[best_arm(table)])
+    priced = price(learned, table, positive("--budget", budget), seed=seed)
+    _print(priced)
+    if not set_aside:
+        print("note      questions that fit has seen flatter the policy; --set-aside 0.3 for both keeps some apart")
+    write_json(json, dumps(priced.to_json(), indent=2, ensure_ascii=False))
+
+
+def _read(path: str) -> Policy:
+    from json import loads
+    from pathlib import Path
+
+    from ..optimizers.policies.registry import policy_from_json
+
+    try:
+        content = loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(
+            f"{path}: the policy cannot be read: {error.strerror or error}; `apportion fit` writes one"
+        ) from None
+    except ValueError as error:
+        raise UsageError(f"{path}: this is no JSON: {error}") from None
+    if not isinstance(content, dict):
+        raise UsageError(f"{path}: this is no policy; `apportion fit` writes one")
+    return policy_from_json(content)
+
+
+def _print(priced: Price) -> None:
+    from rich.box import SIMPLE
+    from rich.console import Console
+    from rich.table import Table
+
+    p = priced
+    apart = f", {p.replicates} samples each" if p.replicates > 1 else ""
+    print(f"policy    {p.policy} on {p.questions:,} questions{apart}")
+    print(f"budget    {p.budget:,.4g} {p.unit} a question on average")
+    print(f"score     {p.score.mean:.3f} ({p.score.low:.3f} to {p.score.high:.3f} with 95 %)")
+    print(f"cost      {p.cost:,.4g} a question; it had foreseen {p.predicted:,.4g}")
+    print(f"hard cap  score {p.capped_score:.3f} for {p.capped_cost:,.4g}, with every question kept within the cap")
+    if p.abstained:
+        print(f"abstained {p.abstained:.1%} of the questions")
+    table = Table(box=SIMPLE, padding=(0, 1, 0, 0), pad_edge=False)
+    for column in ("arm", "questions", "score", "cost"):
+        table.add_column(column, justify="left" if column == "arm" else "right", overflow="fold")
+    for use in p.arms:
+        table.add_row(use.arm, f"{use.questions:,}", f"{use.score:.3f}", f"{use.cost:,.4g}")
+    Console(highlight=False, markup=False).print(table)
+    print("beside it, chosen in hindsight on these questions:")
+    print(f"best arm  {p.best_arm}: score {p.best_arm_score:.3f} for {p.best_arm_cost:,.4g}")
+    print(f"mixture   score {p.mixture_score:.3f} for {p.cost:,.4g}, arms drawn at random at the policy's cost")
+    print(f"gain      {p.gain.mean:+.3f} ({p.gain.low:+.3f} to {p.gain.high:+.3f}) over the mixture")

@@ -1,0 +1,97 @@
+"""`fit` and `simulate` one after the other, as a user would type them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
+import pytest
+
+from apportion.cli.app import run
+
+
+@pytest.fixture
+def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Sums and words; model a answers the sums and model b the words, whatever they cost."""
+    monkeypatch.chdir(tmp_path)
+    draws = np.random.default_rng(0)
+    rows = []
+    for number in range(120):
+        sums = number % 2 == 0
+        text = f"{draws.integers(10, 99)}+{draws.integers(10, 99)}=" if sums else "where is the river"
+        for arm, cost in (("a", 10.0), ("b", 12.0)):
+            right = (arm == "a") == sums
+            rows.append({"query": f"q{number}", "arm": arm, "score": float(right), "cost": cost, "text": text})
+    pa.parquet.write_table(pa.Table.from_pylist(rows), tmp_path / "log.parquet")
+    return tmp_path
+
+
+FIT = ["fit", "--outcomes", "log.parquet", "--column", "question=query"]
+SIMULATE = ["simulate", "policy.json", "--outcomes", "log.parquet", "--column", "question=query"]
+
+
+def test_fit_then_simulate(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([*FIT, "--budget", "11.5", "--set-aside", "0.3"]) == 0
+    printed = capsys.readouterr().out
+    assert "learned   joint from " in printed
+    following = printed.splitlines()[-1].split()
+    assert following[1:] == [*SIMULATE, "--set-aside", "0.3", "--budget", "11.5"]
+
+    assert run([*following[1:], "--json", "price.json"]) == 0
+    printed = capsys.readouterr().out
+    assert "score     1.000" in printed
+    assert "note" not in printed
+    figures = json.loads((log / "price.json").read_text())
+    assert figures["questions"] < 60
+    assert figures["score"]["mean"] == figures["capped_score"] == 1
+    assert figures["cost"] <= 11.5
+    assert {use["arm"] for use in figures["arms"]} == {"a", "b"}
+    assert figures["gain"]["low"] > 0.2
+
+    # The dial moves without learning anew: there is not enough for the right arm everywhere.
+    assert run([*SIMULATE, "--set-aside", "0.3", "--budget", "10.2", "--json", "tight.json"]) == 0
+    tight = json.loads((log / "tight.json").read_text())
+    assert tight["cost"] <= 10.2
+    assert 0.4 < tight["score"]["mean"] < 0.8
+
+
+def test_a_policy_priced_on_what_it_has_seen_says_so(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([*FIT, "--policy", "static_mix"]) == 0
+    assert run(SIMULATE) == 0
+    assert "questions that fit has seen flatter the policy" in capsys.readouterr().out
+
+
+def test_incomplete_logs(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = pa.parquet.read_table(log / "log.parquet")
+    pa.parquet.write_table(table.slice(1), log / "log.parquet")
+    assert run([*FIT, "--policy", "static_mix"]) == 2
+    assert "--drop-incomplete" in capsys.readouterr().err
+    assert run([*FIT, "--policy", "static_mix", "--drop-incomplete"]) == 0
+    assert "dropped   1 questions" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([*FIT, "--policy", "join"], "unknown policy 'join'; did you mean 'joint'"),
+        ([*FIT, "--budget", "0"], "--budget must be a number above 0"),
+        ([*FIT, "--set-aside", "1.5"], "the share to set aside must be"),
+        ([*FIT, "--column", "score"], "--column score: write OURS=THEIRS"),
+        (["fit", "--outcomes", "log.parquet"], "there is no column 'question'"),
+        (["fit", "--outcomes", "none.csv"], "no file 'none.csv'"),
+        (SIMULATE, "policy.json: the policy cannot be read"),
+        (["simulate", "log.parquet", "--outcomes", "log.parquet"], "log.parquet: this is no JSON"),
+        (["simulate", "list.json", "--outcomes", "log.parquet"], "list.json: this is no policy"),
+        (["simulate", "empty.json", "--outcomes", "log.parquet"], "names the policy in its field 'policy'"),
+    ],
+)
+def test_bad_input_is_one_line(log: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str) -> None:
+    (log / "list.json").write_text("[]")
+    (log / "empty.json").write_text("{}")
+    assert run(arguments) == 2
+    errors = capsys.readouterr().err
+    assert said in errors
+    assert len(errors.splitlines()) == 1
