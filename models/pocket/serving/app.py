@@ -47,7 +47,7 @@ def build_app(models: Sequence[PocketModel], queue: int) -> Starlette:
         queue: the most samples that run or wait at once.
     """
     api = _Api(models, queue)
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/v1/models", api.list_models),
             Route("/v1/models/{name}", api.show_model),
@@ -61,6 +61,8 @@ def build_app(models: Sequence[PocketModel], queue: int) -> Starlette:
         },
         lifespan=api.lifespan,
     )
+    app.router.redirect_slashes = False
+    return app
 
 
 class _Api:
@@ -192,5 +194,7 @@ async def _left(request: Request, error: Exception) -> Response:
 
 
 async def _failed(request: Request, error: Exception) -> Response:
-    """An error of the server's own; it is raised again after this, so that it is logged."""
-    return FAULT.response()
+    """An error of the server's own; it is raised again after this, so that it is logged and the connection closed."""
+    response = FAULT.response()
+    response.headers["connection"] = "close"
+    return response

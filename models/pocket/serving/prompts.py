@@ -38,6 +38,7 @@ _ENGLISH = re.compile(
 _NO_PROMPT = frozenset(" :.,;)")
 """What never follows a role's letter."""
 _LAST_ROUND = re.compile(r"\bno more search|\bstop searching\b", re.I)
+_SPACES = re.compile(r"[ \t]+")
 _PART = re.compile(r"^(p[0-9]) = (.*)$", re.M)
 _BULLET = re.compile(r"^[ \t]*[-*] ", re.M)
 _NOTHING_FOUND = "Nothing found."
@@ -56,7 +57,7 @@ def prompt_of(messages: Sequence[ChatMessage]) -> str:
     text = messages[position].content
     if len(text) > _LONGEST_READ or is_shorthand(text):
         return text
-    sections = split_sections(text)
+    sections = split_sections(_SPACES.sub(" ", text))
     found = _question(sections)
     if found is None:
         return text

@@ -7,13 +7,15 @@ import re
 __all__ = ["find_facts", "find_question", "one_line", "without"]
 
 _NUMBER = r"[0-9]{1,2}"
-_CHAIN = rf"{_NUMBER}(?:\s*[-+*]\s*{_NUMBER})*"
-_TERM = rf"(?:{_NUMBER}|\(\s*{_CHAIN}\s*\))"
-_SUM = rf"(?<![\w.)+*=-]){_TERM}(?:\s*[-+*]\s*{_TERM})"
+_CHAIN = rf"{_NUMBER}(?: ?[-+*] ?{_NUMBER})*"
+_TERM = rf"(?:{_NUMBER}|\( ?{_CHAIN} ?\))"
+_BEGIN = r"(?<![\w.)+*=-])(?:(?<![-+*=] )|(?<=^[-+*] ))"
+"""Not within an expression; what looks like one before it may be the mark of a list."""
+_SUM = rf"{_BEGIN}{_TERM}(?: ?[-+*] ?{_TERM})"
 _ASKED = re.compile(
     "|".join(
         (
-            rf"(?P<sum>{_SUM}*\s*=(?!\s*[0-9]))",
+            rf"(?P<sum>{_SUM}* ?=(?! ?[0-9]))",
             r"Which\s+room\s+is\s+[a-z]+\s+in\?",
             r"Find\s+[a-z](?:,\s*[a-z])*\s+from\s+1\s+to\s+[0-9]{1,2}:[^.]*\.",
             r"Arrows\s+[^.]*\.\s+From\s+[a-z]\?",
@@ -22,9 +24,10 @@ _ASKED = re.compile(
             r"Count\s+[a-z]\s+in\s+[a-z]+",
             r"Pegs\s+[abc]+\.\s+All\s+to\s+[abc]\?",
         )
-    )
+    ),
+    re.M,
 )
-_SUM_WITHOUT_END = re.compile(rf"(?P<sum>{_SUM}+)(?!\s*[=+*(-]|\w)")
+_SUM_WITHOUT_END = re.compile(rf"(?P<sum>{_SUM}+)(?! ?[=+*(-]|\w)", re.M)
 """An expression in a sentence, such as "What is 47+83?"."""
 _FACT = re.compile(
     r"\b[a-z]+\s+(?:stays|works)\s+(?:with\s+[a-z]+|in\s+room\s+[0-9]{2})\."
@@ -36,6 +39,9 @@ _SINGLE_DIGIT = re.compile(r"(?<![0-9])[0-9](?![0-9])")
 
 def find_question(text: str) -> tuple[str, str] | None:
     """The last question in a text, or None where there is none of a known shape.
+
+    Args:
+        text: with single spaces.
 
     Returns:
         The question as the models read it, and as it stands in the text.

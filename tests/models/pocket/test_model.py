@@ -12,6 +12,7 @@ from apportion.errors import CallFailed, UnknownName
 from apportion.models.base import Model
 from apportion.models.known import within
 from apportion.models.pocket import PocketModel, load_pocket_model, load_pocket_models, pocket_names
+from apportion.models.pocket.engine import Written
 from apportion.models.pocket.tokenizer import END, decode, encode
 from apportion.models.request import ChatMessage, Reply, Request
 from apportion.records.status import Status
@@ -136,6 +137,34 @@ def test_logprobs_only_where_asked_for() -> None:
     assert plain.first_token_entropy == warm.first_token_entropy
     assert warm.mean_logprob is not None
     assert plain.text == without.text
+
+
+def test_begun_requests_are_watched_token_by_token_and_noted() -> None:
+    seen: list[tuple[int, Written]] = []
+    requests = [asked("T47+83*07=", temperature=1.0, sample=sample) for sample in range(3)]
+    replies = complete(load_pocket_model("pocket-30k"), requests)
+    model = load_pocket_model("pocket-30k")
+    jobs = model.begin(requests, top_logprobs=2, watch=lambda position, token: seen.append((position, token)))
+    generations = [job.done.result(timeout=20) for job in jobs]
+    asyncio.run(model.aclose())
+
+    for position, (generation, reply) in enumerate(zip(generations, replies, strict=True)):
+        assert decode(token for token in generation.tokens if token != END) == reply.text
+        assert generation.noted == tuple(token for place, token in seen if place == position)
+        assert tuple(noted.token for noted in generation.noted) == generation.tokens
+        for noted in generation.noted:
+            (first, highest), (_, next_highest) = noted.likeliest
+            assert noted.logprob is not None
+            assert highest >= max(next_highest, noted.logprob)
+            assert noted.token != first or noted.logprob == highest
+
+
+def test_nothing_is_noted_that_nobody_asked_for() -> None:
+    model = load_pocket_model("pocket-30k")
+    (job,) = model.begin([asked("S47+83=")])
+
+    assert job.done.result(timeout=20).noted == ()
+    asyncio.run(model.aclose())
 
 
 def test_samples_differ_and_seeds_differ() -> None:
