@@ -1,0 +1,163 @@
+"""Arms tried one after the other until one is sure enough."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import ClassVar, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import UsageError
+from ..fitted import Fitted
+from ..table import Arm, Batch, Stage, Table
+from .arm_means import ArmMeans
+from .base import Assignment, Lesson
+from .static import Static
+
+__all__ = ["Cascade", "cascade_arm", "cascade_outcomes"]
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.intp]
+
+_LEVELS = np.linspace(0.1, 0.9, 9)
+"""Quantiles of an arm's confidences that are tried as thresholds."""
+_BEAM = 24
+"""Cascades of two stages that are tried with a third."""
+_KEPT = 32
+"""Cascades that are left to choose from, along the frontier of cost and score."""
+
+
+class Cascade(Fitted):
+    """FrugalGPT (Chen, Zaharia and Zou 2023): the best list of up to three arms, and thresholds, within the budget.
+
+    An answer stands where the arm's confidence reaches its threshold; otherwise the next arm is asked, and all that was
+    asked is paid for. All questions meet the same list. Lists and thresholds are searched on the fit part: all pairs,
+    then the best of them with a third arm; those on the frontier are measured again on both parts.
+    """
+
+    name: ClassVar[str] = "cascade"
+    probe: ClassVar[str | None] = None
+    policy: Literal["cascade"] = "cascade"
+    means: ArmMeans
+    """Of the table's arms and of the cascades made of them."""
+
+    @property
+    def arms(self) -> tuple[Arm, ...]:
+        """See `Policy.arms`; cascades are arms with stages."""
+        return self.means.arms
+
+    @classmethod
+    def fit(cls, lesson: Lesson) -> Self:
+        """See `MakePolicy.fit`.
+
+        Raises:
+            UsageError: no arm says how sure it is.
+        """
+        found = _search(lesson.fit)
+        return cls(means=ArmMeans.of(_with(lesson.fit, found), _with(lesson.validation, found)))
+
+    def assign(self, batch: Batch, budget: float) -> Assignment:
+        """See `Policy.assign`."""
+        return Static(means=self.means).assign(batch, budget)
+
+
+def cascade_arm(stages: tuple[Stage, ...]) -> Arm:
+    """The arm that a cascade is, named by its content."""
+    content = json.dumps([[stage.arm, stage.sure] for stage in stages], ensure_ascii=False)
+    return Arm(f"cascade-{hashlib.sha256(content.encode()).hexdigest()[:16]}", stages=stages)
+
+
+def cascade_outcomes(table: Table, stages: Iterable[Stage]) -> tuple[Floats, Floats]:
+    """(questions, replicates) twice: the scores and the costs of a cascade, from those of its stages.
+
+    Raises:
+        UsageError: the table has no confidences, or lacks an arm.
+    """
+    if table.confidences is None:
+        raise UsageError(_NO_CONFIDENCES)
+    scores = np.zeros((len(table.questions), table.scores.shape[2]))
+    costs, asking = np.zeros_like(scores), np.ones(scores.shape, bool)
+    for stage in stages:
+        arm = table.arm(stage.arm)
+        scores, costs = np.where(asking, table.scores[:, arm], scores), costs + asking * table.costs[:, arm]
+        # Not a number is never sure.
+        asking = asking & ~(table.confidences[:, arm] >= stage.sure)
+    return scores, costs
+
+
+_NO_CONFIDENCES = (
+    "policy 'cascade' needs the confidence of every answer, and the table has none; choose arms that vote or are "
+    "verified, or add a confidence column to the outcomes"
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Found:
+    stages: tuple[Stage, ...]
+    score: float
+    cost: float
+
+
+def _search(table: Table) -> list[tuple[Stage, ...]]:
+    """The cascades on the frontier, single arms not among them."""
+    if table.confidences is None or np.isnan(table.confidences).all():
+        raise UsageError(_NO_CONFIDENCES)
+    order = [int(arm) for arm in np.argsort(table.mean_costs.mean(axis=0), kind="stable")]
+    single = [_Found((_last(table, arm),), *_means(table, (_last(table, arm),))) for arm in order]
+    pairs = [_Found(s, *_means(table, s)) for s in _extended(table, [(_last(table, arm),) for arm in order], order)]
+    best = _frontier([*single, *pairs], _BEAM)
+    triples = [
+        _Found(s, *_means(table, s)) for s in _extended(table, [f.stages for f in best if len(f.stages) > 1], order)
+    ]
+    kept = _frontier([*single, *pairs, *triples], _KEPT)
+    return [found.stages for found in kept if len(found.stages) > 1]
+
+
+def _extended(table: Table, lists: Iterable[tuple[Stage, ...]], order: list[int]) -> Iterator[tuple[Stage, ...]]:
+    """Every list with one dearer arm after it, at every threshold of its last stage."""
+    assert table.confidences is not None
+    for stages in lists:
+        *before, last = stages
+        number = table.arm(last.arm)
+        said = table.confidences[:, number]
+        said = said[~np.isnan(said)]
+        if not len(said):
+            continue
+        for sure in np.unique(np.quantile(said, _LEVELS)):
+            for arm in order[order.index(number) + 1 :]:
+                yield (*before, Stage(last.arm, float(sure)), _last(table, arm))
+
+
+def _last(table: Table, arm: int) -> Stage:
+    return Stage(table.arms[arm].name, 0.0)
+
+
+def _means(table: Table, stages: tuple[Stage, ...]) -> tuple[float, float]:
+    scores, costs = cascade_outcomes(table, stages)
+    return float(scores.mean()), float(costs.mean())
+
+
+def _frontier(found: list[_Found], most: int) -> list[_Found]:
+    """Those that no other beats in both, in the order of cost; evenly thinned where there are more than asked for."""
+    best: list[_Found] = []
+    for one in sorted(found, key=lambda one: (one.cost, -one.score, len(one.stages))):
+        if not best or one.score > best[-1].score:
+            best.append(one)
+    kept = np.unique(np.linspace(0, len(best) - 1, min(most, len(best))).round().astype(np.intp))
+    return [best[i] for i in kept]
+
+
+def _with(table: Table, cascades: list[tuple[Stage, ...]]) -> Table:
+    """The table with cascades as further arms."""
+    outcomes = [cascade_outcomes(table, stages) for stages in cascades]
+    return Table(
+        table.questions,
+        (*table.arms, *(cascade_arm(stages) for stages in cascades)),
+        np.concatenate([table.scores, *(scores[:, None] for scores, _ in outcomes)], axis=1),
+        np.concatenate([table.costs, *(costs[:, None] for _, costs in outcomes)], axis=1),
+        table.unit,
+    )

@@ -1,0 +1,161 @@
+"""Routing between two arms by a factorised model of which arm wins on which question."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import ClassVar, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..fitted import Array, Fitted, rounded
+from ..prediction import Predictor
+from ..table import Table
+from .arm_means import ArmMeans
+from .base import Lesson
+from .learned import Learned
+from .pairs import pairs_of, route_pair
+from .schedule import MakePlan
+from .view import View
+
+__all__ = ["Factorisation", "Factors"]
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.intp]
+
+_ARMS = 6
+_SIZE = 16
+_STEPS = 400
+_EVERY = 20
+"""After so many steps the factors are checked on validation."""
+_RATE = 0.02
+_DECAY = 1e-3
+_NOISE = 0.1
+"""Added to the features in training, in units of their own spread."""
+_LEAST = (0.0, 0.3, 0.5)
+
+
+class Factors(Fitted):
+    """A factorised Bradley-Terry model: an arm's strength on a question is a product of two vectors."""
+
+    arms: tuple[int, ...]
+    """Whose strengths are known."""
+    project: Array
+    """(columns + 1, size): from the features of a question, and a constant."""
+    embeddings: Array
+    """(arms, size), of unit length, scaled by the output weights."""
+
+    def strengths(self, matrix: Floats) -> Floats:
+        """(questions, arms): differences are the logits of winning."""
+        return np.asarray(_with_constant(matrix) @ self.project @ self.embeddings.T)
+
+
+class Factorisation(Learned):
+    """RouteLLM (Ong et al. 2024) with its matrix factorisation: how likely the larger arm wins where one of them does.
+
+    The strength of an arm on a question is c . (v * W x), with unit vectors v for the arms and features x of the
+    question, learned from all comparisons of arms on the same question; ties are left out. Questions on which the
+    larger arm most likely wins go there, down to the threshold that the budget decides. The pair, and how likely it
+    must at least be, validation decides for every budget.
+    """
+
+    name: ClassVar[str] = "factorisation"
+    has_own_model: ClassVar[bool] = True
+    policy: Literal["factorisation"] = "factorisation"
+    factors: Factors = Factors(arms=(), project=np.empty((0, 0)), embeddings=np.empty((0, 0)))
+
+    @classmethod
+    def draft(cls, lesson: Lesson, predictor: Predictor) -> Self:
+        """See `Learned.draft`."""
+        ladder = ArmMeans.of(lesson.fit, lesson.validation).frontier(_ARMS)
+        fit, check = ((View(predictor, part.batch()).matrix, part) for part in (lesson.fit, lesson.validation))
+        return cls(predictor=predictor, factors=_fit(ladder, fit, check, lesson.seed))
+
+    def plans(self, view: View) -> Sequence[MakePlan]:
+        """One for every pair and least probability."""
+        strengths = self.factors.strengths(view.matrix)
+        ladder = self.factors.arms
+
+        def plan(pair: tuple[int, int], least: float, budget: float) -> Ints | None:
+            wins = _sigmoid(strengths[:, pair[1]] - strengths[:, pair[0]])
+            return route_pair(view, (ladder[pair[0]], ladder[pair[1]]), wins, least, budget)
+
+        pairs = pairs_of(np.arange(len(ladder))) or [(0, 0)]
+        return [partial(plan, pair, least) for pair in pairs for least in _LEAST]
+
+
+def _fit(ladder: Ints, fit: tuple[Floats, Table], check: tuple[Floats, Table], seed: int) -> Factors:
+    """Adam on the logistic loss of all comparisons; the state that did best on validation is kept."""
+    generator = np.random.default_rng(seed)
+    matrix, wins = _with_constant(fit[0]), _wins(fit[1], ladder)
+    check_matrix, check_wins = _with_constant(check[0]), _wins(check[1], ladder)
+    spread = _NOISE * matrix.std(axis=0)
+    parameters = [
+        generator.normal(0, 1 / np.sqrt(_SIZE), (matrix.shape[1], _SIZE)),
+        generator.normal(0, 1, (len(ladder), _SIZE)),
+        generator.normal(0, 1, _SIZE),
+    ]
+    moments = [(np.zeros_like(value), np.zeros_like(value)) for value in parameters]
+    best, kept = np.inf, parameters
+    for step in range(1, _STEPS + 1):
+        noisy = matrix + spread * generator.normal(size=matrix.shape)
+        _, slopes = _loss(parameters, noisy, wins)
+        parameters = [
+            _adam(value, slope + _DECAY * value, moment, step)
+            for value, slope, moment in zip(parameters, slopes, moments, strict=True)
+        ]
+        if step % _EVERY == 0:
+            loss, _ = _loss(parameters, check_matrix, check_wins)
+            if loss < best:
+                best, kept = loss, parameters
+    project, embeddings, output = kept
+    return Factors(
+        arms=tuple(ladder.tolist()), project=rounded(project), embeddings=rounded(_unit(embeddings) * output)
+    )
+
+
+def _wins(table: Table, ladder: Ints) -> Floats:
+    """(questions, arms, arms): how often a draw of the first arm beats a draw of the second."""
+    scores = table.scores[:, ladder]
+    return np.asarray((scores[:, :, None, :, None] > scores[:, None, :, None, :]).mean(axis=(3, 4)))
+
+
+def _loss(parameters: Sequence[Floats], matrix: Floats, wins: Floats) -> tuple[float, list[Floats]]:
+    """The logistic loss a comparison, and its slopes."""
+    project, embeddings, output = parameters
+    unit = _unit(embeddings)
+    inner = matrix @ project
+    strengths = inner @ (unit * output).T
+    logits = strengths[:, :, None] - strengths[:, None, :]
+    count = max(float(wins.sum()), 1e-9)
+    value = float((wins * np.logaddexp(0, -logits)).sum()) / count
+    errors = -wins * _sigmoid(-logits) / count
+    by_arm = errors.sum(axis=2) - errors.sum(axis=1)
+    by_pair = by_arm.T @ inner
+    by_unit = by_pair * output
+    # The slope along an embedding changes its length only, which is not part of the model.
+    lengths = np.linalg.norm(embeddings, axis=1, keepdims=True)
+    by_embedding = (by_unit - unit * (by_unit * unit).sum(axis=1, keepdims=True)) / lengths
+    by_project = matrix.T @ (by_arm @ (unit * output))
+    return value, [by_project, by_embedding, (by_pair * unit).sum(axis=0)]
+
+
+def _adam(value: Floats, slope: Floats, moments: tuple[Floats, Floats], step: int) -> Floats:
+    """One step of Adam (Kingma and Ba 2015); the moments are moved in place."""
+    first, second = moments
+    first += 0.1 * (slope - first)
+    second += 0.001 * (slope**2 - second)
+    return np.asarray(value - _RATE * (first / (1 - 0.9**step)) / (np.sqrt(second / (1 - 0.999**step)) + 1e-8))
+
+
+def _unit(vectors: Floats) -> Floats:
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
+
+
+def _sigmoid(values: Floats) -> Floats:
+    return np.asarray(1 / (1 + np.exp(-np.clip(values, -500, 500))))
+
+
+def _with_constant(matrix: Floats) -> Floats:
+    return np.column_stack([matrix, np.ones(len(matrix))])

@@ -1,0 +1,45 @@
+"""What route-only and allocate-only share: one choice made for all questions, the other for each."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..table import Arm
+from .learned import SHARES, Learned
+from .schedule import MakePlan
+from .view import View
+
+__all__ = ["Grouped", "groups_of"]
+
+Ints = NDArray[np.intp]
+
+
+def groups_of(keys: Sequence[Hashable]) -> list[Ints]:
+    """The positions of equal keys, in the order in which the keys first occur."""
+    return [np.flatnonzero([key == other for other in keys]) for key in dict.fromkeys(keys)]
+
+
+class Grouped(Learned):
+    """The knapsack over the arms of one group; which group, rehearsal decides for every budget.
+
+    A subclass says what arms of a group have in common.
+    """
+
+    @staticmethod
+    def key(arm: Arm) -> Hashable:
+        """What is decided for all questions at once."""
+        raise NotImplementedError
+
+    def plans(self, view: View) -> Sequence[MakePlan]:
+        """One for every group and share."""
+
+        def plan(group: Ints, share: float, budget: float) -> Ints | None:
+            return view.plan(view.scores(share), budget, group)
+
+        groups = groups_of([self.key(arm) for arm in self.arms])
+        # A group of one leaves nothing to choose, so that all shares are alike.
+        return [partial(plan, g, share) for g in groups for share in (SHARES if len(g) > 1 else SHARES[:1])]

@@ -1,0 +1,62 @@
+"""Questions with forecasts that did not learn from them, and what really came of every arm: where ways are compared."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..prediction import Prediction, Predictor, cross_fitted
+from ..table import Batch, Table
+from .base import Lesson
+from .view import View
+
+__all__ = ["Rehearsal", "on_validation", "rehearse"]
+
+Floats = NDArray[np.float64]
+
+_ENOUGH = 1000
+"""So many questions of validation decide alone."""
+_MOST = 2000
+"""No more questions of the fit part are added."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rehearsal:
+    """Questions on which plans can be judged by what they really reach."""
+
+    view: View
+    scores: Floats
+    """(questions, arms): means over replicates."""
+
+
+def on_validation(lesson: Lesson, predictor: Predictor) -> Rehearsal:
+    """The validation part alone: for policies that learned something of their own from the fit part."""
+    return Rehearsal(View(predictor, lesson.validation.batch()), lesson.validation.mean_scores)
+
+
+def rehearse(lesson: Lesson, predictor: Predictor) -> Rehearsal:
+    """The validation part and, where it is small, the fit part with cross-fitted forecasts.
+
+    The score of a plan on two hundred questions is uncertain by three points, which is more than ways of planning
+    differ by; a choice by such numbers is a choice by chance, and worse for a method the more ways it has.
+    """
+    if len(lesson.validation.questions) >= _ENOUGH:
+        return on_validation(lesson, predictor)
+    fit = lesson.fit.take(np.arange(min(_MOST, len(lesson.fit.questions))))
+    out_of_fold = cross_fitted(Lesson(fit, lesson.validation, lesson.budget, lesson.seed), predictor.shrunk(1.0))
+    ahead = predictor.shrunk(1.0).predict(lesson.validation.batch())
+    both = Prediction(
+        np.concatenate([out_of_fold.scores, ahead.scores]),
+        np.concatenate([out_of_fold.costs, ahead.costs]),
+        np.concatenate([out_of_fold.high, ahead.high]),
+    )
+    view = View(predictor, _joined(fit, lesson.validation), both)
+    return Rehearsal(view, np.concatenate([fit.mean_scores, lesson.validation.mean_scores]))
+
+
+def _joined(*tables: Table) -> Batch:
+    batches = [table.batch() for table in tables]
+    probes = {name: np.concatenate([batch.probes[name] for batch in batches]) for name in batches[0].probes}
+    return Batch(tuple(question for batch in batches for question in batch.questions), probes)

@@ -1,0 +1,90 @@
+"""Which of a policy's ways of planning serves at which budget, as a rehearsal found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import model_validator
+
+from ..fitted import Array, Fitted
+from .base import Lesson
+from .rehearsal import Rehearsal
+
+__all__ = ["MakePlan", "Schedule", "budget_ladder", "fit_schedule"]
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.intp]
+
+MakePlan = Callable[[float], Ints | None]
+"""From a budget for all questions to their arms; None where the budget is not enough for that way."""
+
+_RUNGS = 12
+_PLENTY = 10.0
+"""Times the mean cost of the dearest arm: a budget that binds nobody."""
+
+
+class Schedule(Fitted):
+    """The way of planning that did best in rehearsal, for a ladder of budgets."""
+
+    budgets: Array
+    """(rungs,), rising: per question, in the unit of the tables."""
+    choices: tuple[int, ...]
+    """For every rung, the number of the way."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.budgets.shape != (len(self.choices),) or any(choice < 0 for choice in self.choices):
+            raise ValueError("budgets and choices must be two lists of one length, choices not negative")
+        return self
+
+    def ways(self, budget: float) -> Iterator[int]:
+        """The ways to try at a budget per question: that of its own rung, then those of the rungs below."""
+        if self.choices:
+            rung = max(int(np.searchsorted(self.budgets, budget, side="right")) - 1, 0)
+            yield from dict.fromkeys(self.choices[rung::-1])
+
+
+def budget_ladder(lesson: Lesson) -> Floats:
+    """Budgets per question at which ways of planning are compared.
+
+    From the mean cost of the cheapest arm to that of the dearest in even ratios, the lesson's own budget, and one that
+    binds nobody.
+    """
+    costs = lesson.fit.mean_costs.mean(axis=0)
+    dearest = max(float(costs.max()), 1e-12)
+    rungs = np.geomspace(max(float(costs.min()), dearest / 1000), dearest, _RUNGS)
+    return np.unique(np.append(rungs, [lesson.budget, _PLENTY * dearest]))
+
+
+def fit_schedule(budgets: Floats, plans: Sequence[MakePlan], rehearsal: Rehearsal) -> Schedule:
+    """Compares ways of planning by the score that their plans really reach.
+
+    A rung goes to the best way that plans to spend no less than the rung below does, so that more budget never buys
+    less. Of equal ways the first is taken.
+
+    Args:
+        budgets: per question, rising.
+        plans: the ways, made for the questions of the rehearsal.
+        rehearsal: the questions.
+    """
+    costs, scores = rehearsal.view.costs, rehearsal.scores
+    everyone = np.arange(len(costs))
+    served: list[float] = []
+    choices: list[int] = []
+    least = 0.0
+    for budget in budgets.tolist():
+        found: list[tuple[float, float, int]] = []
+        for number, plan in enumerate(plans):
+            chosen = plan(budget * len(costs))
+            if chosen is not None:
+                spend = float(costs[everyone, chosen].sum())
+                found.append((float(scores[everyone, chosen].sum()), spend, number))
+        enough = [entry for entry in found if entry[1] >= least * (1 - 1e-9)]
+        if enough:
+            _, least, best = max(enough, key=lambda entry: (entry[0], -entry[2]))
+            served.append(budget)
+            choices.append(best)
+    return Schedule(budgets=np.array(served), choices=tuple(choices))

@@ -1,0 +1,199 @@
+"""What every policy must do, as a test class to subclass.
+
+Example:
+    ```python
+    class TestMine(PolicyConformance):
+        def make(self) -> MakePolicy:
+            return Mine
+    ```
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cache
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from ..errors import UsageError
+from ..optimizers.policies.base import Assignment, Lesson, MakePolicy, Policy
+from ..optimizers.table import ABSTAIN, Batch, Question, Table
+from .planted import plant, planted_lesson
+
+__all__ = ["PolicyConformance", "few_arms_lesson", "small_lesson"]
+
+_BUDGETS = (0.0, 60.0, 130.0, 200.0, 320.0, 520.0, 850.0, 5000.0)
+"""A question, from too little for any arm to more than enough for all."""
+_SLACK = 0.02
+"""By how much of itself a spend may fall where the budget rises: forecasts differ from batch to batch."""
+
+
+class PolicyConformance:
+    """The tests; see the text of this module."""
+
+    def make(self) -> MakePolicy:
+        """The policy's class, or whatever else has its `fit` and `from_json`."""
+        raise NotImplementedError
+
+    def fit(self, lesson: Lesson) -> Policy:
+        """Fits the policy; the lessons are always the same few, so that what is costly may be kept."""
+        return _fitted(self.make(), lesson)
+
+    def fit_anew(self, lesson: Lesson) -> Policy:
+        """Fits the policy once more, with nothing kept."""
+        return self.make().fit(lesson)
+
+    def new_questions(self) -> Batch:
+        """Questions that the policy has not seen."""
+        return plant("crossing", 90, seed=77).table.batch()
+
+    def test_it_says_what_it_is(self) -> None:
+        """Its JSON names it, and its arms are those of the lesson or cascades of them."""
+        lesson = small_lesson()
+        policy = self.fit(lesson)
+        assert policy.to_json()["policy"] == policy.name
+        known = {arm.name for arm in lesson.fit.arms}
+        assert policy.arms
+        for arm in policy.arms:
+            assert arm.name in known or (arm.stages and {stage.arm for stage in arm.stages} <= known)
+        assert policy.probe is None or policy.probe in {probe.name for probe in lesson.fit.probes}
+
+    def test_the_same_questions_and_budget_give_the_same_assignment(self) -> None:
+        """Whatever was asked before, and however often it is fitted."""
+        policy, batch = self.fit(small_lesson()), self.new_questions()
+        before = [_total(policy, batch, budget) for budget in _BUDGETS]
+        policy.assign(batch.take(np.arange(7)), 1e4)
+        assert _same(before, [_total(policy, batch, budget) for budget in _BUDGETS])
+        again = self.fit_anew(small_lesson())
+        assert _same(before[3:5], [_total(again, batch, budget) for budget in _BUDGETS[3:5]])
+
+    def test_it_chooses_among_its_arms(self) -> None:
+        """One number a question, each of an arm or `ABSTAIN`, with costs that can be added up."""
+        policy, batch = self.fit(small_lesson()), self.new_questions()
+        for budget in _BUDGETS:
+            _check(policy, batch, _total(policy, batch, budget))
+
+    def test_what_it_expects_to_spend_is_within_the_budget(self) -> None:
+        """Unless even the cheapest arms cost more: then nothing that answers all questions is cheaper."""
+        policy, batch = self.fit(small_lesson()), self.new_questions()
+        found = [_total(policy, batch, budget) for budget in _BUDGETS]
+        answered = [float(a.expected.sum()) for a in found if (a.arms != ABSTAIN).all()]
+        for budget, assignment in zip(_BUDGETS, found, strict=True):
+            spend = float(assignment.expected.sum())
+            if spend > budget * len(batch) * (1 + 1e-9):
+                assert spend <= min(answered) * (1 + 1e-9), f"{spend} planned within {budget * len(batch)}"
+
+    def test_more_budget_does_not_buy_less(self) -> None:
+        """The budget is the dial between cost and score."""
+        policy, batch = self.fit(small_lesson()), self.new_questions()
+        spends = [float(_total(policy, batch, budget).expected.sum()) for budget in _BUDGETS]
+        for less, more in pairwise(spends):
+            assert more >= less * (1 - _SLACK), f"spends {[round(s) for s in spends]} at budgets {_BUDGETS} a question"
+        assert spends[-1] > spends[1]
+
+    def test_its_json_reads_back(self) -> None:
+        """A policy is put to use elsewhere from its JSON alone."""
+        policy, batch = self.fit(small_lesson()), self.new_questions()
+        text = json.dumps(policy.to_json(), allow_nan=False)
+        again = self.make().from_json(json.loads(text))
+        assert (again.name, again.probe, again.arms) == (policy.name, policy.probe, policy.arms)
+        for budget in _BUDGETS:
+            assert _same([_total(policy, batch, budget)], [_total(again, batch, budget)])
+        assert json.dumps(again.to_json(), allow_nan=False) == text
+
+    def test_foreign_json_is_refused(self) -> None:
+        """With an error that the user can act on."""
+        content = dict(self.fit(small_lesson()).to_json())
+        for broken in ({}, {"policy": "no such policy"}, {**content, "policy": "no such policy"}):
+            with pytest.raises(UsageError):
+                self.make().from_json(broken)
+
+    def test_one_question_alone(self) -> None:
+        """Any question may come alone, also one unlike all that were seen; and none may come at all."""
+        policy, batch = self.fit(small_lesson()), self.new_questions()
+        strange = Batch((Question("strange", "", "another family"),), {n: v[:1] for n, v in batch.probes.items()})
+        for alone in (batch.take(np.array([3])), strange, batch.take(np.empty(0, np.intp))):
+            for budget in _BUDGETS:
+                _check(policy, alone, _total(policy, alone, budget))
+
+    def test_one_arm_leaves_no_choice(self) -> None:
+        """A table of one arm is a table."""
+        policy = self.fit(few_arms_lesson("one"))
+        batch = self.new_questions()
+        assert set(_total(policy, batch, 5000.0).arms.tolist()) == {0}
+        for budget in _BUDGETS:
+            _check(policy, batch, _total(policy, batch, budget))
+
+    def test_two_arms_that_are_the_same(self) -> None:
+        """Nothing is to be gained, and nothing breaks."""
+        policy, batch = self.fit(few_arms_lesson("clones")), self.new_questions()
+        for budget in _BUDGETS:
+            _check(policy, batch, _total(policy, batch, budget))
+
+    def test_an_arm_that_is_better_and_cheaper_is_taken(self) -> None:
+        """There is no reason for the other one, whatever the budget."""
+        policy, batch = self.fit(few_arms_lesson("dominated")), self.new_questions()
+        for budget in _BUDGETS[2:]:
+            arms = [policy.arms[number].name for number in _total(policy, batch, budget).arms]
+            assert arms.count("good") >= 0.9 * len(arms), f"at {budget} a question: {arms.count('good')} of {len(arms)}"
+
+
+@cache
+def small_lesson() -> Lesson:
+    """Eight arms whose curves cross, 120 questions to learn from and 60 to compare on."""
+    return planted_lesson("crossing", 300.0, fit=120, validation=60, replicates=2)
+
+
+@cache
+def few_arms_lesson(kind: str) -> Lesson:
+    """One arm; or two clones; or two arms of which one is better and cheaper.
+
+    Args:
+        kind: one, clones or dominated.
+    """
+    lesson = small_lesson()
+    return replace(lesson, fit=_few(lesson.fit, kind), validation=_few(lesson.validation, kind))
+
+
+def _few(table: Table, kind: str) -> Table:
+    if kind == "one":
+        return table.with_arms([2])
+    scores, costs = table.scores[:, [2, 2]].copy(), table.costs[:, [2, 2]].copy()
+    sure = None if table.confidences is None else table.confidences[:, [2, 2]]
+    if kind == "dominated":
+        scores[:, 0], scores[:, 1] = 1.0, 0.0
+        costs[:, 0], costs[:, 1] = 100.0, 150.0
+    names = ("good", "bad") if kind == "dominated" else ("first", "second")
+    arms = tuple(replace(table.arms[2], name=name, models=(("solve", name),)) for name in names)
+    return replace(table, arms=arms, scores=scores, costs=costs, confidences=sure)
+
+
+@cache
+def _fitted(make: MakePolicy, lesson: Lesson) -> Policy:
+    return make.fit(lesson)
+
+
+def _total(policy: Policy, batch: Batch, per_question: float) -> Assignment:
+    return policy.assign(batch, per_question * len(batch))
+
+
+def _same(left: Sequence[Assignment], right: Sequence[Assignment]) -> bool:
+    return all(
+        np.array_equal(one.arms, other.arms)
+        and np.array_equal(one.expected, other.expected)
+        and np.array_equal(one.high, other.high)
+        for one, other in zip(left, right, strict=True)
+    )
+
+
+def _check(policy: Policy, batch: Batch, assignment: Assignment) -> None:
+    assert assignment.arms.shape == assignment.expected.shape == assignment.high.shape == (len(batch),)
+    assert np.issubdtype(assignment.arms.dtype, np.integer)
+    assert ((assignment.arms >= 0) & (assignment.arms < len(policy.arms)) | (assignment.arms == ABSTAIN)).all()
+    assert np.isfinite(assignment.high).all()
+    assert (assignment.expected >= 0).all()
+    assert (assignment.high >= assignment.expected).all()

@@ -1,0 +1,61 @@
+"""All shipped policies keep to the shipped conformance suite."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import pytest
+
+from apportion.errors import UnknownName, UsageError
+from apportion.optimizers.policies.base import Lesson, MakePolicy, Policy
+from apportion.optimizers.policies.registry import POLICIES, fit_all, policy_from_json, policy_named
+from apportion.testing.policy import PolicyConformance, few_arms_lesson, small_lesson
+
+
+@cache
+def fitted(lesson: Lesson) -> dict[str, Policy]:
+    return fit_all(POLICIES, lesson)
+
+
+@cache
+def fitted_anew(lesson: Lesson) -> dict[str, Policy]:
+    return fit_all(POLICIES, lesson)
+
+
+class Suite(PolicyConformance):
+    policy = ""
+
+    def make(self) -> MakePolicy:
+        return policy_named(self.policy)
+
+    def fit(self, lesson: Lesson) -> Policy:
+        return fitted(lesson)[self.policy]
+
+    def fit_anew(self, lesson: Lesson) -> Policy:
+        return fitted_anew(lesson)[self.policy]
+
+
+for _name in POLICIES:
+    _title = "".join(part.title() for part in _name.split("_"))
+    globals()[f"Test{_title}"] = type(f"Test{_title}", (Suite,), {"policy": _name})
+
+
+def test_any_policy_is_read_by_its_name() -> None:
+    for name, policy in fitted(few_arms_lesson("clones")).items():
+        assert policy_from_json(policy.to_json()).name == name == policy.name
+
+
+def test_what_is_no_policy_is_refused() -> None:
+    with pytest.raises(UsageError, match="'policy'"):
+        policy_from_json({"arms": []})
+    with pytest.raises(UnknownName, match="'joint'"):
+        policy_from_json({"policy": "jont"})
+    with pytest.raises(UnknownName, match="'online'"):
+        fit_all(["onlin"], small_lesson())
+
+
+def test_policies_of_a_comparison_share_one_predictor() -> None:
+    policies = fit_all(["joint", "route_only", "static"], few_arms_lesson("clones"))
+    assert list(policies) == ["joint", "route_only", "static"]
+    predictors = [policies[name].to_json()["predictor"] for name in ("joint", "route_only")]
+    assert predictors[0] == predictors[1]
