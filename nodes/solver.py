@@ -61,6 +61,16 @@ class Solver(Node):
             return frozenset(unused)
         return frozenset({"stop", *unused} if self.samples > 1 else {"vote", "stop", *unused})
 
+    def canonical(self) -> dict[str, Any]:
+        """See `Node.canonical`; without a limit on thinking there is no word of it.
+
+        So a graph keeps the hash that it had before nodes had this setting, and its plans stay valid.
+        """
+        content = super().canonical()
+        if content["thinking_tokens"] is None:
+            del content["thinking_tokens"]
+        return content
+
     @model_validator(mode="after")
     def _samples_can_differ(self) -> Solver:
         samples = _values(self.samples)

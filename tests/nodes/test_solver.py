@@ -271,3 +271,16 @@ def test_a_limit_on_thinking_makes_no_difference_to_direct_answers() -> None:
     space = graph.space(Pool([ScriptedModel(thinker, name="m")]))
     assert space.size == 4
     assert {plan.values["solve.thinking_tokens"] for plan in space} == {None, 16, 64}
+
+
+def test_a_graph_without_a_limit_on_thinking_keeps_its_hash() -> None:
+    def hashed(solver: Solver) -> str:
+        return Graph("one").add("solve", solver).hash
+
+    assert "thinking_tokens" not in Solver().canonical()
+    assert hashed(Solver()) == hashed(Solver(thinking_tokens=None))
+    assert (
+        len({hashed(Solver()), hashed(Solver(thinking_tokens=8)), hashed(Solver(thinking_tokens=choose(None, 8)))}) == 3
+    )
+    again = Graph.from_json(Graph("one").add("solve", Solver(thinking_tokens=choose(None, 8))).to_json())
+    assert again.nodes["solve"] == Solver(thinking_tokens=choose(None, 8))
