@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .nodes.solver import Solver
     from .nodes.symbolic.node import SymbolicSolver
     from .nodes.verifier import Verifier
+    from .optimizers.deployed import DeployedPolicy as Policy
     from .optimizers.findings import StudyReport
     from .optimizers.optimize import optimize, optimize_async
     from .records.status import Status
@@ -43,6 +44,7 @@ __all__ = [
     "Merger",
     "OpenAIModel",
     "Plan",
+    "Policy",
     "Pool",
     "Result",
     "Search",
@@ -74,6 +76,7 @@ _HOME = {
     "Merger": "nodes.merger",
     "OpenAIModel": "models.openai_compatible",
     "Plan": "graphs.plan",
+    "Policy": "optimizers.deployed:DeployedPolicy",
     "Pool": "models.pool",
     "Result": "graphs.run",
     "Search": "nodes.search",
@@ -100,7 +103,8 @@ def __getattr__(name: str) -> Any:
     home = _HOME.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f".{home}", __name__), name)
+    module, _, own_name = home.partition(":")
+    value = getattr(import_module(f".{module}", __name__), own_name or name)
     globals()[name] = value
     return value
 

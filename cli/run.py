@@ -15,25 +15,39 @@ __all__ = ["command"]
 
 
 def command(
-    graph: Annotated[str, typer.Argument(help="MODULE:NAME of the graph, or path.py:NAME.", metavar="MODULE:GRAPH")],
-    question: Annotated[str, typer.Argument(help="What to ask.")],
+    words: Annotated[
+        list[str],
+        typer.Argument(
+            help="The graph, MODULE:NAME or path.py:NAME, which --policy makes needless; then what to ask.",
+            metavar="[MODULE:GRAPH] QUESTION",
+        ),
+    ],
     plan: Annotated[str | None, typer.Option(help="Plan file, or the beginning of a plan's hash in --db.")] = None,
+    policy: Annotated[
+        str | None, typer.Option(help="Policy file of a search; it has its graph and picks the plan.", metavar="FILE")
+    ] = None,
+    dial: Annotated[
+        float | None, typer.Option(help="With --policy: from 0, the cheapest, to 1; as searched if left out.")
+    ] = None,
     models: Annotated[str | None, typer.Option(help="Pool file (TOML); the embedded models if left out.")] = None,
     cap: Annotated[float | None, typer.Option(help="Ceiling for this run.")] = None,
     unit: Annotated[Literal["tokens", "weighted", "usd"], typer.Option(help="Of the cap.")] = "tokens",
     db: Annotated[str, typer.Option(help="SQLite file that keeps every call.")] = "apportion.db",
     json: Annotated[str | None, typer.Option(help="Write the result to this file.", metavar="FILE")] = None,
 ) -> None:
-    """Answer one question. Without a plan, every open knob takes its first value."""
+    """Answer one question: by a graph under a plan (every knob's first value if left out), or by a policy."""
     from ..budgets.cap import Cap
     from ..graphs.portal import run_sync
     from ..stores.opening import open_store
     from .loading import find_plan, load_graph, load_pool, positive, program, write_json
+    from .run_policy import run_policy
 
-    if not question:
-        raise UsageError("the question is empty")
+    graph, question = _graph_and_question(words, plan, policy, dial)
     limit = None if cap is None else Cap(per_task=positive("--cap", cap), unit=unit)
     pool = load_pool(models)
+    if policy is not None:
+        run_policy(policy, dial, question, pool, limit, db, json)
+        return
     loaded = load_graph(graph)
     run_sync(pool.check)
     store = open_store(db, durable=pool.costs_money)
@@ -47,6 +61,24 @@ def command(
     print(f"{result.status.value}: {result.charged.tokens:,} tokens charged, {result.lost.tokens:,} lost")
     print(f"next:\n  {program()} show {result.run_id[:8]} --db {db}")
     write_json(json, _to_json(result))
+
+
+def _graph_and_question(words: list[str], plan: str | None, policy: str | None, dial: float | None) -> tuple[str, str]:
+    """What stands before the options; a policy needs no graph.
+
+    Raises:
+        UsageError: something is missing or too much, or options do not go together.
+    """
+    if policy is None and dial is not None:
+        raise UsageError("--dial moves a policy; give one with --policy")
+    if policy is not None and plan is not None:
+        raise UsageError("a policy picks the plan itself; leave out --plan")
+    wanted = "run MODULE:GRAPH QUESTION" if policy is None else "run --policy FILE QUESTION"
+    if len(words) != (2 if policy is None else 1):
+        raise UsageError(f"write: {wanted}; a question of several words needs quotation marks around it")
+    if not words[-1]:
+        raise UsageError("the question is empty")
+    return words[0], words[-1]
 
 
 def _to_json(result: Result) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from uuid import uuid4
 
@@ -11,49 +11,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..budgets.cap import Cap, in_unit
-from ..errors import SpendExhausted, UsageError
+from ..errors import SpendExhausted
 from ..graphs.bounds import Bounds
 from ..graphs.plan import Plan
 from ..graphs.run import Engine, Result, Runner
 from ..records.rows import AccountRow, Limit, Unit
 from ..records.status import Status
 from ..records.task import Task
-from ..records.usage import ZERO, Amount
-from .arms import plan_of
+from ..records.usage import Amount
+from .answering import Menu, Served, served
 from .concurrency import gravest
 from .governed_table import LOOKING_SHARE, barrier_width, prepared, serve_on_table
 from .policies.base import Policy
 from .probing import take_probe
-from .table import ABSTAIN, Arm, Batch, Stage, question_of
+from .table import ABSTAIN, Arm, Batch, Question, question_of
 
 __all__ = ["Governor", "Served", "Service", "serve_on_table"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
 Scorer = Callable[[Task, str], float]
-
-
-@dataclass(frozen=True, slots=True)
-class Served:
-    """What became of one question."""
-
-    task_id: str
-    arm: str
-    """The name of the arm that it was given; empty where the policy left it unanswered."""
-    planned: str
-    """The arm that the policy had chosen when it last decided the rest of the batch."""
-    answer: str
-    status: Status
-    """skipped where the policy left it unanswered, budget where the cap had no room for it."""
-    stop_reason: str
-    score: float | None
-    """In [0, 1]; None where nobody scored."""
-    confidence: float | None
-    charged: Amount
-    """By its runs; its probe comes on top, see `Service.looks`."""
-    lost: Amount
-    run_ids: tuple[str, ...]
-    """One, or one for each stage of a cascade that was tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,20 +85,26 @@ class Governor:
         runner: entered.
         arms: further arms that the stages of cascades name.
         every: how many questions lie between two barriers; a twentieth of a batch, at least 16, where left out.
+        asked: what the policy is told of a task.
 
     Raises:
         UsageError: an arm has no plan.
     """
 
-    def __init__(self, policy: Policy, runner: Runner, *, arms: Sequence[Arm] = (), every: int | None = None) -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        runner: Runner,
+        *,
+        arms: Sequence[Arm] = (),
+        every: int | None = None,
+        asked: Callable[[Task], Question] = question_of,
+    ) -> None:
         self._policy = policy
         self._runner = runner
         self._every = every
-        self._plans = _plans([*policy.arms, *arms])
-        self._stages = [arm.stages or (Stage(arm.name, 0.0),) for arm in policy.arms]
-        missing = [stage.arm for stages in self._stages for stage in stages if stage.arm not in self._plans]
-        if missing:
-            raise UsageError(f"policy {policy.name!r}: arm {missing[0]!r} has no plan, so nothing can run it")
+        self._asked = asked
+        self._menu = Menu(policy.arms, arms)
 
     async def serve(
         self,
@@ -156,8 +139,8 @@ class Governor:
         limit = cap.batch_limit(len(tasks), of or len(tasks))
         account = AccountRow(f"batch-{uuid4().hex}", parent_account, limit, "charged", f"batch by {self._policy.name}")
         self._runner.open_account(account)
-        settings = _Settings(cap, account, scorer, trial_id, engine, seed, finished)
-        batch = _Batch(self._policy, self._plans, self._stages, self._runner, tuple(tasks), settings)
+        settings = _Settings(cap, account, scorer, trial_id, engine, seed, finished, self._asked)
+        batch = _Batch(self._policy, self._menu, self._runner, tuple(tasks), settings)
         await batch.look()
         every = barrier_width(len(tasks)) if self._every is None else self._every
         for start in range(0, len(tasks), every):
@@ -186,6 +169,7 @@ class _Settings:
     engine: Engine
     seed: int
     finished: Callable[[Served], None] | None
+    asked: Callable[[Task], Question]
 
 
 class _Batch:
@@ -194,21 +178,19 @@ class _Batch:
     def __init__(
         self,
         policy: Policy,
-        plans: Mapping[str, Plan],
-        stages: Sequence[Sequence[Stage]],
+        menu: Menu,
         runner: Runner,
         tasks: tuple[Task, ...],
         settings: _Settings,
     ) -> None:
         self._policy = policy
-        self._plans = plans
-        self._stages = stages
+        self._menu = menu
         self._runner = runner
         self._tasks = tasks
         self._settings = settings
         self._unit = settings.cap.unit
         self._bounds = Bounds(runner.space, self._unit)
-        self._batch = Batch(tuple(question_of(task) for task in tasks))
+        self._batch = Batch(tuple(settings.asked(task) for task in tasks))
         self._looks = np.zeros(len(tasks))
         self._served: dict[int, Served] = {}
 
@@ -306,20 +288,21 @@ class _Batch:
         return arm, max(left - later, min(left, high + needs.beside))
 
     async def _answer(self, question: int, arm: int, planned: int, ceiling: float) -> None:
-        task = self._tasks[question]
-        results: list[Result] = []
-        for stage in () if arm == ABSTAIN else self._stages[arm]:
-            left = ceiling - sum(in_unit(r.charged + r.lost, self._unit) for r in results)
-            if left <= 0:
-                break
-            results.append(await self._run(task, self._plans[stage.arm], left))
-            sure = results[-1].confidence
-            if results[-1].status is Status.BUDGET or (sure is not None and sure >= stage.sure):
-                break
-        served = self._booked(question, arm, planned, results)
-        self._served[question] = served
+        async def run(plan: Plan, before: Sequence[Result]) -> Result | None:
+            left = ceiling - sum(in_unit(result.charged + result.lost, self._unit) for result in before)
+            return await self._run(self._tasks[question], plan, left) if left > 0 else None
+
+        results = [] if arm == ABSTAIN else await self._menu.run(arm, run)
+        self._served[question] = served(
+            self._tasks[question].task_id,
+            self._name(arm),
+            self._name(planned),
+            results,
+            nothing=Status.SKIPPED if arm == ABSTAIN else Status.BUDGET,
+            score=None if self._settings.scorer is None else 0.0,
+        )
         if self._settings.finished is not None:
-            self._settings.finished(served)
+            self._settings.finished(self._served[question])
 
     async def _run(self, task: Task, plan: Plan, ceiling: float) -> Result:
         settings, own = self._settings, self._settings.cap.per_task
@@ -337,32 +320,14 @@ class _Batch:
             raise SpendExhausted(result.short_account)
         return result
 
-    def _booked(self, question: int, arm: int, planned: int, results: Sequence[Result]) -> Served:
-        names = ["" if number == ABSTAIN else self._policy.arms[number].name for number in (arm, planned)]
-        # A stage that failed does not undo an answer of the stage before.
-        answers = [result for result in results if not result.status.failed]
-        said = answers[-1] if answers else results[-1] if results else None
-        nothing = Status.SKIPPED if arm == ABSTAIN else Status.BUDGET
-        unscored = None if self._settings.scorer is None else 0.0
-        return Served(
-            task_id=self._tasks[question].task_id,
-            arm=names[0],
-            planned=names[1],
-            answer="" if said is None else said.answer,
-            status=nothing if said is None else said.status,
-            stop_reason=nothing.value if said is None else said.stop_reason,
-            score=unscored if said is None else said.score,
-            confidence=None if said is None else said.confidence,
-            charged=sum((result.charged for result in results), ZERO),
-            lost=sum((result.lost for result in results), ZERO),
-            run_ids=tuple(result.run_id for result in results),
-        )
+    def _name(self, arm: int) -> str:
+        return "" if arm == ABSTAIN else self._policy.arms[arm].name
 
     def _needs(self, question: int, arm: int) -> _Needs:
         if arm == ABSTAIN:
             return _Needs(0.0, 0.0)
         task, unit = self._tasks[question], self._unit
-        bounds = [self._bounds.of(self._plans[stage.arm], task) for stage in self._stages[arm]]
+        bounds = [self._bounds.of(plan, task) for plan in self._menu.plans(arm)]
         call = max(in_unit(bound.call, unit) for bound in bounds)
         allowance = in_unit(bounds[0].allowance, unit)
         return _Needs(call + allowance, sum(in_unit(bound.total, unit) for bound in bounds))
@@ -380,7 +345,3 @@ class _Batch:
         balance = self._runner.ledger.balance(self._settings.account.account_id)
         whole = Amount(limit.value, limit.value, limit.value)
         return in_unit(whole - balance.charged - balance.lost, self._unit)
-
-
-def _plans(arms: Sequence[Arm]) -> dict[str, Plan]:
-    return {arm.name: plan_of(arm) for arm in arms if arm.plan}

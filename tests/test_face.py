@@ -19,7 +19,12 @@ def test_every_name_of_the_face_can_be_had() -> None:
 def test_type_checkers_and_readers_at_run_time_see_the_same_names() -> None:
     tree = ast.parse(SOURCE)
     (block,) = (node for node in tree.body if isinstance(node, ast.If))
-    typed = {alias.name: node.module for node in block.body if isinstance(node, ast.ImportFrom) for alias in node.names}
+    typed = {
+        alias.asname or alias.name: f"{node.module}:{alias.name}" if alias.asname else node.module
+        for node in block.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
     assert sorted(typed) == apportion.__all__
     assert typed == apportion._HOME
 

@@ -1,0 +1,82 @@
+"""`apportion run --policy`: one question, answered as a deployed policy decides."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..budgets.cap import Cap
+    from ..models.pool import Pool
+    from ..optimizers.answering import Served
+    from ..optimizers.table import Arm
+
+__all__ = ["run_policy"]
+
+
+def run_policy(
+    path: str, dial: float | None, question: str, pool: Pool, cap: Cap | None, db: str, json: str | None
+) -> None:
+    """Answers a question and prints what came of it.
+
+    Args:
+        path: of the policy file.
+        dial: where between the cheapest and the dearest; as it was searched where it is None.
+        question: what is asked.
+        pool: has the policy's models.
+        cap: the ceiling.
+        db: SQLite file that keeps every call.
+        json: file for the result.
+    """
+    from ..graphs.portal import run_sync
+    from ..optimizers.deployed import DeployedPolicy
+    from ..stores.opening import open_store
+    from .loading import program, write_json
+    from .terminal import number
+
+    policy = DeployedPolicy.load(path, pool=pool)
+    policy = policy if dial is None else policy.dial(dial)
+    run_sync(pool.check)
+    store = open_store(db, durable=pool.costs_money)
+    try:
+        found = policy.invoke(question, cap=cap, store=store)
+        reasons = [span.reason for run_id in found.run_ids for span in store.spans(run_id) if span.reason]
+    finally:
+        store.close()
+    print(found.answer or f"no answer: {reasons[-1] if reasons else found.stop_reason}")
+    print(f"{found.status.value}: {found.charged.tokens:,} tokens charged, {found.lost.tokens:,} lost")
+    arm = next((arm for arm in policy.arms if arm.name == found.arm), None)
+    what = "leaves it unanswered" if arm is None else f"gives it {_given(arm)}"
+    print(f"policy {policy.name} at {number(policy.budget)} {policy.unit} a question {what}")
+    if found.run_ids:
+        print(f"next:\n  {program()} show {found.run_ids[-1][:8]} --db {db}")
+    write_json(json, _to_json(found))
+
+
+def _given(arm: Arm) -> str:
+    """What an arm runs, in a few words."""
+    from ..optimizers.arms import plan_of
+
+    if arm.stages:
+        return f"a cascade of {len(arm.stages)} plans"
+    return ", ".join(f"{name}={value}" for name, value in plan_of(arm).values.items()) or "the only plan there is"
+
+
+def _to_json(found: Served) -> str:
+    import json
+
+    from .encoding import amount_fields
+
+    return json.dumps(
+        {
+            "run_ids": found.run_ids,
+            "task_id": found.task_id,
+            "arm": found.arm,
+            "status": found.status.value,
+            "stop_reason": found.stop_reason,
+            "answer": found.answer,
+            "charged": amount_fields(found.charged),
+            "lost": amount_fields(found.lost),
+        },
+        indent=2,
+        ensure_ascii=False,
+    )
