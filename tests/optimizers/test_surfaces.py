@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Sequence
 from itertools import permutations
 
 import numpy as np
@@ -10,21 +11,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from apportion.budgets.books import MemoryStore
+from apportion.budgets.cap import Cap
 from apportion.errors import UsageError
 from apportion.graphs.graph import Graph
+from apportion.graphs.plan import Plan
 from apportion.graphs.run import Runner
 from apportion.models.card import ModelCard
 from apportion.models.pool import Pool
-from apportion.models.request import Reply, Request
+from apportion.models.request import ChatMessage, Reply, Request
 from apportion.nodes.base import Inputs
 from apportion.nodes.decomposer import Decomposer
-from apportion.nodes.knob import Adaptive
+from apportion.nodes.knob import Adaptive, choose
 from apportion.nodes.merger import Merger
 from apportion.nodes.solver import Solver
 from apportion.nodes.stopping import StopRule
 from apportion.nodes.votes import VoteRule
 from apportion.optimizers.surfaces import MOST_DRAWS, Draw, recorded_draws, vote_curves, vote_point
 from apportion.records.task import Task
+from apportion.records.usage import Usage
 from apportion.tasks.metric_text import exact
 from apportion.testing.node import NodeBench
 from apportion.testing.scripted import ScriptedModel
@@ -198,3 +202,54 @@ def test_runs_without_samples_of_the_node_are_named() -> None:
     parts.add("merge", Merger(model="m")).each("split", "part", "merge")
     store, _ = asyncio.run(measured(parts, [ScriptedModel(lambda request: "Answer: a", name="m")], [TASK]))
     assert len(recorded_draws(store, store.runs(), "part", exact)) == 1  # the whole question, as its only part
+
+
+def thinker(request: Request) -> Reply:
+    """Thinks 9 tokens for each sample before it, and says where it ended; its truncation is exact."""
+    if request.messages[0].content.startswith("Reply with the answer only"):
+        whole = f"{request.sample % 2}"
+    else:
+        whole = "thinking " * request.sample + "Answer: a"
+    pieces = (*whole, "")[: request.max_output_tokens]
+    finish = "stop" if len(pieces) > len(whole) else "length"
+    usage = Usage(sum(len(message.content) for message in request.messages), len(pieces))
+    return Reply("".join(pieces), finish, usage, pieces=pieces)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("per_task", [None, 300, 500, 600])
+def test_one_long_trace_serves_every_limit_on_thinking_and_cold_and_warm_decide_alike(per_task: int | None) -> None:
+    solver = Solver(model="m", samples=3, thinking_tokens=choose(None, 4, 12, 24), max_output_tokens=60)
+    graph = Graph("nested").add("solve", solver)
+    card = CARD.model_copy(update={"truncation": "exact", "exact_tokenizer": True, "logprobs": False})
+    cap = None if per_task is None else Cap(per_task=per_task)
+
+    class Counting(ScriptedModel):
+        def count_tokens(self, messages: Sequence[ChatMessage]) -> int:
+            return sum(len(message.content) for message in messages)
+
+    async def run(plans: Sequence[Plan], store: MemoryStore) -> tuple[list[tuple[object, ...]], list[Request]]:
+        model = Counting(thinker, name="m", card=card)
+        found: list[tuple[object, ...]] = []
+        async with Runner(graph, Pool([model]), store) as runner:
+            for plan in plans:
+                result = await runner.run(TASK, plan, cap=cap, metric=exact)
+                found.append((result.answer, result.status, result.stop_reason, result.charged, result.score))
+        return found, list(model.requests)
+
+    plans = list(graph.space(Pool([Counting(thinker, name="m", card=card)])))
+    assert [plan.values["solve.thinking_tokens"] for plan in plans] == [None, 4, 12, 24]
+    alone = [asyncio.run(run([plan], MemoryStore()))[0][0] for plan in plans]
+    store = MemoryStore()
+    together, asked = asyncio.run(run(plans, store))
+    assert together == alone
+    again, asked_again = asyncio.run(run(plans, store))
+    assert (again, asked_again) == (alone, [])
+    backwards, _ = asyncio.run(run(plans[::-1], MemoryStore()))
+    assert backwards[::-1] == alone
+    assert any(reason == "budget" for _, _, reason, _, _ in alone) is (per_task is not None)
+    if per_task is None:
+        assert len({charged for _, _, _, charged, _ in alone}) == 4
+        thinking = [request for request in asked if not request.messages[0].content.startswith("Reply with the answer")]
+        assert [request.max_output_tokens for request in thinking] == [60, 60, 60]
+        # Cut off at 4 are all three, at 12 the second and the third, at 24 the third: each is asked directly once.
+        assert len(asked) == 6
