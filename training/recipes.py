@@ -239,7 +239,7 @@ RECIPES: dict[str, Recipe] = {
                 (800, "foundations"),
                 (704, "shorthand"),
                 (2696, "foundations"),
-                (3000, "everything"),
+                (2400, "everything"),
             ),
             purpose="all families and roles",
         ),
@@ -252,7 +252,7 @@ RECIPES: dict[str, Recipe] = {
         _small(
             "pocket-100k-arithmetic",
             seed=4,
-            stages=(*_FOUNDED_100K, (1600, "calculating")),
+            stages=(*_FOUNDED_100K, (1200, "calculating")),
             purpose="last on chains, composites, sums over a stock, counting and Hanoi moves only",
         ),
         _small(
