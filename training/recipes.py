@@ -258,7 +258,7 @@ RECIPES: dict[str, Recipe] = {
         _small(
             "pocket-100k-reading",
             seed=5,
-            stages=(*_FOUNDED_100K, (2400, "reading")),
+            stages=(*_FOUNDED_100K, (1400, "reading"), (1600, "lookups"), (400, "reading")),
             purpose="last on searching, reading, formalising, links and codes only",
         ),
         _small(
