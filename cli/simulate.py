@@ -17,7 +17,7 @@ __all__ = ["command"]
 
 
 def command(
-    policy: Annotated[str, typer.Argument(help="The file that fit wrote.", metavar="POLICY")],
+    policy: Annotated[str, typer.Argument(help="What fit or optimize wrote.", metavar="POLICY")],
     outcomes: Outcomes,
     budget: Annotated[
         float | None, typer.Option(help="What a question may cost on average; as the best single arm if left out.")
@@ -69,7 +69,9 @@ def _read(path: str) -> Policy:
         raise UsageError(f"{path}: this is no JSON: {error}") from None
     if not isinstance(content, dict):
         raise UsageError(f"{path}: this is no policy; `apportion fit` writes one")
-    return policy_from_json(content)
+    # The file that `optimize` writes holds the policy as one of its fields.
+    inner = content.get("policy")
+    return policy_from_json(inner if isinstance(inner, dict) else content)
 
 
 def _print(priced: Price) -> None:

@@ -51,6 +51,11 @@ def test_fit_then_simulate(log: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert {use["arm"] for use in figures["arms"]} == {"a", "b"}
     assert figures["gain"]["low"] > 0.2
 
+    # A file in which the policy is one of several fields, as optimize writes it, is as good.
+    (log / "deployed.json").write_text(json.dumps({"policy": json.loads((log / "policy.json").read_text())}))
+    assert run(["simulate", "deployed.json", *following[3:], "--json", "again.json"]) == 0
+    assert json.loads((log / "again.json").read_text()) == figures
+
     # The dial moves without learning anew: there is not enough for the right arm everywhere.
     assert run([*SIMULATE, "--set-aside", "0.3", "--budget", "10.2", "--json", "tight.json"]) == 0
     tight = json.loads((log / "tight.json").read_text())
