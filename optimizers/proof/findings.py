@@ -1,0 +1,170 @@
+"""What the proof found, as JSON values."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+__all__ = [
+    "Difference",
+    "Dose",
+    "Findings",
+    "Gap",
+    "NodeShare",
+    "PlannedResult",
+    "PolicyResult",
+    "Ranged",
+    "Standing",
+]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Ranged(_Frozen):
+    """A number with its two-sided 95 % BCa interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+class PolicyResult(_Frozen):
+    """A policy at one cap, means over search seeds and orders."""
+
+    label: str
+    title: str
+    cap: str
+    budget: float
+    """Per question."""
+    score: Ranged
+    cost: Ranged
+    """Realised, per question."""
+    validation_score: float
+    optimism: float
+    """Validation minus test."""
+    seed_deviation: float
+    """The standard deviation of the score between search seeds."""
+    order_deviation: float
+    """Between orders of the questions, mean over search seeds."""
+    behind: Ranged | None
+    """J minus this policy's mixture hull at J's realised cost; None for J."""
+    behind_at_cap: Ranged | None
+    """J minus this policy, both under the cap; None for J."""
+    mixed_cost: float
+    """What the mixture cost on test, before the score was moved along the hull to J's cost."""
+    behind_seed_deviation: float
+    """The standard deviation of `behind` between search seeds."""
+
+
+class Standing(_Frozen):
+    """All policies on one pool, in one unit."""
+
+    pool: str
+    unit: str
+    policies: tuple[PolicyResult, ...]
+    synergy: dict[str, Ranged]
+    """J - R - A + U at each cap; empty where one of them did not take part."""
+    head: str
+    """The score head of the first seed."""
+    probe: str | None
+    inexact: float | None
+    """The largest difference in score between the bootstrap's paths and choosing anew, over the draws tried."""
+
+
+class Difference(_Frozen):
+    """J against one rival at one cap, as part of a planned comparison."""
+
+    rival: str
+    cap: str
+    difference: Ranged
+    p: float
+    detectable: float
+    """The minimal effect that a test of 5 % finds with 80 %."""
+
+
+class PlannedResult(_Frozen):
+    """A planned comparison."""
+
+    name: str
+    claim: Literal["above", "not below", "equal"]
+    parts: tuple[Difference, ...]
+    """All must hold; the p-value is the largest of theirs."""
+    p: float
+    adjusted: float
+    """By Holm's method over all planned comparisons."""
+    holds: bool
+
+
+class Dose(_Frozen):
+    """J minus R→A, both at J's cost, on one pool and one kind of questions."""
+
+    pool: str
+    questions: str
+    cap: str
+    difference: Ranged
+    joint: float
+    rival: float
+    count: int
+
+
+class Gap(_Frozen):
+    """How much of what could be gained was gained, on the questions with several replicates."""
+
+    cap: str
+    static: float
+    joint: float
+    oracle: float
+    oracle_cost: float
+    joint_above_static: Ranged
+    oracle_above_static: Ranged
+    closed: float | None
+    """The ratio of the two; None where the oracle is not far enough above."""
+
+
+class NodeShare(_Frozen):
+    """What the joint policy gave a node."""
+
+    cap: str
+    node: str
+    model: str
+    """Or "-" for what needs none."""
+    questions: float
+    """The share of questions in which it ran."""
+
+
+class Findings(_Frozen):
+    """Everything that the command prints."""
+
+    protocol: dict[str, Any]
+    budgets: dict[str, dict[str, float]]
+    """Per question: by unit, by cap."""
+    pools: dict[str, tuple[str, ...]]
+    """The models of each pool."""
+    arms: int
+    """Candidate plans that were measured."""
+    questions: dict[str, int]
+    """How many each part has."""
+    seeds: dict[str, int]
+    """Of the generators, by part."""
+    planned: tuple[PlannedResult, ...]
+    standings: tuple[Standing, ...]
+    """The mixed pool in weighted tokens comes first."""
+    doses: tuple[Dose, ...]
+    gaps: tuple[Gap, ...]
+    nodes: tuple[NodeShare, ...]
+    test_reads: int
+    """How often the command has read this test part, this time included."""
+    evaluations: int
+    """(policy, cap, search seed) that met test questions this time."""
+    seconds: float
+    measured_seconds: float
+    """Of those, what measuring took."""
+    location: str
+
+    @property
+    def failed(self) -> tuple[PlannedResult, ...]:
+        """The planned comparisons that do not hold."""
+        return tuple(result for result in self.planned if not result.holds)
