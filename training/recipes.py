@@ -258,7 +258,7 @@ RECIPES: dict[str, Recipe] = {
         _small(
             "pocket-100k-reading",
             seed=5,
-            stages=(*_FOUNDED_100K, (1400, "reading"), (1600, "lookups"), (400, "reading")),
+            stages=(*_FOUNDED_100K, (1400, "reading"), (2200, "lookups"), (400, "reading")),
             purpose="last on searching, reading, formalising, links and codes only",
         ),
         _small(
@@ -275,7 +275,7 @@ RECIPES: dict[str, Recipe] = {
             layers=4,
             heads=4,
             hidden=344,
-            stages=((800, "sums"), (800, "foundations"), (2800, "everything"), (600, "lookups"), (400, "everything")),
+            stages=((800, "sums"), (800, "foundations"), (2800, "everything"), (1000, "lookups"), (400, "everything")),
             purpose="all families and roles",
         ),
     )

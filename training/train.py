@@ -18,6 +18,7 @@ __all__ = ["Trainer"]
 
 _CHECKPOINT_STEPS = 500
 _WARM_UP = 60
+_COOL_DOWN = 1000
 
 
 class Trainer:
@@ -142,7 +143,10 @@ class Trainer:
 
 
 def learning_rate_share(step: int, steps: int) -> float:
-    """Warm-up, constant for 60 % of the steps, then linear down to 1 %."""
+    """Warm-up, then constant, and over the last 1,000 steps, or 40 % of a short training, linear down to 1 %.
+
+    A skill that appears late, such as looking things up, does not appear at a low rate.
+    """
     if step < _WARM_UP:
         return (step + 1) / _WARM_UP
-    return min(1.0, max(0.01, 2.5 * (1 - step / steps)))
+    return min(1.0, max(0.01, (steps - step) / min(_COOL_DOWN, 0.4 * steps)))
