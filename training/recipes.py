@@ -252,7 +252,7 @@ RECIPES: dict[str, Recipe] = {
         _small(
             "pocket-100k-arithmetic",
             seed=4,
-            stages=(*_FOUNDED_100K, (1200, "calculating")),
+            stages=(*_FOUNDED_100K, (1000, "calculating")),
             purpose="last on chains, composites, sums over a stock, counting and Hanoi moves only",
         ),
         _small(
@@ -264,7 +264,7 @@ RECIPES: dict[str, Recipe] = {
         _small(
             "pocket-100k-standard",
             seed=6,
-            stages=((800, "sums of answers"), (2400, "answers")),
+            stages=((480, "sums of answers"), (1440, "answers")),
             purpose="answers, queries, splits and constraints of all families; never to write steps",
             kind="standard",
         ),
