@@ -39,6 +39,69 @@ def alone(network: Network, tokens: list[int]) -> bytes:
     return logits
 
 
+def by_definition(weights: dict[str, NDArray[np.generic]], tokens: list[int]) -> NDArray[np.float32]:
+    """The logits behind the last token, one row and one head at a time, with sums in int64."""
+    single = np.float32
+
+    def rounded(x: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        scale = single(127) / np.maximum(np.abs(x).max(axis=1, keepdims=True), single(1e-30))
+        return np.rint(x * scale).astype(np.int64), scale
+
+    def normalised(x: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        whole, _ = rounded(x)
+        return whole, np.sqrt(single(WIDTH) / (whole * whole).sum(axis=1, keepdims=True).astype(single))
+
+    def times(whole: NDArray[np.int64], name: str) -> NDArray[np.float32]:
+        return (whole @ weights[name].T.astype(np.int64)).astype(single)
+
+    def step(name: str) -> NDArray[np.float32]:
+        return weights[f"{name}.step"].astype(single)
+
+    half = WIDTH // HEADS // 2
+    angles = np.arange(len(tokens))[:, None] * 10000.0 ** (-np.arange(half) / half)
+    cosine, sine = np.cos(angles).astype(single), np.sin(angles).astype(single)
+    x = (weights["embedding"].astype(single) * step("embedding")[:, None])[tokens]
+    for layer in range(LAYERS):
+        limits = weights[f"{layer}.limits"].astype(np.float64)
+        whole, scale = normalised(x)
+        steps = (step(f"{layer}.queries_keys_values") * np.repeat(127 / limits, WIDTH)).astype(single)
+        projected = times(whole, f"{layer}.queries_keys_values") * scale * steps
+        for place in range(0, 2 * WIDTH, 2 * half):
+            first, second = projected[:, place : place + half], projected[:, place + half : place + 2 * half]
+            turned = first * cosine - second * sine, second * cosine + first * sine
+            projected[:, place : place + 2 * half] = np.hstack(turned)
+        projected = np.clip(np.rint(projected), -127, 127).astype(np.int64)
+        queries, keys, values = projected.reshape(len(tokens), 3, HEADS, 2 * half).transpose(1, 2, 0, 3)
+        score_step = single(limits[0] * limits[1] / 127**2 / np.sqrt(2 * half) * 64)
+        mixed = np.empty_like(x)
+        for place, head in np.ndindex(len(tokens), HEADS):
+            scores = keys[head, : place + 1] @ queries[head, place]
+            below = np.minimum((scores.max() - scores).astype(single) * score_step, single(448)).astype(np.int64)
+            shares = np.rint(255 * np.exp(-below / 64)).astype(np.int64)
+            sums = (shares @ values[head, : place + 1]).astype(single)
+            mixed[place, head * 2 * half : (head + 1) * 2 * half] = sums / single(shares.sum())
+        whole, scale = rounded(mixed)
+        x = x + times(whole, f"{layer}.out") * (step(f"{layer}.out") * (limits[2] / 127)).astype(single) / scale
+        whole, scale = normalised(x)
+        steps = (step(f"{layer}.gate_up") * np.repeat([64.0, 1.0], HIDDEN)).astype(single)
+        gate, up = np.split(times(whole, f"{layer}.gate_up") * scale * steps, 2, axis=1)
+        entries = np.clip(gate + single(1024.5), 0, 2048).astype(np.int64) / 64 - 16
+        whole, scale = rounded((entries / (1 + np.exp(-entries))).astype(single) * up)
+        x = x + times(whole, f"{layer}.down") * step(f"{layer}.down") / scale
+    whole, scale = normalised(x[-1:])
+    logits: NDArray[np.float32] = (times(whole, "embedding") * scale * step("embedding"))[0]
+    return logits
+
+
+@pytest.mark.parametrize("scale", [1.0, 8.0])
+@pytest.mark.parametrize("length", [1, 2, 33, 70])
+def test_logits_are_bit_for_bit_what_the_definition_says(scale: float, length: int) -> None:
+    weights = arrays(length, scale)
+    (text,) = sequences(length, [length])
+
+    assert alone(Network(weights), text) == by_definition(weights, text).tobytes()
+
+
 def sequences(seed: int, lengths: list[int]) -> list[list[int]]:
     rng = np.random.default_rng(seed)
     return [rng.integers(0, VOCABULARY, length).tolist() for length in lengths]
@@ -113,11 +176,3 @@ def test_every_product_stays_a_whole_number(network: Network) -> None:
     assert np.abs(cache.kept).max() <= 127
     assert 255 * 127 * WINDOW < 2**24
     assert 127 * 127 * max(WIDTH, HIDDEN) < 2**24
-
-
-def test_flops_count_the_matrix_products() -> None:
-    shape = Network(arrays(1)).shape
-    matrices = LAYERS * (4 * WIDTH * WIDTH + 3 * WIDTH * HIDDEN) + WIDTH * VOCABULARY
-
-    assert shape.flops_per_token(0) == 2 * matrices
-    assert shape.flops_per_token(10) - shape.flops_per_token(0) == LAYERS * 2 * 2 * 10 * WIDTH
