@@ -45,6 +45,8 @@ class Service:
     """By the whole batch, probes included."""
     lost: Amount
     unit: Unit
+    asked: Batch
+    """The questions as the policy saw them, with their probes."""
     looks: Floats
     """(questions,): what the probe of each cost, in the unit of the cap."""
 
@@ -228,7 +230,7 @@ class _Batch:
         account_id = self._settings.account.account_id
         balance = self._runner.ledger.balance(account_id)
         served = tuple(self._served[i] for i in range(len(self._tasks)))
-        return Service(served, account_id, balance.charged, balance.lost, self._unit, self._looks)
+        return Service(served, account_id, balance.charged, balance.lost, self._unit, self._batch, self._looks)
 
     async def serve(self, start: int, every: int) -> None:
         """Decides the rest of the batch and serves the first of it."""

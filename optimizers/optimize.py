@@ -15,10 +15,13 @@ from ..records.protocols import StudyStore
 from ..records.task import Task
 from ..records.text import longest_bytes
 from ..tasks.metrics import check_golds, resolve_metric
+from .comparison import POLICIES_COMPARED
 from .findings import StudyReport
+from .policies.registry import policy_named
 from .registry import MakeOptimizer, optimizer_named
 from .reporter import Reporter, Silent
-from .study import Study, Terms
+from .study import Study
+from .terms import Terms
 
 __all__ = ["optimize", "optimize_async"]
 
@@ -37,13 +40,16 @@ def optimize(
     seed: int = 0,
     metric: Metric = "auto",
     optimizer: str | MakeOptimizer = "halving",
+    policies: Sequence[str] = POLICIES_COMPARED,
     reporter: Reporter | None = None,
 ) -> StudyReport:
-    """Finds the plans of a graph that score best for what they cost, and the one to use under a cap.
+    """Finds the plans of a graph that score best for what they cost, and the policy to use under a cap.
 
     The tasks are split by hash into fit (50 %), validation (20 %) and test (30 %). Plans race on fit; the survivors
-    are compared on validation; those on the frontier are scored on test, each as a batch under the hard cap. Started
-    again with the same arguments and store, a study goes on where it stopped and pays for no settled call twice.
+    are compared on validation. The plans that are worth most together become the arms of policies, which choose one
+    for every task; policies are fitted on fit and compared on validation. The chosen policy, and the plans on the
+    frontier, are scored on test, each as a batch under the hard cap. Started again with the same arguments and store,
+    a study goes on where it stopped and pays for no settled call twice.
 
     Args:
         graph: the pipeline; its open knobs and optional edges are what is searched.
@@ -55,6 +61,7 @@ def optimize(
         seed: of the split, the order and the random plans.
         metric: its name, `module:function`, or a callable; "auto" takes what each task names.
         optimizer: a name in `OPTIMIZERS`, or what makes one from a brief.
+        policies: names in `POLICIES` of those to compare; empty to leave this part out.
         reporter: is told of the progress.
 
     Raises:
@@ -73,6 +80,7 @@ def optimize(
         seed=seed,
         metric=metric,
         optimizer=optimizer,
+        policies=policies,
         reporter=reporter,
     )
 
@@ -88,6 +96,7 @@ async def optimize_async(
     seed: int = 0,
     metric: Metric = "auto",
     optimizer: str | MakeOptimizer = "halving",
+    policies: Sequence[str] = POLICIES_COMPARED,
     reporter: Reporter | None = None,
 ) -> StudyReport:
     """As `optimize`, for callers that run in an event loop."""
@@ -96,6 +105,8 @@ async def optimize_async(
     if len({task.task_id for task in tasks}) < len(tasks):
         raise UsageError("the dev set has the same task twice; remove the copies")
     check_golds(tasks, metric)
+    for name in policies:
+        policy_named(name)
     space = graph.space(pool)
     check_feasible(space, max(tasks, key=_length), pool, cap)
     make = optimizer_named(optimizer) if isinstance(optimizer, str) else optimizer
@@ -112,6 +123,7 @@ async def optimize_async(
         metric=_named(metric),
         make_optimizer=make,
         optimizer=_named(optimizer),
+        policies=tuple(policies),
     )
     return await Study(terms, reporter or Silent()).run()
 

@@ -1,41 +1,36 @@
-"""A study while it runs: race on fit, compare on validation, serve the test part under the hard cap."""
+"""A study while it runs: race on fit, compare on validation, fit policies, serve the test part under the hard cap."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
-from ..budgets.cap import Cap, in_unit, smallest
+from ..budgets.cap import in_unit, smallest
 from ..errors import SpendExhausted, UsageError
-from ..graphs.graph import Graph
 from ..graphs.plan import Plan
 from ..graphs.run import Runner
-from ..graphs.space import Space
-from ..models.pool import Pool
-from ..records.protocols import StudyStore
 from ..records.rows import AccountRow, Limit, StudyRow
 from ..records.status import Status
 from ..records.task import Task
 from ..tasks.split import split
 from .base import Brief, Optimizer, Proposal
-from .bootstrap import mean_interval, resample_weights
+from .comparison import Comparison
+from .edge_phase import FoundEdges, compare_edges, edge_report, rounds_against_depth
 from .findings import PlanReport, Score, StudyReport
 from .forecast import Forecast
-from .measurement import Measurement, Outcome, frontier
-from .registry import MakeOptimizer
+from .governor import Service
+from .measurement import Measurement, frontier
+from .policy_phase import PolicyPhase
 from .reporter import Announcement, Progress, Reporter
+from .scoring import score_of
+from .terms import Terms
 from .trials import TrialEvaluator
 
-__all__ = ["Study", "Terms"]
+__all__ = ["Study"]
 
-_VERSION = 1
-"""Of the search; a study of another version is another study."""
 _FIRST_PLANS = 60
 _FEWEST_PLANS = 4
 _FIRST_TASKS = 24
@@ -43,49 +38,16 @@ _FINALISTS = 8
 """How many plans are validated at most."""
 _SEARCH_SHARE = 0.6
 """The part of the spend that the search may pay at most, so that validation and test can be paid."""
-_VALIDATION_SHARE = 0.6
-"""The part of what is left after the search that validation may pay, so that test can be paid too."""
-_DRAWS = 2000
+_EDGE_SHARE = 0.1
+"""The part of the spend that comparing choices of edges may pay at most."""
+_VALIDATION_SHARE = 0.4
+"""The part of what is left after the search that validation may pay, so that the rest can be paid too."""
+_POLICY_SHARE = 0.5
+"""The part of what is left after validation that tabulating for policies may pay, so that test can be paid too."""
+_PHASES = {"search": _SEARCH_SHARE, "edges": _EDGE_SHARE, "validation": 1.0, "policies": 1.0, "test": 1.0}
+"""Accounts below the study's, and what part of the spend each may pay at most."""
 _PROGRESS_SECONDS = 0.1
 """The shortest time between two reports of progress; each asks the books for what was paid."""
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """The arguments of a study; equal terms are the same study."""
-
-    graph: Graph
-    space: Space
-    tasks: tuple[Task, ...]
-    pool: Pool
-    cap: Cap
-    spend: float
-    store: StudyStore
-    seed: int
-    scorer: Callable[[Task, str], float]
-    metric: str
-    make_optimizer: MakeOptimizer
-    optimizer: str
-
-    def as_json(self) -> str:
-        """What identifies the study, as canonical JSON."""
-        content = {
-            "version": _VERSION,
-            "graph": self.graph.hash,
-            "tasks": sorted(task.task_id for task in self.tasks),
-            "models": [[card.name, card.fingerprint, card.weight] for card in self.pool.cards],
-            "cap": self.cap.model_dump(mode="json"),
-            "spend": self.spend,
-            "seed": self.seed,
-            "metric": self.metric,
-            "optimizer": self.optimizer,
-        }
-        return json.dumps(content, sort_keys=True, separators=(",", ":"))
-
-    @property
-    def study_id(self) -> str:
-        """The hash of the terms."""
-        return hashlib.sha256(self.as_json().encode()).hexdigest()[:16]
 
 
 class Study:
@@ -107,6 +69,7 @@ class Study:
         self._runs = 0
         self._test_reads = 0
         self._told = 0.0
+        self._notes: list[str] = []
         self._forecast = Forecast(terms.graph, terms.pool, _median(self._parts["fit"]), terms.cap.unit)
 
     async def run(self) -> StudyReport:
@@ -124,7 +87,7 @@ class Study:
                 runner,
                 study_id=terms.study_id,
                 account_id=self._account,
-                search_account=f"{self._account}/search",
+                accounts={"fit": self._at("search"), "validation": self._at("validation"), "test": self._at("test")},
                 parts=self._parts,
                 cap=terms.cap,
                 scorer=terms.scorer,
@@ -133,8 +96,13 @@ class Study:
             optimizer = self._optimizer()
             self._announce(optimizer)
             complete = await self._search(optimizer, evaluator)
-            complete &= await self._compare(optimizer.survivors(evaluator.measured("fit")), evaluator)
-            report = await self._conclude(evaluator, complete, started)
+            survivors = optimizer.survivors(evaluator.measured("fit"))
+            edges = await self._edges(survivors, evaluator)
+            found = [] if edges is None else [edges.plan]
+            complete &= await self._compare([*survivors[:1], *found, *survivors[1:]], evaluator)
+            policies = PolicyPhase(terms, self._parts, runner, self._forecast, told=self._finished, phase=self._enter)
+            comparison = await self._policies(policies, evaluator, found)
+            report = await self._conclude(evaluator, policies, comparison, edges, complete, started)
         self._record("complete" if not report.stopped_early else "stopped")
         terms.store.flush()
         self._reporter.finish(report)
@@ -148,9 +116,14 @@ class Study:
             self._created = known.created_at
         limit = Limit(terms.cap.unit, smallest(terms.spend, terms.cap.unit))
         runner.open_account(AccountRow(self._account, None, limit, "paid", f"study {terms.study_id}"))
-        share = Limit(terms.cap.unit, smallest(_SEARCH_SHARE * terms.spend, terms.cap.unit))
-        runner.open_account(AccountRow(f"{self._account}/search", self._account, share, "paid", "search"))
+        for name, share in _PHASES.items():
+            most = Limit(terms.cap.unit, smallest(share * terms.spend, terms.cap.unit))
+            runner.open_account(AccountRow(self._at(name), self._account, most, "paid", name))
         self._record("running")
+
+    def _at(self, phase: str) -> str:
+        """The account of a phase."""
+        return f"{self._account}/{phase}"
 
     def _record(self, state: str) -> None:
         terms = self._terms
@@ -231,14 +204,14 @@ class Study:
 
     async def _compare(self, survivors: Sequence[Plan], evaluator: TrialEvaluator) -> bool:
         """Measures the survivors, and always the cheapest plan seen, on validation."""
-        self._phase = "validation"
+        self._enter("validation")
         seen = evaluator.measured("fit")
         cheapest = min(seen.values(), key=lambda m: (m.cost, m.plan.hash)).plan
         tasks = len(self._parts["validation"])
         finalists: list[Plan] = []
-        room = _VALIDATION_SHARE * (self._terms.spend - self._paid())
+        room = _VALIDATION_SHARE * self._left("search", "edges")
         for plan in dict.fromkeys([cheapest, *survivors]):
-            cost = seen[plan.hash].cost * tasks
+            cost = seen[plan.hash].cost * tasks if plan.hash in seen else self._forecast.charged(plan) * tasks
             if len(finalists) < _FINALISTS and (cost <= room or not finalists):
                 finalists.append(plan)
                 room -= cost
@@ -250,15 +223,71 @@ class Study:
             return False
         return True
 
-    async def _conclude(self, evaluator: TrialEvaluator, complete: bool, started: float) -> StudyReport:
-        """Scores the affordable plans of the frontier on test, and writes the report."""
-        self._phase = "test"
-        measured = evaluator.measured("validation")
-        best = frontier(list(measured.values()))
+    async def _edges(self, survivors: Sequence[Plan], evaluator: TrialEvaluator) -> FoundEdges | None:
+        """Compares choices of optional edges around the best plan of the search."""
+        if not self._terms.space.optional_edges or not survivors:
+            return None
+        self._enter("edges")
+        room = _EDGE_SHARE * self._terms.spend
+        paying = evaluator.paying("fit", self._at("edges"))
+        try:
+            found = await compare_edges(
+                self._terms, survivors[0], paying, self._forecast, len(self._parts["fit"]), self._affordable, room
+            )
+        except SpendExhausted:
+            found = None
+        if found is None:
+            self._notes.append("edges: a tenth of the spend is not enough to compare choices of optional edges")
+        return found
+
+    async def _policies(
+        self, policies: PolicyPhase, evaluator: TrialEvaluator, found: Sequence[Plan]
+    ) -> Comparison | None:
+        if not self._terms.policies:
+            return None
+        validated = evaluator.measured("validation")
+        best = frontier(list(validated.values()))
+        try:
+            comparison = await policies.compare(
+                evaluator.measured("fit"),
+                validated,
+                [*(m.plan for m in best), *found],
+                room=_POLICY_SHARE * self._left("search", "edges", "validation"),
+                account=self._at("policies"),
+            )
+        except SpendExhausted:
+            self._notes.append("policies: the spend ran out before their arms had been run on all tasks")
+            return None
+        except UsageError as error:
+            self._notes.append(f"policies: {error}")
+            return None
+        if comparison is None:
+            self._notes.append("policies: no two plans could be run on all of fit and validation within the spend")
+        return comparison
+
+    async def _conclude(
+        self,
+        evaluator: TrialEvaluator,
+        policies: PolicyPhase,
+        comparison: Comparison | None,
+        edges: FoundEdges | None,
+        complete: bool,
+        started: float,
+    ) -> StudyReport:
+        """Serves the test part, with the chosen plan and the chosen policy first, and writes the report."""
+        self._enter("test")
+        terms = self._terms
+        best = frontier(list(evaluator.measured("validation").values()))
         validated = {m.plan.hash: self._score(m) for m in best}
         affordable = [m for m in best if validated[m.plan.hash].cost_high <= self._affordable]
-        complete &= await self._serve_test(evaluator, [m.plan for m in affordable])
-        tested = {plan: self._score(m) for plan, m in evaluator.measured("test").items()}
+        chosen = max(affordable, key=lambda m: m.score, default=None)
+        if chosen is not None:
+            complete &= await self._serve_test(evaluator, [chosen.plan])
+        service = None if comparison is None else await self._serve_policy(policies, comparison)
+        complete &= comparison is None or service is not None
+        complete &= await self._serve_test(evaluator, [m.plan for m in affordable if m is not chosen])
+        tests = evaluator.measured("test")
+        tested = {plan: self._score(m) for plan, m in tests.items()}
         reports = tuple(
             PlanReport(
                 plan_hash=m.plan.hash,
@@ -269,10 +298,30 @@ class Study:
             )
             for m in best
         )
-        return self._report(evaluator, reports, complete, started)
+        report = self._report(evaluator, reports, chosen, complete, started)
+        static = None if chosen is None else tests.get(chosen.plan.hash)
+        more: dict[str, Any] = {"edges": None if edges is None else edge_report(edges)}
+        measured = list(evaluator.measured("fit").values())
+        more["iso_cost"] = rounds_against_depth(measured, terms.space, len(self._parts["fit"]), terms.seed)
+        if comparison is not None:
+            more["policies"] = policies.report(comparison, service, static)
+            more["policy"] = policies.deployed(comparison)
+        return report.model_copy(update={**more, "notes": tuple(self._notes)})
+
+    async def _serve_policy(self, policies: PolicyPhase, comparison: Comparison) -> Service | None:
+        self._test_reads += 1
+        self._record("running")
+        try:
+            return await policies.serve(comparison, self._at("test"))
+        except SpendExhausted:
+            self._notes.append("policies: the spend ran out before the test part had been served")
+            return None
 
     async def _serve_test(self, evaluator: TrialEvaluator, plans: Sequence[Plan]) -> bool:
+        """Serves the test part with each plan, as a batch under the hard cap."""
         tasks = len(self._parts["test"])
+        if not plans:
+            return True
         self._test_reads += len(plans)
         self._record("running")
         try:
@@ -282,10 +331,14 @@ class Study:
         return True
 
     def _report(
-        self, evaluator: TrialEvaluator, reports: tuple[PlanReport, ...], complete: bool, started: float
+        self,
+        evaluator: TrialEvaluator,
+        reports: tuple[PlanReport, ...],
+        chosen: Measurement | None,
+        complete: bool,
+        started: float,
     ) -> StudyReport:
         terms = self._terms
-        chosen = [report for report in reports if report.affordable]
         balance = terms.store.balance(self._account)
         return StudyReport(
             study_id=terms.study_id,
@@ -300,24 +353,19 @@ class Study:
             lost=in_unit(balance.lost, terms.cap.unit),
             stopped_early=not complete,
             frontier=reports,
-            chosen=max(chosen, key=lambda r: r.validation.score).plan_hash if chosen else None,
+            chosen=None if chosen is None else chosen.plan.hash,
             test_reads=self._test_reads,
             location=terms.store.location,
             seconds=time.monotonic() - started,
         )
 
     def _score(self, measurement: Measurement) -> Score:
-        interval = mean_interval(measurement.scores, draws=_DRAWS, seed=self._terms.seed)
-        weights = resample_weights(len(measurement.outcomes), _DRAWS, self._terms.seed)
-        return Score(
-            tasks=len(measurement.outcomes),
-            score=interval.mean,
-            low=interval.low,
-            high=interval.high,
+        return score_of(
+            measurement.scores,
+            measurement.costs,
+            measurement.burdens - measurement.costs,
             coverage=measurement.coverage,
-            cost=measurement.cost,
-            cost_high=float(np.quantile(weights @ measurement.burdens, 0.95)),
-            lost=measurement.lost,
+            seed=self._terms.seed,
         )
 
     def _exhausted(self) -> SpendExhausted:
@@ -326,10 +374,21 @@ class Study:
             self._account, f"{in_unit(balance.paid, unit):,g}", f"{in_unit(balance.lost, unit):,g} {unit}"
         )
 
-    def _paid(self) -> float:
-        return in_unit(self._terms.store.balance(self._account).paid, self._terms.cap.unit)
+    def _paid(self, account: str | None = None) -> float:
+        return in_unit(self._terms.store.balance(account or self._account).paid, self._terms.cap.unit)
 
-    def _finished(self, _: Outcome) -> None:
+    def _left(self, *phases: str) -> float:
+        """What the spend leaves after some phases.
+
+        What later phases have paid does not count, so that a study which is started again divides its spend alike.
+        """
+        return self._terms.spend - sum(self._paid(self._at(phase)) for phase in phases)
+
+    def _enter(self, phase: str) -> None:
+        self._phase = phase
+        self._told = 0.0
+
+    def _finished(self, _: object) -> None:
         self._runs += 1
         now = time.monotonic()
         if now - self._told < _PROGRESS_SECONDS:

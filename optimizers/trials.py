@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
+from uuid import uuid4
 
 from ..budgets.cap import Cap, in_unit
-from ..errors import BudgetBreach, SpendExhausted
+from ..errors import SpendExhausted
 from ..graphs.plan import Plan
 from ..graphs.run import Engine, Result, Runner
 from ..records.rows import AccountRow, RunRow, TrialRow
@@ -15,6 +17,7 @@ from ..records.status import Status
 from ..records.task import Task
 from ..records.usage import ZERO
 from .base import Proposal
+from .concurrency import gravest
 from .measurement import Measurement, Outcome
 
 __all__ = ["TrialEvaluator"]
@@ -39,7 +42,7 @@ class TrialEvaluator:
         runner: runs a task under a plan.
         study_id: the study that the trials belong to.
         account_id: the study's account on the runner's shared books.
-        search_account: the account below it that pays for the fit part.
+        accounts: by part, the account below it that pays for that part.
         parts: the tasks of each part, in the common order.
         cap: of the batch that all tasks of all parts would make.
         scorer: the metric.
@@ -52,7 +55,7 @@ class TrialEvaluator:
         *,
         study_id: str,
         account_id: str,
-        search_account: str,
+        accounts: Mapping[str, str],
         parts: Mapping[str, Sequence[Task]],
         cap: Cap,
         scorer: Scorer,
@@ -61,7 +64,7 @@ class TrialEvaluator:
         self._runner = runner
         self._study_id = study_id
         self._account_id = account_id
-        self._search_account = search_account
+        self._accounts = accounts
         self._parts = parts
         self._everything = sum(len(part) for part in parts.values())
         self._cap = cap
@@ -69,6 +72,12 @@ class TrialEvaluator:
         self._finished = finished
         self._measured: dict[tuple[str, str], Measurement] = {}
         self._booked = {row.trial_id: row for row in runner.store.trials(study_id)}
+
+    def paying(self, part: str, account: str) -> TrialEvaluator:
+        """The same evaluator, with what it has measured and will measure, but another account pays for a part."""
+        other = copy(self)
+        other._accounts = {**self._accounts, part: account}
+        return other
 
     def measured(self, part: str) -> dict[str, Measurement]:
         """All measurements on a part so far, by the hash of the plan."""
@@ -94,7 +103,7 @@ class TrialEvaluator:
             async with asyncio.TaskGroup() as group:
                 waiting = [group.create_task(one(proposal)) for proposal in proposals]
         except ExceptionGroup as problems:
-            raise _gravest(problems) from problems
+            raise gravest(problems) from problems
         if exhausted:
             raise exhausted[0]
         return [measurement for task in waiting if (measurement := task.result()) is not None]
@@ -131,16 +140,16 @@ class TrialEvaluator:
         return Measurement(plan, tuple(outcomes))
 
     async def _run(self, trial_id: str, plan: Plan, tasks: Sequence[Task], part: str, start: int) -> Measurement:
-        parent = self._search_account if part == "fit" else self._account_id
+        parent = self._accounts[part]
         cap = self._cap if self._cap.per_task is not None else None
         if part == "test":
-            parent, cap = self._open_batch(trial_id, len(tasks)), self._cap
+            parent, cap = self._open_batch(parent, len(tasks)), self._cap
         self._book(trial_id, plan, part, start, len(tasks), (), "running")
         async with asyncio.TaskGroup() as group:
             at_once = asyncio.Semaphore(self._at_once(tasks, cap))
             waiting = [group.create_task(self._one(task, plan, parent, cap, trial_id, at_once)) for task in tasks]
         results = [task.result() for task in waiting]
-        if any(result.short_account in (self._account_id, self._search_account) for result in results):
+        if any(result.short_account in (self._account_id, *self._accounts.values()) for result in results):
             self._book(trial_id, plan, part, start, len(tasks), results, "stopped")
             raise SpendExhausted(self._account_id)
         self._book(trial_id, plan, part, start, len(tasks), results, "complete")
@@ -169,10 +178,11 @@ class TrialEvaluator:
         allowance = max(in_unit(self._runner.allowance(task, cap.unit), cap.unit) for task in tasks)
         return max(1, int(share / allowance)) if allowance else len(tasks)
 
-    def _open_batch(self, trial_id: str, tasks: int) -> str:
-        account_id = f"{self._account_id}/batch/{trial_id}"
+    def _open_batch(self, parent: str, tasks: int) -> str:
+        # Of its own each time: what a batch that was interrupted has charged must not count against the next.
+        account_id = f"{parent}/batch-{uuid4().hex}"
         limit = self._cap.batch_limit(tasks, self._everything)
-        self._runner.open_account(AccountRow(account_id, self._account_id, limit, "charged", "test batch"))
+        self._runner.open_account(AccountRow(account_id, parent, limit, "charged", "test batch"))
         return account_id
 
     def _outcome(self, row: Result | RunRow) -> Outcome:
@@ -211,10 +221,3 @@ def _plans_at_once(proposals: Sequence[Proposal]) -> int:
 def _trial_id(study_id: str, part: str, plan: Plan, start: int, stop: int) -> str:
     content = f"{study_id}/{part}/{plan.hash}/{start}-{stop}"
     return hashlib.sha256(content.encode()).hexdigest()[:20]
-
-
-def _gravest(problem: Exception) -> Exception:
-    """Of a group, as tasks raise it, the one that callers are told of: a breach, else the first."""
-    if not isinstance(problem, ExceptionGroup):
-        return problem
-    return min(map(_gravest, problem.exceptions), key=lambda each: not isinstance(each, BudgetBreach))

@@ -90,11 +90,14 @@ class JointSafe(Fitted):
             schedule=_simplest(budget_ladder(lesson), plans, rehearsal),
         )
 
+    def member(self, budget: float) -> Policy:
+        """What serves at a budget per question."""
+        return next((self._members[number] for number in self.schedule.ways(budget)), self.mix)
+
     def assign(self, batch: Batch, budget: float) -> Assignment:
         """See `Policy.assign`."""
-        per_question = budget / max(1, len(batch))
-        member = next((self._members[number] for number in self.schedule.ways(per_question)), self.mix)
-        if member is not self.mix or self.probe is None:
+        member = self.member(budget / max(1, len(batch)))
+        if member.name != StaticMix.name or self.probe is None:
             return member.assign(batch, budget)
         # The mixture does not look at the probe, but other budgets need it, so it was taken.
         cost, high = self.predictor.probe_cost, self.predictor.probe_high

@@ -68,7 +68,7 @@ class Bench:
         return sum(len(model.requests) for model in self.models)
 
     def optimize(self, store: StudyStore | None = None, cap: float = 1e6, spend: float = 1e6) -> StudyReport:
-        return optimize(self.graph, self.tasks, self.pool, cap=Cap(total=cap), spend=spend, store=store)
+        return optimize(self.graph, self.tasks, self.pool, cap=Cap(total=cap), spend=spend, store=store, policies=())
 
 
 class Listener:
@@ -110,7 +110,13 @@ def test_a_tighter_cap_chooses_the_cheaper_plan_and_holds_on_test() -> None:
     store = MemoryStore()
     bench = Bench()
     report = optimize(
-        bench.graph, bench.tasks, bench.pool, cap=Cap(total=120 * (dear + cheap) / 2), spend=1e6, store=store
+        bench.graph,
+        bench.tasks,
+        bench.pool,
+        cap=Cap(total=120 * (dear + cheap) / 2),
+        spend=1e6,
+        store=store,
+        policies=(),
     )
     best = report.best
     assert best is not None
@@ -122,7 +128,7 @@ def test_a_tighter_cap_chooses_the_cheaper_plan_and_holds_on_test() -> None:
 def test_tells_what_it_may_spend_before_the_first_call() -> None:
     bench = Bench()
     listener = Listener(bench)
-    optimize(bench.graph, bench.tasks, bench.pool, cap=Cap(total=1e6), spend=50_000, reporter=listener)
+    optimize(bench.graph, bench.tasks, bench.pool, cap=Cap(total=1e6), spend=50_000, reporter=listener, policies=())
     (announced,) = listener.announced
     assert listener.calls_at_announcement == 0
     assert (announced.spend, announced.plans_in_space, announced.paid_before) == (50_000, 8, 0)
@@ -192,23 +198,23 @@ def test_where_no_plan_is_affordable_none_is_chosen() -> None:
 def test_bad_arguments_are_named() -> None:
     bench = Bench()
     with pytest.raises(UsageError, match="at least 30 tasks"):
-        optimize(bench.graph, bench.tasks[:29], bench.pool, cap=Cap(total=1e6), spend=1e6)
+        optimize(bench.graph, bench.tasks[:29], bench.pool, cap=Cap(total=1e6), spend=1e6, policies=())
     with pytest.raises(UsageError, match="same task twice"):
-        optimize(bench.graph, [*bench.tasks, bench.tasks[0]], bench.pool, cap=Cap(total=1e6), spend=1e6)
+        optimize(bench.graph, [*bench.tasks, bench.tasks[0]], bench.pool, cap=Cap(total=1e6), spend=1e6, policies=())
     with pytest.raises(UnknownName, match="optimizer"):
-        optimize(bench.graph, bench.tasks, bench.pool, cap=Cap(total=1e6), spend=1e6, optimizer="halfing")
+        optimize(bench.graph, bench.tasks, bench.pool, cap=Cap(total=1e6), spend=1e6, optimizer="halfing", policies=())
     with pytest.raises(UnknownName, match="metric"):
-        optimize(bench.graph, bench.tasks, bench.pool, cap=Cap(total=1e6), spend=1e6, metric="exakt")
+        optimize(bench.graph, bench.tasks, bench.pool, cap=Cap(total=1e6), spend=1e6, metric="exakt", policies=())
     ungraded = [*bench.tasks[:-1], Task(question="Is this graded?")]
     with pytest.raises(UsageError, match="gold"):
-        optimize(bench.graph, ungraded, bench.pool, cap=Cap(total=1e6), spend=1e6)
+        optimize(bench.graph, ungraded, bench.pool, cap=Cap(total=1e6), spend=1e6, policies=())
     assert bench.calls == 0
 
 
 def test_works_inside_an_event_loop() -> None:
     async def story() -> StudyReport:
         bench = Bench()
-        return await optimize_async(bench.graph, bench.tasks, bench.pool, cap=Cap(total=1e6), spend=1e6)
+        return await optimize_async(bench.graph, bench.tasks, bench.pool, cap=Cap(total=1e6), spend=1e6, policies=())
 
     assert asyncio.run(story()).best is not None
 
@@ -265,7 +271,7 @@ def test_a_study_that_nobody_answers_stops_and_goes_on_when_somebody_does() -> N
     bench = Bench()
     pool = Pool([ScriptedModel(down, name="novice", card=CARD), ScriptedModel(down, name="expert", card=CARD)])
     with pytest.raises(UsageError, match="no model answered a single call"):
-        optimize(bench.graph, bench.tasks, pool, cap=Cap(total=1e6), spend=1e6, store=store)
+        optimize(bench.graph, bench.tasks, pool, cap=Cap(total=1e6), spend=1e6, store=store, policies=())
     healthy = bench.optimize(store)
     assert healthy.frontier == Bench().optimize().frontier
 
@@ -274,7 +280,7 @@ def test_failures_of_one_model_are_tried_again_by_the_study_that_goes_on() -> No
     store = MemoryStore()
     bench = Bench()
     pool = Pool([bench.models[0], ScriptedModel(down, name="expert", card=CARD)])
-    poor = optimize(bench.graph, bench.tasks, pool, cap=Cap(total=1e6), spend=1e6, store=store)
+    poor = optimize(bench.graph, bench.tasks, pool, cap=Cap(total=1e6), spend=1e6, store=store, policies=())
     assert max(plan.validation.score for plan in poor.frontier) == 0
     healthy = bench.optimize(store)
     assert healthy.best is not None
@@ -288,7 +294,7 @@ def test_a_spend_lost_on_failing_calls_says_so() -> None:
     bench = Bench()
     pool = Pool([ScriptedModel(broken, name="novice", card=CARD), ScriptedModel(broken, name="expert", card=CARD)])
     with pytest.raises(SpendExhausted, match=r"lost on calls without a usable reply\), .*mend the endpoint"):
-        optimize(bench.graph, bench.tasks, pool, cap=Cap(total=1e6), spend=5_000)
+        optimize(bench.graph, bench.tasks, pool, cap=Cap(total=1e6), spend=5_000, policies=())
 
 
 def test_a_breach_is_told_as_such() -> None:
@@ -300,7 +306,7 @@ def test_a_breach_is_told_as_such() -> None:
     models = [ScriptedModel(novice, name="novice", card=CARD), ScriptedModel(rogue, name="expert", card=CARD)]
     store = MemoryStore()
     with pytest.raises(BudgetBreach, match="'expert'"):
-        optimize(bench.graph, bench.tasks, Pool(models), cap=Cap(total=1e6), spend=1e6, store=store)
+        optimize(bench.graph, bench.tasks, Pool(models), cap=Cap(total=1e6), spend=1e6, store=store, policies=())
     (study,) = store.studies()
     assert store.balance(study.account_id).reserved == Amount()
 
@@ -318,7 +324,7 @@ def test_after_an_interruption_the_runs_that_were_completed_are_read_back(monkey
     async def interrupted() -> None:
         bench = Bench()
         pool = Pool([Stalling(novice, name="novice", card=CARD), Stalling(expert, name="expert", card=CARD)])
-        made = optimize_async(bench.graph, bench.tasks, pool, cap=Cap(total=1e6), spend=1e6, store=store)
+        made = optimize_async(bench.graph, bench.tasks, pool, cap=Cap(total=1e6), spend=1e6, store=store, policies=())
         study = asyncio.create_task(made)
         await asyncio.wait({study}, timeout=1.5)
         study.cancel()
