@@ -252,7 +252,7 @@ RECIPES: dict[str, Recipe] = {
         _small(
             "pocket-100k-arithmetic",
             seed=4,
-            stages=(*_FOUNDED_100K, (1000, "calculating")),
+            stages=(*_FOUNDED_100K, (600, "calculating")),
             purpose="last on chains, composites, sums over a stock, counting and Hanoi moves only",
         ),
         _small(

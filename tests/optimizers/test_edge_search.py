@@ -105,7 +105,7 @@ async def measured_for_real(planted: Planted, graph: Graph, **settings: object) 
             runner,
             study_id="study",
             account_id="study",
-            search_account="study/search",
+            accounts={"fit": "study/search"},
             parts={"fit": planted.tasks},
             cap=Cap(total=1e9),
             scorer=exact,

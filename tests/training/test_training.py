@@ -31,9 +31,8 @@ from training.train import Trainer
 
 torch.set_num_threads(1)
 folder = Path(sys.argv[1])
-recipe = replace(
-    RECIPES["pocket-30k"], name="tiny", stages=((40, "everything"), (20, "sums")), quantised_steps=20, tokens_per_step=2048
-)
+stages = ((40, "everything"), (20, "sums"))
+recipe = replace(RECIPES["pocket-30k"], name="tiny", stages=stages, quantised_steps=20, tokens_per_step=2048)
 losses = Trainer(recipe, folder, libraries=1).run(until=40)
 resumed = Trainer(recipe, folder, libraries=1)
 assert resumed.step == 40, resumed.step
