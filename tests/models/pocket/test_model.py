@@ -17,7 +17,14 @@ from apportion.models.pocket.tokenizer import END, decode, encode
 from apportion.models.request import ChatMessage, Reply, Request
 from apportion.records.status import Status
 
-NAMES = ("pocket-30k", "pocket-100k")
+NAMES = (
+    "pocket-30k",
+    "pocket-100k",
+    "pocket-100k-arithmetic",
+    "pocket-100k-reading",
+    "pocket-100k-standard",
+    "pocket-800k",
+)
 
 
 def asked(text: str, **settings: object) -> Request:
