@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from .network import Cache, Network
 from .prefixes import Prefix, PrefixStore
+from .rows import Rows
 from .sampling import Draws, choose, log_probabilities
 from .tokenizer import END, decode
 
@@ -52,7 +53,7 @@ class Generation:
     """Every token with its log-probability, where the job asked for them."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Job:
     """A request in tokens, with the place where its result goes."""
 
@@ -116,6 +117,7 @@ class Engine:
         self._network = network
         self._rows = rows
         self._cache = Cache(network.shape, rows)
+        self._states = Rows(rows, network.shape.window)
         self._prefixes = PrefixStore()
         self._waiting: deque[Job] = deque()
         self._active: list[Job] = []
@@ -183,6 +185,8 @@ class Engine:
             tokens = arrived[row].tokens
             if source[tokens] != first + row:
                 self._cache.copy(source[tokens], first + row, len(tokens))
+        for row, job in enumerate(arrived, start=first):
+            self._states.place(row, len(job.tokens), job.temperature, job.top_p, job.draws)
         self._active += arrived
         self._write(first, arrived, np.stack([logits[job.tokens] for job in arrived]))
 
@@ -230,17 +234,14 @@ class Engine:
 
     def _decode(self) -> None:
         """One more token for every active job."""
-        jobs = self._active
-        tokens = np.array([[job.written[-1]] for job in jobs], np.intp)
-        starts = np.array([len(job.tokens) + len(job.written) - 1 for job in jobs], np.intp)
-        self._write(0, jobs, self._network.advance(self._cache, 0, tokens, starts))
+        tokens, starts = self._states.read(len(self._active))
+        self._write(0, self._active, self._network.advance(self._cache, 0, tokens, starts))
 
     def _write(self, first: int, jobs: Sequence[Job], logits: NDArray[np.float32]) -> None:
         """Chooses a token for each of the jobs that stand in the rows from `first` on; lets the finished go."""
-        temperatures = np.array([job.temperature for job in jobs])
-        draws = np.array([job.draws[len(job.written)] if job.temperature > 0 else 0.0 for job in jobs])
-        top_p = np.array([job.top_p for job in jobs]) if any(job.top_p < 1 for job in jobs) else None
-        chosen = choose(logits, temperatures, draws, top_p).tolist()
+        tokens = choose(logits, *self._states.choosing(first, len(jobs)))
+        self._states.write(first, tokens)
+        chosen = tokens.tolist()
         if any(job.logprobs or job.top_logprobs is not None for job in jobs):
             self._note(jobs, chosen, log_probabilities(logits))
         finished = []
@@ -272,6 +273,7 @@ class Engine:
         if row != last:
             mover = self._active[last]
             self._cache.copy(last, row, len(mover.tokens) + len(mover.written))
+            self._states.move(last, row)
             self._active[row] = mover
         del self._active[last]
         try:

@@ -117,9 +117,9 @@ class Network:
         shape, (rows, steps) = self.shape, tokens.shape
         space = cache.workspace(rows * steps)
         behind = starts.tolist()
-        positions = starts[:, None] + self._positions[:steps]
-        if max(behind) + steps > shape.window:  # padding may stand where no token can
-            np.minimum(positions, shape.window - 1, out=positions)
+        positions = starts[:, None]
+        if steps > 1:  # padding may stand where no token can
+            positions = np.minimum(positions + self._positions[:steps], shape.window - 1)
         places = positions.reshape(-1)
         self._cosine.take(places, 0, space.cosine, "clip")
         self._sine.take(places, 0, space.sine, "clip")

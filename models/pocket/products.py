@@ -18,6 +18,7 @@ _BLOCK = 64
 """Columns of a block: the more rows a block multiplies at once, the less often it is read from memory."""
 _FEW_ROWS = 8
 """Fewer rows than these are better multiplied with blocks of the matrix than with all of it."""
+_ALL, _BLOCKS, _REST = range(3)
 
 
 class Matrix:
@@ -30,13 +31,13 @@ class Matrix:
     def __init__(self, values: Floats) -> None:
         inputs, outputs = values.shape
         even = outputs // _BLOCK * _BLOCK
-        self.values = np.ascontiguousarray(values)
-        """(inputs, outputs)."""
-        blocks = values[:, :even].reshape(inputs, even // _BLOCK, 1, _BLOCK)
-        self.blocks = np.ascontiguousarray(blocks.transpose(1, 2, 0, 3))
-        """(blocks, 1, inputs, columns)."""
-        self.rest = np.ascontiguousarray(values[:, even:])
-        """(inputs, the outputs that fill no block)."""
+        blocks = values[:, :even].reshape(inputs, even // _BLOCK, 1, _BLOCK).transpose(1, 2, 0, 3)
+        self.parts = (
+            np.ascontiguousarray(values),
+            np.ascontiguousarray(blocks),
+            np.ascontiguousarray(values[:, even:]),
+        )
+        """All of it, (inputs, outputs); its blocks, (blocks, 1, inputs, columns); and (inputs, columns in no block)."""
 
 
 class Product:
@@ -49,12 +50,14 @@ class Product:
 
     def __init__(self, rows: Floats, result: Floats) -> None:
         (number, inputs), outputs = rows.shape, result.shape[1]
-        self._whole: list[tuple[Floats, Floats]] = []
-        self._blocks: list[tuple[Floats, Floats]] = []
-        self._rest: list[tuple[Floats, Floats]] = []
+        self._steps: list[tuple[Floats, int, Floats]] = []
+        """Rows, the part of the matrix that multiplies them, and where the product belongs."""
         most = ONE_THREAD // (inputs * outputs)
         if most >= min(number, _FEW_ROWS):
-            self._whole = [_in_groups(rows[part], result[part], most) for part in _parts(number, most)]
+            for part in _parts(number, most):
+                grouped, columns = _in_groups(rows[part], result[part], most)
+                single = len(grouped) == 1
+                self._steps.append((grouped[0], _ALL, columns[0]) if single else (grouped, _ALL, columns))
             return
         most = max(1, ONE_THREAD // (inputs * _BLOCK))
         even = outputs // _BLOCK * _BLOCK
@@ -63,18 +66,14 @@ class Product:
             groups, height = grouped.shape[:2]
             if even:
                 blocks = columns[:, :, :even].reshape(groups, height, even // _BLOCK, _BLOCK)
-                self._blocks.append((grouped, blocks.transpose(2, 0, 1, 3)))
+                self._steps.append((grouped, _BLOCKS, blocks.transpose(2, 0, 1, 3)))
             if even < outputs:
-                self._rest.append((grouped, columns[:, :, even:]))
+                self._steps.append((grouped, _REST, columns[:, :, even:]))
 
     def compute(self, matrix: Matrix) -> None:
         """Fills the result."""
-        for rows, result in self._whole:
-            np.matmul(rows, matrix.values, out=result)
-        for rows, result in self._blocks:
-            np.matmul(rows, matrix.blocks, out=result)
-        for rows, result in self._rest:
-            np.matmul(rows, matrix.rest, out=result)
+        for rows, part, result in self._steps:
+            np.matmul(rows, matrix.parts[part], out=result)
 
 
 def _parts(number: int, most: int) -> list[slice]:
@@ -92,6 +91,6 @@ def _groups(number: int, most: int) -> int:
 
 
 def _in_groups(rows: Floats, result: Floats, most: int) -> tuple[Floats, Floats]:
-    """Both as (groups, rows of a group, columns); where one group is enough, rows as they are for whole matrices."""
+    """Both as (groups, rows of a group, columns)."""
     groups = _groups(len(rows), most)
     return rows.reshape(groups, -1, rows.shape[1]), result.reshape(groups, -1, result.shape[1])

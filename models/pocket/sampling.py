@@ -50,18 +50,22 @@ def choose(
         top_p: (rows,), in [0, 1]: the share of the probability, at the row's temperature, that the tokens to choose
             among have at least together (nucleus sampling, Holtzman et al. 2020); None means 1, all tokens.
     """
-    likeliest: NDArray[np.intp] = logits.argmax(axis=1)
     warm = temperatures > 0
-    if not warm.any():
+    all_warm = bool(warm.all())
+    if not all_warm and not warm.any():
+        likeliest: NDArray[np.intp] = logits.argmax(axis=1)
         return likeliest
     above = logits.astype(np.float64)
     above -= above.max(axis=1, keepdims=True)
     with np.errstate(over="ignore"):  # at a temperature of almost 0 only the likeliest has any weight
-        above /= np.where(warm, temperatures, 1.0)[:, None]
-    weights = np.rint(np.exp(above) * _WHOLE)
+        above /= (temperatures if all_warm else np.where(warm, temperatures, 1.0))[:, None]
+    weights = np.exp(above, out=above)
+    weights *= _WHOLE
+    np.rint(weights, out=weights)
     cumulative = (weights if top_p is None else _nucleus(weights, top_p)).cumsum(axis=1)
-    sampled: NDArray[np.intp] = (cumulative <= (draws * cumulative[:, -1])[:, None]).sum(axis=1)
-    return np.where(warm, np.minimum(sampled, logits.shape[1] - 1), likeliest)
+    # The first token whose sum passes the draw. There is one: a draw is below 1, and so is its share of the whole.
+    sampled: NDArray[np.intp] = (cumulative > (draws * cumulative[:, -1])[:, None]).argmax(axis=1)
+    return sampled if all_warm else np.where(warm, sampled, logits.argmax(axis=1))
 
 
 def _nucleus(weights: NDArray[np.float64], top_p: NDArray[np.float64]) -> NDArray[np.float64]:

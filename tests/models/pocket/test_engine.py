@@ -6,7 +6,7 @@ from importlib.resources import files
 import numpy as np
 import pytest
 
-from apportion.models.pocket.engine import Engine, Job
+from apportion.models.pocket.engine import Engine, Job, Written
 from apportion.models.pocket.network import Network
 
 
@@ -39,6 +39,19 @@ def test_a_fault_reaches_everyone_who_waits_and_the_engine_goes_on(engine: Engin
     right = job(40, 5, 6)
     engine.submit([right])
     assert right.done.result(timeout=20).tokens
+
+
+def test_a_fault_among_samples_of_one_prompt_reaches_each_of_them(engine: Engine) -> None:
+    def fails(written: Written) -> None:
+        raise RuntimeError(f"token {written.token} came")
+
+    # Equal in everything that comes before the draws, which as arrays cannot be compared.
+    samples = [Job((40, 5, 6), 200, 1.0, np.full(200, 0.5), watch=watch) for watch in (None, None, fails)]
+    engine.submit(samples)
+
+    for one in samples:
+        with pytest.raises(RuntimeError):
+            one.done.result(timeout=20)
 
 
 def test_a_cancelled_job_is_not_started(engine: Engine) -> None:
