@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,11 +16,14 @@ from .controls import clones, dominated
 from .draws import Resample, Statistic
 from .findings import Dose, Gap, NodeShare, PlannedResult, Standing
 from .oracle import oracle
+from .processes import in_processes
 from .protocol import CONTESTANTS, Protocol
 
 __all__ = ["Evidence", "Proof", "hidden_texts", "of_families", "of_models", "prove"]
 
 Told = Callable[[str], None]
+Key = tuple[str, str]
+"""Pool, and unit or kind of questions."""
 
 _MAIN = ("U", "StaticMix", "R", "A", "R→A", "J", "JointSafe")
 _CONTROL = ("R", "A", "R→A", "J")
@@ -133,8 +133,8 @@ class _Plan:
         protocol: Protocol,
     ) -> None:
         self._protocol = protocol
-        self.budgets: dict[tuple[str, str], dict[str, float]] = {}
-        self.matches: dict[tuple[str, str], list[Match]] = {}
+        self.budgets: dict[Key, dict[str, float]] = {}
+        self.matches: dict[Key, list[Match]] = {}
         everyone, unit = tuple(contestant.label for contestant in CONTESTANTS), evidence.unit
         seeds, few = protocol.search_seeds, protocol.control_seeds
         self._add(("mixed", unit), evidence.dev, evidence.test, everyone, seeds, orders=protocol.orders, exact=True)
@@ -144,7 +144,7 @@ class _Plan:
         kept = [evidence.dev.arm(arm.name) for arm in evidence.replicated.arms]
         self._add(("replicated", unit), evidence.dev.with_arms(kept), evidence.replicated, ("U", "J"), few)
         self.standing = {("mixed", unit), ("mixed", raw.unit), ("clones", unit), ("dominated", unit)}
-        self.doses: list[tuple[str, str]] = []
+        self.doses: list[Key] = []
         told = {question.family for question in evidence.dev.questions} - set(hiding)
         for pool, models in pools.items():
             dev, test = of_models(evidence.dev, models), of_models(evidence.test, models)
@@ -159,7 +159,7 @@ class _Plan:
 
     def _add(
         self,
-        key: tuple[str, str],
+        key: Key,
         dev: Table,
         test: Table,
         labels: tuple[str, ...],
@@ -181,42 +181,27 @@ class _Plan:
         ]
 
 
-def _held(plan: _Plan, processes: int, told: Told) -> dict[tuple[str, str], list[Outcome]]:
+def _held(plan: _Plan, processes: int, told: Told) -> dict[Key, list[Outcome]]:
     """Holds all matches. The score head is chosen once for each pool, by its first match, and kept by the others."""
-    held: dict[tuple[str, str], list[Outcome]] = {}
+    held: dict[Key, list[Outcome]] = {}
     total = sum(len(matches) for matches in plan.matches.values())
-    # More threads than processes would only wait for each other.
-    before = os.environ.get("OMP_NUM_THREADS")
-    os.environ["OMP_NUM_THREADS"] = "1"
-    try:
-        with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
 
-            def run(matches: Sequence[tuple[tuple[str, str], Match]]) -> None:
-                for key, outcome in zip(
-                    (key for key, _ in matches), pool.map(hold, [match for _, match in matches]), strict=True
-                ):
-                    held.setdefault(key, []).append(outcome)
-                    done = sum(map(len, held.values()))
-                    told(f"{done} of {total}: {outcome.name}, search seed {outcome.seed}, {outcome.seconds:.0f} s")
+    def run(matches: Sequence[tuple[Key, Match]]) -> None:
+        outcomes = in_processes(hold, [match for _, match in matches], processes)
+        for (key, _), outcome in zip(matches, outcomes, strict=True):
+            held.setdefault(key, []).append(outcome)
+            done = sum(map(len, held.values()))
+            told(f"{done} of {total} matches: {outcome.name}, search seed {outcome.seed}, {outcome.seconds:.0f} s")
 
-            run([(key, matches[0]) for key, matches in plan.matches.items()])
-            run(
-                [
-                    (key, replace(match, heads=(held[key][0].head,)))
-                    for key, matches in plan.matches.items()
-                    for match in matches[1:]
-                ]
-            )
-    finally:
-        _restore("OMP_NUM_THREADS", before)
+    run([(key, matches[0]) for key, matches in plan.matches.items()])
+    run(
+        [
+            (key, replace(match, heads=(held[key][0].head,)))
+            for key, matches in plan.matches.items()
+            for match in matches[1:]
+        ]
+    )
     return held
-
-
-def _restore(name: str, value: str | None) -> None:
-    if value is None:
-        os.environ.pop(name, None)
-    else:
-        os.environ[name] = value
 
 
 def _gaps(outcomes: Sequence[Outcome], table: Table, plan: _Plan, protocol: Protocol) -> list[Gap]:
