@@ -84,7 +84,8 @@ class Job:
             return True
         if not self.stop:
             return False
-        text = decode(self.written)
+        # It is asked after every token, each of at least one character, so a stop text can only be at the end.
+        text = decode(self.written[-max(len(stop) for stop in self.stop) :])
         return any(stop in text for stop in self.stop)
 
     def abandoned(self) -> bool:
