@@ -11,7 +11,7 @@ Example:
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
 from itertools import pairwise
@@ -41,7 +41,7 @@ class PolicyConformance:
 
     def fit(self, lesson: Lesson) -> Policy:
         """Fits the policy; the lessons are always the same few, so that what is costly may be kept."""
-        return _fitted(self.make(), lesson)
+        return _fitted(self.make().fit, lesson)
 
     def fit_anew(self, lesson: Lesson) -> Policy:
         """Fits the policy once more, with nothing kept."""
@@ -156,10 +156,11 @@ def few_arms_lesson(kind: str) -> Lesson:
         kind: one, clones or dominated.
     """
     lesson = small_lesson()
-    return replace(lesson, fit=_few(lesson.fit, kind), validation=_few(lesson.validation, kind))
+    return replace(lesson, fit=_few(lesson.fit, kind, 60), validation=_few(lesson.validation, kind, 30))
 
 
-def _few(table: Table, kind: str) -> Table:
+def _few(table: Table, kind: str, questions: int) -> Table:
+    table = replace(table.take(np.arange(questions)), probes=())
     if kind == "one":
         return table.with_arms([2])
     scores, costs = table.scores[:, [2, 2]].copy(), table.costs[:, [2, 2]].copy()
@@ -173,8 +174,8 @@ def _few(table: Table, kind: str) -> Table:
 
 
 @cache
-def _fitted(make: MakePolicy, lesson: Lesson) -> Policy:
-    return make.fit(lesson)
+def _fitted(fit: Callable[[Lesson], Policy], lesson: Lesson) -> Policy:
+    return fit(lesson)
 
 
 def _total(policy: Policy, batch: Batch, per_question: float) -> Assignment:
