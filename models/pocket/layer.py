@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from .products import Floats, Matrix
 
-__all__ = ["GATE_RANGE", "GATE_STEPS", "LEVELS", "PER_NAT", "Layer", "Shape", "read_layer", "repeated"]
+__all__ = ["GATE_RANGE", "GATE_STEPS", "LEVELS", "PER_NAT", "Layer", "Shape", "read_layer"]
 
 _NUMBERS = 2**15
 """Numbers in the rows that advance together."""
@@ -54,7 +54,7 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """A layer's matrices, (inputs, outputs), and the size of their steps, repeated for each token."""
+    """A layer's matrices, (inputs, outputs), and the size of the steps of their outputs."""
 
     projection: Matrix
     """To queries, keys and values."""
@@ -87,17 +87,12 @@ def read_layer(arrays: Mapping[str, NDArray[np.generic]], index: int, shape: Sha
     score_step = limits[0] * limits[1] / LEVELS**2 / np.sqrt(shape.head_width) * PER_NAT
     return Layer(
         projection=projection,
-        projection_step=repeated(projection_step * np.repeat(LEVELS / limits, shape.width), shape),
+        projection_step=(projection_step * np.repeat(LEVELS / limits, shape.width)).astype(np.float32),
         out=out,
-        out_step=repeated(out_step * (limits[2] / LEVELS), shape),
+        out_step=(out_step * (limits[2] / LEVELS)).astype(np.float32),
         gate_up=gate_up,
-        gate_up_step=repeated(gate_up_step * gate_scale, shape),
+        gate_up_step=(gate_up_step * gate_scale).astype(np.float32),
         down=down,
-        down_step=repeated(down_step, shape),
+        down_step=down_step,
         score_step=np.float32(score_step),
     )
-
-
-def repeated(row: NDArray[np.floating], shape: Shape) -> Floats:
-    """A row for each token that may advance: numpy multiplies equal shapes in one loop, and a single row in many."""
-    return np.tile(row.astype(np.float32), (shape.tokens, 1))

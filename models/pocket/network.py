@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from .attention import Attention
 from .cache import Cache
-from .layer import GATE_RANGE, GATE_STEPS, Layer, Shape, read_layer, repeated
+from .layer import GATE_RANGE, GATE_STEPS, Layer, Shape, read_layer
 from .products import ONE_THREAD, Floats, Matrix, Product
 from .workspace import Workspace
 
@@ -54,10 +54,9 @@ class Network:
             hidden=arrays["0.down"].shape[1],
             window=int(arrays["window"]),
         )
-        step = arrays["embedding.step"].astype(np.float32)
-        self._embedding = embedding * step[:, None]
+        self._head_step = arrays["embedding.step"].astype(np.float32)
+        self._embedding = embedding * self._head_step[:, None]
         self._head = Matrix(embedding.T)
-        self._head_step = repeated(step, self.shape)
         self._layers = tuple(read_layer(arrays, index, self.shape) for index in range(layers))
         self._cosine, self._sine = _rotary_tables(self.shape)
         self._positions = np.arange(max(self.shape.window, self.shape.tokens))
@@ -155,7 +154,7 @@ class Network:
         _normalise(x, space)
         space.predict.compute(self._head)
         space.logits *= space.scale
-        return space.logits * self._head_step[: len(x)]
+        return space.logits * self._head_step
 
 
 def _normalise(x: Floats, space: Workspace) -> None:
@@ -182,7 +181,7 @@ def _times(values: Floats, whole: Floats, product: Product, matrix: Matrix, step
     """A product with each row of `values` rounded, into `change`."""
     _round(values, whole, space)
     product.compute(matrix)
-    space.change *= step[: len(whole)]
+    space.change *= step
     space.change /= space.scale
 
 
@@ -192,7 +191,7 @@ def _project(layer: Layer, x: Floats, space: Workspace) -> None:
     projected, turned = space.projected, space.turned
     space.project.compute(layer.projection)
     projected *= space.scale
-    projected *= layer.projection_step[: len(x)]
+    projected *= layer.projection_step
     space.halves.take(space.exchange, 0, space.turned_halves, "clip")
     projected *= space.cosine
     turned *= space.sine
@@ -207,7 +206,7 @@ def _feed(layer: Layer, x: Floats, space: Workspace) -> None:
     _normalise(x, space)
     space.feed.compute(layer.gate_up)
     space.gate_up *= space.scale
-    space.gate_up *= layer.gate_up_step[: len(x)]
+    space.gate_up *= layer.gate_up_step
     space.gate_up += space.middle
     np.copyto(space.gate_entries, space.gate, casting="unsafe")
     _SILU.take(space.gate_entries, None, space.gated, "clip")

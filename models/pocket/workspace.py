@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .layer import GATE_RANGE, GATE_STEPS, LEVELS, Shape, repeated
+from .layer import GATE_RANGE, GATE_STEPS, LEVELS, Shape
 from .products import Product
 
 __all__ = ["Workspace", "new_workspace"]
@@ -110,16 +110,16 @@ def new_workspace(shape: Shape) -> Workspace:
         "logits": shape.vocabulary,
     }
     halves = np.arange(shape.tokens * 3 * shape.heads * 2)
-    middle = np.repeat([GATE_RANGE * GATE_STEPS + 0.5, 0.0], hidden)
+    middle = np.repeat(np.array([GATE_RANGE * GATE_STEPS + 0.5, 0], np.float32), hidden)
     arrays: dict[str, NDArray[Any]] = {
         **{name: np.empty((shape.tokens, number), np.float32) for name, number in columns.items()},
         "exchange": halves.reshape(-1, 2)[:, ::-1].reshape(shape.tokens, -1),
         "entries": np.empty((shape.tokens, scores), np.intp),
         "gate_entries": np.empty((shape.tokens, hidden), np.intp),
-        "highest": repeated(np.full(3 * width, LEVELS), shape),
-        "lowest": repeated(np.full(3 * width, -LEVELS), shape),
-        "levels": repeated(np.array([LEVELS]), shape),
-        "width": repeated(np.array([float(width)]), shape),
-        "middle": repeated(middle, shape),
+        "highest": np.full((shape.tokens, 3 * width), LEVELS, np.float32),
+        "lowest": np.full((shape.tokens, 3 * width), -LEVELS, np.float32),
+        "levels": np.full((shape.tokens, 1), LEVELS, np.float32),
+        "width": np.full((shape.tokens, 1), width, np.float32),
+        "middle": np.tile(middle, (shape.tokens, 1)),
     }
     return Workspace(shape, arrays)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
-from apportion.models.pocket.layer import Shape, repeated
+from apportion.models.pocket.layer import Shape
 
 
 def shape(width: int) -> Shape:
@@ -22,11 +21,3 @@ def test_flops_count_the_matrix_products() -> None:
 
     assert shape(64).flops_per_token(0) == 2 * matrices
     assert shape(64).flops_per_token(10) - shape(64).flops_per_token(0) == 3 * 2 * 2 * 10 * 64
-
-
-def test_a_repeated_row_stands_for_each_token_in_float32() -> None:
-    rows = repeated(np.array([1.0, 2.5]), shape(128))
-
-    assert rows.dtype == np.float32
-    assert rows.shape == (shape(128).tokens, 2)
-    assert (rows == [1.0, 2.5]).all()
