@@ -233,9 +233,10 @@ def test_a_cancelled_caller_frees_its_row_and_others_go_on() -> None:
 
 def test_closing_ends_the_thread_and_a_later_request_starts_another() -> None:
     model = load_pocket_model("pocket-30k")
+    others = set(threading.enumerate())
     first = complete(model, [asked("S47+83=")])
 
-    assert not [thread for thread in threading.enumerate() if thread.name == "pocket"]
+    assert not [thread for thread in set(threading.enumerate()) - others if thread.name == "pocket"]
     assert complete(model, [asked("S47+83=")]) == first
 
 
@@ -243,14 +244,18 @@ def test_every_shipped_model_is_a_model_with_an_honest_card() -> None:
     models: Sequence[Model] = load_pocket_models()
 
     assert tuple(model.card.name for model in models) == pocket_names() == NAMES
-    small, large = (model.card for model in models)
-    assert 0 < small.weight < large.weight
-    for card in (small, large):
+    cards = [model.card for model in models]
+    assert 0 < cards[0].weight < cards[1].weight < cards[-1].weight
+    for card in cards:
         assert card.dialect == "pocket"
         assert card.exact_tokenizer
+        assert card.truncation == "exact"
         assert card.context_tokens == 256
         assert card.revision
-    assert small.fingerprint != large.fingerprint
+        assert card.parameters
+        assert card.about
+    assert len({card.fingerprint for card in cards}) == len(cards)
+    assert [card.kind for card in cards].count("standard") == 1
     assert decode([END]) == "\n"
 
 
