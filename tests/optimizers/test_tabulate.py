@@ -82,7 +82,7 @@ def test_replicates_are_other_draws_and_the_first_is_the_run_of_a_search() -> No
     alone = run(pocket(), pool, store)
     many = run(pocket(), pool, store, replicates=3)
     np.testing.assert_array_equal(many.scores[:, :, :1], alone.scores)
-    assert not (many.costs[:, :, 1] == many.costs[:, :, 0]).all()
+    assert not np.array_equal(many.scores[:, :, 1], many.scores[:, :, 0])
 
 
 def test_failures_score_0_are_charged_and_are_not_sure_of_anything() -> None:
