@@ -6,10 +6,7 @@ from collections.abc import Callable, Mapping
 
 from ..errors import UnknownName
 from .base import Brief, Optimizer
-from .coordinate import CoordinateAscent
-from .exhaustive import Exhaustive
 from .halving import SuccessiveHalving
-from .racing import Racing
 from .random_search import RandomSearch
 
 __all__ = ["OPTIMIZERS", "MakeOptimizer", "optimizer_named"]
@@ -17,12 +14,8 @@ __all__ = ["OPTIMIZERS", "MakeOptimizer", "optimizer_named"]
 MakeOptimizer = Callable[[Brief], Optimizer]
 
 OPTIMIZERS: Mapping[str, MakeOptimizer] = {
-    "racing": Racing,
-    "halving": Racing,  # the name that it had before
-    "halving-plain": SuccessiveHalving,
+    "halving": SuccessiveHalving,
     "random": RandomSearch,
-    "coordinate": CoordinateAscent,
-    "exhaustive": Exhaustive,
 }
 
 
