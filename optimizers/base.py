@@ -27,6 +27,10 @@ class Brief:
     first_tasks: int = 24
     """On how many tasks the spend suggests to begin."""
     seed: int = 0
+    spend: float | None = None
+    """What the search may pay, in the unit of the measurements; None where nobody said."""
+    families: tuple[str, ...] = ()
+    """Of the tasks, in the common order; empty where nobody said."""
 
 
 @dataclass(frozen=True, slots=True)

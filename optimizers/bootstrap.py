@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,16 +22,19 @@ class Interval:
     high: float
 
 
+@lru_cache(maxsize=16)
 def resample_weights(count: int, draws: int, seed: int) -> Floats:
     """Bootstrap weights, one row a draw (Efron 1979): how often each of `count` tasks was drawn, over `count`.
 
     The same weights are used for all plans, so that every comparison is paired.
 
     Returns:
-        An array of shape (draws, count) whose rows sum to one.
+        An array of shape (draws, count) whose rows sum to one; read-only, because it is kept for the next caller.
     """
     generator = np.random.default_rng([seed, count, draws])
-    return generator.multinomial(count, np.full(count, 1.0 / count), size=draws) / count
+    weights = generator.multinomial(count, np.full(count, 1.0 / count), size=draws) / count
+    weights.flags.writeable = False
+    return weights
 
 
 def mean_interval(values: Floats, *, draws: int = 2000, seed: int = 0) -> Interval:

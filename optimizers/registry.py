@@ -6,7 +6,10 @@ from collections.abc import Callable, Mapping
 
 from ..errors import UnknownName
 from .base import Brief, Optimizer
+from .coordinate import CoordinateAscent
+from .exhaustive import Exhaustive
 from .halving import SuccessiveHalving
+from .racing import Racing
 from .random_search import RandomSearch
 
 __all__ = ["OPTIMIZERS", "MakeOptimizer", "optimizer_named"]
@@ -14,8 +17,12 @@ __all__ = ["OPTIMIZERS", "MakeOptimizer", "optimizer_named"]
 MakeOptimizer = Callable[[Brief], Optimizer]
 
 OPTIMIZERS: Mapping[str, MakeOptimizer] = {
-    "halving": SuccessiveHalving,
+    "racing": Racing,
+    "halving": Racing,  # the name that it had before
+    "halving-plain": SuccessiveHalving,
     "random": RandomSearch,
+    "coordinate": CoordinateAscent,
+    "exhaustive": Exhaustive,
 }
 
 

@@ -24,9 +24,9 @@ from apportion.nodes.knob import choose
 from apportion.nodes.solver import Solver
 from apportion.nodes.verifier import Verifier
 from apportion.optimizers.findings import StudyReport
-from apportion.optimizers.halving import SuccessiveHalving
 from apportion.optimizers.measurement import Measurement
 from apportion.optimizers.optimize import optimize, optimize_async
+from apportion.optimizers.racing import Racing
 from apportion.optimizers.reporter import Announcement, Progress
 from apportion.records import Amount, Status, StudyStore, Task, Usage
 from apportion.stores.opening import open_store
@@ -333,13 +333,13 @@ def test_after_an_interruption_the_runs_that_were_completed_are_read_back(monkey
     asyncio.run(interrupted())
     assert any(run.stop_reason == "cancelled" for run in store.runs())
     seen: list[list[tuple[str, float, float]]] = []
-    survivors = SuccessiveHalving.survivors
+    survivors = Racing.survivors
 
-    def watched(self: SuccessiveHalving, measured: Mapping[str, Measurement]) -> Sequence[Plan]:
+    def watched(self: Racing, measured: Mapping[str, Measurement]) -> Sequence[Plan]:
         seen.append(sorted((name, found.score, found.cost) for name, found in measured.items()))
         return survivors(self, measured)
 
-    monkeypatch.setattr(SuccessiveHalving, "survivors", watched)
+    monkeypatch.setattr(Racing, "survivors", watched)
     for _ in range(2):
         Bench().optimize(store)
     assert seen[0] == seen[1]

@@ -3,12 +3,12 @@ from __future__ import annotations
 import pytest
 
 from apportion.errors import UnknownName
-from apportion.optimizers.halving import SuccessiveHalving
+from apportion.optimizers.racing import Racing
 from apportion.optimizers.registry import optimizer_named
 
 
 def test_optimizers_are_found_by_name() -> None:
-    assert optimizer_named("halving") is SuccessiveHalving
+    assert optimizer_named("racing") is optimizer_named("halving") is Racing
 
 
 def test_an_unknown_optimizer_names_the_nearest() -> None:
