@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..records.protocols import StudyStore
     from ..records.task import Task
 
-__all__ = ["command", "next_steps", "search"]
+__all__ = ["command", "next_steps", "save_policy", "search"]
 
 Unit = Literal["tokens", "weighted", "usd"]
 
@@ -37,6 +37,12 @@ def command(
     ] = "auto",
     optimizer: Annotated[str, typer.Option(help="halving or random.")] = "halving",
     seed: Annotated[int, typer.Option(help="Of the split, the order and the random plans.", min=0)] = 0,
+    policies: Annotated[
+        str | None, typer.Option(help="Policies to compare, by comma; none to leave them out.", metavar="NAMES")
+    ] = None,
+    policy_out: Annotated[
+        str | None, typer.Option(help="Write the chosen policy to this file, for `run --policy`.", metavar="FILE")
+    ] = None,
     json: Annotated[str | None, typer.Option(help="Write the report to this file.", metavar="FILE")] = None,
 ) -> None:
     """Search a graph's plans on a dev set, under a hard cap. Started again, it goes on where it stopped."""
@@ -58,9 +64,11 @@ def command(
         metric=metric,
         seed=seed,
         optimizer=optimizer,
+        policies=policies,
     )
     write_json(json, report.model_dump_json(indent=2))
-    next_steps(graph, report, db, models, "your question")
+    saved = save_policy(report, policy_out)
+    next_steps(graph, report, db, models, "your question", saved)
     if report.chosen is None:
         raise typer.Exit(3)
 
@@ -76,8 +84,24 @@ def search(
     metric: str,
     seed: int,
     optimizer: str = "halving",
+    policies: str | None = None,
+    families: bool = True,
 ) -> StudyReport:
-    """Runs a study with its progress on the terminal and its books in a file."""
+    """Runs a study with its progress on the terminal and its books in a file.
+
+    Args:
+        graph: as those that follow, see `optimizers.optimize`.
+        tasks: the dev set.
+        pool: the models.
+        cap: the ceiling.
+        spend: the most that the search may pay.
+        db: the file.
+        metric: its name.
+        seed: of the study.
+        optimizer: its name.
+        policies: names by comma; the usual ones where it is None, none where it is "none".
+        families: whether to say of every family what the nodes got.
+    """
     from rich.console import Console
 
     from ..graphs.portal import run_sync
@@ -87,7 +111,7 @@ def search(
 
     run_sync(pool.check)
     store = open_store(db, durable=pool.costs_money)
-    reporter = TerminalReporter(Console(highlight=False))
+    reporter = TerminalReporter(Console(highlight=False), families=families)
     try:
         report = optimize(
             graph,
@@ -99,6 +123,7 @@ def search(
             seed=seed,
             metric=metric,
             optimizer=optimizer,
+            policies=_named(policies),
             reporter=reporter,
         )
         if not any(plan.validation.coverage for plan in report.frontier):
@@ -119,12 +144,35 @@ def _say_why(store: StudyStore) -> None:
     print("mend the cause and start again: failed calls are tried again, and nothing else is paid for twice")
 
 
-def next_steps(graph: str, report: StudyReport, db: str, models: str | None, question: str) -> None:
-    """Prints the two commands that one would type next."""
+def save_policy(report: StudyReport, path: str | None) -> str | None:
+    """Writes the chosen policy where that is asked for, and returns the path; None where nothing was written."""
+    if path is None:
+        return None
+    if report.policy is None:
+        print(f"no policy was chosen, so {path} was not written")
+        return None
+    report.policy.save(path)
+    return path
+
+
+def _named(policies: str | None) -> Sequence[str]:
+    from ..optimizers.comparison import POLICIES_COMPARED
+
+    if policies is None:
+        return POLICIES_COMPARED
+    return () if policies == "none" else tuple(name.strip() for name in policies.split(","))
+
+
+def next_steps(
+    graph: str, report: StudyReport, db: str, models: str | None, question: str, policy: str | None = None
+) -> None:
+    """Prints the commands that one would type next."""
     from .loading import program
 
     pool = f" --models {models}" if models is not None else ""
     print("next:")
     if report.chosen is not None:
         print(f'  {program()} run {graph} --plan {report.chosen[:8]} --db {db}{pool} "{question}"')
+    if policy is not None:
+        print(f'  {program()} run --policy {policy} --db {db}{pool} "{question}"')
     print(f"  {program()} runs --db {db}")

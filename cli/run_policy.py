@@ -31,7 +31,7 @@ def run_policy(
     from ..optimizers.deployed import DeployedPolicy
     from ..stores.opening import open_store
     from .loading import program, write_json
-    from .terminal import number
+    from .numbers import number
 
     policy = DeployedPolicy.load(path, pool=pool)
     policy = policy if dial is None else policy.dial(dial)

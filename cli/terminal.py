@@ -14,11 +14,13 @@ from rich.table import Table
 
 from ..optimizers.findings import PlanReport, Score, StudyReport
 from ..optimizers.reporter import Announcement, Progress
+from .numbers import number
+from .terminal_policies import print_edges, print_iso_cost, print_nodes, print_policies
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
-__all__ = ["TerminalReporter", "number", "plan_lines"]
+__all__ = ["TerminalReporter", "plan_lines"]
 
 
 class TerminalReporter:
@@ -26,10 +28,12 @@ class TerminalReporter:
 
     Args:
         console: where to.
+        families: whether to say of every family what the nodes got.
     """
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, *, families: bool = True) -> None:
         self._console = console
+        self._families = families
         self._bar: Bar | None = None
         self._task: TaskID | None = None
 
@@ -95,6 +99,13 @@ class TerminalReporter:
             self._console.print(f"[bold]chosen[/]  plan {best.plan_hash}: best on validation of those that fit the cap")
             for line in plan_lines(best.plan):
                 self._console.print(f"        {escape(line)}", highlight=False)
+        print_policies(self._console, report)
+        if report.policies is not None:
+            print_nodes(self._console, report.policies, families=self._families)
+        print_edges(self._console, report)
+        print_iso_cost(self._console, report)
+        for note in report.notes:
+            self._console.print(f"[yellow]left out[/] {escape(note)}", soft_wrap=True)
         if report.stopped_early:
             self._console.print("[yellow]the spend ran out before the search was over; a larger --spend goes on[/]")
         lost = f" ({number(report.lost)} of it lost to calls that failed or were interrupted)" if report.lost else ""
@@ -138,13 +149,6 @@ def _frontier_row(plan: PlanReport) -> list[str]:
 
 def _score(score: Score) -> str:
     return f"{score.score:.3f} {score.low:.2f}-{score.high:.2f}"
-
-
-def number(value: float) -> str:
-    """A quantity for people: whole where it is large, three digits where it is small."""
-    if value == int(value) or abs(value) >= 100:
-        return f"{value:,.0f}"
-    return f"{value:,.3g}"
 
 
 def plan_lines(plan: dict[str, Any]) -> list[str]:

@@ -28,7 +28,7 @@ from .scoring import difference
 from .table import ABSTAIN, Table, question_of
 from .tabulate import tabulate
 
-__all__ = ["POLICIES_COMPARED", "Comparison", "compare", "portfolio_of_study", "table_of"]
+__all__ = ["ARMS", "POLICIES_COMPARED", "Comparison", "compare", "portfolio_of_study", "table_of"]
 
 Floats = NDArray[np.float64]
 Scorer = Callable[[Task, str], float]
@@ -44,7 +44,8 @@ POLICIES_COMPARED = (
     "joint_safe",
 )
 """From the simplest on."""
-_ARMS = 16
+ARMS = 16
+"""The most arms of a portfolio."""
 _FEWEST_TASKS = 10
 """Of fit or of validation; with fewer nothing can be learned of single questions."""
 _DRAWS = 2000
@@ -99,7 +100,7 @@ def portfolio_of_study(table: Table, always: Sequence[Plan], affordable: Callabl
     """
     must = list(dict.fromkeys(table.arm(plan.hash) for plan in always))
     prices = portfolio_prices(table)
-    for size in range(min(_ARMS, len(table.arms)), max(1, len(must) - 1), -1):
+    for size in range(min(ARMS, len(table.arms)), max(1, len(must) - 1), -1):
         chosen: list[int] = choose_portfolio(table, size=size, prices=prices, always=must).tolist()
         if len(chosen) > 1 and affordable(chosen):
             return chosen

@@ -157,7 +157,7 @@ class DeployedPolicy:
             reference=self._reference,
         )
         try:
-            Path(path).write_text(content.model_dump_json(indent=1) + "\n", encoding="utf-8")
+            Path(path).write_text(content.model_dump_json() + "\n", encoding="utf-8")
         except OSError as error:
             raise UsageError(f"cannot write {str(path)!r}: {error.strerror}") from error
 

@@ -28,6 +28,7 @@ _TASKS = 200
 _FEWEST = 24
 _PLANS = 256
 """The most choices that are measured."""
+_JUST_BELOW = 1e-9
 
 
 async def compare_edges(
@@ -79,7 +80,7 @@ async def compare_edges(
 
 
 def price_at(measured: Sequence[Measurement], affordable: float) -> float:
-    """What a unit of cost is worth where the cap is: the slope of the frontier's hull there, 0 beyond its end.
+    """What a unit of cost is worth where the cap is: the slope of the frontier's hull there, or of its last step.
 
     Args:
         measured: plans; those that were measured longest count.
@@ -88,9 +89,9 @@ def price_at(measured: Sequence[Measurement], affordable: float) -> float:
     longest = max(len(m.outcomes) for m in measured)
     plans = frontier([m for m in measured if len(m.outcomes) == longest])
     scores, costs = np.array([[m.score for m in plans]]), np.array([[m.cost for m in plans]])
-    price = price_for(scores, costs, affordable)
-    # Where not even the cheapest plan fits, the steepest step of the hull.
-    return price if np.isfinite(price) else price_for(scores, costs, float(costs.min()))
+    # Searches keep few plans that cost more than the cap allows, so its place is often beyond the last one.
+    inside = float(np.clip(affordable, costs.min(), costs.max() * (1 - _JUST_BELOW)))
+    return price_for(scores, costs, max(inside, float(costs.min())))
 
 
 def edge_report(found: FoundEdges) -> EdgeReport:

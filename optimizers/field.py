@@ -127,8 +127,8 @@ class Field:
                 self.items[row, place], self.draws[row, place] = item, draws
         self.traits: Floats = np.zeros((len(self._items) + 1, len(self._traits)))
         """(items + 1, traits), 0 or 1."""
-        for item, number in self._items.items():
-            self.traits[number, [self._traits[trait] for trait in item.traits]] = 1.0
+        for thing, number in self._items.items():
+            self.traits[number, [self._traits[trait] for trait in thing.traits]] = 1.0
 
 
 def covering(space: Space, most: int, generator: random.Random) -> list[Plan]:

@@ -41,7 +41,7 @@ def learn_prices(items: Ints, draws: Ints, costs: Floats, traits: Floats) -> Flo
         totals = np.maximum(parts.sum(axis=1, keepdims=True), 1e-12)
         errors = np.log(np.clip(costs[:, None] / totals, 1e-3, 1e3))
         shares = parts / totals
-        seen = np.bincount(items.ravel(), shares.ravel(), len(traits))
+        seen: Floats = np.bincount(items.ravel(), shares.ravel(), len(traits)).astype(np.float64)
         off = np.bincount(items.ravel(), (shares * errors).ravel(), len(traits))
         told = np.flatnonzero(seen > 0)
         found = logs[told] + off[told] / seen[told]

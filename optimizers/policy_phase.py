@@ -15,7 +15,7 @@ from ..graphs.plan import Plan
 from ..graphs.run import Runner
 from ..records.task import Task
 from .base import Proposal
-from .comparison import Comparison, compare, portfolio_of_study, table_of
+from .comparison import ARMS, Comparison, compare, portfolio_of_study, table_of
 from .deployed import DeployedPolicy
 from .explain import explain
 from .findings import ArmReport, NodeReport, PoliciesReport, PolicyTest
@@ -23,10 +23,12 @@ from .forecast import Forecast
 from .governed_table import serve_on_table
 from .governor import Governor, Service
 from .measurement import Measurement
+from .portfolio import choose_portfolio, portfolio_prices
 from .probing import probe_graph, probe_names
 from .scoring import difference, score_of
-from .table import ABSTAIN, Arm, Batch
+from .table import ABSTAIN, Arm, Batch, Table
 from .terms import Terms
+from .trials import TrialEvaluator
 
 __all__ = ["PolicyPhase"]
 
@@ -69,19 +71,21 @@ class PolicyPhase:
 
     async def compare(
         self,
-        fit: Mapping[str, Measurement],
-        validated: Mapping[str, Measurement],
+        evaluator: TrialEvaluator,
         always: Sequence[Plan],
         *,
         room: float,
         account: str,
     ) -> Comparison | None:
-        """Chooses a portfolio among the plans that were measured on all of fit, tabulates it, and compares policies.
+        """Chooses a portfolio, tabulates it, and compares policies.
+
+        A search for the best plan drops plans early that are good at a few questions only, or too dear for all of them.
+        To a policy these may be worth most. So a portfolio of all plans is chosen by what the search saw first, its
+        arms are measured on all of fit, and the portfolio is chosen again among all that were.
 
         Args:
-            fit: measurements on fit, by the hash of the plan.
-            validated: likewise on validation.
-            always: plans that belong to the portfolio, those that were measured on all of fit.
+            evaluator: of the study; has measured plans on fit and on validation.
+            always: plans that belong to the portfolio.
             room: what may be paid.
             account: pays for it.
 
@@ -93,10 +97,13 @@ class PolicyPhase:
             UsageError: there are too few tasks.
         """
         tasks = len(self._parts["fit"])
-        measured = [found for found in fit.values() if len(found.outcomes) == tasks]
+        await self._widen(evaluator.paying("fit", account), room / 2)
+        measured = [found for found in evaluator.measured("fit").values() if len(found.outcomes) == tasks]
         if len(measured) < 2:
             return None
-        table = table_of(measured, self._parts["fit"], self._runner, self._terms.cap.unit)
+        validated = evaluator.measured("validation")
+        table = self._table(measured, tasks)
+        room /= 2
         probes = self._probes()
         looking = self._looking(probes)
         # Probes only where they leave most of the room to the arms.
@@ -104,7 +111,8 @@ class PolicyPhase:
         new = {i: found for i, found in enumerate(measured) if found.plan.hash not in validated}
 
         def affordable(arms: Sequence[int]) -> bool:
-            return looking + self._paid([new[arm] for arm in arms if arm in new]) <= room
+            unseen = [new[arm] for arm in arms if arm in new]
+            return looking + self._paid(unseen, len(self._parts["validation"])) <= room
 
         known = [plan for plan in always if any(found.plan == plan for found in measured)]
         chosen = portfolio_of_study(table, known, affordable)
@@ -125,6 +133,23 @@ class PolicyPhase:
             finished=self._told,
             fitting=lambda: self._phase("fitting"),
         )
+
+    async def _widen(self, evaluator: TrialEvaluator, room: float) -> None:
+        """Measures on all of fit what the search dropped early and a portfolio by its first tasks would hold."""
+        seen = list(evaluator.measured("fit").values())
+        tasks, first = len(self._parts["fit"]), min(len(found.outcomes) for found in seen)
+        table = self._table([found.first(first) for found in seen], first)
+        proposals: list[Proposal] = []
+        for arm in choose_portfolio(table, size=min(ARMS, len(seen)), prices=portfolio_prices(table)):
+            found = seen[arm]
+            cost = self._paid([found], tasks - len(found.outcomes))
+            if len(found.outcomes) < tasks and cost <= room:
+                room -= cost
+                proposals.append(Proposal(found.plan, tasks))
+        await evaluator.measure(proposals, "fit")
+
+    def _table(self, measured: Sequence[Measurement], tasks: int) -> Table:
+        return table_of(measured, self._parts["fit"][:tasks], self._runner, self._terms.cap.unit)
 
     async def serve(self, comparison: Comparison, account: str) -> Service:
         """Serves the test part with the chosen policy, once, as a batch under the hard cap.
@@ -221,11 +246,10 @@ class PolicyPhase:
             swapped=sum(one.arm != one.planned for one in service.served),
         )
 
-    def _paid(self, measured: Sequence[Measurement]) -> float:
-        """What running plans on validation may pay: their cost on fit, less what a forecast says that they share."""
+    def _paid(self, measured: Sequence[Measurement], tasks: int) -> float:
+        """What running plans on further tasks may pay: their cost so far, less what a forecast says that they share."""
         if not measured:
             return 0.0
-        tasks = len(self._parts["validation"])
         apart = sum(self._forecast.charged(found.plan) for found in measured) * tasks
         shared = self._forecast.paid([Proposal(found.plan, tasks) for found in measured]) / apart if apart else 1.0
         return sum(found.cost for found in measured) * tasks * shared

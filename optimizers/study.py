@@ -145,7 +145,16 @@ class Study:
         tasks = len(self._parts["fit"])
         plans = _FIRST_PLANS
         while True:
-            brief = Brief(terms.space, tasks, self._affordable, plans, min(_FIRST_TASKS, tasks), terms.seed)
+            brief = Brief(
+                terms.space,
+                tasks,
+                self._affordable,
+                plans,
+                min(_FIRST_TASKS, tasks),
+                terms.seed,
+                spend=_SEARCH_SHARE * terms.spend,
+                families=tuple(task.family for task in self._parts["fit"]),
+            )
             optimizer = terms.make_optimizer(brief)
             if plans <= _FEWEST_PLANS or self._expected(optimizer.propose({})) <= terms.spend:
                 return optimizer
@@ -245,12 +254,10 @@ class Study:
     ) -> Comparison | None:
         if not self._terms.policies:
             return None
-        validated = evaluator.measured("validation")
-        best = frontier(list(validated.values()))
+        best = frontier(list(evaluator.measured("validation").values()))
         try:
             comparison = await policies.compare(
-                evaluator.measured("fit"),
-                validated,
+                evaluator,
                 [*(m.plan for m in best), *found],
                 room=_POLICY_SHARE * self._left("search", "edges", "validation"),
                 account=self._at("policies"),

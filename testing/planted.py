@@ -94,10 +94,27 @@ def plant(kind: Kind, questions: int, *, replicates: int = 1, seed: int = 0, hid
 
 
 def planted_lesson(
-    kind: Kind, budget: float, *, fit: int = 500, validation: int = 200, replicates: int = 1, seed: int = 0
+    kind: Kind,
+    budget: float,
+    *,
+    fit: int = 500,
+    validation: int = 200,
+    replicates: int = 1,
+    seed: int = 0,
+    hidden: float = 0.3,
 ) -> Lesson:
-    """What a policy can learn of a surface; questions drawn with another seed are new to it."""
-    whole = plant(kind, fit + validation, replicates=replicates, seed=seed).table
+    """What a policy can learn of a surface; questions drawn with another seed are new to it.
+
+    Args:
+        kind: see `plant`.
+        budget: what a question may cost on average.
+        fit: questions to learn from.
+        validation: questions to compare on.
+        replicates: see `plant`.
+        seed: of everything.
+        hidden: see `plant`.
+    """
+    whole = plant(kind, fit + validation, replicates=replicates, seed=seed, hidden=hidden).table
     everyone = np.arange(fit + validation)
     return Lesson(whole.take(everyone[:fit]), whole.take(everyone[fit:]), budget, seed)
 

@@ -16,7 +16,7 @@ from .learned import Learned
 from .schedule import MakePlan
 from .view import View
 
-__all__ = ["Bins", "DifficultyBins"]
+__all__ = ["Bins", "DifficultyBins", "bins_of"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
@@ -57,7 +57,7 @@ class DifficultyBins(Learned):
         """See `Learned.draft`."""
         expected = cross_fitted(lesson, predictor.shrunk(1.0)).scores.mean(axis=1)
         counts = [count for count in _COUNTS if count == 1 or count * _LEAST <= len(expected)]
-        bins = tuple(_bins(expected, lesson.fit.mean_scores, count) for count in counts)
+        bins = tuple(bins_of(expected, lesson.fit.mean_scores, count) for count in counts)
         return cls(predictor=predictor, bins=bins)
 
     def plans(self, view: View) -> Sequence[MakePlan]:
@@ -69,7 +69,14 @@ class DifficultyBins(Learned):
         return [partial(plan, bins) for bins in self.bins]
 
 
-def _bins(expected: Floats, scores: Floats, count: int) -> Bins:
+def bins_of(expected: Floats, scores: Floats, count: int) -> Bins:
+    """Bins of equal size.
+
+    Args:
+        expected: (questions,): forecasts that did not learn from the question.
+        scores: (questions, arms).
+        count: how many bins; fewer where forecasts are equal.
+    """
     edges = np.unique(np.quantile(expected, np.arange(1, count) / count))
     numbers = np.searchsorted(edges, expected, side="right")
     # With few different forecasts some bins are empty; they have the mean of all.

@@ -12,19 +12,18 @@ from numpy.typing import NDArray
 from ..fitted import Array, Fitted, rounded
 from ..prediction import Predictor
 from ..table import Table
-from .arm_means import ArmMeans
 from .base import Lesson
 from .learned import Learned
-from .pairs import pairs_of, route_pair
-from .schedule import MakePlan
+from .pairs import promising_pairs, route_pair
+from .rehearsal import on_validation
+from .schedule import MakePlan, budget_ladder
 from .view import View
 
-__all__ = ["Factorisation", "Factors"]
+__all__ = ["Factorisation", "Factors", "comparison_loss", "fit_factors"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
 
-_ARMS = 6
 _SIZE = 16
 _STEPS = 400
 _EVERY = 20
@@ -57,71 +56,72 @@ class Factorisation(Learned):
     The strength of an arm on a question is c . (v * W x), with unit vectors v for the arms and features x of the
     question, learned from all comparisons of arms on the same question; ties are left out. Questions on which the
     larger arm most likely wins go there, down to the threshold that the budget decides. The pair, and how likely it
-    must at least be, validation decides for every budget.
+    must at least be, validation decides for every budget; pairs that the common predictor finds worth little are not
+    tried.
     """
 
     name: ClassVar[str] = "factorisation"
     has_own_model: ClassVar[bool] = True
     policy: Literal["factorisation"] = "factorisation"
+    pairs: tuple[tuple[int, int], ...] = ()
+    """(smaller, larger)."""
     factors: Factors = Factors(arms=(), project=np.empty((0, 0)), embeddings=np.empty((0, 0)))
 
     @classmethod
     def draft(cls, lesson: Lesson, predictor: Predictor) -> Self:
         """See `Learned.draft`."""
-        ladder = ArmMeans.of(lesson.fit, lesson.validation).frontier(_ARMS)
+        pairs = promising_pairs(on_validation(lesson, predictor).view, budget_ladder(lesson)[::3])
+        known = np.array(sorted({arm for pair in pairs for arm in pair}), np.intp)
         fit, check = ((View(predictor, part.batch()).matrix, part) for part in (lesson.fit, lesson.validation))
-        return cls(predictor=predictor, factors=_fit(ladder, fit, check, lesson.seed))
+        return cls(predictor=predictor, pairs=tuple(pairs), factors=fit_factors(known, fit, check, lesson.seed))
 
     def plans(self, view: View) -> Sequence[MakePlan]:
         """One for every pair and least probability."""
         strengths = self.factors.strengths(view.matrix)
-        ladder = self.factors.arms
+        column = {arm: number for number, arm in enumerate(self.factors.arms)}
 
         def plan(pair: tuple[int, int], least: float, budget: float) -> Ints | None:
-            wins = _sigmoid(strengths[:, pair[1]] - strengths[:, pair[0]])
-            return route_pair(view, (ladder[pair[0]], ladder[pair[1]]), wins, least, budget)
+            small, large = (strengths[:, column[arm]] for arm in pair)
+            return route_pair(view, pair, _sigmoid(large - small), least, budget)
 
-        pairs = pairs_of(np.arange(len(ladder))) or [(0, 0)]
-        return [partial(plan, pair, least) for pair in pairs for least in _LEAST]
+        return [partial(plan, pair, least) for pair in self.pairs for least in _LEAST]
 
 
-def _fit(ladder: Ints, fit: tuple[Floats, Table], check: tuple[Floats, Table], seed: int) -> Factors:
+def fit_factors(arms: Ints, fit: tuple[Floats, Table], check: tuple[Floats, Table], seed: int) -> Factors:
     """Adam on the logistic loss of all comparisons; the state that did best on validation is kept."""
     generator = np.random.default_rng(seed)
-    matrix, wins = _with_constant(fit[0]), _wins(fit[1], ladder)
-    check_matrix, check_wins = _with_constant(check[0]), _wins(check[1], ladder)
+    matrix, wins = _with_constant(fit[0]), _wins(fit[1], arms)
+    check_matrix, check_wins = _with_constant(check[0]), _wins(check[1], arms)
     spread = _NOISE * matrix.std(axis=0)
     parameters = [
         generator.normal(0, 1 / np.sqrt(_SIZE), (matrix.shape[1], _SIZE)),
-        generator.normal(0, 1, (len(ladder), _SIZE)),
+        generator.normal(0, 1, (len(arms), _SIZE)),
         generator.normal(0, 1, _SIZE),
     ]
     moments = [(np.zeros_like(value), np.zeros_like(value)) for value in parameters]
     best, kept = np.inf, parameters
     for step in range(1, _STEPS + 1):
         noisy = matrix + spread * generator.normal(size=matrix.shape)
-        _, slopes = _loss(parameters, noisy, wins)
+        _, slopes = comparison_loss(parameters, noisy, wins)
         parameters = [
             _adam(value, slope + _DECAY * value, moment, step)
             for value, slope, moment in zip(parameters, slopes, moments, strict=True)
         ]
         if step % _EVERY == 0:
-            loss, _ = _loss(parameters, check_matrix, check_wins)
+            loss, _ = comparison_loss(parameters, check_matrix, check_wins)
             if loss < best:
                 best, kept = loss, parameters
     project, embeddings, output = kept
-    return Factors(
-        arms=tuple(ladder.tolist()), project=rounded(project), embeddings=rounded(_unit(embeddings) * output)
-    )
+    return Factors(arms=tuple(arms.tolist()), project=rounded(project), embeddings=rounded(_unit(embeddings) * output))
 
 
-def _wins(table: Table, ladder: Ints) -> Floats:
+def _wins(table: Table, arms: Ints) -> Floats:
     """(questions, arms, arms): how often a draw of the first arm beats a draw of the second."""
-    scores = table.scores[:, ladder]
+    scores = table.scores[:, arms]
     return np.asarray((scores[:, :, None, :, None] > scores[:, None, :, None, :]).mean(axis=(3, 4)))
 
 
-def _loss(parameters: Sequence[Floats], matrix: Floats, wins: Floats) -> tuple[float, list[Floats]]:
+def comparison_loss(parameters: Sequence[Floats], matrix: Floats, wins: Floats) -> tuple[float, list[Floats]]:
     """The logistic loss a comparison, and its slopes."""
     project, embeddings, output = parameters
     unit = _unit(embeddings)
@@ -134,7 +134,7 @@ def _loss(parameters: Sequence[Floats], matrix: Floats, wins: Floats) -> tuple[f
     by_arm = errors.sum(axis=2) - errors.sum(axis=1)
     by_pair = by_arm.T @ inner
     by_unit = by_pair * output
-    # The slope along an embedding changes its length only, which is not part of the model.
+    # A move along an embedding changes its length only, which is not part of the model.
     lengths = np.linalg.norm(embeddings, axis=1, keepdims=True)
     by_embedding = (by_unit - unit * (by_unit * unit).sum(axis=1, keepdims=True)) / lengths
     by_project = matrix.T @ (by_arm @ (unit * output))

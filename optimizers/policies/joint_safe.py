@@ -38,7 +38,8 @@ class JointSafe(Fitted):
     The members, from simple to complex: static mixture, allocate-only, route-only, route-then-allocate, joint. Of
     those that come within one standard error of the best score in rehearsal (the standard error of the paired
     differences; Breiman et al. 1984), the simplest serves. So where nothing is to be gained by choosing jointly,
-    nothing is lost by it either, beyond noise.
+    nothing is lost by it either, beyond noise. A gain that begins between two budgets of the ladder is not missed:
+    there, the more complex of their choices serves.
     """
 
     name: ClassVar[str] = "joint_safe"
@@ -52,8 +53,10 @@ class JointSafe(Fitted):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if len(self.schedules) != len(_LEARNED) or any(n > len(_LEARNED) for n in self.schedule.choices):
-            raise ValueError(f"schedules must be those of {len(_LEARNED)} members, and schedule choose among members")
+        if len(self.schedules) != len(_LEARNED) or not self.schedule.choices:
+            raise ValueError(f"schedules must be those of {len(_LEARNED)} members, and schedule must not be empty")
+        if max(self.schedule.choices) > len(_LEARNED):
+            raise ValueError(f"schedule must choose among members 0 to {len(_LEARNED)}")
         return self
 
     @property
@@ -91,8 +94,12 @@ class JointSafe(Fitted):
         )
 
     def member(self, budget: float) -> Policy:
-        """What serves at a budget per question."""
-        return next((self._members[number] for number in self.schedule.ways(budget)), self.mix)
+        """What serves at a budget per question; between two rungs, the more complex of their choices."""
+        budgets, choices = self.schedule.budgets, self.schedule.choices
+        above = int(np.searchsorted(budgets, budget))
+        if above == 0 or (above < len(budgets) and budgets[above] == budget):
+            return self._members[choices[above]]
+        return self._members[max(choices[above - 1 : above + 1])]
 
     def assign(self, batch: Batch, budget: float) -> Assignment:
         """See `Policy.assign`."""

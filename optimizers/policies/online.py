@@ -24,17 +24,19 @@ Ints = NDArray[np.intp]
 
 _STEP = 0.3
 """How far the price moves, against itself, for the first question that costs the rate more or less than the rate."""
-_LEAST_PRICE = 0.01
+_LEAST_PRICE = 0.05
 """The least that a step is measured against: so much score for what a question may cost on average."""
+_SETTLED = 100
+"""After so many questions steps shrink no further, so that a debt is always paid back within some dozens of them."""
 
 
 class Online(Learned):
     """Dual pacing (Balseiro, Lu and Mirrokni 2020): each question gets the arm that is worth most at the price now.
 
     The price begins where validation's knapsack has it for the same rate of spending. It rises when a question cost
-    more than the rate and falls when it cost less, in steps that shrink with the root of the number of questions, so
-    that how many are still to come need not be known. What the cheapest arms of the rest of the batch cost is held
-    back.
+    more than the rate and falls when it cost less, in steps that first shrink with the root of the number of questions
+    and then stay, so that how many are still to come need not be known. What the cheapest arms of the rest of the batch
+    cost is held back.
     """
 
     name: ClassVar[str] = "online"
@@ -78,5 +80,5 @@ def _paced(values: Floats, costs: Floats, budget: float, price: float) -> Ints |
         arm = int(np.argmin(np.where(worth == worth.max(), cost, np.inf)))
         chosen[number] = arm
         left -= float(cost[arm] - floor)
-        price = max(0.0, price + step / np.sqrt(number + 1) * float(cost[arm] - rate))
+        price = max(0.0, price + step / np.sqrt(min(number + 1, _SETTLED)) * float(cost[arm] - rate))
     return chosen

@@ -5,17 +5,42 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ..knapsack import price_for
 from .view import View
 
-__all__ = ["pairs_of", "route_pair"]
+__all__ = ["promising_pairs", "route_pair"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
 
+_SHARE = 0.7
+"""Of what is foreseen: the best of many pairs by forecasts as they are would be the luckiest."""
+_EACH = 3
+"""Pairs for every price."""
 
-def pairs_of(ladder: Ints) -> list[tuple[int, int]]:
-    """All pairs (smaller, larger) of a ladder of arms in the order of cost."""
-    return [(int(small), int(large)) for i, small in enumerate(ladder) for large in ladder[i + 1 :]]
+
+def promising_pairs(view: View, budgets: Floats) -> list[tuple[int, int]]:
+    """The pairs (smaller, larger) that would be worth most if every question got the better one of the two.
+
+    Args:
+        view: questions with forecasts.
+        budgets: per question; a pair may be the best one at any of the prices that belong to them.
+    """
+    scores, costs = view.scores(_SHARE), view.planning
+    means = costs.mean(axis=0)
+    arms = len(means)
+    found = [price_for(scores, costs, float(budget) * len(costs)) for budget in budgets]
+    pairs: dict[tuple[int, int], None] = {}
+    for price in sorted({price for price in found if np.isfinite(price)}):
+        utility = scores - price * costs
+        worth = np.array([np.maximum(utility[:, [arm]], utility).mean(axis=0) for arm in range(arms)])
+        first, second = np.triu_indices(arms, 1)
+        best = np.argsort(-worth[first, second], kind="stable")[:_EACH]
+        pairs |= dict.fromkeys(
+            (int(i), int(j)) if means[i] <= means[j] else (int(j), int(i))
+            for i, j in zip(first[best], second[best], strict=True)
+        )
+    return list(pairs) or [(0, 0)]
 
 
 def route_pair(view: View, pair: tuple[int, int], need: Floats, least: float, budget: float) -> Ints | None:

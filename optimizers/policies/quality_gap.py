@@ -11,23 +11,21 @@ from numpy.typing import NDArray
 
 from ..prediction import Predictor
 from ..table import Table
-from .arm_means import ArmMeans
 from .base import Lesson
 from .learned import Learned
 from .logistic import LogisticHeads
-from .pairs import pairs_of, route_pair
-from .schedule import MakePlan
+from .pairs import promising_pairs, route_pair
+from .rehearsal import on_validation
+from .schedule import MakePlan, budget_ladder
 from .view import View
 
-__all__ = ["QualityGap", "gap_targets"]
+__all__ = ["QualityGap", "gap_targets", "relaxation"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
 
-_ARMS = 6
-"""Pairs are formed among so many arms that are best for their cost on average."""
 _RELAXATIONS = np.linspace(0.0, 0.9, 10)
-_LEAST = (0.0, 0.2, 0.5)
+_LEAST = (0.0, 0.15, 0.3, 0.5)
 
 
 class QualityGap(Learned):
@@ -36,7 +34,7 @@ class QualityGap(Learned):
     It learns P(smaller >= larger - t), where t spreads the targets of the questions as far apart as it can, so that
     there is something to learn where the smaller arm is rarely as good. Questions with the lowest probability go to the
     larger arm, down to the threshold that the budget decides. The pair, and how unlikely it must at least be,
-    validation decides for every budget.
+    validation decides for every budget; pairs that the common predictor finds worth little are not tried.
     """
 
     name: ClassVar[str] = "quality_gap"
@@ -50,9 +48,8 @@ class QualityGap(Learned):
     @classmethod
     def draft(cls, lesson: Lesson, predictor: Predictor) -> Self:
         """See `Learned.draft`."""
-        ladder = ArmMeans.of(lesson.fit, lesson.validation).frontier(_ARMS)
-        pairs = pairs_of(ladder) or [(int(ladder[0]), int(ladder[0]))]
-        relaxed = [(pair, _relaxation(lesson.fit, pair)) for pair in pairs]
+        pairs = promising_pairs(on_validation(lesson, predictor).view, budget_ladder(lesson)[::3])
+        relaxed = [(pair, relaxation(lesson.fit, pair)) for pair in pairs]
         parts = (lesson.fit, lesson.validation)
         targets = [np.column_stack([gap_targets(part, pair, t) for pair, t in relaxed]) for part in parts]
         seen = [View(predictor, part.batch()).matrix for part in parts]
@@ -75,7 +72,7 @@ def gap_targets(table: Table, pair: tuple[int, int], relaxation: float) -> Float
     return np.asarray((small[:, :, None] >= large[:, None, :] - relaxation - 1e-9).mean(axis=(1, 2)))
 
 
-def _relaxation(table: Table, pair: tuple[int, int]) -> float:
+def relaxation(table: Table, pair: tuple[int, int]) -> float:
     """The one at which the targets of two questions differ most on average; of equal ones the smallest."""
     return float(max(_RELAXATIONS, key=lambda t: (round(_spread(gap_targets(table, pair, t)), 12), -t)))
 

@@ -19,7 +19,7 @@ Floats = NDArray[np.float64]
 _ENOUGH = 1000
 """So many questions of validation decide alone."""
 _MOST = 2000
-"""No more questions of the fit part are added."""
+"""No more questions of either part are looked at."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,7 +33,8 @@ class Rehearsal:
 
 def on_validation(lesson: Lesson, predictor: Predictor) -> Rehearsal:
     """The validation part alone: for policies that learned something of their own from the fit part."""
-    return Rehearsal(View(predictor, lesson.validation.batch()), lesson.validation.mean_scores)
+    part = _first(lesson.validation)
+    return Rehearsal(View(predictor, part.batch()), part.mean_scores)
 
 
 def rehearse(lesson: Lesson, predictor: Predictor) -> Rehearsal:
@@ -44,7 +45,7 @@ def rehearse(lesson: Lesson, predictor: Predictor) -> Rehearsal:
     """
     if len(lesson.validation.questions) >= _ENOUGH:
         return on_validation(lesson, predictor)
-    fit = lesson.fit.take(np.arange(min(_MOST, len(lesson.fit.questions))))
+    fit = _first(lesson.fit)
     out_of_fold = cross_fitted(Lesson(fit, lesson.validation, lesson.budget, lesson.seed), predictor.shrunk(1.0))
     ahead = predictor.shrunk(1.0).predict(lesson.validation.batch())
     both = Prediction(
@@ -54,6 +55,10 @@ def rehearse(lesson: Lesson, predictor: Predictor) -> Rehearsal:
     )
     view = View(predictor, _joined(fit, lesson.validation), both)
     return Rehearsal(view, np.concatenate([fit.mean_scores, lesson.validation.mean_scores]))
+
+
+def _first(table: Table) -> Table:
+    return table.take(np.arange(min(_MOST, len(table.questions))))
 
 
 def _joined(*tables: Table) -> Batch:

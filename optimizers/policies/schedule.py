@@ -21,7 +21,7 @@ Ints = NDArray[np.intp]
 MakePlan = Callable[[float], Ints | None]
 """From a budget for all questions to their arms; None where the budget is not enough for that way."""
 
-_RUNGS = 12
+_RUNGS = 18
 _PLENTY = 10.0
 """Times the mean cost of the dearest arm: a budget that binds nobody."""
 
