@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from apportion.optimizers.policies.allocate_only import AllocateOnly
@@ -8,7 +10,7 @@ from apportion.optimizers.policies.grouped import groups_of
 from apportion.optimizers.policies.rehearsal import Rehearsal
 from apportion.optimizers.policies.route_only import RouteOnly
 from apportion.optimizers.prediction import Predictor
-from apportion.testing.planted import plant
+from apportion.testing.planted import Kind, plant
 
 Learned = tuple[Lesson, Predictor, Rehearsal]
 BATCH = plant("crossing", 80, seed=3).table.batch()
@@ -18,8 +20,8 @@ def test_groups_keep_the_order_of_their_keys() -> None:
     assert [group.tolist() for group in groups_of(["b", "a", "b", "c"])] == [[0, 2], [1], [3]]
 
 
-def test_route_only_has_one_setting_for_all(small: Learned) -> None:
-    policy = RouteOnly.from_predictor(*small)
+def test_route_only_has_one_setting_for_all(learn: Callable[[Kind], Learned]) -> None:
+    policy = RouteOnly.from_predictor(*learn("specialists"))
     mixed = False
     for budget in np.geomspace(130, 2000, 12):
         arms = [policy.arms[number] for number in policy.assign(BATCH, budget * 80).arms]
