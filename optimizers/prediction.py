@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Self
@@ -21,7 +21,8 @@ from .heads.costs import CostHead, fit_costs
 from .heads.registry import HEADS, AnyHead
 from .knapsack import allocate, price_for
 from .policies.base import Lesson
-from .table import Arm, Batch, Table
+from .table import Arm, Batch, Probe, Table
+from .threads import one_thread
 
 __all__ = ["Prediction", "Predictor", "cross_fitted", "fit_predictor"]
 
@@ -137,18 +138,8 @@ def fit_predictor(lesson: Lesson, *, head: str | None = None, probes: bool = Tru
         raise UnknownName("head", head, HEADS)
     _check(lesson)
     names = [head] if head is not None else list(HEADS)
-    if len(names) == 1 and not (probes and lesson.fit.probes):
-        return _Draft.of(lesson, names[0], None).predictor(lesson)
-    price = price_for(_row(lesson.fit.mean_scores), _row(lesson.fit.mean_costs), lesson.budget)
-    price = price if np.isfinite(price) else 0.0
-    best = max((_Candidate.of(lesson, name, None, price) for name in names), key=lambda found: found.mean)
-    kept, most = best, 0.0
-    for probe in lesson.fit.probes if probes else ():
-        rival = _Candidate.of(lesson, best.predictor.head, probe.name, price)
-        gains = rival.values - best.values - price * float(probe.costs.mean())
-        if gains.mean() > max(most, float(gains.std(ddof=1)) / np.sqrt(len(gains))):
-            kept, most = rival, float(gains.mean())
-    return kept.predictor
+    with one_thread():
+        return _best(lesson, names, lesson.fit.probes if probes else ())
 
 
 def cross_fitted(lesson: Lesson, predictor: Predictor, folds: int = 5) -> Prediction:
@@ -159,9 +150,26 @@ def cross_fitted(lesson: Lesson, predictor: Predictor, folds: int = 5) -> Predic
         predictor: its probe, its share and its head's settings are kept; the rest is fitted anew on each fold.
         folds: how many.
     """
-    examples = _examples(lesson.fit, predictor.encoder)
-    raw = _out_of_fold(examples, predictor.scores, folds, lesson.seed)
-    return _crossed(lesson, _Draft(predictor.encoder, examples, predictor.scores, raw), folds, predictor.share)
+    with one_thread():
+        ground = _Ground(lesson, predictor.encoder, folds)
+        return ground.crossed(_Draft(predictor.scores, ground.out_of_fold(predictor.scores)), predictor.share)
+
+
+def _best(lesson: Lesson, heads: Sequence[str], probes: Sequence[Probe]) -> Predictor:
+    """The best of the heads, with the probe that is worth its cost, if there is one."""
+    ground = _Ground.of(lesson, None)
+    if len(heads) == 1 and not probes:
+        return ground.predictor(ground.draft(heads[0]))
+    price = price_for(_row(lesson.fit.mean_scores), _row(lesson.fit.mean_costs), lesson.budget)
+    price = price if np.isfinite(price) else 0.0
+    best = max((_Candidate.of(ground, name, price) for name in heads), key=lambda found: found.mean)
+    kept, most = best, 0.0
+    for probe in probes:
+        rival = _Candidate.of(_Ground.of(lesson, probe.name), best.predictor.head, price)
+        gains = rival.values - best.values - price * float(probe.costs.mean())
+        if gains.mean() > max(most, float(gains.std(ddof=1)) / np.sqrt(len(gains))):
+            kept, most = rival, float(gains.mean())
+    return kept.predictor
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -175,11 +183,11 @@ class _Candidate:
         return float(self.values.mean())
 
     @classmethod
-    def of(cls, lesson: Lesson, head: str, probe: str | None, price: float) -> _Candidate:
-        draft = _Draft.of(lesson, head, probe)
-        predictor = draft.predictor(lesson)
+    def of(cls, ground: _Ground, head: str, price: float) -> _Candidate:
+        draft, lesson = ground.draft(head), ground.lesson
+        predictor = ground.predictor(draft)
         values = [
-            _values(_crossed(lesson, draft, _FOLDS, 1.0), lesson.fit, lesson.budget, price),
+            _values(ground.crossed(draft, 1.0), lesson.fit, lesson.budget, price),
             _values(predictor.predict(lesson.validation.batch()), lesson.validation, lesson.budget, price),
         ]
         return cls(predictor, np.concatenate(values))
@@ -189,63 +197,85 @@ class _Candidate:
 class _Draft:
     """A head, and its forecasts for questions that it has not seen, which calibration and comparison work on."""
 
-    encoder: Encoder
-    examples: Examples
     head: AnyHead
     """Fitted on all examples."""
     raw: Floats
     """(questions, arms): out of fold, not calibrated."""
 
-    @classmethod
-    def of(cls, lesson: Lesson, head: str, probe: str | None) -> _Draft:
-        encoder = fit_encoder(lesson.fit.batch(), probe=probe, seed=lesson.seed)
-        examples = _examples(lesson.fit, encoder)
-        fitted = HEADS[head](examples, lesson.seed)
-        return cls(encoder, examples, fitted, _out_of_fold(examples, fitted, _FOLDS, lesson.seed))
 
-    def predictor(self, lesson: Lesson) -> Predictor:
+class _Ground:
+    """What all heads stand on: the questions as numbers, their folds, and what the arms cost.
+
+    Args:
+        lesson: where to learn.
+        encoder: what describes the questions.
+        folds: into how many parts the fit part is divided for forecasts that did not learn from the question.
+    """
+
+    def __init__(self, lesson: Lesson, encoder: Encoder, folds: int = _FOLDS) -> None:
+        self.lesson = lesson
+        self._encoder = encoder
+        self._examples = _examples(lesson.fit, encoder)
+        parts = folds_of(len(self._examples), min(folds, len(self._examples)), lesson.seed)
+        self._folds = [(np.flatnonzero(parts != part), np.flatnonzero(parts == part)) for part in np.unique(parts)]
+
+    @classmethod
+    def of(cls, lesson: Lesson, probe: str | None) -> _Ground:
+        """With an encoder of its own."""
+        return cls(lesson, fit_encoder(lesson.fit.batch(), probe=probe, seed=lesson.seed))
+
+    def draft(self, head: str) -> _Draft:
+        """A head, fitted."""
+        fitted = HEADS[head](self._examples, self.lesson.seed)
+        return _Draft(fitted, self.out_of_fold(fitted))
+
+    def out_of_fold(self, head: AnyHead) -> Floats:
+        """(questions, arms): each forecast by a head like this one that has not seen the question."""
+        scores = np.empty_like(self._examples.scores)
+        for inside, outside in self._folds:
+            fitted = HEADS[head.kind](self._examples.take(inside), self.lesson.seed, head)
+            scores[outside] = fitted.predict(self._examples.features.take(outside))
+        return scores
+
+    def predictor(self, draft: _Draft) -> Predictor:
         """What forecasts, having learned from all questions of the fit part."""
-        probe = self.encoder.probe
-        taken = next((p.costs for p in lesson.fit.probes if p.name == probe), np.zeros(1))
+        probe = self._encoder.probe
+        taken = next((p.costs for p in self.lesson.fit.probes if p.name == probe), np.zeros(1))
         fields: Mapping[str, Any] = {
-            "arms": lesson.fit.arms,
+            "arms": self.lesson.fit.arms,
             "probe": probe,
             "probe_cost": float(taken.mean()),
             "probe_high": float(np.quantile(taken, 0.95)),
-            "encoder": self.encoder,
-            "scores": self.head,
-            "calibration": fit_calibration(self.raw, self.examples.scores, lesson.seed),
-            "costs": fit_costs(self.examples, lesson.fit.costs, lesson.seed),
-            "arm_scores": rounded(self.examples.scores.mean(axis=0)),
+            "encoder": self._encoder,
+            "scores": draft.head,
+            "calibration": fit_calibration(draft.raw, self._examples.scores, self.lesson.seed),
+            "costs": self._costs,
+            "arm_scores": rounded(self._examples.scores.mean(axis=0)),
         }
         return Predictor(**fields)
 
+    def crossed(self, draft: _Draft, share: float) -> Prediction:
+        """Forecasts for the fit part: those of each fold calibrated on the others, and their costs learned there."""
+        scores = np.empty_like(draft.raw)
+        for inside, outside in self._folds:
+            known = self._examples.scores[inside]
+            curve = fit_calibration(draft.raw[inside], known, self.lesson.seed)
+            scores[outside] = share * curve.apply(draft.raw[outside]) + (1 - share) * known.mean(axis=0)
+        return Prediction(scores, *self._crossed_costs)
 
-def _crossed(lesson: Lesson, draft: _Draft, folds: int, share: float) -> Prediction:
-    """Calibrates the forecasts of each fold on the others, and forecasts its costs from them."""
-    examples = draft.examples
-    parts = folds_of(len(examples), min(folds, len(examples)), lesson.seed)
-    scores, costs, high = (np.empty_like(draft.raw) for _ in range(3))
-    for part in np.unique(parts):
-        inside, outside = np.flatnonzero(parts != part), np.flatnonzero(parts == part)
-        curve = fit_calibration(draft.raw[inside], examples.scores[inside], lesson.seed)
-        means = examples.scores[inside].mean(axis=0)
-        scores[outside] = share * curve.apply(draft.raw[outside]) + (1 - share) * means
-        head = fit_costs(examples.take(inside), lesson.fit.costs[inside], lesson.seed)
-        costs[outside] = head.predict(examples.features.take(outside))
-        high[outside] = head.high(costs[outside])
-    return Prediction(scores, costs, high)
+    @cached_property
+    def _costs(self) -> CostHead:
+        return fit_costs(self._examples, self.lesson.fit.costs, self.lesson.seed)
 
-
-def _out_of_fold(examples: Examples, head: AnyHead, folds: int, seed: int) -> Floats:
-    """(questions, arms): each forecast by a head like this one that has not seen the question."""
-    parts = folds_of(len(examples), min(folds, len(examples)), seed)
-    scores = np.empty_like(examples.scores)
-    for part in np.unique(parts):
-        outside = np.flatnonzero(parts == part)
-        fitted = HEADS[head.kind](examples.take(np.flatnonzero(parts != part)), seed, head)
-        scores[outside] = fitted.predict(examples.features.take(outside))
-    return scores
+    @cached_property
+    def _crossed_costs(self) -> tuple[Floats, Floats]:
+        """(questions, arms) twice: means and quantiles, each learned from the other folds."""
+        costs, high = np.empty_like(self._examples.costs), np.empty_like(self._examples.costs)
+        for inside, outside in self._folds:
+            head = fit_costs(self._examples.take(inside), self.lesson.fit.costs[inside], self.lesson.seed)
+            costs[outside] = head.predict(self._examples.features.take(outside))
+            high[outside] = head.high(costs[outside])
+        return costs, high
 
 
 def _examples(table: Table, encoder: Encoder) -> Examples:

@@ -75,11 +75,25 @@ class JointSafe(Fitted):
         return cls.from_predictor(lesson, fit_predictor(lesson))
 
     @classmethod
-    def from_predictor(cls, lesson: Lesson, predictor: Predictor, rehearsal: Rehearsal | None = None) -> Self:
-        """Like `fit`, with the lesson's predictor fitted already, and the rehearsal where it is at hand."""
+    def from_predictor(
+        cls,
+        lesson: Lesson,
+        predictor: Predictor,
+        rehearsal: Rehearsal | None = None,
+        members: Sequence[Policy] = (),
+    ) -> Self:
+        """Like `fit`, with the lesson's predictor fitted already, and the rehearsal where it is at hand.
+
+        Args:
+            lesson: as for `fit`.
+            predictor: of the lesson.
+            rehearsal: of both.
+            members: policies of the same lesson and predictor; those that are members are not fitted anew.
+        """
         rehearsal = rehearse(lesson, predictor) if rehearsal is None else rehearsal
         view, mix = rehearsal.view, StaticMix.fit(lesson)
-        learned = [make.from_predictor(lesson, predictor, rehearsal) for make in _LEARNED]
+        ready = {type(member): member for member in members if isinstance(member, _LEARNED)}
+        learned = [ready.get(make) or make.from_predictor(lesson, predictor, rehearsal) for make in _LEARNED]
 
         def mixed(budget: float) -> Ints:
             # Where any member needs the probe, it is taken for all.

@@ -12,6 +12,7 @@ from ...errors import UsageError
 from ..fitted import Fitted
 from ..prediction import Predictor, fit_predictor
 from ..table import Arm, Batch
+from ..threads import one_thread
 from .base import Assignment, Lesson
 from .planning import assigned, cheapest
 from .rehearsal import Rehearsal, on_validation, rehearse
@@ -59,12 +60,13 @@ class Learned(Fitted):
     @classmethod
     def from_predictor(cls, lesson: Lesson, predictor: Predictor, rehearsal: Rehearsal | None = None) -> Self:
         """Like `fit`, with the lesson's predictor fitted already, and the rehearsal where it is at hand."""
-        draft = cls.draft(lesson, predictor)
-        if cls.has_own_model:
-            rehearsal = on_validation(lesson, predictor)
-        elif rehearsal is None:
-            rehearsal = rehearse(lesson, predictor)
-        schedule = fit_schedule(budget_ladder(lesson), draft.plans(rehearsal.view), rehearsal)
+        with one_thread():
+            draft = cls.draft(lesson, predictor)
+            if cls.has_own_model:
+                rehearsal = on_validation(lesson, predictor)
+            elif rehearsal is None:
+                rehearsal = rehearse(lesson, predictor)
+            schedule = fit_schedule(budget_ladder(lesson), draft.plans(rehearsal.view), rehearsal)
         return draft.model_copy(update={"schedule": schedule})
 
     @classmethod

@@ -7,6 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from ...errors import UnknownName, UsageError
 from ..prediction import Predictor, fit_predictor
+from ..threads import one_thread
 from .allocate_only import AllocateOnly
 from .base import Lesson, MakePolicy, Policy
 from .best_route import BestRoute
@@ -80,6 +81,8 @@ def policy_from_json(content: Mapping[str, Any]) -> Policy:
 def fit_all(names: Iterable[str], lesson: Lesson) -> dict[str, Policy]:
     """Fits several policies to one lesson. Those that rest on the common predictor share one, fitted once.
 
+    So do the members of `JointSafe` that were asked for before it.
+
     Raises:
         UnknownName: there is no such policy.
         UsageError: the tables lack what one of them needs; the message names the policy.
@@ -87,12 +90,16 @@ def fit_all(names: Iterable[str], lesson: Lesson) -> dict[str, Policy]:
     makers = {name: policy_named(name) for name in names}
     shared: tuple[Predictor, Rehearsal] | None = None
     fitted: dict[str, Policy] = {}
-    for name, make in makers.items():
-        if isinstance(make, _FromPredictor):
+    with one_thread():
+        for name, make in makers.items():
+            if not isinstance(make, _FromPredictor):
+                fitted[name] = make.fit(lesson)
+                continue
             if shared is None:
                 predictor = fit_predictor(lesson)
                 shared = predictor, rehearse(lesson, predictor)
-            fitted[name] = make.from_predictor(lesson, *shared)
-        else:
-            fitted[name] = make.fit(lesson)
+            if name == JointSafe.name:
+                fitted[name] = JointSafe.from_predictor(lesson, *shared, members=tuple(fitted.values()))
+            else:
+                fitted[name] = make.from_predictor(lesson, *shared)
     return fitted

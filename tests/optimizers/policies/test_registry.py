@@ -59,3 +59,10 @@ def test_policies_of_a_comparison_share_one_predictor() -> None:
     assert list(policies) == ["joint", "route_only", "static"]
     predictors = [policies[name].to_json()["predictor"] for name in ("joint", "route_only")]
     assert predictors[0] == predictors[1]
+
+
+def test_a_safe_policy_is_the_same_with_members_that_were_fitted_before() -> None:
+    lesson = few_arms_lesson("clones")
+    alone = fit_all(["joint_safe"], lesson)["joint_safe"]
+    after_its_members = fit_all(["joint", "route_only", "allocate_only", "joint_safe"], lesson)["joint_safe"]
+    assert after_its_members.to_json() == alone.to_json()
