@@ -23,8 +23,8 @@ def arm_of(plan: Plan, space: Space) -> Arm:
     """The plan as a policy sees it.
 
     `models` names the model of every active node that makes calls under this plan, pinned ones included; a verifier
-    that only counts votes has none. `setting` holds the other knobs and the edges that are on, so that plans which
-    differ in models only have the same setting.
+    that only counts votes has none. `setting` holds the other knobs, the edges that are on and the kinds of the active
+    nodes, so that plans which differ in models only have the same setting.
 
     Raises:
         PlanError, UnknownName: the plan does not belong to the space's graph.
@@ -44,8 +44,12 @@ def arm_of(plan: Plan, space: Space) -> Arm:
         for knob, value in resolved.plan.values.items()
         if not names.issuperset(option if isinstance(option, str) else "" for option in space.knobs[knob])
     }
+    kinds = {name: step.node.kind for name, step in resolved.steps.items()}
     setting = json.dumps(
-        {"values": values, "edges": resolved.plan.edges}, sort_keys=True, separators=(",", ":"), ensure_ascii=False
+        {"values": values, "edges": resolved.plan.edges, "kinds": kinds},
+        sort_keys=True,
+        separators=(",", ":"),
+        ensure_ascii=False,
     )
     return Arm(resolved.plan.hash, tuple(models), setting, resolved.plan.to_json())
 

@@ -10,8 +10,10 @@ from apportion.graphs.plan import Plan
 from apportion.models.pool import Pool
 from apportion.nodes.knob import choose
 from apportion.nodes.solver import Solver
+from apportion.nodes.symbolic.node import SymbolicSolver
 from apportion.nodes.verifier import Verifier
 from apportion.optimizers.arms import arm_of, plan_of
+from apportion.optimizers.portfolio import is_solver_arm
 from apportion.optimizers.table import Arm, Stage
 from apportion.testing.scripted import ScriptedModel
 
@@ -50,6 +52,16 @@ def test_plans_that_differ_in_models_only_have_one_setting(graph: Graph, pool: P
     setting = json.loads(small.setting)
     assert setting["values"] == {"judge.method": "vote", "solve.samples": 3, "solve.style": "direct"}
     assert sorted(setting["edges"]) == ["fixed->judge", "solve->judge"]
+    assert setting["kinds"] == {"solve": "solver", "fixed": "solver", "judge": "verifier"}
+
+
+def test_a_symbolic_solver_is_known_by_its_kind_also_where_all_its_knobs_are_pinned(pool: Pool) -> None:
+    graph = Graph("symbols").add("solve", Solver(style="direct")).add("judge", Verifier(method="vote"))
+    graph.add("rules", SymbolicSolver(repair_rounds=0))
+    graph.connect("solve", "judge", optional=True).connect("rules", "judge", optional=True)
+    space = graph.space(pool)
+    assert is_solver_arm(arm_of(space.plan({}, ["rules->judge"]), space))
+    assert not is_solver_arm(arm_of(space.plan({}, ["solve->judge"]), space))
 
 
 def test_the_plan_comes_back(graph: Graph, pool: Pool) -> None:
