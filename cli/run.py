@@ -40,6 +40,7 @@ def command(
     from ..graphs.portal import run_sync
     from ..stores.opening import open_store
     from .loading import find_plan, load_graph, load_pool, positive, program, write_json
+    from .plan_checks import check_models, check_plan_is_somewhere
     from .run_policy import run_policy
 
     graph, question = _graph_and_question(words, plan, policy, dial)
@@ -50,9 +51,11 @@ def command(
         return
     loaded = load_graph(graph)
     run_sync(pool.check)
+    check_plan_is_somewhere(plan, db)
     store = open_store(db, durable=pool.costs_money)
     try:
         chosen = None if plan is None else find_plan(plan, store)
+        check_models(chosen, pool)
         result = loaded.run(question, chosen, pool=pool, cap=limit, store=store)
         reasons = [span.reason for span in store.spans(result.run_id) if span.reason]
     finally:

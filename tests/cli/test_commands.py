@@ -60,8 +60,30 @@ def test_a_plan_file_is_as_good_as_a_hash(folder: Path, capsys: pytest.CaptureFi
 @pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize("wrong", ["ffffffff", "no-such-file.json"])
 def test_a_plan_that_is_nowhere_is_refused(wrong: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["run", "sums_app:graph", "6 * 7?", "--models", "pool.toml"]) == 0
     assert run(["run", "sums_app:graph", "6 * 7?", "--plan", wrong, "--models", "pool.toml"]) == 2
     assert "no plan in apportion.db" in capsys.readouterr().err
+
+
+def test_a_database_without_the_plan_is_not_made_to_look_in(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ["run", "sums_app:graph", "6 * 7?", "--models", "pool.toml", "--db", "typo.db"]
+    assert run([*asked, "--plan", "1f2e3d4c"]) == 2
+    assert "there is no database 'typo.db'" in capsys.readouterr().err
+    assert not (folder / "typo.db").exists()
+    assert run(asked) == 0
+    assert (folder / "typo.db").exists()
+
+
+def test_a_plan_of_another_pool_says_which_option_gives_the_pool(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run([*OPTIMIZE, "--spend", "1e6", "--json", "report.json"]) == 0
+    chosen = read(folder / "report.json")["chosen"]
+    capsys.readouterr()
+    assert run(["run", "sums_app:graph", "6 * 7?", "--plan", chosen[:8]]) == 2
+    said = capsys.readouterr().err
+    assert "'local'" in said
+    assert "--models" in said
 
 
 def test_a_plan_of_another_graph_is_refused_by_hash(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
