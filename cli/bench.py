@@ -38,7 +38,7 @@ def command(
     from ..stores.opening import open_store
     from .loading import write_json
 
-    protocol = Protocol(questions=questions, replicated=min(1500, questions // 4), draws=draws)
+    protocol = Protocol(questions=questions, replicated=min(750, questions // 8), draws=draws)
     # Read before hours of work, so that a document that cannot be written is found out now.
     text = None if document is None else _read(document)
     if text is not None:

@@ -266,7 +266,7 @@ RECIPES: dict[str, Recipe] = {
         _small(
             "pocket-100k",
             seed=2,
-            stages=(*_FOUNDED_100K, (3200, "everything"), (1600, "lookups"), (800, "paths"), (1000, "everything")),
+            stages=(*_FOUNDED_100K, (3200, "everything"), (1600, "lookups"), (800, "paths"), (2600, "everything")),
             purpose="all families and roles",
         ),
         _small(

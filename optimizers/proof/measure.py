@@ -163,14 +163,24 @@ async def _run(block: Block, store: StudyStore) -> Grid:
         def finished(result: Result) -> None:
             tokens[rows[result.task_id], places[result.plan_hash]] = in_unit(result.charged, "tokens")
 
-        table = await tabulate(
-            runner,
-            plans,
-            block.tasks,
-            resolve_metric(AUTO),
-            seed=block.seed,
-            unit="weighted",
-            finished=finished,
-        )
-    sure = np.full(tokens.shape, np.nan) if table.confidences is None else table.confidences[:, :, 0]
-    return Grid(table.scores[:, :, 0], table.costs[:, :, 0], tokens, sure)
+        # Plan by plan, so that questions in progress at one time are to the same model, which answers them together.
+        tables = [
+            await tabulate(
+                runner,
+                [plan],
+                block.tasks,
+                resolve_metric(AUTO),
+                seed=block.seed,
+                unit="weighted",
+                finished=finished,
+            )
+            for plan in plans
+        ]
+    sure = np.full(tokens.shape, np.nan)
+    for place, table in enumerate(tables):
+        if table.confidences is not None:
+            sure[:, place] = table.confidences[:, 0, 0]
+    scores, costs = (
+        np.concatenate([getattr(table, name)[:, :, 0] for table in tables], axis=1) for name in ("scores", "costs")
+    )
+    return Grid(scores, costs, tokens, sure)

@@ -80,7 +80,7 @@ class Protocol:
     """Of the test part, each answered once by every arm."""
     fit: int = 800
     validation: int = 400
-    replicated: int = 1500
+    replicated: int = 750
     """Of the test part, those that are answered several times, for the oracle."""
     replicates: int = 8
     portfolio: int = 16
