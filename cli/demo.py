@@ -20,13 +20,16 @@ def command(
     json: Annotated[str | None, typer.Option(help="Write the report to this file.", metavar="FILE")] = None,
 ) -> None:
     """Optimize a graph of five node kinds on 572 generated questions, with six tiny language models."""
+    from rich.console import Console
+
     from ..budgets.cap import Cap
     from .demo_graph import dev_set, graph
+    from .layout import labelled
     from .loading import load_pool, positive, write_json
     from .optimize import next_steps, save_policy, search
 
     tasks = dev_set()
-    print(f"graph   {graph.name}: {', '.join(graph.nodes)}")
+    labelled(Console(highlight=False), "graph", f"{graph.name}: {', '.join(graph.nodes)}")
     total, most = positive("--cap", cap), positive("--spend", spend)
     report = search(
         graph,

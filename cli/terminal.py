@@ -5,17 +5,16 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from rich.box import SIMPLE
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, SpinnerColumn, TextColumn
 from rich.progress import Progress as Bar
-from rich.table import Table
 
 from ..optimizers.findings import PlanReport, Score, StudyReport
 from ..optimizers.reporter import Announcement, Progress
+from .layout import labelled, rows
 from .numbers import number
-from .terminal_policies import print_edges, print_iso_cost, print_nodes, print_policies
+from .terminal_findings import print_edges, print_headroom, print_iso_cost, print_votes
+from .terminal_policies import print_nodes, print_policies
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -41,24 +40,22 @@ class TerminalReporter:
         """See `Reporter.announce`."""
         a = announcement
         parts = ", ".join(f"{count} {name}" for name, count in a.tasks.items())
-        total = sum(a.tasks.values())
-        print_ = self._console.print
-        print_(f"[bold]space[/]   {a.plans_in_space:,} plans; the race begins with {a.first_plans}")
-        print_(f"[bold]models[/]  {', '.join(map(escape, a.models))}")
-        print_(f"[bold]tasks[/]   {total:,}: {parts}")
+        self._say("space", f"{a.plans_in_space:,} plans; the race begins with {a.first_plans}")
+        self._say("models", ", ".join(a.models))
+        self._say("tasks", f"{sum(a.tasks.values()):,}: {parts}")
         caps = []
         if a.cap.total is not None:
             caps.append(f"{number(a.cap.total)} {a.cap.unit} for all tasks")
         if a.cap.per_task is not None:
             caps.append(f"{number(a.cap.per_task)} {a.cap.unit} for each")
-        print_(f"[bold]cap[/]     {', '.join(caps)}: {number(a.allowed_per_task)} a task on average")
+        self._say("cap", f"{', '.join(caps)}: {number(a.allowed_per_task)} a task on average")
         before = f", {number(a.paid_before)} of it paid by an earlier start" if a.paid_before else ""
-        print_(
-            f"[bold]spend[/]   the search pays at most {number(a.spend)} {a.cap.unit} (hard){before}; "
+        self._say(
+            "spend",
+            f"the search pays at most {number(a.spend)} {a.cap.unit} (hard){before}; "
             f"expected: about {float(format(a.expected, '.1g')):,.0f}",
-            soft_wrap=True,
         )
-        print_(f"[bold]store[/]   {escape(a.location)}")
+        self._say("store", a.location)
         self._bar = Bar(
             SpinnerColumn(),
             TextColumn("{task.description:<11}"),
@@ -85,53 +82,57 @@ class TerminalReporter:
     def finish(self, report: StudyReport) -> None:
         """See `Reporter.finish`."""
         self.close()
-        self._console.print(
-            f"[bold]frontier[/] score against cost, {report.cap.unit} a task; test was one batch under the hard cap"
-        )
-        self._console.print(_frontier_table(report))
-        best = report.best
-        if best is None:
-            self._console.print(
-                "[bold red]no plan is affordable[/]: the cheapest on the frontier costs "
-                f"{number(report.frontier[0].validation.cost)} {report.cap.unit} a task on validation"
-            )
-        else:
-            self._console.print(f"[bold]chosen[/]  plan {best.plan_hash}: best on validation of those that fit the cap")
-            for line in plan_lines(best.plan):
-                self._console.print(f"        {escape(line)}", highlight=False)
+        self._frontier(report)
+        print_headroom(self._console, report)
         print_policies(self._console, report)
         if report.policies is not None:
             print_nodes(self._console, report.policies, families=self._families)
         print_edges(self._console, report)
         print_iso_cost(self._console, report)
+        print_votes(self._console, report)
         for note in report.notes:
-            self._console.print(f"[yellow]left out[/] {escape(note)}", soft_wrap=True)
+            self._say("left out", note, style="yellow")
         if report.stopped_early:
-            self._console.print("[yellow]the spend ran out before the search was over; a larger --spend goes on[/]")
+            self._say("", "the spend ran out before the search was over; a larger --spend goes on")
         lost = f" ({number(report.lost)} of it lost to calls that failed or were interrupted)" if report.lost else ""
-        self._console.print(
-            f"[bold]paid[/]    {number(report.paid)} of {number(report.spend)} {report.cap.unit}{lost}; "
-            f"{report.plans_measured} plans, {report.runs:,} runs, {report.seconds:.0f} s; "
-            f"the test part was read {report.test_reads} times"
+        self._say(
+            "paid",
+            f"{number(report.paid)} of {number(report.spend)} {report.cap.unit}{lost}; {report.plans_measured} plans, "
+            f"{report.runs:,} runs, {report.seconds:.0f} s; the test part was read {report.test_reads} times",
         )
-        self._console.print(f"[bold]store[/]   every call is in {escape(report.location)}")
+        self._say("store", f"every call is in {report.location}")
+
+    def _frontier(self, report: StudyReport) -> None:
+        unit = report.cap.unit
+        self._say("frontier", f"score against cost, {unit} a task; test was one batch under the hard cap")
+        rows(
+            self._console,
+            ["plan", "validation, 95 %", "cost", "test, 95 %", "cost", "answered", "fits"],
+            [_frontier_row(plan) for plan in report.frontier],
+            left=(0, 6),
+            marked=[place for place, plan in enumerate(report.frontier) if plan.plan_hash == report.chosen],
+        )
+        best = report.best
+        if best is None:
+            least = number(report.frontier[0].validation.cost)
+            self._say(
+                "plan",
+                f"none is affordable: the cheapest on the frontier costs {least} {unit} a task on validation",
+                style="bold red",
+            )
+            return
+        self._say("plan", f"{best.plan_hash}: best on validation of those that fit the cap")
+        for line in plan_lines(best.plan):
+            self._say("", line)
+
+    def _say(self, label: str, text: str, *, style: str = "bold") -> None:
+        labelled(self._console, label, text, style=style)
 
     def close(self) -> None:
         """Takes the progress bar away, also when the study failed."""
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
-
-
-def _frontier_table(report: StudyReport) -> Table:
-    table = Table(box=SIMPLE, padding=(0, 1, 0, 0), pad_edge=False)
-    table.add_column("plan", no_wrap=True)
-    for column in ("validation, 95 %", "cost", "test, 95 %", "cost", "answered"):
-        table.add_column(column, justify="right", no_wrap=True)
-    table.add_column("fits", no_wrap=True)
-    for plan in report.frontier:
-        table.add_row(*_frontier_row(plan), style="bold" if plan.plan_hash == report.chosen else "")
-    return table
 
 
 def _frontier_row(plan: PlanReport) -> list[str]:

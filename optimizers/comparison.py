@@ -24,6 +24,7 @@ from .policies.base import Lesson, Policy
 from .policies.joint_safe import JointSafe
 from .policies.registry import fit_all, policy_named
 from .portfolio import choose_portfolio, portfolio_prices
+from .pricing import mixture_at
 from .scoring import difference
 from .table import ABSTAIN, Table, question_of
 from .tabulate import tabulate
@@ -176,15 +177,17 @@ def _fitted(lesson: Lesson, names: Sequence[str]) -> Comparison:
     scores = []
     for name, service in services.items():
         interval = mean_interval(service.scores, draws=_DRAWS, seed=lesson.seed)
+        cost = float(service.costs.mean())
         scores.append(
             PolicyScore(
                 policy=name,
                 score=interval.mean,
                 low=interval.low,
                 high=interval.high,
-                cost=float(service.costs.mean()),
+                cost=cost,
                 unanswered=float((service.arms == ABSTAIN).mean()),
                 behind=difference(behind[name], lesson.seed),
+                gain=difference(service.scores - mixture_at(lesson.validation, cost), lesson.seed),
             )
         )
     ours_first = sorted(policies, key=lambda name: name != JointSafe.name)

@@ -15,6 +15,7 @@ __all__ = [
     "Difference",
     "EdgeReport",
     "EdgeWorth",
+    "Headroom",
     "IsoCostLevel",
     "NodeReport",
     "NodeUse",
@@ -25,6 +26,8 @@ __all__ = [
     "RoundsAgainstDepth",
     "Score",
     "StudyReport",
+    "VotePoint",
+    "VotesReport",
 ]
 
 
@@ -86,6 +89,8 @@ class PolicyScore(_Frozen):
     """The share of tasks that it left without an arm."""
     behind: Difference
     """The best policy's score less its own."""
+    gain: Difference
+    """Its score less that of the best mixture of single plans at the same cost, chosen in hindsight."""
 
 
 class PolicyTest(_Frozen):
@@ -213,6 +218,50 @@ class IsoCostLevel(_Frozen):
     ways: tuple[RoundsAgainstDepth, ...]
 
 
+class Headroom(_Frozen):
+    """What the chosen plan would score on validation if one of its nodes made no mistake."""
+
+    node: str
+    kind: str
+    tasks: int
+    known: int
+    """On how many of them it is known what the node should have said; there that was put in its place."""
+    score: float
+    """Of the plan as it is, on these tasks."""
+    with_gold: float
+    gain: Difference
+
+
+class VotePoint(_Frozen):
+    """A way of drawing samples, on average over the orders in which they could have been drawn."""
+
+    least: int
+    """Samples drawn at once."""
+    most: int
+    """The most samples; equal to `least` where the number is fixed."""
+    stop: str | None
+    """When further samples are not drawn; None where the number is fixed."""
+    score: float
+    low: float
+    high: float
+    cost: float
+    """Of the samples, charged per task."""
+
+
+class VotesReport(_Frozen):
+    """What every number of samples of a solver and every stop rule would have done, from runs that were made."""
+
+    node: str
+    plan_hash: str
+    """Whose runs were looked at."""
+    model: str
+    style: str
+    tasks: int
+    """Of the fit part. The scores are those of the solver's own answers."""
+    points: tuple[VotePoint, ...]
+    """Fixed numbers first, rising; then stop rules."""
+
+
 class StudyReport(_Frozen):
     """What a study measured, found and paid."""
 
@@ -248,6 +297,10 @@ class StudyReport(_Frozen):
     """None where the graph has no optional edges, or the spend did not reach for them; see `notes`."""
     iso_cost: tuple[IsoCostLevel, ...] = ()
     """Empty unless the plans differ both in search rounds and in reasoning depth."""
+    headroom: tuple[Headroom, ...] = ()
+    """Of the chosen plan's nodes, the largest gain first; empty where no plan was chosen, see also `notes`."""
+    votes: tuple[VotesReport, ...] = ()
+    """Of every solver that drew several samples of the whole question."""
     notes: tuple[str, ...] = ()
     """What was left out, and why."""
     policy: DeployedPolicy | None = Field(default=None, exclude=True, repr=False)

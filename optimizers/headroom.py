@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from ..errors import SpendExhausted, UsageError
 from ..graphs.graph import Graph
 from ..graphs.plan import Plan
 from ..graphs.resolved import resolve
-from ..graphs.run import Runner
+from ..graphs.run import Result, Runner
 from ..nodes.base import Context, Inputs, Kind, Node
 from ..records.message import Message
 from ..records.task import Task
@@ -53,6 +54,7 @@ async def node_headroom(
     golds: Mapping[str, Gold] | None = None,
     account: str | None = None,
     seed: int = 0,
+    finished: Callable[[Result], None] | None = None,
 ) -> tuple[NodeHeadroom, ...]:
     """Replaces the output of one node after the other by what it should have been, and runs the rest as it is.
 
@@ -68,6 +70,7 @@ async def node_headroom(
         golds: by node kind, what a node should say; those of `golds_for` where left out.
         account: pays for it; opened on the runner already.
         seed: of the runs' draws and of the intervals.
+        finished: called after every run.
 
     Returns:
         The nodes of the plan whose output is known on at least one task, the largest gain first.
@@ -80,7 +83,8 @@ async def node_headroom(
     if not tasks:
         raise UsageError("headroom needs at least one task")
     golds = golds or golds_for(scorer)
-    base = await _scores(runner, tasks, plan, scorer, "headroom", account, seed)
+    series = partial(_scores, tasks=tasks, plan=plan, scorer=scorer, account=account, seed=seed, finished=finished)
+    base = await series(runner, trial="headroom")
     found = []
     for name, step in resolve(runner.space, plan).steps.items():
         gold = golds.get(step.node.kind)
@@ -89,7 +93,7 @@ async def node_headroom(
         replaced: set[str] = set()
         graph = _with_gold(runner.graph, name, step.kind, gold, replaced)
         async with runner.beside(graph) as other:
-            scores = await _scores(other, tasks, plan, scorer, f"headroom/{name}", account, seed)
+            scores = await series(other, trial=f"headroom/{name}")
         if replaced:
             gain = mean_interval(scores - base, seed=seed)
             score, with_gold = float(base.mean()), float(scores.mean())
@@ -113,7 +117,15 @@ def _with_gold(graph: Graph, name: str, kind: Kind[Node], gold: Gold, replaced: 
 
 
 async def _scores(
-    runner: Runner, tasks: Sequence[Task], plan: Plan, scorer: Scorer, trial: str, account: str | None, seed: int
+    runner: Runner,
+    *,
+    tasks: Sequence[Task],
+    plan: Plan,
+    scorer: Scorer,
+    trial: str,
+    account: str | None,
+    seed: int,
+    finished: Callable[[Result], None] | None,
 ) -> Floats:
     scores = np.zeros(len(tasks))
 
@@ -132,6 +144,8 @@ async def _scores(
         if result.score is None:
             raise UsageError(f"task {tasks[place].name or result.task_id!r} has no gold answer to grade by")
         scores[place] = result.score
+        if finished is not None:
+            finished(result)
 
     await in_turn((one(place) for place in range(len(tasks))), _AT_ONCE)
     return scores

@@ -17,7 +17,7 @@ from .routing_metrics import hull
 from .simulate import Simulation, simulate
 from .table import ABSTAIN, Table
 
-__all__ = ["ArmUse", "Price", "price"]
+__all__ = ["ArmUse", "Price", "mixture_at", "price"]
 
 Floats = NDArray[np.float64]
 
@@ -85,7 +85,7 @@ def price(policy: Policy, table: Table, budget: float, *, seed: int = 0) -> Pric
     served = [serve_on_table(policy, table, budget * count, replicate=r) for r in range(replicates)]
     cost = found.cost / count
     best = best_arm(table, budget)
-    mixture = _mixture(table, cost)
+    mixture = mixture_at(table, cost)
     return Price(
         policy=policy.name,
         questions=count,
@@ -107,8 +107,19 @@ def price(policy: Policy, table: Table, budget: float, *, seed: int = 0) -> Pric
     )
 
 
-def _mixture(table: Table, cost: float) -> Floats:
-    """(questions,): expected scores when a hull's two arms around a cost are drawn at random, abstention at its end."""
+def mixture_at(table: Table, cost: float) -> Floats:
+    """What the best mixture of single arms would score on each question at a cost: the bar for choosing by question.
+
+    The two arms of the upper hull around the cost are drawn at random; its left end is to abstain at no cost. Chosen in
+    hindsight on these questions, so that it is a little better than any mixture one could have known before.
+
+    Args:
+        table: what every arm scored and cost.
+        cost: per question, in the unit of the table.
+
+    Returns:
+        (questions,): expected scores.
+    """
     scores = np.column_stack([table.mean_scores, np.zeros(len(table.questions))])
     means = np.append(table.mean_costs.mean(axis=0), 0.0)
     corners = hull(means, scores.mean(axis=0))

@@ -18,8 +18,9 @@ from ..records.task import Task
 from ..tasks.split import split
 from .base import Brief, Optimizer, Proposal
 from .comparison import Comparison
+from .diagnosis import headroom_of, votes_of
 from .edge_phase import FoundEdges, compare_edges, edge_report, rounds_against_depth
-from .findings import PlanReport, Score, StudyReport
+from .findings import Headroom, PlanReport, Score, StudyReport
 from .forecast import Forecast
 from .governor import Service
 from .measurement import Measurement, frontier
@@ -44,7 +45,16 @@ _VALIDATION_SHARE = 0.4
 """The part of what is left after the search that validation may pay, so that the rest can be paid too."""
 _POLICY_SHARE = 0.5
 """The part of what is left after validation that tabulating for policies may pay, so that test can be paid too."""
-_PHASES = {"search": _SEARCH_SHARE, "edges": _EDGE_SHARE, "validation": 1.0, "policies": 1.0, "test": 1.0}
+_HEADROOM_SHARE = 0.1
+"""The part of the spend that asking what perfect nodes would add may pay at most."""
+_PHASES = {
+    "search": _SEARCH_SHARE,
+    "edges": _EDGE_SHARE,
+    "validation": 1.0,
+    "policies": 1.0,
+    "test": 1.0,
+    "headroom": _HEADROOM_SHARE,
+}
 """Accounts below the study's, and what part of the spend each may pay at most."""
 _PROGRESS_SECONDS = 0.1
 """The shortest time between two reports of progress; each asks the books for what was paid."""
@@ -102,7 +112,7 @@ class Study:
             complete &= await self._compare([*survivors[:1], *found, *survivors[1:]], evaluator)
             policies = PolicyPhase(terms, self._parts, runner, self._forecast, told=self._finished, phase=self._enter)
             comparison = await self._policies(policies, evaluator, found)
-            report = await self._conclude(evaluator, policies, comparison, edges, complete, started)
+            report = await self._conclude(runner, evaluator, policies, comparison, edges, complete, started)
         self._record("complete" if not report.stopped_early else "stopped")
         terms.store.flush()
         self._reporter.finish(report)
@@ -274,6 +284,7 @@ class Study:
 
     async def _conclude(
         self,
+        runner: Runner,
         evaluator: TrialEvaluator,
         policies: PolicyPhase,
         comparison: Comparison | None,
@@ -305,15 +316,34 @@ class Study:
             )
             for m in best
         )
-        report = self._report(evaluator, reports, chosen, complete, started)
         static = None if chosen is None else tests.get(chosen.plan.hash)
-        more: dict[str, Any] = {"edges": None if edges is None else edge_report(edges)}
         measured = list(evaluator.measured("fit").values())
-        more["iso_cost"] = rounds_against_depth(measured, terms.space, len(self._parts["fit"]), terms.seed)
+        more: dict[str, Any] = {
+            "edges": None if edges is None else edge_report(edges),
+            "iso_cost": rounds_against_depth(measured, terms.space, len(self._parts["fit"]), terms.seed),
+            "votes": votes_of(terms, measured, self._parts["fit"]),
+            "headroom": () if chosen is None else await self._headroom(runner, chosen),
+        }
+        report = self._report(evaluator, reports, chosen, complete, started)
         if comparison is not None:
             more["policies"] = policies.report(comparison, service, static)
             more["policy"] = policies.deployed(comparison)
         return report.model_copy(update={**more, "notes": tuple(self._notes)})
+
+    async def _headroom(self, runner: Runner, chosen: Measurement) -> tuple[Headroom, ...]:
+        """What perfect nodes would add to the chosen plan, paid with what nothing else needed."""
+        self._enter("headroom")
+        room = _HEADROOM_SHARE * self._terms.spend
+        tasks = self._parts["validation"]
+        try:
+            found = await headroom_of(
+                self._terms, runner, chosen, tasks, account=self._at("headroom"), room=room, finished=self._finished
+            )
+        except SpendExhausted:
+            found = None
+        if found is None:
+            self._notes.append("headroom: a tenth of the spend is not enough to run the chosen plan with perfect nodes")
+        return found or ()
 
     async def _serve_policy(self, policies: PolicyPhase, comparison: Comparison) -> Service | None:
         self._test_reads += 1

@@ -85,7 +85,13 @@ class VotePoint:
 
 
 def recorded_draws(
-    store: StudyStore, runs: Iterable[RunRow], node: str, scorer: Scorer, unit: Unit = "tokens"
+    store: StudyStore,
+    runs: Iterable[RunRow],
+    node: str,
+    scorer: Scorer,
+    unit: Unit = "tokens",
+    *,
+    leave_out: bool = False,
 ) -> dict[str, tuple[Draw, ...]]:
     """The samples that a solver drew, by the task.
 
@@ -95,6 +101,7 @@ def recorded_draws(
         node: a solver that is asked the whole question.
         scorer: the metric.
         unit: of the costs.
+        leave_out: whether runs without samples of this node are left out, such as those that failed before it.
 
     Raises:
         UsageError: a run has no samples of this node, or the node worked on parts of the question.
@@ -104,7 +111,15 @@ def recorded_draws(
         row = store.task(run.task_id)
         if run.task_id in found or row is None:
             continue
-        found[run.task_id] = _draws(store, run, node, scorer, Task.model_validate_json(row.content), unit)
+        drawn = _drawn(store, run, node)
+        if drawn is not None:
+            task = Task.model_validate_json(row.content)
+            found[run.task_id] = _draws(store, run, *drawn, scorer, task, unit)
+        elif not leave_out:
+            raise UsageError(
+                f"run {run.run_id} has no samples of node {node!r} on the whole question; "
+                "measure a plan under which it draws more than one"
+            )
     return found
 
 
@@ -165,20 +180,28 @@ def _enough(draws: Sequence[Sequence[Draw]], needed: int) -> Sequence[Sequence[D
     return draws
 
 
-def _draws(store: StudyStore, run: RunRow, node: str, scorer: Scorer, task: Task, unit: Unit) -> tuple[Draw, ...]:
+def _drawn(store: StudyStore, run: RunRow, node: str) -> tuple[str, Sequence[tuple[str | None, float | None]]] | None:
+    """The span in which the node drew samples of the whole question, with (answer, confidence) of each."""
     spans = [span for span in store.spans(run.run_id) if span.node == node and span.round == 0]
     events = [event for span in spans for event in json.loads(span.events) if event.get("draws")]
-    if len(spans) != 1 or len(events) != 1:
-        raise UsageError(
-            f"run {run.run_id} has no samples of node {node!r} on the whole question; "
-            "measure a plan under which it draws more than one"
-        )
+    return (spans[0].span_id, events[0]["draws"]) if len(spans) == len(events) == 1 else None
+
+
+def _draws(
+    store: StudyStore,
+    run: RunRow,
+    span: str,
+    found: Sequence[tuple[str | None, float | None]],
+    scorer: Scorer,
+    task: Task,
+    unit: Unit,
+) -> tuple[Draw, ...]:
     charged: dict[int, Amount] = {}
     for call in store.calls(run.run_id):
-        if call.span_id == spans[0].span_id:
+        if call.span_id == span:
             charged[call.sample_index] = charged.get(call.sample_index, ZERO) + call.charged
     drawn = []
-    for number, (answer, confidence) in enumerate(events[0]["draws"]):
+    for number, (answer, confidence) in enumerate(found):
         score = scorer(task, answer) if answer is not None else 0.0
         drawn.append(Draw(answer, score, in_unit(charged.get(number, ZERO), unit), confidence))
     return tuple(drawn)

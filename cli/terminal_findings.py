@@ -1,0 +1,137 @@
+"""What a study found about nodes, edges, search rounds and votes, on the terminal."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+from ..optimizers.findings import EdgeWorth, IsoCostLevel, StudyReport, VotePoint, VotesReport
+from .layout import difference, labelled, rows
+from .numbers import number
+
+__all__ = ["print_edges", "print_headroom", "print_iso_cost", "print_votes"]
+
+_VOTES = 8
+"""Numbers of samples on a line."""
+
+
+def print_headroom(console: Console, report: StudyReport) -> None:
+    """Prints what perfect nodes would add to the chosen plan."""
+    if not report.headroom:
+        return
+    first = report.headroom[0]
+    labelled(
+        console,
+        "headroom",
+        f"what the chosen plan, {first.score:.3f} on {first.tasks} tasks of validation, would score if one node made "
+        "no mistake",
+    )
+    rows(
+        console,
+        ["", "would score", "gain, 95 %", "known on"],
+        [
+            [each.node, f"{each.with_gold:.3f}", difference(each.gain), f"{each.known} tasks"]
+            for each in report.headroom
+        ],
+    )
+
+
+def print_edges(console: Console, report: StudyReport) -> None:
+    """Prints which optional edges are worth their cost."""
+    found = report.edges
+    if found is None:
+        return
+    unit = report.cap.unit
+    labelled(
+        console,
+        "edges",
+        f"{found.plans} choices of them on {found.tasks} tasks of fit; one is kept where it brings more than "
+        f"{found.price:.2g} score a {_singular(unit)}",
+    )
+    rows(
+        console,
+        ["", "", "score, 95 %", f"{unit} a task"],
+        [_edge_row(each) for each in found.edges],
+        left=(0, 1),
+    )
+
+
+def print_iso_cost(console: Console, report: StudyReport) -> None:
+    """Prints search rounds against reasoning depth at equal cost."""
+    if not report.iso_cost:
+        return
+    counts = sorted({way.rounds for level in report.iso_cost for way in level.ways})
+    labelled(
+        console,
+        "rounds",
+        f"of search against depth of reasoning at equal cost: the best score on fit within so many {report.cap.unit} "
+        "a task",
+    )
+    header = ["within", *(f"{count} {'round' if count == 1 else 'rounds'}" for count in counts)]
+    lines = [[number(level.level), *_level_row(level, counts)] for level in report.iso_cost]
+    rows(console, header, lines, left=range(1, len(header)))
+
+
+def print_votes(console: Console, report: StudyReport) -> None:
+    """Prints vote curves."""
+    for found in report.votes:
+        fixed = [point for point in found.points if point.stop is None]
+        chosen = _spread(fixed)
+        labelled(
+            console,
+            "votes",
+            f"of {found.node} alone ({found.model}, {found.style}) on {found.tasks} tasks of fit",
+        )
+        rows(
+            console,
+            ["samples", *(str(point.most) for point in chosen), _rule(found)],
+            [
+                ["score", *(f"{point.score:.3f}" for point in chosen), *_best_rule(found, "score")],
+                [report.cap.unit, *(number(point.cost) for point in chosen), *_best_rule(found, "cost")],
+            ],
+        )
+
+
+def _edge_row(each: EdgeWorth) -> list[str]:
+    what = "kept: brings" if each.kept else "cut: would bring"
+    return [each.edge, what, difference(each.gain), f"{each.cost.mean:+,.3g}"]
+
+
+def _level_row(level: IsoCostLevel, counts: list[int]) -> list[str]:
+    ways = {way.rounds: way for way in level.ways}
+    best = max((way.score for way in level.ways), default=0.0)
+    return [
+        "-"
+        if count not in ways
+        else f"{ways[count].score:.3f} {ways[count].depth}{' *' if ways[count].score == best else ''}"
+        for count in counts
+    ]
+
+
+def _spread(points: list[VotePoint]) -> list[VotePoint]:
+    """Few enough for a line, the first and the last among them."""
+    if len(points) <= _VOTES:
+        return points
+    step = (len(points) - 1) / (_VOTES - 1)
+    return [points[round(step * number)] for number in range(_VOTES)]
+
+
+def _stopping(found: VotesReport) -> VotePoint | None:
+    """The stop rule that scores best, the cheapest of equal ones."""
+    ruled = [point for point in found.points if point.stop is not None]
+    return max(ruled, key=lambda point: (round(point.score, 3), -point.cost), default=None)
+
+
+def _rule(found: VotesReport) -> str:
+    best = _stopping(found)
+    return "" if best is None else f"{best.least} to {best.most}, {best.stop}"
+
+
+def _best_rule(found: VotesReport, what: str) -> list[str]:
+    best = _stopping(found)
+    if best is None:
+        return [""]
+    return [f"{best.score:.3f}" if what == "score" else number(best.cost)]
+
+
+def _singular(unit: str) -> str:
+    return {"tokens": "token", "weighted": "weighted token", "usd": "dollar"}[unit]

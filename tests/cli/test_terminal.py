@@ -1,0 +1,99 @@
+"""What a study prints: short, on a hundred columns, and with every finding in it."""
+
+from __future__ import annotations
+
+from io import StringIO
+
+import pytest
+from rich.console import Console
+
+from apportion.budgets.cap import Cap
+from apportion.cli.terminal import TerminalReporter
+from apportion.optimizers.findings import StudyReport
+from apportion.optimizers.reporter import Announcement
+
+
+def printed(report: StudyReport, *, width: int = 100, families: bool = True) -> list[str]:
+    out = StringIO()
+    reporter = TerminalReporter(Console(file=out, width=width, highlight=False), families=families)
+    reporter.finish(report)
+    return out.getvalue().splitlines()
+
+
+def below(lines: list[str], label: str) -> str:
+    """A label's text and all that stands below it, up to the next label, with single spaces."""
+    start = next(place for place, line in enumerate(lines) if line.startswith(f"{label} "))
+    end = next((p for p in range(start + 1, len(lines)) if lines[p][:1].strip()), len(lines))
+    return " ".join(" ".join(lines[start:end]).split())
+
+
+@pytest.mark.parametrize("width", [80, 100])
+def test_nothing_runs_over_the_edge_or_under_the_labels(report: StudyReport, width: int) -> None:
+    lines = printed(report, width=width)
+    assert max(map(len, lines)) <= width
+    assert all(not line or line[0] == " " or line[8] == " " for line in lines)
+    assert len(lines) < 80
+
+
+def test_every_node_says_what_it_got_and_why(report: StudyReport) -> None:
+    nodes = below(printed(report, width=240), "nodes")
+    assert "solve 100 % pocket-800k 75 %, pocket-100k-arithmetic 25 %; style think 80 %, draft 18 %;" in nodes
+    for said in ("samples 3", "reads search 50 %, constraints 25 %", "capability 56 %, price 40 %", "left out"):
+        assert said in nodes
+    assert "extraction 100 % pocket-100k-reading 75 %" in nodes
+    assert "extraction" not in below(printed(report, families=False), "nodes")
+
+
+def test_policies_stand_beside_each_other_at_equal_cost(report: StudyReport) -> None:
+    lines = printed(report)
+    table = below(lines, "policies")
+    assert "joint 0.500 0.42-0.58 207 0.100 -0.020 (-0.08 to +0.04) 1 %" in table
+    assert "joint_safe, which is joint at this cap" in below(lines, "policy")
+    assert "entropy/pocket-30k" in below(lines, "policy")
+    test = below(lines, "test")
+    assert "score 0.610 (0.53 to 0.69) for 207 tokens a task" in test
+    assert "+0.070 (+0.01 to +0.13) over plan 2aaaaaaa for all, which scores 0.500" in test
+
+
+def test_edges_headroom_rounds_and_votes_are_told(report: StudyReport) -> None:
+    lines = printed(report)
+    edges = below(lines, "edges")
+    assert "constraints->judge kept: brings +0.210 (+0.15 to +0.27) +28" in edges
+    assert "merge->judge cut: would bring +0.004 (-0.06 to +0.06) +135" in edges
+    assert "solve 0.720 +0.220 (+0.16 to +0.28) 90 tasks" in below(lines, "headroom")
+    rounds = below(lines, "rounds")
+    assert "within 0 rounds 2 rounds 4 rounds" in rounds
+    assert "64 0.300 think up to 24 * - -" in rounds
+    assert "0.340 think up to 24 *" in rounds
+    votes = below(lines, "votes")
+    assert "samples 1 3 5 7 10 12 14 16 1 to 9, beta" in votes
+    assert "score 0.050 0.150" in votes
+    assert votes.endswith("496 99.5")
+
+
+def test_what_was_left_out_is_said(report: StudyReport) -> None:
+    lines = printed(report)
+    assert "a tenth of the spend is not enough" in below(lines, "left out")
+    assert "231,089 of 1,000,000 tokens (12 of it lost" in below(lines, "paid")
+    bare = report.model_copy(
+        update={"policies": None, "edges": None, "iso_cost": (), "headroom": (), "votes": (), "notes": ()}
+    )
+    labels = {line[:8].strip() for line in printed(bare)} - {""}
+    assert labels == {"frontier", "plan", "paid", "store"}
+
+
+def test_no_affordable_plan_is_said_with_what_the_cheapest_costs(report: StudyReport) -> None:
+    lines = printed(report.model_copy(update={"chosen": None}))
+    assert "none is affordable: the cheapest on the frontier costs 41.5 tokens a task" in below(lines, "plan")
+
+
+def test_long_lists_of_models_go_on_below_each_other() -> None:
+    out = StringIO()
+    reporter = TerminalReporter(Console(file=out, width=80, highlight=False))
+    names = tuple(f"model-with-a-long-name-{number}" for number in range(8))
+    reporter.announce(Announcement(8, 4, names, {"fit": 50}, Cap(total=1_000), 10.0, 5_000, 20.0, 1_234.0, "study.db"))
+    reporter.close()
+    lines = out.getvalue().splitlines()
+    assert max(map(len, lines)) <= 80
+    assert below(lines, "models") == f"models {', '.join(names)}"
+    assert "expected: about 1,000" in below(lines, "spend")
