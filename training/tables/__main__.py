@@ -18,6 +18,7 @@ from apportion.models.pocket import PocketModel, load_pocket_models
 
 from ..recipes import RECIPES
 from .asking import SEED, TEMPERATURE, Bench, Cell
+from .composing import composing
 from .document import document
 from .roles import decomposing, formalising, searching, verifying
 from .solving import solving
@@ -28,6 +29,7 @@ ROOT = Path(__file__).parents[2]
 _SECTIONS: tuple[Callable[[Bench], Awaitable[list[Cell]]], ...] = (
     formalising,
     decomposing,
+    composing,
     verifying,
     searching,
     solving,
