@@ -8,11 +8,9 @@ analysis, Escofier and Pagès 1990), so that none outweighs the others by its nu
 from __future__ import annotations
 
 import hashlib
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -21,6 +19,7 @@ from numpy.typing import NDArray
 from ..errors import UsageError
 from .fitted import Array, Fitted, rounded
 from .table import Batch
+from .text_counts import counted
 
 __all__ = ["Encoder", "Features", "fit_encoder"]
 
@@ -29,12 +28,6 @@ Ints = NDArray[np.intp]
 
 _TERMS = 2000
 _COMPONENTS = 24
-_WINDOW = 1000
-"""Characters read from either end of a long text."""
-_COUNTED = tuple(
-    re.compile(pattern)
-    for pattern in (r"\w+", r"\d", r"\d+", r"[-+*/=^%<>]", r"[()\[\]{}]", r"\n", r"[.?!;:,]", r"[A-Z]")
-)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,12 +80,12 @@ class Encoder(Fitted):
         """
         if batch.known and self.key in batch.known:
             return Features(*batch.known[self.key])
-        texts = [question.text for question in batch.questions]
+        texts = counted(batch, self.terms)
         known = {family: number for number, family in enumerate(self.families)}
         groups = np.array([known.get(question.family, -1) for question in batch.questions], np.intp)
-        blocks = [(_counts(texts) - self.count_center) * self.count_scale]
+        blocks = [(texts.amounts - self.count_center) * self.count_scale]
         if self.terms:
-            blocks.append(_weights(self.terms, self.rarity, texts) @ self.components - self.text_center)
+            blocks.append(_weights(texts.of(self.terms), self.rarity) @ self.components - self.text_center)
         if self.families:
             blocks.append(self.family_scale * (groups[:, None] == np.arange(len(self.families))))
         if self.probe is not None:
@@ -108,11 +101,8 @@ def fit_encoder(batch: Batch, *, probe: str | None = None, seed: int = 0) -> Enc
         probe: the probe to describe questions with, if any.
         seed: of the reduction.
     """
-    from sklearn.feature_extraction.text import TfidfVectorizer
-
-    texts = [question.text for question in batch.questions]
-    counts = _counts(texts)
-    spread = counts.std(axis=0)
+    texts = counted(batch)
+    spread = texts.amounts.std(axis=0)
     names = [question.family for question in batch.questions]
     families = sorted(set(names) - {""})
     shares = np.array([names.count(family) / len(names) for family in families])
@@ -121,7 +111,7 @@ def fit_encoder(batch: Batch, *, probe: str | None = None, seed: int = 0) -> Enc
         "rarity": np.empty(0),
         "components": np.empty((0, 0)),
         "text_center": np.empty(0),
-        "count_center": rounded(counts.mean(axis=0)),
+        "count_center": rounded(texts.amounts.mean(axis=0)),
         "count_scale": rounded(_inverse(spread) / np.sqrt(max(1, int(np.count_nonzero(spread))))),
         "families": tuple(families) if len(families) > 1 else (),
         "family_scale": float(rounded(_inverse(np.sqrt((shares * (1 - shares)).sum())))),
@@ -131,61 +121,38 @@ def fit_encoder(batch: Batch, *, probe: str | None = None, seed: int = 0) -> Enc
         values = _probed(batch, probe)
         fields["probe_center"] = float(rounded(values.mean()))
         fields["probe_scale"] = float(rounded(_inverse(values.std())))
-    vectorizer = TfidfVectorizer(
-        analyzer=_terms, sublinear_tf=True, max_features=_TERMS, min_df=min(len(texts), max(2, len(texts) // 500))
-    )
-    if any(True for text in texts for _ in _terms(text)):
-        try:
-            weights = vectorizer.fit_transform(texts)
-        except ValueError:  # every n-gram is too rare: nothing in the texts can be learned from
-            return Encoder(**fields)
-        fields |= _reduced(vectorizer, weights, seed)
-    return Encoder(**fields)
+    terms = texts.frequent(_TERMS, min(len(batch), max(2, len(batch) // 500)))
+    return Encoder(**fields | _reduced(terms, texts.of(terms), seed))
 
 
-def _reduced(vectorizer: Any, weights: Any, seed: int) -> dict[str, Any]:
+def _reduced(terms: Sequence[str], counts: Any, seed: int) -> dict[str, Any]:
+    """The fields that say how texts are read; none where there is nothing in them to learn from."""
     from sklearn.decomposition import TruncatedSVD
+    from sklearn.feature_extraction.text import TfidfTransformer
 
-    questions, terms = weights.shape
-    size = min(_COMPONENTS, terms - 1, max(2, questions // 10))
+    size = min(_COMPONENTS, len(terms) - 1, max(2, counts.shape[0] // 10))
     if size < 1:
         return {}
+    rarity = rounded(TfidfTransformer().fit(counts).idf_)
+    weights = _weights(counts, rarity)
     components = TruncatedSVD(size, random_state=seed).fit(weights).components_.T
     spread = (weights @ components).std(axis=0)
     components = rounded(components * _inverse(np.sqrt(np.sum(spread**2))), 5)
     return {
-        "terms": tuple(vectorizer.get_feature_names_out()),
-        "rarity": rounded(vectorizer.idf_),
+        "terms": terms,
+        "rarity": rarity,
         "components": components,
         "text_center": rounded((weights @ components).mean(axis=0)),
     }
 
 
-def _weights(terms: Sequence[str], rarity: Floats, texts: Sequence[str]) -> Any:
+def _weights(counts: Any, rarity: Floats) -> Any:
     """(questions, terms): the sparse TF-IDF weights, rows of length one."""
-    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.feature_extraction.text import TfidfTransformer
 
-    vectorizer = TfidfVectorizer(analyzer=_terms, sublinear_tf=True, vocabulary=terms)
-    vectorizer.idf_ = rarity
-    return vectorizer.transform(texts)
-
-
-def _terms(text: str) -> Iterator[str]:
-    """Words, pairs of words, and two to four characters in a row; every digit counts as 0, so that forms show."""
-    if len(text) > 2 * _WINDOW:
-        text = f"{text[:_WINDOW]} {text[-_WINDOW:]}"
-    text = " ".join(re.sub(r"\d", "0", text.lower()).split())
-    words = re.findall(r"[^\W\d_]+", text)
-    yield from (f"w:{word}" for word in words)
-    yield from (f"w:{first} {second}" for first, second in pairwise(words))
-    for size in (2, 3, 4):
-        yield from (text[begin : begin + size] for begin in range(len(text) - size + 1))
-
-
-def _counts(texts: Iterable[str]) -> Floats:
-    """(questions, kinds): logarithms of how many characters, words, digits, numbers, operators and so on there are."""
-    rows = [[len(text), *(sum(1 for _ in pattern.finditer(text)) for pattern in _COUNTED)] for text in texts]
-    return np.log1p(np.asarray(rows, np.float64))
+    transformer = TfidfTransformer(sublinear_tf=True)
+    transformer.idf_ = rarity
+    return transformer.transform(counts)
 
 
 def _probed(batch: Batch, probe: str) -> Floats:

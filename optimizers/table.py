@@ -80,9 +80,9 @@ class Batch:
     questions: tuple[Question, ...]
     probes: Mapping[str, Floats] = field(default_factory=dict)
     """By name, (questions,)."""
-    known: Mapping[str, tuple[NDArray[Any], ...]] = field(default_factory=dict)
-    """What was worked out of the questions before, by the key of what did, see `Predictor.prepared`; each array has a
-    row for every question."""
+    known: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    """What was worked out of the questions before, by the key of what did, see `Predictor.prepared`: arrays, or what is
+    indexed like one, with a row for every question."""
 
     def __len__(self) -> int:
         return len(self.questions)
@@ -111,7 +111,7 @@ class Table:
     confidences: Floats | None = None
     """(questions, arms, replicates) in [0, 1]: how sure the arm was of its answer; NaN where it did not say."""
     probes: tuple[Probe, ...] = ()
-    known: Mapping[str, tuple[NDArray[Any], ...]] = field(default_factory=dict)
+    known: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     """See `Batch.known`."""
 
     def __post_init__(self) -> None:
@@ -185,7 +185,7 @@ class Table:
         )
 
 
-def _rows(known: Mapping[str, tuple[NDArray[Any], ...]], indexes: Ints) -> dict[str, tuple[NDArray[Any], ...]]:
+def _rows(known: Mapping[str, tuple[Any, ...]], indexes: Ints) -> dict[str, tuple[Any, ...]]:
     return {key: tuple(each[indexes] for each in arrays) for key, arrays in known.items()}
 
 
