@@ -10,8 +10,8 @@ __all__ = ["command"]
 
 
 def command(
-    cap: Annotated[float, typer.Option(help="Ceiling in tokens for answering all tasks.")] = 120_000,
-    spend: Annotated[float, typer.Option(help="The most tokens that the search itself may pay.")] = 1_000_000,
+    cap: Annotated[float, typer.Option(help="Ceiling in tokens for answering all tasks.")] = 75_000,
+    spend: Annotated[float, typer.Option(help="The most tokens that the search itself may pay.")] = 200_000,
     db: Annotated[str, typer.Option(help="SQLite file that keeps every call.")] = "apportion-demo.db",
     seed: Annotated[int, typer.Option(help="Of the split, the order and the random plans.", min=0)] = 0,
     policy_out: Annotated[str, typer.Option(help="Write the chosen policy to this file.", metavar="FILE")] = (
@@ -19,7 +19,7 @@ def command(
     ),
     json: Annotated[str | None, typer.Option(help="Write the report to this file.", metavar="FILE")] = None,
 ) -> None:
-    """Optimize a graph of five node kinds on 572 generated questions, with six tiny language models."""
+    """Optimize a graph of six node kinds on 352 generated questions, with six tiny language models."""
     from rich.console import Console
 
     from ..budgets.cap import Cap

@@ -46,10 +46,10 @@ def _pipeline() -> Graph:
     )
     pipeline.add("split", Decomposer(max_parts=8, max_output_tokens=_OUTPUT_TOKENS))
     pipeline.add("part", Solver(style=choose("direct", "think"), max_output_tokens=_OUTPUT_TOKENS))
-    pipeline.add("merge", Merger(max_output_tokens=_OUTPUT_TOKENS))
+    pipeline.add("merge", Merger(model="pocket-100k", max_output_tokens=_OUTPUT_TOKENS))
     pipeline.add("search", Search(retriever=look_up, rounds=choose(1, 3, 5), top_k=choose(2, 4), max_output_tokens=16))
     pipeline.add("constraints", SymbolicSolver(repair_rounds=choose(0, 1), max_output_tokens=_OUTPUT_TOKENS))
-    pipeline.add("judge", Verifier(method=choose("vote", "steps"), max_output_tokens=_OUTPUT_TOKENS))
+    pipeline.add("judge", Verifier(method="vote"))
     pipeline.each("split", "part", "merge")
     for node in ("solve", "merge", "search", "constraints"):
         pipeline.connect(node, "judge", optional=True)
@@ -60,7 +60,7 @@ graph = _pipeline()
 """Every branch answers in its own way, the judge chooses; the optimizer decides which are worth their tokens."""
 
 
-def dev_set(per_difficulty: int = 13) -> list[Task]:
+def dev_set(per_difficulty: int = 8) -> list[Task]:
     """Questions of six families at all difficulties, none of which the embedded models were trained on."""
     return [
         task

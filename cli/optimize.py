@@ -35,7 +35,9 @@ def command(
         str,
         typer.Option(help="auto (by task), exact, numeric, choice, token_f1, set, constraints, or MODULE:FUNCTION."),
     ] = "auto",
-    optimizer: Annotated[str, typer.Option(help="halving or random.")] = "halving",
+    optimizer: Annotated[
+        str, typer.Option(help="racing; or tpe, random, coordinate, halving-plain, exhaustive.")
+    ] = "racing",
     seed: Annotated[int, typer.Option(help="Of the split, the order and the random plans.", min=0)] = 0,
     policies: Annotated[
         str | None, typer.Option(help="Policies to compare, by comma; none to leave them out.", metavar="NAMES")
@@ -83,7 +85,7 @@ def search(
     db: str,
     metric: str,
     seed: int,
-    optimizer: str = "halving",
+    optimizer: str = "racing",
     policies: str | None = None,
     families: bool = True,
 ) -> StudyReport:

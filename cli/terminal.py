@@ -53,7 +53,7 @@ class TerminalReporter:
         self._say(
             "spend",
             f"the search pays at most {number(a.spend)} {a.cap.unit} (hard){before}; "
-            f"expected: about {float(format(a.expected, '.1g')):,.0f}",
+            f"expected: about {number(float(format(a.expected, '.2g')))}",
         )
         self._say("store", a.location)
         self._bar = Bar(

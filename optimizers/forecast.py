@@ -14,6 +14,7 @@ from ..graphs.bounds import worst_case
 from ..graphs.finishing import direct_call
 from ..graphs.graph import Graph
 from ..graphs.plan import Plan
+from ..graphs.space import Space
 from ..models.metered import call_bound
 from ..models.pool import Pool
 from ..nodes.prompts import dialect_named
@@ -22,6 +23,8 @@ from ..records.task import Task
 from .base import Proposal
 
 __all__ = ["Forecast"]
+
+_LISTED = 256
 
 
 class Forecast:
@@ -64,6 +67,12 @@ class Forecast:
                 key = (node, self._settings(proposal.plan, node))
                 dearest[key] = max(dearest[key], charged * proposal.tasks)
         return sum(dearest.values())
+
+    def exhausted(self, space: Space, tasks: int) -> float:
+        """What it may pay to measure all plans of a space; infinite where there are too many to look at each."""
+        if space.size > _LISTED:
+            return math.inf
+        return self.paid([Proposal(plan, tasks) for plan in space])
 
     def _nodes(self, plan: Plan) -> dict[str, float]:
         most: dict[str, float] = defaultdict(float)

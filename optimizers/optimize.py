@@ -39,7 +39,7 @@ def optimize(
     store: StudyStore | None = None,
     seed: int = 0,
     metric: Metric = "auto",
-    optimizer: str | MakeOptimizer = "halving",
+    optimizer: str | MakeOptimizer = "racing",
     policies: Sequence[str] = POLICIES_COMPARED,
     reporter: Reporter | None = None,
 ) -> StudyReport:
@@ -95,7 +95,7 @@ async def optimize_async(
     store: StudyStore | None = None,
     seed: int = 0,
     metric: Metric = "auto",
-    optimizer: str | MakeOptimizer = "halving",
+    optimizer: str | MakeOptimizer = "racing",
     policies: Sequence[str] = POLICIES_COMPARED,
     reporter: Reporter | None = None,
 ) -> StudyReport:

@@ -39,6 +39,8 @@ _FINALISTS = 8
 """How many plans are validated at most."""
 _SEARCH_SHARE = 0.6
 """The part of the spend that the search may pay at most, so that validation and test can be paid."""
+_USUAL_SHARE = 0.5
+"""The part of the spend, or of what all plans would pay, that a search usually pays."""
 _EDGE_SHARE = 0.1
 """The part of the spend that comparing choices of edges may pay at most."""
 _VALIDATION_SHARE = 0.4
@@ -166,14 +168,15 @@ class Study:
                 families=tuple(task.family for task in self._parts["fit"]),
             )
             optimizer = terms.make_optimizer(brief)
-            if plans <= _FEWEST_PLANS or self._expected(optimizer.propose({})) <= terms.spend:
+            if plans <= _FEWEST_PLANS or self._beginning(optimizer.propose({})) <= terms.spend:
                 return optimizer
             plans = max(_FEWEST_PLANS, plans * 2 // 3)
 
     def _announce(self, optimizer: Optimizer) -> None:
         terms = self._terms
         first = optimizer.propose({})
-        expected = self._expected(first)
+        everything = self._forecast.exhausted(terms.space, len(self._parts["fit"]))
+        expected = _USUAL_SHARE * min(terms.spend, everything) + self._finals(first)
         paid = in_unit(terms.store.balance(self._account).paid, terms.cap.unit)
         self._reporter.announce(
             Announcement(
@@ -190,10 +193,19 @@ class Study:
             )
         )
 
-    def _expected(self, first: Sequence[Proposal]) -> float:
-        """What the study may pay: the first rung, and the finalists once more; the rungs between repeat much."""
-        last = [Proposal(p.plan, len(self._parts["validation"]) + len(self._parts["test"])) for p in first]
-        return self._forecast.paid(first) + self._forecast.paid(last) * min(1.0, _FINALISTS / 2 / len(first))
+    def _beginning(self, first: Sequence[Proposal]) -> float:
+        """What the search must be able to pay at least: its first plans, and what comes after the search."""
+        return self._forecast.paid(first) + self._finals(first)
+
+    def _finals(self, first: Sequence[Proposal]) -> float:
+        """What comparing finalists and serving the test part may pay, by the plans that the search begins with.
+
+        Plans that cost more than the cap allows are dropped before; half of what the others ask was asked before.
+        """
+        validation, test = len(self._parts["validation"]), len(self._parts["test"])
+        last = [Proposal(plan.plan, validation + test) for plan in first]
+        foreseen = self._forecast.paid(last) * min(1.0, _FINALISTS / 2 / len(first))
+        return min(foreseen, self._affordable * (validation * _FINALISTS / 2 + test))
 
     async def _search(self, optimizer: Optimizer, evaluator: TrialEvaluator) -> bool:
         """Races until the optimizer is done (True) or the search's share of the spend is used up (False)."""

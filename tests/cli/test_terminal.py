@@ -96,4 +96,4 @@ def test_long_lists_of_models_go_on_below_each_other() -> None:
     lines = out.getvalue().splitlines()
     assert max(map(len, lines)) <= 80
     assert below(lines, "models") == f"models {', '.join(names)}"
-    assert "expected: about 1,000" in below(lines, "spend")
+    assert "expected: about 1,200" in below(lines, "spend")

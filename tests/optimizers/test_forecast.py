@@ -49,3 +49,11 @@ def test_equal_requests_of_two_plans_are_paid_once(space: Space, forecast: Forec
 def test_of_two_series_the_longer_is_paid(space: Space, forecast: Forecast) -> None:
     plan = space.default()
     assert forecast.paid([Proposal(plan, 5), Proposal(plan, 9)]) == forecast.paid([Proposal(plan, 9)])
+
+
+def test_a_space_that_can_be_listed_costs_at_most_what_all_its_plans_pay(space: Space, forecast: Forecast) -> None:
+    assert forecast.exhausted(space, 10) == pytest.approx(forecast.paid([Proposal(plan, 10) for plan in space]))
+    graph = Graph("wide").add("solve", Solver(model="m", max_output_tokens=choose(*range(8, 400))))
+    wide = graph.space(space.pool)
+    assert wide.size > 256
+    assert Forecast(graph, space.pool, Task(question="?"), "tokens").exhausted(wide, 10) == float("inf")
