@@ -25,8 +25,8 @@ _GROWTH = 40
 """How many mixtures are tried in one round, and half of how many plans are let in at most."""
 _MIXED = 24
 """Among how many of the best the parents of mixtures are chosen."""
-_EDGE, _KNOB, _SETTING = 0.12, 0.08, 0.08
-"""Prior standard deviations of what an edge, a knob's value and a node's whole setting do to a score."""
+_LEVEL, _EDGE, _KNOB, _SETTING = 0.3, 0.12, 0.08, 0.08
+"""Prior standard deviations of the scores' level, and of what an edge, a knob's value and a node's setting do to it."""
 
 
 class Field:
@@ -92,7 +92,7 @@ class Field:
         settings: dict[str, list[tuple[str, str]]] = {}
         for name, value in plan.values.items():
             settings.setdefault(name.rpartition(".")[0], []).append((name, repr(value)))
-        found = [self._feature(edge, _EDGE) for edge in plan.edges]
+        found = [self._feature((), _LEVEL), *(self._feature(edge, _EDGE) for edge in plan.edges)]
         for one in settings.values():
             found += [self._feature(each, _KNOB) for each in one]
             if len(one) > 1:

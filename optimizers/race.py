@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,12 +12,13 @@ from numpy.typing import NDArray
 
 from ..graphs.plan import Plan
 from .base import Brief, Proposal
-from .belief import believe, normal
+from .belief import Belief, believe, normal
 from .bootstrap import resample_weights
 from .capability import Capabilities
 from .field import Field, covering
-from .measurement import Measurement, Outcome
+from .measurement import Measurement
 from .outlay import learn_prices
+from .walk import Rounds
 
 __all__ = ["Race"]
 
@@ -25,17 +27,13 @@ Ints = NDArray[np.intp]
 Round = list[Proposal]
 
 _FEWEST_TASKS = 6
-_STEP = 2
+_STEP = 1.5
 """A challenger is measured on so many times the tasks it has met, up to those of the leader; and so is the leader."""
 _BATCH_SHARE = 0.03
 """The part of the spend that challengers of one round may pay."""
 _CHALLENGERS = 16
 """How many challengers of one round have calls to pay; those that have none come on top."""
 _FREE = 48
-_ASKED_ABOUT = 600
-"""Of how many plans the belief is asked in one round."""
-_COMPLETE_AT = 0.8
-"""The part of the spend by which the leader is to have met all tasks."""
 _ROUNDS = 120
 _FLOOR = 0.0005
 """The race is over when no plan is expected to gain as much, in units of score."""
@@ -45,14 +43,12 @@ _COST_SPREAD = 0.3
 """Relative deviation of a plan's cost on one task, and of a predicted mean cost."""
 _POSSIBLE = 0.1
 """A plan that the cap allows with a smaller probability is not asked about."""
-_BELIEVED = 300
-"""How many measured plans the belief rests on, those on most tasks first."""
 _DRAWS = 400
 _BEATEN = 0.995
 """The share of bootstrap draws in which another must be better to drop a plan for good; near 1, because the best of
 many on few tasks is partly lucky."""
-_SURE = 0.975
-"""The share of bootstrap draws in which a mean cost must be within the cap to be so for sure."""
+_ALLOWED = 0.9
+"""A leader is within the cap with this probability, where there is such a plan."""
 _ENOUGH = 12
 """Tasks that a challenger has met at least before it can be dropped."""
 _SLOPES = (0.25, 1.0, 4.0)
@@ -68,16 +64,16 @@ class _Aim:
 
 
 class Race:
-    """A race in progress. It keeps what it was told, so that it goes on where it stopped."""
+    """A race in progress, from its beginning to its end."""
 
-    def __init__(self, brief: Brief, until: float | None) -> None:
+    def __init__(self, brief: Brief, until: float | None = None) -> None:
         self._brief = brief
         self._until = until
         self._generator = random.Random(brief.seed)
         self._draws = np.random.default_rng(brief.seed)
         self._first_tasks = max(1, min(brief.tasks, _FEWEST_TASKS))
         self._field = Field(brief.space, self._generator)
-        self._told: dict[str, tuple[Outcome, ...]] = {}
+        self._told: dict[str, Measurement] = {}
         self._seen: Ints = np.zeros(0, np.intp)
         self._scores: Floats = np.zeros((0, brief.tasks))
         self._burdens: Floats = np.zeros((0, brief.tasks))
@@ -87,36 +83,39 @@ class Race:
         self._prices: Floats = np.zeros(0)
         self._costs: Floats = np.zeros(0)
         self._advised = 0
+        kinds = sorted(set(brief.families))
+        self._families: Ints = np.zeros(brief.tasks, np.intp)
+        if kinds:
+            self._families = np.array([kinds.index(name) for name in brief.families], np.intp)
+        self._belief: Belief
         self._fit_field()
-        self._rounds = self._walk()
-        self._pending: Round = next(self._rounds, [])
 
-    def agrees(self, measured: Mapping[str, Measurement]) -> bool:
-        """Whether what was measured contains all that the race has been told."""
-        return all(
-            name in measured and measured[name].outcomes[: len(outcomes)] == outcomes
-            for name, outcomes in self._told.items()
-        )
+    def rounds(self) -> Rounds:
+        """The race from its beginning; see `Rounds`."""
+        walk = self._walk()
+        proposals = next(walk, None)
+        while proposals:
+            for answer in (yield proposals):
+                self._note(answer)
+            proposals = next(walk, None)
 
-    def go_on(self, measured: Mapping[str, Measurement]) -> Round:
-        """Walks on as far as the measurements reach; what is missing."""
-        while self._pending:
-            missing = [
-                p for p in self._pending if p.plan.hash not in measured or len(measured[p.plan.hash].outcomes) < p.tasks
-            ]
-            if missing:
-                return missing
-            for proposal in self._pending:
-                self._note(proposal, measured[proposal.plan.hash])
-            self._pending = next(self._rounds, [])
-        return []
+    def best(self, measured: Collection[Measurement]) -> Plan:
+        """The plan that is believed to be best of those measured, among those that the cap allows."""
+        self._field.add(measurement.plan for measurement in measured)
+        self._fit_field()
+        for measurement in measured:
+            self._note(measurement)
+        self._learn()
+        self._believe()
+        aim = _Aim(0.0, 0)
+        self._crown(aim)
+        return self._field.plans[aim.leader]
 
-    def _note(self, proposal: Proposal, measurement: Measurement) -> None:
-        row, tasks = self._field.number[proposal.plan.hash], proposal.tasks
-        known = measurement.first(tasks)
-        self._told[proposal.plan.hash] = known.outcomes
-        self._scores[row, :tasks], self._charged[row, :tasks] = known.scores, known.costs
-        self._burdens[row, :tasks] = known.burdens
+    def _note(self, measurement: Measurement) -> None:
+        row, tasks = self._field.number[measurement.plan.hash], len(measurement.outcomes)
+        self._told[measurement.plan.hash] = measurement
+        self._scores[row, :tasks], self._charged[row, :tasks] = measurement.scores, measurement.costs
+        self._burdens[row, :tasks] = measurement.burdens
         self._seen[row] = tasks
         self._reaches(self._reach, row, tasks)
 
@@ -143,6 +142,7 @@ class Race:
         spend = self._spend()
         for turn in range(_ROUNDS):
             self._learn()
+            self._believe()
             if self._until is not None and self._paid() >= self._until * spend:
                 return
             for aim in aims:
@@ -177,6 +177,10 @@ class Race:
         self._costs = (self._prices[field.items] * field.draws).sum(axis=1)
         self._costs[rows] = self._burdens[rows].sum(axis=1) / self._seen[rows]
 
+    def _believe(self) -> None:
+        """Learns what plans score."""
+        self._belief = believe(self._field.features, self._scores, self._seen, self._families)
+
     def _paid(self) -> float:
         """What the race has paid so far, as far as can be told: calls of different plans may still be equal."""
         return float(self._prices @ self._reach.sum(axis=1))
@@ -198,18 +202,13 @@ class Race:
         return self._scores[rows, :tasks] - price * self._burdens[rows, :tasks]
 
     def _crown(self, aim: _Aim) -> None:
-        """Lets the best of those that have met as many tasks as the leader take over."""
-        tasks, affordable = int(self._seen[aim.leader]), self._brief.affordable
-        peers = np.flatnonzero((self._seen >= tasks) & ~self._out)
-        peers = np.union1d(peers, [aim.leader])
-        costs = self._burdens[peers, :tasks].mean(axis=1)
-        worth = self._utility(peers, tasks, aim.price).mean(axis=1)
-        weights = resample_weights(tasks, _DRAWS, self._brief.seed)
-        sure = (weights @ self._burdens[peers, :tasks].T <= affordable).mean(axis=0) >= _SURE
-        above = costs > affordable
-        rank = np.where(above, 2, np.where(sure, 0, 1))
-        order = np.lexsort((peers, costs, np.where(above, costs, -np.round(worth, 9)), rank))
-        aim.leader = int(peers[order[0]])
+        """Lets the plan take over that is believed to be best, among those that were measured and the cap allows."""
+        rows = np.flatnonzero((self._seen > 0) & ~self._out)
+        worth = self._belief.means[rows] - aim.price * self._costs[rows]
+        within = self._within()[rows]
+        rank = np.where(within >= _ALLOWED, 0, np.where(within >= 0.5, 1, 2))
+        order = np.lexsort((rows, self._costs[rows], np.where(rank == 2, self._costs[rows], -np.round(worth, 9)), rank))
+        aim.leader = int(rows[order[0]])
 
     def _slopes(self) -> list[float]:
         """Prices of a token along the frontier of what was measured."""
@@ -245,10 +244,10 @@ class Race:
             field.add(field.near([field.plans[row] for row in leaders], self._known_plans(), self._generator))
             self._fit_field()
             self._learn()
+            self._believe()
         if level > self._advised and level >= _ENOUGH:
             self._advised = level
-            measured = [Measurement(field.plans[field.number[name]], told) for name, told in self._told.items()]
-            cards = Capabilities(self._brief.space, measured, self._brief.families, seed=self._brief.seed)
+            cards = Capabilities(self._brief.space, self._told.values(), self._brief.families, seed=self._brief.seed)
             for row in np.flatnonzero(self._seen == 0):
                 self._out[row] = cards.wasteful(field.plans[row])
 
@@ -260,62 +259,24 @@ class Race:
     def _round(self, aim: _Aim, spend: float) -> Round:
         """The next proposals for an aim; none where nothing is to gain."""
         brief, level = self._brief, int(self._seen[aim.leader])
-        rows = self._askable(level)
-        within = self._within()[rows]
-        gains = self._gains(aim, rows) * within
-        tasks = np.where(self._seen[rows] == 0, self._first_tasks, np.minimum(level, self._seen[rows] * _STEP))
-        further = min(brief.tasks, level * _STEP)
-        hopeful = bool((gains > _FLOOR).any())
-        if level < brief.tasks:
-            share = min(1.0, self._paid() / (_COMPLETE_AT * spend))
-            due = self._first_tasks * (brief.tasks / self._first_tasks) ** share
-            if due >= further or not hopeful:
-                return [Proposal(self._field.plans[aim.leader], further)]
-        if not hopeful:
-            return []
-        return self._challengers(rows, gains, tasks, spend)
+        dearer = aim.price * (self._costs - self._costs[aim.leader])
+        gains = self._belief.expected_improvement(aim.leader, dearer) * self._within()
+        gains[self._out] = 0.0
+        gains[aim.leader] = 0.0
+        below, level_with = gains * (self._seen < level), gains * (self._seen >= level)
+        found = self._challengers(below, level, spend)
+        if level < brief.tasks and (not found or level_with.sum() > below.sum()):
+            found.append(Proposal(self._field.plans[aim.leader], self._next(level)))
+        return found
 
-    def _askable(self, level: int) -> Ints:
-        """Plans that may challenge a leader of that level: all that were measured, and some of the others."""
-        open_ = np.flatnonzero((self._seen < level) & ~self._out)
-        open_ = open_[self._within()[open_] > _POSSIBLE]
-        known, others = open_[self._seen[open_] > 0], open_[self._seen[open_] == 0]
-        room = max(_ASKED_ABOUT - len(known), _ASKED_ABOUT // 4)
-        if len(others) > room:
-            others = self._draws.choice(others, room, replace=False)
-        return np.concatenate([known, others])
+    def _next(self, tasks: int) -> int:
+        return min(self._brief.tasks, math.ceil(tasks * _STEP))
 
-    def _gains(self, aim: _Aim, rows: Ints) -> Floats:
-        """The expected improvement over the leader, in units of score."""
-        if not len(rows):
-            return np.zeros(0)
-        level = int(self._seen[aim.leader])
-        known = np.flatnonzero(self._seen)
-        means = self._scores[known].sum(axis=1) / self._seen[known]
-        known = known[np.lexsort((known, -means, -self._seen[known]))][:_BELIEVED]
-        known = np.union1d(known, [aim.leader])
-        seen = np.minimum(self._seen[known], level)
-        leading = self._utility(np.array([aim.leader]), level, aim.price)
-        met = np.arange(level) < seen[:, None]
-        differences = (self._utility(known, level, aim.price) - leading) * met
-        same = np.full(len(self._seen), -1, np.intp)
-        same[known] = np.arange(len(known))
-        belief = believe(
-            self._field.features[known],
-            differences,
-            seen,
-            int(same[aim.leader]),
-            self._field.features[rows],
-            same[rows],
-            self._brief.tasks,
-        )
-        return belief.expected_improvement()
-
-    def _challengers(self, rows: Ints, gains: Floats, tasks: Ints, spend: float) -> Round:
+    def _challengers(self, gains: Floats, level: int, spend: float) -> Round:
         """Those with most to gain for what they would pay; what others of the round pay counts as paid."""
         reach = self._reach.copy()
-        hopeful = gains > _FLOOR
-        rows, gains, tasks = rows[hopeful], gains[hopeful], tasks[hopeful]
+        rows = np.flatnonzero(gains > _FLOOR)
+        gains, tasks = gains[rows], self._targets(rows, level)
         worth = gains / (self._unpaid(rows, tasks, reach) + _WORTH_A_TASK * spend)
         found: Round = []
         paid, paying, free = 0.0, 0, 0
@@ -324,14 +285,25 @@ class Race:
                 break
             row, most = rows[place : place + 1], tasks[place : place + 1]
             price = float(self._unpaid(row, most, reach)[0])
-            if price > 0 and paying and (paying >= _CHALLENGERS or paid + price > _BATCH_SHARE * spend):
-                continue
-            if price <= 0 and free >= _FREE:
+            many = paying and (paying >= _CHALLENGERS or paid + price > _BATCH_SHARE * spend)
+            if many if price > 0 else free >= _FREE:
                 continue
             paid, paying, free = paid + price, paying + (price > 0), free + (price <= 0)
             found.append(Proposal(self._field.plans[row[0]], int(most[0])))
             self._reaches(reach, int(row[0]), int(most[0]))
         return found
+
+    def _targets(self, rows: Ints, level: int) -> Ints:
+        """On how many tasks plans are to be measured: a step more, or as many as the calls of others allow for free."""
+        seen = self._seen[rows]
+        steps = np.maximum(np.ceil(seen * _STEP).astype(np.intp), self._first_tasks)
+        return np.minimum(np.maximum(steps, self._free(rows)), level)
+
+    def _free(self, rows: Ints) -> Ints:
+        """On how many tasks plans could be measured without paying."""
+        reached = self._reach[self._field.items[rows]]
+        wanted = np.arange(reached.shape[2]) < self._field.draws[rows][:, :, None]
+        return np.where(wanted, reached, self._brief.tasks).min(axis=(1, 2))
 
     def _reaches(self, reach: Ints, row: int, tasks: int) -> None:
         """Notes what calls have been made once a plan has met so many tasks."""

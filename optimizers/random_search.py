@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 
 from ..graphs.plan import Plan
 from .base import Brief, Proposal
-from .measurement import Measurement, frontier
+from .measurement import Measurement
+from .standing import Standing
 
 __all__ = ["RandomSearch"]
 
@@ -22,26 +23,28 @@ class RandomSearch:
     """
 
     def __init__(self, brief: Brief) -> None:
-        self._brief = brief
+        self._tasks = brief.tasks
+        self._standing = Standing(brief.affordable, brief.seed)
+        self._plans = _drawn(brief)
 
     def propose(self, measured: Mapping[str, Measurement]) -> Sequence[Proposal]:
         """See `Optimizer.propose`."""
-        tasks = self._brief.tasks
-        missing = [p for p in self._plans() if p.hash not in measured or len(measured[p.hash].outcomes) < tasks]
+        tasks = self._tasks
+        missing = [p for p in self._plans if p.hash not in measured or len(measured[p.hash].outcomes) < tasks]
         return [Proposal(plan, tasks) for plan in missing]
 
     def survivors(self, measured: Mapping[str, Measurement]) -> Sequence[Plan]:
-        """See `Optimizer.survivors`: the frontier, then the rest by score."""
-        seen = [measured[plan.hash] for plan in self._plans() if plan.hash in measured]
-        best = frontier(seen)
-        rest = sorted((m for m in seen if m not in best), key=lambda m: (-m.score, m.cost, m.plan.hash))
-        return [m.plan for m in [*best, *rest]]
+        """See `Optimizer.survivors`: the best that the cap allows, the frontier, then the rest."""
+        return [m.plan for m in self._standing.finalists([measured[p.hash] for p in self._plans if p.hash in measured])]
 
-    def _plans(self) -> list[Plan]:
-        brief = self._brief
-        wanted = min(brief.space.size, max(2, 3 * brief.first_plans * brief.first_tasks // brief.tasks))
-        generator = random.Random(brief.seed)
-        plans = {brief.space.default(): None}
-        while len(plans) < wanted:
-            plans[brief.space.sample(generator)] = None
-        return list(plans)
+
+def _drawn(brief: Brief) -> tuple[Plan, ...]:
+    space, generator = brief.space, random.Random(brief.seed)
+    wanted = min(space.size, max(2, 3 * brief.first_plans * brief.first_tasks // brief.tasks))
+    if 2 * wanted >= space.size:  # Drawing one by one would repeat itself.
+        plans = [plan for plan in space if plan != space.default()]
+        return (space.default(), *generator.sample(plans, wanted - 1))
+    found = {space.default(): None}
+    while len(found) < wanted:
+        found[space.sample(generator)] = None
+    return tuple(found)

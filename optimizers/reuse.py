@@ -12,6 +12,7 @@ from ..graphs.plan import Plan
 from ..graphs.space import Space
 from ..nodes.prompts import dialect_named
 from ..nodes.prompts.base import Ask, Dialect
+from ..nodes.verifier import Verifier
 
 __all__ = ["Item", "Reuse", "Use"]
 
@@ -63,24 +64,35 @@ class Reuse:
         found = []
         for node in self._space.graph.nodes:
             if node in self._space.active(plan.edges).names:
-                use = self._use(node, plan, settings)
-                if use is not None:
-                    found.append(use)
+                found += self._uses(node, plan, settings)
         return tuple(found)
 
-    def _use(self, node: str, plan: Plan, settings: list[tuple[str, str, str]]) -> Use | None:
+    def _uses(self, node: str, plan: Plan, settings: list[tuple[str, str, str]]) -> list[Use]:
         own = {
             knob: value for name, value in plan.values.items() for at, _, knob in [name.rpartition(".")] if at == node
         }
         if not self._makes_calls(node, own):
-            return None
+            return []
         samples = own.get("samples")
         counted = f"{node}.samples" if isinstance(samples, int) else ""
-        told = frozenset(
-            (name, value) for name, reader, value in settings if reader in self._upstream[node] and name != counted
-        )
         traits = ((node,), *((name, value) for name, reader, value in settings if reader == node and name != counted))
-        return Use(Item(node, told, traits), samples if isinstance(samples, int) else 1)
+        found = []
+        for upstream in self._readings(node, plan):
+            told = frozenset(
+                (name, value)
+                for name, reader, value in settings
+                if name != counted and (reader in upstream or name.rpartition(".")[0] == node)
+            )
+            found.append(Use(Item(node, told, traits), samples if isinstance(samples, int) else 1))
+        return found
+
+    def _readings(self, node: str, plan: Plan) -> list[frozenset[str]]:
+        """What requests are made from: a verifier asks of each node's candidates by themselves."""
+        upstream = self._upstream[node]
+        if not isinstance(self._space.graph.nodes[node], Verifier):
+            return [upstream]
+        sources = self._space.active(plan.edges).sources[node]
+        return [self._upstream[source] for source in sources] or [upstream]
 
     def _makes_calls(self, node: str, own: Mapping[str, Any]) -> bool:
         key = (node, repr(sorted(own.items())))
