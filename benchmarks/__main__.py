@@ -1,6 +1,7 @@
-"""`python -m benchmarks [NAME ...]`: runs the benchmarks one after the other, each in a process of its own.
+"""`python -m benchmarks [NAME ...] [OPTION ...]`: runs benchmarks one after the other, each in a process of its own.
 
-Each prints ratios of one run; nothing is asserted, because machines differ.
+Each prints figures of one run; nothing is asserted, because machines differ. What begins with a dash, and all after it,
+is handed to each.
 """
 
 from __future__ import annotations
@@ -9,11 +10,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-NAMES = ("allocation", "graph", "store", "client", "pocket")
+NAMES = ("allocation", "graph", "store", "client", "pocket", "recorded")
 
 
-def main(names: list[str]) -> int:
+def main(arguments: list[str]) -> int:
     """Runs the named benchmarks, or all."""
+    ends = next((place for place, word in enumerate(arguments) if word.startswith("-")), len(arguments))
+    names, options = arguments[:ends], arguments[ends:]
     unknown = [name for name in names if name not in NAMES]
     if unknown:
         print(f"no benchmark {unknown[0]!r}; there are {', '.join(NAMES)}", file=sys.stderr)
@@ -22,7 +25,8 @@ def main(names: list[str]) -> int:
     failed = 0
     for name in names or NAMES:
         print(f"== {name}", flush=True)
-        failed |= subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], cwd=root, check=False).returncode
+        command = [sys.executable, "-m", f"benchmarks.{name}", *options]
+        failed |= subprocess.run(command, cwd=root, check=False).returncode
     return failed
 
 

@@ -1,0 +1,73 @@
+"""What a policy would do with any budget on the questions it learned from, each forecast by what has not seen it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from apportion.optimizers.policies.base import Lesson, Policy
+from apportion.optimizers.policies.joint_safe import JointSafe
+from apportion.optimizers.policies.learned import Learned
+from apportion.optimizers.policies.rehearsal import rehearse
+from apportion.optimizers.policies.view import View
+from apportion.optimizers.prediction import Predictor
+from apportion.optimizers.proof.mixture import Sweep
+from apportion.optimizers.table import ABSTAIN, Table
+
+__all__ = ["Stage", "ladder"]
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.intp]
+
+_BUDGETS = 30
+
+
+def ladder(table: Table) -> Floats:
+    """Budgets a question in equal ratios, from the cheapest arm to beyond the dearest."""
+    costs = table.mean_costs.mean(axis=0)
+    return np.geomspace(float(costs.min()), 1.2 * float(costs.max()), _BUDGETS)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stage:
+    """Where policies rehearse: validation and, where that is small, the fit part with cross-fitted forecasts."""
+
+    view: View
+    scores: Floats
+    """(questions, arms)."""
+    costs: Floats
+    """(questions, arms)."""
+
+    @classmethod
+    def of(cls, lesson: Lesson, predictor: Predictor) -> Stage:
+        """The rehearsal of a lesson, with what every arm really cost."""
+        found = rehearse(lesson, predictor)
+        tables = [lesson.fit, lesson.validation]
+        costs = {q.name: row for table in tables for q, row in zip(table.questions, table.mean_costs, strict=True)}
+        questions = found.view.batch.questions
+        return cls(found.view, found.scores, np.stack([costs[question.name] for question in questions]))
+
+    def sweep(self, policy: Policy, budgets: Floats) -> Sweep:
+        """What the policy really costs and scores there for each budget a question."""
+        found = [self._reached(policy, float(budget)) for budget in budgets]
+        return Sweep(budgets, np.array([cost for cost, _ in found]), np.array([score for _, score in found]))
+
+    def _reached(self, policy: Policy, budget: float) -> tuple[float, float]:
+        chosen = _planned(policy, self.view, budget)
+        everyone, answered = np.arange(len(chosen)), chosen != ABSTAIN
+        return (
+            float(np.where(answered, self.costs[everyone, chosen], 0.0).mean()),
+            float(np.where(answered, self.scores[everyone, chosen], 0.0).mean()),
+        )
+
+
+def _planned(policy: Policy, view: View, budget: float) -> Ints:
+    """The arms that a policy gives the questions of a view, on the forecasts of that view."""
+    count = len(view.batch)
+    if isinstance(policy, JointSafe):
+        return _planned(policy.member(budget), view, budget)
+    if isinstance(policy, Learned):
+        return policy.choose(view, budget * count)
+    return policy.assign(view.batch, budget * count).arms
