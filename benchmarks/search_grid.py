@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -51,7 +51,7 @@ from apportion.tasks.metrics import resolve_metric
 __all__ = ["Grid", "load_grid"]
 
 _FOLDER = Path(__file__).resolve().parent / "cache"
-_SEED = 11
+_SEEDS = {"published": 11, "development": 23}
 _OUTPUT_TOKENS = 96
 _DIFFICULTIES: Mapping[str, tuple[int, ...]] = {
     "chains": (1, 2, 4, 6),
@@ -63,11 +63,10 @@ _DIFFICULTIES: Mapping[str, tuple[int, ...]] = {
     "counting": (2,),
     "hanoi": (4,),
 }
-_SEARCHED = 5
-"""Of each family and difficulty: so many tasks are searched on,"""
-_HELD_OUT = 3
-"""and so many are held out."""
+_TASKS = 8
+"""Of each family and difficulty."""
 
+Questions = Literal["published", "development"]
 Floats = NDArray[np.float64]
 
 
@@ -77,10 +76,8 @@ class Grid:
 
     space: Space
     plans: tuple[Plan, ...]
-    names: tuple[str, ...]
-    """Of the tasks, by family and number."""
-    searched: int
-    """How many of the tasks, from the first, a search may see; the others are held out."""
+    families: tuple[str, ...]
+    """Of the tasks, in the common order."""
     scores: Floats
     """(plans, tasks)."""
     costs: Floats
@@ -92,38 +89,45 @@ class Grid:
     prices: Floats
     """What each call costs, in weighted tokens."""
 
-    def run(self, plan: int, task: int) -> NDArray[np.int32]:
-        """The distinct calls of a plan on a task."""
-        place = plan * len(self.names) + task
-        return self.calls[self.starts[place] : self.starts[place + 1]]
+    numbers: Mapping[str, int]
+    """Of the plans, by hash."""
+
+    def runs(self, plan: int, start: int, stop: int) -> NDArray[np.int32]:
+        """The calls of a plan on some tasks; those of one task are distinct."""
+        first = plan * len(self.families)
+        return self.calls[self.starts[first + start] : self.starts[first + stop]]
 
     @property
     def paid(self) -> float:
-        """What measuring every plan on the searched tasks pays."""
-        tasks = len(self.names)
+        """What measuring every plan on all tasks pays."""
         made = np.zeros(len(self.prices), bool)
         for plan in range(len(self.plans)):
-            made[self.calls[self.starts[plan * tasks] : self.starts[plan * tasks + self.searched]]] = True
+            made[self.runs(plan, 0, len(self.families))] = True
         return float(self.prices[made].sum())
 
 
 @cache
-def _index() -> PassageIndex:
-    return PassageIndex(corpus("hops", _SEED, part="demo"))
+def _index(which: Questions) -> PassageIndex:
+    return PassageIndex(corpus("hops", _SEEDS[which], part="demo"))
 
 
 async def look_up(query: str, top_k: int) -> Sequence[str]:
-    """Passages of the corpus that the questions of the family `hops` are about."""
-    return await _index().find(query, top_k)
+    """Passages of the corpus that the published questions of the family `hops` are about."""
+    return await _index("published").find(query, top_k)
 
 
-def pipeline(kinds: Mapping[str, Kind[Any]] = KINDS) -> Graph:
+async def look_up_for_development(query: str, top_k: int) -> Sequence[str]:
+    """As `look_up`, of the questions for development."""
+    return await _index("development").find(query, top_k)
+
+
+def pipeline(which: Questions, kinds: Mapping[str, Kind[Any]] = KINDS) -> Graph:
     """The graph: a searcher, a solver, a decomposer with its parts, and a judge."""
     graph = Graph("grid", kinds=kinds)
     graph.add(
         "search",
         Search(
-            retriever=look_up,
+            retriever=look_up if which == "published" else look_up_for_development,
             model=choose("pocket-30k", "pocket-100k-reading", "pocket-800k"),
             rounds=choose(2, 5),
             top_k=4,
@@ -150,33 +154,32 @@ def pipeline(kinds: Mapping[str, Kind[Any]] = KINDS) -> Graph:
     return graph
 
 
-def questions() -> tuple[list[Task], list[Task]]:
-    """The tasks that a search sees, and those held out; both in an order that mixes the families."""
+def questions(which: Questions) -> list[Task]:
+    """The tasks, in an order that mixes the families."""
     drawn = [
-        generate(family, _SEARCHED + _HELD_OUT, _SEED, difficulty, part="demo")
+        task
         for family, difficulties in _DIFFICULTIES.items()
         for difficulty in difficulties
+        for task in generate(family, _TASKS, _SEEDS[which], difficulty, part="demo")
     ]
-    places = (slice(_SEARCHED), slice(_SEARCHED, None))
-    parts = [[task for tasks in drawn for task in tasks[place]] for place in places]
-    for part in parts:
-        part.sort(key=lambda task: hashlib.sha256(task.task_id.encode()).hexdigest())
-    return parts[0], parts[1]
+    return sorted(drawn, key=lambda task: hashlib.sha256(task.task_id.encode()).hexdigest())
 
 
-def load_grid() -> Grid:
-    """The grid for the embedded models as they are now; measures it where it is not in the cache."""
+def load_grid(which: Questions = "published") -> Grid:
+    """The grid for the embedded models as they are now; measures it where it is not in the cache.
+
+    Args:
+        which: the questions whose figures are published, or others of the same families, to try changes on.
+    """
     models = load_pocket_models()
     pool = Pool(models)
-    graph = pipeline()
-    searched, held_out = questions()
-    content = json.dumps(
-        [graph.hash, [card.fingerprint for card in pool.cards], [task.task_id for task in (*searched, *held_out)]]
-    )
+    graph = pipeline(which)
+    tasks = questions(which)
+    content = json.dumps([graph.hash, [card.fingerprint for card in pool.cards], [task.task_id for task in tasks]])
     path = _FOLDER / f"search-{hashlib.sha256(content.encode()).hexdigest()[:12]}.npz"
     if not path.exists():
         _FOLDER.mkdir(exist_ok=True)
-        asyncio.run(_measure(pool, [*searched, *held_out], path))
+        asyncio.run(_measure(which, pool, tasks, path))
     with np.load(path) as stored:
         arrays = dict(stored)
     space = graph.space(pool)
@@ -184,18 +187,18 @@ def load_grid() -> Grid:
     return Grid(
         space=space,
         plans=plans,
-        names=tuple(f"{task.family}/{task.difficulty}" for task in (*searched, *held_out)),
-        searched=len(searched),
+        families=tuple(task.family for task in tasks),
         scores=arrays["scores"].astype(np.float64),
         costs=arrays["costs"] / 1e6,
         starts=arrays["starts"],
         calls=arrays["calls"],
         prices=arrays["prices"] / 1e6,
+        numbers={plan.hash: number for number, plan in enumerate(plans)},
     )
 
 
-async def _measure(pool: Pool, tasks: Sequence[Task], path: Path) -> None:
-    graph = pipeline(MappingProxyType({name: _remembering(kind) for name, kind in KINDS.items()}))
+async def _measure(which: Questions, pool: Pool, tasks: Sequence[Task], path: Path) -> None:
+    graph = pipeline(which, MappingProxyType({name: _remembering(kind) for name, kind in KINDS.items()}))
     space = graph.space(pool)
     scorer = resolve_metric("auto")
     numbers: dict[str, int] = {}

@@ -11,6 +11,7 @@ from .exhaustive import Exhaustive
 from .halving import SuccessiveHalving
 from .racing import Racing
 from .random_search import RandomSearch
+from .tpe import TPE
 
 __all__ = ["OPTIMIZERS", "MakeOptimizer", "optimizer_named"]
 
@@ -19,6 +20,7 @@ MakeOptimizer = Callable[[Brief], Optimizer]
 OPTIMIZERS: Mapping[str, MakeOptimizer] = {
     "racing": Racing,
     "halving": Racing,  # the name that it had before
+    "tpe": TPE,
     "halving-plain": SuccessiveHalving,
     "random": RandomSearch,
     "coordinate": CoordinateAscent,

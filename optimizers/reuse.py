@@ -75,24 +75,24 @@ class Reuse:
             return []
         samples = own.get("samples")
         counted = f"{node}.samples" if isinstance(samples, int) else ""
-        traits = ((node,), *((name, value) for name, reader, value in settings if reader == node and name != counted))
+        draws = samples if isinstance(samples, int) else 1
+        told = [setting for setting in settings if setting[0] != counted]
         found = []
-        for upstream in self._readings(node, plan):
-            told = frozenset(
-                (name, value)
-                for name, reader, value in settings
-                if name != counted and (reader in upstream or name.rpartition(".")[0] == node)
-            )
-            found.append(Use(Item(node, told, traits), samples if isinstance(samples, int) else 1))
+        for source in self._sources(node, plan):
+            upstream = self._upstream[source]
+            if source == node:
+                mine = [(name, value) for name, reader, value in told if reader == node]
+            else:
+                places = (node, f"{source}->{node}")
+                mine = [(name, value) for name, _, value in told if name.rpartition(".")[0] in places]
+            before = [(name, value) for name, reader, value in told if reader in upstream]
+            found.append(Use(Item(node, frozenset([*mine, *before]), ((node, source), *mine)), draws))
         return found
 
-    def _readings(self, node: str, plan: Plan) -> list[frozenset[str]]:
+    def _sources(self, node: str, plan: Plan) -> tuple[str, ...]:
         """What requests are made from: a verifier asks of each node's candidates by themselves."""
-        upstream = self._upstream[node]
-        if not isinstance(self._space.graph.nodes[node], Verifier):
-            return [upstream]
         sources = self._space.active(plan.edges).sources[node]
-        return [self._upstream[source] for source in sources] or [upstream]
+        return sources if sources and isinstance(self._space.graph.nodes[node], Verifier) else (node,)
 
     def _makes_calls(self, node: str, own: Mapping[str, Any]) -> bool:
         key = (node, repr(sorted(own.items())))

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from itertools import count
+
 import pytest
 
 from apportion.optimizers.base import Brief, Optimizer
+from apportion.optimizers.measurement import Measurement
 from apportion.optimizers.racing import Racing
 from apportion.testing.optimizer import OptimizerConformance, planted_space, race
 
@@ -53,3 +56,19 @@ def test_a_tiny_dev_set() -> None:
     search = Racing(Brief(planted_space(), tasks=5, affordable=1e9))
     measured = race(search)
     assert {len(m.outcomes) for m in measured.values()} == {5}
+
+
+def test_a_stopped_race_goes_on_where_it_stopped() -> None:
+    brief = Brief(planted_space(), tasks=60, affordable=200.0, seed=3, spend=2e4, families=("even", "odd") * 30)
+    whole = race(Racing(brief))
+    search, measured = Racing(brief), dict[str, Measurement]()
+    for turn in count():
+        proposals = search.propose(measured)
+        if not proposals:
+            break
+        for proposal in proposals:
+            measured[proposal.plan.hash] = whole[proposal.plan.hash].first(proposal.tasks)
+        if turn % 8 == 7:
+            search = Racing(brief)
+    assert measured == whole
+    assert search.survivors(measured) == Racing(brief).survivors(whole)
