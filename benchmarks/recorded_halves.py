@@ -86,7 +86,7 @@ class Evidence:
 
 def _weighted(weights: NDArray[np.float32], columns: Floats) -> Floats:
     sums = (weights @ columns.astype(np.float32)).astype(np.float64)
-    return sums / weights.sum(axis=1, dtype=np.float64)[:, None]
+    return np.asarray(sums / weights.sum(axis=1, dtype=np.float64)[:, None])
 
 
 def _student(number: int) -> float:

@@ -16,7 +16,7 @@ from apportion.optimizers.proof.mixture import Sweep, executed
 from apportion.optimizers.proof.paths import choice_of
 from apportion.optimizers.table import Table
 
-from .recorded_halves import Evidence, halves, lesson_of
+from .recorded_halves import Evidence, Measure, halves, lesson_of
 from .recorded_rehearsal import Stage, ladder
 from .recorded_report import Section, interval
 from .recorded_tables import Recorded
@@ -85,7 +85,7 @@ def _matched(policy: Policy, tested: Table, sweep: Sweep, costs: Floats, seed: i
     """(tested,): what the policy scores at another's cost, moved along its hull by what is left of the difference."""
     mixture = sweep.at(float(costs.mean()))
     found = executed(policy, tested, tested.batch(), mixture, seed)
-    return found.scores + mixture.slope * (costs.mean() - found.costs.mean())
+    return np.asarray(found.scores + mixture.slope * (costs.mean() - found.costs.mean()))
 
 
 def _section(recorded: Recorded, unit: str, cap: str, evidence: Evidence) -> Section:
@@ -94,9 +94,8 @@ def _section(recorded: Recorded, unit: str, cap: str, evidence: Evidence) -> Sec
     rows = []
     for at, name in enumerate(names):
         score, cost, matched = (at * _COLUMNS + offset for offset in range(_COLUMNS))
-        own = evidence.find(lambda means, score=score: means[..., score])
-        spent = evidence.find(lambda means, cost=cost: means[..., cost])
-        ahead = evidence.find(lambda means, matched=matched: means[..., joint] - means[..., matched])
+        own, spent = evidence.find(_column(score)), evidence.find(_column(cost))
+        ahead = evidence.find(_difference(joint, matched))
         rows.append(
             (
                 name,
@@ -115,3 +114,11 @@ def _section(recorded: Recorded, unit: str, cap: str, evidence: Evidence) -> Sec
     )
     header = ("policy", "score", unit, "joint - it, points, over halves", "over questions too")
     return Section(f"intercode_sql, {cap} cap, cost in {unit}", notes, header, tuple(rows), ())
+
+
+def _column(at: int) -> Measure:
+    return lambda means: means[..., at]
+
+
+def _difference(first: int, second: int) -> Measure:
+    return lambda means: means[..., first] - means[..., second]
