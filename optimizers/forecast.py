@@ -10,7 +10,7 @@ from dataclasses import replace
 import networkx as nx
 
 from ..budgets.cap import in_unit
-from ..graphs.bounds import worst_case
+from ..graphs.bounds import Bounds
 from ..graphs.finishing import direct_call
 from ..graphs.graph import Graph
 from ..graphs.plan import Plan
@@ -42,10 +42,9 @@ class Forecast:
     """
 
     def __init__(self, graph: Graph, pool: Pool, task: Task, unit: Unit) -> None:
-        self._graph = graph
-        self._pool = pool
         self._task = task
         self._unit = unit
+        self._bounds = Bounds(Space(graph, pool), unit)
         request, _ = direct_call(task, pool, dialect_named, unit)
         least = call_bound(pool.model(request.model), replace(request, max_output_tokens=1))
         self._least = in_unit(least, unit)
@@ -76,7 +75,7 @@ class Forecast:
 
     def _nodes(self, plan: Plan) -> dict[str, float]:
         most: dict[str, float] = defaultdict(float)
-        for term in worst_case(self._graph, plan, self._task, self._pool, unit=self._unit).terms:
+        for term in self._bounds.of(plan, self._task).terms:
             if term.node:
                 most[term.node] += in_unit(term.amount, self._unit)
         return {node: math.sqrt(self._least * value) for node, value in most.items()}

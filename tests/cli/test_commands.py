@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from apportion.cli.app import run
-from apportion.testing.fault_server import FaultServer
+from apportion.testing.fault_server import CAP_FIELDS, FaultServer
 
 OPTIMIZE = ["optimize", "sums_app:graph", "--tasks", "dev.jsonl", "--models", "pool.toml", "--cap", "1e6"]
 
@@ -90,6 +91,32 @@ def test_a_plan_of_another_graph_is_refused_by_hash(folder: Path, capsys: pytest
     (folder / "plan.json").write_text('{"graph": "0123456789abcdef", "values": {}, "edges": []}')
     assert run(["run", "sums_app:graph", "6 * 7?", "--plan", "plan.json", "--models", "pool.toml"]) == 2
     assert "0123456789abcdef" in capsys.readouterr().err
+
+
+def at_length(body: Mapping[str, Any]) -> str:
+    """Right on even questions at once, on odd ones only at length."""
+    number = int("".join(filter(str.isdigit, body["messages"][-1]["content"].split("+")[0])))
+    if max(body.get(field, 0) for field in CAP_FIELDS) > 20:
+        return "It is plain to see.\nAnswer: 42"
+    return f"Answer: {42 - number % 2}"
+
+
+def test_the_chosen_policy_is_saved_and_answers(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = [json.dumps({"question": f"What is {i} + {i}?", "gold": "42"}) for i in range(60)]
+    (folder / "dev.jsonl").write_text("\n".join(lines) + "\n")
+    with FaultServer(reply=at_length) as server:
+        (folder / "pool.toml").write_text(f'[models.local]\nbase_url = "{server.base_url}"\n')
+        compared = ["--policies", "static, joint", "--policy-out", "policy.json", "--json", "report.json"]
+        assert run([*OPTIMIZE, "--spend", "1e6", *compared]) == 0
+        printed = capsys.readouterr().out
+        assert [each["policy"] for each in read(folder / "report.json")["policies"]["scores"]] == ["static", "joint"]
+        assert "apportion run --policy policy.json --db apportion.db --models pool.toml" in printed
+        assert run(["run", "--policy", "policy.json", "What is 21 + 21?", "--models", "pool.toml"]) == 0
+        assert capsys.readouterr().out.startswith("42\n")
+        assert run([*OPTIMIZE, "--spend", "1e6", "--policies", "none", "--policy-out", "other.json"]) == 0
+        assert "no policy was chosen, so other.json was not written" in capsys.readouterr().out
+        assert run([*OPTIMIZE, "--spend", "1e6", "--policies", "static,jiont"]) == 2
+        assert "did you mean 'joint'" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("folder")

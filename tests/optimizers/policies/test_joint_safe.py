@@ -25,11 +25,9 @@ Learned = tuple[Lesson, Predictor, Rehearsal]
 @pytest.mark.parametrize("kind", ["clones", "dominating"])
 def test_it_does_not_lose_to_the_best_simple_policy(learn: Learn, kind: Kind) -> None:
     lesson, predictor, rehearsal = learn(kind)
-    safe = JointSafe.from_predictor(lesson, predictor, rehearsal)
-    simple = [
-        StaticMix.fit(lesson),
-        *(m.from_predictor(lesson, predictor, rehearsal) for m in (RouteOnly, AllocateOnly)),
-    ]
+    members = [make.from_predictor(lesson, predictor, rehearsal) for make in (RouteOnly, AllocateOnly)]
+    safe = JointSafe.from_predictor(lesson, predictor, rehearsal, members)
+    simple = [StaticMix.fit(lesson), *members]
     test = plant(kind, 1500, seed=9, hidden=0.0)
     for budget in (150.0, 300.0, 550.0):
         reached = [test.value(p.assign(test.table.batch(), budget * 1500).arms) for p in (safe, *simple)]
@@ -38,7 +36,8 @@ def test_it_does_not_lose_to_the_best_simple_policy(learn: Learn, kind: Kind) ->
 
 def test_it_chooses_jointly_where_that_gains(learn: Learn) -> None:
     learned = learn("crossing")
-    safe, joint = JointSafe.from_predictor(*learned), Joint.from_predictor(*learned)
+    joint = Joint.from_predictor(*learned)
+    safe = JointSafe.from_predictor(*learned, members=[joint])
     test = plant("crossing", 1500, seed=9, hidden=0.0)
     for budget in (300.0, 550.0):
         values = [test.value(policy.assign(test.table.batch(), budget * 1500).arms) for policy in (safe, joint)]
