@@ -131,7 +131,7 @@ def _stretches(features: Floats, scores: Floats, seen: Ints) -> list[_Stretch]:
         rows = np.flatnonzero(seen >= stop)
         there = features[rows]
         precision = there.T @ there / _NOISE
-        shrink = np.linalg.inv(np.eye(len(precision)) + _BY_TASK**2 * precision)
+        shrink: Floats = np.linalg.inv(np.eye(len(precision)) + _BY_TASK**2 * precision).astype(np.float64)
         found.append(_Stretch(start, stop, rows, precision, shrink, scores[rows, start:stop].T @ there / _NOISE))
         start = stop
     return found

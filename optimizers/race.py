@@ -34,6 +34,7 @@ _BATCH_SHARE = 0.03
 _CHALLENGERS = 16
 """How many challengers of one round have calls to pay; those that have none come on top."""
 _FREE = 48
+"""How many of one round have none."""
 _ROUNDS = 120
 _FLOOR = 0.0005
 """The race is over when no plan is expected to gain as much, in units of score."""
@@ -41,8 +42,6 @@ _WORTH_A_TASK = 0.0005
 """Part of the spend that is added to what a challenger would pay, so that free ones are ranked too."""
 _COST_SPREAD = 0.3
 """Relative deviation of a plan's cost on one task, and of a predicted mean cost."""
-_POSSIBLE = 0.1
-"""A plan that the cap allows with a smaller probability is not asked about."""
 _DRAWS = 400
 _BEATEN = 0.995
 """The share of bootstrap draws in which another must be better to drop a plan for good; near 1, because the best of
@@ -70,7 +69,6 @@ class Race:
         self._brief = brief
         self._until = until
         self._generator = random.Random(brief.seed)
-        self._draws = np.random.default_rng(brief.seed)
         self._first_tasks = max(1, min(brief.tasks, _FEWEST_TASKS))
         self._field = Field(brief.space, self._generator)
         self._told: dict[str, Measurement] = {}
@@ -297,13 +295,13 @@ class Race:
         """On how many tasks plans are to be measured: a step more, or as many as the calls of others allow for free."""
         seen = self._seen[rows]
         steps = np.maximum(np.ceil(seen * _STEP).astype(np.intp), self._first_tasks)
-        return np.minimum(np.maximum(steps, self._free(rows)), level)
+        return np.asarray(np.minimum(np.maximum(steps, self._free(rows)), level))
 
     def _free(self, rows: Ints) -> Ints:
         """On how many tasks plans could be measured without paying."""
         reached = self._reach[self._field.items[rows]]
         wanted = np.arange(reached.shape[2]) < self._field.draws[rows][:, :, None]
-        return np.where(wanted, reached, self._brief.tasks).min(axis=(1, 2))
+        return np.asarray(np.where(wanted, reached, self._brief.tasks).min(axis=(1, 2)))
 
     def _reaches(self, reach: Ints, row: int, tasks: int) -> None:
         """Notes what calls have been made once a plan has met so many tasks."""
