@@ -132,7 +132,7 @@ def _roles(measured: Sequence[Measured]) -> str:
     ]
     for family, way, heading in (
         ("composites", "decompose", "composites, by brackets"),
-        ("composites", "split, solve, merge", "composites split, parts solved step by step and merged, by brackets; t with prompts"),
+        ("composites", "split, solve, merge", "composites split, solved in parts, merged; by brackets, t with prompts"),
         ("chains", "decompose", "chains, by operations"),
         ("puzzles", "formalise", "puzzles as constraints, by letters"),
         ("puzzles", "direct", "puzzles, answered directly"),
