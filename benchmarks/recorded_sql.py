@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from apportion.optimizers.lesson import best_arm
-from apportion.optimizers.policies.base import Policy
 from apportion.optimizers.policies.learned import Learned
 from apportion.optimizers.policies.registry import fit_all
-from apportion.optimizers.proof.mixture import Sweep, executed
-from apportion.optimizers.proof.paths import choice_of
+from apportion.optimizers.proof.paths import Choice, choice_of
+from apportion.optimizers.routing_metrics import hull
 from apportion.optimizers.table import Table
 
 from .recorded_halves import Evidence, Measure, halves, lesson_of
-from .recorded_rehearsal import Stage, ladder
+from .recorded_rehearsal import ladder
 from .recorded_report import Section, interval
 from .recorded_tables import Recorded
 
-__all__ = ["sql"]
+__all__ = ["caps_of", "matched", "sql"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
@@ -66,26 +64,36 @@ def _half(learned: Table, tested: Table, seed: int) -> dict[str, list[Floats]]:
     policies = dict(zip(_POLICIES, fit_all(_POLICIES.values(), lesson).values(), strict=True))
     joint = policies["joint"]
     assert isinstance(joint, Learned)
-    stage = Stage.of(lesson, joint.predictor)
-    tested = replace(tested, known=joint.predictor.prepared(tested.batch()).known)
-    sweeps = {name: stage.sweep(policy, ladder(learned)) for name, policy in policies.items()}
+    batch = joint.predictor.prepared(tested.batch())
+    budgets = np.unique([*ladder(learned), *caps.values()])
+    tried = {name: [choice_of(policy, tested, batch, float(b)) for b in budgets] for name, policy in policies.items()}
     found: dict[str, list[Floats]] = {}
     for cap, budget in caps.items():
-        ours = choice_of(joint, tested, tested.batch(), budget)
-        columns: list[Floats] = []
-        for name, policy in policies.items():
-            own = choice_of(policy, tested, tested.batch(), budget)
-            columns += [own.scores, own.costs]
-            columns.append(own.scores if policy is joint else _matched(policy, tested, sweeps[name], ours.costs, seed))
-        found[cap] = columns
+        at = int(np.searchsorted(budgets, budget))
+        cost = float(tried["joint"][at].costs.mean())
+        found[cap] = []
+        for name, choices in tried.items():
+            own = choices[at]
+            found[cap] += [own.scores, own.costs, own.scores if name == "joint" else matched(choices, cost)]
     return found
 
 
-def _matched(policy: Policy, tested: Table, sweep: Sweep, costs: Floats, seed: int) -> Floats:
-    """(tested,): what the policy scores at another's cost, moved along its hull by what is left of the difference."""
-    mixture = sweep.at(float(costs.mean()))
-    found = executed(policy, tested, tested.batch(), mixture, seed)
-    return np.asarray(found.scores + mixture.slope * (costs.mean() - found.costs.mean()))
+def matched(choices: Sequence[Choice], cost: float) -> Floats:
+    """(questions,): what the best mixture of two choices scores that costs so much.
+
+    The mixture hull is drawn on the very questions that are tested on, which favours whoever is given it: a rival.
+    Above the hull's right end the end itself is taken, and below its left end that one.
+    """
+    costs = np.array([choice.costs.mean() for choice in choices])
+    scores = np.array([choice.scores.mean() for choice in choices])
+    corners = hull(costs, scores)
+    right = int(np.searchsorted(costs[corners], cost))
+    if right in (0, len(corners)):
+        end: Floats = choices[corners[min(right, len(corners) - 1)]].scores
+        return end
+    low, high = corners[right - 1], corners[right]
+    share = (cost - costs[low]) / (costs[high] - costs[low])
+    return np.asarray((1 - share) * choices[low].scores + share * choices[high].scores)
 
 
 def _section(recorded: Recorded, unit: str, cap: str, evidence: Evidence) -> Section:
@@ -93,16 +101,17 @@ def _section(recorded: Recorded, unit: str, cap: str, evidence: Evidence) -> Sec
     joint = names.index("joint") * _COLUMNS
     rows = []
     for at, name in enumerate(names):
-        score, cost, matched = (at * _COLUMNS + offset for offset in range(_COLUMNS))
+        score, cost, mixed = (at * _COLUMNS + offset for offset in range(_COLUMNS))
         own, spent = evidence.find(_column(score)), evidence.find(_column(cost))
-        ahead = evidence.find(_difference(joint, matched))
+        ahead, plain = (evidence.find(_difference(joint, column)) for column in (mixed, score))
         rows.append(
             (
                 name,
                 f"{own.over_questions.mean:.3f}",
                 f"{spent.over_questions.mean:.3g}",
-                "" if at * _COLUMNS == joint else interval(ahead.over_halves, 1, scale=100),
-                "" if at * _COLUMNS == joint else interval(ahead.over_questions, 1, scale=100),
+                "" if score == joint else interval(plain.over_questions, 1, scale=100),
+                "" if score == joint else interval(ahead.over_questions, 1, scale=100),
+                "" if score == joint else interval(ahead.over_halves, 1, scale=100),
             )
         )
     table = recorded.tables[unit]
@@ -111,8 +120,9 @@ def _section(recorded: Recorded, unit: str, cap: str, evidence: Evidence) -> Sec
         f"{len(table.questions):,} questions, {len(table.arms)} arms, {recorded.dropped} questions dropped, "
         f"{len(evidence.parts)} halves{left}",
         "a run stops on the environment's reward; rounds are counted from 0 in the records",
+        "at joint's cost: against the best mixture of two budgets of the rival, chosen on the test half itself",
     )
-    header = ("policy", "score", unit, "joint - it, points, over halves", "over questions too")
+    header = ("policy", "score", unit, "joint - it, points", "at joint's cost", "over halves alone")
     return Section(f"intercode_sql, {cap} cap, cost in {unit}", notes, header, tuple(rows), ())
 
 
