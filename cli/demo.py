@@ -11,7 +11,7 @@ __all__ = ["command"]
 
 def command(
     cap: Annotated[float, typer.Option(help="Ceiling in tokens for answering all tasks.")] = 75_000,
-    spend: Annotated[float, typer.Option(help="The most tokens that the search itself may pay.")] = 200_000,
+    spend: Annotated[float, typer.Option(help="The most tokens that the search itself may pay.")] = 320_000,
     db: Annotated[str, typer.Option(help="SQLite file that keeps every call.")] = "apportion-demo.db",
     seed: Annotated[int, typer.Option(help="Of the split, the order and the random plans.", min=0)] = 0,
     policy_out: Annotated[str, typer.Option(help="Write the chosen policy to this file.", metavar="FILE")] = (

@@ -85,7 +85,8 @@ class PolicyPhase:
 
         Args:
             evaluator: of the study; has measured plans on fit and on validation.
-            always: plans that belong to the portfolio.
+            always: plans that belong to the portfolio, the most important first; they are measured on all of fit before
+                others are.
             room: what may be paid.
             account: pays for it.
 
@@ -97,7 +98,7 @@ class PolicyPhase:
             UsageError: there are too few tasks.
         """
         tasks = len(self._parts["fit"])
-        await self._widen(evaluator.paying("fit", account), room / 2)
+        await self._widen(evaluator.paying("fit", account), always, room / 2)
         measured = [found for found in evaluator.measured("fit").values() if len(found.outcomes) == tasks]
         if len(measured) < 2:
             return None
@@ -134,14 +135,19 @@ class PolicyPhase:
             fitting=lambda: self._phase("fitting"),
         )
 
-    async def _widen(self, evaluator: TrialEvaluator, room: float) -> None:
-        """Measures on all of fit what the search dropped early and a portfolio by its first tasks would hold."""
-        seen = list(evaluator.measured("fit").values())
+    async def _widen(self, evaluator: TrialEvaluator, always: Sequence[Plan], room: float) -> None:
+        """Measures on all of fit what the search dropped early: first what belongs to the portfolio anyway.
+
+        Without the best plan for all, policies would be compared to each other and not to what they are to beat.
+        """
+        known = evaluator.measured("fit")
+        seen = list(known.values())
         tasks, first = len(self._parts["fit"]), min(len(found.outcomes) for found in seen)
         table = self._table([found.first(first) for found in seen], first)
+        portfolio = choose_portfolio(table, size=min(ARMS, len(seen)), prices=portfolio_prices(table))
+        wanted = [known[plan.hash] for plan in always if plan.hash in known] + [seen[arm] for arm in portfolio]
         proposals: list[Proposal] = []
-        for arm in choose_portfolio(table, size=min(ARMS, len(seen)), prices=portfolio_prices(table)):
-            found = seen[arm]
+        for found in {found.plan.hash: found for found in wanted}.values():
             cost = self._paid([found], tasks - len(found.outcomes))
             if len(found.outcomes) < tasks and cost <= room:
                 room -= cost

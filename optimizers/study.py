@@ -37,15 +37,15 @@ _FEWEST_PLANS = 4
 _FIRST_TASKS = 24
 _FINALISTS = 8
 """How many plans are validated at most."""
-_SEARCH_SHARE = 0.6
-"""The part of the spend that the search may pay at most, so that validation and test can be paid."""
+_SEARCH_SHARE = 0.25
+"""The part of the spend that the search may pay at most, so that policies can be learned, and the rest can be paid."""
 _USUAL_SHARE = 0.5
-"""The part of the spend, or of what all plans would pay, that a search usually pays."""
+"""The part of the spend, or of what all plans would pay, that the search, edges and policies usually pay together."""
 _EDGE_SHARE = 0.1
 """The part of the spend that comparing choices of edges may pay at most."""
 _VALIDATION_SHARE = 0.4
 """The part of what is left after the search that validation may pay, so that the rest can be paid too."""
-_POLICY_SHARE = 0.5
+_POLICY_SHARE = 0.6
 """The part of what is left after validation that tabulating for policies may pay, so that test can be paid too."""
 _HEADROOM_SHARE = 0.1
 """The part of the spend that asking what perfect nodes would add may pay at most."""
@@ -277,6 +277,7 @@ class Study:
         if not self._terms.policies:
             return None
         best = frontier(list(evaluator.measured("validation").values()))
+        best = sorted(best, key=lambda m: (m.cost > self._affordable, -m.score))
         try:
             comparison = await policies.compare(
                 evaluator,
