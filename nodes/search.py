@@ -13,6 +13,7 @@ from pydantic import NonNegativeInt, PlainSerializer, PlainValidator, PositiveIn
 from ..records.message import Candidate, Message
 from ..records.status import Status
 from ..records.text import clip
+from ..records.usage import Amount
 from .asks import ask_of, bound_of, request_of
 from .base import CallBound, Context, Inputs, Kind, Node
 from .knob import ANY_MODEL, Adaptive, Knob, most
@@ -71,15 +72,28 @@ class Search(Node):
     max_output_tokens: Knob[PositiveInt] = 256
     """Of each round."""
     temperature: Knob[Annotated[float, Interval(ge=0.0, le=2.0)]] = 0.0
+    keep: Knob[Annotated[float, Interval(gt=0.0, lt=1.0)] | None] = None
+    """The share of what the run had left when the search began that is kept for the nodes after it: below it no further
+    query is written, and the next step must answer. So rounds give way to reasoning. None: `rounds` alone says when to
+    end, as it does in a run without a cap."""
     passage_bytes: PositiveInt = 1024
     """The most bytes of one passage; longer ones are split in the index, and cut when they come from a function."""
+
+    def canonical(self) -> dict[str, Any]:
+        """See `Node.canonical`; where nothing is kept there is no word of it, so that older plans keep their hash."""
+        content = super().canonical()
+        if content["keep"] is None:
+            del content["keep"]
+        return content
 
 
 async def _run(node: Search, inputs: Inputs, context: Context) -> Message:
     retriever: Retriever = context.resource
     rounds: list[Round] = []
+    begun = None if node.keep is None else context.allowance
     while True:
         last = len(rounds) >= most(node.rounds) or _exhausted(node.rounds, rounds)
+        last = last or (begun is not None and _short(begun, context.allowance, node.keep))
         reading = await _step(node, inputs, context, rounds, last=last)
         step = reading.value
         if step is None or step.answer or last:
@@ -120,6 +134,14 @@ def _exhausted(limit: int | Adaptive, rounds: list[Round]) -> bool:
     return isinstance(limit, Adaptive) and len(rounds) > limit.low and _new(rounds) == 0
 
 
+def _short(begun: Amount, left: Amount | None, keep: float | None) -> bool:
+    """Whether less than the share that is kept is left, in any unit that the cap counts."""
+    if left is None or keep is None:
+        return False
+    pairs = ((begun.tokens, left.tokens), (begun.weighted, left.weighted), (begun.usd, left.usd))
+    return any(now < keep * before for before, now in pairs)
+
+
 def _new(rounds: list[Round]) -> int:
     """How many passages the last round brought that no round before it had."""
     before = {passage for done in rounds[:-1] for passage in done.passages}
@@ -140,7 +162,7 @@ def _worst_case(node: Search, ask: Ask, incoming: int, dialect: Callable[[str], 
 
     final = most(node.rounds)
     bounds = [bound(finished, last=False) for finished in range(final)]
-    if isinstance(node.rounds, Adaptive):  # Any call may turn out to be the last.
+    if isinstance(node.rounds, Adaptive) or node.keep is not None:  # Any call may turn out to be the last.
         bounds = [max(one, bound(n, last=True), key=lambda call: call.prompt_bytes) for n, one in enumerate(bounds)]
     return (*bounds, bound(final, last=True))
 

@@ -1,11 +1,17 @@
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
+from apportion.budgets.books import MemoryStore
+from apportion.budgets.cap import Cap
+from apportion.graphs.graph import Graph
+from apportion.graphs.run import Runner
+from apportion.models.pool import Pool
 from apportion.models.request import Request
 from apportion.nodes import Inputs, Search, adaptive, node_from_json
 from apportion.nodes.base import Node
@@ -95,6 +101,35 @@ def test_adaptive_rounds_end_when_nothing_new_comes(corpus: str) -> None:
     outcome, model = search(corpus, "Query: Cid works", "Query: works Cid", "Answer: Bob", rounds=adaptive(1, 5))
     assert outcome.message.answer == "Bob"
     assert "No more searching" in model.requests[2].messages[1].content
+
+
+def test_rounds_give_way_when_the_run_runs_short(corpus: str) -> None:
+    def rounds(cap: float | None, keep: float | None) -> int:
+        asked: list[bool] = []
+
+        def reply(request: Request) -> str:
+            asked.append("No more searching" in request.messages[1].content)
+            return "Answer: Rome" if asked[-1] else f"Query: Ann {len(asked)}"
+
+        graph = Graph("short")
+        graph.add("find", Search(retriever=corpus, model="scripted", rounds=6, keep=keep, max_output_tokens=20))
+
+        async def answered() -> str | None:
+            async with Runner(graph, Pool([ScriptedModel(reply)]), MemoryStore()) as runner:
+                result = await runner.run(TASK, runner.space.default(), cap=None if cap is None else Cap(per_task=cap))
+                return result.answer
+
+        assert asyncio.run(answered()) == "Rome"
+        return asked.index(True)
+
+    assert rounds(None, None) == rounds(None, 0.9) == rounds(1_000_000, 0.5) == 6
+    assert 1 <= rounds(20_000, 0.9) < 6
+    assert rounds(20_000, 0.9) < rounds(20_000, 0.5) or rounds(20_000, 0.5) == 6
+
+
+def test_nothing_kept_leaves_the_hash_as_it_was(corpus: str) -> None:
+    assert "keep" not in Search(retriever=corpus).canonical()
+    assert Search(retriever=corpus, keep=0.5).canonical()["keep"] == 0.5
 
 
 def test_a_passage_is_evidence_once(corpus: str) -> None:
