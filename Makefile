@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 TRAIN_STAMP := $(VENV)/.train-installed
 
-.PHONY: demo test lint types bench pocket clean
+.PHONY: demo test lint types bench proof pocket clean
 
 demo: $(STAMP)
 	$(BIN)/apportion demo
@@ -23,6 +23,9 @@ types: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks
+
+proof: $(STAMP)
+	$(BIN)/python -m benchmarks.proof
 
 pocket: $(TRAIN_STAMP)
 	$(BIN)/python -m training

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .errors import ApportionError, BudgetBreach, Infeasible, UsageError
     from .graphs.graph import Graph
     from .graphs.plan import Plan
-    from .graphs.run import Result
+    from .graphs.result import Result
     from .graphs.space import Space
     from .models.openai_compatible import OpenAIModel
     from .models.pocket import load_pocket_models
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from .nodes.solver import Solver
     from .nodes.symbolic.node import SymbolicSolver
     from .nodes.verifier import Verifier
-    from .optimizers.deployed import DeployedPolicy as Policy
-    from .optimizers.findings import StudyReport
-    from .optimizers.optimize import optimize, optimize_async
+    from .optimizers.serving.policy import DeployedPolicy as Policy
+    from .optimizers.study.optimize import optimize, optimize_async
+    from .optimizers.study.report import StudyReport
     from .records.status import Status
     from .records.task import Task
     from .stores.opening import open_store
@@ -76,14 +76,14 @@ _HOME = {
     "Merger": "nodes.merger",
     "OpenAIModel": "models.openai_compatible",
     "Plan": "graphs.plan",
-    "Policy": "optimizers.deployed:DeployedPolicy",
+    "Policy": "optimizers.serving.policy:DeployedPolicy",
     "Pool": "models.pool",
-    "Result": "graphs.run",
+    "Result": "graphs.result",
     "Search": "nodes.search",
     "Solver": "nodes.solver",
     "Space": "graphs.space",
     "Status": "records.status",
-    "StudyReport": "optimizers.findings",
+    "StudyReport": "optimizers.study.report",
     "SymbolicSolver": "nodes.symbolic.node",
     "Task": "records.task",
     "UsageError": "errors",
@@ -94,8 +94,8 @@ _HOME = {
     "load_pocket_models": "models.pocket",
     "load_tasks": "tasks.devset",
     "open_store": "stores.opening",
-    "optimize": "optimizers.optimize",
-    "optimize_async": "optimizers.optimize",
+    "optimize": "optimizers.study.optimize",
+    "optimize_async": "optimizers.study.optimize",
 }
 
 

@@ -9,7 +9,7 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
-from apportion.optimizers.knapsack import allocate, price_for, upper_bound
+from apportion.optimizers.tables.knapsack import allocate, price_for, upper_bound
 
 QUESTIONS = 100_000
 ARMS = 56

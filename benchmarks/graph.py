@@ -26,7 +26,8 @@ from langgraph.graph import START, StateGraph
 
 from apportion.budgets.books import MemoryStore
 from apportion.graphs.graph import Graph
-from apportion.graphs.run import Engine, Runner
+from apportion.graphs.result import Engine
+from apportion.graphs.run import Runner
 from apportion.models.card import ModelCard
 from apportion.models.pool import Pool
 from apportion.models.request import ChatMessage, Reply, Request

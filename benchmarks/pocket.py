@@ -26,9 +26,8 @@ from apportion.models.request import Request
 from apportion.nodes.prompts import dialect_named
 from apportion.nodes.prompts.base import Ask, Style
 from apportion.tasks.families import generate
-
-from .pocket_numpy import NumpyRuntime
-from .pocket_weights import Arrays, Weights, endless, random_arrays, shipped_arrays
+from benchmarks.pocket_numpy import NumpyRuntime
+from benchmarks.pocket_weights import Arrays, Weights, endless, random_arrays, shipped_arrays
 
 _BATCHES = (1, 16, 64)
 _ROUNDS = 5
@@ -56,11 +55,11 @@ class Runtime(Protocol):
 def others(weights: Weights) -> Iterator[Runtime]:
     """The other runtimes that are installed."""
     if importlib.util.find_spec("ctranslate2") is not None:
-        from .pocket_ctranslate2 import CTranslate2Runtime
+        from benchmarks.pocket_ctranslate2 import CTranslate2Runtime
 
         yield CTranslate2Runtime(weights)
     if all(importlib.util.find_spec(name) is not None for name in ("onnx", "onnxruntime")):
-        from .pocket_onnxruntime import OnnxRuntime
+        from benchmarks.pocket_onnxruntime import OnnxRuntime
 
         yield OnnxRuntime(weights)
 

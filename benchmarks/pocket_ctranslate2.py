@@ -10,8 +10,7 @@ import numpy as np
 from ctranslate2.specs import common_spec, transformer_spec
 
 from apportion.models.pocket.tokenizer import END
-
-from .pocket_weights import Weights
+from benchmarks.pocket_weights import Weights
 
 __all__ = ["CTranslate2Runtime"]
 

@@ -9,8 +9,7 @@ import numpy as np
 from apportion.models.pocket.engine import Engine, Job
 from apportion.models.pocket.network import Network
 from apportion.models.pocket.sampling import uniform_draws
-
-from .pocket_weights import Arrays
+from benchmarks.pocket_weights import Arrays
 
 __all__ = ["NumpyRuntime"]
 

@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from apportion.models.pocket.sampling import choose
-
-from .pocket_weights import Floats, Weights
+from benchmarks.pocket_weights import Floats, Weights
 
 __all__ = ["OnnxRuntime"]
 

@@ -18,11 +18,11 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from .recorded_reasoning import reasoning
-from .recorded_report import Section, report
-from .recorded_routellm import routellm, without_families
-from .recorded_sql import sql
-from .recorded_tables import reasoning_table, routellm_table, sql_table
+from benchmarks.recorded_reasoning import reasoning
+from benchmarks.recorded_report import Section, report
+from benchmarks.recorded_routellm import routellm, without_families
+from benchmarks.recorded_sql import sql
+from benchmarks.recorded_tables import reasoning_table, routellm_table, sql_table
 
 __all__ = ["DATA", "absent", "main", "sections"]
 

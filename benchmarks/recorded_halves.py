@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from apportion.optimizers.bootstrap import Interval
-from apportion.optimizers.policies.base import Lesson
-from apportion.optimizers.table import Table
+from apportion.optimizers.tables.table import Lesson, Table
 
 __all__ = ["Evidence", "Finding", "Measure", "halves", "lesson_of"]
 

@@ -13,13 +13,12 @@ from numpy.typing import NDArray
 
 from apportion.optimizers.policies.learned import Learned
 from apportion.optimizers.policies.registry import fit_all
-from apportion.optimizers.table import Table
-
-from .recorded_halves import Evidence, Measure, halves, lesson_of
-from .recorded_rehearsal import Stage, ladder
-from .recorded_report import Goal, Section, interval
-from .recorded_rivals import FamilyMeans, family_scores
-from .recorded_tables import Recorded
+from apportion.optimizers.tables.table import Table
+from benchmarks.recorded_halves import Evidence, Measure, halves, lesson_of
+from benchmarks.recorded_rehearsal import Stage, ladder
+from benchmarks.recorded_report import Goal, Section, interval
+from benchmarks.recorded_rivals import FamilyMeans, family_scores
+from benchmarks.recorded_tables import Recorded
 
 __all__ = ["dial", "reasoning"]
 

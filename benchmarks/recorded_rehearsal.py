@@ -7,14 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from apportion.optimizers.policies.base import Lesson, Policy
+from apportion.optimizers.policies.base import Policy
 from apportion.optimizers.policies.joint_safe import JointSafe
 from apportion.optimizers.policies.learned import Learned
 from apportion.optimizers.policies.rehearsal import rehearse
 from apportion.optimizers.policies.view import View
-from apportion.optimizers.prediction import Predictor
-from apportion.optimizers.proof.mixture import Sweep
-from apportion.optimizers.table import ABSTAIN, Table
+from apportion.optimizers.prediction.predictor import Predictor
+from apportion.optimizers.tables.table import ABSTAIN, Lesson, Table
+from benchmarks.proof.mixture import Sweep
 
 __all__ = ["Stage", "ladder"]
 

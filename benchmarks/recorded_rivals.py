@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from apportion.optimizers.heads.base import folds_of
-from apportion.optimizers.table import Question, Table
+from apportion.optimizers.prediction.heads.base import folds_of
+from apportion.optimizers.tables.table import Question, Table
 
 __all__ = ["FamilyMeans", "GapRidge", "family_gaps", "family_scores"]
 

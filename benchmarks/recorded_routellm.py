@@ -17,11 +17,10 @@ from numpy.typing import NDArray
 from apportion.optimizers.policies.base import Policy
 from apportion.optimizers.policies.learned import Learned
 from apportion.optimizers.policies.registry import fit_all
-from apportion.optimizers.table import Question, Table
-
-from .recorded_halves import Evidence, Finding, Measure, halves, lesson_of
-from .recorded_report import Goal, Section, interval
-from .recorded_rivals import GapRidge, family_gaps
+from apportion.optimizers.tables.table import Question, Table
+from benchmarks.recorded_halves import Evidence, Finding, Measure, halves, lesson_of
+from benchmarks.recorded_report import Goal, Section, interval
+from benchmarks.recorded_rivals import GapRidge, family_gaps
 
 __all__ = ["reach", "routellm", "sent_first", "without_families"]
 

@@ -7,17 +7,16 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from apportion.optimizers.lesson import best_arm
+from apportion.optimizers.analysis.routing_metrics import hull
 from apportion.optimizers.policies.learned import Learned
 from apportion.optimizers.policies.registry import fit_all
-from apportion.optimizers.proof.paths import Choice, choice_of
-from apportion.optimizers.routing_metrics import hull
-from apportion.optimizers.table import Table
-
-from .recorded_halves import Evidence, Measure, halves, lesson_of
-from .recorded_rehearsal import ladder
-from .recorded_report import Section, interval
-from .recorded_tables import Recorded
+from apportion.optimizers.tables.split import best_arm
+from apportion.optimizers.tables.table import Table
+from benchmarks.proof.paths import Choice, choice_of
+from benchmarks.recorded_halves import Evidence, Measure, halves, lesson_of
+from benchmarks.recorded_rehearsal import ladder
+from benchmarks.recorded_report import Section, interval
+from benchmarks.recorded_tables import Recorded
 
 __all__ = ["caps_of", "matched", "sql"]
 

@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 
 from apportion.errors import UsageError
 from apportion.nodes.votes import normal_form
-from apportion.optimizers.table import Arm, Question, Table
-from apportion.optimizers.text_counts import with_texts_counted
-
-from .recorded_files import Price, Sample, read_prices, read_queries, read_samples
+from apportion.optimizers.prediction.text_counts import with_texts_counted
+from apportion.optimizers.tables.table import Arm, Question, Table
+from benchmarks.recorded_files import Price, Sample, read_prices, read_queries, read_samples
 
 __all__ = ["STRONG", "WEAK", "Recorded", "reasoning_table", "routellm_table", "sql_table", "vote_score"]
 

@@ -22,9 +22,9 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 from numpy.typing import NDArray
 
-from apportion.optimizers.base import Brief, Optimizer
 from apportion.optimizers.bootstrap import mean_interval
-from apportion.optimizers.registry import OPTIMIZERS
+from apportion.optimizers.search.base import Brief, Optimizer
+from apportion.optimizers.search.registry import OPTIMIZERS
 from benchmarks.search_grid import Grid, load_grid
 from benchmarks.search_replay import Found, search
 

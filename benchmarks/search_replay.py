@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from apportion.optimizers.base import Brief, Optimizer, Proposal
-from apportion.optimizers.measurement import Measurement, Outcome
+from apportion.optimizers.search.base import Brief, Optimizer, Proposal
+from apportion.optimizers.search.measurement import Measurement, Outcome
 from apportion.records.status import Status
 from benchmarks.search_grid import Grid
 

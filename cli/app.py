@@ -9,7 +9,7 @@ from typing import Annotated, TextIO
 import typer
 
 from ..errors import ApportionError, BudgetBreach, Infeasible
-from . import bench, demo, fit, models, optimize, pocket, runs, show, simulate, tokens
+from . import demo, fit, models, optimize, pocket, runs, show, simulate, tokens
 from . import run as run_command
 
 __all__ = ["app", "run"]
@@ -49,7 +49,6 @@ app.command("runs")(runs.command)
 app.command("show")(show.command)
 app.command("fit")(fit.command)
 app.command("simulate")(simulate.command)
-app.command("bench")(bench.command)
 app.command("models")(models.command)
 app.add_typer(tokens.app, name="tokens")
 app.add_typer(pocket.app, name="pocket")

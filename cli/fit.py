@@ -27,9 +27,9 @@ def command(
     """Learn from the outcomes of any arms on any questions: which arm is worth its cost, for which question."""
     import json
 
-    from ..optimizers.lesson import best_arm, lesson_from
-    from ..optimizers.lesson import set_aside as divided
     from ..optimizers.policies.registry import policy_named
+    from ..optimizers.tables.split import best_arm, lesson_from
+    from ..optimizers.tables.split import set_aside as divided
     from .loading import positive, program, write_json
     from .outcomes import load
 

@@ -12,7 +12,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from ..optimizers.findings import Difference
+from ..optimizers.study.report import Difference
 
 __all__ = ["difference", "labelled", "rows", "shares"]
 

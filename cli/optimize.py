@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ..budgets.cap import Cap
     from ..graphs.graph import Graph
     from ..models.pool import Pool
-    from ..optimizers.findings import StudyReport
+    from ..optimizers.study.report import StudyReport
     from ..records.protocols import StudyStore
     from ..records.task import Task
 
@@ -107,7 +107,7 @@ def search(
     from rich.console import Console
 
     from ..graphs.portal import run_sync
-    from ..optimizers.optimize import optimize
+    from ..optimizers.study.optimize import optimize
     from ..stores.opening import open_store
     from .terminal import TerminalReporter
 
@@ -158,7 +158,7 @@ def save_policy(report: StudyReport, path: str | None) -> str | None:
 
 
 def _named(policies: str | None) -> Sequence[str]:
-    from ..optimizers.comparison import POLICIES_COMPARED
+    from ..optimizers.study.policy_selection import POLICIES_COMPARED
 
     if policies is None:
         return POLICIES_COMPARED

@@ -9,7 +9,7 @@ import typer
 from ..errors import UsageError
 
 if TYPE_CHECKING:
-    from ..optimizers.table import Table
+    from ..optimizers.tables.table import Table
 
 __all__ = ["Columns", "DropIncomplete", "Outcomes", "SetAside", "Unit", "load"]
 
@@ -41,7 +41,7 @@ def load(path: str, columns: list[str] | None, drop: bool, unit: Literal["tokens
     Raises:
         UsageError: it cannot be read, or a column is not named as OURS=THEIRS.
     """
-    from ..optimizers.outcomes_file import load_outcomes
+    from ..optimizers.tables.log_file import load_outcomes
 
     pairs = [pair.partition("=") for pair in columns or ()]
     for ours, _, theirs in pairs:

@@ -9,7 +9,7 @@ import typer
 from ..errors import UsageError
 
 if TYPE_CHECKING:
-    from ..graphs.run import Result
+    from ..graphs.result import Result
 
 __all__ = ["command"]
 

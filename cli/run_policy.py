@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ..budgets.cap import Cap
     from ..models.pool import Pool
-    from ..optimizers.answering import Served
-    from ..optimizers.table import Arm
+    from ..optimizers.serving.answer import Served
+    from ..optimizers.tables.table import Arm
 
 __all__ = ["run_policy"]
 
@@ -28,7 +28,7 @@ def run_policy(
         json: file for the result.
     """
     from ..graphs.portal import run_sync
-    from ..optimizers.deployed import DeployedPolicy
+    from ..optimizers.serving.policy import DeployedPolicy
     from ..stores.opening import open_store
     from .loading import program, write_json
     from .numbers import number
@@ -54,7 +54,7 @@ def run_policy(
 
 def _given(arm: Arm) -> str:
     """What an arm runs, in a few words."""
-    from ..optimizers.arms import plan_of
+    from ..optimizers.tables.arms import plan_of
 
     if arm.stages:
         return f"a cascade of {len(arm.stages)} plans"

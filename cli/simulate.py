@@ -10,8 +10,8 @@ from ..errors import UsageError
 from .outcomes import Columns, DropIncomplete, Outcomes, SetAside, Unit
 
 if TYPE_CHECKING:
+    from ..optimizers.analysis.gain import Price
     from ..optimizers.policies.base import Policy
-    from ..optimizers.pricing import Price
 
 __all__ = ["command"]
 
@@ -32,9 +32,9 @@ def command(
     """Say what a policy would have scored and cost on questions whose outcomes are known for every arm."""
     from json import dumps
 
-    from ..optimizers.lesson import best_arm
-    from ..optimizers.lesson import set_aside as divided
-    from ..optimizers.pricing import price
+    from ..optimizers.analysis.gain import price
+    from ..optimizers.tables.split import best_arm
+    from ..optimizers.tables.split import set_aside as divided
     from .loading import positive, write_json
     from .outcomes import load
 

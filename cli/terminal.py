@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.progress import BarColumn, SpinnerColumn, TextColumn
 from rich.progress import Progress as Bar
 
-from ..optimizers.findings import PlanReport, Score, StudyReport
-from ..optimizers.reporter import Announcement, Progress
+from ..optimizers.study.report import PlanReport, Score, StudyReport
+from ..optimizers.study.reporter import Announcement, Progress
 from .layout import labelled, rows
 from .numbers import number
 from .terminal_findings import print_edges, print_headroom, print_iso_cost, print_votes

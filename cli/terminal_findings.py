@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from ..optimizers.findings import EdgeWorth, IsoCostLevel, StudyReport, VotePoint, VotesReport
+from ..optimizers.study.report import EdgeWorth, IsoCostLevel, StudyReport, VotePoint, VotesReport
 from .layout import difference, labelled, rows
 from .numbers import number
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from ..optimizers.findings import Bound, NodeReport, NodeUse, PoliciesReport, PolicyScore, StudyReport
+from ..optimizers.study.report import Bound, NodeReport, NodeUse, PoliciesReport, PolicyScore, StudyReport
 from .layout import difference, labelled, rows, shares
 from .numbers import number
 

@@ -8,7 +8,8 @@ from functools import cached_property
 
 import networkx as nx
 
-from .edges import Blueprint, Each, Edge, Loop
+from .blueprint import Blueprint
+from .edges import Each, Edge, Loop
 
 __all__ = ["Active", "Body", "active_part"]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 from ..budgets.cap import Cap, in_unit, pick, smallest
 from ..errors import Infeasible
@@ -18,14 +17,12 @@ from ..records.message import Forward
 from ..records.rows import Unit
 from ..records.task import Task
 from ..records.usage import ZERO, Amount
+from .blueprint import HasBlueprint
 from .finishing import direct_call
 from .parts import most_parts
 from .plan import Plan
 from .resolved import ResolvedPlan, Step, resolve
 from .space import Space
-
-if TYPE_CHECKING:
-    from .graph import Graph
 
 __all__ = ["Bound", "Bounds", "Term", "cheapest_bound", "check_feasible", "worst_case"]
 
@@ -74,7 +71,7 @@ class Bound:
         return self.largest("weighted")
 
 
-def worst_case(graph: Graph, plan: Plan, task: Task, pool: Pool, *, unit: Unit = "tokens") -> Bound:
+def worst_case(graph: HasBlueprint, plan: Plan, task: Task, pool: Pool, *, unit: Unit = "tokens") -> Bound:
     """The most that a run can be charged: every loop to its last round, every decomposition into all its parts.
 
     Args:

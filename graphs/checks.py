@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
+from typing import Any
 
 import networkx as nx
 
 from ..errors import GraphError
-from ..nodes.base import Node
+from ..nodes.base import Kind, Node
 from .active import active_part, body_nodes
-from .edges import Blueprint, Each, Edge, Loop
+from .blueprint import Blueprint
+from .edges import Each, Edge, Loop
 
 __all__ = ["MOST_OPTIONAL_EDGES", "check_name", "checked"]
 
@@ -37,11 +39,12 @@ def check_name(name: str) -> None:
 
 def checked(
     name: str,
+    kinds: Mapping[str, Kind[Any]],
     nodes: Mapping[str, Node],
     edges: list[Edge],
     groups: Iterable[Each],
     loops: Iterable[Loop],
-    starts: Iterable[str],
+    starts: Collection[str],
     finish: str | None,
 ) -> Blueprint:
     """The graph as a blueprint.
@@ -63,7 +66,7 @@ def checked(
     entries = frozenset(node for node in nodes if not drawn.in_degree(node)) | frozenset(starts)
     final = finish if finish is not None else _only_sink(name, drawn)
     _all_matter(drawn, loops, final)
-    blueprint = Blueprint(name, dict(nodes), tuple(edges), groups, loops, entries, final)
+    blueprint = Blueprint(name, kinds, dict(nodes), tuple(edges), groups, loops, tuple(starts), entries, final)
     _cuts(blueprint)
     return blueprint
 

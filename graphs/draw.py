@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from ..errors import UnknownName
+from .blueprint import HasBlueprint
 from .labels import edge_label, loop_label, node_lines, shown
 from .plan import Plan
-
-if TYPE_CHECKING:
-    from .graph import Graph
 
 __all__ = ["DrawingFormat", "draw", "mermaid"]
 
@@ -18,7 +16,7 @@ DrawingFormat = Literal["mermaid", "svg"]
 _ENTITIES = str.maketrans({"#": "#35;", '"': "#quot;", "<": "#lt;", ">": "#gt;", "&": "#amp;"})
 
 
-def draw(graph: Graph, format: DrawingFormat, plan: Plan | None) -> str:
+def draw(graph: HasBlueprint, format: DrawingFormat, plan: Plan | None) -> str:
     """The drawing as text; see `Graph.draw`.
 
     Raises:
@@ -33,7 +31,7 @@ def draw(graph: Graph, format: DrawingFormat, plan: Plan | None) -> str:
     raise UnknownName("drawing format", str(format), ("mermaid", "svg"))
 
 
-def mermaid(graph: Graph, plan: Plan | None = None) -> str:
+def mermaid(graph: HasBlueprint, plan: Plan | None = None) -> str:
     """The graph as a Mermaid flowchart: optional edges dotted, loops thick, what does not run grey."""
     blueprint = graph.blueprint
     active = shown(graph, plan)

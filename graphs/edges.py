@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ..errors import GraphError, UnknownName
-from ..nodes.base import Node
 from ..nodes.knob import Adaptive, Choice, most
 from ..records.message import Forward
 
-__all__ = ["Blueprint", "Each", "Edge", "Loop", "edge_name", "forward_policy", "options", "round_bounds"]
+__all__ = ["Each", "Edge", "Loop", "edge_name", "forward_policy", "options", "round_bounds"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,27 +63,6 @@ class Loop:
     def name(self) -> str:
         """As plans write it: `check->solve`."""
         return edge_name(self.check, self.solve)
-
-
-@dataclass(frozen=True)
-class Blueprint:
-    """A graph that has been found valid; immutable. Its edges include those that groups imply."""
-
-    name: str
-    nodes: Mapping[str, Node]
-    edges: tuple[Edge, ...]
-    """In the order of their nodes, loop edges excepted."""
-    groups: tuple[Each, ...]
-    loops: tuple[Loop, ...]
-    entries: frozenset[str]
-    """The nodes that can work from the task alone."""
-    final: str
-    """The node whose answer is the run's."""
-
-    @property
-    def optional(self) -> tuple[str, ...]:
-        """The names of the optional edges."""
-        return tuple(edge.name for edge in self.edges if edge.optional)
 
 
 def edge_name(source: str, target: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self
@@ -12,8 +11,9 @@ from ..nodes.base import Kind, Node
 from ..nodes.kinds import KINDS, kind_of, node_from_json
 from ..nodes.knob import Adaptive, Choice
 from ..records.message import Forward
+from .blueprint import Blueprint
 from .checks import check_name, checked
-from .edges import Blueprint, Each, Edge, Loop, edge_name, forward_policy, options, round_bounds
+from .edges import Each, Edge, Loop, edge_name, forward_policy, options, round_bounds
 from .space import Space
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ..records.task import Task
     from .draw import DrawingFormat
     from .plan import Plan
-    from .run import Metric, Result
+    from .result import Metric, Result
 
 __all__ = ["Graph"]
 
@@ -57,7 +57,6 @@ class Graph:
         self._starts: list[str] = []
         self._finish: str | None = None
         self._blueprint: Blueprint | None = None
-        self._hash: str | None = None
 
     def add(self, name: str, node: Node) -> Self:
         """Adds a node.
@@ -172,7 +171,9 @@ class Graph:
         """
         if self._blueprint is None:
             edges, loops = self._all_edges(), self._loops.values()
-            self._blueprint = checked(self.name, self._nodes, edges, self._groups, loops, self._starts, self._finish)
+            self._blueprint = checked(
+                self.name, self.kinds, self._nodes, edges, self._groups, loops, self._starts, self._finish
+            )
         return self._blueprint
 
     @property
@@ -192,9 +193,7 @@ class Graph:
         Raises:
             GraphError: the graph is not valid.
         """
-        if self._hash is None:
-            self._hash = hashlib.sha256(self.to_json().encode()).hexdigest()[:16]
-        return self._hash
+        return self.blueprint.hash
 
     def to_json(self) -> str:
         """The canonical JSON, which `from_json` reads.
@@ -202,17 +201,7 @@ class Graph:
         Raises:
             GraphError: the graph is not valid.
         """
-        plan = self.blueprint
-        content = {
-            "name": plan.name,
-            "nodes": [[name, node.canonical()] for name, node in plan.nodes.items()],
-            "edges": [[e.source, e.target, e.optional, _plain(e.forward)] for e in plan.edges],
-            "each": [[g.split, g.solve, g.merge] for g in plan.groups],
-            "loops": [[x.check, x.solve, _plain(x.rounds), _plain(x.forward)] for x in plan.loops],
-            "start": sorted(self._starts),
-            "finish": plan.final,
-        }
-        return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return self.blueprint.to_json()
 
     @classmethod
     def from_json(cls, text: str, *, kinds: Mapping[str, Kind[Any]] = KINDS) -> Graph:
@@ -329,7 +318,6 @@ class Graph:
 
     def _changed(self) -> Self:
         self._blueprint = None
-        self._hash = None
         return self
 
     def _known(self, name: str) -> None:
@@ -352,15 +340,6 @@ class Graph:
                 found.setdefault(edge_name(*pair), Edge(*pair))
         order = {name: position for position, name in enumerate(self._nodes)}
         return sorted(found.values(), key=lambda edge: (order[edge.source], order[edge.target]))
-
-
-def _plain(value: Any) -> Any:
-    """A knob of an edge as JSON values."""
-    if isinstance(value, Choice):
-        return {"choose": [_plain(option) for option in value.values]}
-    if isinstance(value, Adaptive):
-        return value.model_dump(mode="json")
-    return value.value if isinstance(value, Forward) else value
 
 
 def _choice(value: Any) -> Any:

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..nodes.knob import Choice
 from .active import Active, active_part
+from .blueprint import HasBlueprint
 from .edges import Edge, Loop
 from .plan import Plan, plain
-
-if TYPE_CHECKING:
-    from .graph import Graph
 
 __all__ = ["edge_label", "loop_label", "node_lines", "shown"]
 
 
-def shown(graph: Graph, plan: Plan | None) -> Active | None:
+def shown(graph: HasBlueprint, plan: Plan | None) -> Active | None:
     """What runs: all of the graph without a plan."""
     on = graph.blueprint.optional if plan is None else plan.edges
     return active_part(graph.blueprint, on)
 
 
-def node_lines(graph: Graph, name: str, plan: Plan | None) -> list[str]:
+def node_lines(graph: HasBlueprint, name: str, plan: Plan | None) -> list[str]:
     """The node's name, its kind, its model, and the knobs that are open or that the plan sets."""
-    node = graph.nodes[name]
+    node = graph.blueprint.nodes[name]
     lines = [name, node.kind]
     for field in type(node).model_fields:
         value = getattr(node, field)

@@ -9,15 +9,11 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import BaseModel
 
 from ..errors import PlanError
-
-if TYPE_CHECKING:
-    from ..models.pool import Pool
-    from .graph import Graph
 
 __all__ = ["Plan", "plain"]
 
@@ -71,17 +67,6 @@ class Plan:
         if not isinstance(edges, list) or not all(isinstance(edge, str) for edge in edges):
             raise PlanError("field 'edges' of a plan must be a list of strings such as 'a->b'")
         return cls(graph, values, tuple(edges))
-
-    def for_graph(self, graph: Graph, pool: Pool) -> Plan:
-        """The same plan, made canonical, once it is certain that it belongs to the graph.
-
-        Raises:
-            PlanError: it was made for another graph, lacks a value, or has one that its knob does not admit.
-            UnknownName: it sets a knob or an edge that the graph does not have.
-        """
-        from .space import Space
-
-        return Space(graph, pool).canonical(self)
 
     def __hash__(self) -> int:
         return hash(self.hash)

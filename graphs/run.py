@@ -6,12 +6,12 @@ import asyncio
 import sys
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from ..budgets.cap import Cap, pick
 from ..budgets.layered import LayeredLedger
@@ -28,56 +28,28 @@ from ..records.status import Status
 from ..records.task import Task
 from ..records.usage import Amount
 from .active import Active
+from .blueprint import HasBlueprint
 from .compile import OUT, TASK, supersteps, to_state_graph
 from .context import Services
 from .direct import Schedule, run_direct, schedule_of
 from .draw import mermaid
 from .finishing import direct_call
-from .graph import Graph
 from .plan import Plan
 from .resolved import ResolvedPlan, resolve
+from .result import Engine, Metric, Result
 from .session import Allowance, RunSession
 from .space import Space
 
 if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
 
-__all__ = ["Engine", "Metric", "Result", "Runner"]
-
-Metric = Callable[[Task, str], float]
-"""(task, answer) -> score in [0, 1]."""
-Engine = Literal["langgraph", "direct"]
-"""What steps through a graph."""
+__all__ = ["Runner"]
 
 _WITHIN_SESSION: ContextVar[bool] = ContextVar("apportion_within_session", default=False)
 """Whether this task holds a session open: a run that it begins meanwhile must not wait for that session's end."""
 _UNLIMITED = sys.maxsize
 _TASKS_KNOWN = 10_000
 """How many tasks a runner remembers the hash of."""
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What came of a task under a plan."""
-
-    run_id: str
-    task_id: str
-    plan_hash: str
-    answer: str
-    status: Status
-    stop_reason: str
-    """complete: the graph ran to its end; budget: a cap was reached; cancelled; breach: a model charged more than was
-    reserved; error: the code of a node or of the metric failed."""
-    score: float | None
-    """In [0, 1], 0 for a failure; None without a metric, or where the task has nothing to grade by."""
-    charged: Amount
-    lost: Amount
-    latency: float
-    """Seconds along the critical path over the spans."""
-    short_account: str = ""
-    """The account whose cap was reached first, where one was."""
-    confidence: float | None = None
-    """In [0, 1]: how sure the final node was of its answer, where it says."""
 
 
 @dataclass(slots=True)
@@ -126,11 +98,11 @@ class Runner:
         at_once: how many runs are in progress at a time; more than about 200 slow each other down.
     """
 
-    def __init__(self, graph: Graph, pool: Pool, store: StudyStore, *, at_once: int = 128) -> None:
-        self.graph = graph
+    def __init__(self, graph: HasBlueprint, pool: Pool, store: StudyStore, *, at_once: int = 128) -> None:
+        self.graph = graph.blueprint
         self.pool = pool
         self.store = store
-        self.space = Space(graph, pool)
+        self.space = Space(self.graph, pool)
         self._at_once = asyncio.Semaphore(at_once)
         self._books = store if isinstance(store, MemoryLedger) else LayeredLedger(store)
         self._ledger = Ledger(self._books, store.owner)
@@ -155,7 +127,7 @@ class Runner:
     async def __aexit__(self, *_: object) -> None:
         self._opened.close()
 
-    def beside(self, graph: Graph) -> Runner:
+    def beside(self, graph: HasBlueprint) -> Runner:
         """A runner of another graph with the same pool, store, accounts and bound on runs in progress.
 
         It is entered and left on its own, within this one.

@@ -28,7 +28,7 @@ from .parts import gathered, most_parts, waves
 from .resolved import ResolvedPlan, Step
 
 if TYPE_CHECKING:
-    from .run import Result
+    from .result import Result
 
 __all__ = ["FINISH", "Allowance", "RunSession"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from ..budgets.books import MemoryStore
@@ -11,19 +10,18 @@ from ..models.pool import Pool
 from ..records.protocols import StudyStore
 from ..records.rows import AccountRow
 from ..records.task import Task
+from .blueprint import HasBlueprint
 from .bounds import check_feasible
 from .plan import Plan
-from .run import Metric, Result, Runner
+from .result import Metric, Result
+from .run import Runner
 from .space import Space
-
-if TYPE_CHECKING:
-    from .graph import Graph
 
 __all__ = ["run_alone", "run_single"]
 
 
 async def run_single(
-    graph: Graph,
+    graph: HasBlueprint,
     task: Task | str,
     plan: Plan | None,
     pool: Pool,
@@ -49,7 +47,7 @@ async def run_single(
 
 
 async def run_alone(
-    graph: Graph,
+    graph: HasBlueprint,
     task: Task | str,
     plan: Plan | None,
     pool: Pool,

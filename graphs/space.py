@@ -7,18 +7,16 @@ from collections.abc import Collection, Iterator, Mapping
 from functools import cached_property
 from itertools import combinations, product
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import networkx as nx
 
 from ..errors import PlanError, UnknownName
+from ..models.pool import Pool
 from .active import Active, active_part
+from .blueprint import HasBlueprint
 from .edges import options
 from .plan import Plan, plain
-
-if TYPE_CHECKING:
-    from ..models.pool import Pool
-    from .graph import Graph
 
 __all__ = ["Space"]
 
@@ -35,14 +33,14 @@ class Space:
         pool: the models that open model knobs range over.
     """
 
-    def __init__(self, graph: Graph, pool: Pool) -> None:
-        self.graph = graph
+    def __init__(self, graph: HasBlueprint, pool: Pool) -> None:
+        self.graph = graph.blueprint
         self.pool = pool
-        self.optional_edges = graph.blueprint.optional
+        self.optional_edges = self.graph.optional
         self._by_edges: dict[frozenset[str], Active | None] = {}
         self._node_knobs = {
             name: {f"{name}.{knob}": tuple(map(plain, values)) for knob, values in node.open_knobs(pool.names).items()}
-            for name, node in graph.nodes.items()
+            for name, node in self.graph.nodes.items()
         }
 
     @cached_property
@@ -84,7 +82,7 @@ class Space:
         active = self._active(frozenset(edges))
         if active is None:
             off = [edge for edge in self.optional_edges if edge not in edges]
-            raise PlanError(f"with the edges {', '.join(off)} all off, {self.graph.blueprint.final!r} gets no input")
+            raise PlanError(f"with the edges {', '.join(off)} all off, {self.graph.final!r} gets no input")
         return active
 
     def default(self) -> Plan:
@@ -177,7 +175,7 @@ class Space:
 
     def _active(self, edges: frozenset[str]) -> Active | None:
         if edges not in self._by_edges:
-            self._by_edges[edges] = active_part(self.graph.blueprint, edges)
+            self._by_edges[edges] = active_part(self.graph, edges)
         return self._by_edges[edges]
 
     def _plan(self, active: Active, values: Mapping[str, Any]) -> Plan:
@@ -217,7 +215,7 @@ class Space:
 
     def _with(self, edge: str, edges: Collection[str]) -> set[str]:
         """The edges with one more, and with the fewest others that lead to it and from it to the final node."""
-        blueprint = self.graph.blueprint
+        blueprint = self.graph
         drawn: nx.DiGraph[str] = nx.DiGraph()
         for each in blueprint.edges:
             drawn.add_edge(each.source, each.target, cost=int(each.optional and each.name not in edges))

@@ -9,16 +9,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING
 
 import networkx as nx
 
+from .blueprint import HasBlueprint
 from .edges import Edge, Loop
 from .labels import edge_label, loop_label, node_lines, shown
 from .plan import Plan
-
-if TYPE_CHECKING:
-    from .graph import Graph
 
 __all__ = ["svg"]
 
@@ -57,7 +54,7 @@ class _Box:
         return self.y + self.height / 2
 
 
-def svg(graph: Graph, plan: Plan | None = None) -> str:
+def svg(graph: HasBlueprint, plan: Plan | None = None) -> str:
     """The graph as SVG: optional edges dashed, loops below in colour, what runs once per part as a stack."""
     blueprint = graph.blueprint
     active = shown(graph, plan)
@@ -85,7 +82,7 @@ def svg(graph: Graph, plan: Plan | None = None) -> str:
     return "\n".join((head, title, f"<style>{_STYLE}</style><defs>{tips}</defs>", *drawn, "</svg>")) + "\n"
 
 
-def _layers(graph: Graph, plan: Plan | None) -> tuple[list[list[_Box]], dict[str, list[str]]]:
+def _layers(graph: HasBlueprint, plan: Plan | None) -> tuple[list[list[_Box]], dict[str, list[str]]]:
     """The boxes by layer, placed; and by edge the boxes and lanes on its way."""
     blueprint = graph.blueprint
     flow: nx.DiGraph[str] = nx.DiGraph()
@@ -130,7 +127,7 @@ def _mean(places: list[float]) -> float:
     return sum(places) / len(places) if places else 0.0
 
 
-def _node_box(graph: Graph, name: str, plan: Plan | None) -> _Box:
+def _node_box(graph: HasBlueprint, name: str, plan: Plan | None) -> _Box:
     lines = node_lines(graph, name, plan)
     width = max(len(line) for line in lines) * _CHARACTER + 2 * _PADDING
     return _Box(name, lines, width, len(lines) * _LINE + 2 * _PADDING)

@@ -1,14 +1,15 @@
-"""Doing many things at once, a bounded number at a time."""
+"""Doing many things at once, a bounded number at a time; and one thread where numbers must be the same everywhere."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from ..errors import BudgetBreach
 
-__all__ = ["gravest", "in_turn"]
+__all__ = ["gravest", "in_turn", "one_thread"]
 
 
 async def in_turn(work: Iterable[Coroutine[Any, Any, None]], at_once: int) -> None:
@@ -39,3 +40,18 @@ def gravest(problem: Exception) -> Exception:
     if not isinstance(problem, ExceptionGroup):
         return problem
     return min(map(gravest, problem.exceptions), key=lambda each: not isinstance(each, BudgetBreach))
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Keeps BLAS and OpenMP to one thread within the block, so that what is fitted is the same on every machine.
+
+    Sums that are divided among threads differ in their last digits from machine to machine, and even from run to run.
+    Tables of a few thousand rows are no work to divide either: where other processes want the cores, threads that wait
+    for each other take longer than one alone.
+    """
+    import sklearn.utils._openmp_helpers  # noqa: F401  loads the libraries, or there would be nothing to limit
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1):
+        yield

@@ -19,8 +19,8 @@ from ..models.pool import Pool
 from ..nodes.knob import choose
 from ..nodes.solver import Solver
 from ..nodes.verifier import Verifier
-from ..optimizers.base import Brief, Optimizer
-from ..optimizers.measurement import Measurement, Outcome
+from ..optimizers.search.base import Brief, Optimizer
+from ..optimizers.search.measurement import Measurement, Outcome
 from ..records.status import Status
 from .scripted import ScriptedModel
 

@@ -8,9 +8,8 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from ..optimizers.knapsack import allocate
-from ..optimizers.policies.base import Lesson
-from ..optimizers.table import ABSTAIN, Arm, Probe, Question, Table
+from ..optimizers.tables.knapsack import allocate
+from ..optimizers.tables.table import ABSTAIN, Arm, Lesson, Probe, Question, Table
 
 __all__ = ["Kind", "Planted", "plant", "planted_lesson"]
 

@@ -20,8 +20,8 @@ import numpy as np
 import pytest
 
 from ..errors import UsageError
-from ..optimizers.policies.base import Assignment, Lesson, MakePolicy, Policy
-from ..optimizers.table import ABSTAIN, Batch, Question, Table
+from ..optimizers.policies.base import Assignment, MakePolicy, Policy
+from ..optimizers.tables.table import ABSTAIN, Batch, Lesson, Question, Table
 from .planted import plant, planted_lesson
 
 __all__ = ["PolicyConformance", "few_arms_lesson", "small_lesson"]

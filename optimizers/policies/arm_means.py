@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import model_validator
 
-from ..fitted import Array, Fitted
-from ..table import Arm, Table
+from ..prediction.fitted import Array, Fitted
+from ..tables.table import Arm, Table
 
 __all__ = ["ArmMeans"]
 

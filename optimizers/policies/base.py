@@ -9,25 +9,12 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..table import Arm, Batch, Table
+from ..tables.table import Arm, Batch, Lesson
 
-__all__ = ["Assignment", "Lesson", "MakePolicy", "Policy"]
+__all__ = ["Assignment", "MakePolicy", "Policy"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Lesson:
-    """What a policy is made from. Every policy of a comparison gets the same lesson."""
-
-    fit: Table
-    """Where scores and costs are learned."""
-    validation: Table
-    """Where what was learned is compared: shrinkage, settings, probes. The same arms as `fit`."""
-    budget: float
-    """What a question may cost on average where the policy will be used, in the unit of the tables."""
-    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

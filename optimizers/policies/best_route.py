@@ -9,9 +9,9 @@ from typing import ClassVar, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ..prediction import Predictor
+from ..prediction.predictor import Predictor
+from ..tables.table import Lesson
 from .arm_means import ArmMeans
-from .base import Lesson
 from .dial import turned
 from .learned import Learned
 from .logistic import LogisticHeads

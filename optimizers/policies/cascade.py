@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import UsageError
-from ..fitted import Fitted
-from ..table import Arm, Batch, Stage, Table
+from ..prediction.fitted import Fitted
+from ..tables.table import Arm, Batch, Lesson, Stage, Table
 from .arm_means import ArmMeans
-from .base import Assignment, Lesson
+from .base import Assignment
 from .static import Static
 
 __all__ = ["Cascade", "cascade_arm", "cascade_outcomes"]

@@ -9,10 +9,9 @@ from typing import ClassVar, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ..fitted import Array, Fitted, rounded
-from ..prediction import Predictor
-from ..table import Table
-from .base import Lesson
+from ..prediction.fitted import Array, Fitted, rounded
+from ..prediction.predictor import Predictor
+from ..tables.table import Lesson, Table
 from .dial import turned
 from .learned import Learned
 from .schedule import MakePlan

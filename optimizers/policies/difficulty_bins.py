@@ -9,9 +9,9 @@ from typing import ClassVar, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ..fitted import Array, Fitted
-from ..prediction import Predictor, cross_fitted
-from .base import Lesson
+from ..prediction.fitted import Array, Fitted
+from ..prediction.predictor import Predictor, cross_fitted
+from ..tables.table import Lesson
 from .learned import Learned
 from .schedule import MakePlan
 from .view import View

@@ -11,17 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import model_validator
 
-from ..fitted import Fitted
-from ..prediction import Predictor, fit_predictor
-from ..table import ABSTAIN, Arm, Batch
-from .allocate_only import AllocateOnly
-from .base import Assignment, Lesson, Policy
+from ..prediction.fitted import Fitted
+from ..prediction.predictor import Predictor, fit_predictor
+from ..tables.table import ABSTAIN, Arm, Batch, Lesson
+from .base import Assignment, Policy
+from .grouped import AllocateOnly, RouteOnly
 from .joint import Joint
 from .rehearsal import Rehearsal, rehearse
-from .route_only import RouteOnly
 from .route_then_allocate import RouteThenAllocate
 from .schedule import Schedule, budget_ladder
-from .static_mix import StaticMix
+from .static import StaticMix
 
 __all__ = ["JointSafe"]
 

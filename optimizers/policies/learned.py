@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import UsageError
-from ..fitted import Fitted
-from ..prediction import Predictor, fit_predictor
-from ..table import Arm, Batch
-from ..threads import one_thread
-from .base import Assignment, Lesson
+from ..concurrency import one_thread
+from ..prediction.fitted import Fitted
+from ..prediction.predictor import Predictor, fit_predictor
+from ..tables.table import Arm, Batch, Lesson
+from .base import Assignment
 from .planning import assigned, cheapest
 from .rehearsal import Rehearsal, on_validation, rehearse
 from .schedule import MakePlan, Schedule, budget_ladder, fit_schedule

@@ -7,7 +7,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ..fitted import Array, Fitted, rounded
+from ..prediction.fitted import Array, Fitted, rounded
 
 __all__ = ["LogisticHeads"]
 

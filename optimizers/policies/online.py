@@ -9,10 +9,10 @@ from typing import ClassVar, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ..fitted import Array
-from ..knapsack import price_for
-from ..prediction import Predictor
-from .base import Lesson
+from ..prediction.fitted import Array
+from ..prediction.predictor import Predictor
+from ..tables.knapsack import price_for
+from ..tables.table import Lesson
 from .learned import SHARES, Learned
 from .schedule import MakePlan, budget_ladder
 from .view import View

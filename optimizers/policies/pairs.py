@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..knapsack import price_for
+from ..tables.knapsack import price_for
 from .view import View
 
 __all__ = ["promising_pairs", "route_pair"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..table import ABSTAIN
+from ..tables.table import ABSTAIN
 from .base import Assignment
 
 __all__ = ["assigned", "cheapest", "planning_costs"]

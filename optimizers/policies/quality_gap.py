@@ -9,9 +9,8 @@ from typing import ClassVar, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ..prediction import Predictor
-from ..table import Table
-from .base import Lesson
+from ..prediction.predictor import Predictor
+from ..tables.table import Lesson, Table
 from .learned import Learned
 from .logistic import LogisticHeads
 from .pairs import promising_pairs, route_pair

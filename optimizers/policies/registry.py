@@ -6,25 +6,24 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Protocol, runtime_checkable
 
 from ...errors import UnknownName, UsageError
-from ..prediction import Predictor, fit_predictor
-from ..threads import one_thread
-from .allocate_only import AllocateOnly
-from .base import Lesson, MakePolicy, Policy
+from ..concurrency import one_thread
+from ..prediction.predictor import Predictor, fit_predictor
+from ..tables.table import Lesson
+from .base import MakePolicy, Policy
 from .best_route import BestRoute
 from .cascade import Cascade
 from .clusters import Clusters
 from .difficulty_bins import DifficultyBins
 from .factorisation import Factorisation
+from .grouped import AllocateOnly, RouteOnly
 from .joint import Joint
 from .joint_safe import JointSafe
 from .marginal_gain import MarginalGain
 from .online import Online
 from .quality_gap import QualityGap
 from .rehearsal import Rehearsal, rehearse
-from .route_only import RouteOnly
 from .route_then_allocate import RouteThenAllocate
-from .static import Static
-from .static_mix import StaticMix
+from .static import Static, StaticMix
 
 __all__ = ["POLICIES", "fit_all", "policy_from_json", "policy_named"]
 

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..prediction import Prediction, Predictor, cross_fitted
-from ..table import Batch, Table
-from .base import Lesson
+from ..prediction.predictor import Prediction, Predictor, cross_fitted
+from ..tables.table import Batch, Lesson, Table
 from .view import View
 
 __all__ = ["Rehearsal", "on_validation", "rehearse"]

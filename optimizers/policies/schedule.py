@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import model_validator
 
-from ..fitted import Array, Fitted
-from .base import Lesson
+from ..prediction.fitted import Array, Fitted
+from ..tables.table import Lesson
 from .rehearsal import Rehearsal
 
 __all__ = ["MakePlan", "Schedule", "budget_ladder", "fit_schedule"]

@@ -1,18 +1,21 @@
-"""One arm for all questions: what a program does that is configured once."""
+"""Static policies: one arm for all questions, or a random mixture; what an eye for questions must beat at least."""
 
 from __future__ import annotations
 
+import hashlib
 from typing import ClassVar, Literal, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ..fitted import Fitted
-from ..table import Arm, Batch
+from ..prediction.fitted import Fitted
+from ..tables.knapsack import allocate
+from ..tables.table import Arm, Batch, Lesson, Question
 from .arm_means import ArmMeans
-from .base import Assignment, Lesson
+from .base import Assignment
 from .planning import assigned, planning_costs
 
-__all__ = ["Static"]
+__all__ = ["Static", "StaticMix"]
 
 
 class Static(Fitted):
@@ -43,3 +46,40 @@ class Static(Fitted):
         affordable = [int(arm) for arm in order if totals[arm] <= budget]
         best = max(affordable, key=lambda arm: float(self.means.scores[arm]), default=int(order[0]))
         return assigned(np.full(len(batch), best, np.intp), costs, high)
+
+
+class StaticMix(Fitted):
+    """The upper hull of the static arms in the plane of cost and score, abstention at no cost as its left end.
+
+    Any point between two neighbours of the hull is reached by giving one of them to a share of the questions; which
+    questions, the seed and their names decide. RouterBench (Hu et al. 2024) calls it the zero router.
+    """
+
+    name: ClassVar[str] = "static_mix"
+    probe: ClassVar[str | None] = None
+    policy: Literal["static_mix"] = "static_mix"
+    means: ArmMeans
+    """Over fit and validation."""
+    seed: int
+
+    @property
+    def arms(self) -> tuple[Arm, ...]:
+        """See `Policy.arms`."""
+        return self.means.arms
+
+    @classmethod
+    def fit(cls, lesson: Lesson) -> Self:
+        """See `MakePolicy.fit`."""
+        return cls(means=ArmMeans.of(lesson.fit, lesson.validation), seed=lesson.seed)
+
+    def assign(self, batch: Batch, budget: float) -> Assignment:
+        """See `Policy.assign`; abstains where the budget is below the first arm of the hull."""
+        scores, costs, high = self.means.for_questions(len(batch))
+        # To the knapsack all questions are alike, and of those the first in line get the dearer arm.
+        line = sorted(range(len(batch)), key=lambda i: self._place(batch.questions[i]))
+        chosen: NDArray[np.intp] = np.empty(len(batch), np.intp)
+        chosen[line] = allocate(scores, planning_costs(costs, high), budget, abstain=True)
+        return assigned(chosen, costs, high)
+
+    def _place(self, question: Question) -> bytes:
+        return hashlib.sha256(f"{self.seed}/{question.name}".encode()).digest()

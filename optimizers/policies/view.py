@@ -7,9 +7,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from ..knapsack import allocate
-from ..prediction import Prediction, Predictor
-from ..table import Batch
+from ..prediction.predictor import Prediction, Predictor
+from ..tables.knapsack import allocate
+from ..tables.table import Batch
 from .planning import planning_costs
 
 __all__ = ["View"]

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from apportion.optimizers.table import Arm, Question, Table
+from apportion.optimizers.tables.table import Arm, Question, Table
 from benchmarks.recorded_halves import Evidence, halves, lesson_of
 
 

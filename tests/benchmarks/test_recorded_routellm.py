@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from apportion.optimizers.routing_metrics import apgr, routing_curve
+from apportion.optimizers.analysis.routing_metrics import apgr, routing_curve
 from benchmarks.recorded_rivals import FamilyMeans, GapRidge, family_scores
 from benchmarks.recorded_routellm import reach, sent_first, without_families
 from benchmarks.recorded_tables import routellm_table

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from apportion.optimizers.proof.paths import Choice
+from benchmarks.proof.paths import Choice
 from benchmarks.recorded_sql import caps_of, matched
 from benchmarks.recorded_tables import sql_table
 

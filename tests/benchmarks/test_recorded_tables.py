@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from apportion.errors import UsageError
-from apportion.optimizers.surfaces import Draw, vote_point
+from apportion.optimizers.analysis.vote_curves import Draw, vote_point
 from benchmarks.recorded import DATA, absent
 from benchmarks.recorded_files import Sample, read_samples
 from benchmarks.recorded_tables import reasoning_table, routellm_table, sql_table, vote_score

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from apportion.budgets.cap import Cap
-from apportion.optimizers.findings import (
+from apportion.optimizers.study.report import (
     ArmReport,
     Bound,
     Difference,

@@ -9,8 +9,8 @@ from rich.console import Console
 
 from apportion.budgets.cap import Cap
 from apportion.cli.terminal import TerminalReporter
-from apportion.optimizers.findings import StudyReport
-from apportion.optimizers.reporter import Announcement
+from apportion.optimizers.study.report import StudyReport
+from apportion.optimizers.study.reporter import Announcement
 
 
 def printed(report: StudyReport, *, width: int = 100, families: bool = True) -> list[str]:

@@ -11,7 +11,8 @@ import pytest
 
 from apportion.budgets.books import MemoryStore
 from apportion.graphs.graph import Graph
-from apportion.graphs.run import Result, Runner
+from apportion.graphs.result import Result
+from apportion.graphs.run import Runner
 from apportion.models.card import ModelCard
 from apportion.models.pool import Pool
 from apportion.models.request import ChatMessage, Reply, Request

@@ -13,7 +13,8 @@ from apportion.errors import Infeasible
 from apportion.graphs.bounds import Bounds, cheapest_bound, check_feasible, worst_case
 from apportion.graphs.finishing import direct_call
 from apportion.graphs.graph import Graph
-from apportion.graphs.run import Result, Runner
+from apportion.graphs.result import Result
+from apportion.graphs.run import Runner
 from apportion.models.card import ModelCard
 from apportion.models.pool import Pool
 from apportion.models.request import ChatMessage, Request

@@ -46,18 +46,18 @@ def test_a_plan_of_another_graph_is_refused_by_hash(two: Graph, pool: Pool, echo
     old = two.hash
     two.add("last", echo()).connect("check", "last")
     with pytest.raises(PlanError, match=f"graph with hash {old}, but graph 'two' has {two.hash}"):
-        plan.for_graph(two, pool)
+        two.space(pool).canonical(plan)
 
 
 def test_unknown_knobs_and_missing_values(two: Graph, pool: Pool) -> None:
     plan = two.space(pool).default()
-    assert plan.for_graph(two, pool) == plan
+    assert two.space(pool).canonical(plan) == plan
     with pytest.raises(UnknownName, match=r"did you mean 'solve\.width'"):
-        Plan(two.hash, {**plan.values, "solve.with": 1}, ()).for_graph(two, pool)
+        two.space(pool).canonical(Plan(two.hash, {**plan.values, "solve.with": 1}, ()))
     with pytest.raises(PlanError, match=r"no value for knob 'solve\.width'"):
-        Plan(two.hash, {"solve.model": "small", "solve->check.forward": "full"}, ()).for_graph(two, pool)
+        two.space(pool).canonical(Plan(two.hash, {"solve.model": "small", "solve->check.forward": "full"}, ()))
     with pytest.raises(PlanError, match=r"'solve.model' cannot be 'huge'; it may be one of \('small', 'large'\)"):
-        Plan(two.hash, {**plan.values, "solve.model": "huge"}, ()).for_graph(two, pool)
+        two.space(pool).canonical(Plan(two.hash, {**plan.values, "solve.model": "huge"}, ()))
 
 
 @pytest.mark.parametrize(

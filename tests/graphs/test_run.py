@@ -13,7 +13,8 @@ from apportion.budgets.cap import Cap
 from apportion.errors import BudgetBreach, NodeFailed, UnknownName
 from apportion.graphs.finishing import direct_call
 from apportion.graphs.graph import Graph
-from apportion.graphs.run import Result, Runner
+from apportion.graphs.result import Result
+from apportion.graphs.run import Runner
 from apportion.graphs.session import FINISH
 from apportion.models.pool import Pool
 from apportion.models.request import Reply, Request

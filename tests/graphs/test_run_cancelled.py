@@ -14,7 +14,8 @@ from apportion.budgets.books import MemoryStore
 from apportion.budgets.cap import Cap
 from apportion.errors import CallFailed, UnknownName
 from apportion.graphs.graph import Graph
-from apportion.graphs.run import Result, Runner
+from apportion.graphs.result import Result
+from apportion.graphs.run import Runner
 from apportion.models.card import ModelCard
 from apportion.models.pool import Pool
 from apportion.models.request import ChatMessage, Reply, Request

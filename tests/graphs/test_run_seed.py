@@ -10,7 +10,8 @@ import pytest
 from apportion.budgets.books import MemoryStore
 from apportion.budgets.cap import Cap
 from apportion.graphs.graph import Graph
-from apportion.graphs.run import Result, Runner
+from apportion.graphs.result import Result
+from apportion.graphs.run import Runner
 from apportion.models.card import ModelCard
 from apportion.models.openai_compatible import OpenAIModel
 from apportion.models.pocket import load_pocket_models

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from apportion.optimizers.knapsack import allocate
 from apportion.optimizers.policies.base import Assignment
-from apportion.optimizers.table import ABSTAIN, Arm, Batch
+from apportion.optimizers.tables.knapsack import allocate
+from apportion.optimizers.tables.table import ABSTAIN, Arm, Batch
 
 Floats = NDArray[np.float64]
 

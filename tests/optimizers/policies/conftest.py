@@ -7,9 +7,9 @@ from functools import cache
 
 import pytest
 
-from apportion.optimizers.policies.base import Lesson
 from apportion.optimizers.policies.rehearsal import Rehearsal, rehearse
-from apportion.optimizers.prediction import Predictor, fit_predictor
+from apportion.optimizers.prediction.predictor import Predictor, fit_predictor
+from apportion.optimizers.tables.table import Lesson
 from apportion.testing.planted import Kind, planted_lesson
 
 Learned = tuple[Lesson, Predictor, Rehearsal]

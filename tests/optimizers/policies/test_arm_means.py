@@ -5,7 +5,7 @@ import pytest
 
 from apportion.errors import UsageError
 from apportion.optimizers.policies.arm_means import ArmMeans
-from apportion.optimizers.table import Arm
+from apportion.optimizers.tables.table import Arm
 from apportion.testing.planted import plant
 
 

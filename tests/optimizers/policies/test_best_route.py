@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from apportion.optimizers.policies.base import Lesson
 from apportion.optimizers.policies.best_route import BestRoute
 from apportion.optimizers.policies.logistic import LogisticHeads
 from apportion.optimizers.policies.rehearsal import Rehearsal
 from apportion.optimizers.policies.view import View
-from apportion.optimizers.prediction import Predictor
+from apportion.optimizers.prediction.predictor import Predictor
+from apportion.optimizers.tables.table import Lesson
 from apportion.testing.planted import plant
 
 Learned = tuple[Lesson, Predictor, Rehearsal]

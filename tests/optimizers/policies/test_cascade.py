@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 
 from apportion.errors import UsageError
-from apportion.optimizers.policies.base import Lesson
+from apportion.optimizers.analysis.simulate import simulate
 from apportion.optimizers.policies.cascade import Cascade, cascade_outcomes
-from apportion.optimizers.policies.static_mix import StaticMix
-from apportion.optimizers.simulate import simulate
-from apportion.optimizers.table import Arm, Question, Stage, Table
+from apportion.optimizers.policies.static import StaticMix
+from apportion.optimizers.tables.table import Arm, Lesson, Question, Stage, Table
 from apportion.testing.planted import planted_lesson
 
 

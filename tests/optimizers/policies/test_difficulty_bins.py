@@ -2,12 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from apportion.optimizers.policies.base import Lesson
 from apportion.optimizers.policies.difficulty_bins import Bins, DifficultyBins, bins_of
 from apportion.optimizers.policies.rehearsal import Rehearsal
 from apportion.optimizers.policies.view import View
-from apportion.optimizers.prediction import Prediction, Predictor
-from apportion.optimizers.table import Batch, Question
+from apportion.optimizers.prediction.predictor import Prediction, Predictor
+from apportion.optimizers.tables.table import Batch, Lesson, Question
 
 Learned = tuple[Lesson, Predictor, Rehearsal]
 

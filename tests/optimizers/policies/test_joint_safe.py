@@ -8,14 +8,13 @@ import numpy as np
 import pytest
 
 from apportion.errors import UsageError
-from apportion.optimizers.policies.allocate_only import AllocateOnly
-from apportion.optimizers.policies.base import Lesson
+from apportion.optimizers.policies.grouped import AllocateOnly, RouteOnly
 from apportion.optimizers.policies.joint import Joint
 from apportion.optimizers.policies.joint_safe import JointSafe
 from apportion.optimizers.policies.rehearsal import Rehearsal
-from apportion.optimizers.policies.route_only import RouteOnly
-from apportion.optimizers.policies.static_mix import StaticMix
-from apportion.optimizers.prediction import Predictor
+from apportion.optimizers.policies.static import StaticMix
+from apportion.optimizers.prediction.predictor import Predictor
+from apportion.optimizers.tables.table import Lesson
 from apportion.testing.planted import Kind, plant
 
 Learn = Callable[[Kind], tuple[Lesson, Predictor, Rehearsal]]

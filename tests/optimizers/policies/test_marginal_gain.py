@@ -7,12 +7,11 @@ from itertools import product
 import numpy as np
 import pytest
 
-from apportion.optimizers.policies.base import Lesson
 from apportion.optimizers.policies.marginal_gain import MarginalGain
 from apportion.optimizers.policies.rehearsal import Rehearsal
 from apportion.optimizers.policies.view import View
-from apportion.optimizers.prediction import Prediction, Predictor
-from apportion.optimizers.table import Batch, Question
+from apportion.optimizers.prediction.predictor import Prediction, Predictor
+from apportion.optimizers.tables.table import Batch, Lesson, Question
 from apportion.testing.planted import plant
 
 Learned = tuple[Lesson, Predictor, Rehearsal]

@@ -5,11 +5,11 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from apportion.optimizers.policies.base import Lesson
 from apportion.optimizers.policies.joint import Joint
 from apportion.optimizers.policies.online import Online
 from apportion.optimizers.policies.rehearsal import Rehearsal
-from apportion.optimizers.prediction import Predictor
+from apportion.optimizers.prediction.predictor import Predictor
+from apportion.optimizers.tables.table import Lesson
 from apportion.testing.planted import Kind, plant
 
 Learn = Callable[[Kind], tuple[Lesson, Predictor, Rehearsal]]

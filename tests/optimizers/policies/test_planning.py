@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from apportion.optimizers.policies.planning import assigned, cheapest, planning_costs
-from apportion.optimizers.table import ABSTAIN
+from apportion.optimizers.tables.table import ABSTAIN
 
 
 def test_one_question_is_planned_at_its_quantile() -> None:

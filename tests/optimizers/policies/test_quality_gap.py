@@ -5,13 +5,12 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from apportion.optimizers.policies.base import Lesson
 from apportion.optimizers.policies.pairs import promising_pairs, route_pair
 from apportion.optimizers.policies.quality_gap import QualityGap, gap_targets, relaxation
 from apportion.optimizers.policies.rehearsal import Rehearsal
 from apportion.optimizers.policies.view import View
-from apportion.optimizers.prediction import Prediction, Predictor
-from apportion.optimizers.table import Arm, Batch, Question, Table
+from apportion.optimizers.prediction.predictor import Prediction, Predictor
+from apportion.optimizers.tables.table import Arm, Batch, Lesson, Question, Table
 from apportion.testing.planted import Kind, plant
 
 Learned = tuple[Lesson, Predictor, Rehearsal]

@@ -7,8 +7,9 @@ from functools import cache
 import pytest
 
 from apportion.errors import UnknownName, UsageError
-from apportion.optimizers.policies.base import Lesson, MakePolicy, Policy
+from apportion.optimizers.policies.base import MakePolicy, Policy
 from apportion.optimizers.policies.registry import POLICIES, fit_all, policy_from_json, policy_named
+from apportion.optimizers.tables.table import Lesson
 from apportion.testing.policy import PolicyConformance, few_arms_lesson, small_lesson
 
 

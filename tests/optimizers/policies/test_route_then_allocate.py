@@ -4,14 +4,14 @@ from collections.abc import Callable
 
 import numpy as np
 
-from apportion.optimizers.knapsack import allocate
-from apportion.optimizers.policies.base import Lesson
+from apportion.optimizers.policies.grouped import RouteOnly
 from apportion.optimizers.policies.joint import Joint
 from apportion.optimizers.policies.rehearsal import Rehearsal
-from apportion.optimizers.policies.route_only import RouteOnly
 from apportion.optimizers.policies.route_then_allocate import RouteThenAllocate
 from apportion.optimizers.policies.view import View
-from apportion.optimizers.prediction import Predictor
+from apportion.optimizers.prediction.predictor import Predictor
+from apportion.optimizers.tables.knapsack import allocate
+from apportion.optimizers.tables.table import Lesson
 from apportion.testing.planted import Kind, plant
 
 Learned = tuple[Lesson, Predictor, Rehearsal]

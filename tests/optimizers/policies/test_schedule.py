@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from apportion.errors import UsageError
-from apportion.optimizers.policies.base import Lesson
 from apportion.optimizers.policies.rehearsal import Rehearsal
 from apportion.optimizers.policies.schedule import Schedule, budget_ladder, fit_schedule
 from apportion.optimizers.policies.view import View
-from apportion.optimizers.prediction import Prediction, Predictor
+from apportion.optimizers.prediction.predictor import Prediction, Predictor
+from apportion.optimizers.tables.table import Lesson
 from apportion.testing.planted import planted_lesson
 
 Learned = tuple[Lesson, Predictor, Rehearsal]

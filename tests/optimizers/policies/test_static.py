@@ -4,7 +4,7 @@ import numpy as np
 
 from apportion.optimizers.policies.arm_means import ArmMeans
 from apportion.optimizers.policies.static import Static
-from apportion.optimizers.table import Arm, Batch, Question
+from apportion.optimizers.tables.table import Arm, Batch, Question
 
 BATCH = Batch(tuple(Question(str(number), "?") for number in range(100)))
 MEANS = ArmMeans(

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from apportion.optimizers.policies.arm_means import ArmMeans
-from apportion.optimizers.policies.static_mix import StaticMix
-from apportion.optimizers.table import ABSTAIN, Arm, Batch, Question
+from apportion.optimizers.policies.static import StaticMix
+from apportion.optimizers.tables.table import ABSTAIN, Arm, Batch, Question
 
 BATCH = Batch(tuple(Question(str(number), "?") for number in range(1000)))
 COSTS = np.array([10.0, 30.0, 20.0, 110.0])

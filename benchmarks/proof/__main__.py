@@ -1,0 +1,23 @@
+"""`python -m benchmarks.proof [OPTION ...]`."""
+
+from __future__ import annotations
+
+import typer
+
+from apportion.errors import ApportionError
+
+from .command import command
+
+
+def main() -> None:
+    """Runs the proof; an error of the package is one line."""
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command()(command)
+    try:
+        app()
+    except ApportionError as error:
+        raise SystemExit(f"proof: {error}") from None
+
+
+if __name__ == "__main__":
+    main()

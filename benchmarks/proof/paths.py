@@ -1,0 +1,190 @@
+"""A policy around one budget: what it would do with a little more and a little less.
+
+Where questions are resampled, a policy that shares one budget among them has to choose anew, because dearer questions
+in the draw leave less for the others. All policies here do so by way of one number: a price, a threshold, a share.
+So their choices for a ladder of budgets on all questions are what they choose on any resample, at the rung where the
+resample's planned spend meets the budget. That makes thousands of draws affordable; `anew` chooses again on
+a draw, to say how much that differs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from apportion.optimizers.policies.base import Policy
+from apportion.optimizers.policies.cascade import cascade_outcomes
+from apportion.optimizers.policies.joint_safe import JointSafe
+from apportion.optimizers.policies.learned import Learned
+from apportion.optimizers.policies.schedule import Schedule
+from apportion.optimizers.tables.table import ABSTAIN, Batch, Table
+
+from .draws import Resample, Statistic
+
+__all__ = ["Choice", "Path", "anew", "choice_of", "path_of", "pinned", "statistics_of"]
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.intp]
+
+_STEPS = 6
+"""Rungs below the budget, and as many above."""
+_DEVIATIONS = 4.5
+"""How many standard errors of the planned spend the ladder reaches on either side."""
+_LEAST_REACH, _MOST_REACH = 0.01, 0.4
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Choice:
+    """What a policy chose for all questions, and what came of it."""
+
+    arms: Ints
+    """(questions,): numbers of the table's arms, or `ABSTAIN`."""
+    expected: Floats
+    """(questions,): planned costs."""
+    scores: Floats
+    """(questions,): means over replicates; 0 where nothing was chosen."""
+    costs: Floats
+    """(questions,): means over replicates."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Path:
+    """Choices for a ladder of budgets around the one that is meant."""
+
+    budgets: Floats
+    """(rungs,), rising: per question. The middle one is the budget that is meant."""
+    choices: tuple[Choice, ...]
+    """One for each rung."""
+
+    @property
+    def middle(self) -> Choice:
+        """At the budget that is meant."""
+        return self.choices[len(self.choices) // 2]
+
+    @property
+    def rows(self) -> Floats:
+        """(questions, 3 rungs): planned cost, score and cost of each rung."""
+        return np.column_stack(
+            [column for choice in self.choices for column in (choice.expected, choice.scores, choice.costs)]
+        )
+
+    def met(self, means: Floats) -> tuple[Floats, Floats]:
+        """Scores and costs where each draw's planned spend meets the budget.
+
+        Args:
+            means: (draws, 3 rungs): of `rows` over the questions of each draw.
+        """
+        planned = np.array([choice.expected.mean() for choice in self.choices])
+        # A rung that was planned for its budget on all questions needs so much more or less on the questions drawn.
+        needed = np.maximum.accumulate(self.budgets + means[:, 0::3] - planned, axis=1)
+        budget = self.budgets[len(self.budgets) // 2]
+        rung = np.clip((needed <= budget).sum(axis=1) - 1, 0, len(self.budgets) - 2)
+        draws = np.arange(len(needed))
+        low, high = needed[draws, rung], needed[draws, rung + 1]
+        share = np.clip((budget - low) / np.where(high > low, high - low, 1.0), 0.0, 1.0)
+        scores, costs = means[:, 1::3], means[:, 2::3]
+        return (
+            (1 - share) * scores[draws, rung] + share * scores[draws, rung + 1],
+            (1 - share) * costs[draws, rung] + share * costs[draws, rung + 1],
+        )
+
+
+def statistics_of(paths: Sequence[Path], resample: Resample) -> list[tuple[Statistic, Statistic]]:
+    """Score and cost per question of each path, with the allocation redone in every draw.
+
+    All paths are multiplied out together, which is many times faster than one by one.
+    """
+    rows = np.hstack([path.rows for path in paths])
+    drawn, left_out = resample.means(rows), resample.left_out(rows)
+    found, begin = [], 0
+    for path in paths:
+        end = begin + 3 * len(path.choices)
+        scores, costs = path.met(drawn[:, begin:end])
+        scores_left, costs_left = path.met(left_out[:, begin:end])
+        middle = path.middle
+        found.append(
+            (
+                Statistic(float(middle.scores.mean()), scores, scores_left),
+                Statistic(float(middle.costs.mean()), costs, costs_left),
+            )
+        )
+        begin = end
+    return found
+
+
+def path_of(policy: Policy, table: Table, batch: Batch, budget: float) -> Path:
+    """A policy's choices around a budget, all made the way that it plans for that budget.
+
+    Args:
+        policy: its arms are among those of the table, or cascades of them.
+        table: what came of every arm.
+        batch: the table's questions, perhaps with forecasts.
+        budget: per question.
+    """
+    policy = pinned(policy, budget)
+    middle = choice_of(policy, table, batch, budget)
+    spend = float(middle.expected.mean())
+    error = float(middle.expected.std()) / np.sqrt(len(batch)) / spend if spend > 0 else 0.0
+    reach = min(max(_DEVIATIONS * error, _LEAST_REACH), _MOST_REACH)
+    budgets = budget * (1 + reach * np.arange(-_STEPS, _STEPS + 1) / _STEPS)
+    choices = [
+        middle if number == _STEPS else choice_of(policy, table, batch, float(each))
+        for number, each in enumerate(budgets)
+    ]
+    return Path(budgets, tuple(choices))
+
+
+def choice_of(policy: Policy, table: Table, batch: Batch, budget: float) -> Choice:
+    """What a policy chooses at a budget per question, and what came of it.
+
+    The arms of a policy that makes cascades are numbered as the policy numbers them.
+    """
+    assignment = policy.assign(batch, budget * len(batch))
+    scores, costs = np.zeros(len(batch)), np.zeros(len(batch))
+    numbers = np.full(len(batch), ABSTAIN)
+    mean_scores, mean_costs = table.mean_scores, table.mean_costs
+    for number in np.unique(assignment.arms[assignment.arms != ABSTAIN]).tolist():
+        arm, given = policy.arms[number], np.flatnonzero(assignment.arms == number)
+        if arm.stages:
+            outcomes = cascade_outcomes(table.take(given), arm.stages)
+            scores[given], costs[given] = (values.mean(axis=1) for values in outcomes)
+            numbers[given] = number
+            continue
+        numbers[given] = at = table.arm(arm.name)
+        scores[given], costs[given] = mean_scores[given, at], mean_costs[given, at]
+    if policy.probe is not None:  # taken whatever was chosen
+        costs += next(probe.costs for probe in table.probes if probe.name == policy.probe)
+    return Choice(numbers, assignment.expected, scores, costs)
+
+
+def pinned(policy: Policy, budget: float) -> Policy:
+    """The policy with the way of planning that it has for a budget per question, whatever it is then given.
+
+    A policy may plan in another way where a budget is a little lower. That is a choice between budgets that were set,
+    not between questions that were drawn.
+    """
+    if isinstance(policy, Learned):
+        return policy.model_copy(update={"schedule": _single(policy.schedule, budget)})
+    if isinstance(policy, JointSafe):
+        return policy.model_copy(
+            update={
+                "schedule": _single(policy.schedule, budget),
+                "schedules": tuple(_single(schedule, budget) for schedule in policy.schedules),
+            }
+        )
+    return policy
+
+
+def _single(schedule: Schedule, budget: float) -> Schedule:
+    ways = tuple(schedule.ways(budget))
+    return Schedule(budgets=np.zeros(len(ways)), choices=ways[::-1])
+
+
+def anew(policy: Policy, table: Table, budget: float, drawn: Ints) -> tuple[float, float]:
+    """Score and cost per question of a policy that chooses for a draw of questions as for any other batch."""
+    part = table.take(drawn)
+    choice = choice_of(pinned(policy, budget), part, part.batch(), budget)
+    return float(choice.scores.mean()), float(choice.costs.mean())

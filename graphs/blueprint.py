@@ -1,0 +1,84 @@
+"""A graph that has been found valid, as a value: what plans, spaces, bounds, drawings and runs are made from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Protocol
+
+from ..nodes.base import Kind, Node
+from ..nodes.knob import Adaptive, Choice
+from ..records.message import Forward
+from .edges import Each, Edge, Loop
+
+__all__ = ["Blueprint", "HasBlueprint"]
+
+
+class HasBlueprint(Protocol):
+    """A graph in either form: the builder `Graph`, or the `Blueprint` itself."""
+
+    @property
+    def blueprint(self) -> Blueprint:
+        """The graph, checked and frozen."""
+
+
+@dataclass(frozen=True)
+class Blueprint:
+    """A valid graph; immutable. Its edges include those that groups imply."""
+
+    name: str
+    """A label for people."""
+    kinds: Mapping[str, Kind[Any]]
+    """The node kinds by name."""
+    nodes: Mapping[str, Node]
+    """By name, in the order in which they were added."""
+    edges: tuple[Edge, ...]
+    """In the order of their nodes, loop edges excepted."""
+    groups: tuple[Each, ...]
+    loops: tuple[Loop, ...]
+    starts: tuple[str, ...]
+    """The nodes that were said to work from the task alone."""
+    entries: frozenset[str]
+    """These, and the nodes without incoming edges."""
+    final: str
+    """The node whose answer is the run's."""
+
+    @property
+    def blueprint(self) -> Blueprint:
+        """Itself, see `HasBlueprint`."""
+        return self
+
+    @property
+    def optional(self) -> tuple[str, ...]:
+        """The names of the optional edges."""
+        return tuple(edge.name for edge in self.edges if edge.optional)
+
+    @cached_property
+    def hash(self) -> str:
+        """Of the canonical JSON, 16 hexadecimal digits; a plan names it."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()[:16]
+
+    def to_json(self) -> str:
+        """The canonical JSON, which `Graph.from_json` reads."""
+        content = {
+            "name": self.name,
+            "nodes": [[name, node.canonical()] for name, node in self.nodes.items()],
+            "edges": [[e.source, e.target, e.optional, _plain(e.forward)] for e in self.edges],
+            "each": [[g.split, g.solve, g.merge] for g in self.groups],
+            "loops": [[x.check, x.solve, _plain(x.rounds), _plain(x.forward)] for x in self.loops],
+            "start": sorted(self.starts),
+            "finish": self.final,
+        }
+        return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def _plain(value: Any) -> Any:
+    """A knob of an edge as JSON values."""
+    if isinstance(value, Choice):
+        return {"choose": [_plain(option) for option in value.values]}
+    if isinstance(value, Adaptive):
+        return value.model_dump(mode="json")
+    return value.value if isinstance(value, Forward) else value

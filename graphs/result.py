@@ -1,0 +1,42 @@
+"""What came of a run, and what scores it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from ..records.status import Status
+from ..records.task import Task
+from ..records.usage import Amount
+
+__all__ = ["Engine", "Metric", "Result"]
+
+Metric = Callable[[Task, str], float]
+"""(task, answer) -> score in [0, 1]."""
+Engine = Literal["langgraph", "direct"]
+"""What steps through a graph."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of a task under a plan."""
+
+    run_id: str
+    task_id: str
+    plan_hash: str
+    answer: str
+    status: Status
+    stop_reason: str
+    """complete: the graph ran to its end; budget: a cap was reached; cancelled; breach: a model charged more than was
+    reserved; error: the code of a node or of the metric failed."""
+    score: float | None
+    """In [0, 1], 0 for a failure; None without a metric, or where the task has nothing to grade by."""
+    charged: Amount
+    lost: Amount
+    latency: float
+    """Seconds along the critical path over the spans."""
+    short_account: str = ""
+    """The account whose cap was reached first, where one was."""
+    confidence: float | None = None
+    """In [0, 1]: how sure the final node was of its answer, where it says."""

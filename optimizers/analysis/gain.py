@@ -1,0 +1,139 @@
+"""A policy beside what mixing fixed arms would have reached for the same cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..bootstrap import Interval, mean_interval
+from ..policies.base import Policy
+from ..serving.replay_batch import serve_on_table
+from ..tables.split import best_arm
+from ..tables.table import ABSTAIN, Table
+from .routing_metrics import hull
+from .simulate import Simulation, simulate
+
+__all__ = ["ArmUse", "Price", "mixture_at", "price"]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class ArmUse:
+    """What an arm was chosen for."""
+
+    arm: str
+    questions: int
+    score: float
+    """Mean over these questions."""
+    cost: float
+    """Mean over these questions, probes included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What a policy got for what it spent; costs are means per question."""
+
+    policy: str
+    questions: int
+    replicates: int
+    unit: str
+    budget: float
+    score: Interval
+    cost: float
+    predicted: float
+    """What the policy thought it would cost."""
+    abstained: float
+    """The share of questions without an arm."""
+    arms: tuple[ArmUse, ...]
+    """The most used first."""
+    capped_score: float
+    """Under the hard cap of the governor, mean over replicates."""
+    capped_cost: float
+    best_arm: str
+    """The best single arm within the budget, in hindsight."""
+    best_arm_score: float
+    best_arm_cost: float
+    mixture_score: float
+    """Of the best mixture of single arms and abstention at the policy's own cost, in hindsight."""
+    gain: Interval
+    """The policy's score less that of the mixture, paired by question."""
+
+    def to_json(self) -> Mapping[str, Any]:
+        """All figures as JSON values."""
+        return asdict(self)
+
+
+def price(policy: Policy, table: Table, budget: float, *, seed: int = 0) -> Price:
+    """Prices a policy on known outcomes.
+
+    Args:
+        policy: its arms are arms of the table, or cascades of these.
+        table: what every arm scored and cost; questions that the policy has not learned from.
+        budget: what a question may cost on average, in the unit of the table.
+        seed: of the intervals.
+
+    Raises:
+        UsageError: the table lacks an arm or the probe of the policy.
+    """
+    count, replicates = len(table.questions), table.scores.shape[2]
+    found = simulate(policy, table, budget * count, seed=seed)
+    served = [serve_on_table(policy, table, budget * count, replicate=r) for r in range(replicates)]
+    cost = found.cost / count
+    best = best_arm(table, budget)
+    mixture = mixture_at(table, cost)
+    return Price(
+        policy=policy.name,
+        questions=count,
+        replicates=replicates,
+        unit=table.unit,
+        budget=budget,
+        score=found.score,
+        cost=cost,
+        predicted=found.predicted / count,
+        abstained=found.abstained,
+        arms=_uses(found),
+        capped_score=float(np.mean([service.scores.mean() for service in served])),
+        capped_cost=float(np.mean([service.costs.mean() for service in served])),
+        best_arm=table.arms[best].name,
+        best_arm_score=float(table.mean_scores[:, best].mean()),
+        best_arm_cost=float(table.mean_costs[:, best].mean()),
+        mixture_score=float(mixture.mean()),
+        gain=mean_interval(found.scores - mixture, seed=seed),
+    )
+
+
+def mixture_at(table: Table, cost: float) -> Floats:
+    """What the best mixture of single arms would score on each question at a cost: the bar for choosing by question.
+
+    The two arms of the upper hull around the cost are drawn at random; its left end is to abstain at no cost. Chosen in
+    hindsight on these questions, so that it is a little better than any mixture one could have known before.
+
+    Args:
+        table: what every arm scored and cost.
+        cost: per question, in the unit of the table.
+
+    Returns:
+        (questions,): expected scores.
+    """
+    scores = np.column_stack([table.mean_scores, np.zeros(len(table.questions))])
+    means = np.append(table.mean_costs.mean(axis=0), 0.0)
+    corners = hull(means, scores.mean(axis=0))
+    right = min(int(np.searchsorted(means[corners], cost)), len(corners) - 1)
+    left = max(right - 1, 0)
+    low, high = means[corners[left]], means[corners[right]]
+    share = min(1.0, (cost - low) / (high - low)) if high > low else 1.0
+    return np.asarray((1 - share) * scores[:, corners[left]] + share * scores[:, corners[right]])
+
+
+def _uses(found: Simulation) -> tuple[ArmUse, ...]:
+    uses = []
+    for number in np.unique(found.arms[found.arms != ABSTAIN]):
+        taken = found.arms == number
+        name = found.available[number].name
+        uses.append(ArmUse(name, int(taken.sum()), float(found.scores[taken].mean()), float(found.costs[taken].mean())))
+    return tuple(sorted(uses, key=lambda use: -use.questions))

@@ -1,0 +1,151 @@
+"""Node headroom: how much the score would rise if one node made no mistake."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import SpendExhausted, UsageError
+from ...graphs.blueprint import Blueprint
+from ...graphs.plan import Plan
+from ...graphs.resolved import resolve
+from ...graphs.result import Result
+from ...graphs.run import Runner
+from ...nodes.base import Context, Inputs, Kind, Node
+from ...records.message import Message
+from ...records.task import Task
+from ..bootstrap import Interval, mean_interval
+from ..concurrency import in_turn
+from .oracle_outputs import Gold, golds_for
+
+__all__ = ["NodeHeadroom", "node_headroom"]
+
+Floats = NDArray[np.float64]
+Scorer = Callable[[Task, str], float]
+
+_AT_ONCE = 128
+
+
+@dataclass(frozen=True, slots=True)
+class NodeHeadroom:
+    """What a plan would score if a node said what it should, wherever the task tells what that is."""
+
+    node: str
+    kind: str
+    known: int
+    """On how many of the tasks its output was replaced."""
+    score: float
+    """Of the plan as it is, over all tasks."""
+    with_gold: float
+    """With the node's output replaced."""
+    gain: Interval
+    """The difference, paired over all tasks; it can be negative, where the nodes behind it lived on its mistakes."""
+
+
+async def node_headroom(
+    runner: Runner,
+    tasks: Sequence[Task],
+    plan: Plan,
+    scorer: Scorer,
+    *,
+    golds: Mapping[str, Gold] | None = None,
+    account: str | None = None,
+    seed: int = 0,
+    finished: Callable[[Result], None] | None = None,
+) -> tuple[NodeHeadroom, ...]:
+    """Replaces the output of one node after the other by what it should have been, and runs the rest as it is.
+
+    An intervention shows what a node's mistakes cost the whole, which blame by reading a trace does not. What comes
+    before the node and what is asked alike after it comes from the cache, so on runs that were made before only those
+    calls are paid that read something new. The runs are on the books under trials named `headroom/NODE`.
+
+    Args:
+        runner: of the plan's graph, entered.
+        tasks: each with a gold answer.
+        plan: of this graph.
+        scorer: the metric.
+        golds: by node kind, what a node should say; those of `golds_for` where left out.
+        account: pays for it; opened on the runner already.
+        seed: of the runs' draws and of the intervals.
+        finished: called after every run.
+
+    Returns:
+        The nodes of the plan whose output is known on at least one task, the largest gain first.
+
+    Raises:
+        UsageError: there are no tasks, or one cannot be graded.
+        PlanError, UnknownName: the plan does not belong to the graph.
+        SpendExhausted: the account cannot pay for it.
+    """
+    if not tasks:
+        raise UsageError("headroom needs at least one task")
+    golds = golds or golds_for(scorer)
+    series = partial(_scores, tasks=tasks, plan=plan, scorer=scorer, account=account, seed=seed, finished=finished)
+    base = await series(runner, trial="headroom")
+    found = []
+    for name, step in resolve(runner.space, plan).steps.items():
+        gold = golds.get(step.node.kind)
+        if gold is None:
+            continue
+        replaced: set[str] = set()
+        graph = _with_gold(runner.graph, name, step.kind, gold, replaced)
+        async with runner.beside(graph) as other:
+            scores = await series(other, trial=f"headroom/{name}")
+        if replaced:
+            gain = mean_interval(scores - base, seed=seed)
+            score, with_gold = float(base.mean()), float(scores.mean())
+            found.append(NodeHeadroom(name, step.node.kind, len(replaced), score, with_gold, gain))
+    return tuple(sorted(found, key=lambda each: -each.gain.mean))
+
+
+def _with_gold(graph: Blueprint, name: str, kind: Kind[Node], gold: Gold, replaced: set[str]) -> Blueprint:
+    """The same graph, of the same hash, whose kind gives one node's output away; notes the tasks on which it did."""
+
+    async def run(node: Node, inputs: Inputs, context: Context) -> Message:
+        message = await gold(node, inputs, context) if context.node == name else None
+        if message is None:
+            return await kind.run(node, inputs, context)
+        replaced.add(inputs.task.task_id)
+        context.record("gold")
+        return message
+
+    return replace(graph, kinds={**graph.kinds, kind.config.kind: replace(kind, run=run)})
+
+
+async def _scores(
+    runner: Runner,
+    *,
+    tasks: Sequence[Task],
+    plan: Plan,
+    scorer: Scorer,
+    trial: str,
+    account: str | None,
+    seed: int,
+    finished: Callable[[Result], None] | None,
+) -> Floats:
+    scores = np.zeros(len(tasks))
+
+    async def one(place: int) -> None:
+        result = await runner.run(
+            tasks[place],
+            plan,
+            parent_account=account,
+            trial_id=trial,
+            metric=scorer,
+            engine="direct",
+            seed=seed,
+        )
+        if result.short_account:
+            raise SpendExhausted(result.short_account)
+        if result.score is None:
+            raise UsageError(f"task {tasks[place].name or result.task_id!r} has no gold answer to grade by")
+        scores[place] = result.score
+        if finished is not None:
+            finished(result)
+
+    await in_turn((one(place) for place in range(len(tasks))), _AT_ONCE)
+    return scores

@@ -1,0 +1,1 @@
+"""Forecasting the score and the cost of every arm on a new question."""

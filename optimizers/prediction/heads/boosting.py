@@ -1,0 +1,173 @@
+"""Boosted trees over questions and arms together, fitted by scikit-learn and predicted here."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ....errors import ApportionError
+from ..features import Features
+from ..fitted import Array, Fitted, Indexes, rounded
+from .base import Examples, folds_of
+
+__all__ = ["BoostingHead", "fit_boosting"]
+
+Floats = NDArray[np.float64]
+
+_MOST_TREES = 200
+_LEAVES = 8
+_MOST_ROWS = 200_000
+
+
+class BoostingHead(Fitted):
+    """An arm's mean score, plus the sum of what each tree says of the question and the arm."""
+
+    kind: Literal["boosting"] = "boosting"
+    arm_means: Array
+    """(arms,)."""
+    arm_columns: Array
+    """(arms, columns): what is known of an arm; it stands to the right of what is known of the question."""
+    baseline: float
+    columns: Indexes
+    """(trees, nodes): the column that a node asks about."""
+    thresholds: Array
+    """(trees, nodes): up to this it goes left."""
+    left: Indexes
+    """(trees, nodes): the next node; a leaf leads to itself."""
+    right: Indexes
+    values: Array
+    """(trees, nodes): what a leaf adds."""
+    depth: int
+
+    def fits(self, columns: int, arms: int) -> bool:
+        """Whether it is for so many columns and arms."""
+        nodes = (self.columns, self.thresholds, self.left, self.right, self.values)
+        if self.columns.ndim != 2 or any(array.shape != self.columns.shape for array in nodes):
+            return False
+        if self.arm_means.shape != (arms,) or self.arm_columns.ndim != 2 or len(self.arm_columns) != arms:
+            return False
+        places = self.columns.shape[1]
+        known = columns + self.arm_columns.shape[1]
+        return bool((self.columns < known).all() and (self.left < places).all() and (self.right < places).all())
+
+    def predict(self, features: Features) -> Floats:
+        """(questions, arms)."""
+        scores = np.empty((len(features.matrix), len(self.arm_means)))
+        for arm, known in enumerate(self.arm_columns):
+            rows = np.hstack([features.matrix, np.broadcast_to(known, (len(scores), len(known)))])
+            scores[:, arm] = self.arm_means[arm] + self.raw(rows)
+        return np.clip(scores, 0.0, 1.0)
+
+    def raw(self, rows: Floats) -> Floats:
+        """(rows,): the baseline and all leaves that each row of columns falls into."""
+        total = np.full(len(rows), self.baseline)
+        everyone = np.arange(len(rows))
+        for tree in range(len(self.columns)):
+            node = np.zeros(len(rows), np.intp)
+            for _ in range(self.depth):
+                goes_left = rows[everyone, self.columns[tree, node]] <= self.thresholds[tree, node]
+                node = np.where(goes_left, self.left[tree, node], self.right[tree, node])
+            total += self.values[tree, node]
+        return total
+
+
+def fit_boosting(examples: Examples, seed: int, like: BoostingHead | None = None) -> BoostingHead:
+    """Fits histogram gradient boosting (Ke et al. 2017) to how far scores lie from the mean of their arm.
+
+    Args:
+        examples: what to learn from. Of more than 200,000 pairs of question and arm so many are used, whole questions
+            drawn at random.
+        seed: of what is drawn.
+        like: whose number of trees to take; without it, a quarter of the questions is kept aside to choose it.
+
+    Raises:
+        ApportionError: the installed scikit-learn lays out its trees in a way that cannot be read.
+    """
+    count, arms = examples.scores.shape
+    if count * arms > _MOST_ROWS:
+        drawn = np.random.default_rng([seed, count]).choice(count, max(2, _MOST_ROWS // arms), replace=False)
+        examples = examples.take(np.sort(drawn))
+    arm_means = rounded(examples.scores.mean(axis=0))
+    arm_columns = rounded(_arm_columns(examples))
+    rows, targets = _rows(examples, arm_columns), (examples.scores - arm_means).ravel()
+    trees = len(like.columns) if like else _chosen(rows, targets, arms, seed)
+    model = _boosted(rows, targets, arms, trees, seed)
+    head = BoostingHead(arm_means=arm_means, arm_columns=arm_columns, **_trees(model))
+    if not np.allclose(head.raw(rows[:1000]), model.predict(rows[:1000]), rtol=0, atol=1e-9):
+        raise ApportionError(f"the trees of {_installed()} cannot be read; choose head 'logistic' or 'clusters'")
+    return head
+
+
+def _boosted(rows: Floats, targets: Floats, arms: int, trees: int, seed: int) -> Any:
+    from sklearn.ensemble import HistGradientBoostingRegressor
+
+    return HistGradientBoostingRegressor(
+        max_iter=trees,
+        max_leaf_nodes=_LEAVES,
+        min_samples_leaf=max(20, len(rows) // arms // 20),
+        l2_regularization=1.0,
+        early_stopping=False,
+        random_state=seed,
+    ).fit(rows, targets)
+
+
+def _chosen(rows: Floats, targets: Floats, arms: int, seed: int) -> int:
+    """How many trees foretell best, on questions that the trees have not seen."""
+    aside = np.repeat(folds_of(len(rows) // arms, 4, seed) == 0, arms)
+    model = _boosted(rows[~aside], targets[~aside], arms, _MOST_TREES, seed)
+    errors = [((foretold - targets[aside]) ** 2).mean() for foretold in model.staged_predict(rows[aside])]
+    return int(np.argmin(errors)) + 1
+
+
+def _rows(examples: Examples, arm_columns: Floats) -> Floats:
+    """(questions x arms, columns): question by question, all arms of each."""
+    count, arms = examples.scores.shape
+    return np.hstack([np.repeat(examples.features.matrix, arms, axis=0), np.tile(arm_columns, (count, 1))])
+
+
+def _arm_columns(examples: Examples) -> Floats:
+    """(arms, columns): mean score and cost, which models it calls, and which arm it is."""
+    models = sorted({model for arm in examples.arms for _, model in arm.models})
+    costs = examples.costs.mean(axis=0)
+    known = [examples.scores.mean(axis=0), np.log(np.maximum(costs, 1e-12))]
+    known += [np.array([model in dict(arm.models).values() for arm in examples.arms], float) for model in models]
+    return np.hstack([np.column_stack(known), np.eye(len(examples.arms))])
+
+
+def _trees(model: Any) -> dict[str, Any]:
+    """The nodes of all trees, padded to one number of nodes."""
+    try:
+        trees = [stage[0].nodes for stage in model._predictors]
+        most = max(len(tree) for tree in trees)
+        here = np.arange(most)
+        fields: dict[str, Any] = {"baseline": float(np.ravel(model._baseline_prediction)[0])}
+        for name, source, kind in (
+            ("columns", "feature_idx", np.intp),
+            ("thresholds", "num_threshold", np.float64),
+            ("left", "left", np.intp),
+            ("right", "right", np.intp),
+            ("values", "value", np.float64),
+        ):
+            padded = np.zeros((len(trees), most), kind)
+            for number, tree in enumerate(trees):
+                leaf = tree["is_leaf"].astype(bool)
+                padded[number, : len(tree)] = tree[source]
+                if name in ("left", "right"):
+                    padded[number, : len(tree)] = np.where(leaf, here[: len(tree)], tree[source])
+                elif name != "values":
+                    padded[number, : len(tree)] = np.where(leaf, 0, tree[source])
+            fields[name] = padded
+        fields["depth"] = int(max(tree["depth"].max() for tree in trees))
+    except (AttributeError, KeyError, ValueError, TypeError, IndexError) as error:
+        raise ApportionError(
+            f"the trees of {_installed()} cannot be read ({error}); choose head 'logistic' or 'clusters'"
+        ) from error
+    return fields
+
+
+def _installed() -> str:
+    import sklearn
+
+    return f"scikit-learn {sklearn.__version__}"

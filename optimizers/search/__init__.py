@@ -1,0 +1,1 @@
+"""Searching over plans: the optimizers by name, and what they believe of scores and costs."""

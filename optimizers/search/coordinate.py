@@ -1,0 +1,81 @@
+"""Coordinate ascent: one knob or edge at a time, all its values tried, the best one kept."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+
+from ...graphs.plan import Plan
+from .base import Brief, Proposal
+from .measurement import Measurement
+from .ranking import Standing
+
+__all__ = ["CoordinateAscent"]
+
+_MOST_SWEEPS = 20
+
+
+class CoordinateAscent:
+    """Sweeps over the knobs and edges until a whole sweep brings nothing better (LLMSelector, Chen et al. 2025).
+
+    Every plan meets all tasks. The first ascent begins at the space's default; as long as there is something to spend,
+    further ones begin at random plans.
+
+    Args:
+        brief: the plans, the tasks and what may be spent.
+        starts: how many ascents there are at most.
+    """
+
+    def __init__(self, brief: Brief, *, starts: int = 4) -> None:
+        self._space = brief.space
+        self._tasks = brief.tasks
+        self._standing = Standing(brief.affordable, brief.seed)
+        generator = random.Random(brief.seed)
+        begin = [brief.space.default(), *(brief.space.sample(generator) for _ in range(starts - 1))]
+        self._starts = tuple(dict.fromkeys(begin))
+
+    def propose(self, measured: Mapping[str, Measurement]) -> Sequence[Proposal]:
+        """See `Optimizer.propose`."""
+        for start in self._starts:
+            missing = self._ascend(start, measured)
+            if missing:
+                return [Proposal(plan, self._tasks) for plan in missing]
+        return []
+
+    def survivors(self, measured: Mapping[str, Measurement]) -> Sequence[Plan]:
+        """See `Optimizer.survivors`: the best that the cap allows, the frontier, then the rest."""
+        return [m.plan for m in self._standing.finalists([m for m in measured.values() if self._whole(m)])]
+
+    def _ascend(self, here: Plan, measured: Mapping[str, Measurement]) -> list[Plan]:
+        """Climbs as far as the measurements reach; returns what is missing, or nothing at the top."""
+        if here.hash not in measured or not self._whole(measured[here.hash]):
+            return [here]
+        for _ in range(_MOST_SWEEPS):
+            before = here
+            for coordinate in self._coordinates(here):
+                around = [here, *self._along(here, coordinate)]
+                missing = [p for p in around if p.hash not in measured or not self._whole(measured[p.hash])]
+                if missing:
+                    return missing
+                here = min((measured[plan.hash] for plan in around), key=self._standing.key).plan
+            if here == before:
+                break
+        return []
+
+    def _coordinates(self, plan: Plan) -> list[str]:
+        """The optional edges first, because what they cut off has no knobs to try."""
+        return [*self._space.optional_edges, *plan.values]
+
+    def _along(self, plan: Plan, coordinate: str) -> list[Plan]:
+        """The other plans on a line: an edge the other way round, or a knob's other values."""
+        if coordinate in plan.values:
+            others = [value for value in self._space.knobs[coordinate] if value != plan.values[coordinate]]
+            made = [self._space.plan({**plan.values, coordinate: value}, plan.edges) for value in others]
+        elif coordinate in self._space.optional_edges:
+            made = [p for p in self._space.neighbours(plan) if (coordinate in p.edges) != (coordinate in plan.edges)]
+        else:
+            made = []
+        return [other for other in dict.fromkeys(made) if other != plan]
+
+    def _whole(self, measurement: Measurement) -> bool:
+        return len(measurement.outcomes) >= self._tasks

@@ -1,0 +1,69 @@
+"""Plain successive halving: the textbook's, as a yardstick for the race."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
+
+from ...graphs.plan import Plan
+from .base import Brief, Proposal
+from .measurement import Measurement
+from .ranking import Standing
+
+__all__ = ["SuccessiveHalving"]
+
+
+class SuccessiveHalving:
+    """Measures random plans, drops the worse half, measures the rest on more tasks, and so on to the last one.
+
+    Every round runs about as many tasks as the first (Karnin et al. 2013; Jamieson and Talwalkar 2016). Plans are
+    ranked by their mean score among those whose mean cost is within the cap; the others come after them, the cheapest
+    first. Nothing is resampled, and no plan enters later.
+
+    Args:
+        brief: the plans, the tasks and what may be spent; `first_plans` begin on `first_tasks`.
+    """
+
+    def __init__(self, brief: Brief) -> None:
+        self._brief = brief
+        wanted = min(brief.space.size, max(1, brief.first_plans))
+        generator = random.Random(brief.seed)
+        plans = {brief.space.default(): None}
+        while len(plans) < wanted:
+            plans[brief.space.sample(generator)] = None
+        self._plans = tuple(plans)
+        sizes = [math.ceil(wanted / 2**number) for number in range(max(1, math.ceil(math.log2(wanted))))]
+        first = min(brief.first_tasks, brief.tasks)
+        self._rounds = tuple(
+            (size, min(brief.tasks, tasks))
+            for size, tasks in zip(sizes, accumulate(first * wanted // size for size in sizes), strict=True)
+        )
+
+    def propose(self, measured: Mapping[str, Measurement]) -> Sequence[Proposal]:
+        """See `Optimizer.propose`."""
+        return self._race(measured)[0]
+
+    def survivors(self, measured: Mapping[str, Measurement]) -> Sequence[Plan]:
+        """See `Optimizer.survivors`: those that were measured longest, best first."""
+        seen = [measured[plan.hash] for plan in self._race(measured)[1] if plan.hash in measured]
+        longest = max((len(m.outcomes) for m in seen), default=0)
+        standing = Standing(self._brief.affordable, self._brief.seed)
+        return [m.plan for m in standing.finalists([m for m in seen if len(m.outcomes) == longest])]
+
+    def _race(self, measured: Mapping[str, Measurement]) -> tuple[list[Proposal], list[Plan]]:
+        """Walks through the rounds as far as the measurements reach: (what is missing, who is in the race)."""
+        racing = list(self._plans)
+        for size, tasks in self._rounds:
+            racing = racing[:size]
+            missing = [p for p in racing if p.hash not in measured or len(measured[p.hash].outcomes) < tasks]
+            if missing:
+                return [Proposal(plan, tasks) for plan in missing], racing
+            racing.sort(key=lambda plan: self._rank(measured[plan.hash].first(tasks)))
+        return [], racing
+
+    def _rank(self, measurement: Measurement) -> tuple[bool, float, float, str]:
+        cost = float(measurement.burdens.mean())
+        above = cost > self._brief.affordable
+        return above, cost if above else -measurement.score, cost, measurement.plan.hash

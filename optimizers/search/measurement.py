@@ -1,0 +1,87 @@
+"""What was seen of a plan on some tasks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...graphs.plan import Plan
+from ...records.status import Status
+
+__all__ = ["Measurement", "Outcome", "frontier"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One task under one plan."""
+
+    task_id: str
+    status: Status
+    score: float
+    """In [0, 1]; a failure scores 0."""
+    cost: float
+    """Charged, in the unit of the cap."""
+    lost: float
+    """Lost, in the unit of the cap."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """A plan on a series of tasks, in the order in which they were run."""
+
+    plan: Plan
+    outcomes: tuple[Outcome, ...]
+
+    @property
+    def scores(self) -> NDArray[np.float64]:
+        """Per task."""
+        return np.array([o.score for o in self.outcomes], dtype=np.float64)
+
+    @property
+    def costs(self) -> NDArray[np.float64]:
+        """Charged per task, in the unit of the cap."""
+        return np.array([o.cost for o in self.outcomes], dtype=np.float64)
+
+    @property
+    def burdens(self) -> NDArray[np.float64]:
+        """Charged and lost per task: what counts against a cap."""
+        return np.array([o.cost + o.lost for o in self.outcomes], dtype=np.float64)
+
+    @property
+    def score(self) -> float:
+        """Mean over the tasks."""
+        return float(self.scores.mean())
+
+    @property
+    def cost(self) -> float:
+        """Mean charged per task."""
+        return float(self.costs.mean())
+
+    @property
+    def lost(self) -> float:
+        """Mean lost per task."""
+        return sum(o.lost for o in self.outcomes) / len(self.outcomes)
+
+    @property
+    def coverage(self) -> float:
+        """The share of tasks with an answer to grade."""
+        return sum(not o.status.failed for o in self.outcomes) / len(self.outcomes)
+
+    def first(self, tasks: int) -> Measurement:
+        """The beginning of the series."""
+        return Measurement(self.plan, self.outcomes[:tasks])
+
+    def then(self, other: Measurement) -> Measurement:
+        """This series followed by another of the same plan."""
+        return Measurement(self.plan, self.outcomes + other.outcomes)
+
+
+def frontier(measured: list[Measurement]) -> list[Measurement]:
+    """The plans that no other beats in score without costing more, cheapest first; one of several that tie."""
+    best: list[Measurement] = []
+    for measurement in sorted(measured, key=lambda m: (m.cost, -m.score, m.plan.hash)):
+        if not best or measurement.score > best[-1].score:
+            best.append(measurement)
+    return best

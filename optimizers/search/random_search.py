@@ -1,0 +1,50 @@
+"""Random plans, all measured on all tasks: the baseline that a search has to beat."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+
+from ...graphs.plan import Plan
+from .base import Brief, Proposal
+from .measurement import Measurement
+from .ranking import Standing
+
+__all__ = ["RandomSearch"]
+
+
+class RandomSearch:
+    """Measures the space's default and random plans on the whole fit part (Bergstra and Bengio 2012).
+
+    It draws as many plans as cost about what successive halving would: each plan meets all tasks, so fewer of them.
+
+    Args:
+        brief: the plans, the tasks and what may be spent.
+    """
+
+    def __init__(self, brief: Brief) -> None:
+        self._tasks = brief.tasks
+        self._standing = Standing(brief.affordable, brief.seed)
+        self._plans = _drawn(brief)
+
+    def propose(self, measured: Mapping[str, Measurement]) -> Sequence[Proposal]:
+        """See `Optimizer.propose`."""
+        tasks = self._tasks
+        missing = [p for p in self._plans if p.hash not in measured or len(measured[p.hash].outcomes) < tasks]
+        return [Proposal(plan, tasks) for plan in missing]
+
+    def survivors(self, measured: Mapping[str, Measurement]) -> Sequence[Plan]:
+        """See `Optimizer.survivors`: the best that the cap allows, the frontier, then the rest."""
+        return [m.plan for m in self._standing.finalists([measured[p.hash] for p in self._plans if p.hash in measured])]
+
+
+def _drawn(brief: Brief) -> tuple[Plan, ...]:
+    space, generator = brief.space, random.Random(brief.seed)
+    wanted = min(space.size, max(2, 3 * brief.first_plans * brief.first_tasks // brief.tasks))
+    if 2 * wanted >= space.size:  # Drawing one by one would repeat itself.
+        plans = [plan for plan in space if plan != space.default()]
+        return (space.default(), *generator.sample(plans, wanted - 1))
+    found = {space.default(): None}
+    while len(found) < wanted:
+        found[space.sample(generator)] = None
+    return tuple(found)

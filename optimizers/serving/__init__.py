@@ -1,0 +1,1 @@
+"""The deployed policy, its file, and serving batches under one hard cap."""

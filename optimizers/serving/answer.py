@@ -1,0 +1,111 @@
+"""One question answered by an arm: a plan, or a cascade of plans."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from ...errors import UsageError
+from ...graphs.plan import Plan
+from ...graphs.result import Result
+from ...records.status import Status
+from ...records.usage import ZERO, Amount
+from ..tables.arms import plan_of
+from ..tables.table import Arm, Stage
+
+__all__ = ["Menu", "Served", "served"]
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What became of one question."""
+
+    task_id: str
+    arm: str
+    """The name of the arm that it was given; empty where the policy left it unanswered."""
+    planned: str
+    """The arm that the policy had chosen when it last decided the rest of the batch."""
+    answer: str
+    status: Status
+    """skipped where the policy left it unanswered, budget where the cap had no room for it."""
+    stop_reason: str
+    score: float | None
+    """In [0, 1]; None where nobody scored."""
+    confidence: float | None
+    charged: Amount
+    """By its runs; its probe comes on top."""
+    lost: Amount
+    run_ids: tuple[str, ...]
+    """One, or one for each stage of a cascade that was tried."""
+
+
+class Menu:
+    """The arms of a policy with the plans that they run.
+
+    Args:
+        arms: of the policy.
+        others: further arms that the stages of cascades name.
+
+    Raises:
+        UsageError: an arm has no plan.
+    """
+
+    def __init__(self, arms: Sequence[Arm], others: Sequence[Arm] = ()) -> None:
+        self._plans = {arm.name: plan_of(arm) for arm in (*arms, *others) if arm.plan}
+        self._stages = [arm.stages or (Stage(arm.name, 0.0),) for arm in arms]
+        for stage in (stage for stages in self._stages for stage in stages):
+            if stage.arm not in self._plans:
+                raise UsageError(
+                    f"arm {stage.arm!r} has no plan, so nothing can run it; policies from logs only advise"
+                )
+
+    def plans(self, arm: int) -> tuple[Plan, ...]:
+        """What an arm runs, one plan or those of its stages in order."""
+        return tuple(self._plans[stage.arm] for stage in self._stages[arm])
+
+    async def run(self, arm: int, run: Callable[[Plan, Sequence[Result]], Awaitable[Result | None]]) -> list[Result]:
+        """Runs an arm; a cascade until a stage is sure enough, or a cap is reached.
+
+        Args:
+            arm: its number.
+            run: runs one plan, given what the stages before came to; None where that cannot be.
+        """
+        results: list[Result] = []
+        for stage in self._stages[arm]:
+            result = await run(self._plans[stage.arm], results)
+            if result is None:
+                break
+            results.append(result)
+            if result.status is Status.BUDGET or (result.confidence is not None and result.confidence >= stage.sure):
+                break
+        return results
+
+
+def served(
+    task_id: str, arm: str, planned: str, results: Sequence[Result], *, nothing: Status, score: float | None = None
+) -> Served:
+    """What became of a question, from what its arm came to.
+
+    Args:
+        task_id: of the question.
+        arm: the name of the arm that it was given.
+        planned: the name of the arm that it was to be given.
+        results: of the arm's runs. One that failed does not undo the answer of one before.
+        nothing: the status where there is no result.
+        score: likewise.
+    """
+    answers = [result for result in results if not result.status.failed]
+    said = answers[-1] if answers else results[-1] if results else None
+    return Served(
+        task_id=task_id,
+        arm=arm,
+        planned=planned,
+        answer="" if said is None else said.answer,
+        status=nothing if said is None else said.status,
+        stop_reason=nothing.value if said is None else said.stop_reason,
+        score=score if said is None else said.score,
+        confidence=None if said is None else said.confidence,
+        charged=sum((result.charged for result in results), ZERO),
+        lost=sum((result.lost for result in results), ZERO),
+        run_ids=tuple(result.run_id for result in results),
+    )

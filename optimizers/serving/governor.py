@@ -1,0 +1,350 @@
+"""The governor: serves a batch of questions with a policy, inside one hard cap that they share."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from uuid import uuid4
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...budgets.cap import Cap, in_unit
+from ...errors import SpendExhausted
+from ...graphs.bounds import Bounds
+from ...graphs.plan import Plan
+from ...graphs.result import Engine, Result
+from ...graphs.run import Runner
+from ...records.rows import AccountRow, Limit, Unit
+from ...records.status import Status
+from ...records.task import Task
+from ...records.usage import Amount
+from ..concurrency import gravest
+from ..policies.base import Policy
+from ..tables.probes import take_probe
+from ..tables.table import ABSTAIN, Arm, Batch, Question, question_of
+from .answer import Menu, Served, served
+from .replay_batch import LOOKING_SHARE, barrier_width, prepared, serve_on_table
+
+__all__ = ["Governor", "Served", "Service", "serve_on_table"]
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.intp]
+Scorer = Callable[[Task, str], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What became of a batch."""
+
+    served: tuple[Served, ...]
+    """In the order of the tasks."""
+    account_id: str
+    """The batch's account; its limit is the cap."""
+    charged: Amount
+    """By the whole batch, probes included."""
+    lost: Amount
+    unit: Unit
+    asked: Batch
+    """The questions as the policy saw them, with their probes."""
+    looks: Floats
+    """(questions,): what the probe of each cost, in the unit of the cap."""
+
+    @property
+    def costs(self) -> Floats:
+        """Charged per question, its probe included, in the unit of the cap."""
+        return self.looks + np.array([in_unit(one.charged, self.unit) for one in self.served], np.float64)
+
+    @property
+    def scores(self) -> Floats:
+        """Per question; 0 where there was no answer or nobody scored."""
+        return np.array([one.score or 0.0 for one in self.served], np.float64)
+
+    @property
+    def coverage(self) -> float:
+        """The share of questions with an answer."""
+        return sum(not one.status.failed for one in self.served) / len(self.served)
+
+
+class Governor:
+    """Serves batches with a policy. The cap holds whatever the policy forecasts and the models write.
+
+    Three things keep the batch inside its cap and let nobody starve:
+
+    - Every run has an account of its own, whose limit is its part of what is left; all lie under the batch's account,
+      whose limit is the cap. The ledger reserves an upper bound of every call against both.
+    - What the cheapest arm costs at its 95 % quantile is held back for every question that has not begun, and once
+      what a run may need beside its cost: room to reserve its largest call, and the finishing allowance.
+    - A question whose arm does not fit into what is left beside that gets another arm, the policy's choice for what
+      there is, before it begins; never while it runs.
+
+    The policy decides the whole batch at first, and the rest of it at barriers every `every` questions, with what was
+    really left. In between as many questions run at once as fit side by side. Nothing depends on which of them ends
+    first, so a batch is decided and charged alike whether its replies come from models or from the cache.
+
+    Args:
+        policy: its arms are plans of the runner's graph, or cascades of plans.
+        runner: entered.
+        arms: further arms that the stages of cascades name.
+        every: how many questions lie between two barriers; a twentieth of a batch, at least 16, where left out.
+        asked: what the policy is told of a task.
+
+    Raises:
+        UsageError: an arm has no plan.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        runner: Runner,
+        *,
+        arms: Sequence[Arm] = (),
+        every: int | None = None,
+        asked: Callable[[Task], Question] = question_of,
+    ) -> None:
+        self._policy = policy
+        self._runner = runner
+        self._every = every
+        self._asked = asked
+        self._menu = Menu(policy.arms, arms)
+
+    async def serve(
+        self,
+        tasks: Sequence[Task],
+        cap: Cap,
+        *,
+        of: int | None = None,
+        parent_account: str | None = None,
+        scorer: Scorer | None = None,
+        trial_id: str | None = None,
+        engine: Engine = "langgraph",
+        seed: int = 0,
+        finished: Callable[[Served], None] | None = None,
+    ) -> Service:
+        """Answers a batch of questions.
+
+        Args:
+            tasks: in the order in which they are served.
+            cap: `total` is shared by all of them, `per_task` limits each.
+            of: for how many tasks `total` is meant, where these are only some of them; the batch then has its share.
+            parent_account: opened on the runner; the batch's account lies below it.
+            scorer: scores the answers.
+            trial_id: the trial that the runs belong to.
+            engine: see `Runner.run`.
+            seed: see `Runner.run`.
+            finished: called after each question.
+
+        Raises:
+            SpendExhausted: the parent account cannot pay for it.
+            BudgetBreach, NodeFailed: as `Runner.run`.
+        """
+        limit = cap.batch_limit(len(tasks), of or len(tasks))
+        account = AccountRow(f"batch-{uuid4().hex}", parent_account, limit, "charged", f"batch by {self._policy.name}")
+        self._runner.open_account(account)
+        settings = _Settings(cap, account, scorer, trial_id, engine, seed, finished, self._asked)
+        batch = _Batch(self._policy, self._menu, self._runner, tuple(tasks), settings)
+        await batch.look()
+        every = barrier_width(len(tasks)) if self._every is None else self._every
+        for start in range(0, len(tasks), every):
+            await batch.serve(start, every)
+        return batch.service()
+
+
+@dataclass(frozen=True, slots=True)
+class _Needs:
+    """What a run of an arm on a question may need, in the unit of the cap."""
+
+    beside: float
+    """Room to reserve the largest call, and the finishing allowance."""
+    most: float
+    """The upper bound of the whole run."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Settings:
+    """How a batch is served; see `Governor.serve`."""
+
+    cap: Cap
+    account: AccountRow
+    scorer: Scorer | None
+    trial_id: str | None
+    engine: Engine
+    seed: int
+    finished: Callable[[Served], None] | None
+    asked: Callable[[Task], Question]
+
+
+class _Batch:
+    """A batch while it is served."""
+
+    def __init__(
+        self,
+        policy: Policy,
+        menu: Menu,
+        runner: Runner,
+        tasks: tuple[Task, ...],
+        settings: _Settings,
+    ) -> None:
+        self._policy = policy
+        self._menu = menu
+        self._runner = runner
+        self._tasks = tasks
+        self._settings = settings
+        self._unit = settings.cap.unit
+        self._bounds = Bounds(runner.space, self._unit)
+        self._batch = Batch(tuple(settings.asked(task) for task in tasks))
+        self._looks = np.zeros(len(tasks))
+        self._served: dict[int, Served] = {}
+
+    async def look(self) -> None:
+        """Takes the policy's probe of every question, and works out what is to be held back."""
+        name = self._policy.probe
+        if name is not None:
+            batch, share = self._settings.account, self._settings.account.limit
+            if share is not None:
+                share = Limit(share.unit, int(share.value * LOOKING_SHARE))
+            looks = AccountRow(f"{batch.account_id}/looks", batch.account_id, share, "charged", "looks")
+            self._runner.open_account(looks)
+            probe = await take_probe(
+                name,
+                self._runner,
+                self._tasks,
+                unit=self._unit,
+                seed=self._settings.seed,
+                account=looks.account_id,
+                required=False,
+            )
+            self._batch = replace(self._batch, probes={name: probe.values})
+            self._looks = probe.costs
+        self._batch = prepared(self._policy, self._batch)
+        cheapest = self._policy.assign(self._batch, 0.0)
+        self._cheapest = cheapest.arms
+        self._floors = np.maximum(cheapest.high - self._looks, 0.0)
+        beside = np.array([self._needs(i, int(arm)).beside for i, arm in enumerate(cheapest.arms)])
+        ahead = np.append(np.maximum.accumulate(beside[::-1])[::-1][1:], 0.0)
+        self._later = np.append(self._floors[::-1].cumsum()[::-1][1:], 0.0) + ahead
+        """(questions,): what is held back for those after each."""
+
+    def service(self) -> Service:
+        """What became of the batch."""
+        account_id = self._settings.account.account_id
+        balance = self._runner.ledger.balance(account_id)
+        served = tuple(self._served[i] for i in range(len(self._tasks)))
+        return Service(served, account_id, balance.charged, balance.lost, self._unit, self._batch, self._looks)
+
+    async def serve(self, start: int, every: int) -> None:
+        """Decides the rest of the batch and serves the first of it."""
+        rest = np.arange(start, len(self._tasks))
+        found = self._policy.assign(self._batch.take(rest), self._budget(rest))
+        arms = found.arms[:every].tolist()
+        high = np.maximum(found.high[:every] - self._looks[rest[:every]], 0.0).tolist()
+        at = 0
+        while at < len(arms):
+            ceilings = self._side_by_side(start + at, arms[at:], high[at:])
+            if ceilings:
+                group = [
+                    self._answer(start + at + i, arms[at + i], arms[at + i], ceiling)
+                    for i, ceiling in enumerate(ceilings)
+                ]
+            else:
+                arm, ceiling = self._swapped(start + at)
+                group = [self._answer(start + at, arm, arms[at], ceiling)]
+            try:
+                async with asyncio.TaskGroup() as running:
+                    for each in group:
+                        running.create_task(each)
+            except ExceptionGroup as problems:
+                raise gravest(problems) from problems
+            at += len(group)
+
+    def _side_by_side(self, first: int, arms: Sequence[int], high: Sequence[float]) -> list[float]:
+        """The ceilings of the runs that fit into what is left at the same time, from the first question on."""
+        left = self._left()
+        needs = [self._needs(first + i, arm) for i, arm in enumerate(arms)]
+        asked, ceilings = 0.0, []
+        for i, (need, expected) in enumerate(zip(needs, high, strict=True)):
+            wanted = min(expected + need.beside, need.most)
+            if asked + wanted > left - self._later[first + i]:
+                break
+            asked += wanted
+            ceilings.append(wanted)
+        if not ceilings:
+            return []
+        # What is free beyond that is shared out, so that few runs meet their ceiling.
+        free = (left - float(self._later[first + len(ceilings) - 1]) - asked) / len(ceilings)
+        return [ceiling + free for ceiling in ceilings]
+
+    def _swapped(self, question: int) -> tuple[int, float]:
+        """Another arm for a question whose own does not fit, and its ceiling."""
+        left, later = self._left(), float(self._later[question])
+        cheapest = int(self._cheapest[question])
+        least = self._needs(question, cheapest).beside
+        budget = max(0.0, left - later - least) + float(self._looks[question])
+        found = self._policy.assign(self._batch.take(np.array([question])), budget)
+        arm = int(found.arms[0])
+        needs = self._needs(question, arm)
+        high = max(0.0, float(found.high[0]) - float(self._looks[question]))
+        if arm != cheapest and min(high + needs.beside, needs.most) > left - later:
+            arm, needs, high = cheapest, self._needs(question, cheapest), float(self._floors[question])
+        # Where not even the cheapest fits beside what is held back, first come is first served.
+        return arm, max(left - later, min(left, high + needs.beside))
+
+    async def _answer(self, question: int, arm: int, planned: int, ceiling: float) -> None:
+        async def run(plan: Plan, before: Sequence[Result]) -> Result | None:
+            left = ceiling - sum(in_unit(result.charged + result.lost, self._unit) for result in before)
+            return await self._run(self._tasks[question], plan, left) if left > 0 else None
+
+        results = [] if arm == ABSTAIN else await self._menu.run(arm, run)
+        self._served[question] = served(
+            self._tasks[question].task_id,
+            self._name(arm),
+            self._name(planned),
+            results,
+            nothing=Status.SKIPPED if arm == ABSTAIN else Status.BUDGET,
+            score=None if self._settings.scorer is None else 0.0,
+        )
+        if self._settings.finished is not None:
+            self._settings.finished(self._served[question])
+
+    async def _run(self, task: Task, plan: Plan, ceiling: float) -> Result:
+        settings, own = self._settings, self._settings.cap.per_task
+        result = await self._runner.run(
+            task,
+            plan,
+            parent_account=settings.account.account_id,
+            cap=Cap(per_task=ceiling if own is None else min(ceiling, own), unit=self._unit),
+            trial_id=settings.trial_id,
+            metric=settings.scorer,
+            engine=settings.engine,
+            seed=settings.seed,
+        )
+        if result.short_account not in ("", f"run-{result.run_id}", settings.account.account_id):
+            raise SpendExhausted(result.short_account)
+        return result
+
+    def _name(self, arm: int) -> str:
+        return "" if arm == ABSTAIN else self._policy.arms[arm].name
+
+    def _needs(self, question: int, arm: int) -> _Needs:
+        if arm == ABSTAIN:
+            return _Needs(0.0, 0.0)
+        task, unit = self._tasks[question], self._unit
+        bounds = [self._bounds.of(plan, task) for plan in self._menu.plans(arm)]
+        call = max(in_unit(bound.call, unit) for bound in bounds)
+        allowance = in_unit(bounds[0].allowance, unit)
+        return _Needs(call + allowance, sum(in_unit(bound.total, unit) for bound in bounds))
+
+    def _budget(self, rest: Ints) -> float:
+        """What the policy may plan with for the rest of the batch, in its own terms: looks count, paid as they are."""
+        budget = self._left() + float(self._looks[rest].sum())
+        own = self._settings.cap.per_task
+        return budget if own is None else min(budget, own * len(rest))
+
+    def _left(self) -> float:
+        limit = self._settings.account.limit
+        if limit is None:
+            return float("inf")
+        balance = self._runner.ledger.balance(self._settings.account.account_id)
+        whole = Amount(limit.value, limit.value, limit.value)
+        return in_unit(whole - balance.charged - balance.lost, self._unit)

@@ -1,0 +1,433 @@
+"""What a search leaves behind for use: a graph, its arms, and a policy that chooses among them, in one file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any, TypeVar
+from uuid import uuid4
+
+import numpy as np
+
+from ...budgets.books import MemoryStore
+from ...budgets.cap import Cap
+from ...errors import PoolError, UsageError
+from ...graphs.graph import Graph
+from ...graphs.plan import Plan
+from ...graphs.portal import run_sync
+from ...graphs.result import Result
+from ...graphs.run import Runner
+from ...models.pocket import load_pocket_models
+from ...models.pool import Pool
+from ...nodes.base import Kind
+from ...nodes.kinds import KINDS
+from ...records.protocols import StudyStore
+from ...records.rows import AccountRow, Unit
+from ...records.status import Status
+from ...records.task import Task
+from ..policies.base import Assignment, Policy
+from ..policies.registry import policy_from_json
+from ..tables.probes import take_probe
+from ..tables.table import ABSTAIN, Arm, Batch, Question, question_of
+from .answer import Menu, Served, served
+from .governor import Governor, Scorer, Service
+from .policy_file import PolicyFile, Reference, SavedModel, read_policy_file
+from .replay_batch import prepared
+
+__all__ = ["DeployedPolicy", "OpenPolicy"]
+
+T = TypeVar("T")
+
+_NO_LIMIT = 1e12
+"""A budget per question that no arm reaches."""
+
+
+class DeployedPolicy:
+    """Decides for each question which plan of a graph answers it, and has it answered. Immutable.
+
+    For example::
+
+        policy = Policy.load("policy.json")
+        print(policy.invoke("47+83=").answer)
+        thrifty = policy.dial(0.2)
+
+    A single question is decided as if it came in a batch with the reference questions at the dial's budget for each,
+    so it gets what it would get there: a hard one may cost several times the average, an easy one a fraction of it.
+    A question whose family is not known counts among that of the reference question that it resembles most.
+
+    Args:
+        graph: that the arms' plans belong to.
+        pool: the models.
+        policy: chooses among its arms.
+        reference: questions like those to come, with the policy's probe; the first 200 are kept.
+        budget: what a question may cost on average, in `unit`.
+        unit: of the policy's costs.
+        others: arms that only the stages of the policy's cascades name.
+
+    Raises:
+        UsageError: an arm has no plan, or the reference questions lack the policy's probe.
+        PlanError: a plan does not belong to the graph.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        pool: Pool,
+        policy: Policy,
+        reference: Batch,
+        *,
+        budget: float,
+        unit: Unit = "tokens",
+        others: Sequence[Arm] = (),
+    ) -> None:
+        if not 0 < budget < _NO_LIMIT:
+            raise UsageError(f"a budget per question must be a number above 0, not {budget:g}")
+        if policy.probe is not None and policy.probe not in reference.probes:
+            raise UsageError(f"policy {policy.name!r} needs the probe {policy.probe!r} of every reference question")
+        if not len(reference):
+            raise UsageError("a policy needs at least one reference question, to decide single questions beside it")
+        self._graph = graph
+        self._pool = pool
+        self._policy = policy
+        self._menu = Menu(policy.arms, others)
+        self._reference = Reference.of(reference, policy.probe)
+        self._budget = float(budget)
+        self._unit: Unit = unit
+        self._others = tuple(others)
+        space = graph.space(pool)
+        for arm in range(len(policy.arms)):
+            for plan in self._menu.plans(arm):
+                space.canonical(plan)
+
+    @classmethod
+    def load(
+        cls, path: str | Path, *, pool: Pool | None = None, kinds: Mapping[str, Kind[Any]] = KINDS
+    ) -> DeployedPolicy:
+        """Reads a policy file. It needs neither a store nor a dev set, only the models.
+
+        Args:
+            path: what `save` wrote.
+            pool: has the models that the policy uses, unchanged; the embedded models where it is left out.
+            kinds: of the graph's nodes, where it has some that do not come with the package.
+
+        Raises:
+            UsageError: it is no such file; the message names the field.
+            PoolError: the pool lacks a model, or has another one under its name.
+            GraphError, PlanError: the graph or a plan was written by another version of a node kind.
+        """
+        content = read_policy_file(Path(path))
+        given = Pool(load_pocket_models()) if pool is None else pool
+        missing = [model.name for model in content.models if model.name not in given.names]
+        if missing:
+            where = "the embedded models" if pool is None else "the pool"
+            raise PoolError(
+                f"{path}: the policy uses model {missing[0]!r}, which is not in {where} ({', '.join(given.names)}); "
+                "give a pool that has it: pool=Pool.from_toml(...), or --models on the command line"
+            )
+        for model in content.models:
+            model.check(given.card(model.name), content.unit)
+        return cls(
+            Graph.from_json(json.dumps(content.graph), kinds=kinds),
+            Pool(given.model(model.name) for model in content.models),
+            policy_from_json(content.policy),
+            content.reference.batch,
+            budget=content.budget,
+            unit=content.unit,
+            others=content.arms,
+        )
+
+    def save(self, path: str | Path) -> None:
+        """Writes the policy to a file that `load` reads.
+
+        Raises:
+            UsageError: the file cannot be written.
+        """
+        content = PolicyFile(
+            unit=self._unit,
+            budget=self._budget,
+            graph=json.loads(self._graph.to_json()),
+            arms=self._others,
+            policy=dict(self._policy.to_json()),
+            models=tuple(SavedModel.of(card) for card in self._pool.cards if card.name in self._used()),
+            reference=self._reference,
+        )
+        try:
+            Path(path).write_text(content.model_dump_json() + "\n", encoding="utf-8")
+        except OSError as error:
+            raise UsageError(f"cannot write {str(path)!r}: {error.strerror}") from error
+
+    @property
+    def graph(self) -> Graph:
+        """That the plans belong to."""
+        return self._graph
+
+    @property
+    def name(self) -> str:
+        """Of the policy in the registry, for example "joint"."""
+        return self._policy.name
+
+    @property
+    def arms(self) -> tuple[Arm, ...]:
+        """What it chooses from."""
+        return self._policy.arms
+
+    @property
+    def budget(self) -> float:
+        """What a question may cost on average, in `unit`."""
+        return self._budget
+
+    @property
+    def unit(self) -> Unit:
+        """Of the budget."""
+        return self._unit
+
+    @cached_property
+    def span(self) -> tuple[float, float]:
+        """The budgets per question at the ends of the dial: the cheapest arm for everybody, and no limit."""
+        count = len(self._known)
+        lowest = float(self._policy.assign(self._known, 0.0).expected.mean())
+        highest = float(self._policy.assign(self._known, _NO_LIMIT * count).high.mean())
+        return lowest, max(lowest, highest)
+
+    def dial(self, x: float) -> DeployedPolicy:
+        """The same policy at another budget; nothing is fitted anew.
+
+        Args:
+            x: from 0, the cheapest arm for every question, to 1, whatever the policy would choose without a limit.
+                Between them the budget grows by equal factors.
+
+        Raises:
+            UsageError: x is not in [0, 1].
+        """
+        if not 0 <= x <= 1:
+            raise UsageError(f"the dial goes from 0 (cheapest) to 1 (dearest), not to {x:g}")
+        low, high = self.span
+        return self.at(low * (high / low) ** x if low > 0 else max(x * high, 1e-9))
+
+    def at(self, budget: float) -> DeployedPolicy:
+        """The same policy at a budget per question, in `unit`.
+
+        Raises:
+            UsageError: it is not a number above 0.
+        """
+        return DeployedPolicy(
+            self._graph,
+            self._pool,
+            self._policy,
+            self._reference.batch,
+            budget=budget,
+            unit=self._unit,
+            others=self._others,
+        )
+
+    @asynccontextmanager
+    async def opened(self, *, store: StudyStore | None = None) -> AsyncIterator[OpenPolicy]:
+        """Opens what answering needs, such as an index for searches, once for many questions.
+
+        Args:
+            store: keeps accounts, replies and traces; in memory, and then gone, where it is left out. Programs that
+                run for long should give one, because memory grows with every question.
+        """
+        async with Runner(self._graph, self._pool, MemoryStore() if store is None else store) as runner:
+            yield OpenPolicy(self, self._policy, self._menu, self._others, runner)
+
+    async def ainvoke(self, question: str | Task, *, cap: Cap | None = None, store: StudyStore | None = None) -> Served:
+        """Answers one question; see `OpenPolicy.ainvoke`."""
+        async with self.opened(store=store) as policy:
+            return await policy.ainvoke(question, cap=cap)
+
+    async def ainvoke_batch(
+        self, tasks: Sequence[str | Task], cap: Cap, *, scorer: Scorer | None = None, store: StudyStore | None = None
+    ) -> Service:
+        """Answers a batch under one hard cap; see `OpenPolicy.ainvoke_batch`."""
+        async with self.opened(store=store) as policy:
+            return await policy.ainvoke_batch(tasks, cap, scorer=scorer)
+
+    def invoke(self, question: str | Task, *, cap: Cap | None = None, store: StudyStore | None = None) -> Served:
+        """`ainvoke` for sync code, also where an event loop is running."""
+        found: Served = run_sync(self._closing, partial(self.ainvoke, question, cap=cap, store=store))
+        return found
+
+    def invoke_batch(
+        self, tasks: Sequence[str | Task], cap: Cap, *, scorer: Scorer | None = None, store: StudyStore | None = None
+    ) -> Service:
+        """`ainvoke_batch` for sync code, also where an event loop is running."""
+        answer = partial(self.ainvoke_batch, tasks, cap, scorer=scorer, store=store)
+        found: Service = run_sync(self._closing, answer)
+        return found
+
+    def question_of(self, task: Task) -> Question:
+        """The question as the policy sees it; of a family that it does not know, that of the nearest reference."""
+        question = question_of(task)
+        references = self._reference.questions
+        if any(question.family == other.family for other in references):
+            return question
+        own = _shape(question.text)
+        nearest = max(references, key=lambda other: _likeness(own, _shape(other.text)))
+        return replace(question, family=nearest.family)
+
+    def decide(self, batch: Batch) -> Assignment:
+        """Decides each question of a batch as if it came alone, beside the reference questions."""
+        known, alone = self._known, prepared(self._policy, batch)
+        count = len(known)
+        arms, expected, high = np.empty(len(batch), np.intp), np.empty(len(batch)), np.empty(len(batch))
+        for i, question in enumerate(batch.questions):
+            # Of questions that look alike the first in line are served best, so no place in it may be a rule.
+            place = int(hashlib.sha256(question.name.encode()).hexdigest(), 16) % (count + 1)
+            order = np.insert(np.arange(count), place, count)
+            found = self._policy.assign(
+                _joined(known, alone.take(np.array([i]))).take(order), self._budget * (count + 1)
+            )
+            arms[i], expected[i], high[i] = found.arms[place], found.expected[place], found.high[place]
+        return Assignment(arms, expected, high)
+
+    @cached_property
+    def _known(self) -> Batch:
+        """The reference questions with what the policy makes of them."""
+        return prepared(self._policy, self._reference.batch)
+
+    def _used(self) -> set[str]:
+        """The models that any arm, pinned node or probe names."""
+        plans = [plan for arm in range(len(self._policy.arms)) for plan in self._menu.plans(arm)]
+        named = {value for plan in plans for value in plan.values.values() if isinstance(value, str)}
+        for node in self._graph.nodes.values():
+            named |= {value for _, value in node if isinstance(value, str)}
+        if self._policy.probe is not None:
+            named.add(self._policy.probe.partition("/")[2])
+        return named
+
+    async def _closing(self, answer: Callable[[], Awaitable[T]]) -> T:
+        """Answers in a loop that ends with it, so the connections opened in it are closed."""
+        try:
+            return await answer()
+        finally:
+            await self._pool.aclose()
+
+
+class OpenPolicy:
+    """A deployed policy with what answering needs; made by `DeployedPolicy.opened`."""
+
+    def __init__(
+        self, deployed: DeployedPolicy, policy: Policy, menu: Menu, others: Sequence[Arm], runner: Runner
+    ) -> None:
+        self._deployed = deployed
+        self._policy = policy
+        self._menu = menu
+        self._others = others
+        self._runner = runner
+
+    async def ainvoke(self, question: str | Task, *, cap: Cap | None = None) -> Served:
+        """Answers one question.
+
+        Args:
+            question: the question, or a task with its context and instructions.
+            cap: the ceiling for it, hard. Where the arm that the dial would buy does not fit, a cheaper one runs.
+
+        Raises:
+            BudgetBreach, NodeFailed: as `Runner.run`.
+        """
+        task = _task(question)
+        if cap is None:
+            return await self._answer(task)
+        alone = _Alone(self._deployed, self._policy)
+        governor = Governor(alone, self._runner, arms=self._others, asked=self._deployed.question_of)
+        service = await governor.serve([task], cap)
+        return replace(service.served[0], charged=service.charged, lost=service.lost)
+
+    async def ainvoke_batch(self, tasks: Sequence[str | Task], cap: Cap, *, scorer: Scorer | None = None) -> Service:
+        """Answers a batch under one hard cap that its questions share; the dial does not matter here, see `Governor`.
+
+        Args:
+            tasks: questions or tasks, in the order in which they are served.
+            cap: `total` is shared, `per_task` limits each.
+            scorer: scores the answers.
+
+        Raises:
+            BudgetBreach, NodeFailed: as `Runner.run`.
+        """
+        governor = Governor(self._policy, self._runner, arms=self._others, asked=self._deployed.question_of)
+        return await governor.serve([_task(task) for task in tasks], cap, scorer=scorer)
+
+    async def _answer(self, task: Task) -> Served:
+        account = self._runner.open_account(AccountRow(f"question-{uuid4().hex}", label="question"))
+        batch = Batch((self._deployed.question_of(task),))
+        name = self._policy.probe
+        if name is not None:
+            probe = await take_probe(name, self._runner, [task], unit=self._deployed.unit, account=account)
+            batch = replace(batch, probes={name: probe.values})
+        arm = int(self._deployed.decide(batch).arms[0])
+
+        async def run(plan: Plan, before: Sequence[Result]) -> Result:
+            return await self._runner.run(task, plan, parent_account=account)
+
+        results = [] if arm == ABSTAIN else await self._menu.run(arm, run)
+        chosen = "" if arm == ABSTAIN else self._policy.arms[arm].name
+        found = served(task.task_id, chosen, chosen, results, nothing=Status.SKIPPED)
+        balance = self._runner.ledger.balance(account)
+        return replace(found, charged=balance.charged, lost=balance.lost)
+
+
+class _Alone:
+    """The policy for single questions under a cap: what the dial buys where that fits, else what does."""
+
+    def __init__(self, deployed: DeployedPolicy, policy: Policy) -> None:
+        self._deployed = deployed
+        self._policy = policy
+
+    @property
+    def name(self) -> str:
+        return self._policy.name
+
+    @property
+    def arms(self) -> tuple[Arm, ...]:
+        return self._policy.arms
+
+    @property
+    def probe(self) -> str | None:
+        return self._policy.probe
+
+    def assign(self, batch: Batch, budget: float) -> Assignment:
+        decided = self._deployed.decide(batch)
+        return decided if decided.high.sum() <= budget else self._policy.assign(batch, budget)
+
+    def to_json(self) -> Mapping[str, Any]:
+        return self._policy.to_json()
+
+
+def _task(question: str | Task) -> Task:
+    if isinstance(question, Task):
+        return question
+    if not question:
+        raise UsageError("the question is empty")
+    return Task(question=question)
+
+
+def _joined(known: Batch, more: Batch) -> Batch:
+    return Batch(
+        (*known.questions, *more.questions),
+        {name: np.concatenate([values, more.probes[name]]) for name, values in known.probes.items()},
+        {
+            key: tuple(np.concatenate(pair) for pair in zip(arrays, more.known[key], strict=True))
+            for key, arrays in known.known.items()
+        },
+    )
+
+
+_DIGITS = re.compile(r"[0-9]")
+
+
+def _shape(text: str) -> frozenset[str]:
+    """The runs of three characters in a text, all digits alike: what kind of question it is, not which."""
+    plain = _DIGITS.sub("0", f" {text} ")
+    return frozenset(plain[i : i + 3] for i in range(len(plain) - 2))
+
+
+def _likeness(one: frozenset[str], other: frozenset[str]) -> float:
+    """The share of common members in all members (Jaccard)."""
+    return len(one & other) / max(1, len(one | other))

@@ -1,0 +1,1 @@
+"""The search as a whole: its spec, its phases and its report."""

@@ -1,0 +1,92 @@
+"""What measuring plans may pay, before anything is known of them but their graph."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+
+import networkx as nx
+
+from ...budgets.cap import in_unit
+from ...graphs.blueprint import HasBlueprint
+from ...graphs.bounds import Bounds
+from ...graphs.finishing import direct_call
+from ...graphs.plan import Plan
+from ...graphs.space import Space
+from ...models.metered import call_bound
+from ...models.pool import Pool
+from ...nodes.prompts import dialect_named
+from ...records.rows import Unit
+from ...records.task import Task
+from ..search.base import Proposal
+
+__all__ = ["Forecast"]
+
+_LISTED = 256
+
+
+class Forecast:
+    """Guesses what plans charge and what measuring them pays.
+
+    A node's calls on a task are guessed as the geometric mean of the least they can charge, one short call, and the
+    most, their bound. Two plans that agree on a node and on everything upstream of it send the same requests, and
+    those are paid once.
+
+    Args:
+        graph: that the plans belong to.
+        pool: the models.
+        task: a typical one.
+        unit: of the figures.
+    """
+
+    def __init__(self, graph: HasBlueprint, pool: Pool, task: Task, unit: Unit) -> None:
+        graph = graph.blueprint
+        self._task = task
+        self._unit = unit
+        self._bounds = Bounds(Space(graph, pool), unit)
+        request, _ = direct_call(task, pool, dialect_named, unit)
+        least = call_bound(pool.model(request.model), replace(request, max_output_tokens=1))
+        self._least = in_unit(least, unit)
+        drawn: nx.DiGraph[str] = nx.DiGraph()
+        drawn.add_nodes_from(graph.nodes)
+        drawn.add_edges_from((edge.source, edge.target) for edge in graph.edges)
+        drawn.add_edges_from((loop.check, loop.solve) for loop in graph.loops)
+        self._upstream = {node: frozenset({node, *nx.ancestors(drawn, node)}) for node in graph.nodes}
+
+    def charged(self, plan: Plan) -> float:
+        """What a run of the plan may charge."""
+        return sum(self._nodes(plan).values())
+
+    def paid(self, proposals: Sequence[Proposal]) -> float:
+        """What measuring the proposals may pay, if none of their calls has been made before."""
+        dearest: dict[tuple[str, frozenset[tuple[str, str]]], float] = defaultdict(float)
+        for proposal in proposals:
+            for node, charged in self._nodes(proposal.plan).items():
+                key = (node, self._settings(proposal.plan, node))
+                dearest[key] = max(dearest[key], charged * proposal.tasks)
+        return sum(dearest.values())
+
+    def exhausted(self, space: Space, tasks: int) -> float:
+        """What it may pay to measure all plans of a space; infinite where there are too many to look at each."""
+        if space.size > _LISTED:
+            return math.inf
+        return self.paid([Proposal(plan, tasks) for plan in space])
+
+    def _nodes(self, plan: Plan) -> dict[str, float]:
+        most: dict[str, float] = defaultdict(float)
+        for term in self._bounds.of(plan, self._task).terms:
+            if term.node:
+                most[term.node] += in_unit(term.amount, self._unit)
+        return {node: math.sqrt(self._least * value) for node, value in most.items()}
+
+    def _settings(self, plan: Plan, node: str) -> frozenset[tuple[str, str]]:
+        """What decides the node's requests: the knobs and edges of the node and of everything upstream."""
+        around = self._upstream[node]
+
+        def matters(place: str) -> bool:
+            return place.rpartition("->")[2] in around
+
+        knobs = {(name, repr(value)) for name, value in plan.values.items() if matters(name.rpartition(".")[0])}
+        return frozenset(knobs | {(edge, "on") for edge in plan.edges if matters(edge)})

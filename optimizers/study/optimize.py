@@ -1,0 +1,140 @@
+"""The search as a whole: split, race, validate, and score on test under the hard cap."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from ...budgets.books import MemoryStore
+from ...budgets.cap import Cap
+from ...errors import UsageError
+from ...graphs.bounds import check_feasible
+from ...graphs.graph import Graph
+from ...graphs.portal import run_sync
+from ...models.pool import Pool
+from ...records.protocols import StudyStore
+from ...records.task import Task
+from ...records.text import longest_bytes
+from ...tasks.metrics import check_golds, resolve_metric
+from ..policies.registry import policy_named
+from ..search.registry import MakeOptimizer, optimizer_named
+from .policy_selection import POLICIES_COMPARED
+from .report import StudyReport
+from .reporter import Reporter, Silent
+from .spec import Terms
+from .study import Study
+
+__all__ = ["optimize", "optimize_async"]
+
+_FEWEST_TASKS = 30
+Metric = str | Callable[[Task, str], float]
+
+
+def optimize(
+    graph: Graph,
+    tasks: Sequence[Task],
+    pool: Pool,
+    *,
+    cap: Cap,
+    spend: float,
+    store: StudyStore | None = None,
+    seed: int = 0,
+    metric: Metric = "auto",
+    optimizer: str | MakeOptimizer = "racing",
+    policies: Sequence[str] = POLICIES_COMPARED,
+    reporter: Reporter | None = None,
+) -> StudyReport:
+    """Finds the plans of a graph that score best for what they cost, and the policy to use under a cap.
+
+    The tasks are split by hash into fit (50 %), validation (20 %) and test (30 %). Plans race on fit; the survivors
+    are compared on validation. The plans that are worth most together become the arms of policies, which choose one
+    for every task; policies are fitted on fit and compared on validation. The chosen policy, and the plans on the
+    frontier, are scored on test, each as a batch under the hard cap. Started again with the same arguments and store,
+    a study goes on where it stopped and pays for no settled call twice.
+
+    Args:
+        graph: the pipeline; its open knobs and optional edges are what is searched.
+        tasks: the dev set, at least 30 tasks.
+        pool: the models.
+        cap: the ceiling for answering all of `tasks` (total), each task, or both.
+        spend: the most that the search itself may pay, in the unit of the cap; hard as well.
+        store: where every call is kept; in memory when left out.
+        seed: of the split, the order and the random plans.
+        metric: its name, `module:function`, or a callable; "auto" takes what each task names.
+        optimizer: a name in `OPTIMIZERS`, or what makes one from a brief.
+        policies: names in `POLICIES` of those to compare; empty to leave this part out.
+        reporter: is told of the progress.
+
+    Raises:
+        Infeasible: not even one run of the cheapest plan fits under the cap; nothing was called.
+        SpendExhausted: the spend was used up before a single plan was measured.
+        UsageError: too few tasks, or an argument that cannot be.
+    """
+    return run_sync(
+        optimize_async,
+        graph,
+        tasks,
+        pool,
+        cap=cap,
+        spend=spend,
+        store=store,
+        seed=seed,
+        metric=metric,
+        optimizer=optimizer,
+        policies=policies,
+        reporter=reporter,
+    )
+
+
+async def optimize_async(
+    graph: Graph,
+    tasks: Sequence[Task],
+    pool: Pool,
+    *,
+    cap: Cap,
+    spend: float,
+    store: StudyStore | None = None,
+    seed: int = 0,
+    metric: Metric = "auto",
+    optimizer: str | MakeOptimizer = "racing",
+    policies: Sequence[str] = POLICIES_COMPARED,
+    reporter: Reporter | None = None,
+) -> StudyReport:
+    """As `optimize`, for callers that run in an event loop."""
+    if len(tasks) < _FEWEST_TASKS:
+        raise UsageError(f"optimize needs at least {_FEWEST_TASKS} tasks to split and compare, got {len(tasks)}")
+    if len({task.task_id for task in tasks}) < len(tasks):
+        raise UsageError("the dev set has the same task twice; remove the copies")
+    check_golds(tasks, metric)
+    for name in policies:
+        policy_named(name)
+    space = graph.space(pool)
+    check_feasible(space, max(tasks, key=_length), pool, cap)
+    make = optimizer_named(optimizer) if isinstance(optimizer, str) else optimizer
+    terms = Terms(
+        graph=graph,
+        space=space,
+        tasks=tuple(tasks),
+        pool=pool,
+        cap=cap,
+        spend=spend,
+        store=store or MemoryStore(),
+        seed=seed,
+        scorer=resolve_metric(metric),
+        metric=_named(metric),
+        make_optimizer=make,
+        optimizer=_named(optimizer),
+        policies=tuple(policies),
+    )
+    return await Study(terms, reporter or Silent()).run()
+
+
+def _named(given: str | Callable[..., object]) -> str:
+    """The name of an argument for the study's identity: a callable counts as the place where it is defined."""
+    if isinstance(given, str):
+        return given
+    return f"{given.__module__}:{getattr(given, '__qualname__', type(given).__qualname__)}"
+
+
+def _length(task: Task) -> int:
+    """Bytes of what a model may be shown; the longest task has the largest bound."""
+    return sum(longest_bytes(text) for text in (task.question, task.instructions, *task.context))

@@ -1,0 +1,212 @@
+"""Within a study: a portfolio of arms is tabulated, policies are fitted to it and compared, and one is chosen."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...budgets.cap import Cap
+from ...errors import UsageError
+from ...graphs.plan import Plan
+from ...graphs.result import Result
+from ...graphs.run import Runner
+from ...records.rows import Unit
+from ...records.task import Task
+from ..analysis.gain import mixture_at
+from ..bootstrap import mean_interval
+from ..policies.base import Policy
+from ..policies.joint_safe import JointSafe
+from ..policies.registry import fit_all, policy_named
+from ..search.measurement import Measurement
+from ..serving.replay_batch import serve_on_table
+from ..tables.arms import arm_of
+from ..tables.portfolio import choose_portfolio, portfolio_prices
+from ..tables.table import ABSTAIN, Lesson, Table, question_of
+from ..tables.tabulate import tabulate
+from .report import PolicyScore
+from .scores import difference
+
+__all__ = ["ARMS", "POLICIES_COMPARED", "Comparison", "compare", "portfolio_of_study", "table_of"]
+
+Floats = NDArray[np.float64]
+Scorer = Callable[[Task, str], float]
+
+POLICIES_COMPARED = (
+    "static",
+    "static_mix",
+    "allocate_only",
+    "route_only",
+    "route_then_allocate",
+    "cascade",
+    "joint",
+    "joint_safe",
+)
+"""From the simplest on."""
+ARMS = 16
+"""The most arms of a portfolio."""
+_FEWEST_TASKS = 10
+"""Of fit or of validation; with fewer nothing can be learned of single questions."""
+_DRAWS = 2000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Comparison:
+    """Policies of one study."""
+
+    fit: Table
+    validation: Table
+    budget: float
+    """Per task, in the unit of the tables."""
+    policies: Mapping[str, Policy]
+    """From the simplest on."""
+    scores: tuple[PolicyScore, ...]
+    """In the same order."""
+    chosen: str
+
+    @property
+    def policy(self) -> Policy:
+        """The chosen one."""
+        return self.policies[self.chosen]
+
+    @property
+    def member(self) -> str:
+        """What the chosen policy is at this budget."""
+        return self.policy.member(self.budget).name if isinstance(self.policy, JointSafe) else self.chosen
+
+
+def table_of(measured: Sequence[Measurement], tasks: Sequence[Task], runner: Runner, unit: Unit) -> Table:
+    """What a search has measured already, as a table; the measurements are on all of the tasks, in their order."""
+    return Table(
+        tuple(question_of(task) for task in tasks),
+        tuple(arm_of(found.plan, runner.space) for found in measured),
+        np.stack([found.scores for found in measured], axis=1)[:, :, None],
+        np.stack([found.costs for found in measured], axis=1)[:, :, None],
+        unit,
+    )
+
+
+def portfolio_of_study(table: Table, always: Sequence[Plan], affordable: Callable[[Sequence[int]], bool]) -> list[int]:
+    """The arms worth tabulating: as many as there is room for, at most 16.
+
+    Args:
+        table: the candidates on the fit part.
+        always: plans that must be among them.
+        affordable: whether the rest of the tabulation can be paid for, given the numbers of the arms.
+
+    Returns:
+        Numbers of arms; empty where not even two can be paid for.
+    """
+    must = list(dict.fromkeys(table.arm(plan.hash) for plan in always))
+    prices = portfolio_prices(table)
+    for size in range(min(ARMS, len(table.arms)), max(1, len(must) - 1), -1):
+        chosen: list[int] = choose_portfolio(table, size=size, prices=prices, always=must).tolist()
+        if len(chosen) > 1 and affordable(chosen):
+            return chosen
+    return []
+
+
+async def compare(
+    runner: Runner,
+    plans: Sequence[Plan],
+    parts: Mapping[str, Sequence[Task]],
+    scorer: Scorer,
+    names: Sequence[str],
+    *,
+    budget: float,
+    cap: Cap,
+    account: str,
+    probes: Sequence[str] = (),
+    seed: int = 0,
+    finished: Callable[[Result], None] | None = None,
+    fitting: Callable[[], None] | None = None,
+) -> Comparison:
+    """Tabulates plans on fit and validation, fits policies for a budget, and compares them on validation.
+
+    On validation each policy serves the whole part as one batch, under the hard cap that its budget makes. The choice
+    is the rule of `JointSafe`: the first policy within one standard error of the best, in the paired differences
+    (Breiman et al. 1984). `JointSafe` itself comes first, because it is as simple as can be where that is as good; then
+    the others, from the simplest on.
+
+    Args:
+        runner: of the plans' graph.
+        plans: of the portfolio.
+        parts: tasks of "fit" and of "validation".
+        scorer: the metric.
+        names: of policies. Those that need what the tables lack are left out.
+        budget: what a task may cost on average, in the unit of the cap.
+        cap: limits each task where it says so.
+        account: pays for it.
+        probes: names of probes to take.
+        seed: of all that is fitted, and of the intervals.
+        finished: called after every run.
+        fitting: called when all is tabulated.
+
+    Raises:
+        SpendExhausted: the account cannot pay for the tables.
+        UsageError: none of the policies can be fitted.
+    """
+    tables = {}
+    for part in ("fit", "validation"):
+        tables[part] = await tabulate(
+            runner,
+            plans,
+            parts[part],
+            scorer,
+            unit=cap.unit,
+            probes=probes,
+            account=account,
+            cap=cap,
+            finished=finished,
+        )
+    if fitting is not None:
+        fitting()
+    lesson = Lesson(tables["fit"], tables["validation"], budget, seed)
+    return await asyncio.to_thread(_fitted, lesson, _possible(names, lesson))
+
+
+def _fitted(lesson: Lesson, names: Sequence[str]) -> Comparison:
+    policies = fit_all(names, lesson)
+    count = len(lesson.validation.questions)
+    budget = count * lesson.budget
+    services = {name: serve_on_table(policy, lesson.validation, budget) for name, policy in policies.items()}
+    best = max(services, key=lambda name: float(services[name].scores.mean()))
+    behind = {name: services[best].scores - service.scores for name, service in services.items()}
+    scores = []
+    for name, service in services.items():
+        interval = mean_interval(service.scores, draws=_DRAWS, seed=lesson.seed)
+        cost = float(service.costs.mean())
+        scores.append(
+            PolicyScore(
+                policy=name,
+                score=interval.mean,
+                low=interval.low,
+                high=interval.high,
+                cost=cost,
+                unanswered=float((service.arms == ABSTAIN).mean()),
+                behind=difference(behind[name], lesson.seed),
+                gain=difference(service.scores - mixture_at(lesson.validation, cost), lesson.seed),
+            )
+        )
+    ours_first = sorted(policies, key=lambda name: name != JointSafe.name)
+    chosen = next(name for name in ours_first if _close(behind[name]))
+    return Comparison(lesson.fit, lesson.validation, lesson.budget, policies, tuple(scores), chosen)
+
+
+def _possible(names: Sequence[str], lesson: Lesson) -> list[str]:
+    """The policies, each known by its name, without those that need confidences where there are none."""
+    for name in names:
+        policy_named(name)
+    if min(len(lesson.fit.questions), len(lesson.validation.questions)) < _FEWEST_TASKS:
+        raise UsageError(f"policies need at least {_FEWEST_TASKS} tasks in fit and in validation")
+    sure = lesson.fit.confidences is not None and lesson.validation.confidences is not None
+    return [name for name in names if name != "cascade" or sure]
+
+
+def _close(behind: Floats) -> bool:
+    """Whether the differences to the best are within one standard error of none."""
+    error = float(behind.std(ddof=1)) / np.sqrt(len(behind)) if len(behind) > 1 else 0.0
+    return float(behind.mean()) <= error

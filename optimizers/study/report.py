@@ -1,0 +1,312 @@
+"""What a study found."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ...budgets.cap import Cap
+from ..serving.policy import DeployedPolicy
+
+__all__ = [
+    "ArmReport",
+    "Bound",
+    "Difference",
+    "EdgeReport",
+    "EdgeWorth",
+    "Headroom",
+    "IsoCostLevel",
+    "NodeReport",
+    "NodeUse",
+    "PlanReport",
+    "PoliciesReport",
+    "PolicyScore",
+    "PolicyTest",
+    "RoundsAgainstDepth",
+    "Score",
+    "StudyReport",
+    "VotePoint",
+    "VotesReport",
+]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Difference(_Frozen):
+    """A mean difference with its 95 % bootstrap interval, paired by task."""
+
+    mean: float
+    low: float
+    high: float
+
+
+class Score(_Frozen):
+    """A plan on one part of the dev set."""
+
+    tasks: int
+    score: float
+    """Mean over the tasks; a failure scores 0."""
+    low: float
+    """Lower end of the 95 % bootstrap interval of the mean."""
+    high: float
+    coverage: float
+    """The share of tasks with an answer to grade."""
+    cost: float
+    """Charged per task, in the unit of the cap."""
+    cost_high: float
+    """What the mean of charged and lost together stays below in 95 % of the bootstrap draws."""
+    lost: float
+    """Lost per task, in the unit of the cap."""
+
+
+class PlanReport(_Frozen):
+    """A plan of the frontier."""
+
+    plan_hash: str
+    plan: dict[str, Any]
+    """The plan as JSON values."""
+    affordable: bool
+    """Whether `cost_high` on validation is within what the cap leaves for a task."""
+    validation: Score
+    test: Score | None
+    """As a batch under the hard cap; None for plans that are not affordable or could not be paid any more."""
+
+
+class PolicyScore(_Frozen):
+    """A policy on the validation part, served by the governor on what was tabulated."""
+
+    policy: str
+    score: float
+    low: float
+    """Lower end of the 95 % bootstrap interval of the mean."""
+    high: float
+    cost: float
+    """Charged per task, probes included, in the unit of the cap."""
+    unanswered: float
+    """The share of tasks that it left without an arm."""
+    behind: Difference
+    """The best policy's score less its own."""
+    gain: Difference
+    """Its score less that of the best mixture of single plans at the same cost, chosen in hindsight."""
+
+
+class PolicyTest(_Frozen):
+    """The chosen policy on the test part, served once as a batch under the hard cap."""
+
+    score: Score
+    static: str | None
+    """The hash of the plan that it is compared with: the best on validation of those that fit the cap."""
+    gain: Difference | None
+    """Its score less that of the plan, both as batches under the same cap."""
+    swapped: int
+    """Tasks whose arm was changed before they began, because the one planned did not fit any more."""
+
+
+class ArmReport(_Frozen):
+    """An arm of the portfolio, and how often the chosen policy used it."""
+
+    plan_hash: str
+    plan: dict[str, Any]
+    """The plan as JSON values."""
+    questions: int
+    """How many tasks of the part that is told of it answered."""
+
+
+class Bound(_Frozen):
+    """Why a node did not get more, in shares of the tasks."""
+
+    cap: float
+    """The arm that was planned, which gave the node something else, did not fit into what was left."""
+    price: float
+    """Something else would have been better, but by less than its cost at the price that the cap sets."""
+    capability: float
+    """Nothing that the search kept would have been better at any price."""
+
+
+class NodeUse(_Frozen):
+    """What a node got, on all tasks or on those of a family. Shares are of these tasks."""
+
+    family: str
+    """Empty for all tasks."""
+    tasks: int
+    active: float
+    models: dict[str, float]
+    """By model; a node that makes no call has none."""
+    knobs: dict[str, dict[str, float]]
+    """By knob, by value as JSON; of the tasks where the node was active."""
+    edges: dict[str, float]
+    """By optional edge into the node: the share of tasks where it was on."""
+    bound: Bound
+
+
+class NodeReport(_Frozen):
+    """What a node got and why."""
+
+    node: str
+    kind: str
+    everywhere: NodeUse
+    families: tuple[NodeUse, ...]
+
+
+class PoliciesReport(_Frozen):
+    """How policies compare that choose among few arms for every task."""
+
+    arms: tuple[ArmReport, ...]
+    tabulated: dict[str, int]
+    """How many tasks of fit and validation every arm was run on."""
+    budget: float
+    """Per task, in the unit of the cap."""
+    scores: tuple[PolicyScore, ...]
+    """On validation, from the simplest policy on."""
+    chosen: str
+    """The first policy, ours before others, within one standard error of the best on validation."""
+    member: str
+    """What the chosen policy is at this budget, where it is one of several; else its own name."""
+    probe: str | None
+    """What it looks at before it chooses, where that is worth its cost."""
+    test: PolicyTest | None
+    """None where the spend was used up."""
+    nodes: tuple[NodeReport, ...]
+    """What the chosen policy gave each node, on test where that was served, else on validation."""
+
+
+class EdgeWorth(_Frozen):
+    """What an optional edge is worth beside the edges that were kept, per task."""
+
+    edge: str
+    kept: bool
+    gain: Difference
+    """Of score, with the edge less without it."""
+    cost: Difference
+    """Of cost in the unit of the cap; for an edge that was cut, what it would have cost."""
+
+
+class EdgeReport(_Frozen):
+    """Which optional edges are worth their cost, around the best plan of the search."""
+
+    edges: tuple[EdgeWorth, ...]
+    method: str
+    """enumeration or sampling."""
+    price: float
+    """Of a unit of cost, in score."""
+    tasks: int
+    plans: int
+    """How many choices of edges were measured."""
+
+
+class RoundsAgainstDepth(_Frozen):
+    """The best plan with some number of search rounds at a level of cost."""
+
+    rounds: int
+    depth: str
+    """The style of its deepest solver: none, direct, draft, think, with a limit on thinking where there is one."""
+    score: float
+    low: float
+    high: float
+    cost: float
+    plan_hash: str
+
+
+class IsoCostLevel(_Frozen):
+    """Search rounds against reasoning depth at one level of cost, on the fit part."""
+
+    level: float
+    """The most that a task may cost on average."""
+    ways: tuple[RoundsAgainstDepth, ...]
+
+
+class Headroom(_Frozen):
+    """What the chosen plan would score on validation if one of its nodes made no mistake."""
+
+    node: str
+    kind: str
+    tasks: int
+    known: int
+    """On how many of them it is known what the node should have said; there that was put in its place."""
+    score: float
+    """Of the plan as it is, on these tasks."""
+    with_gold: float
+    gain: Difference
+
+
+class VotePoint(_Frozen):
+    """A way of drawing samples, on average over the orders in which they could have been drawn."""
+
+    least: int
+    """Samples drawn at once."""
+    most: int
+    """The most samples; equal to `least` where the number is fixed."""
+    stop: str | None
+    """When further samples are not drawn; None where the number is fixed."""
+    score: float
+    low: float
+    high: float
+    cost: float
+    """Of the samples, charged per task."""
+
+
+class VotesReport(_Frozen):
+    """What every number of samples of a solver and every stop rule would have done, from runs that were made."""
+
+    node: str
+    plan_hash: str
+    """Whose runs were looked at."""
+    model: str
+    style: str
+    tasks: int
+    """Of the fit part. The scores are those of the solver's own answers."""
+    points: tuple[VotePoint, ...]
+    """Fixed numbers first, rising; then stop rules."""
+
+
+class StudyReport(_Frozen):
+    """What a study measured, found and paid."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    study_id: str
+    graph_hash: str
+    cap: Cap
+    tasks: dict[str, int]
+    """How many tasks each part has."""
+    plans_in_space: int
+    plans_measured: int
+    runs: int
+    """Task runs, read back ones included."""
+    spend: float
+    """What the study was allowed to pay, in the unit of the cap."""
+    paid: float
+    lost: float
+    stopped_early: bool
+    """True where the spend ran out before the search was over."""
+    frontier: tuple[PlanReport, ...]
+    """Plans that no other beats on validation without costing more, cheapest first."""
+    chosen: str | None
+    """The hash of the affordable plan with the best score on validation; None where no plan is affordable."""
+    test_reads: int
+    """How often plans were scored on the test part, over all starts of this study."""
+    location: str
+    """Where the books are."""
+    seconds: float
+    policies: PoliciesReport | None = None
+    """None where they were not asked for, or the spend did not reach for them; see `notes`."""
+    edges: EdgeReport | None = None
+    """None where the graph has no optional edges, or the spend did not reach for them; see `notes`."""
+    iso_cost: tuple[IsoCostLevel, ...] = ()
+    """Empty unless the plans differ both in search rounds and in reasoning depth."""
+    headroom: tuple[Headroom, ...] = ()
+    """Of the chosen plan's nodes, the largest gain first; empty where no plan was chosen, see also `notes`."""
+    votes: tuple[VotesReport, ...] = ()
+    """Of every solver that drew several samples of the whole question."""
+    notes: tuple[str, ...] = ()
+    """What was left out, and why."""
+    policy: DeployedPolicy | None = Field(default=None, exclude=True, repr=False)
+    """The chosen policy, ready to use: `report.policy.save("policy.json")`. It is not part of the JSON."""
+
+    @property
+    def best(self) -> PlanReport | None:
+        """The chosen plan."""
+        return next((p for p in self.frontier if p.plan_hash == self.chosen), None)

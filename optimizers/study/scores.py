@@ -1,0 +1,45 @@
+"""A series of outcomes as a score with its intervals."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..bootstrap import mean_interval, resample_weights
+from .report import Difference, Score
+
+__all__ = ["difference", "score_of"]
+
+Floats = NDArray[np.float64]
+
+_DRAWS = 2000
+
+
+def score_of(scores: Floats, costs: Floats, lost: Floats, *, coverage: float, seed: int) -> Score:
+    """A score on one part of the dev set.
+
+    Args:
+        scores: per task; a failure scores 0.
+        costs: charged per task, in the unit of the cap.
+        lost: lost per task, likewise.
+        coverage: the share of tasks with an answer.
+        seed: of the intervals.
+    """
+    interval = mean_interval(scores, draws=_DRAWS, seed=seed)
+    weights = resample_weights(len(scores), _DRAWS, seed)
+    return Score(
+        tasks=len(scores),
+        score=interval.mean,
+        low=interval.low,
+        high=interval.high,
+        coverage=coverage,
+        cost=float(costs.mean()),
+        cost_high=float(np.quantile(weights @ (costs + lost), 0.95)),
+        lost=float(lost.mean()),
+    )
+
+
+def difference(values: Floats, seed: int) -> Difference:
+    """The mean of paired differences with its 95 % interval."""
+    interval = mean_interval(values, draws=_DRAWS, seed=seed)
+    return Difference(mean=interval.mean, low=interval.low, high=interval.high)

@@ -1,0 +1,62 @@
+"""What a study is asked."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ...budgets.cap import Cap
+from ...graphs.graph import Graph
+from ...graphs.space import Space
+from ...models.pool import Pool
+from ...records.protocols import StudyStore
+from ...records.task import Task
+from ..search.registry import MakeOptimizer
+
+__all__ = ["Terms"]
+
+_VERSION = 2
+"""Of the search; a study of another version is another study."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """The arguments of a study; equal terms are the same study."""
+
+    graph: Graph
+    space: Space
+    tasks: tuple[Task, ...]
+    pool: Pool
+    cap: Cap
+    spend: float
+    store: StudyStore
+    seed: int
+    scorer: Callable[[Task, str], float]
+    metric: str
+    make_optimizer: MakeOptimizer
+    optimizer: str
+    policies: tuple[str, ...] = ()
+    """Names of the policies to fit and compare; none to leave them out."""
+
+    def as_json(self) -> str:
+        """What identifies the study, as canonical JSON."""
+        content = {
+            "version": _VERSION,
+            "graph": self.graph.hash,
+            "tasks": sorted(task.task_id for task in self.tasks),
+            "models": [[card.name, card.fingerprint, card.weight] for card in self.pool.cards],
+            "cap": self.cap.model_dump(mode="json"),
+            "spend": self.spend,
+            "seed": self.seed,
+            "metric": self.metric,
+            "optimizer": self.optimizer,
+            "policies": self.policies,
+        }
+        return json.dumps(content, sort_keys=True, separators=(",", ":"))
+
+    @property
+    def study_id(self) -> str:
+        """The hash of the terms."""
+        return hashlib.sha256(self.as_json().encode()).hexdigest()[:16]

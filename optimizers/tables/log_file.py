@@ -1,0 +1,242 @@
+"""Outcome tables from anybody's logs: Parquet, CSV or JSONL, one row for each sample of an arm on a question."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import UsageError
+from ...records.rows import Unit
+from .log_columns import read_columns
+from .table import Arm, Question, Table
+
+__all__ = ["COLUMNS", "Outcomes", "load_outcomes"]
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.intp]
+
+COLUMNS: Mapping[str, str] = {
+    "question": "what the question is called; the same in all its rows",
+    "arm": "what the way of answering is called",
+    "score": "in [0, 1]",
+    "cost": "not negative",
+    "sample": "a whole number that tells samples of one arm on one question apart; may be left out where there is one",
+    "text": "the question itself",
+    "family": "the group of like questions that it belongs to",
+    "confidence": "how sure the arm was, in [0, 1]",
+    "model": "which model the arm calls; its name where left out",
+    "setting": "everything else about the arm",
+}
+"""The columns that are read, and what they hold; the first four are required."""
+
+_REQUIRED = ("question", "arm", "score", "cost")
+_NUMBERS = ("score", "cost", "sample", "confidence")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outcomes:
+    """A table as it was read."""
+
+    table: Table
+    dropped: int
+    """Questions that were left out because some arm has no outcome for them."""
+    repeated: int
+    """Cells with fewer samples than others, whose samples count several times."""
+
+
+def load_outcomes(
+    path: str | Path,
+    *,
+    columns: Mapping[str, str] | None = None,
+    incomplete: Literal["refuse", "drop"] = "refuse",
+    unit: Unit = "tokens",
+) -> Outcomes:
+    """Reads a file of outcomes.
+
+    Every arm must have an outcome for every question. Where cells have different numbers of samples, there are as many
+    replicates as the largest has, and smaller ones take their samples in turn.
+
+    Args:
+        path: ends in `.parquet`, `.csv`, `.jsonl` or `.ndjson`.
+        columns: what the file calls columns, where that is not as in `COLUMNS`: by our name, theirs.
+        incomplete: what to do with questions that some arm has no outcome for.
+        unit: of the costs.
+
+    Raises:
+        UsageError: the file cannot be read or lacks a column, or a row is at fault; file, row and column are named,
+            rows counted from 1 without a header.
+    """
+    return _Rows(str(path), read_columns(Path(path), COLUMNS, _REQUIRED, columns or {})).outcomes(incomplete, unit)
+
+
+class _Rows:
+    """The rows of a file, checked column by column."""
+
+    def __init__(self, path: str, columns: Mapping[str, Any]) -> None:
+        self._path = path
+        self._columns = columns
+        if not len(columns["question"]):
+            raise UsageError(f"{path}: there are no rows")
+        self._questions, self._question_names = self._named("question")
+        self._arms, self._arm_names = self._named("arm")
+        self._samples = self._sample_numbers()
+
+    def outcomes(self, incomplete: Literal["refuse", "drop"], unit: Unit) -> Outcomes:
+        """Sorts the rows into a table."""
+        shape = (len(self._question_names), len(self._arm_names))
+        order, counts = self._sorted(shape)
+        complete: NDArray[np.bool_] = np.all(counts > 0, axis=1)
+        if not complete.all() and (incomplete == "refuse" or not complete.any()):
+            self._refuse(counts, complete)
+        replicates = int(counts[complete].max())
+        # Row r of a cell with n samples is its sample r mod n.
+        begins = np.append(0, counts.ravel().cumsum()[:-1]).reshape(shape)[complete]
+        turns = np.arange(replicates) % counts[complete][:, :, None]
+        cells = order[begins[:, :, None] + turns]
+        table = Table(
+            questions=tuple(question for question, kept in zip(self._texts(), complete, strict=True) if kept),
+            arms=self._described(),
+            scores=self._numbers("score", 0, 1)[cells],
+            costs=self._numbers("cost", 0, np.inf)[cells],
+            unit=unit,
+            confidences=self._numbers("confidence", 0, 1, empty=True)[cells] if "confidence" in self._columns else None,
+        )
+        short = int((counts[complete] < replicates).sum())
+        return Outcomes(table, dropped=int((~complete).sum()), repeated=short)
+
+    def _sorted(self, shape: tuple[int, int]) -> tuple[Ints, Ints]:
+        """The rows by question, arm and sample, and (questions, arms): how many there are of each."""
+        cells = self._questions * shape[1] + self._arms
+        order = np.lexsort((self._samples, cells))
+        twice = (np.diff(cells[order]) == 0) & (np.diff(self._samples[order]) == 0)
+        if twice.any():
+            first, second = sorted(order[int(np.argmax(twice)) :][:2])
+            name = self._question_names[self._questions[second]]
+            remedy = (
+                "number them differently" if "sample" in self._columns else "add a column 'sample' that numbers them"
+            )
+            self._fail(
+                second, "sample", f"question {name!r} has this sample of this arm in row {first + 1} too; {remedy}"
+            )
+        return np.asarray(order, np.intp), np.bincount(cells, minlength=shape[0] * shape[1]).reshape(shape)
+
+    def _refuse(self, counts: Ints, complete: NDArray[np.bool_]) -> NoReturn:
+        question = int(np.argmin(complete))
+        arm = self._arm_names[int(np.argmin(counts[question]))]
+        what = (
+            "no question has an outcome of every arm"
+            if not complete.any()
+            else (f"{(~complete).sum():,} of {len(complete):,} questions lack an outcome of some arm")
+        )
+        raise UsageError(
+            f"{self._path}: {what}; question {self._question_names[question]!r}, for example, has none of arm {arm!r}. "
+            "Add what is missing, or have such questions dropped (--drop-incomplete)"
+        )
+
+    def _named(self, column: str) -> tuple[Ints, list[str]]:
+        """(rows,): the number of each row's name, and the names in the order in which they come."""
+        coded = self._strings(column).dictionary_encode()
+        if coded.null_count:
+            self._fail(int(np.argmax(coded.is_null().to_numpy(zero_copy_only=False))), column, "it is empty")
+        return np.asarray(coded.indices.to_numpy(), np.intp), coded.dictionary.to_pylist()
+
+    def _texts(self) -> list[Question]:
+        texts = self._constant("text", self._questions, self._question_names, "question")
+        families = self._constant("family", self._questions, self._question_names, "question")
+        return [Question(*row) for row in zip(self._question_names, texts, families, strict=True)]
+
+    def _described(self) -> tuple[Arm, ...]:
+        models = self._constant("model", self._arms, self._arm_names, "arm")
+        settings = self._constant("setting", self._arms, self._arm_names, "arm")
+        return tuple(
+            Arm(name, models=(("answer", model or name),), setting=_canonical(setting))
+            for name, model, setting in zip(self._arm_names, models, settings, strict=True)
+        )
+
+    def _constant(self, column: str, owners: Ints, names: list[str], what: str) -> list[str]:
+        """What a column says of each owner; it must say the same in all rows of one, or nothing."""
+        if column not in self._columns:
+            return [""] * len(names)
+        coded = self._strings(column).dictionary_encode()
+        said = np.flatnonzero(~coded.is_null().to_numpy(zero_copy_only=False))
+        codes = np.full(len(owners), -1)
+        codes[said] = coded.indices.drop_null().to_numpy()
+        first = np.full(len(names), len(owners))
+        np.minimum.at(first, owners[said], said)
+        differs = said[codes[said] != codes[first[owners[said]]]]
+        if len(differs):
+            row, owner = int(differs[0]), int(owners[differs[0]])
+            self._fail(
+                row, column, f"{what} {names[owner]!r} has another in row {first[owner] + 1}; make them the same"
+            )
+        values = [*coded.dictionary.to_pylist(), ""]
+        return [values[codes[row]] if row < len(owners) else "" for row in first]
+
+    def _sample_numbers(self) -> Floats:
+        if "sample" not in self._columns:
+            return np.zeros(len(self._questions))
+        samples = self._numbers("sample", 0, np.inf)
+        broken = samples != np.floor(samples)
+        if broken.any():
+            self._fail(int(np.argmax(broken)), "sample", f"{samples[broken][0]:g} is no whole number")
+        return samples
+
+    def _numbers(self, column: str, low: float, high: float, *, empty: bool = False) -> Floats:
+        """(rows,): a column as numbers; NaN where it is empty and may be."""
+        import pyarrow as pa
+
+        found = self._columns[column]
+        try:
+            numbers = np.asarray(found.cast(pa.float64()).to_numpy(zero_copy_only=False), np.float64)
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+            numbers = np.array([self._number(row, column, value) for row, value in enumerate(found.to_pylist())])
+        wrong = ~((numbers >= low) & (numbers <= high) & np.isfinite(numbers))
+        if empty:
+            wrong &= ~np.isnan(numbers)
+        if wrong.any():
+            row = int(np.argmax(wrong))
+            shown = "it is empty" if np.isnan(numbers[row]) else f"{numbers[row]:g} is not right"
+            self._fail(row, column, f"{shown}; write a number, {COLUMNS[column]}")
+        return numbers
+
+    def _number(self, row: int, column: str, value: Any) -> float:
+        if value is None:
+            return np.nan
+        text = str(value).strip().lower()
+        try:
+            return float({"true": "1", "false": "0"}.get(text, text))
+        except ValueError:
+            self._fail(row, column, f"{value!r} is no number")
+
+    def _strings(self, column: str) -> Any:
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        found = self._columns[column]
+        if pa.types.is_dictionary(found.type):
+            found = found.cast(found.type.value_type)
+        try:
+            strings = found.cast(pa.large_string())
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+            raise UsageError(f"{self._path}, column {column!r}: {found.type} is no text; write it as text") from None
+        return pc.if_else(pc.equal(strings, ""), pa.scalar(None, pa.large_string()), strings)
+
+    def _fail(self, row: int, column: str, reason: str) -> NoReturn:
+        raise UsageError(f"{self._path}, row {row + 1}, column {column!r}: {reason}")
+
+
+def _canonical(setting: str) -> str:
+    """JSON in one spelling; text that is no JSON as a JSON string."""
+    if not setting:
+        return ""
+    try:
+        value = json.loads(setting)
+    except ValueError:
+        value = setting
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

@@ -1,0 +1,237 @@
+"""The few arms among which a policy chooses: together they are worth the most over all questions and prices."""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+import json
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import UsageError
+from .table import Arm, Question, Table
+
+__all__ = ["SOLVER_KIND", "choose_portfolio", "held_out", "is_solver_arm", "portfolio_prices"]
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.intp]
+
+SOLVER_KIND = "symbolic_solver"
+"""The node kind whose answers something else than a model's word supports."""
+_SOLVER_KNOB = ".repair_rounds"
+"""A knob that only this kind has."""
+_FOLDS = 5
+_LENGTHS = 3
+"""Into how many groups of equal size the questions of a family are sorted by their length."""
+_PRIORS = (1.0, 4.0, 16.0, 64.0, 256.0)
+"""How many questions the mean of an arm weighs against the mean of a cell; which, is decided on held-out questions."""
+_LEAST_GAIN = 1e-9
+
+
+def choose_portfolio(
+    table: Table,
+    *,
+    size: int = 16,
+    prices: Sequence[float],
+    always: Sequence[int] = (),
+    scores: Floats | None = None,
+    costs: Floats | None = None,
+) -> Ints:
+    """Chooses arms so that the best of them for each question is worth as much as possible.
+
+    What a set of arms is worth is the sum, over questions and prices, of its largest score - price x cost. That is
+    monotone and submodular, so adding the arm that gains most, again and again, comes within 1 - 1/e of the best set
+    (Nemhauser et al. 1978); gains that cannot be the largest are not computed anew (Minoux 1978). Scores and costs
+    are those that the other questions predict, because the best of many noisy measurements is mostly luck.
+
+    Always chosen, where there is room, in this order: the arms of `always`, the cheapest arm, the best arm for all
+    questions, the best arm in which one node alone calls a model, and the best arm with a symbolic solver (see
+    `is_solver_arm`), one that does without other models before one that does not. "Best" is at the middle price.
+
+    Args:
+        table: scores and costs of all candidates.
+        size: the most arms.
+        prices: of a unit of cost, in score; several, so that the portfolio serves tight caps and loose ones.
+        always: numbers of arms that are to be chosen in any case.
+        scores: (questions, arms), predicted without the question itself; made from families and lengths where left
+            out.
+        costs: likewise.
+
+    Returns:
+        Numbers of arms, in the order in which they were chosen; fewer than `size` where no other adds anything.
+
+    Raises:
+        UsageError: there is no price, question or arm, or `always` names more arms than `size`.
+    """
+    _check(table, size, prices, always)
+    if scores is None or costs is None:
+        predicted = held_out(table)
+        scores, costs = predicted[0] if scores is None else scores, predicted[1] if costs is None else costs
+    chosen = _always(table, size, sorted(prices), always)
+    # (prices, questions, arms) would not fit into memory for large tables, so each gain is computed when it is needed.
+    value = np.stack([(scores[:, chosen] - price * costs[:, chosen]).max(axis=1) for price in prices])
+
+    def gain(arm: int) -> float:
+        utility = np.stack([scores[:, arm] - price * costs[:, arm] for price in prices])
+        return float(np.maximum(utility - value, 0.0).sum())
+
+    cheap = table.mean_costs.mean(axis=0)
+    waiting = [(-gain(arm), cheap[arm], arm) for arm in range(len(table.arms)) if arm not in chosen]
+    heapq.heapify(waiting)
+    least = _LEAST_GAIN * len(table.questions)
+    while waiting and len(chosen) < size:
+        _, cost, arm = heapq.heappop(waiting)
+        now = gain(arm)
+        if now <= least:
+            continue
+        if waiting and (-now, cost, arm) > waiting[0]:
+            heapq.heappush(waiting, (-now, cost, arm))
+            continue
+        chosen.append(arm)
+        value = np.maximum(value, np.stack([scores[:, arm] - price * costs[:, arm] for price in prices]))
+    return np.array(chosen, np.intp)
+
+
+def portfolio_prices(table: Table, count: int = 5) -> tuple[float, ...]:
+    """Prices that span the table's frontier: from the flattest to the steepest step of its hull, in equal ratios.
+
+    Where all arms cost alike, or none that costs more scores more, there is no such step; the one price is then 0.
+    """
+    hull = _hull(table.mean_costs.mean(axis=0), table.mean_scores.mean(axis=0))
+    slopes = [(high - low) / (right - left) for (left, low), (right, high) in pairwise(hull)]
+    if not slopes:
+        return (0.0,)
+    # A little beyond both ends, so that the dearest and the cheapest arm are best at some price.
+    return tuple(float(price) for price in np.geomspace(min(slopes) / 2, max(slopes) * 2, count))
+
+
+def held_out(table: Table) -> tuple[Floats, Floats]:
+    """Scores and costs, each (questions, arms), that the other questions of a table predict for each question."""
+    cells, folds = _cells(table.questions), _folds(table.questions)
+    return _held_out(table.mean_scores, cells, folds), _held_out(table.mean_costs, cells, folds)
+
+
+def is_solver_arm(arm: Arm) -> bool:
+    """Whether a symbolic solver is part of the arm.
+
+    The setting may say so: as canonical JSON with an object `kinds` that gives each active node its kind. Otherwise
+    an open knob `repair_rounds`, which no other kind has, tells it in the setting or the plan.
+    """
+    setting, plan = _object(arm.setting), _object(arm.plan)
+    kinds = setting.get("kinds")
+    if isinstance(kinds, dict):
+        return SOLVER_KIND in kinds.values()
+    values = [content.get("values") for content in (setting, plan)]
+    knobs = {name for content in (setting, *values) if isinstance(content, dict) for name in content}
+    return any(name.endswith(_SOLVER_KNOB) for name in knobs)
+
+
+def _check(table: Table, size: int, prices: Sequence[float], always: Sequence[int]) -> None:
+    if not prices or not table.arms or not table.questions:
+        raise UsageError("a portfolio needs at least one price, one arm and one question")
+    if not len(set(always)) <= size or size < 1:
+        raise UsageError(f"a portfolio of {size} arms cannot hold the {len(set(always))} that are always to be in it")
+    for arm in always:
+        if not 0 <= arm < len(table.arms):
+            raise UsageError(f"there is no arm {arm} in a table of {len(table.arms)} arms")
+
+
+def _always(table: Table, size: int, prices: Sequence[float], always: Sequence[int]) -> list[int]:
+    """The arms that are in any portfolio, those of the caller first."""
+    score, cost = table.mean_scores.mean(axis=0), table.mean_costs.mean(axis=0)
+    worth = score - prices[len(prices) // 2] * cost
+
+    def best(arms: Sequence[int]) -> list[int]:
+        return [max(arms, key=lambda arm: (worth[arm], -cost[arm], -arm))] if arms else []
+
+    everyone = range(len(table.arms))
+    single = [arm for arm in everyone if table.arms[arm].single]
+    solvers = [arm for arm in everyone if is_solver_arm(table.arms[arm])]
+    alone = [arm for arm in solvers if arm in single]
+    cheapest = min(everyone, key=lambda arm: (cost[arm], -score[arm], arm))
+    wanted = [*always, cheapest, *best(everyone), *best(single), *best(alone or solvers)]
+    return list(dict.fromkeys(wanted))[:size]
+
+
+def _hull(costs: Floats, scores: Floats) -> list[tuple[float, float]]:
+    """The upper hull of (cost, score) up to the best score, from left to right."""
+    hull: list[tuple[float, float]] = []
+    for cost, score in sorted(zip(costs.tolist(), scores.tolist(), strict=True), key=lambda at: (at[0], -at[1])):
+        if hull and (score <= hull[-1][1] or cost <= hull[-1][0]):
+            continue
+        while len(hull) > 1 and _below(hull[-2], hull[-1], (cost, score)):
+            hull.pop()
+        hull.append((cost, score))
+    return hull
+
+
+def _below(left: tuple[float, float], middle: tuple[float, float], right: tuple[float, float]) -> bool:
+    """Whether the middle point is on or below the line through the other two."""
+    rise, run = right[1] - left[1], right[0] - left[0]
+    return (middle[1] - left[1]) * run <= rise * (middle[0] - left[0])
+
+
+def _held_out(values: Floats, cells: Ints, folds: Ints) -> Floats:
+    """What the questions of other folds say of each question: the mean of its cell, pulled towards the arm's mean.
+
+    Args:
+        values: (questions, arms).
+        cells: (questions,): groups of like questions.
+        folds: (questions,).
+
+    Returns:
+        (questions, arms).
+    """
+    candidates = [_shrunk(values, cells, folds, prior) for prior in _PRIORS]
+    errors = [float(np.square(values - each).mean()) for each in candidates]
+    return candidates[int(np.argmin(errors))]
+
+
+def _shrunk(values: Floats, cells: Ints, folds: Ints, prior: float) -> Floats:
+    found = np.empty_like(values)
+    groups = int(cells.max()) + 1
+    for fold in range(int(folds.max()) + 1):
+        kept = folds != fold
+        if not kept.any():  # A table of one question has nothing else to learn from.
+            return np.array(values)
+        counts = np.bincount(cells[kept], minlength=groups)[:, None]
+        sums = np.zeros((groups, values.shape[1]))
+        np.add.at(sums, cells[kept], values[kept])
+        means = (sums + prior * values[kept].mean(axis=0)) / (counts + prior)
+        found[~kept] = means[cells[~kept]]
+    return found
+
+
+def _cells(questions: Sequence[Question]) -> Ints:
+    """Groups of like questions: by family, and within a family by length."""
+    families: dict[str, list[int]] = {}
+    for number, question in enumerate(questions):
+        families.setdefault(question.family, []).append(number)
+    cells = np.zeros(len(questions), np.intp)
+    for position, members in enumerate(families.values()):
+        lengths = np.array([len(questions[number].text) for number in members])
+        edges = np.quantile(lengths, [part / _LENGTHS for part in range(1, _LENGTHS)])
+        cells[members] = position * _LENGTHS + np.searchsorted(edges, lengths)
+    return cells
+
+
+def _folds(questions: Sequence[Question]) -> Ints:
+    """A fold for each question by the hash of its name, so that the order of a table makes no difference."""
+    order = sorted(
+        range(len(questions)), key=lambda number: hashlib.sha256(questions[number].name.encode()).hexdigest()
+    )
+    folds = np.empty(len(questions), np.intp)
+    folds[order] = np.arange(len(questions)) % min(_FOLDS, len(questions))
+    return folds
+
+
+def _object(text: str) -> dict[str, object]:
+    """A JSON object, or an empty one for anything else: what logs call a setting is their own affair."""
+    try:
+        content = json.loads(text)
+    except ValueError:
+        return {}
+    return content if isinstance(content, dict) else {}

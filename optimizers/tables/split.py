@@ -1,0 +1,81 @@
+"""From a table of outcomes to what policies learn from, and what they are priced on."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import UsageError
+from ..tables.table import Lesson
+from .table import Question, Table
+
+__all__ = ["best_arm", "lesson_from", "set_aside"]
+
+Ints = NDArray[np.intp]
+
+_FEWEST = 4
+_PATTERN = "fvffvffvff"
+"""Who learns and who validates, of any ten questions in a row: seven and three."""
+
+
+def set_aside(table: Table, share: float) -> tuple[Table, Table]:
+    """Divides questions into those to learn from and those that are kept aside.
+
+    Which part a question is in depends on its name and the share alone, so whoever names the same share finds the same
+    parts.
+
+    Raises:
+        UsageError: the share is not in [0, 1).
+    """
+    if not 0 <= share < 1:
+        raise UsageError(f"the share to set aside must be at least 0 and below 1, not {share:g}")
+    aside = np.array([_place("aside", question) < share for question in table.questions], bool)
+    return table.take(np.flatnonzero(~aside)), table.take(np.flatnonzero(aside))
+
+
+def lesson_from(table: Table, budget: float | None = None, *, seed: int = 0) -> Lesson:
+    """Divides questions 70/30 into those that policies are fitted to and those that they are compared on.
+
+    Within each family too, in the order of hashes of their names and the seed.
+
+    Args:
+        table: at least four questions.
+        budget: what a question may cost on average; what the best single arm costs where left out.
+        seed: of the division and of all that is fitted.
+
+    Raises:
+        UsageError: there are too few questions.
+    """
+    if len(table.questions) < _FEWEST:
+        raise UsageError(f"{len(table.questions)} questions are too few to learn from; at least {_FEWEST} are needed")
+    if budget is None:
+        budget = float(table.mean_costs.mean(axis=0)[best_arm(table)])
+    order = sorted(
+        range(len(table.questions)),
+        key=lambda i: (table.questions[i].family, _place(f"lesson/{seed}", table.questions[i])),
+    )
+    validates = np.array([_PATTERN[position % len(_PATTERN)] == "v" for position in range(len(order))])
+    chosen = np.asarray(order, np.intp)
+    return Lesson(
+        fit=table.take(np.sort(chosen[~validates])),
+        validation=table.take(np.sort(chosen[validates])),
+        budget=budget,
+        seed=seed,
+    )
+
+
+def best_arm(table: Table, budget: float = np.inf) -> int:
+    """The arm with the best mean score of those that cost no more on average; the cheapest where all cost more."""
+    scores, costs = table.mean_scores.mean(axis=0), table.mean_costs.mean(axis=0)
+    if not (costs <= budget).any():
+        return int(np.argmin(costs))
+    affordable = np.where(costs <= budget, scores, -np.inf)
+    return int(np.lexsort((costs, -affordable))[0])
+
+
+def _place(purpose: str, question: Question) -> float:
+    """A number in [0, 1) that looks random."""
+    digest = hashlib.sha256(f"{purpose}:{question.name}".encode()).digest()
+    return int.from_bytes(digest[:6]) / 2**48

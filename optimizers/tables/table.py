@@ -1,0 +1,207 @@
+"""The outcome table: what every arm scored and cost on every question. Policies learn from it and are priced on it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import UsageError
+from ...records.task import Task
+
+__all__ = ["ABSTAIN", "Arm", "Batch", "Lesson", "Probe", "Question", "Stage", "Table", "question_of"]
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.intp]
+
+ABSTAIN = -1
+"""In place of an arm's number: the question is not answered, at no cost and for no score."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a policy may know of a question before anything is spent on it."""
+
+    name: str
+    """The task's identity, or what a log calls the question."""
+    text: str
+    family: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One step of a cascade: an arm, and how sure it must be for its answer to stand."""
+
+    arm: str
+    """The name of an arm of the same table."""
+    sure: float
+    """The least confidence at which the cascade stops here; 0 in the last stage."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """Something that answers questions: a measured plan, or a way of answering in somebody's log."""
+
+    name: str
+    """The hash of the plan, or the log's name for it."""
+    models: tuple[tuple[str, str], ...] = ()
+    """(node, model) of every node that calls one, in the order of the names: what a router decides."""
+    setting: str = ""
+    """Everything else as canonical JSON, active edges included: what an allocator decides."""
+    plan: str = ""
+    """The plan as canonical JSON; empty for logs."""
+    stages: tuple[Stage, ...] = ()
+    """For a cascade: the arms that are tried one after the other."""
+
+    @property
+    def single(self) -> bool:
+        """Whether one node alone calls a model."""
+        return len(self.models) == 1 and not self.stages
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Probe:
+    """A cheap look at a question before its arm is chosen, such as the entropy of a first token."""
+
+    name: str
+    values: Floats
+    """(questions,)."""
+    costs: Floats
+    """(questions,): what looking costs, in the unit of the table."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """Questions that are to be answered together, with the probes that were taken of them."""
+
+    questions: tuple[Question, ...]
+    probes: Mapping[str, Floats] = field(default_factory=dict)
+    """By name, (questions,)."""
+    known: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    """What was worked out of the questions before, by the key of what did, see `Predictor.prepared`: arrays, or what is
+    indexed like one, with a row for every question."""
+
+    def __len__(self) -> int:
+        return len(self.questions)
+
+    def take(self, indexes: Ints) -> Batch:
+        """Some of the questions, repeats allowed."""
+        chosen = tuple(self.questions[i] for i in indexes)
+        probes = {name: values[indexes] for name, values in self.probes.items()}
+        return Batch(chosen, probes, _rows(self.known, indexes))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Table:
+    """Scores and costs of every arm on every question, in one or more replicates.
+
+    A replicate is the same arm on the same question with other random draws. Arrays are never written to.
+    """
+
+    questions: tuple[Question, ...]
+    arms: tuple[Arm, ...]
+    scores: Floats
+    """(questions, arms, replicates), in [0, 1]; a failure scores 0."""
+    costs: Floats
+    """(questions, arms, replicates): charged, in `unit`."""
+    unit: str = "tokens"
+    confidences: Floats | None = None
+    """(questions, arms, replicates) in [0, 1]: how sure the arm was of its answer; NaN where it did not say."""
+    probes: tuple[Probe, ...] = ()
+    known: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    """See `Batch.known`."""
+
+    def __post_init__(self) -> None:
+        shape = (len(self.questions), len(self.arms))
+        if self.scores.shape[:2] != shape or self.scores.ndim != 3 or self.costs.shape != self.scores.shape:
+            raise UsageError(
+                f"a table of {shape[0]} questions and {shape[1]} arms needs scores and costs of shape "
+                f"({shape[0]}, {shape[1]}, replicates), got {self.scores.shape} and {self.costs.shape}"
+            )
+        if len({arm.name for arm in self.arms}) < len(self.arms):
+            raise UsageError("two arms of a table have the same name")
+        if not np.isfinite(self.scores).all() or not np.isfinite(self.costs).all() or (self.costs < 0).any():
+            raise UsageError("a table's scores and costs must be numbers, and its costs not negative")
+
+    @property
+    def mean_scores(self) -> Floats:
+        """(questions, arms)."""
+        return np.asarray(self.scores.mean(axis=2))
+
+    @property
+    def mean_costs(self) -> Floats:
+        """(questions, arms)."""
+        return np.asarray(self.costs.mean(axis=2))
+
+    def batch(self) -> Batch:
+        """Its questions as they would be asked."""
+        return Batch(self.questions, {probe.name: probe.values for probe in self.probes}, self.known)
+
+    def arm(self, name: str) -> int:
+        """The number of an arm.
+
+        Raises:
+            UsageError: no arm has that name.
+        """
+        for number, arm in enumerate(self.arms):
+            if arm.name == name:
+                return number
+        raise UsageError(f"the table has no arm {name!r}")
+
+    def take(self, indexes: Ints) -> Table:
+        """Some of the questions, repeats allowed."""
+        return replace(
+            self,
+            questions=tuple(self.questions[i] for i in indexes),
+            scores=self.scores[indexes],
+            costs=self.costs[indexes],
+            confidences=None if self.confidences is None else self.confidences[indexes],
+            probes=tuple(Probe(probe.name, probe.values[indexes], probe.costs[indexes]) for probe in self.probes),
+            known=_rows(self.known, indexes),
+        )
+
+    def with_arms(self, indexes: Sequence[int] | Ints) -> Table:
+        """Some of the arms, in the order given."""
+        chosen = np.asarray(indexes, np.intp)
+        return replace(
+            self,
+            arms=tuple(self.arms[i] for i in chosen),
+            scores=self.scores[:, chosen],
+            costs=self.costs[:, chosen],
+            confidences=None if self.confidences is None else self.confidences[:, chosen],
+        )
+
+    def replicates(self, indexes: Sequence[int] | Ints) -> Table:
+        """Some of the replicates."""
+        chosen = np.asarray(indexes, np.intp)
+        return replace(
+            self,
+            scores=self.scores[:, :, chosen],
+            costs=self.costs[:, :, chosen],
+            confidences=None if self.confidences is None else self.confidences[:, :, chosen],
+        )
+
+
+def _rows(known: Mapping[str, tuple[Any, ...]], indexes: Ints) -> dict[str, tuple[Any, ...]]:
+    return {key: tuple(each[indexes] for each in arrays) for key, arrays in known.items()}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lesson:
+    """What a policy is made from. Every policy of a comparison gets the same lesson."""
+
+    fit: Table
+    """Where scores and costs are learned."""
+    validation: Table
+    """Where what was learned is compared: shrinkage, settings, probes. The same arms as `fit`."""
+    budget: float
+    """What a question may cost on average where the policy will be used, in the unit of the tables."""
+    seed: int = 0
+
+
+def question_of(task: Task) -> Question:
+    """What a policy may know of a task."""
+    return Question(task.task_id, task.question, task.family)

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from apportion.errors import UsageError
+from apportion.optimizers.tables.table import Arm, Question, Table
+from apportion.testing.planted import plant
+from benchmarks.proof.contest import Match, Outcome, budgets_of, halves, hold
+from benchmarks.proof.protocol import CONTESTANTS, Protocol
+
+_PROTOCOL = Protocol(questions=300, fit=200, validation=100, draws=60, portfolio=8, barriers=4, heads=("clusters",))
+
+
+def _match(labels: tuple[str, ...], orders: int = 0) -> Match:
+    dev = replace(plant("crossing", 300, seed=1).table, probes=())
+    test = replace(plant("crossing", 300, seed=2).table, probes=())
+    return Match("planted", dev, test, {"middle": 250.0}, labels, 0, _PROTOCOL, ("clusters",), orders, exact=True)
+
+
+@pytest.fixture(scope="module")
+def everyone() -> Outcome:
+    return hold(_match(tuple(contestant.label for contestant in CONTESTANTS), orders=2))
+
+
+def test_every_contestant_meets_every_question(everyone: Outcome) -> None:
+    assert [showing.label for showing in everyone.showings] == [contestant.label for contestant in CONTESTANTS]
+    for showing in everyone.showings:
+        assert 0.3 < showing.score.estimate < 0.9
+        assert len(showing.score.draws) == 60
+        assert len(showing.score.left_out) == 300
+        assert (showing.matched is None) == (showing.label == "J")
+    joint = next(showing for showing in everyone.showings if showing.label == "J")
+    assert sum(count for count, _ in joint.given.values()) == 300
+    assert everyone.head == "clusters"
+    assert 0 <= everyone.inexact < 0.05
+
+
+def test_nobody_passes_the_cap_under_the_governor(everyone: Outcome) -> None:
+    for showing in everyone.showings:
+        assert len(showing.served_scores) == (2 if showing.label in {"U", "R", "A", "R→A", "J", "JointSafe"} else 1)
+        assert max(showing.served_costs) <= 250.0 + 1e-9
+        assert showing.score.estimate == pytest.approx(np.mean(showing.served_scores))
+
+
+def test_rivals_are_compared_at_what_the_joint_policy_really_cost(everyone: Outcome) -> None:
+    joint = next(showing for showing in everyone.showings if showing.label == "J")
+    for showing in everyone.showings:
+        assert showing.mixed_cost == pytest.approx(joint.cost.estimate, rel=0.15)
+        assert 0 <= showing.mixed_share <= 1
+
+
+def test_a_match_is_the_same_when_it_is_held_again() -> None:
+    first, second = (hold(_match(("R", "J"))) for _ in range(2))
+    for one, other in zip(first.showings, second.showings, strict=True):
+        assert np.array_equal(one.score.draws, other.score.draws)
+        assert one.given == other.given
+
+
+def test_a_match_needs_the_joint_policy_and_knows_its_contestants() -> None:
+    with pytest.raises(UsageError, match="needs J"):
+        hold(_match(("U", "R")))
+    with pytest.raises(UsageError, match="no contestant 'X'"):
+        hold(_match(("J", "X")))
+
+
+def test_halves_are_taken_family_by_family() -> None:
+    dev = plant("crossing", 400, seed=1).table
+    fit, validation = halves(dev, 3, 0.75)
+    assert sorted([*fit, *validation]) == list(range(400))
+    families = np.array([question.family for question in dev.questions])
+    for family in set(families):
+        assert (families[fit] == family).sum() == round(0.75 * (families == family).sum())
+    assert not np.array_equal(fit, halves(dev, 4, 0.75)[0])
+
+
+def test_caps_lie_between_the_cheapest_arm_and_the_best_static_one() -> None:
+    asked = tuple(Question(str(i), "x") for i in range(2))
+    scores = np.array([[[0.0], [1.0], [0.5]]] * 2)
+    costs = np.array([[[1.0], [16.0], [400.0]]] * 2)
+    table = Table(asked, (Arm("a"), Arm("b"), Arm("c")), scores, costs)
+    budgets = budgets_of(table, {"tight": 0.25, "middle": 0.5, "loose": 1.0})
+    assert list(budgets.values()) == pytest.approx([2.0, 4.0, 16.0])
+    with pytest.raises(UsageError, match="costs nothing"):
+        budgets_of(replace(table, costs=0 * costs), {"tight": 0.25})

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pytest
+
+from apportion.optimizers.policies.base import Policy
+from apportion.optimizers.policies.registry import POLICIES, fit_all
+from apportion.optimizers.prediction.predictor import fit_predictor
+from apportion.optimizers.tables.table import Lesson, Table
+from apportion.testing.planted import plant, planted_lesson
+from benchmarks.proof.draws import Resample
+from benchmarks.proof.paths import anew, choice_of, path_of, pinned, statistics_of
+
+_BUDGET = 250.0
+
+
+@cache
+def _fitted() -> tuple[dict[str, Policy], Table]:
+    lesson = planted_lesson("crossing", _BUDGET, fit=300, validation=150, seed=1)
+    lesson = Lesson(replace(lesson.fit, probes=()), replace(lesson.validation, probes=()), _BUDGET)
+    predictor = fit_predictor(lesson, head="clusters")
+    policies = fit_all(["static", "static_mix", "cascade"], lesson)
+    for name in ("route_only", "allocate_only", "route_then_allocate", "joint"):
+        policies[name] = POLICIES[name].from_predictor(lesson, predictor)  # type: ignore[attr-defined]
+    test = replace(plant("crossing", 500, seed=2).table, probes=())
+    return policies, replace(test, known=predictor.prepared(test.batch()).known)
+
+
+@pytest.mark.parametrize(
+    "name", ["static", "static_mix", "route_only", "allocate_only", "route_then_allocate", "joint"]
+)
+def test_a_path_stands_for_choosing_anew_on_every_draw(name: str) -> None:
+    policies, test = _fitted()
+    resample = Resample(500, 40, 0)
+    ((score, cost),) = statistics_of([path_of(policies[name], test, test.batch(), _BUDGET)], resample)
+    drawn = np.concatenate(list(resample.drawn()))
+    exact = np.array([anew(policies[name], test, _BUDGET, questions) for questions in drawn])
+    # One question in 500 is 0.002; the draws spread by ten times that. A third of the spread adds a twentieth to the
+    # width of an interval.
+    assert np.sqrt(np.mean((score.draws - exact[:, 0]) ** 2)) < score.draws.std() / 3
+    assert np.abs(cost.draws / exact[:, 1] - 1).max() < 0.03
+    fixed = resample.means(choice_of(policies[name], test, test.batch(), _BUDGET).costs[:, None])[:, 0]
+    if name == "joint":
+        assert cost.draws.std() < 0.6 * fixed.std(), "a shared budget holds the spend together, draw by draw"
+
+
+def test_the_estimate_is_what_the_policy_reaches_on_all_questions() -> None:
+    policies, test = _fitted()
+    choice = choice_of(policies["joint"], test, test.batch(), _BUDGET)
+    ((score, cost),) = statistics_of([path_of(policies["joint"], test, test.batch(), _BUDGET)], Resample(500, 20, 0))
+    assert score.estimate == pytest.approx(choice.scores.mean())
+    assert cost.estimate == pytest.approx(choice.costs.mean())
+    everyone = np.arange(500)
+    assert choice.scores == pytest.approx(test.mean_scores[everyone, choice.arms])
+
+
+def test_cascades_are_scored_by_their_stages() -> None:
+    policies, test = _fitted()
+    choice = choice_of(policies["cascade"], test, test.batch(), _BUDGET)
+    arm = policies["cascade"].arms[int(choice.arms[0])]
+    assert len(set(choice.arms)) == 1
+    if arm.stages:
+        first = test.arm(arm.stages[0].arm)
+        assert (choice.costs >= test.mean_costs[:, first] - 1e-9).all()
+
+
+def test_forecasts_that_a_batch_carries_change_nothing() -> None:
+    policies, test = _fitted()
+    plain = replace(test, known={})
+    for name in ("joint", "route_then_allocate"):
+        carried, computed = (choice_of(policies[name], t, t.batch(), _BUDGET) for t in (test, plain))
+        assert np.array_equal(carried.arms, computed.arms)
+    part = test.take(np.array([3, 3, 8]))
+    assert np.array_equal(
+        choice_of(policies["joint"], part, part.batch(), 300.0).arms,
+        choice_of(policies["joint"], replace(part, known={}), replace(part, known={}).batch(), 300.0).arms,
+    )
+
+
+def test_a_pinned_policy_plans_one_way_at_all_budgets() -> None:
+    policies, test = _fitted()
+    joint = pinned(policies["joint"], _BUDGET)
+    same, less = (choice_of(joint, test, test.batch(), budget) for budget in (_BUDGET, 0.999 * _BUDGET))
+    assert np.array_equal(same.arms, choice_of(policies["joint"], test, test.batch(), _BUDGET).arms)
+    assert (same.arms != less.arms).mean() < 0.02

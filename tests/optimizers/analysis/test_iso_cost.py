@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import pytest
+
+from apportion.errors import UsageError
+from apportion.graphs.graph import Graph
+from apportion.graphs.plan import Plan
+from apportion.graphs.space import Space
+from apportion.models.pool import Pool
+from apportion.nodes.knob import adaptive, choose
+from apportion.nodes.search import Search
+from apportion.nodes.solver import Solver
+from apportion.nodes.verifier import Verifier
+from apportion.optimizers.analysis.iso_cost import Depth, iso_cost, way_of
+from apportion.optimizers.search.measurement import Measurement, Outcome
+from apportion.records.status import Status
+from apportion.testing.scripted import ScriptedModel
+
+TASKS = 20
+
+
+async def look_up(query: str, top_k: int) -> Sequence[str]:
+    return ()
+
+
+@pytest.fixture
+def space() -> Space:
+    graph = Graph("both")
+    graph.add("search", Search(retriever=look_up, model="m", rounds=choose(0, 1, 3, adaptive(1, 5))))
+    graph.add(
+        "solve", Solver(model="m", style=choose("direct", "draft", "think"), thinking_tokens=choose(None, 16, 64))
+    )
+    graph.add("judge", Verifier(method="vote"))
+    graph.connect("search", "judge", optional=True).connect("solve", "judge", optional=True)
+    return graph.space(Pool([ScriptedModel(lambda request: "", name="m")]))
+
+
+def measured(plan: Plan, score: float, cost: float, tasks: int = TASKS) -> Measurement:
+    right = round(score * TASKS)
+    return Measurement(plan, tuple(Outcome("", Status.OK, float(n < right), cost, 0.0) for n in range(tasks)))
+
+
+def test_rounds_and_depth_of_a_plan(space: Space) -> None:
+    def way(edges: tuple[str, ...], **knobs: object) -> tuple[int, str]:
+        values = {name.replace("_", ".", 1): value for name, value in knobs.items()}
+        rounds, depth = way_of(measured(space.plan(values, edges), 1.0, 1.0), space)
+        return rounds, str(depth)
+
+    both = ("search->judge", "solve->judge")
+    assert way(both, search_rounds=3, solve_style="think") == (3, "think")
+    assert way(both, search_rounds={"low": 1, "high": 5}, solve_style="think", solve_thinking_tokens=16) == (
+        5,
+        "think up to 16",
+    )
+    assert way(("solve->judge",), solve_style="direct", solve_thinking_tokens=16) == (0, "direct")
+    assert way(("search->judge",), search_rounds=1) == (1, "none")
+    ordered = [Depth(0), Depth(1), Depth(2, 64), Depth(2), Depth(3, 16), Depth(3, 64), Depth(3)]
+    assert all(less < more for less, more in pairwise(ordered))
+
+
+def planted(space: Space) -> list[Measurement]:
+    """A round costs 100 and thinking 40 to 160; at much cost both are worth it, at little only the rounds."""
+    found = []
+    for rounds in (0, 1, 3):
+        for tokens, cost in ((16, 40.0), (64, 80.0), (None, 160.0)):
+            edges = ("search->judge", "solve->judge") if rounds else ("solve->judge",)
+            values = {"solve.style": "think", "solve.thinking_tokens": tokens, "search.rounds": rounds}
+            score = 0.1 + 0.2 * rounds + cost / 800
+            found.append(measured(space.plan(values, edges), score, 100.0 * rounds + cost))
+    return found
+
+
+def test_at_equal_cost_each_number_of_rounds_has_the_depth_that_serves_it_best(space: Space) -> None:
+    low, middle, high = iso_cost(planted(space), space)
+    assert (low.level, high.level) == (140.0, 460.0)
+    assert middle.level == pytest.approx((140 * 460) ** 0.5)
+    assert [(way.rounds, str(way.depth), way.cost) for way in low.ways] == [
+        (0, "think up to 64", 80.0),
+        (1, "think up to 16", 140.0),
+    ]
+    assert [(way.rounds, str(way.depth)) for way in high.ways] == [(0, "think"), (1, "think"), (3, "think")]
+    assert (low.best.rounds, high.best.rounds) == (1, 3)
+    assert low.best.score.low <= low.best.score.mean == pytest.approx(0.35)
+    for level in (low, middle, high):
+        assert all(way.cost <= level.level + 1e-6 for way in level.ways)
+
+
+def test_plans_are_compared_on_the_tasks_that_they_share(space: Space) -> None:
+    plans = planted(space)
+    short = [*plans[:-1], plans[-1].first(5)]
+    assert iso_cost(short, space)[-1].ways[-1].rounds == 3
+    longer = iso_cost(short, space, tasks=TASKS)
+    assert plans[-1].plan.hash not in {way.plan_hash for level in longer for way in level.ways}
+    with pytest.raises(UsageError, match="measured on 21 tasks"):
+        iso_cost(plans, space, tasks=21)
+    with pytest.raises(UsageError, match="nothing to compare"):
+        iso_cost([], space)
+
+
+def test_without_a_search_there_is_one_way_at_each_level(space: Space) -> None:
+    plans = [m for m in planted(space) if way_of(m, space)[0] == 0]
+    levels = iso_cost(plans, space)
+    assert [[way.rounds for way in level.ways] for level in levels] == [[0]] * 3
+    assert [level.ways[0].cost for level in levels] == [40.0, 80.0, 160.0]
+    assert len(iso_cost(plans[:1], space)) == 1
+    assert len(iso_cost(plans, space, levels=1)) == 1

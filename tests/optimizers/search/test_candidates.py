@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from apportion.graphs.graph import Graph
+from apportion.graphs.space import Space
+from apportion.models.pool import Pool
+from apportion.nodes.knob import choose
+from apportion.nodes.solver import Solver
+from apportion.optimizers.search.candidates import Field, covering
+from apportion.testing.optimizer import planted_space
+from apportion.testing.scripted import ScriptedModel
+
+
+def large_space() -> Space:
+    graph = Graph("large")
+    for name, source in (("a", ""), ("b", "a"), ("c", "b")):
+        graph.add(
+            name, Solver(style=choose("direct", "draft", "think"), samples=choose(1, 3, 5), model=choose("x", "y"))
+        )
+        if source:
+            graph.connect(source, name)
+    return graph.space(Pool([ScriptedModel(lambda _: "", name=name) for name in ("x", "y")]))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_few_plans_cover_every_value_and_node(seed: int) -> None:
+    space = planted_space()
+    plans = covering(space, 60, random.Random(seed))
+    assert plans[0] == space.default()
+    assert len(plans) < 10
+    for name, values in space.knobs.items():
+        assert {plan.values[name] for plan in plans if name in plan.values} == set(values)
+    assert len(covering(space, 2, random.Random(seed))) == 2
+
+
+def test_a_small_space_is_there_as_a_whole() -> None:
+    space = planted_space()
+    field = Field(space, random.Random(0))
+    assert field.complete
+    assert {plan.hash for plan in field.plans} == {plan.hash for plan in space}
+    assert field.numbers([field.plans[7], field.plans[2]]).tolist() == [7, 2]
+    assert field.features.shape[0] == field.items.shape[0] == space.size
+
+
+def test_plans_stay_where_they_are_when_others_come() -> None:
+    space = large_space()
+    assert space.size > 4000
+    field = Field(space, random.Random(0))
+    assert not field.complete
+    before = list(field.plans)
+    near = field.near(before[:1], before[1:9], random.Random(1))
+    field.add([*before[:3], *near])
+    assert field.plans[: len(before)] == before
+    assert len(field.plans) == len(before) + len(near) == len({plan.hash for plan in field.plans})
+    assert {plan.hash for plan in near} & {plan.hash for plan in space.neighbours(before[0])}

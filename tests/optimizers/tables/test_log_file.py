@@ -1,0 +1,173 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+import pytest
+
+from apportion.errors import UnknownName, UsageError
+from apportion.optimizers.tables.log_file import load_outcomes
+
+ROWS: list[dict[str, Any]] = [
+    {"question": "b", "arm": "large", "sample": 2, "score": 0.5, "cost": 30, "confidence": 0.9, "text": "2024-01-02"},
+    {"question": "a", "arm": "small", "sample": 1, "score": 1, "cost": 10.5, "text": 'how "many",\nsay'},
+    {"question": "a", "arm": "large", "sample": 1, "score": 0, "cost": 20, "confidence": 1.0},
+    {"question": "b", "arm": "small", "sample": 1, "score": 0, "cost": 11},
+    {"question": "b", "arm": "large", "sample": 1, "score": 1, "cost": 40, "confidence": 0.25},
+]
+FAMILIES = {"a": "counting", "b": "dates"}
+FORMATS = (".parquet", ".csv", ".jsonl")
+
+
+def rows(**changes: Any) -> list[dict[str, Any]]:
+    """The rows, the last of them changed."""
+    named = [{**row, "family": FAMILIES[row["question"]], "model": row["arm"].upper()} for row in ROWS]
+    return [*named[:-1], {**named[-1], **changes}]
+
+
+def write(path: Path, content: list[dict[str, Any]]) -> Path:
+    if path.suffix == ".jsonl":
+        path.write_text("\n\n".join(json.dumps(row) for row in content))
+        return path
+    names = list(dict.fromkeys(name for row in content for name in row))
+    table = pa.table({name: [row.get(name) for row in content] for name in names})
+    if path.suffix == ".csv":
+        pa.csv.write_csv(table, path)
+    else:
+        pa.parquet.write_table(table, path)
+    return path
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_every_format_gives_the_same_table(tmp_path: Path, suffix: str) -> None:
+    found = load_outcomes(write(tmp_path / f"log{suffix}", rows()))
+    table = found.table
+    assert [(q.name, q.text, q.family) for q in table.questions] == [
+        ("b", "2024-01-02", "dates"),
+        ("a", 'how "many",\nsay', "counting"),
+    ]
+    assert [(arm.name, arm.models, arm.single) for arm in table.arms] == [
+        ("large", (("answer", "LARGE"),), True),
+        ("small", (("answer", "SMALL"),), True),
+    ]
+    # Samples in their order; where there is one only, it counts twice.
+    assert table.scores.tolist() == [[[1, 0.5], [0, 0]], [[0, 0], [1, 1]]]
+    assert table.costs.tolist() == [[[40, 30], [11, 11]], [[20, 20], [10.5, 10.5]]]
+    assert table.confidences is not None
+    assert np.nan_to_num(table.confidences, nan=-1).tolist() == [[[0.25, 0.9], [-1, -1]], [[1, 1], [-1, -1]]]
+    assert (found.dropped, found.repeated) == (0, 3)
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize(
+    ("column", "value", "said"),
+    [
+        ("score", 1.5, "1.5 is not right; write a number, in [0, 1]"),
+        ("score", None, "it is empty; write a number"),
+        ("cost", -1, "-1 is not right; write a number, not negative"),
+        ("sample", 1.5, "1.5 is no whole number"),
+        ("sample", 2, "question 'b' has this sample of this arm in row 1 too; number them differently"),
+        ("arm", None, "it is empty"),
+        ("text", "another", "question 'b' has another in row 1; make them the same"),
+        ("model", "other", "arm 'large' has another in row 1; make them the same"),
+        ("confidence", 2, "2 is not right"),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_row_and_column(
+    tmp_path: Path, suffix: str, column: str, value: Any, said: str
+) -> None:
+    path = write(tmp_path / f"log{suffix}", rows(**{column: value}))
+    with pytest.raises(UsageError) as caught:
+        load_outcomes(path)
+    assert str(caught.value).startswith(f"{path}, row 5, column {column!r}: {said}")
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
+def test_text_where_a_number_belongs(tmp_path: Path, suffix: str) -> None:
+    changed = [{**row, "cost": str(row["cost"])} for row in rows(cost=" 40 ")]
+    table = load_outcomes(write(tmp_path / f"log{suffix}", changed)).table
+    assert table.costs[0, 0].tolist() == [40, 30]
+    path = write(tmp_path / f"log{suffix}", [*changed[:3], {**changed[3], "cost": "cheap"}, changed[4]])
+    with pytest.raises(UsageError, match=r"row 4, column 'cost': 'cheap' is no number"):
+        load_outcomes(path)
+
+
+def test_right_or_wrong_counts_as_a_score(tmp_path: Path) -> None:
+    for suffix in FORMATS:
+        changed = [{**row, "score": row["score"] == 1} for row in rows()]
+        table = load_outcomes(write(tmp_path / f"log{suffix}", changed)).table
+        assert table.scores.tolist() == [[[1, 0], [0, 0]], [[0, 0], [1, 1]]]
+
+
+def test_a_question_without_some_arm_is_refused_or_dropped(tmp_path: Path) -> None:
+    more = [*rows(), {"question": "c", "arm": "small", "sample": 1, "score": 1, "cost": 1}]
+    path = write(tmp_path / "log.parquet", more)
+    with pytest.raises(UsageError, match=r"1 of 3 questions .* question 'c', for example, has none of arm 'large'"):
+        load_outcomes(path)
+    found = load_outcomes(path, incomplete="drop")
+    assert ([q.name for q in found.table.questions], found.dropped) == (["b", "a"], 1)
+    lonely = write(tmp_path / "lonely.csv", [more[1], more[2] | {"question": "d"}])
+    with pytest.raises(UsageError, match="no question has an outcome of every arm"):
+        load_outcomes(lonely, incomplete="drop")
+
+
+def test_columns_may_have_other_names(tmp_path: Path) -> None:
+    theirs = {"question": "query_id", "arm": "model", "score": "correct", "cost": "tokens"}
+    path = write(
+        tmp_path / "log.csv",
+        [{theirs.get(k, k): v for k, v in row.items() if k in theirs or k == "sample"} for row in ROWS],
+    )
+    with pytest.raises(
+        UsageError, match=r"no column 'question' .*--column question=NAME, .* has query_id, model, sample"
+    ):
+        load_outcomes(path)
+    table = load_outcomes(path, columns=theirs).table
+    assert [arm.models for arm in table.arms] == [(("answer", "large"),), (("answer", "small"),)]
+    assert table.confidences is None
+    with pytest.raises(UnknownName, match="did you mean 'query_id'"):
+        load_outcomes(path, columns={**theirs, "question": "query"})
+    with pytest.raises(UnknownName, match="did you mean 'score'"):
+        load_outcomes(path, columns={"scores": "correct"})
+
+
+def test_without_sample_numbers_there_is_one_sample_of_each(tmp_path: Path) -> None:
+    plain = [{k: v for k, v in row.items() if k != "sample"} for row in rows()]
+    assert load_outcomes(write(tmp_path / "log.csv", plain[1:])).table.scores.shape == (2, 2, 1)
+    with pytest.raises(UsageError, match=r"row 5, column 'sample': .* row 1 too; add a column 'sample'"):
+        load_outcomes(write(tmp_path / "log.csv", plain))
+
+
+def test_settings_are_one_spelling_of_json(tmp_path: Path) -> None:
+    changed = [{**row, "setting": '{"b": 1, "a": 2}' if row["arm"] == "small" else "slow"} for row in rows()]
+    arms = load_outcomes(write(tmp_path / "log.jsonl", changed)).table.arms
+    assert [arm.setting for arm in arms] == ['"slow"', '{"a":2,"b":1}']
+
+
+def test_files_that_are_none(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"must end in \.parquet, \.csv or \.jsonl"):
+        load_outcomes(tmp_path / "log.xlsx")
+    with pytest.raises(UsageError, match="no file"):
+        load_outcomes(tmp_path / "log.csv")
+    (tmp_path / "log.parquet").write_bytes(b"nothing")
+    with pytest.raises(UsageError, match="this is no Parquet file"):
+        load_outcomes(tmp_path / "log.parquet")
+    (tmp_path / "log.csv").write_text("question,arm,score,cost\na,b,1,2\na,c,1\n")
+    with pytest.raises(UsageError, match=r"log\.csv: .*Row #3"):
+        load_outcomes(tmp_path / "log.csv")
+    (tmp_path / "log.csv").write_text("question,arm,score,cost\n")
+    with pytest.raises(UsageError, match="there are no rows"):
+        load_outcomes(tmp_path / "log.csv")
+    (tmp_path / "log.jsonl").write_text('{"question": "a"}\n[1]\n')
+    with pytest.raises(UsageError, match="line 2: a row is an object"):
+        load_outcomes(tmp_path / "log.jsonl")
+    (tmp_path / "log.jsonl").write_text("{\n")
+    with pytest.raises(UsageError, match="line 1: this is no JSON"):
+        load_outcomes(tmp_path / "log.jsonl")
+    (tmp_path / "log.jsonl").write_bytes(b'{"question": "\xff"}')
+    with pytest.raises(UsageError, match="save the file as UTF-8"):
+        load_outcomes(tmp_path / "log.jsonl")
