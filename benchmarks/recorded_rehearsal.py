@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from apportion.optimizers.policies.base import Policy
+from apportion.optimizers.policies.base import ArmPolicy
 from apportion.optimizers.policies.joint_safe import JointSafe
 from apportion.optimizers.policies.learned import Learned
 from apportion.optimizers.policies.rehearsal import rehearse
@@ -49,12 +49,12 @@ class Stage:
         questions = found.view.batch.questions
         return cls(found.view, found.scores, np.stack([costs[question.name] for question in questions]))
 
-    def sweep(self, policy: Policy, budgets: Floats) -> Sweep:
+    def sweep(self, policy: ArmPolicy, budgets: Floats) -> Sweep:
         """What the policy really costs and scores there for each budget a question."""
         found = [self._reached(policy, float(budget)) for budget in budgets]
         return Sweep(budgets, np.array([cost for cost, _ in found]), np.array([score for _, score in found]))
 
-    def _reached(self, policy: Policy, budget: float) -> tuple[float, float]:
+    def _reached(self, policy: ArmPolicy, budget: float) -> tuple[float, float]:
         chosen = _planned(policy, self.view, budget)
         everyone, answered = np.arange(len(chosen)), chosen != ABSTAIN
         return (
@@ -63,7 +63,7 @@ class Stage:
         )
 
 
-def _planned(policy: Policy, view: View, budget: float) -> Ints:
+def _planned(policy: ArmPolicy, view: View, budget: float) -> Ints:
     """The arms that a policy gives the questions of a view, on the forecasts of that view."""
     count = len(view.batch)
     if isinstance(policy, JointSafe):

@@ -14,7 +14,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from apportion.optimizers.policies.base import Policy
+from apportion.optimizers.policies.base import ArmPolicy
 from apportion.optimizers.policies.learned import Learned
 from apportion.optimizers.policies.registry import fit_all
 from apportion.optimizers.tables.table import Question, Table
@@ -65,7 +65,7 @@ def routellm(title: str, table: Table, reference: float, number_of_halves: int, 
     return _section(title, Evidence(len(table.questions), parts), names, reference)
 
 
-def _policy_reach(policy: Policy, tested: Table) -> Floats:
+def _policy_reach(policy: ArmPolicy, tested: Table) -> Floats:
     assert isinstance(policy, Learned)
     batch = policy.predictor.prepared(tested.batch())
     return reach([policy.assign(batch, share * len(batch)).arms == 1 for share in _SHARES])

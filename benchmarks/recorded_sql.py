@@ -12,7 +12,7 @@ from apportion.optimizers.policies.learned import Learned
 from apportion.optimizers.policies.registry import fit_all
 from apportion.optimizers.tables.split import best_arm
 from apportion.optimizers.tables.table import Table
-from benchmarks.proof.paths import Choice, choice_of
+from benchmarks.proof.paths import PathChoice, choice_of
 from benchmarks.recorded_halves import Evidence, Measure, halves, lesson_of
 from benchmarks.recorded_rehearsal import ladder
 from benchmarks.recorded_report import Section, interval
@@ -77,7 +77,7 @@ def _half(learned: Table, tested: Table, seed: int) -> dict[str, list[Floats]]:
     return found
 
 
-def matched(choices: Sequence[Choice], cost: float) -> Floats:
+def matched(choices: Sequence[PathChoice], cost: float) -> Floats:
     """(questions,): what the best mixture of two choices scores that costs so much.
 
     The mixture hull is drawn on the very questions that are tested on, which favours whoever is given it: a rival.

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from apportion.optimizers.bootstrap import mean_interval
-from apportion.optimizers.search.base import Brief, Optimizer
+from apportion.optimizers.search.base import Optimizer, ProblemSpec
 from apportion.optimizers.search.registry import OPTIMIZERS
 from benchmarks.search_grid import Grid, load_grid
 from benchmarks.search_replay import Found, search
@@ -88,7 +88,7 @@ def compare(grid: Grid, names: Sequence[str], seeds: int) -> Mapping[str, Floats
 
 def _one(
     grid: Grid,
-    make: Callable[[Brief], Optimizer],
+    make: Callable[[ProblemSpec], Optimizer],
     problem: Problem,
     seed: int,
     spend: float,
@@ -98,8 +98,10 @@ def _one(
     # Plans on all tasks are what random search spends on, so it is let draw as many as it can pay for.
     plans = len(grid.plans) if make is OPTIMIZERS["random"] else plans
     families = grid.families
-    brief = Brief(grid.space, len(families), problem.affordable, plans, tasks, seed, spend=spend, families=families)
-    return search(grid, make, brief, spend)
+    spec = ProblemSpec(
+        grid.space, len(families), problem.affordable, plans, tasks, seed, spend=spend, families=families
+    )
+    return search(grid, make, spec, spend)
 
 
 def _best_halving(grid: Grid, caps: Sequence[Problem], spend: float, seeds: int) -> list[list[Found]]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from apportion.optimizers.search.base import Brief, Optimizer, Proposal
+from apportion.optimizers.search.base import Optimizer, ProblemSpec, Proposal
 from apportion.optimizers.search.measurement import Measurement, Outcome
 from apportion.records.status import Status
 from benchmarks.search_grid import Grid
@@ -30,14 +30,14 @@ class Found:
     """How many tasks they met, all told."""
 
 
-def search(grid: Grid, make: Callable[[Brief], Optimizer], brief: Brief, spend: float) -> Found:
+def search(grid: Grid, make: Callable[[ProblemSpec], Optimizer], spec: ProblemSpec, spend: float) -> Found:
     """Lets an optimizer search until it is done, or until what it asks for can no longer be paid.
 
     As in a study, plans are measured in the order in which they were proposed, and one that cannot be paid as a whole
     is left out and ends the search.
     """
     books = _Books(grid, spend)
-    optimizer = make(brief)
+    optimizer = make(spec)
     while proposals := optimizer.propose(books.measured):
         if not all(books.measure(proposal) for proposal in proposals):
             break

@@ -11,7 +11,7 @@ from .outcomes import Columns, DropIncomplete, Outcomes, SetAside, Unit
 
 if TYPE_CHECKING:
     from ..optimizers.analysis.gain import Price
-    from ..optimizers.policies.base import Policy
+    from ..optimizers.policies.base import ArmPolicy
 
 __all__ = ["command"]
 
@@ -53,7 +53,7 @@ def command(
     write_json(json, dumps(priced.to_json(), indent=2, ensure_ascii=False))
 
 
-def _read(path: str) -> Policy:
+def _read(path: str) -> ArmPolicy:
     from json import loads
     from pathlib import Path
 

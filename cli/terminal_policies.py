@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from ..optimizers.study.report import Bound, NodeReport, NodeUse, PoliciesReport, PolicyScore, StudyReport
+from ..optimizers.study.report import LimitedBy, NodeReport, NodeUse, PoliciesReport, PolicyScore, StudyReport
 from .layout import difference, labelled, rows, shares
 from .numbers import number
 
@@ -100,6 +100,6 @@ def _parts(use: NodeUse) -> list[str]:
 
 
 def _why(node: NodeReport) -> str:
-    bound: Bound = node.everywhere.bound
-    named = {name: getattr(bound, name) for name in Bound.model_fields}
+    bound: LimitedBy = node.everywhere.bound
+    named = {name: getattr(bound, name) for name in LimitedBy.model_fields}
     return shares(dict(sorted(named.items(), key=lambda each: -each[1])))

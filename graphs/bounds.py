@@ -24,14 +24,14 @@ from .plan import Plan
 from .resolved import ResolvedPlan, Step, resolve
 from .space import Space
 
-__all__ = ["Bound", "Bounds", "Term", "cheapest_bound", "check_feasible", "worst_case"]
+__all__ = ["Bound", "BoundTerm", "Bounds", "cheapest_bound", "check_feasible", "worst_case"]
 
 _ENUMERATED = 64
 """Spaces of at most so many plans are enumerated for the cheapest; in larger ones knobs are lowered one by one."""
 
 
 @dataclass(frozen=True, slots=True)
-class Term:
+class BoundTerm:
     """A part of a bound."""
 
     name: str
@@ -46,7 +46,7 @@ class Bound:
     """The most that a run of a plan can be charged, retries excepted: each of those needs room of its own."""
 
     plan: Plan
-    terms: tuple[Term, ...]
+    terms: tuple[BoundTerm, ...]
     allowance: Amount = ZERO
     """Of the terms, the finishing allowance."""
     call: Amount = ZERO
@@ -147,20 +147,20 @@ def _lowered(space: Space, edges: tuple[str, ...], unit: Unit, bound: Callable[[
 
 
 def _bound(resolved: ResolvedPlan, task: Task, pool: Pool, unit: Unit, dialect: Callable[[str], Dialect]) -> Bound:
-    terms: list[Term] = []
+    terms: list[BoundTerm] = []
     largest = ZERO
     for step in resolved.steps.values():
         found, call = _terms(step, resolved, task, pool, dialect)
         terms += found
         largest = _most(largest, call)
     _, allowance = direct_call(task, pool, dialect, unit)
-    finishing = Term("the finishing allowance (see direct_output_tokens of the models)", allowance)
+    finishing = BoundTerm("the finishing allowance (see direct_output_tokens of the models)", allowance)
     return Bound(resolved.plan, (*terms, finishing), allowance, largest)
 
 
 def _terms(
     step: Step, resolved: ResolvedPlan, task: Task, pool: Pool, dialect: Callable[[str], Dialect]
-) -> tuple[list[Term], Amount]:
+) -> tuple[list[BoundTerm], Amount]:
     """A node's prompts and its output caps, over all rounds and parts; and the most that one of its calls takes."""
     times = 1 if step.loop is None else step.loop.high
     question = task.question
@@ -182,8 +182,8 @@ def _terms(
         prompts += _times(prompt, call.times * times)
         outputs += _times(output, call.times * times)
     return [
-        Term(f"the prompts of node {step.name!r}", prompts, step.name),
-        Term(f"the output caps of node {step.name!r}", outputs, step.name),
+        BoundTerm(f"the prompts of node {step.name!r}", prompts, step.name),
+        BoundTerm(f"the output caps of node {step.name!r}", outputs, step.name),
     ], largest
 
 

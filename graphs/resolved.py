@@ -13,11 +13,11 @@ from .edges import Loop, options, round_bounds
 from .plan import Plan, plain
 from .space import Space
 
-__all__ = ["ResolvedPlan", "Round", "Step", "resolve"]
+__all__ = ["LoopRounds", "ResolvedPlan", "Step", "resolve"]
 
 
 @dataclass(frozen=True, slots=True)
-class Round:
+class LoopRounds:
     """A loop under a plan."""
 
     loop: Loop
@@ -41,7 +41,7 @@ class Step:
     """What it reads, in the order of the graph, and what of it is let through."""
     split: str | None = None
     """The node whose parts it runs once for each."""
-    loop: Round | None = None
+    loop: LoopRounds | None = None
     """The loop in which it runs."""
 
     @property
@@ -63,7 +63,7 @@ class ResolvedPlan:
     active: Active
     steps: Mapping[str, Step]
     """In topological order."""
-    rounds: Mapping[str, Round]
+    rounds: Mapping[str, LoopRounds]
     """By the name of the loop."""
 
 
@@ -83,7 +83,7 @@ def resolve(space: Space, plan: Plan) -> ResolvedPlan:
         values = {str(plain(value)): value for value in options(loop.rounds)}
         chosen = plan.values.get(f"{loop.name}.rounds", plain(options(loop.rounds)[0]))
         low, high = round_bounds(values[str(chosen)], loop.name)
-        rounds[loop.name] = Round(loop, low, high, _forward(plan, loop.name, loop.forward))
+        rounds[loop.name] = LoopRounds(loop, low, high, _forward(plan, loop.name, loop.forward))
     steps = {}
     for name in active.order:
         node = _pinned(space, plan, name)

@@ -17,7 +17,7 @@ from ..records.usage import Amount
 from .asks import ask_of, bound_of, request_of
 from .base import CallBound, Context, Inputs, Kind, Node
 from .knob import ANY_MODEL, Adaptive, Knob, most
-from .prompts.base import Ask, Dialect, Prompt, Round, SearchStep
+from .prompts.base import Ask, Dialect, Prompt, SearchRound, SearchStep
 from .readings import Reading, read
 from .retrieval import Imported, Retriever, open_retriever
 from .votes import normal_form
@@ -89,7 +89,7 @@ class Search(Node):
 
 async def _run(node: Search, inputs: Inputs, context: Context) -> Message:
     retriever: Retriever = context.resource
-    rounds: list[Round] = []
+    rounds: list[SearchRound] = []
     begun = None if node.keep is None else context.allowance
     while True:
         last = len(rounds) >= most(node.rounds) or _exhausted(node.rounds, rounds)
@@ -100,7 +100,7 @@ async def _run(node: Search, inputs: Inputs, context: Context) -> Message:
             break
         query = clip(step.query, QUERY_BYTES)
         found = [clip(passage, node.passage_bytes) for passage in await retriever.find(query, node.top_k)]
-        rounds.append(Round(query, tuple(found)))
+        rounds.append(SearchRound(query, tuple(found)))
         context.record("query", query=query, passages=len(found), new=_new(rounds))
     evidence = tuple(dict.fromkeys(passage for done in rounds for passage in done.passages))
     if step is not None and normal_form(step.answer) not in _NO_ANSWER:
@@ -116,7 +116,7 @@ async def _run(node: Search, inputs: Inputs, context: Context) -> Message:
 
 
 async def _step(
-    node: Search, inputs: Inputs, context: Context, rounds: list[Round], *, last: bool
+    node: Search, inputs: Inputs, context: Context, rounds: list[SearchRound], *, last: bool
 ) -> Reading[SearchStep]:
     dialect = context.dialect(node.model)
     request = request_of(
@@ -130,7 +130,7 @@ async def _step(
     return await read(request, context, dialect.read_search)
 
 
-def _exhausted(limit: int | Adaptive, rounds: list[Round]) -> bool:
+def _exhausted(limit: int | Adaptive, rounds: list[SearchRound]) -> bool:
     return isinstance(limit, Adaptive) and len(rounds) > limit.low and _new(rounds) == 0
 
 
@@ -142,7 +142,7 @@ def _short(begun: Amount, left: Amount | None, keep: float | None) -> bool:
     return any(now < keep * before for before, now in pairs)
 
 
-def _new(rounds: list[Round]) -> int:
+def _new(rounds: list[SearchRound]) -> int:
     """How many passages the last round brought that no round before it had."""
     before = {passage for done in rounds[:-1] for passage in done.passages}
     return len(set(rounds[-1].passages) - before)
@@ -150,7 +150,7 @@ def _new(rounds: list[Round]) -> int:
 
 def _worst_case(node: Search, ask: Ask, incoming: int, dialect: Callable[[str], Dialect]) -> tuple[CallBound, ...]:
     speaker = dialect(node.model)
-    frame = Round("x", ("x",) * node.top_k)
+    frame = SearchRound("x", ("x",) * node.top_k)
     grown = QUERY_BYTES + node.top_k * node.passage_bytes
 
     def bound(finished: int, *, last: bool) -> CallBound:

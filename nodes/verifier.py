@@ -16,7 +16,7 @@ from ..records.text import longest_bytes
 from .asks import ask_of, bound_of, request_of
 from .base import CallBound, Context, Inputs, Kind, Node
 from .knob import ANY_MODEL, Knob
-from .prompts.base import Ask, Dialect, Prompt, Step, Style
+from .prompts.base import Ask, Dialect, Prompt, ReasoningStep, Style
 from .readings import most_informed, read_all
 from .votes import normal_form, pooled
 
@@ -187,7 +187,7 @@ async def _solve_again(
     return [_compared(candidate, steps.get(id(candidate), []), solved) for candidate in candidates]
 
 
-def _compared(candidate: Candidate, steps: Sequence[Step], solved: dict[str, str | None]) -> _Judged:
+def _compared(candidate: Candidate, steps: Sequence[ReasoningStep], solved: dict[str, str | None]) -> _Judged:
     if candidate.checked:
         return _Judged(candidate, 1.0)
     told = [step for step in steps if solved[step.question] is not None]

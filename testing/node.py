@@ -47,7 +47,7 @@ from ..records.text import longest_bytes
 from ..records.usage import ZERO, Amount
 from .scripted import ScriptedModel
 
-__all__ = ["BenchContext", "NoReplies", "NodeBench", "NodeConformance", "Outcome"]
+__all__ = ["BenchContext", "NoReplies", "NodeBench", "NodeConformance", "NodeRun"]
 
 
 class BenchContext:
@@ -101,7 +101,7 @@ class BenchContext:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class NodeRun:
     """What came of one run of a node."""
 
     message: Message
@@ -126,7 +126,7 @@ class NodeBench:
         self._kinds = kinds_with(*kinds)
         self._resource = resource
 
-    def run(self, node: Node, inputs: Inputs, *, limit: int | None = None, name: str = "node") -> Outcome:
+    def run(self, node: Node, inputs: Inputs, *, limit: int | None = None, name: str = "node") -> NodeRun:
         """Runs a node once under a task account with so many tokens, or without a limit.
 
         What a kind may raise comes back as the status that a graph makes of it.
@@ -139,7 +139,7 @@ class NodeBench:
         with opened as resource:
             context = BenchContext(name, resource, MeteredCaller(self.pool, ledger, NoReplies()), meter)
             message = asyncio.run(_run(kind, node, inputs, context))
-        return Outcome(message, meter.charged, meter.lost, tuple(context.bounds), tuple(context.events))
+        return NodeRun(message, meter.charged, meter.lost, tuple(context.bounds), tuple(context.events))
 
     def worst_case(self, node: Node, ask: Ask, incoming: int) -> Amount:
         """The most that one run of a node can be charged when no attempt fails."""

@@ -3,8 +3,8 @@
 Example:
     ```python
     class TestMyOptimizer(OptimizerConformance):
-        def make(self, brief: Brief) -> Optimizer:
-            return MyOptimizer(brief)
+        def make(self, spec: Brief) -> Optimizer:
+            return MyOptimizer(spec)
     ```
 """
 
@@ -19,7 +19,7 @@ from ..models.pool import Pool
 from ..nodes.knob import choose
 from ..nodes.solver import Solver
 from ..nodes.verifier import Verifier
-from ..optimizers.search.base import Brief, Optimizer
+from ..optimizers.search.base import Optimizer, ProblemSpec
 from ..optimizers.search.measurement import Measurement, Outcome
 from ..records.status import Status
 from .scripted import ScriptedModel
@@ -32,19 +32,19 @@ _MOST_TURNS = 200
 class OptimizerConformance:
     """The tests; see the text of this module."""
 
-    def make(self, brief: Brief) -> Optimizer:
+    def make(self, spec: ProblemSpec) -> Optimizer:
         """Makes the optimizer under test."""
         raise NotImplementedError
 
     def test_ends(self) -> None:
         """Proposals run out."""
-        brief = Brief(planted_space(), tasks=60, affordable=1e9)
-        race(self.make(brief))
+        spec = ProblemSpec(planted_space(), tasks=60, affordable=1e9)
+        race(self.make(spec))
 
     def test_proposes_canonical_plans_of_the_space_within_the_tasks(self) -> None:
         """Nothing is proposed that cannot be measured, or that is measured already."""
-        brief = Brief(planted_space(), tasks=60, affordable=1e9)
-        optimizer = self.make(brief)
+        spec = ProblemSpec(planted_space(), tasks=60, affordable=1e9)
+        optimizer = self.make(spec)
         measured: dict[str, Measurement] = {}
         for _ in range(_MOST_TURNS):
             proposals = optimizer.propose(measured)
@@ -52,23 +52,23 @@ class OptimizerConformance:
                 return
             assert len({proposal.plan.hash for proposal in proposals}) == len(proposals)
             for proposal in proposals:
-                assert brief.space.canonical(proposal.plan) == proposal.plan
+                assert spec.space.canonical(proposal.plan) == proposal.plan
                 known = measured.get(proposal.plan.hash)
-                assert (len(known.outcomes) if known else 0) < proposal.tasks <= brief.tasks
+                assert (len(known.outcomes) if known else 0) < proposal.tasks <= spec.tasks
                 measured[proposal.plan.hash] = _extended(known, proposal.plan, proposal.tasks)
 
     def test_asks_the_same_when_told_the_same(self) -> None:
         """A stopped study is resumed by asking again from the start."""
-        brief = Brief(planted_space(), tasks=60, affordable=1e9, seed=7)
-        first, second = self.make(brief), self.make(brief)
+        spec = ProblemSpec(planted_space(), tasks=60, affordable=1e9, seed=7)
+        first, second = self.make(spec), self.make(spec)
         measured = race(first)
         assert race(second) == measured
         assert list(first.survivors(measured)) == list(second.survivors(measured))
-        assert list(self.make(brief).propose({})) == list(first.propose({}))
+        assert list(self.make(spec).propose({})) == list(first.propose({}))
 
     def test_survivors_were_measured(self) -> None:
         """What goes on to validation has been seen on fit, each plan once, and the best of what was seen is there."""
-        optimizer = self.make(Brief(planted_space(), tasks=60, affordable=1e9))
+        optimizer = self.make(ProblemSpec(planted_space(), tasks=60, affordable=1e9))
         measured = race(optimizer)
         survivors = [plan.hash for plan in optimizer.survivors(measured)]
         assert survivors
@@ -80,14 +80,14 @@ class OptimizerConformance:
 
     def test_nothing_measured_has_no_survivors(self) -> None:
         """Also when the spend ran out at once."""
-        assert list(self.make(Brief(planted_space(), tasks=60, affordable=1e9)).survivors({})) == []
+        assert list(self.make(ProblemSpec(planted_space(), tasks=60, affordable=1e9)).survivors({})) == []
 
     def test_a_space_of_one_plan(self) -> None:
         """There may be nothing to choose."""
         graph = Graph("one").add("solve", Solver(model="only", samples=1))
-        brief = Brief(graph.space(Pool([ScriptedModel(lambda _: "", name="only")])), tasks=40, affordable=1e9)
-        optimizer = self.make(brief)
-        assert list(optimizer.survivors(race(optimizer))) == [brief.space.default()]
+        spec = ProblemSpec(graph.space(Pool([ScriptedModel(lambda _: "", name="only")])), tasks=40, affordable=1e9)
+        optimizer = self.make(spec)
+        assert list(optimizer.survivors(race(optimizer))) == [spec.space.default()]
 
 
 def planted_space() -> Space:

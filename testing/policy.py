@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 from ..errors import UsageError
-from ..optimizers.policies.base import Assignment, MakePolicy, Policy
+from ..optimizers.policies.base import ArmPolicy, Assignment, MakePolicy
 from ..optimizers.tables.table import ABSTAIN, Batch, Lesson, Question, Table
 from .planted import plant, planted_lesson
 
@@ -39,11 +39,11 @@ class PolicyConformance:
         """The policy's class, or whatever else has its `fit` and `from_json`."""
         raise NotImplementedError
 
-    def fit(self, lesson: Lesson) -> Policy:
+    def fit(self, lesson: Lesson) -> ArmPolicy:
         """Fits the policy; the lessons are always the same few, so that what is costly may be kept."""
         return _fitted(self.make().fit, lesson)
 
-    def fit_anew(self, lesson: Lesson) -> Policy:
+    def fit_anew(self, lesson: Lesson) -> ArmPolicy:
         """Fits the policy once more, with nothing kept."""
         return self.make().fit(lesson)
 
@@ -174,11 +174,11 @@ def _few(table: Table, kind: str, questions: int) -> Table:
 
 
 @cache
-def _fitted(fit: Callable[[Lesson], Policy], lesson: Lesson) -> Policy:
+def _fitted(fit: Callable[[Lesson], ArmPolicy], lesson: Lesson) -> ArmPolicy:
     return fit(lesson)
 
 
-def _total(policy: Policy, batch: Batch, per_question: float) -> Assignment:
+def _total(policy: ArmPolicy, batch: Batch, per_question: float) -> Assignment:
     return policy.assign(batch, per_question * len(batch))
 
 
@@ -191,7 +191,7 @@ def _same(left: Sequence[Assignment], right: Sequence[Assignment]) -> bool:
     )
 
 
-def _check(policy: Policy, batch: Batch, assignment: Assignment) -> None:
+def _check(policy: ArmPolicy, batch: Batch, assignment: Assignment) -> None:
     assert assignment.arms.shape == assignment.expected.shape == assignment.high.shape == (len(batch),)
     assert np.issubdtype(assignment.arms.dtype, np.integer)
     assert ((assignment.arms >= 0) & (assignment.arms < len(policy.arms)) | (assignment.arms == ABSTAIN)).all()

@@ -6,7 +6,7 @@ import random
 import sqlite3
 from dataclasses import dataclass
 
-from apportion.nodes.prompts.base import Ask, Round, Style
+from apportion.nodes.prompts.base import Ask, SearchRound, Style
 from apportion.tasks.families.hops import PRESENCE_VERBS, World, build_world, question_about
 
 from .examples import DIALECT, Example, reply
@@ -50,18 +50,18 @@ class Rollout:
     """A finished search: what was asked and found, and the room if it came to light."""
 
     name: str
-    rounds: tuple[Round, ...]
+    rounds: tuple[SearchRound, ...]
     room: str
 
 
 def roll_out(rng: random.Random, library: Library, name: str, results: int, longest: int) -> Rollout:
     """Searches as the role should: ask by either verb, follow a fact about the person, else try the other verb."""
-    rounds: list[Round] = []
+    rounds: list[SearchRound] = []
     person = name
     untried = rng.sample(PRESENCE_VERBS, len(PRESENCE_VERBS))
     while untried and len(rounds) < longest:
         query = f"{person} {untried.pop()}"
-        rounds.append(Round(query, library.found[query][:results]))
+        rounds.append(SearchRound(query, library.found[query][:results]))
         read = {passage for finished in rounds for passage in finished.passages}
         before = person
         while library.world.facts[person] in read:

@@ -10,9 +10,9 @@ import numpy as np
 from apportion.optimizers.bootstrap import Interval
 from apportion.optimizers.tables.table import Arm
 
-from .contest import JOINT, Outcome, Showing
+from .contest import JOINT, ContestOutcome, Showing
 from .draws import Statistic
-from .findings import Difference, Dose, NodeShare, PlannedResult, PolicyResult, Ranged, Standing
+from .findings import Dose, NodeShare, PairedDifference, PlannedResult, PolicyResult, Ranged, Standing
 from .protocol import CONTESTANTS, PLANNED, Planned, Protocol
 from .statistics import equivalence_p, holm, minimal_detectable_effect, one_sided_p
 
@@ -25,7 +25,7 @@ def ranged(statistic: Statistic) -> Ranged:
     return Ranged(value=found.mean, low=found.low, high=found.high)
 
 
-def standing_of(outcomes: Sequence[Outcome], budgets: Mapping[str, float], pool: str, unit: str) -> Standing:
+def standing_of(outcomes: Sequence[ContestOutcome], budgets: Mapping[str, float], pool: str, unit: str) -> Standing:
     """All policies on one pool, averaged over its matches, one for each search seed."""
     first = outcomes[0]
     labels = list(dict.fromkeys(showing.label for showing in first.showings))
@@ -41,7 +41,7 @@ def standing_of(outcomes: Sequence[Outcome], budgets: Mapping[str, float], pool:
     )
 
 
-def planned_results(matches: Mapping[str, Sequence[Outcome]], protocol: Protocol) -> tuple[PlannedResult, ...]:
+def planned_results(matches: Mapping[str, Sequence[ContestOutcome]], protocol: Protocol) -> tuple[PlannedResult, ...]:
     """Every planned comparison whose pool was measured, with p-values adjusted over all of them.
 
     Args:
@@ -64,7 +64,7 @@ def planned_results(matches: Mapping[str, Sequence[Outcome]], protocol: Protocol
     )
 
 
-def dose_of(outcomes: Sequence[Outcome], pool: str, questions: str, rival: str = "R→A") -> list[Dose]:
+def dose_of(outcomes: Sequence[ContestOutcome], pool: str, questions: str, rival: str = "R→A") -> list[Dose]:
     """J against its nearest rival at every cap."""
     found = []
     for cap in dict.fromkeys(showing.cap for showing in outcomes[0].showings):
@@ -84,7 +84,7 @@ def dose_of(outcomes: Sequence[Outcome], pool: str, questions: str, rival: str =
     return found
 
 
-def node_shares(outcomes: Sequence[Outcome], arms: Sequence[Arm]) -> list[NodeShare]:
+def node_shares(outcomes: Sequence[ContestOutcome], arms: Sequence[Arm]) -> list[NodeShare]:
     """In how many questions J let each node run, and on which model, means over search seeds.
 
     Args:
@@ -105,14 +105,14 @@ def node_shares(outcomes: Sequence[Outcome], arms: Sequence[Arm]) -> list[NodeSh
     ]
 
 
-def _of(outcomes: Sequence[Outcome], label: str, cap: str) -> list[Showing]:
+def _of(outcomes: Sequence[ContestOutcome], label: str, cap: str) -> list[Showing]:
     """A policy at a cap, one for each search seed."""
     return [
         showing for outcome in outcomes for showing in outcome.showings if showing.label == label and showing.cap == cap
     ]
 
 
-def _policy(outcomes: Sequence[Outcome], label: str, cap: str, budget: float) -> PolicyResult:
+def _policy(outcomes: Sequence[ContestOutcome], label: str, cap: str, budget: float) -> PolicyResult:
     seen, joint = _of(outcomes, label, cap), _of(outcomes, JOINT, cap)
     score = Statistic.average([showing.score for showing in seen])
     validation = float(np.mean([showing.validation_score for showing in seen]))
@@ -137,17 +137,17 @@ def _policy(outcomes: Sequence[Outcome], label: str, cap: str, budget: float) ->
     )
 
 
-def _behind(outcomes: Sequence[Outcome], rival: str, cap: str) -> Statistic:
+def _behind(outcomes: Sequence[ContestOutcome], rival: str, cap: str) -> Statistic:
     """J minus a rival's mixture hull at J's cost."""
     joint = Statistic.average([showing.score for showing in _of(outcomes, JOINT, cap)])
     return joint - _matched(outcomes, rival, cap)
 
 
-def _matched(outcomes: Sequence[Outcome], rival: str, cap: str) -> Statistic:
+def _matched(outcomes: Sequence[ContestOutcome], rival: str, cap: str) -> Statistic:
     return Statistic.average([showing.matched for showing in _of(outcomes, rival, cap) if showing.matched is not None])
 
 
-def _synergy(outcomes: Sequence[Outcome], cap: str) -> Ranged:
+def _synergy(outcomes: Sequence[ContestOutcome], cap: str) -> Ranged:
     means = {
         label: Statistic.average([showing.score for showing in _of(outcomes, label, cap)])
         for label in (JOINT, "R", "A", "U")
@@ -155,7 +155,7 @@ def _synergy(outcomes: Sequence[Outcome], cap: str) -> Ranged:
     return ranged(means[JOINT] - means["R"] - means["A"] + means["U"])
 
 
-def _parts(planned: Planned, outcomes: Sequence[Outcome], protocol: Protocol) -> list[Difference]:
+def _parts(planned: Planned, outcomes: Sequence[ContestOutcome], protocol: Protocol) -> list[PairedDifference]:
     """The tests that a planned comparison consists of."""
     if planned.claim == "equal":
         return [_equal(planned, outcomes, cap, protocol.margin) for cap in planned.caps]
@@ -169,17 +169,17 @@ def _parts(planned: Planned, outcomes: Sequence[Outcome], protocol: Protocol) ->
     return found
 
 
-def _equal(planned: Planned, outcomes: Sequence[Outcome], cap: str, margin: float) -> Difference:
+def _equal(planned: Planned, outcomes: Sequence[ContestOutcome], cap: str, margin: float) -> PairedDifference:
     joint = Statistic.average([showing.score for showing in _of(outcomes, JOINT, cap)])
     gap = joint - Statistic.largest([_matched(outcomes, rival, cap) for rival in planned.rivals])
     p = equivalence_p(gap.draws, gap.left_out, gap.estimate, margin)
     return _difference(f"the better of {' and '.join(planned.rivals)}", cap, gap, p)
 
 
-def _difference(rival: str, cap: str, gap: Statistic, p: float) -> Difference:
+def _difference(rival: str, cap: str, gap: Statistic, p: float) -> PairedDifference:
     count = len(gap.left_out)
     detectable = minimal_detectable_effect(gap.error * math.sqrt(count), count)
-    return Difference(rival=rival, cap=cap, difference=ranged(gap), p=p, detectable=detectable)
+    return PairedDifference(rival=rival, cap=cap, difference=ranged(gap), p=p, detectable=detectable)
 
 
 def _deviation(values: Sequence[float]) -> float:

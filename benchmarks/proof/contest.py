@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from apportion.errors import UsageError
-from apportion.optimizers.policies.base import Policy
+from apportion.optimizers.policies.base import ArmPolicy
 from apportion.optimizers.policies.registry import policy_named
 from apportion.optimizers.prediction.predictor import Predictor, fit_predictor
 from apportion.optimizers.serving.replay_batch import serve_on_table
@@ -18,11 +18,11 @@ from apportion.optimizers.tables.table import Lesson, Table
 
 from .draws import Resample, Statistic
 from .mixture import Mixture, Sweep, executed, sweep_of
-from .paths import Choice, anew, choice_of, path_of, statistics_of
+from .paths import PathChoice, anew, choice_of, path_of, statistics_of
 from .portfolios import Kind, portfolio_of, shown, with_whole_vectors
 from .protocol import CONTESTANTS, Contestant, Protocol
 
-__all__ = ["Match", "Outcome", "Showing", "budgets_of", "halves", "hold"]
+__all__ = ["ContestOutcome", "Match", "Showing", "budgets_of", "halves", "hold"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
@@ -80,7 +80,7 @@ class Showing:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Outcome:
+class ContestOutcome:
     """What came of a match."""
 
     name: str
@@ -111,7 +111,7 @@ class _Parts:
         return _Parts(prepared(self.fit), prepared(self.validation), prepared(self.test), predictor)
 
 
-def hold(match: Match) -> Outcome:
+def hold(match: Match) -> ContestOutcome:
     """Holds a match.
 
     Raises:
@@ -129,7 +129,7 @@ def hold(match: Match) -> Outcome:
         if match.exact:
             inexact.append(_inexact(fitted, budget, showings[-len(fitted) :], resample))
     free = squads["free"].predictor
-    return Outcome(
+    return ContestOutcome(
         match.name,
         match.seed,
         tuple(showings),
@@ -208,7 +208,9 @@ def _squads(match: Match, kinds: Iterable[Kind]) -> dict[Kind, _Parts]:
     return squads
 
 
-def _fitted(match: Match, entrant: Contestant, squads: Mapping[Kind, _Parts], budget: float) -> tuple[Policy, _Parts]:
+def _fitted(
+    match: Match, entrant: Contestant, squads: Mapping[Kind, _Parts], budget: float
+) -> tuple[ArmPolicy, _Parts]:
     """The entrant's policy for a cap."""
     parts = squads[entrant.kind]
     lesson = Lesson(parts.fit, parts.validation, budget, match.seed)
@@ -220,7 +222,7 @@ def _fitted(match: Match, entrant: Contestant, squads: Mapping[Kind, _Parts], bu
 
 
 def _shown_at(
-    match: Match, cap: str, budget: float, fitted: Mapping[str, tuple[Policy, _Parts]], resample: Resample
+    match: Match, cap: str, budget: float, fitted: Mapping[str, tuple[ArmPolicy, _Parts]], resample: Resample
 ) -> list[Showing]:
     """All entrants at one cap: their paths, and the rivals' mixtures at what J really cost."""
     paths = {
@@ -258,8 +260,8 @@ def _shown_at(
 
 
 def _matched(
-    match: Match, fitted: Mapping[str, tuple[Policy, _Parts]], joint_cost: Statistic, resample: Resample
-) -> dict[str, tuple[Mixture, Choice, Statistic]]:
+    match: Match, fitted: Mapping[str, tuple[ArmPolicy, _Parts]], joint_cost: Statistic, resample: Resample
+) -> dict[str, tuple[Mixture, PathChoice, Statistic]]:
     """Everybody at J's realised cost: a mixture executed on test, moved along its hull by what it cost too much."""
     caps = tuple(match.budgets.values())
     mixtures, mixed = {}, {}
@@ -275,7 +277,7 @@ def _matched(
     }
 
 
-def _served(match: Match, label: str, policy: Policy, parts: _Parts, budget: float) -> list[tuple[float, float]]:
+def _served(match: Match, label: str, policy: ArmPolicy, parts: _Parts, budget: float) -> list[tuple[float, float]]:
     """Score and cost per question under the governor, for each order."""
     count = len(parts.test.questions)
     every = -(-count // match.protocol.barriers)
@@ -287,7 +289,7 @@ def _served(match: Match, label: str, policy: Policy, parts: _Parts, budget: flo
     return found
 
 
-def _given(choice: Choice, policy: Policy, table: Table) -> dict[str, tuple[int, float]]:
+def _given(choice: PathChoice, policy: ArmPolicy, table: Table) -> dict[str, tuple[int, float]]:
     if any(arm.stages for arm in policy.arms):
         return {}
     return {
@@ -300,7 +302,7 @@ def _given(choice: Choice, policy: Policy, table: Table) -> dict[str, tuple[int,
 
 
 def _inexact(
-    fitted: Mapping[str, tuple[Policy, _Parts]], budget: float, showings: list[Showing], resample: Resample
+    fitted: Mapping[str, tuple[ArmPolicy, _Parts]], budget: float, showings: list[Showing], resample: Resample
 ) -> float:
     """The largest difference in score between paths and choosing anew, over the first draws."""
     drawn = next(resample.drawn())[:_EXACT_DRAWS]

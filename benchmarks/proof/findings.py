@@ -7,11 +7,11 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 __all__ = [
-    "Difference",
     "Dose",
     "Findings",
     "Gap",
     "NodeShare",
+    "PairedDifference",
     "PlannedResult",
     "PolicyResult",
     "Ranged",
@@ -74,7 +74,7 @@ class Standing(_Frozen):
     """The largest difference in score between the bootstrap's paths and choosing anew, over the draws tried."""
 
 
-class Difference(_Frozen):
+class PairedDifference(_Frozen):
     """J against one rival at one cap, as part of a planned comparison."""
 
     rival: str
@@ -90,7 +90,7 @@ class PlannedResult(_Frozen):
 
     name: str
     claim: Literal["above", "not below", "equal"]
-    parts: tuple[Difference, ...]
+    parts: tuple[PairedDifference, ...]
     """All must hold; the p-value is the largest of theirs."""
     p: float
     adjusted: float

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from apportion.optimizers.policies.base import Policy
+from apportion.optimizers.policies.base import ArmPolicy
 from apportion.optimizers.tables.table import Batch, Table
 
-from .paths import Choice, choice_of
+from .paths import PathChoice, choice_of
 
 __all__ = ["Mixture", "Sweep", "executed", "sweep_of"]
 
@@ -71,7 +71,7 @@ class Sweep:
         return float((self.scores[right] - self.scores[left]) / (self.costs[right] - self.costs[left]))
 
 
-def sweep_of(policy: Policy, validation: Table, batch: Batch, caps: Sequence[float]) -> Sweep:
+def sweep_of(policy: ArmPolicy, validation: Table, batch: Batch, caps: Sequence[float]) -> Sweep:
     """Tries a policy's budgets on validation, from the cheapest arm to the dearest, the caps among them."""
     costs = validation.mean_costs.mean(axis=0)
     ladder = np.geomspace(max(float(costs.min()), float(costs.max()) / 1000), float(costs.max()) * 1.2, _BUDGETS)
@@ -84,14 +84,14 @@ def sweep_of(policy: Policy, validation: Table, batch: Batch, caps: Sequence[flo
     )
 
 
-def executed(policy: Policy, table: Table, batch: Batch, mixture: Mixture, seed: int) -> Choice:
+def executed(policy: ArmPolicy, table: Table, batch: Batch, mixture: Mixture, seed: int) -> PathChoice:
     """Serves a table by a mixture; the seed and a question's name decide which budget it is served under."""
     low = choice_of(policy, table, batch, mixture.low)
     if mixture.share <= 0:
         return low
     high = choice_of(policy, table, batch, mixture.high)
     dear = np.array([_uniform(question.name, seed) for question in table.questions]) < mixture.share
-    return Choice(
+    return PathChoice(
         np.where(dear, high.arms, low.arms),
         np.where(dear, high.expected, low.expected),
         np.where(dear, high.scores, low.scores),

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from apportion.optimizers.policies.base import Policy
+from apportion.optimizers.policies.base import ArmPolicy
 from apportion.optimizers.policies.cascade import cascade_outcomes
 from apportion.optimizers.policies.joint_safe import JointSafe
 from apportion.optimizers.policies.learned import Learned
@@ -24,7 +24,7 @@ from apportion.optimizers.tables.table import ABSTAIN, Batch, Table
 
 from .draws import Resample, Statistic
 
-__all__ = ["Choice", "Path", "anew", "choice_of", "path_of", "pinned", "statistics_of"]
+__all__ = ["Path", "PathChoice", "anew", "choice_of", "path_of", "pinned", "statistics_of"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
@@ -37,7 +37,7 @@ _LEAST_REACH, _MOST_REACH = 0.01, 0.4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Choice:
+class PathChoice:
     """What a policy chose for all questions, and what came of it."""
 
     arms: Ints
@@ -56,11 +56,11 @@ class Path:
 
     budgets: Floats
     """(rungs,), rising: per question. The middle one is the budget that is meant."""
-    choices: tuple[Choice, ...]
+    choices: tuple[PathChoice, ...]
     """One for each rung."""
 
     @property
-    def middle(self) -> Choice:
+    def middle(self) -> PathChoice:
         """At the budget that is meant."""
         return self.choices[len(self.choices) // 2]
 
@@ -115,7 +115,7 @@ def statistics_of(paths: Sequence[Path], resample: Resample) -> list[tuple[Stati
     return found
 
 
-def path_of(policy: Policy, table: Table, batch: Batch, budget: float) -> Path:
+def path_of(policy: ArmPolicy, table: Table, batch: Batch, budget: float) -> Path:
     """A policy's choices around a budget, all made the way that it plans for that budget.
 
     Args:
@@ -137,7 +137,7 @@ def path_of(policy: Policy, table: Table, batch: Batch, budget: float) -> Path:
     return Path(budgets, tuple(choices))
 
 
-def choice_of(policy: Policy, table: Table, batch: Batch, budget: float) -> Choice:
+def choice_of(policy: ArmPolicy, table: Table, batch: Batch, budget: float) -> PathChoice:
     """What a policy chooses at a budget per question, and what came of it.
 
     The arms of a policy that makes cascades are numbered as the policy numbers them.
@@ -157,10 +157,10 @@ def choice_of(policy: Policy, table: Table, batch: Batch, budget: float) -> Choi
         scores[given], costs[given] = mean_scores[given, at], mean_costs[given, at]
     if policy.probe is not None:  # taken whatever was chosen
         costs += next(probe.costs for probe in table.probes if probe.name == policy.probe)
-    return Choice(numbers, assignment.expected, scores, costs)
+    return PathChoice(numbers, assignment.expected, scores, costs)
 
 
-def pinned(policy: Policy, budget: float) -> Policy:
+def pinned(policy: ArmPolicy, budget: float) -> ArmPolicy:
     """The policy with the way of planning that it has for a budget per question, whatever it is then given.
 
     A policy may plan in another way where a budget is a little lower. That is a choice between budgets that were set,
@@ -183,7 +183,7 @@ def _single(schedule: Schedule, budget: float) -> Schedule:
     return Schedule(budgets=np.zeros(len(ways)), choices=ways[::-1])
 
 
-def anew(policy: Policy, table: Table, budget: float, drawn: Ints) -> tuple[float, float]:
+def anew(policy: ArmPolicy, table: Table, budget: float, drawn: Ints) -> tuple[float, float]:
     """Score and cost per question of a policy that chooses for a draw of questions as for any other batch."""
     part = table.take(drawn)
     choice = choice_of(pinned(policy, budget), part, part.batch(), budget)

@@ -12,7 +12,7 @@ import numpy as np
 from apportion.optimizers.tables.table import Table
 
 from .conclude import dose_of, node_shares, planned_results, ranged, standing_of
-from .contest import Match, Outcome, budgets_of, halves, hold
+from .contest import ContestOutcome, Match, budgets_of, halves, hold
 from .controls import clones, dominated
 from .draws import Resample, Statistic
 from .findings import Dose, Gap, NodeShare, PlannedResult, Standing
@@ -182,9 +182,9 @@ class _Plan:
         ]
 
 
-def _held(plan: _Plan, processes: int, told: Told) -> dict[Key, list[Outcome]]:
+def _held(plan: _Plan, processes: int, told: Told) -> dict[Key, list[ContestOutcome]]:
     """Holds all matches. The score head is chosen once for each pool, by its first match, and kept by the others."""
-    held: dict[Key, list[Outcome]] = {}
+    held: dict[Key, list[ContestOutcome]] = {}
     total = sum(len(matches) for matches in plan.matches.values())
 
     def run(matches: Sequence[tuple[Key, Match]]) -> None:
@@ -205,7 +205,7 @@ def _held(plan: _Plan, processes: int, told: Told) -> dict[Key, list[Outcome]]:
     return held
 
 
-def _gaps(outcomes: Sequence[Outcome], table: Table, plan: _Plan, protocol: Protocol) -> list[Gap]:
+def _gaps(outcomes: Sequence[ContestOutcome], table: Table, plan: _Plan, protocol: Protocol) -> list[Gap]:
     """J and the oracle above the best static plan, on the same questions and replicates."""
     resample = Resample(len(table.questions), protocol.draws, 0)
     found = []

@@ -10,7 +10,7 @@ from typing import Protocol
 from ...models.request import ChatMessage
 from ...records.message import Part
 
-__all__ = ["Ask", "Decomposition", "Dialect", "Prompt", "Round", "SearchStep", "Step", "Style"]
+__all__ = ["Ask", "Decomposition", "Dialect", "Prompt", "ReasoningStep", "SearchRound", "SearchStep", "Style"]
 
 
 class Style(StrEnum):
@@ -57,7 +57,7 @@ class Decomposition:
 
 
 @dataclass(frozen=True, slots=True)
-class Round:
+class SearchRound:
     """One finished round of a search."""
 
     query: str
@@ -73,7 +73,7 @@ class SearchStep:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class ReasoningStep:
     """A step of somebody's reasoning, as a question that can be solved anew."""
 
     question: str
@@ -103,7 +103,7 @@ class Dialect(Protocol):
     def merge(self, ask: Ask, answers: Sequence[tuple[Part, str]], combine: str) -> Prompt:
         """Asks for the answer of the whole, given the answers of the parts."""
 
-    def search(self, ask: Ask, rounds: Sequence[Round], *, last: bool) -> Prompt:
+    def search(self, ask: Ask, rounds: Sequence[SearchRound], *, last: bool) -> Prompt:
         """Asks for the next query, or for the answer where the passages suffice (always where `last`)."""
 
     def read_search(self, text: str) -> SearchStep | None:
@@ -121,5 +121,5 @@ class Dialect(Protocol):
     def read_verdict(self, text: str) -> float | None:
         """The probability that the answer is right, in [0, 1]."""
 
-    def steps(self, reasoning: str) -> tuple[Step, ...]:
+    def steps(self, reasoning: str) -> tuple[ReasoningStep, ...]:
         """The steps of a reasoning text that can be solved anew one by one; empty where none can be told apart."""

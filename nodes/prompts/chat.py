@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from ...models.request import ChatMessage
 from ...records.message import Part
-from .base import Ask, Decomposition, Prompt, Round, SearchStep, Step, Style
+from .base import Ask, Decomposition, Prompt, ReasoningStep, SearchRound, SearchStep, Style
 from .chat_readers import answer_in, decomposition_in, object_in, search_step_in, steps_in, verdict_in
 from .problem_schema import PROBLEM_SCHEMA, closed
 
@@ -94,7 +94,7 @@ class ChatDialect:
         combination = f"\n\nHow they combine:\n{combine}" if combine else ""
         return _prompt(_MERGE, f"{_body(ask)}\n\nParts and their answers:\n{parts}{combination}")
 
-    def search(self, ask: Ask, rounds: Sequence[Round], *, last: bool) -> Prompt:
+    def search(self, ask: Ask, rounds: Sequence[SearchRound], *, last: bool) -> Prompt:
         """The question and all that was searched and found so far; a longer search only adds at the end."""
         history = "".join(
             f"\n\nQuery: {_line(done.query)}\n" + ("\n".join(f"- {p}" for p in done.passages) or "Nothing found.")
@@ -125,7 +125,7 @@ class ChatDialect:
         """A figure from 0 to 100, a fraction, or a plain yes or no."""
         return verdict_in(text)
 
-    def steps(self, reasoning: str) -> tuple[Step, ...]:
+    def steps(self, reasoning: str) -> tuple[ReasoningStep, ...]:
         """Every `expression = number` that a line claims, as the question what the expression is."""
         return steps_in(reasoning)
 

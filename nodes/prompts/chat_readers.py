@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import Any
 
 from ...records.message import Part
-from .base import Decomposition, SearchStep, Step
+from .base import Decomposition, ReasoningStep, SearchStep
 
 __all__ = ["answer_in", "decomposition_in", "object_in", "search_step_in", "steps_in", "verdict_in"]
 
@@ -120,16 +120,16 @@ def verdict_in(text: str) -> float | None:
     return _probability(lines[-1]) if lines else None
 
 
-def steps_in(reasoning: str) -> tuple[Step, ...]:
+def steps_in(reasoning: str) -> tuple[ReasoningStep, ...]:
     """The calculations that a reasoning text claims: `47 + 83 = 130 * 2 = 260` has two."""
-    steps: list[Step] = []
+    steps: list[ReasoningStep] = []
     for line in reasoning.splitlines():
         sides = _NUMBERING.sub("", line[:_LONGEST_LINE], count=1).split("=")
         for left, right in pairwise(sides):
             expressions = _EXPRESSION.findall(left[-200:])
             value = _VALUE.match(right)
             if expressions and value is not None and left.rstrip().endswith(expressions[-1].rstrip()):
-                steps.append(Step(f"{expressions[-1].strip()} = ?", value[1].strip()))
+                steps.append(ReasoningStep(f"{expressions[-1].strip()} = ?", value[1].strip()))
     return tuple(steps[:_STEPS])
 
 

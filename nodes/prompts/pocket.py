@@ -35,7 +35,7 @@ from ...models.pocket.tokenizer import encode
 from ...models.request import ChatMessage
 from ...records.message import Part
 from ..symbolic.schema import AllDifferent, Compare, Constraint, IntVariable, Linear, Problem, Term
-from .base import Ask, Decomposition, Prompt, Round, SearchStep, Step, Style
+from .base import Ask, Decomposition, Prompt, ReasoningStep, SearchRound, SearchStep, Style
 
 __all__ = ["UNKNOWN_ANSWER", "PocketDialect"]
 
@@ -109,7 +109,7 @@ class PocketDialect:
             combine = combine.replace(f"{{{part.name}}}", answer)
         return _prompt("T" + combine)
 
-    def search(self, ask: Ask, rounds: Sequence[Round], *, last: bool) -> Prompt:
+    def search(self, ask: Ask, rounds: Sequence[SearchRound], *, last: bool) -> Prompt:
         """Asks for the next query or the answer.
 
         The prompt of a round begins with that of the round before, until the models' window is full; then the first
@@ -163,7 +163,7 @@ class PocketDialect:
             return None
         return 0.0 if "n" in verdict else 1.0
 
-    def steps(self, reasoning: str) -> tuple[Step, ...]:
+    def steps(self, reasoning: str) -> tuple[ReasoningStep, ...]:
         """Every operation of a think trace as a question of its own; empty for drafts and other texts.
 
         What was looked up or followed in the question cannot be asked without it, so it is no step.
@@ -175,7 +175,7 @@ class PocketDialect:
             if not matches or not re.fullmatch(r"[0-9]{2}", value) or "".join(m[0] for m in matches) != rest:
                 return ()
             for match in matches:
-                steps.append(Step(f"{value}{match['operation']}=", match["result"]))
+                steps.append(ReasoningStep(f"{value}{match['operation']}=", match["result"]))
                 value = match["result"]
         return tuple(steps)
 

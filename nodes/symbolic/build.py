@@ -23,7 +23,7 @@ from .constraints import (
     Max,
     Min,
     Relation,
-    Table,
+    TableConstraint,
     Term,
     Value,
 )
@@ -146,7 +146,7 @@ class SolverModel:
         self.model.add_bool_or([self._literal(condition) for condition in constraint.conditions])
 
     @_add.register
-    def _(self, constraint: Table) -> None:
+    def _(self, constraint: TableConstraint) -> None:
         variables = [self._variables[name] for name in constraint.variables]
         rows = [[self._number(value) for value in row] for row in constraint.rows]
         if constraint.forbidden:

@@ -25,7 +25,7 @@ from .constraints import (
     Linear,
     Max,
     Min,
-    Table,
+    TableConstraint,
     Term,
 )
 from .schema import Problem
@@ -122,7 +122,7 @@ def _(constraint: AnyOf, values: Assignment) -> bool:
 
 
 @_holds.register
-def _(constraint: Table, values: Assignment) -> bool:
+def _(constraint: TableConstraint, values: Assignment) -> bool:
     row = tuple(values[name] for name in constraint.variables)
     return (row in constraint.rows) is not constraint.forbidden
 

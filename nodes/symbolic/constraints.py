@@ -35,7 +35,7 @@ __all__ = [
     "Min",
     "Name",
     "Relation",
-    "Table",
+    "TableConstraint",
     "Term",
     "Value",
     "Variable",
@@ -184,7 +184,7 @@ class AnyOf(Closed):
         yield from _inner("conditions", self.conditions, variables)
 
 
-class Table(Closed):
+class TableConstraint(Closed):
     """The variables together take one of the rows; with `forbidden`, none of them."""
 
     kind: Literal["table"] = "table"
@@ -300,7 +300,18 @@ class Cumulative(Closed):
 
 
 Constraint: TypeAlias = Annotated[
-    AllDifferent | Linear | Compare | Implication | AnyOf | Table | Element | Abs | Min | Max | Count | Cumulative,
+    AllDifferent
+    | Linear
+    | Compare
+    | Implication
+    | AnyOf
+    | TableConstraint
+    | Element
+    | Abs
+    | Min
+    | Max
+    | Count
+    | Cumulative,
     Field(discriminator="kind"),
 ]
 

@@ -20,7 +20,7 @@ from .check import Assignment, violations
 from .process import Ended, OutOfTime, SolverProcess
 from .schema import Problem
 
-__all__ = ["Outcome", "SolveStatus", "SymbolicWorker"]
+__all__ = ["SolveStatus", "SolverOutcome", "SymbolicWorker"]
 
 _SOLVER_SHARE = 0.8
 """The share of the time that the solver may use; the rest is for reading the problem and for stopping."""
@@ -57,7 +57,7 @@ _STATUSES: Mapping[SolveStatus, Status] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class SolverOutcome:
     """What came of a problem."""
 
     status: SolveStatus
@@ -100,17 +100,17 @@ class SymbolicWorker:
         self._closed = False
         self._owner = os.getpid()
 
-    async def solve(self, problem: Problem, seconds: float = 10.0, *, unique: bool = False) -> Outcome:
+    async def solve(self, problem: Problem, seconds: float = 10.0, *, unique: bool = False) -> SolverOutcome:
         """Solves a problem; see `submit`."""
         return await asyncio.wrap_future(self.submit(problem, seconds, unique=unique))
 
-    def submit(self, problem: Problem, seconds: float = 10.0, *, unique: bool = False) -> Future[Outcome]:
+    def submit(self, problem: Problem, seconds: float = 10.0, *, unique: bool = False) -> Future[SolverOutcome]:
         """Queues a problem, for callers without an event loop.
 
         Args:
             problem: what to solve.
             seconds: after this time the process is killed; waiting in the queue and starting up do not count.
-            unique: whether to search on for another answer, so that `Outcome.unique` is known.
+            unique: whether to search on for another answer, so that `SolverOutcome.unique` is known.
 
         Raises:
             UsageError: the worker is closed, or was made by another process.
@@ -149,18 +149,18 @@ class SymbolicWorker:
     ) -> None:
         await asyncio.to_thread(self.close)
 
-    def _solve(self, problem: Problem, seconds: float, unique: bool) -> Outcome:
+    def _solve(self, problem: Problem, seconds: float, unique: bool) -> SolverOutcome:
         request = json.dumps({"problem": problem.to_json(), "seconds": seconds * _SOLVER_SHARE, "unique": unique})
         try:
             process = self._take()
         except (Ended, OutOfTime) as error:
-            return Outcome(SolveStatus.ERROR, reason=str(error) or "the solver process did not start in time")
+            return SolverOutcome(SolveStatus.ERROR, reason=str(error) or "the solver process did not start in time")
         try:
             reply = process.ask(request, seconds)
         except OutOfTime:
-            return Outcome(SolveStatus.TIMEOUT, reason=f"stopped after {seconds:g} s")
+            return SolverOutcome(SolveStatus.TIMEOUT, reason=f"stopped after {seconds:g} s")
         except Ended as error:
-            return Outcome(SolveStatus.ERROR, reason="the worker was closed" if self._closed else str(error))
+            return SolverOutcome(SolveStatus.ERROR, reason="the worker was closed" if self._closed else str(error))
         finally:
             self._give(process)
         return _outcome(problem, reply)
@@ -199,23 +199,23 @@ class SymbolicWorker:
         process.end()
 
 
-def _outcome(problem: Problem, text: str) -> Outcome:
+def _outcome(problem: Problem, text: str) -> SolverOutcome:
     """Reads a reply and believes no solution that does not survive the check."""
     try:
         reply: dict[str, Any] = json.loads(text)
         status = SolveStatus(reply["status"])
         reason = str(reply.get("reason", ""))
     except (ValueError, KeyError, TypeError):
-        return Outcome(SolveStatus.ERROR, reason=f"the solver process said something else: {text[:100]!r}")
+        return SolverOutcome(SolveStatus.ERROR, reason=f"the solver process said something else: {text[:100]!r}")
     if status is not SolveStatus.SAT:
-        return Outcome(status, reason=reason)
+        return SolverOutcome(status, reason=reason)
     given = reply.get("assignment")
     assignment: dict[str, Any] = given if isinstance(given, dict) else {}
     faults = violations(problem, assignment)
     if faults:
-        return Outcome(SolveStatus.ERROR, reason=f"the solver's solution fails the check: {faults[0]}")
+        return SolverOutcome(SolveStatus.ERROR, reason=f"the solver's solution fails the check: {faults[0]}")
     unique = reply.get("unique")
-    return Outcome(
+    return SolverOutcome(
         SolveStatus.SAT,
         MappingProxyType(assignment),
         print_answer(problem, assignment),

@@ -17,7 +17,7 @@ from ..search.base import Proposal
 from ..search.measurement import Measurement
 from .edge_sampling import EdgeSampler
 
-__all__ = ["MOST_ENUMERATED", "EdgeFinding", "EdgeReport", "Measure", "SamplingEffort", "search_edges"]
+__all__ = ["MOST_ENUMERATED", "EdgeAblation", "EdgeFinding", "Measure", "SamplingEffort", "search_edges"]
 
 Floats = NDArray[np.float64]
 
@@ -47,7 +47,7 @@ class EdgeFinding:
 
 
 @dataclass(frozen=True, slots=True)
-class EdgeReport:
+class EdgeAblation:
     """Which edges were kept, which were cut, and what that is worth."""
 
     plan: Plan
@@ -87,7 +87,7 @@ async def search_edges(
     values: Mapping[str, Any] | None = None,
     seed: int = 0,
     effort: SamplingEffort | None = None,
-) -> EdgeReport:
+) -> EdgeAblation:
     """Finds the optional edges that are worth their tokens, at fixed knobs.
 
     Up to `MOST_ENUMERATED` optional edges, every choice of them is measured; where their calls are in the cache, that
@@ -123,7 +123,7 @@ async def search_edges(
         start, probabilities = await _best_sampled(desk, effort or SamplingEffort())
     plan = await _switched(desk, start)
     findings = [await _finding(desk, plan, edge) for edge in space.optional_edges]
-    return EdgeReport(
+    return EdgeAblation(
         plan=plan,
         kept=tuple(found for found in findings if found.kept),
         cut=tuple(found for found in findings if not found.kept),

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..bootstrap import Interval, mean_interval
-from ..policies.base import Policy
+from ..policies.base import ArmPolicy
 from ..serving.replay_batch import serve_on_table
 from ..tables.split import best_arm
 from ..tables.table import ABSTAIN, Table
@@ -68,7 +68,7 @@ class Price:
         return asdict(self)
 
 
-def price(policy: Policy, table: Table, budget: float, *, seed: int = 0) -> Price:
+def price(policy: ArmPolicy, table: Table, budget: float, *, seed: int = 0) -> Price:
     """Prices a policy on known outcomes.
 
     Args:

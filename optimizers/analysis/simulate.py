@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ...errors import UsageError
 from ..bootstrap import Interval, mean_interval
-from ..policies.base import Policy
+from ..policies.base import ArmPolicy
 from ..policies.cascade import cascade_arm, cascade_outcomes
 from ..tables.table import ABSTAIN, Arm, Stage, Table
 
@@ -54,7 +54,7 @@ class Simulation:
         return mean_interval(self.scores, seed=self.seed)
 
 
-def simulate(policy: Policy, table: Table, budget: float, *, seed: int = 0) -> Simulation:
+def simulate(policy: ArmPolicy, table: Table, budget: float, *, seed: int = 0) -> Simulation:
     """Lets a policy plan for all questions of a table at once, and looks up what came of it.
 
     The plan is carried out as it is, so that its own forecasts are what is judged: costs that were foreseen too low

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..tables.table import Arm, Batch, Lesson
 
-__all__ = ["Assignment", "MakePolicy", "Policy"]
+__all__ = ["ArmPolicy", "Assignment", "MakePolicy"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
@@ -22,14 +22,14 @@ class Assignment:
     """An arm for every question of a batch."""
 
     arms: Ints
-    """(questions,): numbers of `Policy.arms`, or `ABSTAIN`."""
+    """(questions,): numbers of `ArmPolicy.arms`, or `ABSTAIN`."""
     expected: Floats
     """(questions,): the predicted mean cost of each choice, its probe included."""
     high: Floats
     """(questions,): the predicted 95 % quantile of that cost."""
 
 
-class Policy(Protocol):
+class ArmPolicy(Protocol):
     """Chooses arms for questions under a budget.
 
     A policy is immutable and depends on its arguments only: the same batch and budget give the same assignment. Where
@@ -65,14 +65,14 @@ class Policy(Protocol):
 class MakePolicy(Protocol):
     """A policy's class: fits it, and reads it back."""
 
-    def fit(self, lesson: Lesson) -> Policy:
+    def fit(self, lesson: Lesson) -> ArmPolicy:
         """Learns from a lesson.
 
         Raises:
             UsageError: the tables lack what the policy needs, such as confidences; the message says what.
         """
 
-    def from_json(self, content: Mapping[str, Any]) -> Policy:
+    def from_json(self, content: Mapping[str, Any]) -> ArmPolicy:
         """Reads what `to_json` wrote.
 
         Raises:

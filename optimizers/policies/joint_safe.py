@@ -14,7 +14,7 @@ from pydantic import model_validator
 from ..prediction.fitted import Fitted
 from ..prediction.predictor import Predictor, fit_predictor
 from ..tables.table import ABSTAIN, Arm, Batch, Lesson
-from .base import Assignment, Policy
+from .base import ArmPolicy, Assignment
 from .grouped import AllocateOnly, RouteOnly
 from .joint import Joint
 from .rehearsal import Rehearsal, rehearse
@@ -60,12 +60,12 @@ class JointSafe(Fitted):
 
     @property
     def arms(self) -> tuple[Arm, ...]:
-        """See `Policy.arms`."""
+        """See `ArmPolicy.arms`."""
         return self.predictor.arms
 
     @property
     def probe(self) -> str | None:
-        """See `Policy.probe`; none where only the static mixture serves."""
+        """See `ArmPolicy.probe`; none where only the static mixture serves."""
         return self.predictor.probe if any(self.schedule.choices) else None
 
     @classmethod
@@ -79,7 +79,7 @@ class JointSafe(Fitted):
         lesson: Lesson,
         predictor: Predictor,
         rehearsal: Rehearsal | None = None,
-        members: Sequence[Policy] = (),
+        members: Sequence[ArmPolicy] = (),
     ) -> Self:
         """Like `fit`, with the lesson's predictor fitted already, and the rehearsal where it is at hand.
 
@@ -106,7 +106,7 @@ class JointSafe(Fitted):
             schedule=_simplest(budget_ladder(lesson), plans, rehearsal),
         )
 
-    def member(self, budget: float) -> Policy:
+    def member(self, budget: float) -> ArmPolicy:
         """What serves at a budget per question; between two rungs, the more complex of their choices."""
         budgets, choices = self.schedule.budgets, self.schedule.choices
         above = int(np.searchsorted(budgets, budget))
@@ -115,7 +115,7 @@ class JointSafe(Fitted):
         return self._members[max(choices[above - 1 : above + 1])]
 
     def assign(self, batch: Batch, budget: float) -> Assignment:
-        """See `Policy.assign`."""
+        """See `ArmPolicy.assign`."""
         member = self.member(budget / max(1, len(batch)))
         if member.name != StaticMix.name or self.probe is None:
             return member.assign(batch, budget)
@@ -125,7 +125,7 @@ class JointSafe(Fitted):
         return replace(found, expected=found.expected + cost, high=found.high + high)
 
     @property
-    def _members(self) -> list[Policy]:
+    def _members(self) -> list[ArmPolicy]:
         pairs = zip(_LEARNED, self.schedules, strict=True)
         return [self.mix, *(make(predictor=self.predictor, schedule=schedule) for make, schedule in pairs)]
 

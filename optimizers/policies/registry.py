@@ -1,4 +1,4 @@
-"""The policies by name. A new one is a file that implements `Policy` and `MakePolicy`, and a line here."""
+"""The policies by name. A new one is a file that implements `ArmPolicy` and `MakePolicy`, and a line here."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ...errors import UnknownName, UsageError
 from ..concurrency import one_thread
 from ..prediction.predictor import Predictor, fit_predictor
 from ..tables.table import Lesson
-from .base import MakePolicy, Policy
+from .base import ArmPolicy, MakePolicy
 from .best_route import BestRoute
 from .cascade import Cascade
 from .clusters import Clusters
@@ -50,7 +50,7 @@ POLICIES: Mapping[str, MakePolicy] = {
 class _FromPredictor(Protocol):
     """A policy that rests on the common predictor."""
 
-    def from_predictor(self, lesson: Lesson, predictor: Predictor, rehearsal: Rehearsal | None) -> Policy: ...
+    def from_predictor(self, lesson: Lesson, predictor: Predictor, rehearsal: Rehearsal | None) -> ArmPolicy: ...
 
 
 def policy_named(name: str) -> MakePolicy:
@@ -64,7 +64,7 @@ def policy_named(name: str) -> MakePolicy:
     return POLICIES[name]
 
 
-def policy_from_json(content: Mapping[str, Any]) -> Policy:
+def policy_from_json(content: Mapping[str, Any]) -> ArmPolicy:
     """Reads any policy of the registry.
 
     Raises:
@@ -77,7 +77,7 @@ def policy_from_json(content: Mapping[str, Any]) -> Policy:
     return policy_named(name).from_json(content)
 
 
-def fit_all(names: Iterable[str], lesson: Lesson) -> dict[str, Policy]:
+def fit_all(names: Iterable[str], lesson: Lesson) -> dict[str, ArmPolicy]:
     """Fits several policies to one lesson. Those that rest on the common predictor share one, fitted once.
 
     So do the members of `JointSafe` that were asked for before it.
@@ -88,7 +88,7 @@ def fit_all(names: Iterable[str], lesson: Lesson) -> dict[str, Policy]:
     """
     makers = {name: policy_named(name) for name in names}
     shared: tuple[Predictor, Rehearsal] | None = None
-    fitted: dict[str, Policy] = {}
+    fitted: dict[str, ArmPolicy] = {}
     with one_thread():
         for name, make in makers.items():
             if not isinstance(make, _FromPredictor):

@@ -10,11 +10,11 @@ from ...graphs.plan import Plan
 from ...graphs.space import Space
 from .measurement import Measurement
 
-__all__ = ["Brief", "Evaluator", "Optimizer", "Proposal"]
+__all__ = ["Evaluator", "Optimizer", "ProblemSpec", "Proposal"]
 
 
 @dataclass(frozen=True, slots=True)
-class Brief:
+class ProblemSpec:
     """What an optimizer is told before it begins."""
 
     space: Space

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from ...graphs.plan import Plan
 from ...graphs.space import Space
-from .shared_calls import Item, Reuse
+from .shared_calls import Item, SharedCalls
 
-__all__ = ["Field", "covering"]
+__all__ = ["Candidates", "covering"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
@@ -29,7 +29,7 @@ _LEVEL, _EDGE, _KNOB, _SETTING = 0.3, 0.12, 0.08, 0.08
 """Prior standard deviations of the scores' level, and of what an edge, a knob's value and a node's setting do to it."""
 
 
-class Field:
+class Candidates:
     """A numbered set of plans of one space; all of them where the space is small.
 
     Args:
@@ -39,7 +39,7 @@ class Field:
 
     def __init__(self, space: Space, generator: random.Random) -> None:
         self._space = space
-        self._reuse = Reuse(space)
+        self._reuse = SharedCalls(space)
         self._items: dict[Item, int] = {}
         self._traits: dict[Hashable, int] = {}
         self._features: dict[Hashable, int] = {}

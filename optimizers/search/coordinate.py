@@ -6,9 +6,9 @@ import random
 from collections.abc import Mapping, Sequence
 
 from ...graphs.plan import Plan
-from .base import Brief, Proposal
+from .base import ProblemSpec, Proposal
 from .measurement import Measurement
-from .ranking import Standing
+from .ranking import Ranking
 
 __all__ = ["CoordinateAscent"]
 
@@ -22,16 +22,16 @@ class CoordinateAscent:
     further ones begin at random plans.
 
     Args:
-        brief: the plans, the tasks and what may be spent.
+        spec: the plans, the tasks and what may be spent.
         starts: how many ascents there are at most.
     """
 
-    def __init__(self, brief: Brief, *, starts: int = 4) -> None:
-        self._space = brief.space
-        self._tasks = brief.tasks
-        self._standing = Standing(brief.affordable, brief.seed)
-        generator = random.Random(brief.seed)
-        begin = [brief.space.default(), *(brief.space.sample(generator) for _ in range(starts - 1))]
+    def __init__(self, spec: ProblemSpec, *, starts: int = 4) -> None:
+        self._space = spec.space
+        self._tasks = spec.tasks
+        self._standing = Ranking(spec.affordable, spec.seed)
+        generator = random.Random(spec.seed)
+        begin = [spec.space.default(), *(spec.space.sample(generator) for _ in range(starts - 1))]
         self._starts = tuple(dict.fromkeys(begin))
 
     def propose(self, measured: Mapping[str, Measurement]) -> Sequence[Proposal]:

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 from ...errors import UsageError
 from ...graphs.plan import Plan
-from .base import Brief, Proposal
+from .base import ProblemSpec, Proposal
 from .measurement import Measurement
-from .ranking import Standing
+from .ranking import Ranking
 
 __all__ = ["Exhaustive"]
 
@@ -21,21 +21,21 @@ class Exhaustive:
     """Measures all plans of a space on the whole fit part.
 
     Args:
-        brief: the plans, the tasks and what may be spent.
+        spec: the plans, the tasks and what may be spent.
 
     Raises:
         UsageError: the space has more than 5,000 plans.
     """
 
-    def __init__(self, brief: Brief) -> None:
-        if brief.space.size > _MOST:
+    def __init__(self, spec: ProblemSpec) -> None:
+        if spec.space.size > _MOST:
             raise UsageError(
-                f"the space has {brief.space.size:,} plans, and an exhaustive search takes at most {_MOST:,}; "
+                f"the space has {spec.space.size:,} plans, and an exhaustive search takes at most {_MOST:,}; "
                 "pin some knobs, or choose another optimizer"
             )
-        self._plans = tuple(brief.space)
-        self._tasks = brief.tasks
-        self._standing = Standing(brief.affordable, brief.seed)
+        self._plans = tuple(spec.space)
+        self._tasks = spec.tasks
+        self._standing = Ranking(spec.affordable, spec.seed)
 
     def propose(self, measured: Mapping[str, Measurement]) -> Sequence[Proposal]:
         """See `Optimizer.propose`."""

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from itertools import accumulate
 
 from ...graphs.plan import Plan
-from .base import Brief, Proposal
+from .base import ProblemSpec, Proposal
 from .measurement import Measurement
-from .ranking import Standing
+from .ranking import Ranking
 
 __all__ = ["SuccessiveHalving"]
 
@@ -23,21 +23,21 @@ class SuccessiveHalving:
     first. Nothing is resampled, and no plan enters later.
 
     Args:
-        brief: the plans, the tasks and what may be spent; `first_plans` begin on `first_tasks`.
+        spec: the plans, the tasks and what may be spent; `first_plans` begin on `first_tasks`.
     """
 
-    def __init__(self, brief: Brief) -> None:
-        self._brief = brief
-        wanted = min(brief.space.size, max(1, brief.first_plans))
-        generator = random.Random(brief.seed)
-        plans = {brief.space.default(): None}
+    def __init__(self, spec: ProblemSpec) -> None:
+        self._spec = spec
+        wanted = min(spec.space.size, max(1, spec.first_plans))
+        generator = random.Random(spec.seed)
+        plans = {spec.space.default(): None}
         while len(plans) < wanted:
-            plans[brief.space.sample(generator)] = None
+            plans[spec.space.sample(generator)] = None
         self._plans = tuple(plans)
         sizes = [math.ceil(wanted / 2**number) for number in range(max(1, math.ceil(math.log2(wanted))))]
-        first = min(brief.first_tasks, brief.tasks)
+        first = min(spec.first_tasks, spec.tasks)
         self._rounds = tuple(
-            (size, min(brief.tasks, tasks))
+            (size, min(spec.tasks, tasks))
             for size, tasks in zip(sizes, accumulate(first * wanted // size for size in sizes), strict=True)
         )
 
@@ -49,7 +49,7 @@ class SuccessiveHalving:
         """See `Optimizer.survivors`: those that were measured longest, best first."""
         seen = [measured[plan.hash] for plan in self._race(measured)[1] if plan.hash in measured]
         longest = max((len(m.outcomes) for m in seen), default=0)
-        standing = Standing(self._brief.affordable, self._brief.seed)
+        standing = Ranking(self._spec.affordable, self._spec.seed)
         return [m.plan for m in standing.finalists([m for m in seen if len(m.outcomes) == longest])]
 
     def _race(self, measured: Mapping[str, Measurement]) -> tuple[list[Proposal], list[Plan]]:
@@ -65,5 +65,5 @@ class SuccessiveHalving:
 
     def _rank(self, measurement: Measurement) -> tuple[bool, float, float, str]:
         cost = float(measurement.burdens.mean())
-        above = cost > self._brief.affordable
+        above = cost > self._spec.affordable
         return above, cost if above else -measurement.score, cost, measurement.plan.hash

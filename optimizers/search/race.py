@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from ...graphs.plan import Plan
 from ..bootstrap import resample_weights
-from .base import Brief, Proposal
-from .candidates import Field, covering
+from .base import ProblemSpec, Proposal
+from .candidates import Candidates, covering
 from .capability import Capabilities
 from .cost_model import learn_prices
 from .measurement import Measurement
 from .resumable import Rounds
-from .score_model import Belief, believe, normal
+from .score_model import ScoreModel, believe, normal
 
 __all__ = ["Race"]
 
@@ -65,27 +65,27 @@ class _Aim:
 class Race:
     """A race in progress, from its beginning to its end."""
 
-    def __init__(self, brief: Brief, until: float | None = None) -> None:
-        self._brief = brief
+    def __init__(self, spec: ProblemSpec, until: float | None = None) -> None:
+        self._spec = spec
         self._until = until
-        self._generator = random.Random(brief.seed)
-        self._first_tasks = max(1, min(brief.tasks, _FEWEST_TASKS))
-        self._field = Field(brief.space, self._generator)
+        self._generator = random.Random(spec.seed)
+        self._first_tasks = max(1, min(spec.tasks, _FEWEST_TASKS))
+        self._field = Candidates(spec.space, self._generator)
         self._told: dict[str, Measurement] = {}
         self._seen: Ints = np.zeros(0, np.intp)
-        self._scores: Floats = np.zeros((0, brief.tasks))
-        self._burdens: Floats = np.zeros((0, brief.tasks))
-        self._charged: Floats = np.zeros((0, brief.tasks))
+        self._scores: Floats = np.zeros((0, spec.tasks))
+        self._burdens: Floats = np.zeros((0, spec.tasks))
+        self._charged: Floats = np.zeros((0, spec.tasks))
         self._reach: Ints = np.zeros((0, 0), np.intp)
         self._out: NDArray[np.bool_] = np.zeros(0, np.bool_)
         self._prices: Floats = np.zeros(0)
         self._costs: Floats = np.zeros(0)
         self._advised = 0
-        kinds = sorted(set(brief.families))
-        self._families: Ints = np.zeros(brief.tasks, np.intp)
+        kinds = sorted(set(spec.families))
+        self._families: Ints = np.zeros(spec.tasks, np.intp)
         if kinds:
-            self._families = np.array([kinds.index(name) for name in brief.families], np.intp)
-        self._belief: Belief
+            self._families = np.array([kinds.index(name) for name in spec.families], np.intp)
+        self._belief: ScoreModel
         self._fit_field()
 
     def rounds(self) -> Rounds:
@@ -131,8 +131,8 @@ class Race:
         self._reach = np.pad(self._reach, ((0, items - old[0]), (0, draws - old[1])))
 
     def _walk(self) -> Iterator[Round]:
-        brief = self._brief
-        first = covering(brief.space, brief.first_plans, self._generator)
+        spec = self._spec
+        first = covering(spec.space, spec.first_plans, self._generator)
         self._field.add(first)
         self._fit_field()
         yield [Proposal(plan, self._first_tasks) for plan in first]
@@ -145,7 +145,7 @@ class Race:
                 return
             for aim in aims:
                 self._crown(aim)
-            if len(aims) == 1 and self._seen[aims[0].leader] == brief.tasks:
+            if len(aims) == 1 and self._seen[aims[0].leader] == spec.tasks:
                 aims += [_Aim(price, aims[0].leader) for price in self._slopes()]
                 for aim in aims:
                     self._crown(aim)
@@ -160,12 +160,12 @@ class Race:
 
     def _spend(self) -> float:
         """What the search may pay; where nobody said, what so many plans would pay for the suggested beginning."""
-        brief = self._brief
-        if brief.spend is not None:
-            return brief.spend
+        spec = self._spec
+        if spec.spend is not None:
+            return spec.spend
         rows = np.flatnonzero(self._seen)
         usual = float(self._charged[rows].sum() / self._seen[rows].sum())
-        return 3 * brief.first_plans * min(brief.first_tasks, brief.tasks) * usual
+        return 3 * spec.first_plans * min(spec.first_tasks, spec.tasks) * usual
 
     def _learn(self) -> None:
         """Learns what calls cost, and with it what every plan costs a task."""
@@ -193,8 +193,8 @@ class Race:
     def _within(self) -> Floats:
         """For each plan the probability that its mean cost is within the cap."""
         met = np.maximum(self._seen, 1)
-        spread = np.where(self._seen > 0, np.sqrt((1 - met / self._brief.tasks) / met), 1.0)
-        return normal((self._brief.affordable - self._costs) / (self._costs * _COST_SPREAD * spread + 1e-9))
+        spread = np.where(self._seen > 0, np.sqrt((1 - met / self._spec.tasks) / met), 1.0)
+        return normal((self._spec.affordable - self._costs) / (self._costs * _COST_SPREAD * spread + 1e-9))
 
     def _utility(self, rows: Ints, tasks: int, price: float) -> Floats:
         return self._scores[rows, :tasks] - price * self._burdens[rows, :tasks]
@@ -223,11 +223,11 @@ class Race:
         prices = [0.0, *self._slopes()]
         for tasks in sorted(set(self._seen[self._seen >= _ENOUGH].tolist())):
             peers = np.flatnonzero((self._seen >= tasks) & ~self._out)
-            allowed = peers[self._burdens[peers, :tasks].mean(axis=1) <= self._brief.affordable]
+            allowed = peers[self._burdens[peers, :tasks].mean(axis=1) <= self._spec.affordable]
             doubtful = peers[(self._seen[peers] == tasks) & ~np.isin(peers, leaders)]
             if not len(allowed) or not len(doubtful):
                 continue
-            weights = resample_weights(tasks, _DRAWS, self._brief.seed)
+            weights = resample_weights(tasks, _DRAWS, self._spec.seed)
             beaten = np.ones(len(doubtful), np.bool_)
             for price in prices:
                 best = allowed[self._utility(allowed, tasks, price).mean(axis=1).argmax()]
@@ -245,7 +245,7 @@ class Race:
             self._believe()
         if level > self._advised and level >= _ENOUGH:
             self._advised = level
-            cards = Capabilities(self._brief.space, self._told.values(), self._brief.families, seed=self._brief.seed)
+            cards = Capabilities(self._spec.space, self._told.values(), self._spec.families, seed=self._spec.seed)
             for row in np.flatnonzero(self._seen == 0):
                 self._out[row] = cards.wasteful(field.plans[row])
 
@@ -256,19 +256,19 @@ class Race:
 
     def _round(self, aim: _Aim, spend: float) -> Round:
         """The next proposals for an aim; none where nothing is to gain."""
-        brief, level = self._brief, int(self._seen[aim.leader])
+        spec, level = self._spec, int(self._seen[aim.leader])
         dearer = aim.price * (self._costs - self._costs[aim.leader])
         gains = self._belief.expected_improvement(aim.leader, dearer) * self._within()
         gains[self._out] = 0.0
         gains[aim.leader] = 0.0
         below, level_with = gains * (self._seen < level), gains * (self._seen >= level)
         found = self._challengers(below, level, spend)
-        if level < brief.tasks and (not found or level_with.sum() > below.sum()):
+        if level < spec.tasks and (not found or level_with.sum() > below.sum()):
             found.append(Proposal(self._field.plans[aim.leader], self._next(level)))
         return found
 
     def _next(self, tasks: int) -> int:
-        return min(self._brief.tasks, math.ceil(tasks * _STEP))
+        return min(self._spec.tasks, math.ceil(tasks * _STEP))
 
     def _challengers(self, gains: Floats, level: int, spend: float) -> Round:
         """Those with most to gain for what they would pay; what others of the round pay counts as paid."""
@@ -301,7 +301,7 @@ class Race:
         """On how many tasks plans could be measured without paying."""
         reached = self._reach[self._field.items[rows]]
         wanted = np.arange(reached.shape[2]) < self._field.draws[rows][:, :, None]
-        return np.asarray(np.where(wanted, reached, self._brief.tasks).min(axis=(1, 2)))
+        return np.asarray(np.where(wanted, reached, self._spec.tasks).min(axis=(1, 2)))
 
     def _reaches(self, reach: Ints, row: int, tasks: int) -> None:
         """Notes what calls have been made once a plan has met so many tasks."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ...graphs.plan import Plan
-from .base import Brief, Proposal
+from .base import ProblemSpec, Proposal
 from .capability import best_in_some_family
 from .measurement import Measurement
 from .race import Race
-from .ranking import Standing
-from .resumable import Walk
+from .ranking import Ranking
+from .resumable import Resumable
 
 __all__ = ["Racing"]
 
@@ -30,14 +30,14 @@ class Racing:
     When the leader has met all tasks, what is left goes in turns to the leaders at these prices: the frontier.
 
     Args:
-        brief: the plans, the tasks and what may be spent.
+        spec: the plans, the tasks and what may be spent.
         until: the part of the spend, as the race estimates it, at which to stop; None: when nothing more is to gain.
     """
 
-    def __init__(self, brief: Brief, *, until: float | None = None) -> None:
-        self._brief = brief
-        self._standing = Standing(brief.affordable, brief.seed)
-        self._walk = Walk(lambda: Race(brief, until).rounds())
+    def __init__(self, spec: ProblemSpec, *, until: float | None = None) -> None:
+        self._spec = spec
+        self._standing = Ranking(spec.affordable, spec.seed)
+        self._walk = Resumable(lambda: Race(spec, until).rounds())
 
     def propose(self, measured: Mapping[str, Measurement]) -> Sequence[Proposal]:
         """See `Optimizer.propose`."""
@@ -56,8 +56,8 @@ class Racing:
         ordered = [
             *self._standing.finalists([m for m in measured.values() if len(m.outcomes) == longest])[:1],
             *self._standing.finalists(known),
-            *best_in_some_family(known, self._brief.families),
+            *best_in_some_family(known, self._spec.families),
         ]
         allowed = [m.plan for m in ordered if not self._standing.too_dear(m)]
-        best = Race(self._brief).best(list(measured.values()))
+        best = Race(self._spec).best(list(measured.values()))
         return list(dict.fromkeys([best, *allowed, *(m.plan for m in ordered)]))

@@ -6,9 +6,9 @@ import random
 from collections.abc import Mapping, Sequence
 
 from ...graphs.plan import Plan
-from .base import Brief, Proposal
+from .base import ProblemSpec, Proposal
 from .measurement import Measurement
-from .ranking import Standing
+from .ranking import Ranking
 
 __all__ = ["RandomSearch"]
 
@@ -19,13 +19,13 @@ class RandomSearch:
     It draws as many plans as cost about what successive halving would: each plan meets all tasks, so fewer of them.
 
     Args:
-        brief: the plans, the tasks and what may be spent.
+        spec: the plans, the tasks and what may be spent.
     """
 
-    def __init__(self, brief: Brief) -> None:
-        self._tasks = brief.tasks
-        self._standing = Standing(brief.affordable, brief.seed)
-        self._plans = _drawn(brief)
+    def __init__(self, spec: ProblemSpec) -> None:
+        self._tasks = spec.tasks
+        self._standing = Ranking(spec.affordable, spec.seed)
+        self._plans = _drawn(spec)
 
     def propose(self, measured: Mapping[str, Measurement]) -> Sequence[Proposal]:
         """See `Optimizer.propose`."""
@@ -38,9 +38,9 @@ class RandomSearch:
         return [m.plan for m in self._standing.finalists([measured[p.hash] for p in self._plans if p.hash in measured])]
 
 
-def _drawn(brief: Brief) -> tuple[Plan, ...]:
-    space, generator = brief.space, random.Random(brief.seed)
-    wanted = min(space.size, max(2, 3 * brief.first_plans * brief.first_tasks // brief.tasks))
+def _drawn(spec: ProblemSpec) -> tuple[Plan, ...]:
+    space, generator = spec.space, random.Random(spec.seed)
+    wanted = min(space.size, max(2, 3 * spec.first_plans * spec.first_tasks // spec.tasks))
     if 2 * wanted >= space.size:  # Drawing one by one would repeat itself.
         plans = [plan for plan in space if plan != space.default()]
         return (space.default(), *generator.sample(plans, wanted - 1))

@@ -10,7 +10,7 @@ import numpy as np
 from ..bootstrap import resample_weights
 from .measurement import Measurement, frontier
 
-__all__ = ["Standing"]
+__all__ = ["Ranking"]
 
 _DRAWS = 400
 _SURE = 0.975
@@ -18,7 +18,7 @@ _SURE = 0.975
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Ranking:
     """Orders measurements: plans that the cap allows for sure, best score first; doubtful ones; then the cheapest."""
 
     affordable: float

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from ...errors import UnknownName
-from .base import Brief, Optimizer
+from .base import Optimizer, ProblemSpec
 from .coordinate import CoordinateAscent
 from .exhaustive import Exhaustive
 from .halving import SuccessiveHalving
@@ -15,7 +15,7 @@ from .tpe import TPE
 
 __all__ = ["OPTIMIZERS", "MakeOptimizer", "optimizer_named"]
 
-MakeOptimizer = Callable[[Brief], Optimizer]
+MakeOptimizer = Callable[[ProblemSpec], Optimizer]
 
 OPTIMIZERS: Mapping[str, MakeOptimizer] = {
     "racing": Racing,

@@ -7,13 +7,13 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from .base import Proposal
 from .measurement import Measurement, Outcome
 
-__all__ = ["Rounds", "Walk"]
+__all__ = ["Resumable", "Rounds"]
 
 Rounds = Generator[Sequence[Proposal], Sequence[Measurement], None]
 """Yields what to measure next, and is sent the measurements of these plans on these tasks, in the same order."""
 
 
-class Walk:
+class Resumable:
     """Keeps a generator of rounds between calls, so that a search need not be thought through again each time.
 
     A search that was stopped walks through the rounds that are on record and stops at the first that is not. Where what

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Belief", "believe", "normal"]
+__all__ = ["ScoreModel", "believe", "normal"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
@@ -23,7 +23,7 @@ _OWN = 0.04
 
 
 @dataclass(frozen=True, slots=True)
-class Belief:
+class ScoreModel:
     """A normal belief about the mean score of plans over all tasks."""
 
     features: Floats
@@ -54,7 +54,7 @@ class Belief:
         return np.asarray(means * normal(ahead) + deviations * bell)
 
 
-def believe(features: Floats, scores: Floats, seen: Ints, families: Ints) -> Belief:
+def believe(features: Floats, scores: Floats, seen: Ints, families: Ints) -> ScoreModel:
     """Believes what the scores so far suggest, of plans that were measured and of others.
 
     A score is a sum of effects of a plan's features. The effects have a mean over all tasks, differ from it by family,
@@ -100,7 +100,7 @@ def believe(features: Floats, scores: Floats, seen: Ints, families: Ints) -> Bel
         residuals[at.rows] += here.sum(axis=1)
     unmet = 1 - seen / tasks
     own = _OWN**2 / (_OWN**2 * seen + _NOISE)
-    return Belief(
+    return ScoreModel(
         features=features,
         means=features @ mean + residuals * (1 / tasks + unmet * own),
         covariance=covariance / tasks**2,

@@ -14,7 +14,7 @@ from ...nodes.prompts import dialect_named
 from ...nodes.prompts.base import Ask, Dialect
 from ...nodes.verifier import Verifier
 
-__all__ = ["Item", "Reuse", "Use"]
+__all__ = ["Item", "SharedCalls", "Use"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Use:
     """The first so many samples of it; requests are made one by one, so five samples contain three."""
 
 
-class Reuse:
+class SharedCalls:
     """Takes plans of a space apart into the calls that they share with others.
 
     Two plans that agree on a node and on everything upstream of it send the same requests there, and what is sent

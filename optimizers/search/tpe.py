@@ -13,12 +13,12 @@ import numpy as np
 from ...errors import PlanError
 from ...graphs.plan import Plan
 from ..bootstrap import resample_weights
-from .base import Brief, Proposal
+from .base import ProblemSpec, Proposal
 from .measurement import Measurement
 from .race import Race
 from .racing import Racing
-from .ranking import Standing
-from .resumable import Rounds, Walk
+from .ranking import Ranking
+from .resumable import Resumable, Rounds
 
 if TYPE_CHECKING:
     import optuna
@@ -48,12 +48,12 @@ class TPE:
     they may still be better than the leader.
 
     Args:
-        brief: the plans, the tasks and what may be spent.
+        spec: the plans, the tasks and what may be spent.
     """
 
-    def __init__(self, brief: Brief) -> None:
-        self._finish = Racing(brief)
-        self._walk = Walk(lambda: _Search(brief).rounds())
+    def __init__(self, spec: ProblemSpec) -> None:
+        self._finish = Racing(spec)
+        self._walk = Resumable(lambda: _Search(spec).rounds())
 
     def propose(self, measured: Mapping[str, Measurement]) -> Sequence[Proposal]:
         """See `Optimizer.propose`."""
@@ -67,14 +67,14 @@ class TPE:
 class _Search:
     """One search from its beginning to its end."""
 
-    def __init__(self, brief: Brief) -> None:
-        self._brief = brief
+    def __init__(self, spec: ProblemSpec) -> None:
+        self._spec = spec
         self._known: dict[str, Measurement] = {}
-        self._standing = Standing(brief.affordable, brief.seed)
+        self._standing = Ranking(spec.affordable, spec.seed)
 
     def rounds(self) -> Rounds:
         """The race's rounds, then those of the estimator; see `Rounds`."""
-        race = Race(self._brief, _RACE_SHARE).rounds()
+        race = Race(self._spec, _RACE_SHARE).rounds()
         proposals: Sequence[Proposal] | None = next(race, None)
         while proposals:
             answers = yield proposals
@@ -84,7 +84,7 @@ class _Search:
             except StopIteration:
                 proposals = None
         yield from self._complete([self._leader().plan])
-        first = max(1, round(self._brief.tasks * _FIRST_SHARE))
+        first = max(1, round(self._spec.tasks * _FIRST_SHARE))
         for number in range(_ROUNDS):
             plans = self._ask(number)
             if not plans:
@@ -95,7 +95,7 @@ class _Search:
 
     def _complete(self, plans: Sequence[Plan]) -> Rounds:
         """Lets plans meet all tasks."""
-        tasks = self._brief.tasks
+        tasks = self._spec.tasks
         proposals = [Proposal(plan, tasks) for plan in plans if len(self._known[plan.hash].outcomes) < tasks]
         if proposals:
             self._learn((yield proposals))
@@ -112,7 +112,7 @@ class _Search:
         """Whether a plan may be better than the leader, and the cap may allow it."""
         leader = self._leader()
         tasks = min(len(measurement.outcomes), len(leader.outcomes))
-        weights = resample_weights(tasks, _DRAWS, self._brief.seed)
+        weights = resample_weights(tasks, _DRAWS, self._spec.seed)
         ahead = weights @ (measurement.scores[:tasks] - leader.scores[:tasks])
         return float(np.mean(ahead > 0)) >= _HOPEFUL and not self._standing.too_dear(measurement)
 
@@ -122,12 +122,12 @@ class _Search:
 
         with _silenced():
             sampler = optuna.samplers.TPESampler(
-                seed=self._brief.seed * _ROUNDS + number, multivariate=True, group=True, n_startup_trials=0
+                seed=self._spec.seed * _ROUNDS + number, multivariate=True, group=True, n_startup_trials=0
             )
             study = optuna.create_study(sampler=sampler, directions=["maximize", "minimize"])
             study.add_trials(self._trials())
             found: dict[Plan, None] = {}
-            for _ in range(_ASKED if len(self._known) < self._brief.space.size else 0):
+            for _ in range(_ASKED if len(self._known) < self._spec.space.size else 0):
                 plan = self._suggested(study.ask())
                 if plan is not None and plan.hash not in self._known:
                     found[plan] = None
@@ -143,7 +143,7 @@ class _Search:
         leader = self._leader()
         trials = []
         for one in self._known.values():
-            settings: dict[str, Any] = {edge: edge in one.plan.edges for edge in self._brief.space.optional_edges}
+            settings: dict[str, Any] = {edge: edge in one.plan.edges for edge in self._spec.space.optional_edges}
             settings |= {name: _text(value) for name, value in one.plan.values.items()}
             beside = leader.first(len(one.outcomes))
             score = leader.score + one.score - beside.score
@@ -152,14 +152,14 @@ class _Search:
                 params=settings,
                 distributions={name: CategoricalDistribution(self._choices(name)) for name in settings},
                 values=[score, cost],
-                constraints={"cap": float(one.burdens.mean()) - self._brief.affordable},
+                constraints={"cap": float(one.burdens.mean()) - self._spec.affordable},
             )
             trials.append(trial)
         return trials
 
     def _suggested(self, trial: optuna.Trial) -> Plan | None:
         """The plan of a trial: its edges decide which knobs there are. None where nothing leads to the end."""
-        space = self._brief.space
+        space = self._spec.space
         edges = [edge for edge in space.optional_edges if trial.suggest_categorical(edge, self._choices(edge))]
         try:
             names = space.plan(edges=edges).values
@@ -170,7 +170,7 @@ class _Search:
 
     def _choices(self, name: str) -> Sequence[Any]:
         """Of an edge or a knob."""
-        space = self._brief.space
+        space = self._spec.space
         return _SWITCH if name in space.optional_edges else [_text(value) for value in space.knobs[name]]
 
 

@@ -21,7 +21,7 @@ from ...records.status import Status
 from ...records.task import Task
 from ...records.usage import Amount
 from ..concurrency import gravest
-from ..policies.base import Policy
+from ..policies.base import ArmPolicy
 from ..tables.probes import take_probe
 from ..tables.table import ABSTAIN, Arm, Batch, Question, question_of
 from .answer import Menu, Served, served
@@ -96,7 +96,7 @@ class Governor:
 
     def __init__(
         self,
-        policy: Policy,
+        policy: ArmPolicy,
         runner: Runner,
         *,
         arms: Sequence[Arm] = (),
@@ -180,7 +180,7 @@ class _Batch:
 
     def __init__(
         self,
-        policy: Policy,
+        policy: ArmPolicy,
         menu: Menu,
         runner: Runner,
         tasks: tuple[Task, ...],

@@ -31,7 +31,7 @@ from ...records.protocols import StudyStore
 from ...records.rows import AccountRow, Unit
 from ...records.status import Status
 from ...records.task import Task
-from ..policies.base import Assignment, Policy
+from ..policies.base import ArmPolicy, Assignment
 from ..policies.registry import policy_from_json
 from ..tables.probes import take_probe
 from ..tables.table import ABSTAIN, Arm, Batch, Question, question_of
@@ -79,7 +79,7 @@ class DeployedPolicy:
         self,
         graph: Graph,
         pool: Pool,
-        policy: Policy,
+        policy: ArmPolicy,
         reference: Batch,
         *,
         budget: float,
@@ -314,7 +314,7 @@ class OpenPolicy:
     """A deployed policy with what answering needs; made by `DeployedPolicy.opened`."""
 
     def __init__(
-        self, deployed: DeployedPolicy, policy: Policy, menu: Menu, others: Sequence[Arm], runner: Runner
+        self, deployed: DeployedPolicy, policy: ArmPolicy, menu: Menu, others: Sequence[Arm], runner: Runner
     ) -> None:
         self._deployed = deployed
         self._policy = policy
@@ -376,7 +376,7 @@ class OpenPolicy:
 class _Alone:
     """The policy for single questions under a cap: what the dial buys where that fits, else what does."""
 
-    def __init__(self, deployed: DeployedPolicy, policy: Policy) -> None:
+    def __init__(self, deployed: DeployedPolicy, policy: ArmPolicy) -> None:
         self._deployed = deployed
         self._policy = policy
 

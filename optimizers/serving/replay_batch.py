@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ..policies.base import Policy
+from ..policies.base import ArmPolicy
 from ..policies.cascade import cascade_outcomes
 from ..prediction.predictor import Predictor
 from ..tables.table import ABSTAIN, Batch, Table
@@ -30,7 +30,7 @@ class TableService:
     planned: Ints
     """(questions,): what the policy chose for the whole batch before anything was served."""
     arms: Ints
-    """(questions,): what answered, numbers of `Policy.arms`; `ABSTAIN` where nothing did."""
+    """(questions,): what answered, numbers of `ArmPolicy.arms`; `ABSTAIN` where nothing did."""
     scores: Floats
     """(questions,)."""
     costs: Floats
@@ -45,7 +45,7 @@ def barrier_width(questions: int) -> int:
 
 
 def serve_on_table(
-    policy: Policy, table: Table, budget: float, *, every: int | None = None, replicate: int = 0
+    policy: ArmPolicy, table: Table, budget: float, *, every: int | None = None, replicate: int = 0
 ) -> TableService:
     """Serves the questions of a table one after the other, as the governor does.
 
@@ -75,7 +75,7 @@ def serve_on_table(
 class _Desk:
     """A batch while it is served."""
 
-    def __init__(self, policy: Policy, table: Table, budget: float, replicate: int) -> None:
+    def __init__(self, policy: ArmPolicy, table: Table, budget: float, replicate: int) -> None:
         count = len(table.questions)
         self._policy = policy
         self._real_scores, self._real_costs = _outcomes(policy, table.replicates([replicate]))
@@ -135,13 +135,13 @@ class _Desk:
             self._scores[question] = 0.0
 
 
-def prepared(policy: Policy, batch: Batch) -> Batch:
+def prepared(policy: ArmPolicy, batch: Batch) -> Batch:
     """The batch with what the policy's predictor makes of it, so that every barrier need not predict anew."""
     predictor = getattr(policy, "predictor", None)
     return predictor.prepared(batch) if isinstance(predictor, Predictor) else batch
 
 
-def _outcomes(policy: Policy, table: Table) -> tuple[Floats, Floats]:
+def _outcomes(policy: ArmPolicy, table: Table) -> tuple[Floats, Floats]:
     """(questions, arms of the policy) twice: scores and costs of a table of one replicate."""
     names = {arm.name for arm in table.arms}
     columns = [
@@ -154,7 +154,7 @@ def _outcomes(policy: Policy, table: Table) -> tuple[Floats, Floats]:
     return np.concatenate(scores, axis=1), np.concatenate(costs, axis=1)
 
 
-def _looked(policy: Policy, table: Table, budget: float) -> tuple[Batch, Floats]:
+def _looked(policy: ArmPolicy, table: Table, budget: float) -> tuple[Batch, Floats]:
     """The batch with what was seen of each question, and what looking cost; no look where it would take too much."""
     batch = table.batch()
     probe = next((probe for probe in table.probes if probe.name == policy.probe), None)

@@ -22,12 +22,12 @@ from ...records.rows import Unit
 from ...records.task import Task
 from ..search.base import Proposal
 
-__all__ = ["Forecast"]
+__all__ = ["CostForecast"]
 
 _LISTED = 256
 
 
-class Forecast:
+class CostForecast:
     """Guesses what plans charge and what measuring them pays.
 
     A node's calls on a task are guessed as the geometric mean of the least they can charge, one short call, and the

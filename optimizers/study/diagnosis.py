@@ -18,7 +18,7 @@ from ..analysis.vote_curves import MOST_DRAWS, Draw, recorded_draws, vote_curves
 from ..analysis.vote_curves import VotePoint as FoundPoint
 from ..search.measurement import Measurement
 from .report import Difference, Headroom, VotePoint, VotesReport
-from .spec import Terms
+from .spec import StudySpec
 
 __all__ = ["headroom_of", "votes_of"]
 
@@ -32,7 +32,7 @@ _SETS = 100_000
 
 
 async def headroom_of(
-    terms: Terms,
+    spec: StudySpec,
     runner: Runner,
     chosen: Measurement,
     tasks: Sequence[Task],
@@ -44,7 +44,7 @@ async def headroom_of(
     """What the chosen plan would score on validation if one of its nodes made no mistake.
 
     Args:
-        terms: of the study.
+        spec: of the study.
         runner: of its graph.
         chosen: the plan, measured on the tasks.
         tasks: of the validation part.
@@ -63,7 +63,7 @@ async def headroom_of(
     count = int(min(len(tasks), _TASKS, affordable))
     if count < min(len(tasks), _FEWEST):
         return None
-    found = await node_headroom(runner, tasks[:count], chosen.plan, terms.scorer, account=account, finished=finished)
+    found = await node_headroom(runner, tasks[:count], chosen.plan, spec.scorer, account=account, finished=finished)
     return tuple(
         Headroom(
             node=each.node,
@@ -78,34 +78,34 @@ async def headroom_of(
     )
 
 
-def votes_of(terms: Terms, measured: Sequence[Measurement], tasks: Sequence[Task]) -> tuple[VotesReport, ...]:
+def votes_of(spec: StudySpec, measured: Sequence[Measurement], tasks: Sequence[Task]) -> tuple[VotesReport, ...]:
     """What every number of samples and every stop rule would have scored, for each solver that drew several.
 
     It is read off the runs of one plan, the one with most samples for the solver, and of those the best.
 
     Args:
-        terms: of the study.
+        spec: of the study.
         measured: plans on the fit part, on at least as many tasks as it takes to tell anything.
         tasks: of the fit part, in the common order.
     """
-    solvers = [name for name, node in terms.graph.nodes.items() if isinstance(node, Solver)]
-    found = [_votes_of(terms, name, measured, tasks) for name in solvers]
+    solvers = [name for name, node in spec.graph.nodes.items() if isinstance(node, Solver)]
+    found = [_votes_of(spec, name, measured, tasks) for name in solvers]
     return tuple(each for each in found if each is not None)
 
 
-def _votes_of(terms: Terms, name: str, measured: Sequence[Measurement], tasks: Sequence[Task]) -> VotesReport | None:
+def _votes_of(spec: StudySpec, name: str, measured: Sequence[Measurement], tasks: Sequence[Task]) -> VotesReport | None:
     fewest = min(len(tasks), _FEWEST)
     voting = [
         (solver, found)
         for found in measured
-        if len(found.outcomes) >= fewest and (solver := _solver(terms.space, found.plan, name)) is not None
+        if len(found.outcomes) >= fewest and (solver := _solver(spec.space, found.plan, name)) is not None
     ]
     if not voting:
         return None
     solver, found = max(
         voting, key=lambda each: (most(each[0].samples), each[1].score, len(each[1].outcomes), each[1].plan.hash)
     )
-    draws = _draws(terms, name, found.plan, tasks)
+    draws = _draws(spec, name, found.plan, tasks)
     if len(draws) < fewest:
         return None
     longest = min(len(task) for task in draws)
@@ -116,7 +116,7 @@ def _votes_of(terms: Terms, name: str, measured: Sequence[Measurement], tasks: S
         model=solver.model if isinstance(solver.model, str) else "",
         style=str(solver.style),
         tasks=len(draws),
-        points=tuple(_point(point, terms.seed) for point in vote_curves(draws, vote=solver.vote)),
+        points=tuple(_point(point, spec.seed) for point in vote_curves(draws, vote=solver.vote)),
     )
 
 
@@ -128,17 +128,17 @@ def _solver(space: Space, plan: Plan, name: str) -> Solver | None:
     return step.node if 1 < most(step.node.samples) <= MOST_DRAWS else None
 
 
-def _draws(terms: Terms, name: str, plan: Plan, tasks: Sequence[Task]) -> list[tuple[Draw, ...]]:
+def _draws(spec: StudySpec, name: str, plan: Plan, tasks: Sequence[Task]) -> list[tuple[Draw, ...]]:
     """By task in their order, those left out on which the solver drew once or not at all."""
-    found = recorded_draws(terms.store, _runs(terms, plan), name, terms.scorer, terms.cap.unit, leave_out=True)
+    found = recorded_draws(spec.store, _runs(spec, plan), name, spec.scorer, spec.cap.unit, leave_out=True)
     return [found[task.task_id] for task in tasks if len(found.get(task.task_id, ())) > 1]
 
 
-def _runs(terms: Terms, plan: Plan) -> Iterator[RunRow]:
-    terms.store.flush()
-    for trial in terms.store.trials(terms.study_id):
+def _runs(spec: StudySpec, plan: Plan) -> Iterator[RunRow]:
+    spec.store.flush()
+    for trial in spec.store.trials(spec.study_id):
         if (trial.plan_hash, trial.part) == (plan.hash, "fit"):
-            yield from terms.store.runs(trial_id=trial.trial_id)
+            yield from spec.store.runs(trial_id=trial.trial_id)
 
 
 def _point(point: FoundPoint, seed: int) -> VotePoint:

@@ -9,16 +9,16 @@ import numpy as np
 
 from ...graphs.plan import Plan
 from ...graphs.space import Space
-from ..analysis.edge_ablation import EdgeReport as FoundEdges
+from ..analysis.edge_ablation import EdgeAblation as FoundEdges
 from ..analysis.edge_ablation import SamplingEffort, search_edges
 from ..analysis.iso_cost import iso_cost, way_of
 from ..bootstrap import Interval
 from ..search.base import Proposal
 from ..search.measurement import Measurement, frontier
 from ..tables.knapsack import price_for
-from .cost_forecast import Forecast
+from .cost_forecast import CostForecast
 from .report import Difference, EdgeReport, EdgeWorth, IsoCostLevel, RoundsAgainstDepth
-from .spec import Terms
+from .spec import StudySpec
 from .trials import TrialEvaluator
 
 __all__ = ["FoundEdges", "compare_edges", "edge_report", "price_at", "rounds_against_depth"]
@@ -32,10 +32,10 @@ _JUST_BELOW = 1e-9
 
 
 async def compare_edges(
-    terms: Terms,
+    spec: StudySpec,
     best: Plan,
     evaluator: TrialEvaluator,
-    forecast: Forecast,
+    forecast: CostForecast,
     tasks: int,
     affordable: float,
     room: float,
@@ -45,7 +45,7 @@ async def compare_edges(
     Parts that the best plan leaves out have the knobs with which the search saw them do best.
 
     Args:
-        terms: of the study.
+        spec: of the study.
         best: the best plan of the search.
         evaluator: has measured the plans of the search on fit.
         forecast: of what plans may pay.
@@ -63,16 +63,16 @@ async def compare_edges(
     ranked = sorted(measured, key=lambda found: (len(found.outcomes), found.score, found.plan.hash))
     values: dict[str, Any] = {knob: value for found in ranked for knob, value in found.plan.values.items()}
     values |= best.values
-    compared = min(tasks, _TASKS, _tasks_within(room, values, terms.space, forecast))
+    compared = min(tasks, _TASKS, _tasks_within(room, values, spec.space, forecast))
     if compared < min(tasks, _FEWEST):
         return None
     found = await search_edges(
-        terms.space,
+        spec.space,
         lambda proposals: evaluator.measure(proposals, "fit"),
         tasks=compared,
         price=price_at(ranked, affordable),
         values=values,
-        seed=terms.seed,
+        seed=spec.seed,
         effort=SamplingEffort(plans=_PLANS),
     )
     await evaluator.measure([Proposal(found.plan, tasks)], "fit")
@@ -150,7 +150,7 @@ def rounds_against_depth(
     )
 
 
-def _tasks_within(room: float, values: Mapping[str, Any], space: Space, forecast: Forecast) -> int:
+def _tasks_within(room: float, values: Mapping[str, Any], space: Space, forecast: CostForecast) -> int:
     """On how many tasks every choice can be measured within the room, by forecast."""
     plans = [space.plan(values, active.optional) for active in space.arrangements[:_PLANS]]
     each = forecast.paid([Proposal(plan, 1) for plan in plans])

@@ -16,7 +16,7 @@ from ...graphs.space import Space
 from ..serving.answer import Menu
 from ..tables.arms import arm_of
 from ..tables.table import ABSTAIN, Arm
-from .report import Bound, NodeReport, NodeUse
+from .report import LimitedBy, NodeReport, NodeUse
 
 __all__ = ["explain"]
 
@@ -117,7 +117,7 @@ def _use(family: str, at: Sequence[_Look | None], served: Ints, planned: Ints, u
     )
 
 
-def _bound(at: Sequence[_Look | None], got: Sequence[_Look | None], planned: Ints, unlimited: Ints) -> Bound:
+def _bound(at: Sequence[_Look | None], got: Sequence[_Look | None], planned: Ints, unlimited: Ints) -> LimitedBy:
     count: Counter[str] = Counter()
     for look, plan, free in zip(got, planned.tolist(), unlimited.tolist(), strict=True):
         if look != (None if plan == ABSTAIN else at[plan]):
@@ -126,7 +126,7 @@ def _bound(at: Sequence[_Look | None], got: Sequence[_Look | None], planned: Int
             count["price"] += 1
         else:
             count["capability"] += 1
-    return Bound(**{name: count[name] / len(got) for name in Bound.model_fields})
+    return LimitedBy(**{name: count[name] / len(got) for name in LimitedBy.model_fields})
 
 
 def _shares(values: Iterable[str], of: int) -> dict[str, float]:

@@ -20,7 +20,7 @@ from ..search.registry import MakeOptimizer, optimizer_named
 from .policy_selection import POLICIES_COMPARED
 from .report import StudyReport
 from .reporter import Reporter, Silent
-from .spec import Terms
+from .spec import StudySpec
 from .study import Study
 
 __all__ = ["optimize", "optimize_async"]
@@ -110,7 +110,7 @@ async def optimize_async(
     space = graph.space(pool)
     check_feasible(space, max(tasks, key=_length), pool, cap)
     make = optimizer_named(optimizer) if isinstance(optimizer, str) else optimizer
-    terms = Terms(
+    spec = StudySpec(
         graph=graph,
         space=space,
         tasks=tuple(tasks),
@@ -125,7 +125,7 @@ async def optimize_async(
         optimizer=_named(optimizer),
         policies=tuple(policies),
     )
-    return await Study(terms, reporter or Silent()).run()
+    return await Study(spec, reporter or Silent()).run()
 
 
 def _named(given: str | Callable[..., object]) -> str:

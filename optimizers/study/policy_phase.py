@@ -22,12 +22,12 @@ from ..serving.replay_batch import serve_on_table
 from ..tables.portfolio import choose_portfolio, portfolio_prices
 from ..tables.probes import probe_graph, probe_names
 from ..tables.table import ABSTAIN, Arm, Batch, Table
-from .cost_forecast import Forecast
+from .cost_forecast import CostForecast
 from .explain import explain
 from .policy_selection import ARMS, Comparison, compare, portfolio_of_study, table_of
 from .report import ArmReport, NodeReport, PoliciesReport, PolicyTest
 from .scores import difference, score_of
-from .spec import Terms
+from .spec import StudySpec
 from .trials import TrialEvaluator
 
 __all__ = ["PolicyPhase"]
@@ -43,7 +43,7 @@ class PolicyPhase:
     """Fits policies to what a study measured, and serves the test part with the chosen one.
 
     Args:
-        terms: of the study.
+        spec: of the study.
         parts: its tasks, in the common order.
         runner: of its graph.
         forecast: of what plans may pay.
@@ -53,21 +53,21 @@ class PolicyPhase:
 
     def __init__(
         self,
-        terms: Terms,
+        spec: StudySpec,
         parts: Mapping[str, Sequence[Task]],
         runner: Runner,
-        forecast: Forecast,
+        forecast: CostForecast,
         *,
         told: Callable[[object], None],
         phase: Callable[[str], None],
     ) -> None:
-        self._terms = terms
+        self._spec = spec
         self._parts = parts
         self._runner = runner
         self._forecast = forecast
         self._told = told
         self._phase = phase
-        self._budget = terms.cap.mean_per_task(sum(len(part) for part in parts.values()))
+        self._budget = spec.cap.mean_per_task(sum(len(part) for part in parts.values()))
 
     async def compare(
         self,
@@ -124,13 +124,13 @@ class PolicyPhase:
             self._runner,
             [measured[arm].plan for arm in chosen],
             self._parts,
-            self._terms.scorer,
-            self._terms.policies,
+            self._spec.scorer,
+            self._spec.policies,
             budget=self._budget,
-            cap=self._terms.cap,
+            cap=self._spec.cap,
             account=account,
             probes=probes,
-            seed=self._terms.seed,
+            seed=self._spec.seed,
             finished=self._told,
             fitting=lambda: self._phase("fitting"),
         )
@@ -155,7 +155,7 @@ class PolicyPhase:
         await evaluator.measure(proposals, "fit")
 
     def _table(self, measured: Sequence[Measurement], tasks: int) -> Table:
-        return table_of(measured, self._parts["fit"][:tasks], self._runner, self._terms.cap.unit)
+        return table_of(measured, self._parts["fit"][:tasks], self._runner, self._spec.cap.unit)
 
     async def serve(self, comparison: Comparison, account: str) -> Service:
         """Serves the test part with the chosen policy, once, as a batch under the hard cap.
@@ -166,10 +166,10 @@ class PolicyPhase:
         tasks = self._parts["test"]
         return await Governor(comparison.policy, self._runner, arms=_others(comparison)).serve(
             tasks,
-            self._terms.cap,
+            self._spec.cap,
             of=sum(len(part) for part in self._parts.values()),
             parent_account=account,
-            scorer=self._terms.scorer,
+            scorer=self._spec.scorer,
             finished=self._told,
         )
 
@@ -220,12 +220,12 @@ class PolicyPhase:
         }
         reference = Batch(tuple(question for table in tables for question in table.questions), probes)
         return DeployedPolicy(
-            self._terms.graph,
-            self._terms.pool,
+            self._spec.graph,
+            self._spec.pool,
             comparison.policy,
             reference,
             budget=comparison.budget,
-            unit=self._terms.cap.unit,
+            unit=self._spec.cap.unit,
             others=_others(comparison),
         )
 
@@ -242,7 +242,7 @@ class PolicyPhase:
         )
 
     def _tested(self, service: Service, static: Measurement | None) -> PolicyTest:
-        seed, unit = self._terms.seed, self._terms.cap.unit
+        seed, unit = self._spec.seed, self._spec.cap.unit
         lost = np.array([in_unit(one.lost, unit) for one in service.served], np.float64)
         score = score_of(service.scores, service.costs, lost, coverage=service.coverage, seed=seed)
         return PolicyTest(
@@ -262,16 +262,16 @@ class PolicyPhase:
 
     def _probes(self) -> tuple[str, ...]:
         typical = sorted(self._parts["fit"], key=lambda task: len(task.question))[len(self._parts["fit"]) // 2]
-        return probe_names(self._terms.pool, typical, self._terms.cap.unit)
+        return probe_names(self._spec.pool, typical, self._spec.cap.unit)
 
     def _looking(self, probes: Sequence[str]) -> float:
         """The most that probes of fit and validation can pay."""
         tasks = [*self._parts["fit"], *self._parts["validation"]]
-        unit, total = self._terms.cap.unit, 0.0
+        unit, total = self._spec.cap.unit, 0.0
         for name in probes:
             graph = probe_graph(name)
-            bounds = Bounds(graph.space(self._terms.pool), unit)
-            plan = graph.space(self._terms.pool).default()
+            bounds = Bounds(graph.space(self._spec.pool), unit)
+            plan = graph.space(self._spec.pool).default()
             for task in tasks:
                 bound = bounds.of(plan, task)
                 total += in_unit(bound.total - bound.allowance, unit)

@@ -18,7 +18,7 @@ from ...records.rows import Unit
 from ...records.task import Task
 from ..analysis.gain import mixture_at
 from ..bootstrap import mean_interval
-from ..policies.base import Policy
+from ..policies.base import ArmPolicy
 from ..policies.joint_safe import JointSafe
 from ..policies.registry import fit_all, policy_named
 from ..search.measurement import Measurement
@@ -61,14 +61,14 @@ class Comparison:
     validation: Table
     budget: float
     """Per task, in the unit of the tables."""
-    policies: Mapping[str, Policy]
+    policies: Mapping[str, ArmPolicy]
     """From the simplest on."""
     scores: tuple[PolicyScore, ...]
     """In the same order."""
     chosen: str
 
     @property
-    def policy(self) -> Policy:
+    def policy(self) -> ArmPolicy:
         """The chosen one."""
         return self.policies[self.chosen]
 

@@ -11,12 +11,12 @@ from ..serving.policy import DeployedPolicy
 
 __all__ = [
     "ArmReport",
-    "Bound",
     "Difference",
     "EdgeReport",
     "EdgeWorth",
     "Headroom",
     "IsoCostLevel",
+    "LimitedBy",
     "NodeReport",
     "NodeUse",
     "PlanReport",
@@ -115,7 +115,7 @@ class ArmReport(_Frozen):
     """How many tasks of the part that is told of it answered."""
 
 
-class Bound(_Frozen):
+class LimitedBy(_Frozen):
     """Why a node did not get more, in shares of the tasks."""
 
     cap: float
@@ -139,7 +139,7 @@ class NodeUse(_Frozen):
     """By knob, by value as JSON; of the tasks where the node was active."""
     edges: dict[str, float]
     """By optional edge into the node: the share of tasks where it was on."""
-    bound: Bound
+    bound: LimitedBy
 
 
 class NodeReport(_Frozen):

@@ -15,15 +15,15 @@ from ...records.protocols import StudyStore
 from ...records.task import Task
 from ..search.registry import MakeOptimizer
 
-__all__ = ["Terms"]
+__all__ = ["StudySpec"]
 
 _VERSION = 2
 """Of the search; a study of another version is another study."""
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
-    """The arguments of a study; equal terms are the same study."""
+class StudySpec:
+    """The arguments of a study; equal specs are the same study."""
 
     graph: Graph
     space: Space
@@ -58,5 +58,5 @@ class Terms:
 
     @property
     def study_id(self) -> str:
-        """The hash of the terms."""
+        """The hash of the spec."""
         return hashlib.sha256(self.as_json().encode()).hexdigest()[:16]

@@ -16,10 +16,10 @@ from ...records.rows import AccountRow, Limit, StudyRow
 from ...records.status import Status
 from ...records.task import Task
 from ...tasks.split import split
-from ..search.base import Brief, Optimizer, Proposal
+from ..search.base import Optimizer, ProblemSpec, Proposal
 from ..search.measurement import Measurement, frontier
 from ..serving.governor import Service
-from .cost_forecast import Forecast
+from .cost_forecast import CostForecast
 from .diagnosis import headroom_of, votes_of
 from .edge_phase import FoundEdges, compare_edges, edge_report, rounds_against_depth
 from .policy_phase import PolicyPhase
@@ -27,7 +27,7 @@ from .policy_selection import Comparison
 from .report import Headroom, PlanReport, Score, StudyReport
 from .reporter import Announcement, Progress, Reporter
 from .scores import score_of
-from .spec import Terms
+from .spec import StudySpec
 from .trials import TrialEvaluator
 
 __all__ = ["Study"]
@@ -63,26 +63,26 @@ _PROGRESS_SECONDS = 0.1
 
 
 class Study:
-    """Runs a study on its terms, once.
+    """Runs a study on its spec, once.
 
     Args:
-        terms: what is asked.
+        spec: what is asked.
         reporter: is told of the progress.
     """
 
-    def __init__(self, terms: Terms, reporter: Reporter) -> None:
-        self._terms = terms
+    def __init__(self, spec: StudySpec, reporter: Reporter) -> None:
+        self._spec = spec
         self._reporter = reporter
-        self._account = f"study/{terms.study_id}"
-        self._parts = _in_common_order(split(terms.tasks, terms.seed), terms.seed)
-        self._affordable = terms.cap.mean_per_task(len(terms.tasks))
+        self._account = f"study/{spec.study_id}"
+        self._parts = _in_common_order(split(spec.tasks, spec.seed), spec.seed)
+        self._affordable = spec.cap.mean_per_task(len(spec.tasks))
         self._created = time.time()
         self._phase = "fit"
         self._runs = 0
         self._test_reads = 0
         self._told = 0.0
         self._notes: list[str] = []
-        self._forecast = Forecast(terms.graph, terms.pool, _median(self._parts["fit"]), terms.cap.unit)
+        self._forecast = CostForecast(spec.graph, spec.pool, _median(self._parts["fit"]), spec.cap.unit)
 
     async def run(self) -> StudyReport:
         """Searches, compares and reports.
@@ -92,17 +92,17 @@ class Study:
             UsageError: no model answered a single call.
         """
         started = time.monotonic()
-        terms = self._terms
-        async with Runner(terms.graph, terms.pool, terms.store) as runner:
+        spec = self._spec
+        async with Runner(spec.graph, spec.pool, spec.store) as runner:
             self._open(runner)
             evaluator = TrialEvaluator(
                 runner,
-                study_id=terms.study_id,
+                study_id=spec.study_id,
                 account_id=self._account,
                 accounts={"fit": self._at("search"), "validation": self._at("validation"), "test": self._at("test")},
                 parts=self._parts,
-                cap=terms.cap,
-                scorer=terms.scorer,
+                cap=spec.cap,
+                scorer=spec.scorer,
                 finished=self._finished,
             )
             optimizer = self._optimizer()
@@ -112,24 +112,24 @@ class Study:
             edges = await self._edges(survivors, evaluator)
             found = [] if edges is None else [edges.plan]
             complete &= await self._compare([*survivors[:1], *found, *survivors[1:]], evaluator)
-            policies = PolicyPhase(terms, self._parts, runner, self._forecast, told=self._finished, phase=self._enter)
+            policies = PolicyPhase(spec, self._parts, runner, self._forecast, told=self._finished, phase=self._enter)
             comparison = await self._policies(policies, evaluator, found)
             report = await self._conclude(runner, evaluator, policies, comparison, edges, complete, started)
         self._record("complete" if not report.stopped_early else "stopped")
-        terms.store.flush()
+        spec.store.flush()
         self._reporter.finish(report)
         return report
 
     def _open(self, runner: Runner) -> None:
-        terms = self._terms
-        known = terms.store.study(terms.study_id)
+        spec = self._spec
+        known = spec.store.study(spec.study_id)
         if known is not None:
             self._test_reads = known.test_reads
             self._created = known.created_at
-        limit = Limit(terms.cap.unit, smallest(terms.spend, terms.cap.unit))
-        runner.open_account(AccountRow(self._account, None, limit, "paid", f"study {terms.study_id}"))
+        limit = Limit(spec.cap.unit, smallest(spec.spend, spec.cap.unit))
+        runner.open_account(AccountRow(self._account, None, limit, "paid", f"study {spec.study_id}"))
         for name, share in _PHASES.items():
-            most = Limit(terms.cap.unit, smallest(share * terms.spend, terms.cap.unit))
+            most = Limit(spec.cap.unit, smallest(share * spec.spend, spec.cap.unit))
             runner.open_account(AccountRow(self._at(name), self._account, most, "paid", name))
         self._record("running")
 
@@ -138,13 +138,13 @@ class Study:
         return f"{self._account}/{phase}"
 
     def _record(self, state: str) -> None:
-        terms = self._terms
-        terms.store.record_study(
+        spec = self._spec
+        spec.store.record_study(
             StudyRow(
-                terms.study_id,
-                terms.graph.hash,
+                spec.study_id,
+                spec.graph.hash,
                 self._account,
-                terms.as_json(),
+                spec.as_json(),
                 self._created,
                 state,
                 self._test_reads,
@@ -153,43 +153,43 @@ class Study:
 
     def _optimizer(self) -> Optimizer:
         """The optimizer, told to begin with as many plans as the spend can be expected to pay for."""
-        terms = self._terms
+        spec = self._spec
         tasks = len(self._parts["fit"])
         plans = _FIRST_PLANS
         while True:
-            brief = Brief(
-                terms.space,
+            problem = ProblemSpec(
+                spec.space,
                 tasks,
                 self._affordable,
                 plans,
                 min(_FIRST_TASKS, tasks),
-                terms.seed,
-                spend=_SEARCH_SHARE * terms.spend,
+                spec.seed,
+                spend=_SEARCH_SHARE * spec.spend,
                 families=tuple(task.family for task in self._parts["fit"]),
             )
-            optimizer = terms.make_optimizer(brief)
-            if plans <= _FEWEST_PLANS or self._beginning(optimizer.propose({})) <= terms.spend:
+            optimizer = spec.make_optimizer(problem)
+            if plans <= _FEWEST_PLANS or self._beginning(optimizer.propose({})) <= spec.spend:
                 return optimizer
             plans = max(_FEWEST_PLANS, plans * 2 // 3)
 
     def _announce(self, optimizer: Optimizer) -> None:
-        terms = self._terms
+        spec = self._spec
         first = optimizer.propose({})
-        everything = self._forecast.exhausted(terms.space, len(self._parts["fit"]))
-        expected = _USUAL_SHARE * min(terms.spend, everything) + self._finals(first)
-        paid = in_unit(terms.store.balance(self._account).paid, terms.cap.unit)
+        everything = self._forecast.exhausted(spec.space, len(self._parts["fit"]))
+        expected = _USUAL_SHARE * min(spec.spend, everything) + self._finals(first)
+        paid = in_unit(spec.store.balance(self._account).paid, spec.cap.unit)
         self._reporter.announce(
             Announcement(
-                plans_in_space=terms.space.size,
+                plans_in_space=spec.space.size,
                 first_plans=len(first),
-                models=terms.pool.names,
+                models=spec.pool.names,
                 tasks={name: len(part) for name, part in self._parts.items()},
-                cap=terms.cap,
+                cap=spec.cap,
                 allowed_per_task=self._affordable,
-                spend=terms.spend,
+                spend=spec.spend,
                 paid_before=paid,
-                expected=min(terms.spend, expected),
-                location=terms.store.location,
+                expected=min(spec.spend, expected),
+                location=spec.store.location,
             )
         )
 
@@ -226,7 +226,7 @@ class Study:
         statuses = {outcome.status for measurement in measured.values() for outcome in measurement.outcomes}
         if not statuses <= {Status.PROVIDER_ERROR, Status.TIMEOUT}:
             return
-        store = self._terms.store
+        store = self._spec.store
         reasons = [span.reason for run in store.runs(limit=1) for span in store.spans(run.run_id) if span.reason]
         raise UsageError(
             f"no model answered a single call: {reasons[0] if reasons else 'no reason was given'}; "
@@ -256,14 +256,14 @@ class Study:
 
     async def _edges(self, survivors: Sequence[Plan], evaluator: TrialEvaluator) -> FoundEdges | None:
         """Compares choices of optional edges around the best plan of the search."""
-        if not self._terms.space.optional_edges or not survivors:
+        if not self._spec.space.optional_edges or not survivors:
             return None
         self._enter("edges")
-        room = _EDGE_SHARE * self._terms.spend
+        room = _EDGE_SHARE * self._spec.spend
         paying = evaluator.paying("fit", self._at("edges"))
         try:
             found = await compare_edges(
-                self._terms, survivors[0], paying, self._forecast, len(self._parts["fit"]), self._affordable, room
+                self._spec, survivors[0], paying, self._forecast, len(self._parts["fit"]), self._affordable, room
             )
         except SpendExhausted:
             found = None
@@ -274,7 +274,7 @@ class Study:
     async def _policies(
         self, policies: PolicyPhase, evaluator: TrialEvaluator, found: Sequence[Plan]
     ) -> Comparison | None:
-        if not self._terms.policies:
+        if not self._spec.policies:
             return None
         best = frontier(list(evaluator.measured("validation").values()))
         best = sorted(best, key=lambda m: (m.cost > self._affordable, -m.score))
@@ -307,7 +307,7 @@ class Study:
     ) -> StudyReport:
         """Serves the test part, with the chosen plan and the chosen policy first, and writes the report."""
         self._enter("test")
-        terms = self._terms
+        spec = self._spec
         best = frontier(list(evaluator.measured("validation").values()))
         validated = {m.plan.hash: self._score(m) for m in best}
         affordable = [m for m in best if validated[m.plan.hash].cost_high <= self._affordable]
@@ -333,8 +333,8 @@ class Study:
         measured = list(evaluator.measured("fit").values())
         more: dict[str, Any] = {
             "edges": None if edges is None else edge_report(edges),
-            "iso_cost": rounds_against_depth(measured, terms.space, len(self._parts["fit"]), terms.seed),
-            "votes": votes_of(terms, measured, self._parts["fit"]),
+            "iso_cost": rounds_against_depth(measured, spec.space, len(self._parts["fit"]), spec.seed),
+            "votes": votes_of(spec, measured, self._parts["fit"]),
             "headroom": () if chosen is None else await self._headroom(runner, chosen),
         }
         report = self._report(evaluator, reports, chosen, complete, started)
@@ -346,11 +346,11 @@ class Study:
     async def _headroom(self, runner: Runner, chosen: Measurement) -> tuple[Headroom, ...]:
         """What perfect nodes would add to the chosen plan, paid with what nothing else needed."""
         self._enter("headroom")
-        room = _HEADROOM_SHARE * self._terms.spend
+        room = _HEADROOM_SHARE * self._spec.spend
         tasks = self._parts["validation"]
         try:
             found = await headroom_of(
-                self._terms, runner, chosen, tasks, account=self._at("headroom"), room=room, finished=self._finished
+                self._spec, runner, chosen, tasks, account=self._at("headroom"), room=room, finished=self._finished
             )
         except SpendExhausted:
             found = None
@@ -388,24 +388,24 @@ class Study:
         complete: bool,
         started: float,
     ) -> StudyReport:
-        terms = self._terms
-        balance = terms.store.balance(self._account)
+        spec = self._spec
+        balance = spec.store.balance(self._account)
         return StudyReport(
-            study_id=terms.study_id,
-            graph_hash=terms.graph.hash,
-            cap=terms.cap,
+            study_id=spec.study_id,
+            graph_hash=spec.graph.hash,
+            cap=spec.cap,
             tasks={name: len(part) for name, part in self._parts.items()},
-            plans_in_space=terms.space.size,
+            plans_in_space=spec.space.size,
             plans_measured=len(evaluator.measured("fit")),
             runs=self._runs,
-            spend=terms.spend,
-            paid=in_unit(balance.paid, terms.cap.unit),
-            lost=in_unit(balance.lost, terms.cap.unit),
+            spend=spec.spend,
+            paid=in_unit(balance.paid, spec.cap.unit),
+            lost=in_unit(balance.lost, spec.cap.unit),
             stopped_early=not complete,
             frontier=reports,
             chosen=None if chosen is None else chosen.plan.hash,
             test_reads=self._test_reads,
-            location=terms.store.location,
+            location=spec.store.location,
             seconds=time.monotonic() - started,
         )
 
@@ -415,24 +415,24 @@ class Study:
             measurement.costs,
             measurement.burdens - measurement.costs,
             coverage=measurement.coverage,
-            seed=self._terms.seed,
+            seed=self._spec.seed,
         )
 
     def _exhausted(self) -> SpendExhausted:
-        balance, unit = self._terms.store.balance(self._account), self._terms.cap.unit
+        balance, unit = self._spec.store.balance(self._account), self._spec.cap.unit
         return SpendExhausted(
             self._account, f"{in_unit(balance.paid, unit):,g}", f"{in_unit(balance.lost, unit):,g} {unit}"
         )
 
     def _paid(self, account: str | None = None) -> float:
-        return in_unit(self._terms.store.balance(account or self._account).paid, self._terms.cap.unit)
+        return in_unit(self._spec.store.balance(account or self._account).paid, self._spec.cap.unit)
 
     def _left(self, *phases: str) -> float:
         """What the spend leaves after some phases.
 
         What later phases have paid does not count, so that a study which is started again divides its spend alike.
         """
-        return self._terms.spend - sum(self._paid(self._at(phase)) for phase in phases)
+        return self._spec.spend - sum(self._paid(self._at(phase)) for phase in phases)
 
     def _enter(self, phase: str) -> None:
         self._phase = phase
@@ -444,7 +444,7 @@ class Study:
         if now - self._told < _PROGRESS_SECONDS:
             return
         self._told = now
-        self._reporter.progress(Progress(self._phase, self._runs, self._paid(), self._terms.spend))
+        self._reporter.progress(Progress(self._phase, self._runs, self._paid(), self._spec.spend))
 
 
 def _median(tasks: Sequence[Task]) -> Task:

@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.proof.paths import Choice
+from benchmarks.proof.paths import PathChoice
 from benchmarks.recorded_sql import caps_of, matched
 from benchmarks.recorded_tables import sql_table
 
 
-def choice(scores: list[float], costs: list[float]) -> Choice:
-    return Choice(np.zeros(len(scores), np.intp), np.array(costs), np.array(scores), np.array(costs))
+def choice(scores: list[float], costs: list[float]) -> PathChoice:
+    return PathChoice(np.zeros(len(scores), np.intp), np.array(costs), np.array(scores), np.array(costs))
 
 
 def test_a_rival_is_mixed_on_its_hull_to_the_cost_asked_for() -> None:

@@ -10,12 +10,12 @@ import pytest
 from apportion.budgets.cap import Cap
 from apportion.optimizers.study.report import (
     ArmReport,
-    Bound,
     Difference,
     EdgeReport,
     EdgeWorth,
     Headroom,
     IsoCostLevel,
+    LimitedBy,
     NodeReport,
     NodeUse,
     PlanReport,
@@ -78,7 +78,7 @@ def _use(family: str, model: str, active: float = 1.0) -> NodeUse:
         models={model: active * 0.75, "pocket-100k-arithmetic": active * 0.25} if active else {},
         knobs={"style": {"think": 0.8, "draft": 0.18, "direct": 0.02}, "samples": {"3": 0.97, "1": 0.03}},
         edges={"search->judge": 0.5, "constraints->judge": 0.25},
-        bound=Bound(cap=0.04, price=0.4, capability=0.56),
+        bound=LimitedBy(cap=0.04, price=0.4, capability=0.56),
     )
 
 

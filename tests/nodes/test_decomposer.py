@@ -22,7 +22,7 @@ from apportion.records.status import Status
 from apportion.records.task import Task
 from apportion.tasks.families import generate
 from apportion.tasks.metrics import score
-from apportion.testing.node import NodeBench, NodeConformance, Outcome
+from apportion.testing.node import NodeBench, NodeConformance, NodeRun
 from apportion.testing.scripted import ScriptedModel
 
 TASK = Task(question="How many years lie between the birth of Ann and that of her brother?")
@@ -54,7 +54,7 @@ class TestConformanceWhole(TestConformance):
         return Decomposer(model="scripted", max_parts=1)
 
 
-def decompose(reply: object, **settings: object) -> Outcome:
+def decompose(reply: object, **settings: object) -> NodeRun:
     text = reply if isinstance(reply, str) else json.dumps(reply)
     node = Decomposer.model_validate({"model": "scripted", **settings})
     return NodeBench([ScriptedModel(lambda request: text)]).run(node, INPUTS)
@@ -119,7 +119,7 @@ def test_more_parts_than_an_edge_can_carry_are_refused() -> None:
 LETTERS = "".join(chr(ord("b") + position * 7 % 20) for position in range(100))
 
 
-def sliced(question: str, **settings: object) -> Outcome:
+def sliced(question: str, **settings: object) -> NodeRun:
     def refuse(request: Request) -> str:
         raise AssertionError("slices make no call")
 

@@ -7,7 +7,7 @@ from apportion.nodes.merger import KIND
 from apportion.records.message import Candidate, Message, Part
 from apportion.records.status import Status
 from apportion.records.task import Task
-from apportion.testing.node import NodeBench, NodeConformance, Outcome
+from apportion.testing.node import NodeBench, NodeConformance, NodeRun
 from apportion.testing.scripted import ScriptedModel
 
 TASK = Task(question="What is (40+1)-(2+3)?")
@@ -30,7 +30,7 @@ class TestConformance(NodeConformance):
         return Inputs(TASK, TASK.question, {"split": SPLIT, "solve": SOLVED, "search": context})
 
 
-def merge(split: Message, solved: Message) -> tuple[Outcome, ScriptedModel]:
+def merge(split: Message, solved: Message) -> tuple[NodeRun, ScriptedModel]:
     model = ScriptedModel(lambda request: "Answer: 36")
     inputs = Inputs(TASK, TASK.question, {"split": split, "solve": solved})
     return NodeBench([model]).run(Merger(model="scripted"), inputs), model

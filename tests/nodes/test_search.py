@@ -18,7 +18,7 @@ from apportion.nodes.base import Node
 from apportion.nodes.search import KIND
 from apportion.records.status import Status
 from apportion.records.task import Task
-from apportion.testing.node import NodeBench, NodeConformance, Outcome
+from apportion.testing.node import NodeBench, NodeConformance, NodeRun
 from apportion.testing.scripted import ScriptedModel
 
 TASK = Task(question="Where is Cid?")
@@ -56,7 +56,7 @@ def corpus(tmp_path: Path) -> str:
     return str(file)
 
 
-def search(corpus: str, *replies: str, **settings: object) -> tuple[Outcome, ScriptedModel]:
+def search(corpus: str, *replies: str, **settings: object) -> tuple[NodeRun, ScriptedModel]:
     model = ScriptedModel(lambda request: replies[len(model.requests) - 1])
     node = Search.model_validate({"retriever": corpus, "model": "scripted", "top_k": 1, **settings})
     return NodeBench([model]).run(node, INPUTS), model

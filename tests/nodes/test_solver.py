@@ -16,7 +16,7 @@ from apportion.nodes.solver import KIND
 from apportion.records.message import Candidate, Message
 from apportion.records.status import Status
 from apportion.records.task import Task
-from apportion.testing.node import NodeBench, NodeConformance, Outcome
+from apportion.testing.node import NodeBench, NodeConformance, NodeRun
 from apportion.testing.scripted import ScriptedModel
 
 TASK = Task(question="What is 40+2?")
@@ -49,7 +49,7 @@ class TestThinkingConformance(TestConformance):
         return "Answer: 42" if request.sample else "Let me see, that takes a while.\nAnswer: 42"
 
 
-def solve(node: Solver, *answers: str | Exception, inputs: Inputs = INPUTS) -> tuple[Outcome, ScriptedModel]:
+def solve(node: Solver, *answers: str | Exception, inputs: Inputs = INPUTS) -> tuple[NodeRun, ScriptedModel]:
     """Sample i answers as the i-th script says."""
 
     def script(request: Request) -> str:

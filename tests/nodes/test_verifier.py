@@ -10,7 +10,7 @@ from apportion.nodes.verifier import KIND
 from apportion.records.message import Candidate, Message
 from apportion.records.status import Status
 from apportion.records.task import Task
-from apportion.testing.node import NodeBench, NodeConformance, Outcome
+from apportion.testing.node import NodeBench, NodeConformance, NodeRun
 from apportion.testing.scripted import ScriptedModel
 
 TASK = Task(question="What is (40+2)*3?")
@@ -52,7 +52,7 @@ def verify(
     script: dict[str, str] | None = None,
     previous: Message | None = None,
     **settings: object,
-) -> tuple[Outcome, ScriptedModel]:
+) -> tuple[NodeRun, ScriptedModel]:
     """The reply is the script's value of the first key that occurs in the prompt."""
 
     def reply(request: Request) -> str:

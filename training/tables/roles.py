@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterator, Sequence
 
 from apportion.models.request import Reply
-from apportion.nodes.prompts.base import Ask, Round, Style
+from apportion.nodes.prompts.base import Ask, SearchRound, Style
 from apportion.nodes.retrieval import PassageIndex
 from apportion.nodes.symbolic.schema import parse_problem
 from apportion.records.task import Task
@@ -133,7 +133,7 @@ async def _search_cell(bench: Bench, index: PassageIndex, tasks: list[Task], mos
     replies: list[Reply] = []
 
     async def search(task: Task) -> float:
-        rounds: list[Round] = []
+        rounds: list[SearchRound] = []
         while True:
             last = len(rounds) >= most
             (reply,) = await bench.ask([DIALECT.search(Ask(task.question), rounds, last=last)])
@@ -141,7 +141,7 @@ async def _search_cell(bench: Bench, index: PassageIndex, tasks: list[Task], mos
             step = DIALECT.read_search(reply.text)
             if step is None or last or step.answer:
                 return graded(task, step.answer if step else None)
-            rounds.append(Round(step.query, tuple(await index.find(step.query, top_k))))
+            rounds.append(SearchRound(step.query, tuple(await index.find(step.query, top_k))))
 
     right = sum(await asyncio.gather(*map(search, tasks)))
     way = f"search, {top_k} passages a round"
@@ -160,7 +160,7 @@ async def _rejecting(bench: Bench, index: PassageIndex) -> Iterator[Cell]:
                 found = tuple(await index.find(f"{name} {verb}", 1))
                 if fact in found:
                     continue
-                prompt = DIALECT.search(Ask(task.question), [Round(f"{name} {verb}", found)], last=False)
+                prompt = DIALECT.search(Ask(task.question), [SearchRound(f"{name} {verb}", found)], last=False)
                 (reply,) = await bench.ask([prompt], temperature=0.0)
                 step = DIALECT.read_search(reply.text)
                 asked += 1

@@ -5,11 +5,11 @@ from dataclasses import asdict
 import pytest
 
 from benchmarks.proof.findings import (
-    Difference,
     Dose,
     Findings,
     Gap,
     NodeShare,
+    PairedDifference,
     PlannedResult,
     PolicyResult,
     Ranged,
@@ -44,8 +44,8 @@ def _policy(label: str, cap: str, score: float, cost: float) -> PolicyResult:
 @pytest.fixture
 def findings() -> Findings:
     """One planned comparison that holds, one that does not."""
-    part = Difference(rival="R→A", cap="tight", difference=_around(0.03), p=0.001, detectable=0.009)
-    lost = Difference(rival="R→A", cap="middle", difference=_around(-0.002), p=0.6, detectable=0.009)
+    part = PairedDifference(rival="R→A", cap="tight", difference=_around(0.03), p=0.001, detectable=0.009)
+    lost = PairedDifference(rival="R→A", cap="middle", difference=_around(-0.002), p=0.6, detectable=0.009)
     planned = (
         PlannedResult(name="J above R→A, tight cap", claim="above", parts=(part,), p=0.001, adjusted=0.002, holds=True),
         PlannedResult(name="J above R→A, middle cap", claim="above", parts=(lost,), p=0.6, adjusted=0.6, holds=False),

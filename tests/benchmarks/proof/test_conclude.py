@@ -7,7 +7,7 @@ import pytest
 
 from apportion.optimizers.tables.table import Arm
 from benchmarks.proof.conclude import dose_of, node_shares, planned_results, standing_of
-from benchmarks.proof.contest import Outcome, Showing
+from benchmarks.proof.contest import ContestOutcome, Showing
 from benchmarks.proof.draws import Resample, Statistic
 from benchmarks.proof.protocol import Protocol
 
@@ -17,7 +17,7 @@ _RESAMPLE = Resample(_COUNT, 200, 0)
 _PROTOCOL = Protocol()
 
 
-def _outcome(means: Mapping[str, float], seed: int = 0, noise: float = 0.2) -> Outcome:
+def _outcome(means: Mapping[str, float], seed: int = 0, noise: float = 0.2) -> ContestOutcome:
     """Scores around planted means at every cap; differences between policies have a deviation of `noise`."""
     generator = np.random.default_rng([seed, 7])
     common = generator.normal(0, 0.5, _COUNT)
@@ -33,7 +33,7 @@ def _outcome(means: Mapping[str, float], seed: int = 0, noise: float = 0.2) -> O
         showings.append(
             Showing(label, cap, mean + 0.02, 10.0, score, cost, matched, 10.0, 0.5, (mean,), (10.0,), given)
         )
-    return Outcome("planted", seed, tuple(showings), "clusters", None, 0.001, 1.0)
+    return ContestOutcome("planted", seed, tuple(showings), "clusters", None, 0.001, 1.0)
 
 
 _CLEAR = {"U": 0.5, "R": 0.55, "A": 0.56, "R→A": 0.58, "J": 0.64}

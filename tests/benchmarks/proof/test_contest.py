@@ -8,7 +8,7 @@ import pytest
 from apportion.errors import UsageError
 from apportion.optimizers.tables.table import Arm, Question, Table
 from apportion.testing.planted import plant
-from benchmarks.proof.contest import Match, Outcome, budgets_of, halves, hold
+from benchmarks.proof.contest import ContestOutcome, Match, budgets_of, halves, hold
 from benchmarks.proof.protocol import CONTESTANTS, Protocol
 
 _PROTOCOL = Protocol(questions=300, fit=200, validation=100, draws=60, portfolio=8, barriers=4, heads=("clusters",))
@@ -21,11 +21,11 @@ def _match(labels: tuple[str, ...], orders: int = 0) -> Match:
 
 
 @pytest.fixture(scope="module")
-def everyone() -> Outcome:
+def everyone() -> ContestOutcome:
     return hold(_match(tuple(contestant.label for contestant in CONTESTANTS), orders=2))
 
 
-def test_every_contestant_meets_every_question(everyone: Outcome) -> None:
+def test_every_contestant_meets_every_question(everyone: ContestOutcome) -> None:
     assert [showing.label for showing in everyone.showings] == [contestant.label for contestant in CONTESTANTS]
     for showing in everyone.showings:
         assert 0.3 < showing.score.estimate < 0.9
@@ -38,14 +38,14 @@ def test_every_contestant_meets_every_question(everyone: Outcome) -> None:
     assert 0 <= everyone.inexact < 0.05
 
 
-def test_nobody_passes_the_cap_under_the_governor(everyone: Outcome) -> None:
+def test_nobody_passes_the_cap_under_the_governor(everyone: ContestOutcome) -> None:
     for showing in everyone.showings:
         assert len(showing.served_scores) == (2 if showing.label in {"U", "R", "A", "R→A", "J", "JointSafe"} else 1)
         assert max(showing.served_costs) <= 250.0 + 1e-9
         assert showing.score.estimate == pytest.approx(np.mean(showing.served_scores))
 
 
-def test_rivals_are_compared_at_what_the_joint_policy_really_cost(everyone: Outcome) -> None:
+def test_rivals_are_compared_at_what_the_joint_policy_really_cost(everyone: ContestOutcome) -> None:
     joint = next(showing for showing in everyone.showings if showing.label == "J")
     for showing in everyone.showings:
         assert showing.mixed_cost == pytest.approx(joint.cost.estimate, rel=0.15)

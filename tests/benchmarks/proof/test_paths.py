@@ -6,7 +6,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from apportion.optimizers.policies.base import Policy
+from apportion.optimizers.policies.base import ArmPolicy
 from apportion.optimizers.policies.registry import POLICIES, fit_all
 from apportion.optimizers.prediction.predictor import fit_predictor
 from apportion.optimizers.tables.table import Lesson, Table
@@ -18,7 +18,7 @@ _BUDGET = 250.0
 
 
 @cache
-def _fitted() -> tuple[dict[str, Policy], Table]:
+def _fitted() -> tuple[dict[str, ArmPolicy], Table]:
     lesson = planted_lesson("crossing", _BUDGET, fit=300, validation=150, seed=1)
     lesson = Lesson(replace(lesson.fit, probes=()), replace(lesson.validation, probes=()), _BUDGET)
     predictor = fit_predictor(lesson, head="clusters")

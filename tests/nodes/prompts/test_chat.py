@@ -6,7 +6,7 @@ import pytest
 
 from apportion.errors import UnknownName
 from apportion.nodes.prompts import dialect_named
-from apportion.nodes.prompts.base import Ask, Dialect, Prompt, Round, Step, Style
+from apportion.nodes.prompts.base import Ask, Dialect, Prompt, ReasoningStep, SearchRound, Style
 from apportion.nodes.prompts.chat import ChatDialect
 from apportion.nodes.prompts.problem_schema import PROBLEM_SCHEMA
 from apportion.nodes.symbolic.schema import parse_problem
@@ -33,7 +33,7 @@ def test_dialects_by_name() -> None:
         CHAT.solve(ASK, Style.THINK),
         CHAT.decompose(ASK, 3),
         CHAT.merge(ASK, [(Part("p1", "q?"), "7")], "{p1}"),
-        CHAT.search(ASK, [Round("forty", ("a",))], last=True),
+        CHAT.search(ASK, [SearchRound("forty", ("a",))], last=True),
         CHAT.formalise(ASK, "bad"),
         CHAT.verify(ASK, "42", "40+2 = 42"),
     ],
@@ -170,7 +170,7 @@ def test_verdicts(text: str, value: float | None) -> None:
     ],
 )
 def test_steps(reasoning: str, steps: list[tuple[str, str]]) -> None:
-    assert CHAT.steps(reasoning) == tuple(Step(f"{question} = ?", claimed) for question, claimed in steps)
+    assert CHAT.steps(reasoning) == tuple(ReasoningStep(f"{question} = ?", claimed) for question, claimed in steps)
 
 
 def test_formalisations_are_the_object_with_variables() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apportion.models.pocket.tokenizer import encode
-from apportion.nodes.prompts.base import Ask, Round, SearchStep, Step, Style
+from apportion.nodes.prompts.base import Ask, ReasoningStep, SearchRound, SearchStep, Style
 from apportion.nodes.prompts.pocket import UNKNOWN_ANSWER, PocketDialect
 from apportion.nodes.symbolic.schema import parse_problem
 from apportion.records.message import Part
@@ -122,7 +122,7 @@ def test_without_a_combination_the_whole_is_asked() -> None:
 
 def test_each_search_prompt_begins_with_the_one_before_and_what_was_written() -> None:
     ask = Ask("Which room is kemo in?")
-    rounds = [Round("kemo stays", ("kemo stays with rali.",)), Round("rali stays", ())]
+    rounds = [SearchRound("kemo stays", ("kemo stays with rali.",)), SearchRound("rali stays", ())]
     first, second = sent(DIALECT.search(ask, [], last=False)), sent(DIALECT.search(ask, rounds[:1], last=False))
 
     assert first == "QWhich room is kemo in?\n"
@@ -131,7 +131,9 @@ def test_each_search_prompt_begins_with_the_one_before_and_what_was_written() ->
 
 
 def test_a_full_window_leaves_out_the_first_rounds() -> None:
-    rounds = [Round(f"k{n} stays", ("kemo stays with rali. rali saw kemo. kemo met rali.",) * 2) for n in range(9)]
+    rounds = [
+        SearchRound(f"k{n} stays", ("kemo stays with rali. rali saw kemo. kemo met rali.",) * 2) for n in range(9)
+    ]
     text = sent(DIALECT.search(Ask("Which room is kemo in?"), rounds, last=True))
 
     assert text.startswith("QWhich room is kemo in?\n>k")
@@ -196,11 +198,14 @@ def test_one_wrong_step_makes_the_verdict(text: str, verdict: float | None) -> N
 
 def test_a_trace_falls_into_steps_that_can_be_solved_anew() -> None:
     assert DIALECT.steps("12-05=07*03=21;30-21=09") == (
-        Step("12-05=", "07"),
-        Step("07*03=", "21"),
-        Step("30-21=", "09"),
+        ReasoningStep("12-05=", "07"),
+        ReasoningStep("07*03=", "21"),
+        ReasoningStep("30-21=", "09"),
     )
-    assert DIALECT.steps("kemo 47 lato 12 rali 30 47+12=59+30=89") == (Step("47+12=", "59"), Step("59+30=", "89"))
+    assert DIALECT.steps("kemo 47 lato 12 rali 30 47+12=59+30=89") == (
+        ReasoningStep("47+12=", "59"),
+        ReasoningStep("59+30=", "89"),
+    )
     for text in ("kemo 47", "kemo 47 47+12=59 lato 12", "x>b b>f", "01 02 03", "3bc 2aa 1ca|1a", "lato 12k|12k"):
         assert DIALECT.steps(text) == ()
     for text in ("", "30 60", "47+83=30*02", "kemo stays with rali", "1+2=3"):

@@ -34,7 +34,7 @@ from apportion.nodes.symbolic.schema import (
     Problem,
     Relation,
     Shown,
-    Table,
+    TableConstraint,
     Term,
     Variable,
 )
@@ -83,7 +83,7 @@ constraint: st.SearchStrategy[Constraint] = st.one_of(
     st.builds(Implication, when=conditions, then=conditions),
     st.builds(AnyOf, conditions=conditions),
     st.builds(
-        Table,
+        TableConstraint,
         variables=st.just(("a", "q", "prey")),
         rows=st.lists(
             st.tuples(st.integers(-2, 2), st.booleans(), st.sampled_from(("mouse", "cat"))), min_size=1, max_size=5
@@ -175,7 +175,7 @@ def test_every_kind_of_constraint_binds_in_the_model(code: int) -> None:
         Compare(variable="pet", other="prey"),
         Implication(when=(is_cat,), then=(Compare(variable="a", relation=">", value=0),)),
         AnyOf(conditions=(is_cat, Compare(variable="q", value=True))),
-        Table(variables=("a", "prey"), rows=((1, "cat"), (0, "mouse"))),
+        TableConstraint(variables=("a", "prey"), rows=((1, "cat"), (0, "mouse"))),
         Element(index="b", array=(1, "a", "c"), target="c"),
         Abs(target="b", terms=minus_b),
         Min(target="a", variables=("b", "c")),

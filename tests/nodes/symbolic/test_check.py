@@ -23,7 +23,7 @@ from apportion.nodes.symbolic.schema import (
     Objective,
     Problem,
     Relation,
-    Table,
+    TableConstraint,
     Term,
 )
 
@@ -59,9 +59,9 @@ def holds(constraint: Constraint) -> bool:
         (Implication(when=(Compare(variable="q", value=True),), then=(Compare(variable="a", value=9),)), False),
         (AnyOf(conditions=(Compare(variable="a", value=9), Compare(variable="b", value=-1))), True),
         (AnyOf(conditions=(Compare(variable="a", value=9), Compare(variable="b", value=0))), False),
-        (Table(variables=("a", "pet"), rows=((1, "cat"), (2, "cat"))), True),
-        (Table(variables=("a", "pet"), rows=((1, "cat"), (2, "dog"))), False),
-        (Table(variables=("a", "pet"), rows=((2, "cat"),), forbidden=True), False),
+        (TableConstraint(variables=("a", "pet"), rows=((1, "cat"), (2, "cat"))), True),
+        (TableConstraint(variables=("a", "pet"), rows=((1, "cat"), (2, "dog"))), False),
+        (TableConstraint(variables=("a", "pet"), rows=((2, "cat"),), forbidden=True), False),
         (Element(index="a", array=(9, 9, "c"), target="c"), True),
         (Element(index="a", array=(9, 9, 3), target="c"), True),
         (Element(index="a", array=(3, 3), target="c"), False),

@@ -12,7 +12,7 @@ from apportion.nodes.symbolic.node import KIND
 from apportion.nodes.symbolic.solve import SymbolicWorker
 from apportion.records.status import Status
 from apportion.records.task import Task
-from apportion.testing.node import NodeBench, NodeConformance, Outcome
+from apportion.testing.node import NodeBench, NodeConformance, NodeRun
 from apportion.testing.scripted import ScriptedModel
 
 TASK = Task(question="a and b from 1 to 3 differ, a is less than b, and b is not 3.")
@@ -46,7 +46,7 @@ class TestConformance(NodeConformance):
         return GOOD
 
 
-def solve(worker: SymbolicWorker, *replies: str, repair_rounds: int = 1) -> tuple[Outcome, ScriptedModel]:
+def solve(worker: SymbolicWorker, *replies: str, repair_rounds: int = 1) -> tuple[NodeRun, ScriptedModel]:
     model = ScriptedModel(lambda request: replies[len(model.requests) - 1])
     node = SymbolicSolver(model="scripted", repair_rounds=repair_rounds)
     return NodeBench([model], resource=worker).run(node, INPUTS), model

@@ -26,7 +26,7 @@ from apportion.nodes.symbolic.schema import (
     Shown,
     Term,
 )
-from apportion.nodes.symbolic.solve import Outcome, SolveStatus, SymbolicWorker
+from apportion.nodes.symbolic.solve import SolverOutcome, SolveStatus, SymbolicWorker
 from apportion.records.status import Status
 
 
@@ -71,7 +71,7 @@ def test_a_puzzle_is_solved_checked_and_printed(worker: SymbolicWorker) -> None:
 
 def test_unsat_is_an_outcome_without_an_answer(worker: SymbolicWorker) -> None:
     outcome = asyncio.run(worker.solve(number(100)))
-    assert outcome == Outcome(SolveStatus.UNSAT, reason="the constraints contradict each other")
+    assert outcome == SolverOutcome(SolveStatus.UNSAT, reason="the constraints contradict each other")
 
 
 def test_many_callers_on_several_loops_share_one_worker(worker: SymbolicWorker) -> None:
@@ -146,7 +146,7 @@ def test_the_clock_ends_a_hanging_process_and_the_next_problem_is_solved(worker:
     worker.submit(number(1)).result()
     os.kill(process_of(worker).pid, signal.SIGSTOP)
     outcome = worker.submit(number(1), 0.2).result()
-    assert outcome == Outcome(SolveStatus.TIMEOUT, reason="stopped after 0.2 s")
+    assert outcome == SolverOutcome(SolveStatus.TIMEOUT, reason="stopped after 0.2 s")
     assert worker.submit(number(2)).result().answer == "2"
 
 
@@ -191,7 +191,7 @@ def test_nothing_starts_before_the_first_problem() -> None:
 
 
 def test_closing_ends_the_process_and_answers_those_who_wait() -> None:
-    async def main() -> tuple[list[Outcome], int]:
+    async def main() -> tuple[list[SolverOutcome], int]:
         async with SymbolicWorker() as worker:
             await worker.solve(number(1))
             pid = process_of(worker).pid

@@ -24,7 +24,7 @@ from apportion.nodes.knob import choose
 from apportion.nodes.solver import Solver
 from apportion.nodes.verifier import Verifier
 from apportion.optimizers.analysis import edge_ablation
-from apportion.optimizers.analysis.edge_ablation import EdgeReport, Measure, SamplingEffort, search_edges
+from apportion.optimizers.analysis.edge_ablation import EdgeAblation, Measure, SamplingEffort, search_edges
 from apportion.optimizers.search.base import Proposal
 from apportion.optimizers.search.measurement import Measurement, Outcome
 from apportion.optimizers.study.trials import TrialEvaluator
@@ -94,7 +94,7 @@ class Planted:
         return content.split("\n- ")[1].splitlines()[0] if "\n- " in content else "no idea"
 
 
-async def measured_for_real(planted: Planted, graph: Graph, **settings: object) -> tuple[EdgeReport, int]:
+async def measured_for_real(planted: Planted, graph: Graph, **settings: object) -> tuple[EdgeAblation, int]:
     """Runs every plan through the whole machinery; also tells how many calls reached a model."""
     last = ScriptedModel(planted.repeats, name="last")
     pool = Pool([*planted.models, last])
@@ -141,7 +141,7 @@ def measured_by_counting(planted: Planted, seen: list[Plan]) -> Measure:
     return measure
 
 
-def names(report: EdgeReport) -> tuple[set[str], set[str]]:
+def names(report: EdgeAblation) -> tuple[set[str], set[str]]:
     kept, cut = ({found.edge.partition("->")[0] for found in part} for part in (report.kept, report.cut))
     return kept, cut
 

@@ -7,19 +7,19 @@ from functools import cache
 import pytest
 
 from apportion.errors import UnknownName, UsageError
-from apportion.optimizers.policies.base import MakePolicy, Policy
+from apportion.optimizers.policies.base import ArmPolicy, MakePolicy
 from apportion.optimizers.policies.registry import POLICIES, fit_all, policy_from_json, policy_named
 from apportion.optimizers.tables.table import Lesson
 from apportion.testing.policy import PolicyConformance, few_arms_lesson, small_lesson
 
 
 @cache
-def fitted(lesson: Lesson) -> dict[str, Policy]:
+def fitted(lesson: Lesson) -> dict[str, ArmPolicy]:
     return fit_all(POLICIES, lesson)
 
 
 @cache
-def fitted_anew(lesson: Lesson) -> dict[str, Policy]:
+def fitted_anew(lesson: Lesson) -> dict[str, ArmPolicy]:
     return fit_all(POLICIES, lesson)
 
 
@@ -29,10 +29,10 @@ class Suite(PolicyConformance):
     def make(self) -> MakePolicy:
         return policy_named(self.policy)
 
-    def fit(self, lesson: Lesson) -> Policy:
+    def fit(self, lesson: Lesson) -> ArmPolicy:
         return fitted(lesson)[self.policy]
 
-    def fit_anew(self, lesson: Lesson) -> Policy:
+    def fit_anew(self, lesson: Lesson) -> ArmPolicy:
         return fitted_anew(lesson)[self.policy]
 
 

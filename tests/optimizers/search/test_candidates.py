@@ -9,7 +9,7 @@ from apportion.graphs.space import Space
 from apportion.models.pool import Pool
 from apportion.nodes.knob import choose
 from apportion.nodes.solver import Solver
-from apportion.optimizers.search.candidates import Field, covering
+from apportion.optimizers.search.candidates import Candidates, covering
 from apportion.testing.optimizer import planted_space
 from apportion.testing.scripted import ScriptedModel
 
@@ -38,7 +38,7 @@ def test_few_plans_cover_every_value_and_node(seed: int) -> None:
 
 def test_a_small_space_is_there_as_a_whole() -> None:
     space = planted_space()
-    field = Field(space, random.Random(0))
+    field = Candidates(space, random.Random(0))
     assert field.complete
     assert {plan.hash for plan in field.plans} == {plan.hash for plan in space}
     assert field.numbers([field.plans[7], field.plans[2]]).tolist() == [7, 2]
@@ -48,7 +48,7 @@ def test_a_small_space_is_there_as_a_whole() -> None:
 def test_plans_stay_where_they_are_when_others_come() -> None:
     space = large_space()
     assert space.size > 4000
-    field = Field(space, random.Random(0))
+    field = Candidates(space, random.Random(0))
     assert not field.complete
     before = list(field.plans)
     near = field.near(before[:1], before[1:9], random.Random(1))

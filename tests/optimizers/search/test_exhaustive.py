@@ -1,10 +1,10 @@
 from __future__ import annotations
 
-from apportion.optimizers.search.base import Brief, Optimizer
+from apportion.optimizers.search.base import Optimizer, ProblemSpec
 from apportion.optimizers.search.exhaustive import Exhaustive
 from apportion.testing.optimizer import OptimizerConformance
 
 
 class TestExhaustive(OptimizerConformance):
-    def make(self, brief: Brief) -> Optimizer:
-        return Exhaustive(brief)
+    def make(self, spec: ProblemSpec) -> Optimizer:
+        return Exhaustive(spec)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from apportion.optimizers.search.measurement import Measurement, Outcome
-from apportion.optimizers.search.ranking import Standing
+from apportion.optimizers.search.ranking import Ranking
 from apportion.records.status import Status
 from apportion.testing.optimizer import planted_space
 
@@ -14,7 +14,7 @@ def measurement(place: int, score: float, costs: list[float], lost: float = 0.0)
 
 
 def test_within_the_cap_for_sure_then_perhaps_then_the_cheapest() -> None:
-    standing = Standing(10.0)
+    standing = Ranking(10.0)
     sure, better = measurement(0, 0.4, [5.0] * 20), measurement(1, 0.5, [9.0] * 20)
     perhaps = measurement(2, 0.9, [0.0, 20.0] * 10)
     dear, dearer = measurement(3, 1.0, [30.0] * 20), measurement(4, 1.0, [40.0] * 20)
@@ -24,11 +24,11 @@ def test_within_the_cap_for_sure_then_perhaps_then_the_cheapest() -> None:
 
 
 def test_what_was_lost_counts_against_the_cap() -> None:
-    assert Standing(10.0).too_dear(measurement(0, 1.0, [9.0] * 20, lost=2.0))
+    assert Ranking(10.0).too_dear(measurement(0, 1.0, [9.0] * 20, lost=2.0))
 
 
 def test_finalists_are_the_best_the_frontier_and_the_others_once_each() -> None:
-    standing = Standing(10.0)
+    standing = Ranking(10.0)
     best, cheap = measurement(0, 0.9, [9.0] * 8), measurement(1, 0.2, [1.0] * 8)
     beaten, dear = measurement(2, 0.1, [5.0] * 8), measurement(3, 1.0, [30.0] * 8)
     assert standing.finalists([dear, beaten, cheap, best]) == [best, cheap, dear, beaten]

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from apportion.optimizers.search.base import Proposal
 from apportion.optimizers.search.measurement import Measurement, Outcome
-from apportion.optimizers.search.resumable import Rounds, Walk
+from apportion.optimizers.search.resumable import Resumable, Rounds
 from apportion.records.status import Status
 from apportion.testing.optimizer import planted_space
 
@@ -38,7 +38,7 @@ def names(*measurements: Measurement) -> dict[str, Measurement]:
 
 def test_each_round_is_told_what_it_asked_for_and_no_more() -> None:
     diary = Diary()
-    walk = Walk(diary.begin)
+    walk = Resumable(diary.begin)
     assert [p.tasks for p in walk.go_on({})] == [2, 2]
     assert [p.plan for p in walk.go_on(names(measurement(0, 2)))] == [PLANS[1]]
     assert [p.tasks for p in walk.go_on(names(measurement(0, 3), measurement(1, 2)))] == [4, 4]
@@ -49,13 +49,13 @@ def test_each_round_is_told_what_it_asked_for_and_no_more() -> None:
 
 
 def test_a_later_walk_goes_through_what_is_on_record() -> None:
-    walk = Walk(Diary().begin)
+    walk = Resumable(Diary().begin)
     assert [p.tasks for p in walk.go_on(names(measurement(0, 4), measurement(1, 3)))] == [4]
 
 
 def test_it_begins_anew_where_what_was_measured_disagrees() -> None:
     diary = Diary()
-    walk = Walk(diary.begin)
+    walk = Resumable(diary.begin)
     walk.go_on(names(measurement(0, 2), measurement(1, 2)))
     walk.go_on(names(measurement(0, 2), measurement(1, 2, score=0.0)))
     assert diary.begun == [[[2, 2]], [[2, 2]]]
@@ -65,5 +65,5 @@ def test_a_search_that_asks_for_nothing_is_over() -> None:
     def nothing() -> Iterator[list[Proposal]]:
         yield from ()
 
-    walk = Walk(lambda: (answers for answers in nothing()))  # type: ignore[arg-type,return-value]
+    walk = Resumable(lambda: (answers for answers in nothing()))  # type: ignore[arg-type,return-value]
     assert list(walk.go_on({})) == []

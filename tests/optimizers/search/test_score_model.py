@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from apportion.optimizers.search.score_model import Belief, believe, normal
+from apportion.optimizers.search.score_model import ScoreModel, believe, normal
 
 PLANS = [(a, b, c) for a in range(3) for b in range(4) for c in range(2)]
 TASKS, FAMILIES = 60, np.arange(60) % 2
@@ -26,7 +26,7 @@ def planted(seed: int) -> NDArray[np.float64]:
     return (generator.random(TASKS) < chance).astype(np.float64)
 
 
-def told(scores: NDArray[np.float64], seen: NDArray[np.intp]) -> Belief:
+def told(scores: NDArray[np.float64], seen: NDArray[np.intp]) -> ScoreModel:
     return believe(features(), np.where(np.arange(TASKS) < seen[:, None], scores, 0.0), seen, FAMILIES)
 
 

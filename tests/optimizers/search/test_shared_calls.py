@@ -7,7 +7,7 @@ from apportion.models.pool import Pool
 from apportion.nodes.knob import choose
 from apportion.nodes.solver import Solver
 from apportion.nodes.verifier import Verifier
-from apportion.optimizers.search.shared_calls import Item, Reuse
+from apportion.optimizers.search.shared_calls import Item, SharedCalls
 from apportion.testing.optimizer import planted_space
 from apportion.testing.scripted import ScriptedModel
 
@@ -23,14 +23,14 @@ def judged_space() -> Space:
 
 
 def items(space: Space, plan: Plan) -> set[Item]:
-    return {use.item for use in Reuse(space).uses(plan)}
+    return {use.item for use in SharedCalls(space).uses(plan)}
 
 
 def test_samples_share_their_item() -> None:
     space = judged_space()
     few, many = (space.plan({"one.samples": n}, ["one->judge"]) for n in (1, 3))
     assert items(space, few) == items(space, many)
-    assert [use.draws for use in Reuse(space).uses(many)] == [3]
+    assert [use.draws for use in SharedCalls(space).uses(many)] == [3]
 
 
 def test_a_vote_makes_no_calls() -> None:

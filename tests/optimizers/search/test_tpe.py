@@ -5,19 +5,19 @@ from itertools import count
 
 import pytest
 
-from apportion.optimizers.search.base import Brief, Optimizer
+from apportion.optimizers.search.base import Optimizer, ProblemSpec
 from apportion.optimizers.search.measurement import Measurement
 from apportion.optimizers.search.tpe import TPE
 from apportion.testing.optimizer import OptimizerConformance, planted_space, race
 
 
 class TestTPE(OptimizerConformance):
-    def make(self, brief: Brief) -> Optimizer:
-        return TPE(brief)
+    def make(self, spec: ProblemSpec) -> Optimizer:
+        return TPE(spec)
 
 
 def begin(seed: int = 0, affordable: float = 1e9) -> TPE:
-    return TPE(Brief(planted_space(), tasks=80, affordable=affordable, seed=seed, spend=6e4))
+    return TPE(ProblemSpec(planted_space(), tasks=80, affordable=affordable, seed=seed, spend=6e4))
 
 
 def test_the_estimator_proposes_what_the_race_did_not_measure(monkeypatch: pytest.MonkeyPatch) -> None:

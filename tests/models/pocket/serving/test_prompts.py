@@ -6,7 +6,7 @@ import pytest
 
 from apportion.models.pocket.serving.prompts import is_shorthand, prompt_of
 from apportion.models.request import ChatMessage
-from apportion.nodes.prompts.base import Ask, Dialect, Prompt, Round, Style
+from apportion.nodes.prompts.base import Ask, Dialect, Prompt, SearchRound, Style
 from apportion.nodes.prompts.chat import ChatDialect
 from apportion.nodes.prompts.pocket import PocketDialect
 from apportion.records.message import Part
@@ -27,7 +27,7 @@ def every_prompt(dialect: Dialect, ask: Ask) -> Iterator[Prompt]:
     parts = [(Part("p1", "47+83="), "30"), (Part("p2", "12-05="), "07")]
     yield dialect.merge(ask, parts, "{p1}-{p2}=")
     yield dialect.merge(ask, parts[:1], "")
-    rounds = [Round("kemo stays", SOME_PASSAGES), Round("lato", ())]
+    rounds = [SearchRound("kemo stays", SOME_PASSAGES), SearchRound("lato", ())]
     for finished in range(3):
         yield dialect.search(ask, rounds[:finished], last=False)
         yield dialect.search(ask, rounds[:finished], last=True)

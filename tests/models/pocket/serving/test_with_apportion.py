@@ -15,7 +15,7 @@ from apportion.records.message import Candidate, Message
 from apportion.records.status import Status
 from apportion.records.task import Task
 from apportion.tasks.families import generate
-from apportion.testing.node import NodeBench, Outcome
+from apportion.testing.node import NodeBench, NodeRun
 
 NAME = "pocket-100k"
 
@@ -30,7 +30,7 @@ def pool(server: PocketServer, tmp_path: Path) -> Pool:
     return Pool.from_toml(tmp_path / "pool.toml")
 
 
-def run(bench: NodeBench, node: Node, task: Task) -> Outcome:
+def run(bench: NodeBench, node: Node, task: Task) -> NodeRun:
     wrong = Candidate("30", text="47+83=30", source="before")
     before = Message(answer="30", text="47+83=30", candidates=(wrong,))
     return bench.run(node, Inputs(task, task.question, {"before": before}))
