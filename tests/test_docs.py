@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -10,21 +11,29 @@ from pathlib import Path
 import pytest
 import typer
 
+import apportion
+from apportion import Cap, Graph, Pool, Solver, choose, generate, load_pocket_models, open_store, optimize
 from apportion.cli.app import app
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+QUERY = re.compile(r"^```sql\n(.*?)^```", re.MULTILINE | re.DOTALL)
+PRINTED = re.compile(r"# .*?-> (.*)$", re.MULTILINE)
 COMMAND = re.compile(r"^\s*(?:\$ )?apportion (\w+)", re.MULTILINE)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_python_blocks_run(document: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_python_blocks_run_and_print_what_they_say(
+    document: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     blocks = BLOCK.findall(document.read_text(encoding="utf-8"))
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {"__name__": "document"}
     for position, block in enumerate(blocks):
         exec(compile(block, f"{document.name}[{position}]", "exec"), names)  # noqa: S102
+    printed = capsys.readouterr().out.splitlines()
+    assert [line for line in PRINTED.findall("\n".join(blocks)) if line not in printed] == []
 
 
 WITH_SUITES = [path for path in DOCUMENTS if "class Test" in path.read_text(encoding="utf-8")]
@@ -51,3 +60,54 @@ def test_the_program_has_the_commands_that_the_readme_lists() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     for command in app.registered_commands:
         assert f"apportion {command.name}" in text
+
+
+@pytest.fixture(scope="module")
+def studied(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The database of a small study."""
+    path = tmp_path_factory.mktemp("docs") / "apportion.db"
+    graph = Graph("documented").add("solve", Solver(style=choose("direct", "think"), max_output_tokens=32))
+    pool = Pool(load_pocket_models()[:2])
+    store = open_store(path)
+    optimize(graph, generate("chains", 40, seed=1, difficulty=2), pool, cap=Cap(total=3_000), spend=40_000, store=store)
+    store.close()
+    return path
+
+
+QUERIES = QUERY.findall((ROOT / "docs" / "database.md").read_text(encoding="utf-8"))
+
+
+def test_there_are_ten_queries() -> None:
+    assert len(QUERIES) == 10
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_queries_run_on_a_study(query: str, studied: Path) -> None:
+    connection = sqlite3.connect(f"file:{studied}?mode=ro", uri=True)
+    try:
+        rows = connection.execute(query).fetchall()
+    finally:
+        connection.close()
+    assert rows or "failures" in query
+    assert not any(all(value is None for value in row) for row in rows)
+
+
+def test_the_tables_and_views_of_the_database_are_those_that_its_page_lists(studied: Path) -> None:
+    connection = sqlite3.connect(f"file:{studied}?mode=ro", uri=True)
+    try:
+        names = {row[0] for row in connection.execute("SELECT name FROM sqlite_schema WHERE type IN ('table', 'view')")}
+    finally:
+        connection.close()
+    text = (ROOT / "docs" / "database.md").read_text(encoding="utf-8")
+    listed = {
+        name for line in re.findall(r"^\| (`.*?) \|", text, re.MULTILINE) for name in re.findall(r"`(\w+)`", line)
+    }
+    assert listed == names
+
+
+def test_the_glossary_explains_all_public_names() -> None:
+    text = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+    explained = {
+        name for line in re.findall(r"^\| (`.*?) \|", text, re.MULTILINE) for name in re.findall(r"`(\w+)`", line)
+    }
+    assert set(apportion.__all__) <= explained
