@@ -74,6 +74,13 @@ def studied(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def names_in_tables(document: str) -> set[str]:
+    """The names in the first column of a document's tables."""
+    text = (ROOT / "docs" / document).read_text(encoding="utf-8")
+    cells = re.findall(r"^\| (`.*?) \|", text, re.MULTILINE)
+    return set(re.findall(r"`(\w+)`", " ".join(cells)))
+
+
 QUERIES = QUERY.findall((ROOT / "docs" / "database.md").read_text(encoding="utf-8"))
 
 
@@ -98,16 +105,8 @@ def test_the_tables_and_views_of_the_database_are_those_that_its_page_lists(stud
         names = {row[0] for row in connection.execute("SELECT name FROM sqlite_schema WHERE type IN ('table', 'view')")}
     finally:
         connection.close()
-    text = (ROOT / "docs" / "database.md").read_text(encoding="utf-8")
-    listed = {
-        name for line in re.findall(r"^\| (`.*?) \|", text, re.MULTILINE) for name in re.findall(r"`(\w+)`", line)
-    }
-    assert listed == names
+    assert names_in_tables("database.md") == names
 
 
 def test_the_glossary_explains_all_public_names() -> None:
-    text = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
-    explained = {
-        name for line in re.findall(r"^\| (`.*?) \|", text, re.MULTILINE) for name in re.findall(r"`(\w+)`", line)
-    }
-    assert set(apportion.__all__) <= explained
+    assert set(apportion.__all__) <= names_in_tables("glossary.md")
