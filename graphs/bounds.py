@@ -19,7 +19,6 @@ from ..records.task import Task
 from ..records.usage import ZERO, Amount
 from .blueprint import HasBlueprint
 from .finishing import direct_call
-from .parts import most_parts
 from .plan import Plan
 from .resolved import ResolvedPlan, Step, resolve
 from .space import Space
@@ -165,7 +164,7 @@ def _terms(
     times = 1 if step.loop is None else step.loop.high
     question = task.question
     if step.split is not None:
-        times *= most_parts(resolved.steps[step.split].node)
+        times *= resolved.steps[step.split].most_parts
         question = "x" * part_bytes(question)
     ask = Ask(question, task.instructions, task.context)
     read = [each for each in step.sources if each[0] != step.split]  # of its split it is asked a part, nothing else
@@ -201,7 +200,7 @@ def _edge_bytes(resolved: ResolvedPlan, source: str, policy: Forward, task: Task
     """What a message can bring: as much as its edge lets through, and the parts, which pass uncut."""
     if not any(group.split == source for group in resolved.active.groups):
         return policy.limit
-    return policy.limit + (most_parts(resolved.steps[source].node) + 1) * part_bytes(task.question)
+    return policy.limit + (resolved.steps[source].most_parts + 1) * part_bytes(task.question)
 
 
 def _most(one: Amount, other: Amount) -> Amount:

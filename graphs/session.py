@@ -24,7 +24,7 @@ from ..records.usage import ZERO, Amount
 from .compile import channel
 from .context import NodeContext, Services, seeded
 from .finishing import best_so_far
-from .parts import gathered, most_parts, waves
+from .parts import gathered, waves
 from .resolved import ResolvedPlan, Step
 
 if TYPE_CHECKING:
@@ -246,7 +246,7 @@ class RunSession:
         limit = part_bytes(self.task.question)
         said: dict[str, Message] = {}
         ends: dict[str, float] = {}
-        most = most_parts(self.resolved.steps[split].node)
+        most = self.resolved.steps[split].most_parts
         ordered, stuck = waves(source.parts[:most])
         for part in source.parts[most:]:
             said[part.name] = Message(status=Status.SKIPPED, reason=f"{split} may make only {most} parts")

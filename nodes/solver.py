@@ -15,10 +15,13 @@ from ..records.message import CANDIDATES, Candidate, Message
 from ..records.status import Status
 from .asks import ask_of, bound_of, request_of
 from .base import CallBound, Context, Inputs, Kind, Node
-from .knob import ANY_MODEL, Adaptive, Choice, Knob, most
+from .depth import Depth
+from .draws import Draws
+from .knob import ADDED, ANY_MODEL, Adaptive, Choice, Knob, ModelKnob, most
+from .oracles import right_answer
 from .prompts.base import Ask, Dialect, Style
 from .readings import Reading, most_informed, read_all
-from .stopping import StopRule, enough
+from .stopping import STOP_RULES, StopRule, enough
 from .votes import VoteRule, ballots, normal_form
 
 __all__ = ["KIND", "Solver"]
@@ -33,12 +36,12 @@ class Solver(Node):
 
     kind: ClassVar[str] = "solver"
 
-    model: Knob[str] = ANY_MODEL
+    model: ModelKnob = ANY_MODEL
     style: Knob[Literal["direct", "draft", "think"]] = "think"
     """The answer only; a draft of a few words a step; or step by step."""
     max_output_tokens: Knob[PositiveInt] = 1024
     """Of each sample."""
-    thinking_tokens: Knob[PositiveInt | None] = None
+    thinking_tokens: Annotated[Knob[PositiveInt | None], ADDED] = None
     """The most tokens of a draft or of thinking step by step; None: no limit of their own. A sample that is cut off
     there is asked for once more, for the answer only and with up to `max_output_tokens`; both calls are charged."""
     samples: Knob[PositiveInt | Adaptive] = 1
@@ -61,16 +64,6 @@ class Solver(Node):
             return frozenset(unused)
         return frozenset({"stop", *unused} if self.samples > 1 else {"vote", "stop", *unused})
 
-    def canonical(self) -> dict[str, Any]:
-        """See `Node.canonical`; without a limit on thinking there is no word of it.
-
-        So a graph keeps the hash that it had before nodes had this setting, and its plans stay valid.
-        """
-        content = super().canonical()
-        if content["thinking_tokens"] is None:
-            del content["thinking_tokens"]
-        return content
-
     @model_validator(mode="after")
     def _samples_can_differ(self) -> Solver:
         samples = _values(self.samples)
@@ -90,7 +83,7 @@ class _Way:
 
 
 async def _run(node: Solver, inputs: Inputs, context: Context) -> Message:
-    dialect, draws, ask = context.dialect(node.model), _draws(node), ask_of(inputs)
+    dialect, draws, ask = context.dialect(node.model), _draws(node).number, ask_of(inputs)
 
     def way(style: Style, cap: int) -> _Way:
         request = request_of(
@@ -179,8 +172,15 @@ def _confidence(weight: float, count: int, votes: list[Candidate], drawn: int) -
     return count / drawn if drawn > 1 else None
 
 
-def _draws(node: Solver) -> int | Adaptive:
-    return node.samples if node.temperature > 0 else 1
+def _draws(node: Solver) -> Draws:
+    number = node.samples if node.temperature > 0 else 1
+    return Draws("samples", number, node.vote, STOP_RULES)
+
+
+def _depth(node: Solver) -> Depth:
+    place = {"direct": 1, "draft": 2, "think": 3}[node.style]
+    limit = None if node.style == "direct" else node.thinking_tokens
+    return Depth(place, node.style) if limit is None else Depth(place, node.style, limit)
 
 
 def _thinking_limit(node: Solver) -> int | None:
@@ -194,7 +194,7 @@ def _values(knob: Any) -> tuple[Any, ...]:
 
 
 def _worst_case(node: Solver, ask: Ask, incoming: int, dialect: Callable[[str], Dialect]) -> tuple[CallBound, ...]:
-    speaker, limit, times = dialect(node.model), _thinking_limit(node), most(_draws(node))
+    speaker, limit, times = dialect(node.model), _thinking_limit(node), most(_draws(node).number)
 
     def bound(style: Style, cap: int) -> CallBound:
         return bound_of(node.model, partial(speaker.solve, style=style), ask, incoming, cap, times=times)
@@ -204,4 +204,12 @@ def _worst_case(node: Solver, ask: Ask, incoming: int, dialect: Callable[[str], 
     return bound(Style(node.style), limit), bound(Style.DIRECT, node.max_output_tokens)
 
 
-KIND = Kind(config=Solver, run=_run, worst_case=_worst_case)
+KIND = Kind(
+    config=Solver,
+    run=_run,
+    worst_case=_worst_case,
+    oracle=right_answer,
+    draws=_draws,
+    depth=_depth,
+    models=lambda node: (node.model,),
+)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -16,8 +17,9 @@ from ...records.message import Candidate, Message
 from ...records.status import Status
 from ...records.text import clip
 from ..asks import ask_of, bound_of, request_of
-from ..base import CallBound, Context, Inputs, Kind, Node
-from ..knob import ANY_MODEL, Knob
+from ..base import CallBound, Context, Inputs, Kind, Node, Scorer
+from ..knob import ANY_MODEL, Knob, ModelKnob
+from ..oracles import said
 from ..prompts.base import Ask, Dialect, Prompt
 from ..readings import Reading, most_informed, read
 from .schema import parse_problem
@@ -44,7 +46,7 @@ class SymbolicSolver(Node):
 
     kind: ClassVar[str] = "symbolic_solver"
 
-    model: Knob[str] = ANY_MODEL
+    model: ModelKnob = ANY_MODEL
     max_output_tokens: Knob[PositiveInt] = 1024
     """Of each attempt at writing the problem."""
     repair_rounds: Knob[NonNegativeInt] = 1
@@ -131,8 +133,25 @@ def _worst_case(
     return tuple(bounds)
 
 
+async def _oracle(node: SymbolicSolver, inputs: Inputs, context: Context, score: Scorer) -> Message | None:
+    """The solution of the task's own problem (`metadata["problem"]`)."""
+    given = inputs.task.metadata.get("problem")
+    if given is None or inputs.question != inputs.task.question:
+        return None
+    found = await _solve(given if isinstance(given, str) else json.dumps(given), node.seconds, context)
+    return said(found.answer, context, checked=True) if found.status is Status.OK else None
+
+
 def _open(node: SymbolicSolver) -> AbstractContextManager[SymbolicWorker]:
     return SymbolicWorker()
 
 
-KIND = Kind(config=SymbolicSolver, run=_run, worst_case=_worst_case, open=_open)
+KIND = Kind(
+    config=SymbolicSolver,
+    run=_run,
+    worst_case=_worst_case,
+    open=_open,
+    oracle=_oracle,
+    models=lambda node: (node.model,),
+    verified=True,
+)
