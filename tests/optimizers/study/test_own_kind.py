@@ -61,7 +61,8 @@ async def _run(node: Scout, inputs: Inputs, context: Context) -> Message:
     readings = await read_all(requests, context, lambda text: dialect.read_answer(text, Style.DIRECT))
     if node.tries > 1:
         context.record("asked around", draws=[[reading.value, reading.confidence] for reading in readings])
-    said = ballots([Candidate(each.value, checked=True, source=context.node) for each in readings if each.value is not None])
+    answers = [reading.value for reading in readings if reading.value is not None]
+    said = ballots([Candidate(answer, checked=True, source=context.node) for answer in answers])
     if not said:
         return Message(status=readings[0].status, reason=readings[0].reason)
     return Message(answer=said[0].candidate.answer, candidates=tuple(each.candidate for each in said))
