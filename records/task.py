@@ -7,7 +7,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 __all__ = ["Perfect", "Task"]
 
@@ -29,6 +30,12 @@ class Perfect(BaseModel):
     """A question in which `{p1}` stands for the answer of part p1; its answer is that of the whole."""
     answers: Mapping[str, str] = Field(default_factory=dict)
     """The right answer of each sub-question, by its text as it is asked, with the answers that it needs filled in."""
+
+    @model_validator(mode="after")
+    def _split_is_whole(self) -> Perfect:
+        if bool(self.parts) != bool(self.combine):
+            raise PydanticCustomError("perfect", "parts and combine belong together; give both or neither")
+        return self
 
 
 class Task(BaseModel):
@@ -65,7 +72,8 @@ class Task(BaseModel):
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             place = ".".join(map(str, (_PERFECT, *first["loc"])))
-            raise ValueError(f"{place}: {first['msg'][0].lower()}{first['msg'][1:]}") from None
+            told = {"place": place, "problem": f"{first['msg'][0].lower()}{first['msg'][1:]}"}
+            raise PydanticCustomError("perfect", "{place}: {problem}", told) from None
         return metadata
 
     @property

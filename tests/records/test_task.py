@@ -49,6 +49,7 @@ def test_what_perfect_nodes_would_say_is_no_part_of_the_identity() -> None:
     [
         ({"parts": {"p1": 2}}, r"perfect\.parts\.p1: input should be a valid string"),
         ({"part": {}}, r"perfect\.part: extra inputs"),
+        ({"parts": {"p1": "2+2"}}, "perfect: parts and combine belong together"),
         ("{p1}", "perfect: input should be a valid dictionary"),
     ],
 )
