@@ -189,7 +189,7 @@ def _terms(
 def _call(call: CallBound, pool: Pool) -> tuple[Amount, Amount]:
     """The bounds of a call's prompt and of its output."""
     card = pool.card(call.model)
-    prompt = call.prompt_bytes + card.template_tokens + card.message_tokens * call.messages
+    prompt = call.prompt_bytes + card.template_tokens + card.message_bound_tokens * call.messages
     if card.exact_tokenizer:
         prompt = min(prompt, card.context_tokens)  # a longer one is refused before anything is billed
     output = min(call.output_tokens, card.max_output_tokens) + card.output_slack_tokens

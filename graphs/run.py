@@ -110,7 +110,7 @@ class Runner:
         self._known = _Known()
         self._root = f"runner-{_new_id()}"
         self._services = Services(
-            pool, MeteredCaller(pool, self._ledger, store), lru_cache(dialect_named), {}, self._left
+            pool, MeteredCaller(pool, self._ledger, store, facts=store), lru_cache(dialect_named), {}, self._left
         )
 
     async def __aenter__(self) -> Self:

@@ -9,11 +9,13 @@ from typing import Any
 
 from ..errors import CallFailed
 from ..records.status import Status
+from .call_bounds import call_bounds
 from .card import ModelCard
 from .endpoint import Endpoint, Transport
 from .event_loops import PerLoop
-from .replies import read_reply
+from .replies.completion import read_reply
 from .request import ChatMessage, Reply, Request
+from .system_role import as_sent
 from .token_ranks import TokenCounter
 
 __all__ = ["OpenAIModel"]
@@ -86,11 +88,13 @@ class OpenAIModel:
         content = self._content(request)
         async with self._gates.get():
             body = await self._endpoint.complete(content, self._card.timeout_seconds)
-        return read_reply(body)
+        return read_reply(body, lambda: call_bounds(self, request))
 
     def count_tokens(self, messages: Sequence[ChatMessage]) -> int | None:
         """The number of prompt tokens, template included, where the tokenizer is exact and its ranks are at hand."""
-        return None if self._counter is None else self._counter.count(messages)
+        if self._counter is None:
+            return None
+        return self._counter.count([text for _, text in as_sent(messages, self._card.system_role)])
 
     async def aclose(self) -> None:
         """Closes the endpoint's connections of the running loop; both may be used again afterwards."""
@@ -106,7 +110,7 @@ class OpenAIModel:
             raise _not_sent(f"model {card.name!r} takes no reasoning_effort {request.reasoning_effort!r} ({admitted})")
         fields: dict[str, Any] = {
             "model": card.served_as or card.name,
-            "messages": [{"role": message.role, "content": message.content} for message in request.messages],
+            "messages": [{"role": role, "content": text} for role, text in as_sent(request.messages, card.system_role)],
             card.output_cap: min(request.max_output_tokens, card.max_output_tokens),
         }
         if card.temperature:

@@ -167,7 +167,7 @@ def _prompt_bound(model: Model, request: Request) -> int:
     return prompt_bound(
         [message.content for message in request.messages],
         template_tokens=card.template_tokens,
-        message_tokens=card.message_tokens,
+        message_tokens=card.message_bound_tokens,
         exact=model.count_tokens(request.messages) if card.exact_tokenizer else None,
     )
 
