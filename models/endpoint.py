@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import importlib.util
+import json
 import os
 import re
 import ssl
@@ -118,18 +119,23 @@ class Endpoint:
         except self._transport_errors as error:
             self._broken(error)
 
-    async def check(self) -> None:
+    async def check(self) -> tuple[str, ...] | None:
         """Asks whether the endpoint is there and takes the key; costs no tokens.
 
+        Returns:
+            The names of the models that it lists; None where it has no such list.
+
         Raises:
-            PoolError: it is not, or does not; one line that names the field to mend.
+            PoolError: it is not there, or does not take the key; one line that names the field to mend.
         """
+        names: tuple[str, ...] | None = None
         try:
             async with asyncio.timeout(_CHECK_SECONDS):
                 client = await self._leases.get().client()
                 try:
                     response = await client.get("/models", cast_to=httpx2.Response)
                     status, page = response.status_code, response.content.lstrip()[:1] == b"<"
+                    names = _listed(response.content)
                 except openai.APIStatusError as error:
                     status, page = error.status_code, False
                 if status == 404:  # not all servers list their models, but all refuse an empty request
@@ -142,6 +148,7 @@ class Endpoint:
             raise PoolError(f"field 'api_key_env': {self._base_url} answered {status}; {self._key_hint()}")
         if page or status in (404, 405) or 300 <= status < 400:
             raise PoolError(f"field 'base_url': no chat completions at {self._base_url} (status {status}); {_URL_HINT}")
+        return names
 
     async def aclose(self) -> None:
         """Closes the connections of the running loop; the endpoint may be used again afterwards."""
@@ -317,3 +324,17 @@ def _card_hint(status: int, text: str) -> str:
     hints = (_HINTS[word] for word in words if word in _HINTS)
     hint = next((each for each in hints if each is not _TOLD or _ABOUT_ROLES & words.keys()), "")
     return hint and f"; {hint}"
+
+
+def _listed(body: bytes) -> tuple[str, ...] | None:
+    """The names in a list of models: OpenAI's `data`, the bare list of some, Ollama's `models`."""
+    try:
+        content = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    if isinstance(content, dict):
+        content = content.get("data", content.get("models"))
+    if not isinstance(content, list):
+        return None
+    found = (each.get("id", each.get("name")) if isinstance(each, dict) else each for each in content)
+    return tuple(name for name in found if isinstance(name, str)) or None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..errors import CallFailed
@@ -85,10 +85,21 @@ class OpenAIModel:
         Raises:
             CallFailed: with a typed status; see `Endpoint.complete` and `read_reply`.
         """
-        content = self._content(request)
-        async with self._gates.get():
-            body = await self._endpoint.complete(content, self._card.timeout_seconds)
+        body = await self.send(self.body(request))
         return read_reply(body, lambda: call_bounds(self, request))
+
+    async def send(self, fields: Mapping[str, Any]) -> bytes:
+        """Sends a request of these fields, when it is its turn, and returns the body of the answer.
+
+        Raises:
+            CallFailed: as `Endpoint.complete`.
+        """
+        try:
+            content = json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode()
+        except UnicodeEncodeError as error:
+            raise _not_sent(f"a message holds a lone surrogate, which is no text in UTF-8: {error}") from None
+        async with self._gates.get():
+            return await self._endpoint.complete(content, self._card.timeout_seconds)
 
     def count_tokens(self, messages: Sequence[ChatMessage]) -> int | None:
         """The number of prompt tokens, template included, where the tokenizer is exact and its ranks are at hand."""
@@ -100,8 +111,12 @@ class OpenAIModel:
         """Closes the endpoint's connections of the running loop; both may be used again afterwards."""
         await self._endpoint.aclose()
 
-    def _content(self, request: Request) -> bytes:
-        """The body of the request."""
+    def body(self, request: Request) -> dict[str, Any]:
+        """The fields of the request that is sent.
+
+        Raises:
+            CallFailed: the card does not admit what is asked.
+        """
         card = self._card
         if card.output_cap == "ignored":
             raise _not_sent(f"model {card.name!r} has no output cap (output_cap = 'ignored' in its card)")
@@ -126,10 +141,7 @@ class OpenAIModel:
         if request.response_schema and card.json_schema:
             schema = {"name": "reply", "schema": json.loads(request.response_schema)}
             fields["response_format"] = {"type": "json_schema", "json_schema": schema}
-        try:
-            return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode()
-        except UnicodeEncodeError as error:
-            raise _not_sent(f"a message holds a lone surrogate, which is no text in UTF-8: {error}") from None
+        return fields
 
 
 class _Gate:
