@@ -195,8 +195,10 @@ class Endpoint:
             reason += f"; {self._key_hint()}"
         if status in (404, 405) or 300 <= status < 400:
             reason += f"; {_URL_HINT}, or 'served_as' names a model that it does not have"
-        reason += _card_hint(status, stated.text)
-        raise failure(status, stated, reason, wait=wait_in_headers(error.response.headers)) from None
+        hint = _card_hint(status, stated.text)
+        failed = failure(status, stated, reason + hint, wait=wait_in_headers(error.response.headers))
+        failed.retryable = failed.retryable and not hint  # the same request would be refused again
+        raise failed from None
 
     def _broken(self, error: Exception) -> NoReturn:
         """What a connection that failed means."""

@@ -24,8 +24,11 @@ from .usage import read_usage
 
 __all__ = ["read_reply"]
 
+_DECODER = json.JSONDecoder(strict=False)
+"""Some servers leave line ends in texts unescaped; what follows the completion is no part of it."""
 _WRAPPERS = ("data", "result", "response", "body")
 """Where gateways that wrap a completion put it."""
+_FINISHES = ("finish_reason", "finishReason", "stop_reason", "done_reason")
 _NOTHING: tuple[object, ...] = (None, "", 0, "0", 200, "200", "ok", "OK", "success", {}, [])
 
 
@@ -96,7 +99,7 @@ def _completion(body: bytes) -> Mapping[str, Any]:
 
 def _json(text: str) -> object:
     try:
-        return json.loads(text, strict=False)  # models' line ends come unescaped from some servers
+        return _DECODER.raw_decode(text.lstrip())[0]
     except (ValueError, RecursionError):
         return None
 
@@ -104,8 +107,12 @@ def _json(text: str) -> object:
 def _choice(content: Mapping[str, Any]) -> Mapping[str, Any]:
     """The first choice with an answer, else the first; some gateways send text and tool call as two choices."""
     found = content.get("choices")
+    if not found and isinstance(content.get("message"), dict):  # as Ollama and Cohere answer without a compatible layer
+        found = content
     choices = [each for each in (found if isinstance(found, list) else [found]) if isinstance(each, dict)]
-    return next((each for each in choices if _said(each).answer), choices[0] if choices else {})
+    if len(choices) > 1:
+        return next((each for each in choices if _said(each).answer), choices[0])
+    return choices[0] if choices else {}
 
 
 def _message(choice: Mapping[str, Any]) -> object:
@@ -147,7 +154,7 @@ def _finish(
     choice: Mapping[str, Any], answered: bool, usage: Usage | None, bounds: Callable[[], CallBounds]
 ) -> tuple[FinishReason, str]:
     """How the reply ended, and what was odd about that."""
-    word = choice.get("finish_reason", choice.get("finishReason"))
+    word = next((choice[name] for name in _FINISHES if name in choice), None)
     ending = read_finish(word)
     if ending == "error":
         raise _violation(f"the reply broke off with finish_reason {_short(word)}", usage)

@@ -151,6 +151,10 @@ def _texts(value: object, depth: int) -> Iterator[str]:
         place = _place(value)
         for found in (text for name in _TEXTS for text in _texts(value.get(name), depth + 1)):
             yield f"{place}: {found}" if place and place not in found else found
+        for name in ("errors", "detail"):  # by field of the request, as web frameworks do
+            fields = value.get(name)
+            if isinstance(fields, Mapping) and not any(_texts(fields, depth + 1)):
+                yield from (f"{field}: {text}" for field, why in fields.items() for text in _texts(why, depth + 1))
 
 
 def _place(error: Mapping[str, object]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Literal
 
 __all__ = ["Ending", "read_finish"]
@@ -45,11 +46,14 @@ def read_finish(value: object) -> Ending:
         value = next((value[name] for name in ("type", "reason", "name") if value.get(name)), None)
     if value is None:
         return "unstated"
-    if not isinstance(value, str):
-        return "unknown"
-    word = _HUMP.sub(" ", value.partition(":")[0])
+    return _family(value) if isinstance(value, str) else "unknown"
+
+
+@lru_cache(maxsize=128)
+def _family(text: str) -> Ending:
+    word = _HUMP.sub(" ", text.partition(":")[0])
     word = re.sub(r"[^a-z0-9]+", " ", word.casefold()).strip()
     if not word:
-        return "unknown" if value.strip() else "unstated"
+        return "unknown" if text.strip() else "unstated"
     word = _PREFIX.sub("", word)
     return next((ending for ending, signs in _FAMILIES if signs.search(word)), "unknown")

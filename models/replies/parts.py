@@ -63,9 +63,9 @@ def read_message(message: object) -> Said:
     else:
         _gather(content, heaps.answer, heaps, 0)
     _gather(fields.get("refusal"), heaps.refusal, heaps, 0)
-    for name in _REASONING_FIELDS:
+    for value in filter(None, map(fields.get, _REASONING_FIELDS)):
         found: list[str] = []
-        _gather(fields.get(name), found, _Heaps(reasoning=found), 0)
+        _gather(value, found, _Heaps(reasoning=found), 0)
         if any(found):
             heaps.reasoning = found
             break

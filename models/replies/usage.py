@@ -32,6 +32,8 @@ UsageReading = tuple[Usage | None, str]
 def read_usage(content: object, said: str, bounds: Callable[[], CallBounds]) -> UsageReading:
     """Reads a usage record.
 
+    Where there is none, or nothing credible in it, nothing is known, unless the text alone breaks the output cap.
+
     Output is at least what the total leaves beside the prompt, since some endpoints count hidden reasoning there
     alone. Where only the total is known it is split so that as much of it as possible is output, which no price list
     makes cheaper than input. Reasoning and cached tokens are parts of output and input, and never more than those.
@@ -43,11 +45,13 @@ def read_usage(content: object, said: str, bounds: Callable[[], CallBounds]) -> 
     """
     record: Mapping[str, object] = content if isinstance(content, Mapping) else {}
     prompt, output, total = _prompt(record), _count(record, _OUTPUT), _count(record, _TOTAL)
+    floor = -(-len(said.encode()) // LONGEST_TOKEN_BYTES)
     if not prompt and not output and not total:
-        return None, ""
+        if floor <= bounds().output_tokens:
+            return None, ""
+        return Usage(bounds().input_tokens, floor, estimated=True), "no usage, and more text than the output cap allows"
     notes: list[str] = []
     prompt, output = _completed(prompt, output, total or 0, said, bounds, notes)
-    floor = -(-len(said.encode()) // LONGEST_TOKEN_BYTES)
     if output < floor:
         notes.append(f"{output:,} output tokens reported for {len(said.encode()):,} bytes; charged {floor:,}")
         output = floor

@@ -24,16 +24,11 @@ _STEP = re.compile(rf"({_AMOUNT})\s?({_UNIT})(?![a-z])", re.I)
 _SPAN = rf"{_AMOUNT}\s?(?:{_UNIT})(?![a-z])(?:(?:,| and)?\s?{_AMOUNT}\s?(?:{_UNIT})(?![a-z]))*"
 _SAID = re.compile(rf"\b(?:again|retry|wait|resets?|available)\b[^.\d]{{0,30}}({_SPAN})", re.I)
 _SAID_BARE = re.compile(rf"\b(?:retry[\s_-]?after|again (?:in|after))\W{{0,4}}({_AMOUNT})(?![\d.]*\w)", re.I)
-_FIELDS = {
-    "retrydelay": 1.0,
-    "retryafter": 1.0,
-    "retryafterseconds": 1.0,
-    "retryinseconds": 1.0,
-    "retryafterms": 0.001,
-    "quotaresetdelay": 1.0,
-    "estimatedtime": 1.0,
-}
-"""Fields that hold a wait, in lower case without separators, and what a bare number in them is in seconds."""
+_FIELD = re.compile(
+    "(?:quota)?(?:retry|reset|wait|backoff)(?:after|in|delay|time|for)?(?P<unit>ms|millis(?:econds)?|s|secs?|seconds)?"
+    "|estimatedtime"
+)
+"""Fields that hold a wait, in lower case without separators, and what a bare number in them counts."""
 
 
 def wait_in_headers(headers: Mapping[str, str]) -> float | None:
@@ -121,10 +116,10 @@ def _fields(value: object, depth: int) -> Iterator[float]:
             yield from _fields(each, depth + 1)
     elif isinstance(value, Mapping):
         for name, inner in value.items():
-            unit = _FIELDS.get(re.sub(r"[\s_-]", "", str(name)).lower())
-            asked = None if unit is None else _asked(inner, unit)
+            field = _FIELD.fullmatch(re.sub(r"[\s_-]", "", str(name)[:64]).lower())
+            asked = None if field is None else _asked(inner, 0.001 if (field["unit"] or "").startswith("m") else 1.0)
             if asked is not None:
-                yield asked
+                yield max(0.0, asked)
             yield from _fields(inner, depth + 1)
 
 

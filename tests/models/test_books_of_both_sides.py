@@ -40,7 +40,7 @@ def requests(seed: int) -> list[Request]:
 
 
 async def run(base_url: str, seed: int, cap: int) -> tuple[Balance, list[object]]:
-    card = ModelCard(name="m", timeout_seconds=0.3, attempts=3, concurrency=CALLS)
+    card = ModelCard(name="m", timeout_seconds=1.0, attempts=3, concurrency=CALLS)
     pool = Pool([OpenAIModel(card, base_url)])
     store = MemoryStore()
     ledger = Ledger(store, "test")

@@ -156,8 +156,9 @@ def test_an_overrun_shows_in_partial_usage(usage: object) -> None:
     assert desk.balance.charged.tokens >= 2826
 
 
-def test_a_text_far_longer_than_the_cap_is_a_breach_whatever_is_reported() -> None:
-    desk = Desk(lambda body: completion("word " * 4000, usage={"prompt_tokens": 20, "completion_tokens": 1}))
+@pytest.mark.parametrize("usage", [{"prompt_tokens": 20, "completion_tokens": 1}, None])
+def test_a_text_far_longer_than_the_cap_is_a_breach_whatever_is_reported(usage: object) -> None:
+    desk = Desk(lambda body: completion("word " * 4000, usage=usage))
     with pytest.raises(BudgetBreach):
         desk.ask()
 

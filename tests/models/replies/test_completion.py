@@ -125,7 +125,7 @@ ENVELOPES = {
     "message as text": {"choices": [{"message": "four", "finish_reason": "stop"}]},
     "wrapped": {"code": 0, "msg": "success", "data": {"choices": [{"message": {"content": "four"}}]}},
     "in a list": [{"choices": [{"message": {"content": "four"}}]}],
-    "in a text": json.dumps({"choices": [{"message": {"content": "four"}}]}),
+    "in a text": json.dumps(json.dumps({"choices": [{"message": {"content": "four"}}]})),
     "null fields": {
         "id": None,
         "created": None,
@@ -133,6 +133,9 @@ ENVELOPES = {
         "error": None,
         "choices": [{"index": None, "message": {"role": None, "content": "four", "tool_calls": None}}],
     },
+    "followed by junk": json.dumps({"choices": [{"message": {"content": "four"}}]}) + "</body>",
+    "no choices": {"message": {"role": "assistant", "content": "four"}, "done_reason": "stop", "done": True},
+    "no choices, parts": {"message": {"content": [{"type": "text", "text": "four"}]}, "finish_reason": "COMPLETE"},
     "an error that is none": {
         "error": {"code": 0, "message": ""},
         "choices": [{"message": {"content": "four"}, "finish_reason": "stop"}],
@@ -148,7 +151,7 @@ ENVELOPES = {
 
 @pytest.mark.parametrize("content", ENVELOPES.values(), ids=ENVELOPES.keys())
 def test_a_whole_reply_in_any_envelope(content: object) -> None:
-    reply = read(json.dumps(content).encode())
+    reply = read(content.encode() if isinstance(content, str) else json.dumps(content).encode())
     assert (reply.text, reply.finish_reason) == ("four", "stop")
 
 

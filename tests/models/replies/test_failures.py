@@ -47,6 +47,8 @@ def test_every_shape_says_its_words(body: object) -> None:
         {"detail": [{"type": "extra_forbidden", "loc": ["body", "seed"], "msg": "not permitted", "input": 0}]},
         {"object": "error", "message": {"detail": [{"loc": ["body", "seed"], "msg": "not permitted"}]}},
         {"error": {"message": "not permitted", "param": "seed"}},
+        {"message": "Validation failed", "errors": {"seed": ["not permitted"]}},
+        {"detail": {"seed": "not permitted"}},
     ],
 )
 def test_the_field_at_fault_is_named(body: object) -> None:

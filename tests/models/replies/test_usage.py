@@ -91,6 +91,11 @@ def test_what_is_missing_is_taken_at_its_bound(content: object, usage: tuple[int
     assert read(content) == Usage(*usage, estimated=True)
 
 
+def test_a_text_that_alone_breaks_the_cap_is_an_overrun_without_any_usage() -> None:
+    assert read(None, "x" * 50 * LONGEST_TOKEN_BYTES) is None
+    assert read(None, "x" * 51 * LONGEST_TOKEN_BYTES) == Usage(100, 51, estimated=True)
+
+
 def test_an_empty_reply_may_take_no_output() -> None:
     assert read({"prompt_tokens": 7, "completion_tokens": 0}, "") == Usage(7, 0)
 

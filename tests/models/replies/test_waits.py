@@ -117,6 +117,9 @@ def test_words(text: str, seconds: float | None) -> None:
         {"error": "Model is loading", "estimated_time": 17.5},
         {"error": {"details": [{"metadata": {"quotaResetDelay": "17500ms"}}]}},
         {"retry-after-seconds": "17.5"},
+        {"error": {"reset_in": "17.5 seconds"}},
+        {"resetAfterMs": 17500},
+        {"wait_seconds": 17.5},
     ],
 )
 def test_fields(body: object) -> None:
@@ -124,7 +127,8 @@ def test_fields(body: object) -> None:
 
 
 def test_what_is_no_wait() -> None:
-    assert wait_in_body({"retry_after": None, "retryDelay": True, "retry_after_ms": "soon"}, "") is None
+    body = {"retry_after": None, "retryDelay": True, "retry_after_ms": "soon", "retry_count": 3, "reset_at": 1e9}
+    assert wait_in_body(body, "") is None
 
 
 @given(st.text(alphabet="retry again in0123456789.smh ", max_size=300))
