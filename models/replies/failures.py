@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 from ...errors import CallFailed
 from ...records.status import Status
@@ -16,6 +17,8 @@ __all__ = ["StatedError", "failure", "one_line", "read_error"]
 
 _LONGEST = 300
 _DEEPEST = 8
+_MOST = 20
+"""Texts of one error that are looked at; beyond the first few nobody reads."""
 _TEXTS = (
     "error",
     "errors",
@@ -80,7 +83,7 @@ def read_error(body: bytes | object) -> StatedError:
         body: as it came, or JSON that was parsed already.
     """
     content = _parsed(body.decode(errors="replace")) if isinstance(body, bytes) else body
-    told = list(dict.fromkeys(filter(None, map(str.strip, _texts(content, 0)))))
+    told = list(dict.fromkeys(filter(None, map(str.strip, islice(_texts(content, 0), _MOST)))))
     kept = [text for text in told if not any(text != other and text in other for other in told)]
     text = "; ".join(kept)
     words = " ".join(dict.fromkeys(_words(content)))

@@ -147,6 +147,8 @@ JSON = st.recursive(
 @example(b"<" * 100_000)
 @example(b"<title" + b"x" * 100_000)
 @example("{" * 5_000)
+@example({"errors": {str(number): ["a", "b"] for number in range(5_000)}})
+@example({"error": [{"message": str(number)} for number in range(5_000)]})
 @example({"error": {"error": {"error": {"error": {"error": {"error": {"error": {"error": {"error": "deep"}}}}}}}}})
 def test_anything_is_one_short_line(body: object) -> None:
     stated = read_error(body)
