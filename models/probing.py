@@ -143,8 +143,9 @@ class _Asker(OpenAIModel):
 
     def __init__(self, model: OpenAIModel, fields: Mapping[str, Any], last: Mapping[str, Any]) -> None:
         room = {"template_tokens": max(model.card.template_tokens, _TEMPLATE_TOKENS), "attempts": 2}
-        off = {"seed": False, "temperature": False, "json_schema": False, "exact_tokenizer": False}
-        self._begin(model.card.model_copy(update={**room, **off}), model.endpoint)
+        plain = {"seed": False, "temperature": False, "json_schema": False, "exact_tokenizer": False}
+        card = model.card.model_copy(update={**room, **plain, "system_role": "system"})
+        self._begin(card, model.endpoint)
         self._fields, self._last = fields, last
         self.choices: Sequence[Any] = ()
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .faults import UNBILLED, Behaviour
+from .behaviours import UNBILLED, Behaviour
 
 __all__ = ["Completion", "Provider", "event_stream"]
 

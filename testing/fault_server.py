@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
+from .behaviours import ERRORS, Answer, Behaviour
 from .fault_completions import Completion, Provider, event_stream
-from .faults import ERRORS, Answer, Behaviour
 
 __all__ = ["CAP_FIELDS", "Answer", "Behaviour", "FaultServer", "Received"]
 
