@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
 from ..budgets.cap import Cap, in_unit, pick, smallest
 from ..errors import Infeasible
 from ..models.pool import Pool
-from ..nodes.base import CallBound
-from ..nodes.parts import part_bytes
+from ..nodes.base import CallBound, Speakers
 from ..nodes.prompts import dialect_named
-from ..nodes.prompts.base import Ask, Dialect
-from ..records.message import Forward
+from ..records.message import MessageSize
 from ..records.rows import Unit
 from ..records.task import Task
 from ..records.usage import ZERO, Amount
 from .blueprint import HasBlueprint
+from .channels import asked_of, incoming_of, message_sizes, speakers_of
 from .finishing import direct_call
 from .parts import most_parts
 from .plan import Plan
@@ -98,12 +97,12 @@ class Bounds:
     def __init__(self, space: Space, unit: Unit = "tokens") -> None:
         self._space = space
         self._unit: Unit = unit
-        self._dialect = lru_cache(dialect_named)
+        self._speakers = speakers_of(space.pool)
         self._resolve = lru_cache(maxsize=256)(lambda plan: resolve(space, plan))
 
     def of(self, plan: Plan, task: Task) -> Bound:
         """As `worst_case`."""
-        return _bound(self._resolve(plan), task, self._space.pool, self._unit, self._dialect)
+        return _bound(self._resolve(plan), task, self._space.pool, self._unit, self._speakers)
 
 
 def cheapest_bound(space: Space, task: Task, pool: Pool, unit: Unit = "tokens") -> Bound:
@@ -113,10 +112,10 @@ def cheapest_bound(space: Space, task: Task, pool: Pool, unit: Unit = "tokens") 
     lowered one after another; that is exact where the bound rises with every knob whatever the others are, as it does
     for counts, output caps and forward policies.
     """
-    dialect = lru_cache(dialect_named)
+    speakers = speakers_of(pool)
 
     def bound(plan: Plan) -> Bound:
-        return _bound(resolve(space, plan), task, pool, unit, dialect)
+        return _bound(resolve(space, plan), task, pool, unit, speakers)
 
     if space.size <= _ENUMERATED:
         return min(map(bound, space), key=lambda found: found.value(unit))
@@ -146,34 +145,28 @@ def _lowered(space: Space, edges: tuple[str, ...], unit: Unit, bound: Callable[[
     return best
 
 
-def _bound(resolved: ResolvedPlan, task: Task, pool: Pool, unit: Unit, dialect: Callable[[str], Dialect]) -> Bound:
+def _bound(resolved: ResolvedPlan, task: Task, pool: Pool, unit: Unit, speakers: Speakers) -> Bound:
     terms: list[BoundTerm] = []
     largest = ZERO
+    sizes = message_sizes(resolved, task, speakers)
     for step in resolved.steps.values():
-        found, call = _terms(step, resolved, task, pool, dialect)
+        found, call = _terms(step, resolved, task, pool, sizes, speakers)
         terms += found
         largest = _most(largest, call)
-    _, allowance = direct_call(task, pool, dialect, unit)
+    _, allowance = direct_call(task, pool, dialect_named, unit)
     finishing = BoundTerm("the finishing allowance (see direct_output_tokens of the models)", allowance)
     return Bound(resolved.plan, (*terms, finishing), allowance, largest)
 
 
 def _terms(
-    step: Step, resolved: ResolvedPlan, task: Task, pool: Pool, dialect: Callable[[str], Dialect]
+    step: Step, resolved: ResolvedPlan, task: Task, pool: Pool, sizes: Mapping[str, MessageSize], speakers: Speakers
 ) -> tuple[list[BoundTerm], Amount]:
     """A node's prompts and its output caps, over all rounds and parts; and the most that one of its calls takes."""
     times = 1 if step.loop is None else step.loop.high
-    question = task.question
     if step.split is not None:
         times *= most_parts(resolved.steps[step.split].node)
-        question = "x" * part_bytes(question)
-    ask = Ask(question, task.instructions, task.context)
-    read = [each for each in step.sources if each[0] != step.split]  # of its split it is asked a part, nothing else
-    incoming = sum(_edge_bytes(resolved, source, policy, task) for source, policy in read)
-    if (step.begins_round or step.ends_round) and step.loop is not None and times > 1:
-        incoming += step.loop.forward.limit
     calls: tuple[CallBound, ...] = step.kind.worst_case(
-        step.node, ask, incoming, lambda model: dialect(pool.card(model).dialect)
+        step.node, asked_of(step, task), incoming_of(step, sizes), speakers
     )
     prompts, outputs, largest = ZERO, ZERO, ZERO
     for call in calls:
@@ -195,13 +188,6 @@ def _call(call: CallBound, pool: Pool) -> tuple[Amount, Amount]:
         prompt = min(prompt, card.context_tokens)  # a longer one is refused before anything is billed
     output = min(call.output_tokens, card.max_output_tokens) + card.output_slack_tokens
     return card.amount(prompt, 0), card.amount(0, output)
-
-
-def _edge_bytes(resolved: ResolvedPlan, source: str, policy: Forward, task: Task) -> int:
-    """What a message can bring: as much as its edge lets through, and the parts, which pass uncut."""
-    if not any(group.split == source for group in resolved.active.groups):
-        return policy.limit
-    return policy.limit + (most_parts(resolved.steps[source].node) + 1) * part_bytes(task.question)
 
 
 def _most(one: Amount, other: Amount) -> Amount:

@@ -6,10 +6,10 @@ import asyncio
 import sys
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import ExitStack, asynccontextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Self
 
@@ -20,8 +20,10 @@ from ..budgets.memory import MemoryLedger
 from ..errors import CapReached, GraphError
 from ..models.metered import MeteredCaller
 from ..models.pool import Pool
+from ..nodes.base import Speakers
+from ..nodes.parts import part_bytes
 from ..nodes.prompts import dialect_named
-from ..records.message import Message
+from ..records.message import Message, MessageSize
 from ..records.protocols import StudyStore
 from ..records.rows import AccountRow, Limit, PlanRow, RunRow, TaskRow, Unit
 from ..records.status import Status
@@ -29,6 +31,7 @@ from ..records.task import Task
 from ..records.usage import Amount
 from .active import Active
 from .blueprint import HasBlueprint
+from .channels import message_sizes, speakers_of
 from .compile import OUT, TASK, supersteps, to_state_graph
 from .context import Services
 from .direct import Schedule, run_direct, schedule_of
@@ -70,6 +73,15 @@ class _Prepared:
     resolved: ResolvedPlan
     schedule: Schedule
     config: RunnableConfig
+    sizes: dict[int, Mapping[str, MessageSize]] = field(default_factory=dict)
+    """By the most bytes of a part of the question, all that they depend on."""
+
+    def sizes_for(self, task: Task, speakers: Speakers) -> Mapping[str, MessageSize]:
+        """What edges carry in a run of the task, by the node that they come from."""
+        part = part_bytes(task.question)
+        if part not in self.sizes:
+            self.sizes[part] = message_sizes(self.resolved, task, speakers)
+        return self.sizes[part]
 
 
 @dataclass(slots=True)
@@ -109,9 +121,8 @@ class Runner:
         self._opened = ExitStack()
         self._known = _Known()
         self._root = f"runner-{_new_id()}"
-        self._services = Services(
-            pool, MeteredCaller(pool, self._ledger, store), lru_cache(dialect_named), {}, self._left
-        )
+        caller = MeteredCaller(pool, self._ledger, store)
+        self._services = Services(pool, caller, lru_cache(dialect_named), speakers_of(pool), {}, self._left)
 
     async def __aenter__(self) -> Self:
         resources = {}
@@ -119,8 +130,7 @@ class Runner:
             opened = self.graph.kinds[node.kind].open
             if opened is not None:
                 resources[name] = self._opened.enter_context(opened(node))
-        services = self._services
-        self._services = Services(services.pool, services.caller, services.dialect, resources, services.left)
+        self._services = replace(self._services, resources=resources)
         self.open_account(AccountRow(self._root, label=f"runs of graph {self.graph.name}"))
         return self
 
@@ -135,8 +145,7 @@ class Runner:
         other = Runner(graph, self.pool, self.store)
         other._at_once, other._books, other._ledger = self._at_once, self._books, self._ledger
         other._known.accounts = self._known.accounts
-        services = self._services
-        other._services = Services(services.pool, services.caller, services.dialect, {}, services.left)
+        other._services = replace(self._services, resources={})
         return other
 
     @property
@@ -247,11 +256,12 @@ class Runner:
         metric: Metric | None,
         seed: int,
     ) -> AsyncIterator[_Run]:
-        resolved = self._prepared(plan).resolved
+        prepared = self._prepared(plan)
+        resolved, sizes = prepared.resolved, prepared.sizes_for(task, self._services.speakers)
         limit = None if cap is None else cap.task_limit()
         run_id = _new_id()
         account_id = self._open_run(run_id, parent or self._root, limit)
-        session = RunSession(run_id, account_id, task, resolved, self._services, self.store, seed)
+        session = RunSession(run_id, account_id, task, resolved, self._services, self.store, sizes, seed)
         run = _Run(session, trial_id, metric, time.time())
         message, reason = Message(status=Status.CANCELLED, reason="the run was cancelled"), "cancelled"
         try:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict
@@ -12,13 +12,14 @@ from pydantic import BaseModel, ConfigDict
 from ..errors import PlanError
 from ..models.card import ModelCard
 from ..models.request import Reply, Request
-from ..records.message import Message
+from ..records.message import ANY_SIZE, Message, MessageSize
 from ..records.task import Task
+from ..records.text import longest_bytes
 from ..records.usage import Amount
 from .knob import ANY_MODEL, Choice
 from .prompts.base import Ask, Dialect
 
-__all__ = ["CallBound", "Context", "Inputs", "Kind", "Node"]
+__all__ = ["CallBound", "Context", "Incoming", "Inputs", "Kind", "Node", "Speakers"]
 
 
 class Node(BaseModel):
@@ -138,11 +139,65 @@ class CallBound:
 
     model: str
     prompt_bytes: int
-    """Prompt text in bytes, the template's own overhead excepted."""
+    """Prompt text as `Speakers.measure` counts it, the template's own overhead excepted."""
     messages: int
     """How many messages the prompt has."""
     output_tokens: int
     times: int = 1
+
+
+class Incoming(int):
+    """How much a node's edges may bring into one prompt; a number, with its parts."""
+
+    sizes: tuple[MessageSize, ...]
+    """Of the messages that come in."""
+    objection: int
+    """The answer that a loop's check may come back with; 0 outside loops."""
+
+    def __new__(cls, sizes: Iterable[MessageSize], objection: int = 0) -> Self:
+        """Of these messages."""
+        known = tuple(sizes)
+        number = super().__new__(cls, sum(size.total for size in known) + objection)
+        number.sizes, number.objection = known, objection
+        return number
+
+    @classmethod
+    def of(cls, number: int) -> Self:
+        """A number as it is, or one of which nothing is known."""
+        if isinstance(number, cls):
+            return number
+        return cls([replace(ANY_SIZE, answer=number, text=number, evidence=number, most=number)] if number else ())
+
+    @property
+    def candidate(self) -> int:
+        """The largest candidate with its text."""
+        return max((size.candidate for size in self.sizes), default=0)
+
+    @property
+    def candidates(self) -> int:
+        """All candidates together; a message without any is one."""
+        return sum(max(1, size.candidates) for size in self.sizes)
+
+    @property
+    def evidence(self) -> Self:
+        """The passages alone."""
+        return type(self)(replace(size, answer=0, text=0, candidates=0, combine=0) for size in self.sizes)
+
+
+@dataclass(frozen=True, slots=True)
+class Speakers:
+    """How to speak to the models of a plan, and how large texts are for all of them."""
+
+    dialect: Callable[[str], Dialect]
+    """By the model's name."""
+    reply: Callable[[str, int], int]
+    """(model, output tokens) -> the most that a reply has, in the unit of `measure`."""
+    measure: Callable[[str], int] = longest_bytes
+    """How many tokens a text has at most; exact where one tokenizer that is known counts for all models."""
+
+    def __call__(self, model: str) -> Dialect:
+        """The dialect of a model."""
+        return self.dialect(model)
 
 
 NodeT = TypeVar("NodeT", bound=Node)
@@ -155,11 +210,13 @@ class Kind(Generic[NodeT]):
     config: type[NodeT]
     run: Callable[[NodeT, Inputs, Context], Awaitable[Message]]
     """Runs once. It may raise CapReached and CallFailed; the runtime turns them into a message with a status."""
-    worst_case: Callable[[NodeT, Ask, int, Callable[[str], Dialect]], tuple[CallBound, ...]]
-    """All calls that one run may make, from the pinned node, the question, the bytes that its edges may bring, and the
-    dialect by model."""
+    worst_case: Callable[[NodeT, Ask, Incoming, Speakers], tuple[CallBound, ...]]
+    """All calls that one run may make, from the pinned node, the question, what its edges may bring, and the dialect by
+    model."""
     open: Callable[[NodeT], AbstractContextManager[Any]] | None = field(default=None)
     """Makes what the node keeps between runs, such as an index; entered once per batch of runs."""
+    writes: Callable[[NodeT, Ask, Incoming, Speakers], MessageSize] | None = field(default=None)
+    """The most that its message has: what its edges carry follows from it. None: `ANY_SIZE`."""
 
 
 def _dumped(value: Any) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 from typing import Annotated, Any, ClassVar, Literal
@@ -11,13 +10,13 @@ from typing import Annotated, Any, ClassVar, Literal
 from annotated_types import Interval
 from pydantic import PositiveInt
 
-from ..records.message import CANDIDATES, Message, Part
+from ..records.message import CANDIDATES, Message, MessageSize, Part
 from ..records.status import Status
 from .asks import ask_of, bound_of, request_of
-from .base import CallBound, Context, Inputs, Kind, Node
+from .base import CallBound, Context, Incoming, Inputs, Kind, Node, Speakers
 from .knob import ANY_MODEL, Knob
 from .parts import complaint, part_bytes, placeholders
-from .prompts.base import Ask, Decomposition, Dialect, Prompt
+from .prompts.base import Ask, Decomposition, Prompt
 from .readings import read
 
 __all__ = ["KIND", "Decomposer"]
@@ -133,15 +132,20 @@ def _with_needs(found: Decomposition) -> Decomposition:
     return Decomposition(parts, found.combine)
 
 
-def _worst_case(node: Decomposer, ask: Ask, incoming: int, dialect: Callable[[str], Dialect]) -> tuple[CallBound, ...]:
+def _worst_case(node: Decomposer, ask: Ask, incoming: Incoming, speakers: Speakers) -> tuple[CallBound, ...]:
     if node.max_parts == 1 or node.method == "slices":
         return ()
-    speaker = dialect(node.model)
+    speaker = speakers(node.model)
 
     def render(filled: Ask) -> Prompt:
         return speaker.decompose(filled, node.max_parts)
 
-    return (bound_of(node.model, render, ask, incoming, node.max_output_tokens),)
+    return (bound_of(node.model, render, ask, incoming, node.max_output_tokens, measure=speakers.measure),)
 
 
-KIND = Kind(config=Decomposer, run=_run, worst_case=_worst_case)
+def _writes(node: Decomposer, ask: Ask, incoming: Incoming, speakers: Speakers) -> MessageSize:
+    reply = 0 if node.method == "slices" else speakers.reply(node.model, node.max_output_tokens)
+    return MessageSize(answer=0, text=reply, candidates=0, combine=(node.max_parts + 1) * part_bytes(ask.question))
+
+
+KIND = Kind(config=Decomposer, run=_run, worst_case=_worst_case, writes=_writes)

@@ -21,6 +21,7 @@ _INFORMED = (
     Status.UNSAT,
     Status.UNKNOWN,
     Status.PARSE_ERROR,
+    Status.OVERSIZE,
     Status.STARVED,
     Status.FILTERED,
     Status.REFUSED,

@@ -11,12 +11,12 @@ from annotated_types import Interval
 from pydantic import PositiveInt, model_validator
 
 from ..models.request import Request
-from ..records.message import CANDIDATES, Candidate, Message
+from ..records.message import CANDIDATES, Candidate, Message, MessageSize
 from ..records.status import Status
 from .asks import ask_of, bound_of, request_of
-from .base import CallBound, Context, Inputs, Kind, Node
+from .base import CallBound, Context, Incoming, Inputs, Kind, Node, Speakers
 from .knob import ANY_MODEL, Adaptive, Choice, Knob, most
-from .prompts.base import Ask, Dialect, Style
+from .prompts.base import Ask, Style
 from .readings import Reading, most_informed, read_all
 from .stopping import StopRule, enough
 from .votes import VoteRule, ballots, normal_form
@@ -193,15 +193,21 @@ def _values(knob: Any) -> tuple[Any, ...]:
     return knob.values if isinstance(knob, Choice) else (knob,)
 
 
-def _worst_case(node: Solver, ask: Ask, incoming: int, dialect: Callable[[str], Dialect]) -> tuple[CallBound, ...]:
-    speaker, limit, times = dialect(node.model), _thinking_limit(node), most(_draws(node))
+def _worst_case(node: Solver, ask: Ask, incoming: Incoming, speakers: Speakers) -> tuple[CallBound, ...]:
+    speaker, limit, times = speakers(node.model), _thinking_limit(node), most(_draws(node))
 
     def bound(style: Style, cap: int) -> CallBound:
-        return bound_of(node.model, partial(speaker.solve, style=style), ask, incoming, cap, times=times)
+        render = partial(speaker.solve, style=style)
+        return bound_of(node.model, render, ask, incoming, cap, times=times, measure=speakers.measure)
 
     if limit is None:
         return (bound(Style(node.style), node.max_output_tokens),)
     return bound(Style(node.style), limit), bound(Style.DIRECT, node.max_output_tokens)
 
 
-KIND = Kind(config=Solver, run=_run, worst_case=_worst_case)
+def _writes(node: Solver, ask: Ask, incoming: Incoming, speakers: Speakers) -> MessageSize:
+    reply = speakers.reply(node.model, node.max_output_tokens)
+    return MessageSize(answer=reply, text=reply, candidates=min(CANDIDATES, most(_draws(node))))
+
+
+KIND = Kind(config=Solver, run=_run, worst_case=_worst_case, writes=_writes)

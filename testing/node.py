@@ -35,11 +35,11 @@ from ..models.metered import Meter, MeteredCaller, call_bound
 from ..models.pool import Pool
 from ..models.request import Reply, Request
 from ..nodes.asks import NOTES, PASSAGES
-from ..nodes.base import CallBound, Inputs, Kind, Node
+from ..nodes.base import CallBound, Incoming, Inputs, Kind, Node, Speakers
 from ..nodes.kinds import kinds_with, node_from_json
 from ..nodes.prompts import dialect_named
 from ..nodes.prompts.base import Ask, Dialect
-from ..records.message import Candidate, Forward, Message
+from ..records.message import CANDIDATES, Candidate, Message, MessageSize
 from ..records.rows import Limit, StoredReply
 from ..records.status import Status
 from ..records.task import Task
@@ -141,13 +141,16 @@ class NodeBench:
             message = asyncio.run(_run(kind, node, inputs, context))
         return NodeRun(message, meter.charged, meter.lost, tuple(context.bounds), tuple(context.events))
 
-    def worst_case(self, node: Node, ask: Ask, incoming: int) -> Amount:
+    def worst_case(self, node: Node, ask: Ask, incoming: Incoming) -> Amount:
         """The most that one run of a node can be charged when no attempt fails."""
-        bounds = self._kinds[node.kind].worst_case(node, ask, incoming, self._dialect)
+        bounds = self._kinds[node.kind].worst_case(node, ask, incoming, self._speakers())
         return sum((self._amount(bound) for bound in bounds), ZERO)
 
-    def _dialect(self, model: str) -> Dialect:
-        return dialect_named(self.pool.card(model).dialect)
+    def _speakers(self) -> Speakers:
+        return Speakers(
+            lambda model: dialect_named(self.pool.card(model).dialect),
+            lambda model, tokens: tokens * self.pool.card(model).bytes_per_token,
+        )
 
     def _amount(self, bound: CallBound) -> Amount:
         card = self.pool.card(bound.model)
@@ -315,7 +318,7 @@ def _crowded(inputs: Inputs, crowd: str) -> Inputs:
     if crowd == "nothing":
         return Inputs(inputs.task, inputs.question, {})
     if crowd == "few large":
-        texts = [f"{n}+{n} = {n}\n{n}*{n} = {n}\n{n}-{n} = {n}\n" * 8 for n in range(20)]
+        texts = [f"{n}+{n} = {n}\n{n}*{n} = {n}\n{n}-{n} = {n}\n" * 8 for n in range(CANDIDATES)]
         candidates = tuple(Candidate(f"{n:x}", text=text, source="crowd") for n, text in enumerate(texts))
         full = Message(answer="x" * 600, text="y " * 600, candidates=candidates, evidence=("a" * 1000, "é" * 900))
         previous = Message(answer="z" * 600, accepted=False, reason="ﷺ" * 100 + "w" * 1000)
@@ -326,23 +329,28 @@ def _crowded(inputs: Inputs, crowd: str) -> Inputs:
         previous = Message(answer="z", accepted=False, reason="w" * 1000)
     messages: dict[str, Message] = {}
     for name, message in inputs.messages.items():
-        messages[name] = (message if _of_parts(message) else full).forwarded(Forward.FULL)
+        messages[name] = message if _of_parts(message) else full
         full = full if crowd == "few large" or _of_parts(message) else Message()
-    return Inputs(inputs.task, inputs.question, messages, 1, previous.forwarded(Forward.FULL))
+    return Inputs(inputs.task, inputs.question, messages, 1, previous)
 
 
 def _of_parts(message: Message) -> bool:
     return bool(message.parts) or any(candidate.source.startswith("p") for candidate in message.candidates)
 
 
-def _incoming(inputs: Inputs) -> int:
-    """The bytes that came over the edges, as narrow as they can be counted."""
-    back = () if inputs.previous is None else (inputs.previous,)
-    return sum(_size(message) for message in (*inputs.messages.values(), *back))
+def _incoming(inputs: Inputs) -> Incoming:
+    """What came over the edges, as narrow as it can be counted."""
+    objection = 0 if inputs.previous is None else longest_bytes(inputs.previous.answer)
+    return Incoming(map(_size, inputs.messages.values()), objection)
 
 
-def _size(message: Message) -> int:
-    texts = [message.answer, message.text, message.combine, *message.evidence]
-    texts += [part.question for part in message.parts]
-    texts += [text for candidate in message.candidates for text in (candidate.answer, candidate.text)]
-    return sum(longest_bytes(text) for text in texts)
+def _size(message: Message) -> MessageSize:
+    said = [Candidate(message.answer, text=message.text), *message.candidates]
+    return MessageSize(
+        answer=max(longest_bytes(candidate.answer) for candidate in said),
+        text=max(longest_bytes(candidate.text) for candidate in said),
+        candidates=len(said),
+        evidence=sum(map(longest_bytes, message.evidence)),
+        passages=len(message.evidence),
+        combine=sum(map(longest_bytes, (message.combine, *(part.question for part in message.parts)))),
+    )

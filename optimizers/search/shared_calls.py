@@ -8,10 +8,11 @@ from typing import Any
 
 import networkx as nx
 
+from ...graphs.channels import speakers_of
 from ...graphs.plan import Plan
 from ...graphs.space import Space
-from ...nodes.prompts import dialect_named
-from ...nodes.prompts.base import Ask, Dialect
+from ...nodes.base import Incoming
+from ...nodes.prompts.base import Ask
 from ...nodes.verifier import Verifier
 
 __all__ = ["Item", "SharedCalls", "Use"]
@@ -100,10 +101,8 @@ class SharedCalls:
             space = self._space
             pinned = space.graph.nodes[node].pinned(own, space.pool.names)
 
-            def dialect(model: str) -> Dialect:
-                return dialect_named(space.pool.card(model).dialect)
-
-            self._calls[key] = bool(space.graph.kinds[pinned.kind].worst_case(pinned, Ask("?"), 0, dialect))
+            worst_case = space.graph.kinds[pinned.kind].worst_case
+            self._calls[key] = bool(worst_case(pinned, Ask("?"), Incoming(()), speakers_of(space.pool)))
         return self._calls[key]
 
 

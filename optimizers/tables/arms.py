@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from functools import lru_cache
+from collections.abc import Iterator
 
+from ...graphs.channels import speakers_of
 from ...graphs.plan import Plan
 from ...graphs.resolved import Step, resolve
 from ...graphs.space import Space
-from ...nodes.prompts import dialect_named
-from ...nodes.prompts.base import Ask, Dialect
+from ...nodes.base import Incoming, Speakers
+from ...nodes.prompts.base import Ask
 from .table import Arm
 
 __all__ = ["arm_of", "plan_of"]
@@ -30,14 +30,8 @@ def arm_of(plan: Plan, space: Space) -> Arm:
         PlanError, UnknownName: the plan does not belong to the space's graph.
     """
     resolved = resolve(space, plan)
-    known = lru_cache(dialect_named)
-    models = sorted(
-        {
-            (name, model)
-            for name, step in resolved.steps.items()
-            for model in _called(step, lambda model: known(space.pool.card(model).dialect))
-        }
-    )
+    speakers = speakers_of(space.pool)
+    models = sorted({(name, model) for name, step in resolved.steps.items() for model in _called(step, speakers)})
     names = set(space.pool.names)
     values = {
         knob: value
@@ -63,6 +57,6 @@ def plan_of(arm: Arm) -> Plan:
     return Plan.from_json(arm.plan)
 
 
-def _called(step: Step, dialect: Callable[[str], Dialect]) -> Iterator[str]:
-    for call in step.kind.worst_case(step.node, _ASK, 0, dialect):
+def _called(step: Step, speakers: Speakers) -> Iterator[str]:
+    for call in step.kind.worst_case(step.node, _ASK, Incoming(()), speakers):
         yield call.model
