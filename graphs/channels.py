@@ -78,10 +78,10 @@ def incoming_of(step: Step, sizes: Mapping[str, MessageSize]) -> Incoming:
     """What a node's edges may bring; of the node that splits its question, nothing else than the parts."""
     read = [sizes[source].through(policy) for source, policy in step.sources if source != step.split]
     back = step.loop
-    objection = 0
+    previous = None
     if back is not None and back.high > 1 and (step.begins_round or step.ends_round) and back.loop.check in sizes:
-        objection = sizes[back.loop.check].through(back.forward).answer
-    return Incoming(read, objection)
+        previous = sizes[back.loop.check].through(back.forward)
+    return Incoming(read, previous)
 
 
 def _of_parts(size: MessageSize, parts: int) -> MessageSize:

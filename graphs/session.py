@@ -285,7 +285,7 @@ class RunSession:
             for part, (message, seconds) in zip(ready, await self._wave(step, asked), strict=True):
                 said[part.name] = message
                 ends[part.name] = max((ends[need] for need in part.needs), default=base) + seconds
-        return gathered(source.parts, said), max(ends.values(), default=base)
+        return gathered(source.parts, said, most), max(ends.values(), default=base)
 
     async def _wave(self, step: Step, asked: Sequence[Inputs]) -> list[tuple[Message, float]]:
         if not asked:

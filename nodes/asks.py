@@ -100,9 +100,9 @@ def _filled(ask: Ask, incoming: Incoming, *, filled: bool = False) -> Ask:
     count = min(NOTES, sum(size.candidates for size in incoming.sizes))
     notes = [_REASONING.format("", "")] * count
     said = sum(size.said for size in incoming.sizes)
-    if incoming.objection:
+    if incoming.previous is not None:
         notes.insert(0, _OBJECTION.format(_NO_ANSWER, "x" * REASON_BYTES))
-        said += incoming.objection
+        said += incoming.previous.answer
     passages = ["x"] * min(PASSAGES, sum(size.passages for size in incoming.sizes))
     found = sum(size.evidence for size in incoming.sizes)
     if filled and said:

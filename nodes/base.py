@@ -151,14 +151,15 @@ class Incoming(int):
 
     sizes: tuple[MessageSize, ...]
     """Of the messages that come in."""
-    objection: int
-    """The answer that a loop's check may come back with; 0 outside loops."""
+    previous: MessageSize | None
+    """Of what a loop's check said of the round before; None outside loops."""
 
-    def __new__(cls, sizes: Iterable[MessageSize], objection: int = 0) -> Self:
+    def __new__(cls, sizes: Iterable[MessageSize], previous: MessageSize | None = None) -> Self:
         """Of these messages."""
         known = tuple(sizes)
-        number = super().__new__(cls, sum(size.total for size in known) + objection)
-        number.sizes, number.objection = known, objection
+        more = 0 if previous is None else previous.total
+        number = super().__new__(cls, sum(size.total for size in known) + more)
+        number.sizes, number.previous = known, previous
         return number
 
     @classmethod

@@ -121,7 +121,7 @@ def _better(message: Message, previous: Message | None) -> Message:
     return Message(
         answer=earlier.answer,
         text=earlier.text,
-        candidates=(earlier, *others)[:CANDIDATES],
+        candidates=(earlier, *others)[: len(message.candidates)],
         accepted=previous.accepted,
         reason=previous.reason,
     )

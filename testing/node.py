@@ -340,8 +340,8 @@ def _of_parts(message: Message) -> bool:
 
 def _incoming(inputs: Inputs) -> Incoming:
     """What came over the edges, as narrow as it can be counted."""
-    objection = 0 if inputs.previous is None else longest_bytes(inputs.previous.answer)
-    return Incoming(map(_size, inputs.messages.values()), objection)
+    previous = None if inputs.previous is None else _size(inputs.previous)
+    return Incoming(map(_size, inputs.messages.values()), previous)
 
 
 def _size(message: Message) -> MessageSize:

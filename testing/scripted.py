@@ -42,7 +42,8 @@ class ScriptedModel:
         mean_logprob: float | None = None,
     ) -> None:
         given = ModelCard(name=name, provider="scripted", attempts=1) if card is None else card
-        self._card = given.model_copy(update={"name": name})
+        known = {} if "bytes_per_token" in given.model_fields_set else {"bytes_per_token": 1}
+        self._card = given.model_copy(update={"name": name, **known})
         self._script = script
         self._mean_logprob = mean_logprob
         self._requests: list[Request] = []

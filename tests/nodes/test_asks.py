@@ -78,7 +78,7 @@ def test_no_prompt_is_larger_than_its_bound(messages: list[Message], previous: M
     """Whatever comes over the edges, the rendered prompt stays below what was foreseen from the edges' limits."""
     forwarded = {str(n): message.forwarded(Forward.FULL, SIZE) for n, message in enumerate(messages)}
     back = None if previous is None else previous.forwarded(Forward.FULL, SIZE)
-    incoming = Incoming([SIZE] * len(messages), SIZE.answer if previous is not None else 0)
+    incoming = Incoming([SIZE] * len(messages), None if previous is None else SIZE)
     for name in ("chat", "pocket"):
         render = partial(dialect_named(name).solve, style=Style.THINK)
         bound = bound_of("m", render, Ask("Who?", passages=TASK.context), incoming, 10)
