@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from ..budgets.cap import Cap, in_unit, pick, smallest
@@ -11,7 +11,7 @@ from ..errors import Infeasible
 from ..models.pool import Pool
 from ..nodes.base import CallBound, Speakers
 from ..nodes.prompts import dialect_named
-from ..records.message import MessageSize
+from ..records.message import Forward, MessageSize
 from ..records.rows import Unit
 from ..records.task import Task
 from ..records.usage import ZERO, Amount
@@ -132,7 +132,36 @@ def check_feasible(space: Space, task: Task, pool: Pool, cap: Cap) -> None:
     least = cheapest_bound(space, task, pool, cap.unit)
     for ceiling in (cap.per_task, cap.total):
         if ceiling is not None and least.value(cap.unit) > smallest(ceiling, cap.unit):
-            raise Infeasible(ceiling, in_unit(least.total, cap.unit), cap.unit, least.largest(cap.unit))
+            remedy = _remedy(least, space, task, cap.unit)
+            raise Infeasible(ceiling, in_unit(least.total, cap.unit), cap.unit, least.largest(cap.unit), remedy)
+
+
+def _remedy(least: Bound, space: Space, task: Task, unit: Unit) -> str:
+    """The setting that lowers a bound most, and the bound that it gives; an empty text where none does.
+
+    Tried are one half of every whole number of a node, and answers alone on every edge.
+    """
+    resolved, speakers = resolve(space, least.plan), speakers_of(space.pool)
+    found: list[tuple[float, str]] = []
+
+    def tried(setting: str, name: str, step: Step) -> None:
+        changed = replace(resolved, steps={**resolved.steps, name: step})
+        bound = _bound(changed, task, space.pool, unit, speakers)
+        if bound.value(unit) < least.value(unit):
+            found.append((in_unit(bound.total, unit), setting))
+
+    for name, step in resolved.steps.items():
+        for field, value in step.node:
+            if type(value) is int and value > 1:
+                half = value // 2
+                node = step.node.model_copy(update={field: half})
+                tried(f"{field}={half} of node {name!r}, now {value}", name, replace(step, node=node))
+        for source, policy in step.sources:
+            if policy is not Forward.ANSWER:
+                others = tuple((s, Forward.ANSWER if s == source else p) for s, p in step.sources)
+                tried(f'forward="answer" on edge {source}->{name}', name, replace(step, sources=others))
+    value, setting = min(found, default=(0.0, ""))
+    return f"{setting}, gives {value:,g}" if setting else ""
 
 
 def _lowered(space: Space, edges: tuple[str, ...], unit: Unit, bound: Callable[[Plan], Bound]) -> Bound:

@@ -14,7 +14,7 @@ from .endpoint import Endpoint, Transport
 from .event_loops import PerLoop
 from .replies import read_reply
 from .request import ChatMessage, Reply, Request
-from .token_ranks import TokenCounter
+from .token_ranks import TokenCounter, with_tokenizer
 
 __all__ = ["OpenAIModel"]
 
@@ -59,10 +59,10 @@ class OpenAIModel:
         return model
 
     def _begin(self, card: ModelCard, endpoint: Endpoint) -> None:
-        self._card = card
+        self._card = with_tokenizer(card)
         self._endpoint = endpoint
         self._gates = PerLoop(lambda: _Gate(card))
-        self._counter = TokenCounter.of(card)
+        self._counter = TokenCounter.of(self._card)
 
     @property
     def card(self) -> ModelCard:

@@ -25,7 +25,16 @@ from .request import ChatMessage
 if TYPE_CHECKING:
     import tiktoken
 
-__all__ = ["RANKS", "ByteBoundsWarning", "Ranks", "TokenCounter", "fetch_ranks", "find_ranks", "import_ranks"]
+__all__ = [
+    "RANKS",
+    "ByteBoundsWarning",
+    "Ranks",
+    "TokenCounter",
+    "fetch_ranks",
+    "find_ranks",
+    "import_ranks",
+    "with_tokenizer",
+]
 
 _URL = "https://openaipublic.blob.core.windows.net/encodings/"
 
@@ -102,6 +111,21 @@ class TokenCounter:
         """Tokens of the messages, template included. Special tokens in a message count as the text they are."""
         texts = sum(len(self._encoding.encode_ordinary(message.content)) for message in messages)
         return self._template_tokens + len(messages) * self._message_tokens + texts
+
+
+def with_tokenizer(card: ModelCard) -> ModelCard:
+    """The card with an exact tokenizer, where it names none, tiktoken knows the model and its ranks are at hand."""
+    if card.tokenizer or "exact_tokenizer" in card.model_fields_set:
+        return card
+    from tiktoken.model import encoding_name_for_model
+
+    try:
+        encoding = encoding_name_for_model(card.served_as or card.name)
+    except KeyError:
+        return card
+    if encoding not in RANKS or find_ranks(encoding) is None:
+        return card
+    return card.model_copy(update={"tokenizer": encoding, "exact_tokenizer": True})
 
 
 def find_ranks(encoding: str) -> Path | None:
