@@ -16,7 +16,7 @@ from ..nodes.base import Speakers
 from ..nodes.prompts.base import Dialect
 from ..records.usage import Amount
 
-__all__ = ["NodeContext", "RunServices", "Services", "seeded"]
+__all__ = ["NodeContext", "RunServices", "Services", "drawn"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +95,9 @@ class NodeContext:
         return call_bound(self._run.services.pool.model(request.model), request)
 
     async def call(self, request: Request) -> Reply:
-        """See `Context.call`; the request gets the run's seed."""
+        """See `Context.call`; what the request draws is drawn for this node and with the run's seed."""
         services = self._run.services
-        request = seeded(request, services.pool.card(request.model), self._run.seed)
+        request = drawn(request, services.pool.card(request.model), self._run.seed, self._node)
         try:
             return await services.caller.call(request, self._meter)
         except CapReached as reached:
@@ -109,13 +109,13 @@ class NodeContext:
         self._events.append(json.dumps({"event": event, **fields}, ensure_ascii=False))
 
 
-def seeded(request: Request, card: ModelCard, seed: int) -> Request:
-    """The request as a run with this seed makes it, so that every replicate of a run is another draw.
+def drawn(request: Request, card: ModelCard, seed: int, node: str) -> Request:
+    """The request as this node makes it in a run with this seed: every node and every replicate is another draw.
 
-    What has nothing random in it is left alone: at temperature 0 all replicates share one reply, unless the model takes
-    no temperature. The seed is part of the request's content address also where the endpoint takes none: such a
-    replicate is sent as a request of its own, which the endpoint answers with a draw of its own.
+    What has nothing random in it is left alone: at temperature 0 all share one reply, unless the model takes no
+    temperature. Both are part of the request's content address also where the endpoint takes no seed: such a draw is
+    sent as a request of its own, which the endpoint answers with a draw of its own.
     """
-    if not seed or (request.temperature == 0 and card.temperature):
+    if request.temperature == 0 and card.temperature:
         return request
-    return replace(request, seed=request.seed + seed)
+    return replace(request, seed=request.seed + seed, source=node)

@@ -23,7 +23,7 @@ from ..records.task import Task
 from ..records.text import longest_bytes
 from ..records.usage import ZERO, Amount
 from .compile import channel
-from .context import NodeContext, Services, seeded
+from .context import NodeContext, Services, drawn
 from .finishing import best_so_far
 from .parts import gathered, most_parts, waves
 from .resolved import ResolvedPlan, Step
@@ -169,7 +169,7 @@ class RunSession:
     async def _direct(self, allowance: Allowance) -> Message:
         """The direct call that was held for at the start, in a span of its own."""
         card = self.services.pool.card(allowance.request.model)
-        request = seeded(allowance.request, card, self.seed)
+        request = drawn(allowance.request, card, self.seed, FINISH)
         meter = Meter(self.account_id, self.run_id, _new_id())
         started, clock = time.time(), time.perf_counter()
         dialect = self.services.dialect(card.dialect)

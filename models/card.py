@@ -66,6 +66,9 @@ class ModelCard(BaseModel):
     """Whether the endpoint returns log-probabilities."""
     json_schema: bool = False
     """Whether the endpoint can hold the reply to a JSON schema."""
+    prefix: Literal["none", "assistant", "flag", "continue_final_message"] = "none"
+    """How the endpoint continues a reply that is begun for it: by a last message of the assistant, by one with
+    `prefix: true` (Mistral, DeepSeek), or by vLLM's fields."""
     reasoning_efforts: tuple[str, ...] = ()
     """The values of reasoning_effort that it takes."""
     concurrency: int = Field(default=16, gt=0)

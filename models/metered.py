@@ -104,7 +104,7 @@ class _Attempt:
             request_temperature=request.temperature,
             request_seed=request.seed,
             sample_index=request.sample,
-            request_messages=_TO_JSON([{"role": m.role, "content": m.content} for m in request.messages]),
+            request_messages=_TO_JSON([{"role": m.role, "content": m.content} for m in request.conversation]),
             started_at=self.started_at,
             ended_at=self.started_at if cached else time.time(),
             outcome=outcome,
@@ -301,10 +301,10 @@ def call_bound(model: Model, request: Request) -> Amount:
     """The most that one attempt at this request can be charged, in all units."""
     card = model.card
     prompt = prompt_bound(
-        [m.content for m in request.messages],
+        [m.content for m in request.conversation],
         template_tokens=card.template_tokens,
         message_tokens=card.message_tokens,
-        exact=model.count_tokens(request.messages) if card.exact_tokenizer else None,
+        exact=model.count_tokens(request.conversation) if card.exact_tokenizer else None,
     ) + longest_bytes(request.response_schema)
     output = min(request.max_output_tokens, card.max_output_tokens) + card.output_slack_tokens
     return card.amount(prompt, output)

@@ -58,6 +58,7 @@ def request_of(
         stop=prompt.stop,
         logprobs=card.logprobs,
         response_schema=prompt.response_schema if card.json_schema else "",
+        prefix=prompt.prefix,
     )
 
 
@@ -113,8 +114,8 @@ def _filled(ask: Ask, incoming: Incoming, *, filled: bool = False) -> Ask:
 
 
 def _texts(prompt: Prompt) -> list[str]:
-    schema = [prompt.response_schema] if prompt.response_schema else []
-    return [message.content for message in prompt.messages] + schema
+    more = [text for text in (prompt.prefix, prompt.response_schema) if text]
+    return [message.content for message in prompt.messages] + more
 
 
 def _notes(message: Message) -> Iterator[tuple[str, str]]:
