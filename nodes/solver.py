@@ -184,7 +184,9 @@ async def _drawn(way: _Way, samples: Sequence[int], context: Context) -> list[Re
             asked[place] = request.with_sample(request.sample + samples[place])
     answered = await read_all(list(asked.values()), context, way.read_conclusion) if asked else []
     for place, reading in zip(asked, answered, strict=True):
-        readings[place] = replace(reading, text=f"{_thought(readings[place]).rstrip()}\n{reading.text}")
+        thought = _thought(readings[place]).rstrip()
+        whole = reading.text if reading.text.startswith(thought) else f"{thought}\n{reading.text}"
+        readings[place] = replace(reading, text=whole)
     return readings
 
 

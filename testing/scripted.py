@@ -65,7 +65,7 @@ class ScriptedModel:
         said = self._script(request)
         reply = said if isinstance(said, Reply) else _cut(said, request.max_output_tokens)
         if reply.usage is None:
-            usage = Usage(self.count_tokens(request.messages), longest_bytes(reply.text))
+            usage = Usage(self.count_tokens(request.conversation), longest_bytes(reply.text))
             reply = replace(reply, usage=usage)
         if request.logprobs and reply.mean_logprob is None:
             reply = replace(reply, mean_logprob=self._mean_logprob)
