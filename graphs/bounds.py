@@ -100,9 +100,9 @@ class Bounds:
         self._speakers = speakers_of(space.pool)
         self._resolve = lru_cache(maxsize=256)(lambda plan: resolve(space, plan))
 
-    def of(self, plan: Plan, task: Task) -> Bound:
-        """As `worst_case`."""
-        return _bound(self._resolve(plan), task, self._space.pool, self._unit, self._speakers)
+    def of(self, plan: Plan, task: Task, output_cap: int | None = None) -> Bound:
+        """As `worst_case`; with an output cap, where no call may write more than that."""
+        return _bound(self._resolve(plan), task, self._space.pool, self._unit, self._speakers, output_cap)
 
 
 def cheapest_bound(space: Space, task: Task, pool: Pool, unit: Unit = "tokens") -> Bound:
@@ -174,21 +174,29 @@ def _lowered(space: Space, edges: tuple[str, ...], unit: Unit, bound: Callable[[
     return best
 
 
-def _bound(resolved: ResolvedPlan, task: Task, pool: Pool, unit: Unit, speakers: Speakers) -> Bound:
+def _bound(
+    resolved: ResolvedPlan, task: Task, pool: Pool, unit: Unit, speakers: Speakers, output_cap: int | None = None
+) -> Bound:
     terms: list[BoundTerm] = []
     largest = ZERO
     sizes = message_sizes(resolved, task, speakers)
     for step in resolved.steps.values():
-        found, call = _terms(step, resolved, task, pool, sizes, speakers)
+        found, call = _terms(step, resolved, task, pool, sizes, speakers, output_cap)
         terms += found
         largest = _most(largest, call)
-    _, allowance = direct_call(task, pool, dialect_named, unit)
+    _, allowance = direct_call(task, pool, dialect_named, unit, output_cap)
     finishing = BoundTerm("the finishing allowance (see direct_output_tokens of the models)", allowance)
     return Bound(resolved.plan, (*terms, finishing), allowance, largest)
 
 
 def _terms(
-    step: Step, resolved: ResolvedPlan, task: Task, pool: Pool, sizes: Mapping[str, MessageSize], speakers: Speakers
+    step: Step,
+    resolved: ResolvedPlan,
+    task: Task,
+    pool: Pool,
+    sizes: Mapping[str, MessageSize],
+    speakers: Speakers,
+    output_cap: int | None,
 ) -> tuple[list[BoundTerm], Amount]:
     """A node's prompts and its output caps, over all rounds and parts; and the most that one of its calls takes."""
     times = 1 if step.loop is None else step.loop.high
@@ -199,7 +207,7 @@ def _terms(
     )
     prompts, outputs, largest = ZERO, ZERO, ZERO
     for call in calls:
-        prompt, output = _call(call, pool)
+        prompt, output = _call(call, pool, output_cap)
         largest = _most(largest, prompt + output)
         prompts += _times(prompt, call.times * times)
         outputs += _times(output, call.times * times)
@@ -209,13 +217,14 @@ def _terms(
     ], largest
 
 
-def _call(call: CallBound, pool: Pool) -> tuple[Amount, Amount]:
+def _call(call: CallBound, pool: Pool, output_cap: int | None) -> tuple[Amount, Amount]:
     """The bounds of a call's prompt and of its output."""
     card = pool.card(call.model)
     prompt = call.prompt_bytes + card.template_tokens + card.message_tokens * call.messages
     if card.exact_tokenizer:
         prompt = min(prompt, card.context_tokens)  # a longer one is refused before anything is billed
-    output = min(call.output_tokens, card.max_output_tokens) + card.output_slack_tokens
+    output = min(call.output_tokens, card.max_output_tokens, output_cap or call.output_tokens)
+    output += card.output_slack_tokens
     return card.amount(prompt, 0), card.amount(0, output)
 
 

@@ -46,6 +46,10 @@ class RunServices(Protocol):
     def seed(self) -> int:
         """Of the run; 0 unless it is a replicate."""
 
+    @property
+    def output_cap(self) -> int | None:
+        """The most tokens that any call of this run may write, where its caps were lowered to fit."""
+
     def short(self, reached: CapReached) -> None:
         """Notes that a reservation of this run did not fit."""
 
@@ -98,6 +102,8 @@ class NodeContext:
         """See `Context.call`; what the request draws is drawn for this node and with the run's seed."""
         services = self._run.services
         request = drawn(request, services.pool.card(request.model), self._run.seed, self._node)
+        if self._run.output_cap is not None and request.max_output_tokens > self._run.output_cap:
+            request = replace(request, max_output_tokens=self._run.output_cap)
         try:
             return await services.caller.call(request, self._meter)
         except CapReached as reached:

@@ -184,6 +184,7 @@ class Runner:
         metric: Metric | None = None,
         engine: Engine = "langgraph",
         seed: int = 0,
+        output_cap: int | None = None,
     ) -> Result:
         """Runs a task under a plan.
 
@@ -201,6 +202,7 @@ class Runner:
                 `direct`.
             seed: runs that differ in it are replicates: the same requests, other draws. What is asked at temperature 0
                 they share.
+            output_cap: the most tokens that any call may write, so that a run fits where its bound would not.
 
         Raises:
             PlanError, UnknownName: the plan does not belong to the graph, or there is no such account.
@@ -208,7 +210,7 @@ class Runner:
             NodeFailed: the code of a node failed otherwise.
         """
         async with self._at_once:
-            async with self._running(task, plan, parent_account, cap, trial_id, metric, seed) as run:
+            async with self._running(task, plan, parent_account, cap, trial_id, metric, seed, output_cap) as run:
                 if not run.session.capped:
                     await self._invoke(run.session, engine)
             if run.session.result is None:
@@ -255,13 +257,14 @@ class Runner:
         trial_id: str | None,
         metric: Metric | None,
         seed: int,
+        output_cap: int | None = None,
     ) -> AsyncIterator[_Run]:
         prepared = self._prepared(plan)
         resolved, sizes = prepared.resolved, prepared.sizes_for(task, self._services.speakers)
         limit = None if cap is None else cap.task_limit()
         run_id = _new_id()
         account_id = self._open_run(run_id, parent or self._root, limit)
-        session = RunSession(run_id, account_id, task, resolved, self._services, self.store, sizes, seed)
+        session = RunSession(run_id, account_id, task, resolved, self._services, self.store, sizes, seed, output_cap)
         run = _Run(session, trial_id, metric, time.time())
         message, reason = Message(status=Status.CANCELLED, reason="the run was cancelled"), "cancelled"
         try:
@@ -298,7 +301,7 @@ class Runner:
         if cap is None:
             return
         session = run.session
-        request, bound = direct_call(session.task, self.pool, self._services.dialect, cap.unit)
+        request, bound = direct_call(session.task, self.pool, self._services.dialect, cap.unit, session.output_cap)
         try:
             reservation_id = await self._ledger.hold(
                 session.account_id, bound, for_allowances=not _WITHIN_SESSION.get()

@@ -63,6 +63,7 @@ class RunSession:
         recorder: where spans go.
         sizes: what edges carry, by the node that they come from.
         seed: of the run; see `Runner.run`.
+        output_cap: see `Runner.run`.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class RunSession:
         recorder: Recorder,
         sizes: Mapping[str, MessageSize],
         seed: int = 0,
+        output_cap: int | None = None,
     ) -> None:
         self.run_id = run_id
         self.account_id = account_id
@@ -82,6 +84,7 @@ class RunSession:
         self.resolved = resolved
         self.services = services
         self.seed = seed
+        self.output_cap = output_cap
         self.charged: Amount = ZERO
         self.lost: Amount = ZERO
         self.problem: ApportionError | None = None
