@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ..errors import PlanError, UsageError
 
 if TYPE_CHECKING:
+    from ..graphs.blueprint import HasBlueprint
     from ..graphs.plan import Plan
     from ..models.pool import Pool
 
@@ -24,16 +25,17 @@ def check_plan_is_somewhere(plan: str | None, db: str) -> None:
         raise UsageError(f"there is no database {db!r} to look up plan {plan!r} in; --db names the one of the search")
 
 
-def check_models(plan: Plan | None, pool: Pool) -> None:
+def check_models(graph: HasBlueprint, plan: Plan | None, pool: Pool) -> None:
     """Refuses a plan that was made for another pool.
 
     Raises:
-        PlanError: it gives a node a model that the pool lacks.
+        GraphError: the graph is not valid.
+        PlanError: the plan gives a node a model that the pool lacks.
     """
-    for knob, value in () if plan is None else plan.values.items():
-        node, _, name = knob.rpartition(".")
-        if name == "model" and value not in pool.names:
-            raise PlanError(
-                f"the plan gives {node!r} the model {value!r}, and the pool has {', '.join(pool.names)}; "
-                "name the pool file of its search with --models"
-            )
+    for name, node in graph.blueprint.nodes.items() if plan is not None else ():
+        for knob, value in plan.settings(name).items() if plan is not None else ():
+            if knob in node.model_knobs() and value not in pool.names:
+                raise PlanError(
+                    f"the plan gives {name!r} the model {value!r}, and the pool has {', '.join(pool.names)}; "
+                    "name the pool file of its search with --models"
+                )

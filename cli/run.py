@@ -55,7 +55,7 @@ def command(
     store = open_store(db, durable=pool.costs_money)
     try:
         chosen = None if plan is None else find_plan(plan, store)
-        check_models(chosen, pool)
+        check_models(loaded, chosen, pool)
         result = loaded.run(question, chosen, pool=pool, cap=limit, store=store)
         reasons = [span.reason for span in store.spans(result.run_id) if span.reason]
     finally:

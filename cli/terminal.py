@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, SpinnerColumn, TextColumn
 from rich.progress import Progress as Bar
 
+from ..graphs.knob_name import KnobName
 from ..optimizers.study.report import PlanReport, Score, StudyReport
 from ..optimizers.study.reporter import Announcement, Progress
 from .layout import labelled, rows
@@ -155,10 +156,10 @@ def _score(score: Score) -> str:
 def plan_lines(plan: dict[str, Any]) -> list[str]:
     """A plan as lines of text: one a node, and the optional edges that are on."""
     by_place: dict[str, list[str]] = {}
-    for knob, value in plan["values"].items():
-        place, _, name = knob.rpartition(".")
+    for name, value in plan["values"].items():
+        knob = KnobName.of(name)
         shown = value if isinstance(value, str) else json.dumps(value)
-        by_place.setdefault(place, []).append(f"{name}={shown}")
+        by_place.setdefault(knob.place, []).append(f"{knob.setting}={shown}")
     width = max((len(place) for place in by_place), default=0)
     lines = [f"{place:<{width}}  {', '.join(settings)}" for place, settings in by_place.items()]
     return [*lines, f"optional edges on: {', '.join(plan['edges']) or 'none'}"]

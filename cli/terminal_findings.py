@@ -75,11 +75,12 @@ def print_votes(console: Console, report: StudyReport) -> None:
     """Prints vote curves."""
     for found in report.votes:
         fixed = [point for point in found.points if point.stop is None]
+        how = ", ".join(filter(None, (found.model, found.style)))
         chosen = _spread(fixed)
         labelled(
             console,
             "votes",
-            f"of {found.node} alone ({found.model}, {found.style}) on {found.tasks} tasks of fit",
+            f"of {found.node} alone ({how}) on {found.tasks} tasks of fit",
         )
         rows(
             console,

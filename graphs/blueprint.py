@@ -57,6 +57,17 @@ class Blueprint:
         return tuple(edge.name for edge in self.edges if edge.optional)
 
     @cached_property
+    def upstream(self) -> Mapping[str, frozenset[str]]:
+        """By node: itself and all that its requests can depend on, loops included."""
+        import networkx as nx  # here, because a graph that is only built should not wait for its import
+
+        drawn: nx.DiGraph[str] = nx.DiGraph()
+        drawn.add_nodes_from(self.nodes)
+        drawn.add_edges_from((edge.source, edge.target) for edge in self.edges)
+        drawn.add_edges_from((loop.check, loop.solve) for loop in self.loops)
+        return {node: frozenset({node, *nx.ancestors(drawn, node)}) for node in self.nodes}
+
+    @cached_property
     def hash(self) -> str:
         """Of the canonical JSON, 16 hexadecimal digits; a plan names it."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()[:16]

@@ -18,7 +18,6 @@ from ..records.usage import ZERO, Amount
 from .blueprint import HasBlueprint
 from .channels import asked_of, incoming_of, message_sizes, speakers_of
 from .finishing import direct_call
-from .parts import most_parts
 from .plan import Plan
 from .resolved import ResolvedPlan, Step, resolve
 from .space import Space
@@ -97,12 +96,11 @@ class Bounds:
     def __init__(self, space: Space, unit: Unit = "tokens") -> None:
         self._space = space
         self._unit: Unit = unit
-        self._speakers = speakers_of(space.pool)
         self._resolve = lru_cache(maxsize=256)(lambda plan: resolve(space, plan))
 
     def of(self, plan: Plan, task: Task, output_cap: int | None = None) -> Bound:
         """As `worst_case`; with an output cap, where no call may write more than that."""
-        return _bound(self._resolve(plan), task, self._space.pool, self._unit, self._speakers, output_cap)
+        return _bound(self._resolve(plan), task, self._space.pool, self._unit, output_cap)
 
 
 def cheapest_bound(space: Space, task: Task, pool: Pool, unit: Unit = "tokens") -> Bound:
@@ -112,10 +110,9 @@ def cheapest_bound(space: Space, task: Task, pool: Pool, unit: Unit = "tokens") 
     lowered one after another; that is exact where the bound rises with every knob whatever the others are, as it does
     for counts, output caps and forward policies.
     """
-    speakers = speakers_of(pool)
 
     def bound(plan: Plan) -> Bound:
-        return _bound(resolve(space, plan), task, pool, unit, speakers)
+        return _bound(resolve(space, plan), task, pool, unit)
 
     if space.size <= _ENUMERATED:
         return min(map(bound, space), key=lambda found: found.value(unit))
@@ -141,12 +138,12 @@ def _remedy(least: Bound, space: Space, task: Task, unit: Unit) -> str:
 
     Tried are one half of every whole number of a node, and answers alone on every edge.
     """
-    resolved, speakers = resolve(space, least.plan), speakers_of(space.pool)
+    resolved = resolve(space, least.plan)
     found: list[tuple[float, str]] = []
 
     def tried(setting: str, name: str, step: Step) -> None:
         changed = replace(resolved, steps={**resolved.steps, name: step})
-        bound = _bound(changed, task, space.pool, unit, speakers)
+        bound = _bound(changed, task, space.pool, unit)
         if bound.value(unit) < least.value(unit):
             found.append((in_unit(bound.total, unit), setting))
 
@@ -174,11 +171,10 @@ def _lowered(space: Space, edges: tuple[str, ...], unit: Unit, bound: Callable[[
     return best
 
 
-def _bound(
-    resolved: ResolvedPlan, task: Task, pool: Pool, unit: Unit, speakers: Speakers, output_cap: int | None = None
-) -> Bound:
+def _bound(resolved: ResolvedPlan, task: Task, pool: Pool, unit: Unit, output_cap: int | None = None) -> Bound:
     terms: list[BoundTerm] = []
     largest = ZERO
+    speakers = speakers_of(resolved, pool)
     sizes = message_sizes(resolved, task, speakers)
     for step in resolved.steps.values():
         found, call = _terms(step, resolved, task, pool, sizes, speakers, output_cap)
@@ -201,7 +197,7 @@ def _terms(
     """A node's prompts and its output caps, over all rounds and parts; and the most that one of its calls takes."""
     times = 1 if step.loop is None else step.loop.high
     if step.split is not None:
-        times *= most_parts(resolved.steps[step.split].node)
+        times *= resolved.steps[step.split].most_parts
     calls: tuple[CallBound, ...] = step.kind.worst_case(
         step.node, asked_of(step, task), incoming_of(step, sizes), speakers
     )

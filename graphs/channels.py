@@ -2,33 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
+from ..models.base import Model
 from ..models.pool import Pool
 from ..models.request import ChatMessage
 from ..nodes.base import Incoming, Speakers
 from ..nodes.parts import part_bytes
 from ..nodes.prompts import dialect_named
 from ..nodes.prompts.base import Ask
-from ..records.message import ANY_SIZE, MessageSize
+from ..records.message import ANY_SIZE, Forward, Message, MessageSize
+from ..records.status import Status
 from ..records.task import Task
 from ..records.text import longest_bytes
-from .parts import most_parts
 from .resolved import ResolvedPlan, Step
 
-__all__ = ["asked_of", "incoming_of", "message_sizes", "speakers_of"]
+__all__ = ["Channels", "asked_of", "incoming_of", "message_sizes", "speakers_of"]
 
 
-def speakers_of(pool: Pool) -> Speakers:
-    """How large texts are for the models of a pool.
+@dataclass(frozen=True, slots=True)
+class Channels:
+    """What the edges of a run carry."""
+
+    sizes: Mapping[str, MessageSize]
+    """By the node that they come from."""
+    measure: Callable[[str], int]
+    """How large a text is, in the unit of the sizes."""
+
+    def carried(self, message: Message, source: str, target: str, policy: Forward) -> Message:
+        """A message as its reader sees it; one that is too large for its edge says which edge, and what to change."""
+        carried = message.forwarded(policy, self.sizes[source], self.measure)
+        if carried.status is not Status.OVERSIZE or message.status is Status.OVERSIZE:
+            return carried
+        remedy = f"it follows from the output cap of node {source!r} and `bytes_per_token` in its model's card"
+        return replace(carried, reason=f"edge {source}->{target}: {carried.reason}; {remedy}")
+
+
+def speakers_of(resolved: ResolvedPlan, pool: Pool) -> Speakers:
+    """How large texts are for the models of a plan.
 
     Where one exact tokenizer counts for all of them, in its tokens: what a model wrote in so many tokens is read in as
     many. Else in bytes, of which no tokenizer makes more tokens.
     """
     dialect = lru_cache(dialect_named)
-    measure = _shared_count(pool)
+    measure = _shared_count([pool.model(name) for step in resolved.steps.values() for name in step.models])
 
     def reply(model: str, tokens: int) -> int:
         card = pool.card(model)
@@ -38,11 +57,13 @@ def speakers_of(pool: Pool) -> Speakers:
     return Speakers(lambda model: dialect(pool.card(model).dialect), reply, measure)
 
 
-def _shared_count(pool: Pool) -> Callable[[str], int]:
-    tokenizers = {card.tokenizer if card.exact_tokenizer else "" for card in pool.cards}
-    model = next(iter(pool))
+def _shared_count(models: Sequence[Model]) -> Callable[[str], int]:
+    tokenizers = {model.card.tokenizer if model.card.exact_tokenizer else "" for model in models}
+    if len(tokenizers) != 1 or "" in tokenizers:
+        return longest_bytes
+    model = models[0]
     empty = model.count_tokens((ChatMessage("user", ""),))
-    if len(tokenizers) > 1 or "" in tokenizers or empty is None:
+    if empty is None:
         return longest_bytes
 
     def count(text: str) -> int:
@@ -66,10 +87,10 @@ def message_sizes(resolved: ResolvedPlan, task: Task, speakers: Speakers) -> Map
         if writes is not None:
             size = writes(step.node, asked_of(step, task), incoming_of(step, sizes), speakers)
         if any(group.split == name for group in resolved.active.groups):
-            parts = (most_parts(step.node) + 1) * part_bytes(task.question)
+            parts = (step.most_parts + 1) * part_bytes(task.question)
             size = replace(size, combine=max(size.combine, parts))
         if step.split is not None:
-            size = _of_parts(size, most_parts(resolved.steps[step.split].node))
+            size = _of_parts(size, resolved.steps[step.split].most_parts)
         sizes[name] = size
     return sizes
 

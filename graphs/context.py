@@ -12,7 +12,6 @@ from ..models.card import ModelCard
 from ..models.metered import Meter, MeteredCaller, call_bound
 from ..models.pool import Pool
 from ..models.request import Reply, Request
-from ..nodes.base import Speakers
 from ..nodes.prompts.base import Dialect
 from ..records.usage import Amount
 
@@ -27,8 +26,6 @@ class Services:
     caller: MeteredCaller
     dialect: Callable[[str], Dialect]
     """By the dialect's name."""
-    speakers: Speakers
-    """For bounds and what edges carry."""
     resources: Mapping[str, Any]
     """What kinds opened, by node."""
     left: Callable[[str], Amount | None]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..nodes.knob import Choice
+from ..nodes.knob import ANY_MODEL, Choice
 from .active import Active, active_part
 from .blueprint import HasBlueprint
 from .edges import Edge, Loop
+from .knob_name import FORWARD, ROUNDS, KnobName
 from .plan import Plan, plain
 
 __all__ = ["edge_label", "loop_label", "node_lines", "shown"]
@@ -25,32 +26,32 @@ def node_lines(graph: HasBlueprint, name: str, plan: Plan | None) -> list[str]:
     lines = [name, node.kind]
     for field in type(node).model_fields:
         value = getattr(node, field)
-        knob = f"{name}.{field}"
+        knob = str(KnobName(name, field))
         if plan is not None and knob in plan.values:
             lines.append(f"{field} = {_text(plan.values[knob])}")
         elif isinstance(value, Choice):
             lines.append(f"{field}: {' | '.join(_text(plain(option)) for option in value.values)}")
-        elif field == "model":
-            lines.append("model: any" if value == "*" else f"model = {value}")
+        elif field in node.model_knobs():
+            lines.append(f"{field}: any" if value == ANY_MODEL else f"{field} = {value}")
     return lines
 
 
 def edge_label(edge: Edge, plan: Plan | None) -> str:
     """What the edge lets through, where that is not everything."""
-    text = _knob(f"{edge.name}.forward", edge.forward, plan)
+    text = _knob(KnobName(edge.name, FORWARD), edge.forward, plan)
     return "" if text == "full" else text
 
 
 def loop_label(loop: Loop, plan: Plan | None) -> str:
     """How often a loop may run."""
-    rounds = _knob(f"{loop.name}.rounds", loop.rounds, plan)
+    rounds = _knob(KnobName(loop.name, ROUNDS), loop.rounds, plan)
     return f"again until accepted, rounds: {rounds}"
 
 
-def _knob(name: str, value: Any, plan: Plan | None) -> str:
+def _knob(name: KnobName, value: Any, plan: Plan | None) -> str:
     if isinstance(value, Choice):
-        if plan is not None and name in plan.values:
-            return _text(plan.values[name])
+        if plan is not None and str(name) in plan.values:
+            return _text(plan.values[str(name)])
         return " | ".join(_text(plain(option)) for option in value.values)
     return _text(plain(value))
 

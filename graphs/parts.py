@@ -5,17 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from ..nodes.base import Node
 from ..records.message import CANDIDATES, Candidate, Message, Part
 from ..records.status import Status
 
-__all__ = ["gathered", "most_parts", "waves"]
-
-
-def most_parts(split: Node) -> int:
-    """How many parts of this node are worked off at most: its `max_parts`, or as many as a message can carry back."""
-    most: int = getattr(split, "max_parts", CANDIDATES)
-    return most
+__all__ = ["gathered", "waves"]
 
 
 def waves(parts: Sequence[Part]) -> tuple[list[list[Part]], list[Part]]:

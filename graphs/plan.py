@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from ..errors import PlanError
+from .knob_name import KnobName
 
 __all__ = ["Plan", "plain"]
 
@@ -40,6 +41,11 @@ class Plan:
     def hash(self) -> str:
         """Of the canonical JSON, 16 hexadecimal digits."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()[:16]
+
+    def settings(self, node: str) -> dict[str, Any]:
+        """The values of one node's knobs, by setting."""
+        named = ((KnobName.of(name), value) for name, value in self.values.items())
+        return {knob.setting: value for knob, value in named if knob.place == node}
 
     def to_json(self) -> str:
         """The canonical JSON, which `from_json` reads."""

@@ -10,6 +10,7 @@ from ..nodes.base import Kind, Node
 from ..records.message import Forward
 from .active import Active
 from .edges import Loop, options, round_bounds
+from .knob_name import FORWARD, ROUNDS, KnobName
 from .plan import Plan, plain
 from .space import Space
 
@@ -43,6 +44,16 @@ class Step:
     """The node whose parts it runs once for each."""
     loop: LoopRounds | None = None
     """The loop in which it runs."""
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Those that it may call, each once."""
+        return self.kind.called_by(self.node)
+
+    @property
+    def most_parts(self) -> int:
+        """The most parts that it makes of a question."""
+        return self.kind.most_parts(self.node)
 
     @property
     def begins_round(self) -> bool:
@@ -81,12 +92,12 @@ def resolve(space: Space, plan: Plan) -> ResolvedPlan:
     for body in active.bodies:
         loop = body.loop
         values = {str(plain(value)): value for value in options(loop.rounds)}
-        chosen = plan.values.get(f"{loop.name}.rounds", plain(options(loop.rounds)[0]))
+        chosen = plan.values.get(str(KnobName(loop.name, ROUNDS)), plain(options(loop.rounds)[0]))
         low, high = round_bounds(values[str(chosen)], loop.name)
         rounds[loop.name] = LoopRounds(loop, low, high, _forward(plan, loop.name, loop.forward))
     steps = {}
     for name in active.order:
-        node = _pinned(space, plan, name)
+        node = space.pinned(plan, name)
         body_of = active.body_of.get(name)
         steps[name] = Step(
             name=name,
@@ -99,12 +110,5 @@ def resolve(space: Space, plan: Plan) -> ResolvedPlan:
     return ResolvedPlan(plan, active, steps, rounds)
 
 
-def _pinned(space: Space, plan: Plan, name: str) -> Node:
-    node = space.graph.nodes[name]
-    models = space.pool.names
-    values = {knob: plan.values[f"{name}.{knob}"] for knob in node.open_knobs(models)}
-    return node.pinned(values, models)
-
-
 def _forward(plan: Plan, name: str, forward: Any) -> Forward:
-    return Forward(plan.values.get(f"{name}.forward", options(forward)[0]))
+    return Forward(plan.values.get(str(KnobName(name, FORWARD)), options(forward)[0]))

@@ -31,7 +31,7 @@ from ..records.task import Task
 from ..records.usage import Amount
 from .active import Active
 from .blueprint import HasBlueprint
-from .channels import message_sizes, speakers_of
+from .channels import Channels, message_sizes, speakers_of
 from .compile import OUT, TASK, supersteps, to_state_graph
 from .context import Services
 from .direct import Schedule, run_direct, schedule_of
@@ -73,14 +73,15 @@ class _Prepared:
     resolved: ResolvedPlan
     schedule: Schedule
     config: RunnableConfig
+    speakers: Speakers
     sizes: dict[int, Mapping[str, MessageSize]] = field(default_factory=dict)
     """By the most bytes of a part of the question, all that they depend on."""
 
-    def sizes_for(self, task: Task, speakers: Speakers) -> Mapping[str, MessageSize]:
+    def sizes_for(self, task: Task) -> Mapping[str, MessageSize]:
         """What edges carry in a run of the task, by the node that they come from."""
         part = part_bytes(task.question)
         if part not in self.sizes:
-            self.sizes[part] = message_sizes(self.resolved, task, speakers)
+            self.sizes[part] = message_sizes(self.resolved, task, self.speakers)
         return self.sizes[part]
 
 
@@ -122,7 +123,7 @@ class Runner:
         self._known = _Known()
         self._root = f"runner-{_new_id()}"
         caller = MeteredCaller(pool, self._ledger, store)
-        self._services = Services(pool, caller, lru_cache(dialect_named), speakers_of(pool), {}, self._left)
+        self._services = Services(pool, caller, lru_cache(dialect_named), {}, self._left)
 
     async def __aenter__(self) -> Self:
         resources = {}
@@ -260,11 +261,13 @@ class Runner:
         output_cap: int | None = None,
     ) -> AsyncIterator[_Run]:
         prepared = self._prepared(plan)
-        resolved, sizes = prepared.resolved, prepared.sizes_for(task, self._services.speakers)
+        channels = Channels(prepared.sizes_for(task), prepared.speakers.measure)
         limit = None if cap is None else cap.task_limit()
         run_id = _new_id()
         account_id = self._open_run(run_id, parent or self._root, limit)
-        session = RunSession(run_id, account_id, task, resolved, self._services, self.store, sizes, seed, output_cap)
+        session = RunSession(
+            run_id, account_id, task, prepared.resolved, self._services, self.store, channels, seed, output_cap
+        )
         run = _Run(session, trial_id, metric, time.time())
         message, reason = Message(status=Status.CANCELLED, reason="the run was cancelled"), "cancelled"
         try:
@@ -366,7 +369,7 @@ class Runner:
         made, active = resolved.plan, resolved.active
         rounds = {name: round_.high for name, round_ in resolved.rounds.items()}
         config: RunnableConfig = {"recursion_limit": supersteps(active, rounds)}
-        prepared = _Prepared(resolved, self._schedule(active), config)
+        prepared = _Prepared(resolved, self._schedule(active), config, speakers_of(resolved, self.pool))
         self.store.record_plan(PlanRow(made.hash, made.graph_hash, made.to_json(), mermaid(self.graph, made)))
         self._known.plans[plan.hash] = self._known.plans[made.hash] = prepared
         return prepared

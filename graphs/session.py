@@ -15,17 +15,18 @@ from ..models.request import Request
 from ..nodes.base import Inputs
 from ..nodes.parts import fill, part_bytes
 from ..nodes.prompts.base import Style
-from ..records.message import Forward, Message, MessageSize
+from ..records.message import Forward, Message
 from ..records.protocols import Recorder
 from ..records.rows import SpanRow
 from ..records.status import Status
 from ..records.task import Task
 from ..records.text import longest_bytes
 from ..records.usage import ZERO, Amount
+from .channels import Channels
 from .compile import channel
 from .context import NodeContext, Services, drawn
 from .finishing import best_so_far
-from .parts import gathered, most_parts, waves
+from .parts import gathered, waves
 from .resolved import ResolvedPlan, Step
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class RunSession:
         resolved: the plan over its graph.
         services: what all runs share.
         recorder: where spans go.
-        sizes: what edges carry, by the node that they come from.
+        channels: what edges carry.
         seed: of the run; see `Runner.run`.
         output_cap: see `Runner.run`.
     """
@@ -74,7 +75,7 @@ class RunSession:
         resolved: ResolvedPlan,
         services: Services,
         recorder: Recorder,
-        sizes: Mapping[str, MessageSize],
+        channels: Channels,
         seed: int = 0,
         output_cap: int | None = None,
     ) -> None:
@@ -95,7 +96,7 @@ class RunSession:
         """What came of the run, once it has ended."""
         self.final_node = resolved.active.blueprint.final
         self._recorder = recorder
-        self._sizes = sizes
+        self._channels = channels
         self._said: dict[str, Message] = {}
         self._answers: dict[str, Message] = {}
         """By node: what it last said of the whole question without failing; a failed round does not undo one before."""
@@ -206,13 +207,7 @@ class RunSession:
         return self._carried(step.loop.loop.check, step.name, state, step.loop.forward)
 
     def _carried(self, source: str, target: str, state: Mapping[str, Any], policy: Forward) -> Message:
-        """A message as its reader sees it; one that is too large for its edge says which edge, and what to change."""
-        said: Message = state[channel(source)]
-        carried = said.forwarded(policy, self._sizes[source], self.services.speakers.measure)
-        if carried.status is Status.OVERSIZE and said.status is not Status.OVERSIZE:
-            remedy = f"it follows from the output cap of node {source!r} and `bytes_per_token` in its model's card"
-            return replace(carried, reason=f"edge {source}->{target}: {carried.reason}; {remedy}")
-        return carried
+        return self._channels.carried(state[channel(source)], source, target, policy)
 
     async def _execute(self, step: Step, inputs: Inputs, part: str = "") -> tuple[Message, float]:
         """Runs a node once, in a span; returns its message and the seconds it took."""
@@ -267,7 +262,7 @@ class RunSession:
         limit = part_bytes(self.task.question)
         said: dict[str, Message] = {}
         ends: dict[str, float] = {}
-        most = most_parts(self.resolved.steps[split].node)
+        most = self.resolved.steps[split].most_parts
         ordered, stuck = waves(source.parts[:most])
         for part in source.parts[most:]:
             said[part.name] = Message(status=Status.SKIPPED, reason=f"{split} may make only {most} parts")

@@ -13,9 +13,11 @@ import networkx as nx
 
 from ..errors import PlanError, UnknownName
 from ..models.pool import Pool
+from ..nodes.base import Node
 from .active import Active, active_part
 from .blueprint import HasBlueprint
 from .edges import options
+from .knob_name import FORWARD, ROUNDS, KnobName
 from .plan import Plan, plain
 
 __all__ = ["Space"]
@@ -122,6 +124,13 @@ class Space:
                 raise PlanError(f"the plan has no value for knob {name!r}; it may be one of {self.knobs[name]}")
         return made
 
+    def pinned(self, plan: Plan, node: str) -> Node:
+        """A node with its knobs set as a canonical plan says under which it runs."""
+        models = self.pool.names
+        config = self.graph.nodes[node]
+        values = {knob: plan.values[str(KnobName(node, knob))] for knob in config.open_knobs(models)}
+        return config.pinned(values, models)
+
     def sample(self, generator: random.Random) -> Plan:
         """A random plan: first which edges are on, evenly over what can run, then each knob evenly over its values."""
         active = generator.choice(self.arrangements)
@@ -199,10 +208,10 @@ class Space:
         joins += [(body.loop.name, body.loop.forward) for body in active.bodies]
         for name, forward in joins:
             if len(options(forward)) > 1:
-                yield f"{name}.forward", tuple(map(plain, options(forward)))
+                yield str(KnobName(name, FORWARD)), tuple(map(plain, options(forward)))
         for body in active.bodies:
             if len(options(body.loop.rounds)) > 1:
-                yield f"{body.loop.name}.rounds", tuple(map(plain, options(body.loop.rounds)))
+                yield str(KnobName(body.loop.name, ROUNDS)), tuple(map(plain, options(body.loop.rounds)))
 
     def _admitted(self, name: str, value: Any) -> Any:
         if name not in self.knobs:

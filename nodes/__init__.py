@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .base import CallBound, Context, Inputs, Kind, Node
     from .decomposer import Decomposer
+    from .depth import Depth
+    from .draws import Draws
     from .kinds import KINDS, kind_of, kinds_with, node_from_json
-    from .knob import ANY_MODEL, Adaptive, Choice, Knob, adaptive, choose
+    from .knob import ANY_MODEL, Adaptive, Choice, Knob, ModelKnob, adaptive, choose
     from .merger import Merger
     from .search import Search
     from .solver import Solver
@@ -24,10 +26,13 @@ __all__ = [
     "Choice",
     "Context",
     "Decomposer",
+    "Depth",
+    "Draws",
     "Inputs",
     "Kind",
     "Knob",
     "Merger",
+    "ModelKnob",
     "Node",
     "Search",
     "Solver",
@@ -43,8 +48,10 @@ __all__ = [
 _HOMES = {
     "base": ("CallBound", "Context", "Inputs", "Kind", "Node"),
     "kinds": ("KINDS", "kind_of", "kinds_with", "node_from_json"),
-    "knob": ("ANY_MODEL", "Adaptive", "Choice", "Knob", "adaptive", "choose"),
+    "knob": ("ANY_MODEL", "Adaptive", "Choice", "Knob", "ModelKnob", "adaptive", "choose"),
     "decomposer": ("Decomposer",),
+    "depth": ("Depth",),
+    "draws": ("Draws",),
     "merger": ("Merger",),
     "search": ("Search",),
     "solver": ("Solver",),

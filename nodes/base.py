@@ -12,18 +12,24 @@ from pydantic import BaseModel, ConfigDict
 from ..errors import PlanError
 from ..models.card import ModelCard
 from ..models.request import Reply, Request
-from ..records.message import ANY_SIZE, Message, MessageSize
+from ..records.message import ANY_SIZE, CANDIDATES, Message, MessageSize
 from ..records.task import Task
 from ..records.text import longest_bytes
 from ..records.usage import Amount
-from .knob import ANY_MODEL, Choice
+from .depth import Depth
+from .draws import Draws
+from .knob import ADDED, ANY_MODEL, MODEL, Choice, marked
+from .prompts import dialect_named
 from .prompts.base import Ask, Dialect
 
-__all__ = ["CallBound", "Context", "Incoming", "Inputs", "Kind", "Node", "Speakers"]
+__all__ = ["CallBound", "Context", "Incoming", "Inputs", "Kind", "Node", "Oracle", "Scorer", "Speakers"]
+
+Scorer = Callable[[Task, str], float]
+"""A metric: from a task and an answer to a score in [0, 1]."""
 
 
 class Node(BaseModel):
-    """A step of a graph, as data. Subclasses add fields; a field of type `Knob[...]` can be opened.
+    """A step of a graph, as data. Subclasses add fields; a field of type `Knob[...]` or `ModelKnob` can be opened.
 
     The code that runs a node is found by its kind, see `Kind`.
     """
@@ -34,6 +40,11 @@ class Node(BaseModel):
     version: ClassVar[int] = 1
     """Raised when the same settings would behave differently; part of the graph's hash."""
 
+    @classmethod
+    def model_knobs(cls) -> frozenset[str]:
+        """The settings that say which model is called."""
+        return marked(cls, MODEL)
+
     def open_knobs(self, models: tuple[str, ...]) -> dict[str, tuple[Any, ...]]:
         """The knobs that are open, with their values in order; `models` are the names in the pool."""
         found: dict[str, tuple[Any, ...]] = {}
@@ -41,7 +52,7 @@ class Node(BaseModel):
             value = getattr(self, name)
             if isinstance(value, Choice):
                 found[name] = value.values
-            elif value == ANY_MODEL:
+            elif value == ANY_MODEL and name in self.model_knobs():
                 found[name] = models
         return found
 
@@ -69,8 +80,18 @@ class Node(BaseModel):
         return frozenset()
 
     def canonical(self) -> dict[str, Any]:
-        """The node as JSON values, for the graph's hash."""
-        return {"kind": self.kind, "version": self.version, **self.model_dump(mode="json")}
+        """The node as JSON values, for the graph's hash.
+
+        A field that is marked as `ADDED` is there only where it is not at its default, so that a graph keeps the hash
+        that it had before the field was there, and its plans stay valid.
+        """
+        fields = type(self).model_fields
+        unsaid = {
+            name
+            for name in marked(type(self), ADDED)
+            if getattr(self, name) == fields[name].get_default(call_default_factory=True)
+        }
+        return {"kind": self.kind, "version": self.version, **self.model_dump(mode="json", exclude=unsaid)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,10 +224,21 @@ class Speakers:
 
 NodeT = TypeVar("NodeT", bound=Node)
 
+Oracle = Callable[[NodeT, Inputs, Context, Scorer], Awaitable[Message | None]]
+"""What a node would say if it made no mistake, without a call; None where the task does not tell."""
+
+
+def _nothing(node: Node) -> None:
+    return None
+
 
 @dataclass(frozen=True, slots=True)
 class Kind(Generic[NodeT]):
-    """A node kind: the settings and the code that belong together. One kind is one file, and one line in `kinds`."""
+    """A node kind: the settings and the code that belong together. One kind is one file, and one line in `kinds`.
+
+    The first three fields make it run. The others tell a search, which knows graphs and no kinds, what the kind's
+    nodes have in common with those of other kinds; all can be left out. Every node that they are given is pinned.
+    """
 
     config: type[NodeT]
     run: Callable[[NodeT, Inputs, Context], Awaitable[Message]]
@@ -214,10 +246,35 @@ class Kind(Generic[NodeT]):
     worst_case: Callable[[NodeT, Ask, Incoming, Speakers], tuple[CallBound, ...]]
     """All calls that one run may make, from the pinned node, the question, what its edges may bring, and the dialect by
     model."""
-    open: Callable[[NodeT], AbstractContextManager[Any]] | None = field(default=None)
+    open: Callable[[NodeT], AbstractContextManager[Any]] | None = None
     """Makes what the node keeps between runs, such as an index; entered once per batch of runs."""
-    writes: Callable[[NodeT, Ask, Incoming, Speakers], MessageSize] | None = field(default=None)
+    writes: Callable[[NodeT, Ask, Incoming, Speakers], MessageSize] | None = None
     """The most that its message has: what its edges carry follows from it. None: `ANY_SIZE`."""
+    oracle: Oracle[NodeT] | None = None
+    """What its nodes would say if they made no mistake; where left out, they are left out of a plan's headroom."""
+    draws: Callable[[NodeT], Draws | None] = _nothing
+    """Its independent draws of one request; None where it has no number of draws to set."""
+    depth: Callable[[NodeT], Depth | None] = _nothing
+    """How far it reasons; None where that is not what it is for."""
+    repeats: Callable[[NodeT], int] = field(default=lambda node: 0)
+    """The most rounds in which it looks something up before it answers."""
+    models: Callable[[NodeT], tuple[str, ...]] | None = None
+    """The models that it may call at its settings; those of its worst case where left out."""
+    most_parts: Callable[[NodeT], int] = field(default=lambda node: CANDIDATES)
+    """The most parts that it makes of a question; as many as a message can carry back where left out."""
+    verified: bool = False
+    """Whether its answers are supported by more than a model's word, for example by a constraint check."""
+    asks_per_source: bool = False
+    """Whether it asks of what each node before it said by itself, so that a call does not depend on the others."""
+
+    def called_by(self, node: NodeT) -> tuple[str, ...]:
+        """The models that a pinned node may call, each once."""
+        if self.models is not None:
+            return tuple(dict.fromkeys(self.models(node)))
+        # Which models are called depends neither on the question nor on how they are spoken to.
+        speakers = Speakers(lambda model: dialect_named("chat"), lambda model, tokens: tokens)
+        calls = self.worst_case(node, Ask("?"), Incoming(()), speakers)
+        return tuple(dict.fromkeys(call.model for call in calls))
 
 
 def _dumped(value: Any) -> Any:

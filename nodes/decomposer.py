@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from itertools import pairwise
 from typing import Annotated, Any, ClassVar, Literal
 
 from annotated_types import Interval
@@ -12,9 +11,10 @@ from pydantic import PositiveInt
 
 from ..records.message import CANDIDATES, Message, MessageSize, Part
 from ..records.status import Status
+from ..records.text import slices
 from .asks import ask_of, bound_of, request_of
-from .base import CallBound, Context, Incoming, Inputs, Kind, Node, Speakers
-from .knob import ANY_MODEL, Knob
+from .base import CallBound, Context, Incoming, Inputs, Kind, Node, Scorer, Speakers
+from .knob import ADDED, ANY_MODEL, Knob, ModelKnob
 from .parts import complaint, part_bytes, placeholders
 from .prompts.base import Ask, Decomposition, Prompt
 from .readings import read
@@ -36,14 +36,14 @@ class Decomposer(Node):
 
     kind: ClassVar[str] = "decomposer"
 
-    model: Knob[str] = ANY_MODEL
+    model: ModelKnob = ANY_MODEL
     max_parts: Knob[Annotated[int, Interval(ge=1, le=CANDIDATES)]] = 4
     """The most sub-questions. With 1 the question goes on whole, without a call. A reply with more cannot be used."""
     max_output_tokens: Knob[PositiveInt] = 512
     temperature: Knob[Annotated[float, Interval(ge=0.0, le=2.0)]] = 0.0
-    method: Knob[Literal["model", "slices"]] = "model"
+    method: Annotated[Knob[Literal["model", "slices"]], ADDED] = "model"
     """Whether the model splits the question, or a long list at its end is cut."""
-    slice_letters: Knob[PositiveInt] = 40
+    slice_letters: Annotated[Knob[PositiveInt], ADDED] = 40
     """The most characters that `slices` leaves in one piece; where `max_parts` slices do not suffice, they are
     longer."""
 
@@ -57,18 +57,6 @@ class Decomposer(Node):
         if self.method not in ("model", "slices"):
             return found
         return {name: values for name, values in found.items() if name not in self.idle_knobs()}
-
-    def canonical(self) -> dict[str, Any]:
-        """See `Node.canonical`; the settings of slices are left out where they are the default.
-
-        So a graph without slices keeps the hash that it had before nodes had these settings, and its plans stay valid.
-        """
-        fields = type(self).model_fields
-        return {
-            name: value
-            for name, value in super().canonical().items()
-            if name not in ("method", "slice_letters") or value != fields[name].default
-        }
 
 
 _OF_CALLS = frozenset({"model", "max_output_tokens", "temperature"})
@@ -111,10 +99,7 @@ def _slices(node: Decomposer, question: str, context: Context) -> Message | None
         return None
     head, listed = found["head"], found["listed"]
     count = min(node.max_parts, -(-len(listed) // node.slice_letters))
-    cuts = [len(listed) * number // count for number in range(count + 1)]
-    parts = tuple(
-        Part(f"p{number}", head + listed[first:last]) for number, (first, last) in enumerate(pairwise(cuts), start=1)
-    )
+    parts = tuple(Part(f"p{number}", head + piece) for number, piece in enumerate(slices(listed, count), start=1))
     context.record("decomposed", parts=count)
     return Message(parts=parts, combine="+".join(f"{{{part.name}}}" for part in parts) + "=")
 
@@ -132,8 +117,24 @@ def _with_needs(found: Decomposition) -> Decomposition:
     return Decomposition(parts, found.combine)
 
 
+async def _oracle(node: Decomposer, inputs: Inputs, context: Context, score: Scorer) -> Message | None:
+    """The split that the task tells of (`Task.perfect`), where the node may make so many parts."""
+    perfect = inputs.task.perfect
+    if inputs.question != inputs.task.question or not perfect.parts:
+        return None
+    parts = tuple(Part(name, question) for name, question in perfect.parts.items())
+    found = _with_needs(Decomposition(parts, perfect.combine))
+    if complaint(found.parts, found.combine, node.max_parts, part_bytes(inputs.question)):
+        return None
+    return Message(parts=found.parts, combine=found.combine)
+
+
+def _models(node: Decomposer) -> tuple[str, ...]:
+    return () if node.max_parts == 1 or node.method == "slices" else (node.model,)
+
+
 def _worst_case(node: Decomposer, ask: Ask, incoming: Incoming, speakers: Speakers) -> tuple[CallBound, ...]:
-    if node.max_parts == 1 or node.method == "slices":
+    if not _models(node):
         return ()
     speaker = speakers(node.model)
 
@@ -144,8 +145,16 @@ def _worst_case(node: Decomposer, ask: Ask, incoming: Incoming, speakers: Speake
 
 
 def _writes(node: Decomposer, ask: Ask, incoming: Incoming, speakers: Speakers) -> MessageSize:
-    reply = 0 if node.method == "slices" else speakers.reply(node.model, node.max_output_tokens)
+    reply = max((speakers.reply(model, node.max_output_tokens) for model in _models(node)), default=0)
     return MessageSize(answer=0, text=reply, candidates=0, combine=(node.max_parts + 1) * part_bytes(ask.question))
 
 
-KIND = Kind(config=Decomposer, run=_run, worst_case=_worst_case, writes=_writes)
+KIND = Kind(
+    config=Decomposer,
+    run=_run,
+    worst_case=_worst_case,
+    writes=_writes,
+    oracle=_oracle,
+    models=_models,
+    most_parts=lambda node: node.max_parts,
+)

@@ -4,17 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, Generic, TypeVar, cast
+from functools import cache
+from typing import Annotated, Any, Generic, TypeVar, cast, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, model_validator
 from pydantic_core import CoreSchema, core_schema
 
-__all__ = ["ANY_MODEL", "Adaptive", "Choice", "Knob", "adaptive", "choose", "most"]
+__all__ = [
+    "ADDED",
+    "ANY_MODEL",
+    "MODEL",
+    "Adaptive",
+    "Choice",
+    "Knob",
+    "Mark",
+    "ModelKnob",
+    "adaptive",
+    "choose",
+    "marked",
+    "most",
+]
 
 T = TypeVar("T")
 
 ANY_MODEL = "*"
-"""The value of a model knob that is open to every model of the pool."""
+"""The value of a `ModelKnob` that is open to every model of the pool; in any other field it is a plain value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,3 +107,33 @@ def _to_json(value: Any) -> Any:
 
 Knob = Annotated[T, _KnobSchema()]
 """`Knob[int]` is a field that holds an int, or a `Choice` of ints until a plan pins it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Tells the fields of a node apart by their types: `Annotated[int, mark]`."""
+
+    name: str
+
+
+MODEL = Mark("model")
+"""Of knobs that hold a model."""
+ADDED = Mark("added")
+"""Of fields that a kind got when graphs without them had been stored already, see `Node.canonical`."""
+
+ModelKnob = Annotated[str, _KnobSchema(), MODEL]
+"""A knob whose values are models of the pool; `ANY_MODEL` opens it to all of them."""
+
+
+@cache
+def marked(config: type[BaseModel], mark: Mark) -> frozenset[str]:
+    """The fields of a class whose type has the mark, also as a part of it such as `ModelKnob | None`."""
+    return frozenset(
+        name
+        for name, about in config.model_fields.items()
+        if any(each is mark for each in about.metadata) or _within(about.annotation, mark)
+    )
+
+
+def _within(annotation: Any, mark: Mark) -> bool:
+    return any(each is mark or _within(each, mark) for each in get_args(annotation))

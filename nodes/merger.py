@@ -15,7 +15,8 @@ from ..records.status import Status
 from ..records.text import longest_bytes
 from .asks import ask_of, bound_of, request_of
 from .base import CallBound, Context, Incoming, Inputs, Kind, Node, Speakers
-from .knob import ANY_MODEL, Knob
+from .knob import ANY_MODEL, Knob, ModelKnob
+from .oracles import right_answer
 from .parts import fill, placeholders
 from .prompts.base import Ask, Prompt, Style
 from .readings import read
@@ -33,7 +34,7 @@ class Merger(Node):
 
     kind: ClassVar[str] = "merger"
 
-    model: Knob[str] = ANY_MODEL
+    model: ModelKnob = ANY_MODEL
     max_output_tokens: Knob[PositiveInt] = 512
     temperature: Knob[Annotated[float, Interval(ge=0.0, le=2.0)]] = 0.0
 
@@ -131,4 +132,11 @@ def _writes(node: Merger, ask: Ask, incoming: Incoming, speakers: Speakers) -> M
     )
 
 
-KIND = Kind(config=Merger, run=_run, worst_case=_worst_case, writes=_writes)
+KIND = Kind(
+    config=Merger,
+    run=_run,
+    worst_case=_worst_case,
+    writes=_writes,
+    oracle=right_answer,
+    models=lambda node: (node.model,),
+)

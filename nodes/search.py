@@ -15,8 +15,9 @@ from ..records.status import Status
 from ..records.text import clip
 from ..records.usage import Amount
 from .asks import ask_of, bound_of, request_of
-from .base import CallBound, Context, Incoming, Inputs, Kind, Node, Speakers
-from .knob import ANY_MODEL, Adaptive, Knob, most
+from .base import CallBound, Context, Incoming, Inputs, Kind, Node, Scorer, Speakers
+from .knob import ADDED, ANY_MODEL, Adaptive, Knob, ModelKnob, most
+from .oracles import said
 from .prompts.base import Ask, Prompt, SearchRound, SearchStep
 from .readings import Reading, read
 from .retrieval import CorpusSize, Imported, Retriever, corpus_size, open_retriever
@@ -63,7 +64,7 @@ class Search(Node):
     ]
     """A folder of text files, a text file or a JSONL file, searched by BM25; or a function `(query, top_k) -> list of
     str`, async or not, defined at the top of a module. In JSON a function is `{"import": "module:name"}`."""
-    model: Knob[str] = ANY_MODEL
+    model: ModelKnob = ANY_MODEL
     rounds: Knob[NonNegativeInt | Adaptive] = 3
     """The most queries. With `adaptive(low, high)` it also stops looking up when a round after the first `low` brings
     nothing new."""
@@ -72,19 +73,12 @@ class Search(Node):
     max_output_tokens: Knob[PositiveInt] = 256
     """Of each round."""
     temperature: Knob[Annotated[float, Interval(ge=0.0, le=2.0)]] = 0.0
-    keep: Knob[Annotated[float, Interval(gt=0.0, lt=1.0)] | None] = None
+    keep: Annotated[Knob[Annotated[float, Interval(gt=0.0, lt=1.0)] | None], ADDED] = None
     """The share of what the run had left when the search began that is kept for the nodes after it: below it no further
     query is written, and the next step must answer. So rounds give way to reasoning. None: `rounds` alone says when to
     end, as it does in a run without a cap."""
     passage_bytes: PositiveInt = 1024
     """The most bytes of one passage; longer ones are split in the index, and cut when they come from a function."""
-
-    def canonical(self) -> dict[str, Any]:
-        """See `Node.canonical`; where nothing is kept there is no word of it, so that older plans keep their hash."""
-        content = super().canonical()
-        if content["keep"] is None:
-            del content["keep"]
-        return content
 
 
 async def _run(node: Search, inputs: Inputs, context: Context) -> Message:
@@ -169,6 +163,14 @@ def _worst_case(node: Search, ask: Ask, incoming: Incoming, speakers: Speakers) 
     return (*bounds, bound(final, last=True))
 
 
+async def _oracle(node: Search, inputs: Inputs, context: Context, score: Scorer) -> Message | None:
+    """The gold answer with the task's facts (`metadata["facts"]`) as evidence."""
+    facts = inputs.task.metadata.get("facts")
+    if inputs.question != inputs.task.question or not inputs.task.gold or not isinstance(facts, list | tuple):
+        return None
+    return said(inputs.task.gold, context, evidence=tuple(map(str, facts)))
+
+
 def _open(node: Search) -> AbstractContextManager[Retriever]:
     source: Any = node.retriever
     return open_retriever(source, node.passage_bytes)
@@ -188,4 +190,13 @@ def _corpus(node: Search) -> CorpusSize:
     return corpus_size(source, node.passage_bytes)
 
 
-KIND = Kind(config=Search, run=_run, worst_case=_worst_case, open=_open, writes=_writes)
+KIND = Kind(
+    config=Search,
+    run=_run,
+    worst_case=_worst_case,
+    open=_open,
+    writes=_writes,
+    oracle=_oracle,
+    repeats=lambda node: most(node.rounds),
+    models=lambda node: (node.model,),
+)

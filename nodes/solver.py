@@ -15,10 +15,13 @@ from ..records.message import CANDIDATES, Candidate, Message, MessageSize
 from ..records.status import Status
 from .asks import ask_of, bound_of, request_of
 from .base import CallBound, Context, Incoming, Inputs, Kind, Node, Speakers
-from .knob import ANY_MODEL, Adaptive, Choice, Knob, most
+from .depth import Depth
+from .draws import Draws
+from .knob import ADDED, ANY_MODEL, Adaptive, Choice, Knob, ModelKnob, most
+from .oracles import right_answer
 from .prompts.base import Ask, Prompt, Style
 from .readings import Reading, most_informed, read_all
-from .stopping import StopRule, enough
+from .stopping import STOP_RULES, StopRule, enough
 from .votes import VoteRule, ballots, normal_form
 
 __all__ = ["KIND", "Solver"]
@@ -36,12 +39,12 @@ class Solver(Node):
 
     kind: ClassVar[str] = "solver"
 
-    model: Knob[str] = ANY_MODEL
+    model: ModelKnob = ANY_MODEL
     style: Knob[Literal["direct", "draft", "think"]] = "think"
     """The answer only; a draft of a few words a step; or step by step."""
     max_output_tokens: Knob[PositiveInt] = 1024
     """Of each sample."""
-    thinking_tokens: Knob[PositiveInt | None] = None
+    thinking_tokens: Annotated[Knob[PositiveInt | None], ADDED] = None
     """The most tokens of a draft or of thinking step by step; None: no limit of their own. What a sample had thought by
     then is kept: the model is asked once more for the answer that it leads to, with up to `max_output_tokens`, by
     continuing the reply where it can and else with the thought in the prompt. Both calls are charged."""
@@ -64,16 +67,6 @@ class Solver(Node):
         if isinstance(self.samples, Adaptive):
             return frozenset(unused)
         return frozenset({"stop", *unused} if self.samples > 1 else {"vote", "stop", *unused})
-
-    def canonical(self) -> dict[str, Any]:
-        """See `Node.canonical`; without a limit on thinking there is no word of it.
-
-        So a graph keeps the hash that it had before nodes had this setting, and its plans stay valid.
-        """
-        content = super().canonical()
-        if content["thinking_tokens"] is None:
-            del content["thinking_tokens"]
-        return content
 
     @model_validator(mode="after")
     def _samples_can_differ(self) -> Solver:
@@ -105,7 +98,7 @@ def _way(node: Solver, inputs: Inputs, context: Context) -> _Way:
     limit = _thinking_limit(node)
 
     def request(prompt: Prompt, cap: int) -> Request:
-        sample, temperature = inputs.round * most(_draws(node)), node.temperature
+        sample, temperature = inputs.round * most(_draws(node).number), node.temperature
         return request_of(context, node.model, prompt, max_output_tokens=cap, temperature=temperature, sample=sample)
 
     continues = context.card(node.model).prefix != "none"
@@ -121,7 +114,7 @@ def _way(node: Solver, inputs: Inputs, context: Context) -> _Way:
 
 
 async def _run(node: Solver, inputs: Inputs, context: Context) -> Message:
-    draws = _draws(node)
+    draws = _draws(node).number
     readings = await _sample(node, draws, _way(node, inputs, context), context)
     votes = [
         Candidate(reading.value, reading.confidence, text=reading.text, source=context.node)
@@ -211,8 +204,15 @@ def _confidence(weight: float, count: int, votes: list[Candidate], drawn: int) -
     return count / drawn if drawn > 1 else None
 
 
-def _draws(node: Solver) -> int | Adaptive:
-    return node.samples if node.temperature > 0 else 1
+def _draws(node: Solver) -> Draws:
+    number = node.samples if node.temperature > 0 else 1
+    return Draws("samples", number, node.vote, STOP_RULES)
+
+
+def _depth(node: Solver) -> Depth:
+    place = {"direct": 1, "draft": 2, "think": 3}[node.style]
+    limit = None if node.style == "direct" else node.thinking_tokens
+    return Depth(place, node.style) if limit is None else Depth(place, node.style, limit)
 
 
 def _thinking_limit(node: Solver) -> int | None:
@@ -226,7 +226,8 @@ def _values(knob: Any) -> tuple[Any, ...]:
 
 
 def _worst_case(node: Solver, ask: Ask, incoming: Incoming, speakers: Speakers) -> tuple[CallBound, ...]:
-    speaker, limit, times, style = speakers(node.model), _thinking_limit(node), most(_draws(node)), Style(node.style)
+    speaker, limit, style = speakers(node.model), _thinking_limit(node), Style(node.style)
+    times = most(_draws(node).number)
 
     def bound(render: Callable[[Ask], Prompt], cap: int, thought: int = 0) -> CallBound:
         measure = speakers.measure
@@ -247,7 +248,16 @@ def _worst_case(node: Solver, ask: Ask, incoming: Incoming, speakers: Speakers) 
 def _writes(node: Solver, ask: Ask, incoming: Incoming, speakers: Speakers) -> MessageSize:
     limit, reply = _thinking_limit(node), speakers.reply(node.model, node.max_output_tokens)
     text = reply if limit is None else reply + speakers.reply(node.model, limit) + _ANSWER_BEGINS
-    return MessageSize(answer=reply, text=text, candidates=min(CANDIDATES, most(_draws(node))))
+    return MessageSize(answer=reply, text=text, candidates=min(CANDIDATES, most(_draws(node).number)))
 
 
-KIND = Kind(config=Solver, run=_run, worst_case=_worst_case, writes=_writes)
+KIND = Kind(
+    config=Solver,
+    run=_run,
+    worst_case=_worst_case,
+    writes=_writes,
+    oracle=right_answer,
+    draws=_draws,
+    depth=_depth,
+    models=lambda node: (node.model,),
+)

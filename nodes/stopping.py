@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, get_args
 
-__all__ = ["BETA_CONFIDENCE", "StopRule", "enough", "leads_by", "majority_probability", "settled"]
+__all__ = ["BETA_CONFIDENCE", "STOP_RULES", "StopRule", "enough", "leads_by", "majority_probability", "settled"]
 
 StopRule = Literal["beta", "ahead_by_2", "ahead_by_3"]
 """beta: the leader is the majority with probability 0.95; ahead_by_k: it has k votes more than the runner-up."""
+
+STOP_RULES: tuple[StopRule, ...] = get_args(StopRule)
+"""All of them."""
 
 BETA_CONFIDENCE = 0.95
 """The threshold of the rule `beta`, as in its source."""

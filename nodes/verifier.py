@@ -14,8 +14,8 @@ from ..models.request import Request
 from ..records.message import CANDIDATES, Candidate, Message, MessageSize
 from ..records.text import longest_bytes
 from .asks import ask_of, bound_of, request_of
-from .base import CallBound, Context, Incoming, Inputs, Kind, Node, Speakers
-from .knob import ANY_MODEL, Knob
+from .base import CallBound, Context, Incoming, Inputs, Kind, Node, Scorer, Speakers
+from .knob import ANY_MODEL, Knob, ModelKnob
 from .prompts.base import Ask, Prompt, ReasoningStep, Style
 from .readings import most_informed, read_all
 from .votes import normal_form, pooled
@@ -25,6 +25,8 @@ __all__ = ["KIND", "Verifier"]
 _UNREAD = 0.5
 """The score of a candidate of which nothing could be found out."""
 _NOT_READ = "the check of it gave no verdict"
+_RIGHT = 0.5
+"""The score from which a perfect judge accepts."""
 _STEP_BYTES = 64
 """A longer step is left out; it bounds what solving all steps anew can cost."""
 
@@ -46,7 +48,7 @@ class Verifier(Node):
     kind: ClassVar[str] = "verifier"
 
     method: Knob[Literal["vote", "score", "steps"]] = "vote"
-    model: Knob[str] = ANY_MODEL
+    model: ModelKnob = ANY_MODEL
     """Not used by `vote`."""
     threshold: Knob[Annotated[float, Interval(ge=0.0, le=1.0)] | None] = None
     """The score from which the choice is accepted. None: 0.5, and 1 for `steps`, where one wrong step spoils all."""
@@ -80,8 +82,7 @@ class _Judged:
 
 
 async def _run(node: Verifier, inputs: Inputs, context: Context) -> Message:
-    panels = [_panel(name, message) for name, message in inputs.messages.items()]
-    candidates = pooled(panels)[: node.max_candidates]
+    candidates = _candidates(node, inputs)
     if not candidates:
         status, reason = most_informed((message.status, message.reason) for message in inputs.messages.values())
         return Message(status=status, reason=reason, accepted=False)
@@ -125,6 +126,11 @@ def _better(message: Message, previous: Message | None) -> Message:
         accepted=previous.accepted,
         reason=previous.reason,
     )
+
+
+def _candidates(node: Verifier, inputs: Inputs) -> tuple[Candidate, ...]:
+    """What the node looks at."""
+    return pooled([_panel(name, message) for name, message in inputs.messages.items()])[: node.max_candidates]
 
 
 def _panel(name: str, message: Message) -> tuple[Candidate, ...]:
@@ -205,6 +211,22 @@ def _request(node: Verifier, inputs: Inputs, context: Context, prompt: Prompt) -
     return request_of(context, node.model, prompt, max_output_tokens=cap, temperature=temperature, sample=inputs.round)
 
 
+async def _oracle(node: Verifier, inputs: Inputs, context: Context, score: Scorer) -> Message | None:
+    """Of the candidates that it looks at, the one that scores highest, accepted if it is right."""
+    candidates = _candidates(node, inputs)
+    if not candidates or not (inputs.task.gold or inputs.task.metadata):
+        return None
+    scores = [score(inputs.task, candidate.answer) for candidate in candidates]
+    best = candidates[scores.index(max(scores))]
+    right = max(scores) >= _RIGHT
+    reason = "" if right else "none of the candidates is right"
+    return Message(answer=best.answer, text=best.text, candidates=(best,), accepted=right, reason=reason)
+
+
+def _models(node: Verifier) -> tuple[str, ...]:
+    return () if node.method == "vote" else (node.model,)
+
+
 def _worst_case(node: Verifier, ask: Ask, incoming: Incoming, speakers: Speakers) -> tuple[CallBound, ...]:
     if node.method == "vote":
         return ()
@@ -233,4 +255,12 @@ def _writes(node: Verifier, ask: Ask, incoming: Incoming, speakers: Speakers) ->
     )
 
 
-KIND = Kind(config=Verifier, run=_run, worst_case=_worst_case, writes=_writes)
+KIND = Kind(
+    config=Verifier,
+    run=_run,
+    worst_case=_worst_case,
+    writes=_writes,
+    oracle=_oracle,
+    models=_models,
+    asks_per_source=True,
+)

@@ -7,9 +7,35 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
-__all__ = ["Task"]
+__all__ = ["Perfect", "Task"]
+
+_PERFECT = "perfect"
+"""The key of `Task.metadata` under which a `Perfect` stands."""
+
+
+class Perfect(BaseModel):
+    """What nodes that make no mistake would say on the way to a task's answer.
+
+    It is read to measure what a node's mistakes cost, see `Kind.oracle`; no model sees it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    parts: Mapping[str, str] = Field(default_factory=dict)
+    """A perfect split: sub-questions by name; `{p1}` stands for the answer of part p1."""
+    combine: str = ""
+    """A question in which `{p1}` stands for the answer of part p1; its answer is that of the whole."""
+    answers: Mapping[str, str] = Field(default_factory=dict)
+    """The right answer of each sub-question, by its text as it is asked, with the answers that it needs filled in."""
+
+    @model_validator(mode="after")
+    def _split_is_whole(self) -> Perfect:
+        if bool(self.parts) != bool(self.combine):
+            raise PydanticCustomError("perfect", "parts and combine belong together; give both or neither")
+        return self
 
 
 class Task(BaseModel):
@@ -35,11 +61,32 @@ class Task(BaseModel):
     name: str = ""
     """A label for people, such as the line's own identifier in its source."""
     metadata: Mapping[str, Any] = Field(default_factory=dict)
-    """What the metric needs beside the gold answer, for example the constraints of a puzzle."""
+    """What the metric needs beside the gold answer, for example the constraints of a puzzle; and under `perfect` the
+    fields of a `Perfect`."""
+
+    @field_validator("metadata")
+    @classmethod
+    def _perfect_can_be_read(cls, metadata: Mapping[str, Any]) -> Mapping[str, Any]:
+        try:
+            Perfect.model_validate(metadata.get(_PERFECT, {}))
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            place = ".".join(map(str, (_PERFECT, *first["loc"])))
+            told = {"place": place, "problem": f"{first['msg'][0].lower()}{first['msg'][1:]}"}
+            raise PydanticCustomError("perfect", "{place}: {problem}", told) from None
+        return metadata
+
+    @property
+    def perfect(self) -> Perfect:
+        """What perfect nodes would say, as far as the task tells."""
+        return Perfect.model_validate(self.metadata.get(_PERFECT, {}))
 
     @property
     def task_id(self) -> str:
-        """The content hash, 16 hexadecimal digits."""
-        payload = self.model_dump(mode="json", exclude={"name"})
+        """The content hash, 16 hexadecimal digits.
+
+        The name and `metadata["perfect"]` are no part of it: neither reaches a model or the metric.
+        """
+        payload = self.model_dump(mode="json", exclude={"name": True, "metadata": {_PERFECT}})
         canonical = json.dumps(payload, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]

@@ -1,10 +1,11 @@
-"""How long a text can be for a tokenizer, and how to cut it to a length."""
+"""How long a text can be for a tokenizer, and how to cut it."""
 
 from __future__ import annotations
 
+from itertools import pairwise
 from unicodedata import is_normalized, normalize
 
-__all__ = ["clip", "longest_bytes"]
+__all__ = ["clip", "longest_bytes", "slices"]
 
 
 def longest_bytes(text: str) -> int:
@@ -35,6 +36,12 @@ def clip(text: str, limit: int) -> str:
         else:
             high = middle - 1
     return text[:low]
+
+
+def slices(text: str, count: int) -> list[str]:
+    """The text cut into so many pieces, their lengths as equal as can be."""
+    cuts = [len(text) * number // count for number in range(count + 1)]
+    return [text[first:last] for first, last in pairwise(cuts)]
 
 
 def _byte_length(text: str) -> int:

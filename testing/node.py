@@ -1,4 +1,4 @@
-"""What every node kind must do, as a test class to subclass, and a bench to run single nodes on.
+"""What every node kind must do, as a test class to subclass.
 
 Example:
     ```python
@@ -15,148 +15,34 @@ Example:
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Callable, Iterable
-from contextlib import nullcontext
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import replace
 from string import ascii_lowercase, printable
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from ..budgets.ledger import Ledger
-from ..budgets.memory import MemoryLedger
-from ..errors import CallFailed, CapReached
-from ..models.base import Model
+from ..errors import CallFailed
 from ..models.card import ModelCard
-from ..models.metered import Meter, MeteredCaller, call_bound
-from ..models.pool import Pool
 from ..models.request import Reply, Request
 from ..nodes.asks import NOTES, PASSAGES
-from ..nodes.base import CallBound, Incoming, Inputs, Kind, Node, Speakers
+from ..nodes.base import Incoming, Inputs, Kind, Node, Speakers
+from ..nodes.depth import NO_REASONING, Depth
 from ..nodes.kinds import kinds_with, node_from_json
+from ..nodes.knob import ANY_MODEL, Adaptive, Choice, most
 from ..nodes.prompts import dialect_named
-from ..nodes.prompts.base import Ask, Dialect
-from ..records.message import CANDIDATES, Candidate, Message, MessageSize
-from ..records.rows import Limit, StoredReply
+from ..nodes.prompts.base import Ask
+from ..records.message import CANDIDATES, Candidate, Forward, Message, MessageSize
 from ..records.status import Status
 from ..records.task import Task
 from ..records.text import longest_bytes
-from ..records.usage import ZERO, Amount
+from ..records.usage import ZERO
+from .node_bench import BenchContext, NodeBench, NodeRun, NoReplies
 from .scripted import ScriptedModel
 
 __all__ = ["BenchContext", "NoReplies", "NodeBench", "NodeConformance", "NodeRun"]
-
-
-class BenchContext:
-    """A `Context` for one run of one node, on the real metered caller."""
-
-    def __init__(self, node: str, resource: Any, caller: MeteredCaller, meter: Meter) -> None:
-        self._node = node
-        self._resource = resource
-        self._caller = caller
-        self._meter = meter
-        self.bounds: list[Amount] = []
-        """The bound of every call asked for, in order."""
-        self.events: list[tuple[str, dict[str, object]]] = []
-
-    @property
-    def node(self) -> str:
-        """See `Context.node`."""
-        return self._node
-
-    @property
-    def resource(self) -> Any:
-        """See `Context.resource`."""
-        return self._resource
-
-    @property
-    def allowance(self) -> Amount | None:
-        """See `Context.allowance`; a bench does not say what is left."""
-        return None
-
-    def card(self, model: str) -> ModelCard:
-        """See `Context.card`."""
-        return self._caller.pool.card(model)
-
-    def dialect(self, model: str) -> Dialect:
-        """See `Context.dialect`."""
-        return dialect_named(self.card(model).dialect)
-
-    def bound(self, request: Request) -> Amount:
-        """See `Context.bound`."""
-        return call_bound(self._caller.pool.model(request.model), request)
-
-    async def call(self, request: Request) -> Reply:
-        """See `Context.call`."""
-        self.bounds.append(self.bound(request))
-        return await self._caller.call(request, self._meter)
-
-    def record(self, event: str, **fields: object) -> None:
-        """See `Context.record`; refuses values that are not JSON."""
-        json.dumps(fields)
-        self.events.append((event, fields))
-
-
-@dataclass(frozen=True, slots=True)
-class NodeRun:
-    """What came of one run of a node."""
-
-    message: Message
-    charged: Amount
-    lost: Amount
-    bounds: tuple[Amount, ...]
-    """Of every call asked for."""
-    events: tuple[tuple[str, dict[str, object]], ...] = field(default=())
-
-
-class NodeBench:
-    """Runs single nodes with real accounts in memory.
-
-    Args:
-        models: the pool.
-        kinds: further kinds, beside those of the package.
-        resource: what the kind's `open` would make, where it is slow to make and shared by many runs.
-    """
-
-    def __init__(self, models: Iterable[Model], kinds: Iterable[Kind[Any]] = (), *, resource: Any = None) -> None:
-        self.pool = Pool(models)
-        self._kinds = kinds_with(*kinds)
-        self._resource = resource
-
-    def run(self, node: Node, inputs: Inputs, *, limit: int | None = None, name: str = "node") -> NodeRun:
-        """Runs a node once under a task account with so many tokens, or without a limit.
-
-        What a kind may raise comes back as the status that a graph makes of it.
-        """
-        kind = self._kinds[node.kind]
-        ledger = Ledger(MemoryLedger(), "bench")
-        ledger.open("task", limit=None if limit is None else Limit("tokens", limit))
-        meter = Meter("task", "run", "span")
-        opened = nullcontext(self._resource) if self._resource is not None or kind.open is None else kind.open(node)
-        with opened as resource:
-            context = BenchContext(name, resource, MeteredCaller(self.pool, ledger, NoReplies()), meter)
-            message = asyncio.run(_run(kind, node, inputs, context))
-        return NodeRun(message, meter.charged, meter.lost, tuple(context.bounds), tuple(context.events))
-
-    def worst_case(self, node: Node, ask: Ask, incoming: Incoming) -> Amount:
-        """The most that one run of a node can be charged when no attempt fails."""
-        bounds = self._kinds[node.kind].worst_case(node, ask, incoming, self._speakers())
-        return sum((self._amount(bound) for bound in bounds), ZERO)
-
-    def _speakers(self) -> Speakers:
-        return Speakers(
-            lambda model: dialect_named(self.pool.card(model).dialect),
-            lambda model, tokens: tokens * self.pool.card(model).bytes_per_token,
-        )
-
-    def _amount(self, bound: CallBound) -> Amount:
-        card = self.pool.card(bound.model)
-        prompt = card.template_tokens + bound.prompt_bytes + bound.messages * card.message_tokens
-        one = card.amount(prompt, min(bound.output_tokens, card.max_output_tokens) + card.output_slack_tokens)
-        return Amount(one.tokens * bound.times, one.weighted * bound.times, one.usd * bound.times)
 
 
 class NodeConformance:
@@ -170,6 +56,9 @@ class NodeConformance:
     """False for a node that makes no call in the setting of `node`."""
     resource: Any = None
     """What the kind's `open` would make, where it is slow to make; a fixture of the subclass sets it."""
+
+    gold: str = "42"
+    """The right answer to the task of `inputs`, where the kind has an oracle."""
 
     def node(self) -> Node:
         """A node with every knob pinned; its model is "scripted"."""
@@ -292,22 +181,114 @@ class NodeConformance:
         assert outcome.message.status is not Status.BUDGET, outcome.message.reason
         assert sum(bound.tokens for bound in outcome.bounds) <= worst.tokens
 
+    def test_its_message_fits_the_edge_behind_it(self) -> None:
+        """What a kind says that it writes is what its edges carry; more than that would not arrive."""
+        bench, inputs = self.bench(), self.inputs()
+        known = Ask(inputs.question, inputs.task.instructions, inputs.task.context)
+        size = bench.writes(self.node(), known, _incoming(inputs))
+        message = bench.run(self.node(), inputs).message
+        assert message.forwarded(Forward.FULL, size).status is not Status.OVERSIZE, f"`writes` says {size}: {message}"
 
-class NoReplies:
-    """A cache that knows nothing."""
+    def test_it_calls_the_models_that_its_kind_names(self) -> None:
+        """Those of its worst case and no others, so that nobody is told of a model that a plan does not use."""
+        node = self.node()
+        named = set(self.kind.called_by(node))
+        speakers = Speakers(lambda model: dialect_named(self.dialect), lambda model, tokens: tokens)
+        bounds = self.kind.worst_case(node, Ask("?"), Incoming(()), speakers)
+        bounded = {bound.model for bound in bounds}
+        called = {request.model for request in self.bench().run(node, self.inputs()).requests}
+        assert named == bounded >= called, f"`models` says {named}, its worst case {bounded}, a run called {called}"
 
-    def get(self, request_key: str) -> StoredReply | None:
-        """See `ReplyCache.get`."""
-        return None
+    def test_knobs_that_hold_a_model_are_marked(self) -> None:
+        """A `ModelKnob` is open to the pool with `"*"`, and no other field is."""
+        node = self.node()
+        for name in type(node).model_fields:
+            opened = node.model_copy(update={name: ANY_MODEL}).open_knobs(("a", "b"))
+            if name in node.model_knobs():
+                assert opened.get(name, ("a", "b")) == ("a", "b")
+            else:
+                assert name not in opened, f"only a ModelKnob is opened by '*', not {name!r}"
+                assert not self._is_knob_of_models(node, name), f"declare {name!r} as a ModelKnob; it holds a model"
+
+    def _is_knob_of_models(self, node: Node, name: str) -> bool:
+        value = getattr(node, name)
+        if not isinstance(value, str) or value not in self.kind.called_by(node):
+            return False
+        try:
+            opened = type(node).model_validate({**node.model_dump(), name: {"choose": [value]}})
+        except ValidationError:
+            return False
+        return isinstance(getattr(opened, name), Choice)
+
+    def test_its_place_among_other_nodes_can_be_told(self) -> None:
+        """Depths are on one axis, rounds and parts are numbers, and no more parts are made than the kind says."""
+        node = self.node()
+        depth, rounds, most_parts = self.kind.depth(node), self.kind.repeats(node), self.kind.most_parts(node)
+        assert depth is None or isinstance(depth, Depth), f"`depth` must say a Depth or None, not {depth!r}"
+        assert depth is None or (depth >= NO_REASONING and depth.name), f"{depth!r} needs a name and a place from 0 on"
+        assert rounds >= 0, f"`repeats` must not be negative, it is {rounds}"
+        made = len(self.bench().run(node, self.inputs()).message.parts)
+        assert made <= most_parts <= CANDIDATES, (
+            f"{made} parts were made of {most_parts}; at most {CANDIDATES} can pass"
+        )
+
+    def test_its_draws_are_numbered_and_on_record(self) -> None:
+        """So that fewer draws are a part of more, and vote curves can be read off a run. See `Draws`."""
+        node = self.node()
+        draws = self.kind.draws(node)
+        if draws is None:
+            pytest.skip("the kind has no number of draws")
+        assert draws.knob in type(node).model_fields, f"there is no knob {draws.knob!r}"
+        assert isinstance(draws.number, int) or draws.stops, "adaptive drawing needs a rule that ends it"
+        run = self.bench().run(node, replace(self.inputs(), round=0))
+        told: list[Any] = [fields["draws"] for _, fields in run.events if "draws" in fields]
+        asked = sorted({request.sample for request in run.requests})
+        assert asked == list(range(len(asked))), f"draws are asked for as samples 0, 1 and so on, not {asked}"
+        least = draws.number.low if isinstance(draws.number, Adaptive) else draws.number
+        assert least <= len(asked) <= most(draws.number), f"it asked for {len(asked)} draws, not {draws.number}"
+        assert len(told) == (len(asked) > 1), f"of {len(asked)} draws, {len(told)} events tell with the field `draws`"
+        drawn = told[0] if told else [("", None)]
+        assert len(drawn) == len(asked), f"{len(drawn)} draws are on record, {len(asked)} were asked for"
+        for answer, sure in drawn:
+            assert answer is None or isinstance(answer, str), f"a drawn answer is a text or None, not {answer!r}"
+            assert sure is None or 0 <= sure <= 1, f"a confidence lies between 0 and 1, not {sure!r}"
+
+    def test_an_answer_of_a_verified_kind_is_checked(self) -> None:
+        """Arms with such a node are kept for what they can do; see `Kind.verified`."""
+        message = self.bench().run(self.node(), self.inputs()).message
+        if self.kind.verified:
+            checked = {candidate.checked for candidate in message.candidates}
+            assert checked == {True}, "a verified kind marks its candidates as checked"
+
+    def test_what_it_asks_of_one_source_does_not_depend_on_another(self) -> None:
+        """Where the kind says so; a search then pays for each source once. See `Kind.asks_per_source`."""
+        if not self.kind.asks_per_source:
+            pytest.skip("the kind does not say so")
+        inputs = self.inputs()
+        messages = {name: replace(message, evidence=()) for name, message in inputs.messages.items()}
+        asked = [
+            set(self.bench().run(self.node(), replace(inputs, messages=given)).requests)
+            for given in (messages, *({name: message} for name, message in messages.items()))
+        ]
+        assert asked[0] == set().union(*asked[1:]), "what it asks of two sources is not what it asks of each"
+
+    def test_its_oracle_speaks_only_of_what_the_task_tells(self) -> None:
+        """It makes no call, and says nothing where there is nothing to go by."""
+        if self.kind.oracle is None:
+            pytest.skip("the kind has no oracle")
+        inputs, bench = self.inputs(), self.bench()
+        told = inputs.task.model_copy(update={"gold": self.gold})
+        untold = inputs.task.model_copy(update={"gold": "", "metadata": {}})
+        without = bench.oracle(self.node(), replace(inputs, task=untold), _same)
+        assert without is None, f"the task tells nothing, and the oracle says {without!r}"
+        message = bench.oracle(self.node(), replace(inputs, task=told), _same)
+        if message is not None:
+            good = not message.status.failed and (message.answer or message.parts or message.evidence)
+            assert good, f"a node that makes no mistake says something, not {message!r}"
 
 
-async def _run(kind: Kind[Any], node: Node, inputs: Inputs, context: BenchContext) -> Message:
-    try:
-        return await kind.run(node, inputs, context)
-    except CapReached as reached:
-        return Message(status=Status.BUDGET, reason=str(reached))
-    except CallFailed as failure:
-        return Message(status=failure.status, reason=failure.reason)
+def _same(task: Task, answer: str) -> float:
+    return float(answer == task.gold)
 
 
 def _crowded(inputs: Inputs, crowd: str) -> Inputs:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
@@ -15,8 +16,9 @@ from ...records.message import Candidate, Message, MessageSize
 from ...records.status import Status
 from ...records.text import clip
 from ..asks import ask_of, bound_of, request_of
-from ..base import CallBound, Context, Incoming, Inputs, Kind, Node, Speakers
-from ..knob import ANY_MODEL, Knob
+from ..base import CallBound, Context, Incoming, Inputs, Kind, Node, Scorer, Speakers
+from ..knob import ANY_MODEL, Knob, ModelKnob
+from ..oracles import said
 from ..prompts.base import Ask, Prompt
 from ..readings import Reading, most_informed, read
 from .schema import parse_problem
@@ -47,7 +49,7 @@ class SymbolicSolver(Node):
 
     kind: ClassVar[str] = "symbolic_solver"
 
-    model: Knob[str] = ANY_MODEL
+    model: ModelKnob = ANY_MODEL
     max_output_tokens: Knob[PositiveInt] = 1024
     """Of each attempt at writing the problem."""
     repair_rounds: Knob[NonNegativeInt] = 1
@@ -137,8 +139,26 @@ def _writes(node: SymbolicSolver, ask: Ask, incoming: Incoming, speakers: Speake
     return MessageSize(answer=max(_LEAST_ANSWER, _VALUES * reply), text=reply)
 
 
+async def _oracle(node: SymbolicSolver, inputs: Inputs, context: Context, score: Scorer) -> Message | None:
+    """The solution of the task's own problem (`metadata["problem"]`)."""
+    given = inputs.task.metadata.get("problem")
+    if given is None or inputs.question != inputs.task.question:
+        return None
+    found = await _solve(given if isinstance(given, str) else json.dumps(given), node.seconds, context)
+    return said(found.answer, context, checked=True) if found.status is Status.OK else None
+
+
 def _open(node: SymbolicSolver) -> AbstractContextManager[SymbolicWorker]:
     return SymbolicWorker()
 
 
-KIND = Kind(config=SymbolicSolver, run=_run, worst_case=_worst_case, open=_open, writes=_writes)
+KIND = Kind(
+    config=SymbolicSolver,
+    run=_run,
+    worst_case=_worst_case,
+    open=_open,
+    writes=_writes,
+    oracle=_oracle,
+    models=lambda node: (node.model,),
+    verified=True,
+)

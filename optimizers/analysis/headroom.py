@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,20 +13,18 @@ from numpy.typing import NDArray
 from ...errors import SpendExhausted, UsageError
 from ...graphs.blueprint import Blueprint
 from ...graphs.plan import Plan
-from ...graphs.resolved import resolve
+from ...graphs.resolved import Step, resolve
 from ...graphs.result import Result
 from ...graphs.run import Runner
-from ...nodes.base import Context, Inputs, Kind, Node
+from ...nodes.base import Context, Inputs, Node, Oracle, Scorer
 from ...records.message import Message
 from ...records.task import Task
 from ..bootstrap import Interval, mean_interval
 from ..concurrency import in_turn
-from .oracle_outputs import Gold, golds_for
 
 __all__ = ["NodeHeadroom", "node_headroom"]
 
 Floats = NDArray[np.float64]
-Scorer = Callable[[Task, str], float]
 
 _AT_ONCE = 128
 
@@ -52,12 +51,11 @@ async def node_headroom(
     plan: Plan,
     scorer: Scorer,
     *,
-    golds: Mapping[str, Gold] | None = None,
     account: str | None = None,
     seed: int = 0,
     finished: Callable[[Result], None] | None = None,
 ) -> tuple[NodeHeadroom, ...]:
-    """Replaces the output of one node after the other by what it should have been, and runs the rest as it is.
+    """Replaces the output of one node after the other by that of its kind's oracle, and runs the rest as it is.
 
     An intervention shows what a node's mistakes cost the whole, which blame by reading a trace does not. What comes
     before the node and what is asked alike after it comes from the cache, so on runs that were made before only those
@@ -68,7 +66,6 @@ async def node_headroom(
         tasks: each with a gold answer.
         plan: of this graph.
         scorer: the metric.
-        golds: by node kind, what a node should say; those of `golds_for` where left out.
         account: pays for it; opened on the runner already.
         seed: of the runs' draws and of the intervals.
         finished: called after every run.
@@ -83,16 +80,15 @@ async def node_headroom(
     """
     if not tasks:
         raise UsageError("headroom needs at least one task")
-    golds = golds or golds_for(scorer)
     series = partial(_scores, tasks=tasks, plan=plan, scorer=scorer, account=account, seed=seed, finished=finished)
     base = await series(runner, trial="headroom")
     found = []
     for name, step in resolve(runner.space, plan).steps.items():
-        gold = golds.get(step.node.kind)
-        if gold is None:
+        oracle = step.kind.oracle
+        if oracle is None:
             continue
         replaced: set[str] = set()
-        graph = _with_gold(runner.graph, name, step.kind, gold, replaced)
+        graph = _with_oracle(runner.graph, step, oracle, scorer, replaced)
         async with runner.beside(graph) as other:
             scores = await series(other, trial=f"headroom/{name}")
         if replaced:
@@ -102,13 +98,14 @@ async def node_headroom(
     return tuple(sorted(found, key=lambda each: -each.gain.mean))
 
 
-def _with_gold(graph: Blueprint, name: str, kind: Kind[Node], gold: Gold, replaced: set[str]) -> Blueprint:
-    """The same graph, of the same hash, whose kind gives one node's output away; notes the tasks on which it did."""
+def _with_oracle(graph: Blueprint, step: Step, oracle: Oracle[Any], scorer: Scorer, replaced: set[str]) -> Blueprint:
+    """The same graph, of the same hash, in which one node says what its oracle does; notes on which tasks it did."""
+    kind, plain = step.kind, step.kind.run
 
     async def run(node: Node, inputs: Inputs, context: Context) -> Message:
-        message = await gold(node, inputs, context) if context.node == name else None
+        message = await oracle(node, inputs, context, scorer) if context.node == step.name else None
         if message is None:
-            return await kind.run(node, inputs, context)
+            return await plain(node, inputs, context)
         replaced.add(inputs.task.task_id)
         context.record("gold")
         return message

@@ -10,31 +10,13 @@ import numpy as np
 from ...errors import UsageError
 from ...graphs.resolved import resolve
 from ...graphs.space import Space
-from ...nodes.knob import most
-from ...nodes.search import Search
-from ...nodes.solver import Solver
+from ...nodes.depth import NO_REASONING, Depth
 from ..bootstrap import Interval, mean_interval
 from ..search.measurement import Measurement
 
-__all__ = ["Depth", "IsoCost", "SpentWay", "iso_cost", "way_of"]
+__all__ = ["IsoCost", "SpentWay", "iso_cost", "way_of"]
 
 _ROUNDING = 1e-9
-_STYLES = ("none", "direct", "draft", "think")
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Depth:
-    """How far a plan reasons: by the style of its deepest solver, then by the limit on its thinking."""
-
-    style: int
-    """Its place among: no solver, direct, draft, think."""
-    tokens: float = float("inf")
-    """The most tokens of thinking; infinite without a limit of its own."""
-
-    def __str__(self) -> str:
-        """As reports print it."""
-        limited = self.tokens < float("inf")
-        return f"{_STYLES[self.style]} up to {self.tokens:g}" if limited else _STYLES[self.style]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +24,9 @@ class SpentWay:
     """The best of the plans with some number of search rounds that cost no more than a level."""
 
     rounds: int
-    """The most queries of its searches together; 0 where nothing is searched for."""
+    """The most rounds of its nodes together; 0 where nothing is looked up."""
     depth: Depth
+    """Of its deepest node."""
     score: Interval
     """Mean over the tasks."""
     cost: float
@@ -67,21 +50,14 @@ class IsoCost:
 
 
 def way_of(measurement: Measurement, space: Space) -> tuple[int, Depth]:
-    """How many search rounds a plan may make, and how far it reasons.
+    """How many search rounds a plan may make, and how far its deepest node reasons.
 
     Raises:
         PlanError, UnknownName: the plan does not belong to the space's graph.
     """
-    rounds, depth = 0, Depth(0)
-    for step in resolve(space, measurement.plan).steps.values():
-        if isinstance(step.node, Search):
-            rounds += most(step.node.rounds)
-        if isinstance(step.node, Solver):
-            style = _STYLES.index(step.node.style)
-            limited = step.node.thinking_tokens is not None and step.node.style != "direct"
-            tokens = float(step.node.thinking_tokens or 0) if limited else float("inf")
-            depth = max(depth, Depth(style, tokens))
-    return rounds, depth
+    steps = resolve(space, measurement.plan).steps.values()
+    depths = [depth for step in steps if (depth := step.kind.depth(step.node)) is not None]
+    return sum(step.kind.repeats(step.node) for step in steps), max([NO_REASONING, *depths])
 
 
 def iso_cost(

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from ...budgets.cap import in_unit
 from ...errors import UsageError
 from ...nodes.knob import Adaptive, most
-from ...nodes.stopping import StopRule, enough
+from ...nodes.stopping import STOP_RULES, StopRule, enough
 from ...nodes.votes import VoteRule, normal_form
 from ...records.protocols import StudyStore
 from ...records.rows import RunRow, Unit
@@ -37,14 +37,13 @@ Scorer = Callable[[Task, str], float]
 
 MOST_DRAWS = 16
 """All sets of so many samples are looked at, 65,536."""
-_STOPS: tuple[StopRule, ...] = ("beta", "ahead_by_2", "ahead_by_3")
 _SAME = 1e-9
 """Confidences that differ by less are equal: how sums are rounded depends on their order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """One sample of a solver on one task."""
+    """One sample of a node on one task."""
 
     answer: str | None
     """As it was read; None where it could not be."""
@@ -93,12 +92,12 @@ def recorded_draws(
     *,
     leave_out: bool = False,
 ) -> dict[str, tuple[Draw, ...]]:
-    """The samples that a solver drew, by the task.
+    """The samples that a node drew, by the task, as it recorded them (see `Draws`).
 
     Args:
         store: where the runs are kept.
         runs: of plans under which the node draws several samples; the first run of a task counts.
-        node: a solver that is asked the whole question.
+        node: is asked the whole question.
         scorer: the metric.
         unit: of the costs.
         leave_out: whether runs without samples of this node are left out, such as those that failed before it.
@@ -147,7 +146,11 @@ def vote_point(
 
 
 def vote_curves(
-    draws: Sequence[Sequence[Draw]], *, vote: VoteRule = "majority", stops: Sequence[StopRule] = _STOPS, least: int = 1
+    draws: Sequence[Sequence[Draw]],
+    *,
+    vote: VoteRule = "majority",
+    stops: Sequence[StopRule] = STOP_RULES,
+    least: int = 1,
 ) -> tuple[VotePoint, ...]:
     """Every fixed number of samples, then every stop rule with every largest number; from the same draws.
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...graphs.knob_name import KnobName
 from ...graphs.plan import Plan
 from ...graphs.space import Space
 from .shared_calls import Item, SharedCalls
@@ -83,7 +84,7 @@ class Candidates:
         for _ in range(_GROWTH if len(good) > 1 else 0):
             one, two = generator.sample(good, 2)
             taken = {name for name in space.graph.nodes if generator.random() < 0.5}
-            values = {**one.values, **{n: v for n, v in two.values.items() if n.rpartition(".")[0] in taken}}
+            values = {**one.values, **{n: v for n, v in two.values.items() if KnobName.of(n).place in taken}}
             edges = {*one.edges, *two.edges} if generator.random() < 0.5 else set(one.edges)
             found.append(space.plan({**two.values, **values}, edges))
         return [plan for plan in dict.fromkeys(found) if plan.hash not in self.number][: 2 * _GROWTH]
@@ -91,7 +92,7 @@ class Candidates:
     def _features_of(self, plan: Plan) -> list[int]:
         settings: dict[str, list[tuple[str, str]]] = {}
         for name, value in plan.values.items():
-            settings.setdefault(name.rpartition(".")[0], []).append((name, repr(value)))
+            settings.setdefault(KnobName.of(name).place, []).append((name, repr(value)))
         found = [self._feature((), _LEVEL), *(self._feature(edge, _EDGE) for edge in plan.edges)]
         for one in settings.values():
             found += [self._feature(each, _KNOB) for each in one]

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...graphs.knob_name import KnobName
 from ...graphs.plan import Plan
 from ...graphs.space import Space
 from ..bootstrap import resample_weights
@@ -66,6 +67,7 @@ class Capabilities:
     ) -> None:
         self._space = space
         self._seed = seed
+        self._called: dict[tuple[str, str], tuple[str, ...]] = {}
         steps: dict[tuple[str, str, str, str], list[tuple[Measurement, Measurement]]] = defaultdict(list)
         values: dict[str, Any] = {}
         for knob, pair in _pairs(list(measured)):
@@ -85,7 +87,8 @@ class Capabilities:
 
     def wasteful(self, plan: Plan) -> bool:
         """Whether a knob gives a model a budget that was seen to gain nothing in any family against a cheaper one."""
-        return any((self._model(knob, plan), knob, repr(value)) in self._flat for knob, value in plan.values.items())
+        told = ((knob, self._flat.get((knob, repr(value)))) for knob, value in plan.values.items())
+        return any(self._model(knob, plan) in models for knob, models in told if models)
 
     def as_text(self) -> str:
         """A table for people; empty where nothing was compared."""
@@ -110,13 +113,16 @@ class Capabilities:
         return "\n".join(line.rstrip() for line in lines)
 
     def _model(self, knob: str, plan: Plan) -> str:
-        """The model whose budget a knob is; empty for knobs of nodes without one, and for the choice of the model."""
-        place, _, name = knob.rpartition(".")
-        node = place.rpartition("->")[2]
-        if name == "model" or (place != node and name != "rounds"):
+        """The model whose budget a knob is; empty for the choice of a model, and where a node calls none or several."""
+        name, graph = KnobName.of(knob), self._space.graph
+        node = name.reader
+        if not (name.of_node or name.of_rounds) or (name.of_node and name.setting in graph.nodes[node].model_knobs()):
             return ""
-        chosen = plan.values.get(f"{node}.model", getattr(self._space.graph.nodes[node], "model", ""))
-        return chosen if isinstance(chosen, str) else ""
+        key = (node, repr(plan.settings(node)))
+        if key not in self._called:
+            pinned = self._space.pinned(plan, node)
+            self._called[key] = graph.kinds[pinned.kind].called_by(pinned)
+        return self._called[key][0] if len(self._called[key]) == 1 else ""
 
     def _cards(
         self,
@@ -140,13 +146,17 @@ class Capabilities:
             low_bound = float(np.quantile(means, _LEVEL))
             yield CapabilityCard(model, family, knob, less, more, len(seen), len(pairs), float(seen.mean()), low_bound)
 
-    def _advice(self, families: set[str]) -> frozenset[tuple[str, str, str]]:
-        """(model, knob, value) that is flat against one cheaper value in every family."""
+    def _advice(self, families: set[str]) -> Mapping[tuple[str, str], set[str]]:
+        """By knob and value: the models for which it is flat against one cheaper value in every family."""
         flat: dict[tuple[str, str, str, str], set[str]] = defaultdict(set)
         for card in self.cards:
             if card.flat:
                 flat[card.model, card.knob, repr(card.less), repr(card.more)].add(card.family)
-        return frozenset((model, knob, more) for (model, knob, _, more), seen in flat.items() if seen >= families)
+        advice: dict[tuple[str, str], set[str]] = defaultdict(set)
+        for (model, knob, _, more), seen in flat.items():
+            if seen >= families:
+                advice[knob, more].add(model)
+        return dict(advice)
 
 
 def best_in_some_family(measured: Sequence[Measurement], families: Sequence[str] = ()) -> list[Measurement]:

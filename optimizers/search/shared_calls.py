@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable
 from dataclasses import dataclass
-from typing import Any
 
-import networkx as nx
-
-from ...graphs.channels import speakers_of
+from ...graphs.knob_name import KnobName
 from ...graphs.plan import Plan
 from ...graphs.space import Space
-from ...nodes.base import Incoming
-from ...nodes.prompts.base import Ask
-from ...nodes.verifier import Verifier
 
 __all__ = ["Item", "SharedCalls", "Use"]
 
@@ -38,6 +32,15 @@ class Use:
     """The first so many samples of it; requests are made one by one, so five samples contain three."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Calls:
+    """What a node calls at some settings."""
+
+    draws: int = 1
+    counted: str = ""
+    """The knob that says how many draws there are, where it says nothing else of the requests."""
+
+
 class SharedCalls:
     """Takes plans of a space apart into the calls that they share with others.
 
@@ -50,17 +53,11 @@ class SharedCalls:
 
     def __init__(self, space: Space) -> None:
         self._space = space
-        graph = space.graph
-        drawn: nx.DiGraph[str] = nx.DiGraph()
-        drawn.add_nodes_from(graph.nodes)
-        drawn.add_edges_from((edge.source, edge.target) for edge in graph.edges)
-        drawn.add_edges_from((loop.check, loop.solve) for loop in graph.blueprint.loops)
-        self._upstream = {node: frozenset({node, *nx.ancestors(drawn, node)}) for node in graph.nodes}
-        self._calls: dict[tuple[str, str], bool] = {}
+        self._known: dict[tuple[str, str], _Calls | None] = {}
 
     def uses(self, plan: Plan) -> tuple[Use, ...]:
         """What a run of the plan calls, one entry for each node that makes calls."""
-        settings = [(name, _reader(name), repr(value)) for name, value in plan.values.items()]
+        settings = [(name, KnobName.of(name).reader, repr(value)) for name, value in plan.values.items()]
         settings += [(edge, edge.partition("->")[2], "on") for edge in plan.edges]
         found = []
         for node in self._space.graph.nodes:
@@ -69,43 +66,39 @@ class SharedCalls:
         return tuple(found)
 
     def _uses(self, node: str, plan: Plan, settings: list[tuple[str, str, str]]) -> list[Use]:
-        own = {
-            knob: value for name, value in plan.values.items() for at, _, knob in [name.rpartition(".")] if at == node
-        }
-        if not self._makes_calls(node, own):
+        calls = self._calls(node, plan)
+        if calls is None:
             return []
-        samples = own.get("samples")
-        counted = f"{node}.samples" if isinstance(samples, int) else ""
-        draws = samples if isinstance(samples, int) else 1
-        told = [setting for setting in settings if setting[0] != counted]
+        told = [setting for setting in settings if setting[0] != calls.counted]
         found = []
         for source in self._sources(node, plan):
-            upstream = self._upstream[source]
+            upstream = self._space.graph.upstream[source]
             if source == node:
                 mine = [(name, value) for name, reader, value in told if reader == node]
             else:
                 places = (node, f"{source}->{node}")
-                mine = [(name, value) for name, _, value in told if name.rpartition(".")[0] in places]
+                mine = [(name, value) for name, _, value in told if KnobName.of(name).place in places]
             before = [(name, value) for name, reader, value in told if reader in upstream]
-            found.append(Use(Item(node, frozenset([*mine, *before]), ((node, source), *mine)), draws))
+            found.append(Use(Item(node, frozenset([*mine, *before]), ((node, source), *mine)), calls.draws))
         return found
 
     def _sources(self, node: str, plan: Plan) -> tuple[str, ...]:
-        """What requests are made from: a verifier asks of each node's candidates by themselves."""
+        """What requests are made from: the node itself, or each node before it where it asks of these one by one."""
+        graph = self._space.graph
         sources = self._space.active(plan.edges).sources[node]
-        return sources if sources and isinstance(self._space.graph.nodes[node], Verifier) else (node,)
+        return sources if sources and graph.kinds[graph.nodes[node].kind].asks_per_source else (node,)
 
-    def _makes_calls(self, node: str, own: Mapping[str, Any]) -> bool:
-        key = (node, repr(sorted(own.items())))
-        if key not in self._calls:
-            space = self._space
-            pinned = space.graph.nodes[node].pinned(own, space.pool.names)
-
-            worst_case = space.graph.kinds[pinned.kind].worst_case
-            self._calls[key] = bool(worst_case(pinned, Ask("?"), Incoming(()), speakers_of(space.pool)))
-        return self._calls[key]
-
-
-def _reader(knob: str) -> str:
-    """The node that a knob belongs to; for a knob of an edge or a loop, the node that reads it."""
-    return knob.rpartition(".")[0].rpartition("->")[2]
+    def _calls(self, node: str, plan: Plan) -> _Calls | None:
+        """What a node calls under a plan; None where it calls nothing."""
+        key = (node, repr(plan.settings(node)))
+        if key not in self._known:
+            pinned = self._space.pinned(plan, node)
+            kind = self._space.graph.kinds[pinned.kind]
+            draws = kind.draws(pinned)
+            if not kind.called_by(pinned):
+                self._known[key] = None
+            elif draws is not None and isinstance(draws.number, int):
+                self._known[key] = _Calls(draws.number, str(KnobName(node, draws.knob)))
+            else:
+                self._known[key] = _Calls()
+        return self._known[key]

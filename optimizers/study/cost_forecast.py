@@ -7,12 +7,11 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
-import networkx as nx
-
 from ...budgets.cap import in_unit
 from ...graphs.blueprint import HasBlueprint
 from ...graphs.bounds import Bounds
 from ...graphs.finishing import direct_call
+from ...graphs.knob_name import KnobName
 from ...graphs.plan import Plan
 from ...graphs.space import Space
 from ...models.metered import call_bound
@@ -42,18 +41,13 @@ class CostForecast:
     """
 
     def __init__(self, graph: HasBlueprint, pool: Pool, task: Task, unit: Unit) -> None:
-        graph = graph.blueprint
+        self._graph = graph.blueprint
         self._task = task
         self._unit = unit
-        self._bounds = Bounds(Space(graph, pool), unit)
+        self._bounds = Bounds(Space(self._graph, pool), unit)
         request, _ = direct_call(task, pool, dialect_named, unit)
         least = call_bound(pool.model(request.model), replace(request, max_output_tokens=1))
         self._least = in_unit(least, unit)
-        drawn: nx.DiGraph[str] = nx.DiGraph()
-        drawn.add_nodes_from(graph.nodes)
-        drawn.add_edges_from((edge.source, edge.target) for edge in graph.edges)
-        drawn.add_edges_from((loop.check, loop.solve) for loop in graph.loops)
-        self._upstream = {node: frozenset({node, *nx.ancestors(drawn, node)}) for node in graph.nodes}
 
     def charged(self, plan: Plan) -> float:
         """What a run of the plan may charge."""
@@ -83,10 +77,6 @@ class CostForecast:
 
     def _settings(self, plan: Plan, node: str) -> frozenset[tuple[str, str]]:
         """What decides the node's requests: the knobs and edges of the node and of everything upstream."""
-        around = self._upstream[node]
-
-        def matters(place: str) -> bool:
-            return place.rpartition("->")[2] in around
-
-        knobs = {(name, repr(value)) for name, value in plan.values.items() if matters(name.rpartition(".")[0])}
-        return frozenset(knobs | {(edge, "on") for edge in plan.edges if matters(edge)})
+        around = self._graph.upstream[node]
+        knobs = {(name, repr(value)) for name, value in plan.values.items() if KnobName.of(name).reader in around}
+        return frozenset(knobs | {(edge, "on") for edge in plan.edges if edge.partition("->")[2] in around})

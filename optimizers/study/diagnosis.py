@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from ...graphs.plan import Plan
-from ...graphs.resolved import resolve
+from ...graphs.resolved import Step, resolve
 from ...graphs.result import Result
 from ...graphs.run import Runner
-from ...graphs.space import Space
+from ...nodes.draws import Draws
 from ...nodes.knob import most
-from ...nodes.solver import Solver
 from ...records.rows import RunRow
 from ...records.task import Task
 from ..analysis.headroom import node_headroom
@@ -79,57 +78,57 @@ async def headroom_of(
 
 
 def votes_of(spec: StudySpec, measured: Sequence[Measurement], tasks: Sequence[Task]) -> tuple[VotesReport, ...]:
-    """What every number of samples and every stop rule would have scored, for each solver that drew several.
+    """What every number of samples and every stop rule would have scored, for each node that drew several.
 
-    It is read off the runs of one plan, the one with most samples for the solver, and of those the best.
+    It is read off the runs of one plan, the one with most samples of the node, and of those the best.
 
     Args:
         spec: of the study.
-        measured: plans on the fit part, on at least as many tasks as it takes to tell anything.
+        measured: plans on the fit part; those on too few tasks to tell anything are left out.
         tasks: of the fit part, in the common order.
     """
-    solvers = [name for name, node in spec.graph.nodes.items() if isinstance(node, Solver)]
-    found = [_votes_of(spec, name, measured, tasks) for name in solvers]
-    return tuple(each for each in found if each is not None)
-
-
-def _votes_of(spec: StudySpec, name: str, measured: Sequence[Measurement], tasks: Sequence[Task]) -> VotesReport | None:
     fewest = min(len(tasks), _FEWEST)
-    voting = [
-        (solver, found)
-        for found in measured
-        if len(found.outcomes) >= fewest and (solver := _solver(spec.space, found.plan, name)) is not None
-    ]
-    if not voting:
-        return None
-    solver, found = max(
-        voting, key=lambda each: (most(each[0].samples), each[1].score, len(each[1].outcomes), each[1].plan.hash)
+    voting: dict[str, list[tuple[Measurement, Step, Draws]]] = {name: [] for name in spec.graph.nodes}
+    for found in measured:
+        if len(found.outcomes) >= fewest:
+            for name, step in resolve(spec.space, found.plan).steps.items():
+                draws = _several(step)
+                if draws is not None:
+                    voting[name].append((found, step, draws))
+    told = [_votes_of(spec, name, plans, tasks, fewest) for name, plans in voting.items() if plans]
+    return tuple(each for each in told if each is not None)
+
+
+def _several(step: Step) -> Draws | None:
+    """Its draws, where it is asked the whole question several times."""
+    draws = step.kind.draws(step.node) if step.split is None else None
+    return draws if draws is not None and 1 < most(draws.number) <= MOST_DRAWS else None
+
+
+def _votes_of(
+    spec: StudySpec, name: str, plans: Sequence[tuple[Measurement, Step, Draws]], tasks: Sequence[Task], fewest: int
+) -> VotesReport | None:
+    found, step, way = max(
+        plans, key=lambda each: (most(each[2].number), each[0].score, len(each[0].outcomes), each[0].plan.hash)
     )
     draws = _draws(spec, name, found.plan, tasks)
     if len(draws) < fewest:
         return None
     longest = min(len(task) for task in draws)
     draws = draws[: max(_FEWEST, min(_TASKS, _SETS >> longest))]
+    depth = step.kind.depth(step.node)
     return VotesReport(
         node=name,
         plan_hash=found.plan.hash,
-        model=solver.model if isinstance(solver.model, str) else "",
-        style=str(solver.style),
+        model=", ".join(step.models),
+        style="" if depth is None else depth.name,
         tasks=len(draws),
-        points=tuple(_point(point, spec.seed) for point in vote_curves(draws, vote=solver.vote)),
+        points=tuple(_point(point, spec.seed) for point in vote_curves(draws, vote=way.vote, stops=way.stops)),
     )
 
 
-def _solver(space: Space, plan: Plan, name: str) -> Solver | None:
-    """The solver as the plan runs it, where it is asked the whole question several times."""
-    step = resolve(space, plan).steps.get(name)
-    if step is None or step.split is not None or not isinstance(step.node, Solver):
-        return None
-    return step.node if 1 < most(step.node.samples) <= MOST_DRAWS else None
-
-
 def _draws(spec: StudySpec, name: str, plan: Plan, tasks: Sequence[Task]) -> list[tuple[Draw, ...]]:
-    """By task in their order, those left out on which the solver drew once or not at all."""
+    """By task in their order, those left out on which the node drew once or not at all."""
     found = recorded_draws(spec.store, _runs(spec, plan), name, spec.scorer, spec.cap.unit, leave_out=True)
     return [found[task.task_id] for task in tasks if len(found.get(task.task_id, ())) > 1]
 

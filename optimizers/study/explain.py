@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from ...graphs.resolved import resolve
 from ...graphs.space import Space
 from ..serving.answer import Menu
-from ..tables.arms import arm_of
 from ..tables.table import ABSTAIN, Arm
 from .report import LimitedBy, NodeReport, NodeUse
 
@@ -74,8 +73,8 @@ def explain(
 class _Look:
     """A node under a plan."""
 
-    model: str
-    """Of its calls; empty where it makes none."""
+    models: tuple[str, ...]
+    """Of its calls; none where it makes none."""
     knobs: tuple[tuple[str, str], ...]
     edges: tuple[str, ...]
     """Optional ones into the node."""
@@ -84,18 +83,15 @@ class _Look:
 def _looks(space: Space, menu: Menu, arm: int) -> dict[str, _Look]:
     """Every node that runs under an arm."""
     plan = menu.plans(arm)[0]
-    resolved, models = resolve(space, plan), dict(arm_of(plan, space).models)
+    resolved = resolve(space, plan)
     looks = {}
     for name, step in resolved.steps.items():
-        idle = step.node.idle_knobs()
-        knobs = {
-            knob.rpartition(".")[2]: value
-            for knob, value in resolved.plan.values.items()
-            if knob.rpartition(".")[0] == name
-        }
-        told = tuple((knob, _text(value)) for knob, value in knobs.items() if knob not in idle and knob != "model")
+        untold = step.node.idle_knobs() | step.node.model_knobs()
+        knobs = tuple(
+            (knob, _text(value)) for knob, value in resolved.plan.settings(name).items() if knob not in untold
+        )
         edges = tuple(edge for edge in resolved.active.optional if edge.rpartition("->")[2] == name)
-        looks[name] = _Look(models.get(name, ""), told, edges)
+        looks[name] = _Look(step.models, knobs, edges)
     return looks
 
 
@@ -110,7 +106,7 @@ def _use(family: str, at: Sequence[_Look | None], served: Ints, planned: Ints, u
         family=family,
         tasks=len(got),
         active=len(here) / len(got),
-        models=_shares((look.model for look in here if look.model), len(got)),
+        models=_shares((model for look in here for model in look.models), len(got)),
         knobs={knob: _shares(values, len(values)) for knob, values in knobs.items()},
         edges=_shares((edge for look in here for edge in look.edges), len(got)),
         bound=_bound(at, got, planned, unlimited),

@@ -202,7 +202,7 @@ class RoundsAgainstDepth(_Frozen):
 
     rounds: int
     depth: str
-    """The style of its deepest solver: none, direct, draft, think, with a limit on thinking where there is one."""
+    """Of its deepest node: none, direct, draft, think, or what its kind calls it; with a limit on thinking, if any."""
     score: float
     low: float
     high: float
@@ -249,15 +249,16 @@ class VotePoint(_Frozen):
 
 
 class VotesReport(_Frozen):
-    """What every number of samples of a solver and every stop rule would have done, from runs that were made."""
+    """What every number of samples of a node and every stop rule would have done, from runs that were made."""
 
     node: str
     plan_hash: str
     """Whose runs were looked at."""
     model: str
     style: str
+    """How far the node reasons: direct, draft, think, or what its kind calls it; empty where the kind does not say."""
     tasks: int
-    """Of the fit part. The scores are those of the solver's own answers."""
+    """Of the fit part. The scores are those of the node's own answers."""
     points: tuple[VotePoint, ...]
     """Fixed numbers first, rising; then stop rules."""
 
@@ -300,7 +301,7 @@ class StudyReport(_Frozen):
     headroom: tuple[Headroom, ...] = ()
     """Of the chosen plan's nodes, the largest gain first; empty where no plan was chosen, see also `notes`."""
     votes: tuple[VotesReport, ...] = ()
-    """Of every solver that drew several samples of the whole question."""
+    """Of every node that drew several samples of the whole question."""
     notes: tuple[str, ...] = ()
     """What was left out, and why."""
     policy: DeployedPolicy | None = Field(default=None, exclude=True, repr=False)

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
-from ...graphs.channels import speakers_of
+from ...graphs.knob_name import KnobName
 from ...graphs.plan import Plan
-from ...graphs.resolved import Step, resolve
+from ...graphs.resolved import resolve
 from ...graphs.space import Space
-from ...nodes.base import Incoming, Speakers
-from ...nodes.prompts.base import Ask
 from .table import Arm
 
 __all__ = ["arm_of", "plan_of"]
-
-_ASK = Ask("?")
-"""Which models a node calls does not depend on what it is asked."""
 
 
 def arm_of(plan: Plan, space: Space) -> Arm:
@@ -30,14 +24,9 @@ def arm_of(plan: Plan, space: Space) -> Arm:
         PlanError, UnknownName: the plan does not belong to the space's graph.
     """
     resolved = resolve(space, plan)
-    speakers = speakers_of(space.pool)
-    models = sorted({(name, model) for name, step in resolved.steps.items() for model in _called(step, speakers)})
-    names = set(space.pool.names)
-    values = {
-        knob: value
-        for knob, value in resolved.plan.values.items()
-        if not names.issuperset(option if isinstance(option, str) else "" for option in space.knobs[knob])
-    }
+    models = sorted((name, model) for name, step in resolved.steps.items() for model in step.models)
+    routed = {str(KnobName(name, knob)) for name, step in resolved.steps.items() for knob in step.node.model_knobs()}
+    values = {knob: value for knob, value in resolved.plan.values.items() if knob not in routed}
     kinds = {name: step.node.kind for name, step in resolved.steps.items()}
     setting = json.dumps(
         {"values": values, "edges": resolved.plan.edges, "kinds": kinds},
@@ -45,7 +34,8 @@ def arm_of(plan: Plan, space: Space) -> Arm:
         separators=(",", ":"),
         ensure_ascii=False,
     )
-    return Arm(resolved.plan.hash, tuple(models), setting, resolved.plan.to_json())
+    verified = any(step.kind.verified for step in resolved.steps.values())
+    return Arm(resolved.plan.hash, tuple(models), setting, resolved.plan.to_json(), verified=verified)
 
 
 def plan_of(arm: Arm) -> Plan:
@@ -55,8 +45,3 @@ def plan_of(arm: Arm) -> Plan:
         PlanError: the arm comes from a log and has no plan, or is a cascade of several.
     """
     return Plan.from_json(arm.plan)
-
-
-def _called(step: Step, speakers: Speakers) -> Iterator[str]:
-    for call in step.kind.worst_case(step.node, _ASK, Incoming(()), speakers):
-        yield call.model

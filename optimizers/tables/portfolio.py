@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import heapq
-import json
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -12,17 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import UsageError
-from .table import Arm, Question, Table
+from .table import Question, Table
 
-__all__ = ["SOLVER_KIND", "choose_portfolio", "held_out", "is_solver_arm", "portfolio_prices"]
+__all__ = ["choose_portfolio", "held_out", "portfolio_prices"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
 
-SOLVER_KIND = "symbolic_solver"
-"""The node kind whose answers something else than a model's word supports."""
-_SOLVER_KNOB = ".repair_rounds"
-"""A knob that only this kind has."""
 _FOLDS = 5
 _LENGTHS = 3
 """Into how many groups of equal size the questions of a family are sorted by their length."""
@@ -48,8 +43,8 @@ def choose_portfolio(
     are those that the other questions predict, because the best of many noisy measurements is mostly luck.
 
     Always chosen, where there is room, in this order: the arms of `always`, the cheapest arm, the best arm for all
-    questions, the best arm in which one node alone calls a model, and the best arm with a symbolic solver (see
-    `is_solver_arm`), one that does without other models before one that does not. "Best" is at the middle price.
+    questions, the best arm in which one node alone calls a model, and the best arm that is `verified`, one in which one
+    node alone calls a model before one that has several. "Best" is at the middle price.
 
     Args:
         table: scores and costs of all candidates.
@@ -114,21 +109,6 @@ def held_out(table: Table) -> tuple[Floats, Floats]:
     return _held_out(table.mean_scores, cells, folds), _held_out(table.mean_costs, cells, folds)
 
 
-def is_solver_arm(arm: Arm) -> bool:
-    """Whether a symbolic solver is part of the arm.
-
-    The setting may say so: as canonical JSON with an object `kinds` that gives each active node its kind. Otherwise
-    an open knob `repair_rounds`, which no other kind has, tells it in the setting or the plan.
-    """
-    setting, plan = _object(arm.setting), _object(arm.plan)
-    kinds = setting.get("kinds")
-    if isinstance(kinds, dict):
-        return SOLVER_KIND in kinds.values()
-    values = [content.get("values") for content in (setting, plan)]
-    knobs = {name for content in (setting, *values) if isinstance(content, dict) for name in content}
-    return any(name.endswith(_SOLVER_KNOB) for name in knobs)
-
-
 def _check(table: Table, size: int, prices: Sequence[float], always: Sequence[int]) -> None:
     if not prices or not table.arms or not table.questions:
         raise UsageError("a portfolio needs at least one price, one arm and one question")
@@ -149,10 +129,10 @@ def _always(table: Table, size: int, prices: Sequence[float], always: Sequence[i
 
     everyone = range(len(table.arms))
     single = [arm for arm in everyone if table.arms[arm].single]
-    solvers = [arm for arm in everyone if is_solver_arm(table.arms[arm])]
-    alone = [arm for arm in solvers if arm in single]
+    verified = [arm for arm in everyone if table.arms[arm].verified]
+    alone = [arm for arm in verified if arm in single]
     cheapest = min(everyone, key=lambda arm: (cost[arm], -score[arm], arm))
-    wanted = [*always, cheapest, *best(everyone), *best(single), *best(alone or solvers)]
+    wanted = [*always, cheapest, *best(everyone), *best(single), *best(alone or verified)]
     return list(dict.fromkeys(wanted))[:size]
 
 
@@ -226,12 +206,3 @@ def _folds(questions: Sequence[Question]) -> Ints:
     folds = np.empty(len(questions), np.intp)
     folds[order] = np.arange(len(questions)) % min(_FOLDS, len(questions))
     return folds
-
-
-def _object(text: str) -> dict[str, object]:
-    """A JSON object, or an empty one for anything else: what logs call a setting is their own affair."""
-    try:
-        content = json.loads(text)
-    except ValueError:
-        return {}
-    return content if isinstance(content, dict) else {}

@@ -55,6 +55,8 @@ class Arm:
     """The plan as canonical JSON; empty for logs."""
     stages: tuple[Stage, ...] = ()
     """For a cascade: the arms that are tried one after the other."""
+    verified: bool = False
+    """Whether one of its nodes has answers that are supported by more than a model's word, see `Kind.verified`."""
 
     @property
     def single(self) -> bool:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import combinations
 
-from ...records.task import Task
+from ...records.task import Perfect, Task
 from .base import Family, Share, share_of
 
 __all__ = ["CHAINS", "Chain", "calculate", "draw_chain"]
@@ -44,6 +45,14 @@ class Chain:
     def value(self) -> int:
         """The value of the whole."""
         return self.results[-1] if self.operations else self.start
+
+    @property
+    def perfect(self) -> Perfect:
+        """What comes of every stretch of the chain that is begun with the right value: a split may cut it anywhere."""
+        values, answers = (self.start, *self.results), {}
+        for begin, end in combinations(range(len(values)), 2):
+            answers[f"{Chain(values[begin], self.operations[begin:end]).text}="] = f"{values[end]:02d}"
+        return Perfect(answers=answers)
 
 
 def calculate(left: int, operator: str, right: int) -> int:
@@ -85,6 +94,7 @@ def _stream(seed: int, difficulty: int, part: Share) -> Iterator[Task]:
                 family="chains",
                 instructions=_INSTRUCTIONS,
                 difficulty=difficulty,
+                metadata={"perfect": chain.perfect.model_dump(exclude_defaults=True)},
             )
 
 

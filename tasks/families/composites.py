@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ...records.task import Task
+from ...records.task import Perfect, Task
 from .base import Family, Share, share_of
 from .chains import Chain, draw_chain
 
@@ -45,6 +45,18 @@ class Composite:
         """The value of the whole."""
         return self.combination.value
 
+    @property
+    def perfect(self) -> Perfect:
+        """The groups as parts, how their values are combined, and what comes of each."""
+        names = [f"p{number}" for number in range(1, len(self.groups) + 1)]
+        operators = zip(" " + self.operators, names, strict=True)
+        answers = [chain.perfect.answers for chain in (*self.groups, self.combination)]
+        return Perfect(
+            parts={name: f"{group.text}=" for name, group in zip(names, self.groups, strict=True)},
+            combine="".join(f"{operator}{{{name}}}" for operator, name in operators).lstrip() + "=",
+            answers={question: answer for each in answers for question, answer in each.items()},
+        )
+
 
 def draw_composite(rng: random.Random, groups: int) -> Composite:
     """A composite with so many groups of one to three operations each, joined by plus and minus."""
@@ -64,6 +76,7 @@ def _stream(seed: int, difficulty: int, part: Share) -> Iterator[Task]:
                 family="composites",
                 instructions=_INSTRUCTIONS,
                 difficulty=difficulty,
+                metadata={"perfect": composite.perfect.model_dump(exclude_defaults=True)},
             )
 
 

@@ -6,7 +6,9 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ...records.task import Task
+from ...records.message import CANDIDATES
+from ...records.task import Perfect, Task
+from ...records.text import slices
 from .base import Family, Share, share_of
 
 __all__ = ["COUNTING", "Letters", "draw_letters", "length_of"]
@@ -37,6 +39,18 @@ class Letters:
         """How often the letter occurs."""
         return self.listed.count(self.wanted)
 
+    @property
+    def answer(self) -> str:
+        """The count as it is to be written."""
+        return f"{self.count % 100:02d}"
+
+    @property
+    def perfect(self) -> Perfect:
+        """The counts of equal slices of the list, for every number of slices that a decomposer may make."""
+        cut = [slices(self.listed, count) for count in range(2, min(CANDIDATES, len(self.listed)) + 1)]
+        parts = [Letters(self.wanted, piece) for pieces in cut for piece in pieces]
+        return Perfect(answers={part.text: part.answer for part in parts})
+
 
 def length_of(difficulty: int) -> int:
     """How many letters a list has: 10, 20, 40 and so on."""
@@ -56,10 +70,11 @@ def _stream(seed: int, difficulty: int, part: Share) -> Iterator[Task]:
         if share_of(letters.text) == part:
             yield Task(
                 question=letters.text,
-                gold=f"{letters.count % 100:02d}",
+                gold=letters.answer,
                 family="counting",
                 instructions=_INSTRUCTIONS,
                 difficulty=difficulty,
+                metadata={"perfect": letters.perfect.model_dump(exclude_defaults=True)},
             )
 
 

@@ -44,7 +44,7 @@ def _stream(seed: int, difficulty: int, part: Share) -> Iterator[Task]:
             family="repeats",
             instructions=CHAINS.instructions,
             difficulty=difficulty,
-            metadata={"occurrence": asked[chain.text]},
+            metadata={"occurrence": asked[chain.text], "perfect": chain.perfect.model_dump(exclude_defaults=True)},
         )
 
 

@@ -18,7 +18,7 @@ from apportion.models.pool import Pool
 from apportion.models.request import ChatMessage, Reply, Request
 from apportion.nodes.base import CallBound, Context, Inputs, Kind, Node
 from apportion.nodes.kinds import kinds_with
-from apportion.nodes.knob import ANY_MODEL, Knob, adaptive, choose
+from apportion.nodes.knob import ANY_MODEL, Knob, ModelKnob, adaptive, choose
 from apportion.records.message import Message
 from apportion.records.rows import SpanRow
 from apportion.records.task import Task
@@ -30,7 +30,7 @@ class Echo(Node):
 
     kind: ClassVar[str] = "echo"
 
-    model: Knob[str] = ANY_MODEL
+    model: ModelKnob = ANY_MODEL
     width: Knob[int] = 1
 
 

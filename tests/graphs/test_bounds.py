@@ -85,7 +85,7 @@ class Greedy(Node):
 
     kind: ClassVar[str] = "greedy"
 
-    max_parts: int = 3
+    pieces: int = 3
 
 
 async def _greedy(node: Greedy, inputs: Inputs, context: Context) -> Message:
@@ -96,7 +96,7 @@ async def _greedy(node: Greedy, inputs: Inputs, context: Context) -> Message:
     text = inputs.question + "".join(read)
     for sample in range(2):
         await context.call(Request("small", (ChatMessage("user", text),), 8, sample=2 * inputs.round + sample))
-    parts = tuple(Part(f"p{number}", f"{number}" * 300) for number in range(node.max_parts))
+    parts = tuple(Part(f"p{number}", f"{number}" * 300) for number in range(node.pieces))
     said = f"{context.node} {inputs.round} "
     text = said + "t" * (_TEXT - len(said))
     return Message(text=text, parts=parts if context.node == "split" else (), accepted=False)
@@ -117,7 +117,8 @@ def _says(node: Greedy, ask: Ask, incoming: Incoming, speakers: Speakers) -> Mes
 
 @pytest.mark.parametrize("forward", ["full", "answer", "truncated"])
 def test_a_graph_that_takes_all_it_can_gets_near_its_bound(forward: str) -> None:
-    graph = Graph("greedy", kinds=kinds_with(Kind(config=Greedy, run=_greedy, worst_case=_all_of_it, writes=_says)))
+    kind = Kind(config=Greedy, run=_greedy, worst_case=_all_of_it, writes=_says, most_parts=lambda node: node.pieces)
+    graph = Graph("greedy", kinds=kinds_with(kind))
     for name in ("hint", "split", "part", "merge", "check"):
         graph.add(name, Greedy())
     graph.connect("hint", "split", forward=forward).each("split", "part", "merge").connect("hint", "part")

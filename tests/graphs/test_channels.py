@@ -29,7 +29,8 @@ def coder(request: Request) -> str:
 
 def sizes(graph: Graph, pool: Pool, task: Task = TASK) -> dict[str, MessageSize]:
     space = graph.space(pool)
-    return dict(message_sizes(resolve(space, space.default()), task, speakers_of(pool)))
+    resolved = resolve(space, space.default())
+    return dict(message_sizes(resolved, task, speakers_of(resolved, pool)))
 
 
 def judged(cap: int) -> Graph:
@@ -66,6 +67,8 @@ def test_sizes_are_in_tokens_where_one_exact_tokenizer_counts_for_all() -> None:
     pocket = Pool(load_pocket_models())
     assert sizes(graph, pocket)["solve"] == MessageSize(answer=40, text=40, candidates=2)
     mixed = Pool([*load_pocket_models(), ScriptedModel(str, name="m")])
+    assert sizes(graph, mixed) == sizes(graph, pocket)
+    graph.add("judge", Verifier(model="m", method="score")).connect("solve", "judge")
     assert sizes(graph, mixed)["solve"].answer == 40 * pocket.card("pocket-800k").bytes_per_token
 
 

@@ -74,3 +74,9 @@ def test_unknown_knobs_and_missing_values(two: Graph, pool: Pool) -> None:
 def test_json_of_something_else(text: str, reason: str) -> None:
     with pytest.raises(PlanError, match=reason):
         Plan.from_json(text)
+
+
+def test_the_settings_of_one_node_without_those_of_its_edges(two: Graph, pool: Pool) -> None:
+    plan = two.space(pool).default()
+    assert plan.settings("solve") == {"model": "small", "width": 1}
+    assert plan.settings("check") == plan.settings("nowhere") == {}

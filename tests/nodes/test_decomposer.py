@@ -16,7 +16,6 @@ from apportion.models.request import Request
 from apportion.nodes import Decomposer, Inputs, Merger, Solver, choose
 from apportion.nodes.base import Node
 from apportion.nodes.decomposer import KIND
-from apportion.nodes.kinds import node_from_json
 from apportion.records.message import Message, Part
 from apportion.records.status import Status
 from apportion.records.task import Task
@@ -169,23 +168,6 @@ def test_only_the_knobs_of_the_method_are_open() -> None:
     assert set(both.open_knobs(("m",))) == {"model", "method", "slice_letters"}
     assert set(Decomposer(method="slices", slice_letters=sizes).open_knobs(("m",))) == {"slice_letters"}
     assert set(Decomposer(slice_letters=sizes).open_knobs(("m",))) == {"model"}
-
-
-def test_a_graph_without_slices_keeps_the_hash_that_it_had_before_there_were_any() -> None:
-    assert Decomposer(max_parts=3).canonical() == {
-        "kind": "decomposer",
-        "version": 1,
-        "model": "*",
-        "max_parts": 3,
-        "max_output_tokens": 512,
-        "temperature": 0.0,
-    }
-    for node in (
-        Decomposer(method="slices"),
-        Decomposer(slice_letters=20),
-        Decomposer(method=choose("slices", "model")),
-    ):
-        assert node_from_json(node.canonical()) == node
 
 
 def pipeline(solver: Solver, merger: Merger) -> Graph:

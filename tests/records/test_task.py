@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from pydantic import ValidationError
 
 from apportion.records import Task
+from apportion.records.task import Perfect
 
 
 def test_the_identity_is_the_content() -> None:
@@ -26,3 +29,30 @@ def test_a_question_is_needed() -> None:
 def test_unknown_fields_are_refused() -> None:
     with pytest.raises(ValidationError, match="qold"):
         Task.model_validate({"question": "2+2", "qold": "4"})
+
+
+PERFECT: dict[str, Any] = {"parts": {"p1": "2+2"}, "combine": "{p1}", "answers": {"2+2": "4"}}
+
+
+def test_what_perfect_nodes_would_say_is_no_part_of_the_identity() -> None:
+    plain, told = (Task(question="2+2", gold="4", metadata=data) for data in ({}, {"perfect": PERFECT}))
+    assert told.task_id == plain.task_id
+    assert told.task_id != Task(question="2+2", gold="4", metadata={"choices": ["4"]}).task_id
+    with_more = (Task(question="2+2", metadata={"facts": ["a"], **more}) for more in ({}, {"perfect": PERFECT}))
+    assert len({task.task_id for task in with_more}) == 1
+    assert (plain.perfect, told.perfect) == (Perfect(), Perfect(**PERFECT))
+    assert Task.model_validate_json(told.model_dump_json()) == told
+
+
+@pytest.mark.parametrize(
+    ("perfect", "message"),
+    [
+        ({"parts": {"p1": 2}}, r"perfect\.parts\.p1: input should be a valid string"),
+        ({"part": {}}, r"perfect\.part: extra inputs"),
+        ({"parts": {"p1": "2+2"}}, "perfect: parts and combine belong together"),
+        ("{p1}", "perfect: input should be a valid dictionary"),
+    ],
+)
+def test_what_cannot_be_read_of_it_is_named(perfect: object, message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        Task(question="2+2", metadata={"perfect": perfect})

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from apportion.records.text import clip, longest_bytes
+from apportion.records.text import clip, longest_bytes, slices
 
 HOSTILE = st.text(
     alphabet=st.one_of(
@@ -61,3 +61,11 @@ def test_a_clipped_text_is_a_prefix_within_the_limit(text: str, limit: int) -> N
 @given(st.text(alphabet=st.characters(max_codepoint=127), max_size=60), st.integers(0, 80))
 def test_plain_text_is_clipped_no_shorter_than_needed(text: str, limit: int) -> None:
     assert clip(text, limit) == text[:limit]
+
+
+@given(st.text(max_size=40), st.integers(1, 20))
+def test_slices_are_the_text_in_pieces_as_equal_as_can_be(text: str, count: int) -> None:
+    pieces = slices(text, count)
+    assert "".join(pieces) == text
+    assert len(pieces) == count
+    assert max(map(len, pieces)) - min(map(len, pieces)) <= 1

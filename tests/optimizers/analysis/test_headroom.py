@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -11,6 +12,7 @@ from apportion.graphs.graph import Graph
 from apportion.graphs.run import Runner
 from apportion.models.pool import Pool
 from apportion.models.request import Request
+from apportion.nodes.kinds import KINDS
 from apportion.nodes.solver import Solver
 from apportion.nodes.verifier import Verifier
 from apportion.optimizers.analysis.headroom import NodeHeadroom, node_headroom
@@ -57,7 +59,7 @@ class Bench:
     def sent(self) -> int:
         return sum(len(model.requests) for model in self.models)
 
-    def headroom(self, limit: int | None = None, **settings: object) -> tuple[NodeHeadroom, ...]:
+    def headroom(self, limit: int | None = None) -> tuple[NodeHeadroom, ...]:
         async def story() -> tuple[NodeHeadroom, ...]:
             async with Runner(self.graph, self.pool, self.store) as runner:
                 bound = None if limit is None else Limit("tokens", limit)
@@ -68,7 +70,6 @@ class Bench:
                     runner.space.default(),
                     exact,
                     account=f"study {limit}",
-                    **settings,  # type: ignore[arg-type]
                 )
 
         return asyncio.run(story())
@@ -112,8 +113,11 @@ def test_a_spend_that_runs_out_says_so() -> None:
         Bench().headroom(limit=500)
 
 
-def test_own_golds_and_kinds_without_one() -> None:
-    assert [found.node for found in Bench().headroom(golds={"verifier": None})] == []
+def test_kinds_without_an_oracle_are_left_out() -> None:
+    bench = Bench()
+    bench.graph = Graph("bench", kinds={**KINDS, "solver": replace(KINDS["solver"], oracle=None)})
+    bench.graph.add("first", Solver(model="knows5", style="direct", max_output_tokens=20))
+    assert bench.headroom() == ()
 
 
 async def _at(tasks: Sequence[Task], graph: Graph, pool: Pool) -> tuple[NodeHeadroom, ...]:

@@ -13,7 +13,6 @@ from apportion.nodes.solver import Solver
 from apportion.nodes.symbolic.node import SymbolicSolver
 from apportion.nodes.verifier import Verifier
 from apportion.optimizers.tables.arms import arm_of, plan_of
-from apportion.optimizers.tables.portfolio import is_solver_arm
 from apportion.optimizers.tables.table import Arm, Stage
 from apportion.testing.scripted import ScriptedModel
 
@@ -55,13 +54,13 @@ def test_plans_that_differ_in_models_only_have_one_setting(graph: Graph, pool: P
     assert setting["kinds"] == {"solve": "solver", "fixed": "solver", "judge": "verifier"}
 
 
-def test_a_symbolic_solver_is_known_by_its_kind_also_where_all_its_knobs_are_pinned(pool: Pool) -> None:
+def test_an_arm_is_verified_if_the_kind_of_a_node_that_runs_is(pool: Pool) -> None:
     graph = Graph("symbols").add("solve", Solver(style="direct")).add("judge", Verifier(method="vote"))
     graph.add("rules", SymbolicSolver(repair_rounds=0))
     graph.connect("solve", "judge", optional=True).connect("rules", "judge", optional=True)
     space = graph.space(pool)
-    assert is_solver_arm(arm_of(space.plan({}, ["rules->judge"]), space))
-    assert not is_solver_arm(arm_of(space.plan({}, ["solve->judge"]), space))
+    assert arm_of(space.plan({}, ["rules->judge"]), space).verified
+    assert not arm_of(space.plan({}, ["solve->judge"]), space).verified
 
 
 def test_the_plan_comes_back(graph: Graph, pool: Pool) -> None:

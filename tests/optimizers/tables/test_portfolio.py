@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import random
 from dataclasses import replace
 from itertools import combinations
@@ -11,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from apportion.errors import UsageError
-from apportion.optimizers.tables.portfolio import choose_portfolio, is_solver_arm, portfolio_prices
+from apportion.optimizers.tables.portfolio import choose_portfolio, portfolio_prices
 from apportion.optimizers.tables.table import Arm, Question, Table
 
 TWO_NODES = (("a", "m"), ("b", "m"))
@@ -75,35 +74,18 @@ def test_the_arms_that_are_always_there() -> None:
     generator = np.random.default_rng(2)
     scores = np.tile([0.1, 0.9, 0.6, 0.5, 0.3, 0.45, 0.2], (60, 1)) + 0.01 * generator.random((60, 7))
     costs = np.tile([5.0, 50.0, 20.0, 25.0, 30.0, 40.0, 60.0], (60, 1))
-    with_solver = json.dumps({"kinds": {"a": "solver", "b": "symbolic_solver"}})
-    alone = json.dumps({"kinds": {"b": "symbolic_solver"}})
     arms = [
         Arm("cheapest", models=TWO_NODES),
         Arm("best", models=TWO_NODES),
         Arm("single", models=(("a", "m"),)),
         Arm("worse single", models=(("a", "n"),)),
-        Arm("solver alone", models=(("b", "m"),), setting=alone),
-        Arm("solver and more", models=TWO_NODES, setting=with_solver),
+        Arm("verified alone", models=(("b", "m"),), verified=True),
+        Arm("verified and more", models=TWO_NODES, verified=True),
         Arm("wanted", models=TWO_NODES),
     ]
     chosen = choose_portfolio(table(scores, costs, arms), size=5, prices=[0.001], always=[6])
-    assert [arms[arm].name for arm in chosen] == ["wanted", "cheapest", "best", "single", "solver alone"]
+    assert [arms[arm].name for arm in chosen] == ["wanted", "cheapest", "best", "single", "verified alone"]
     assert choose_portfolio(table(scores, costs, arms), size=2, prices=[0.001], always=[6]).tolist() == [6, 0]
-
-
-@pytest.mark.parametrize(
-    ("arm", "expected"),
-    [
-        (Arm("a", setting='{"kinds": {"n": "symbolic_solver"}}'), True),
-        (Arm("a", setting='{"kinds": {"n": "solver"}, "values": {"n.repair_rounds": 1}}'), False),
-        (Arm("a", setting='{"constraints.repair_rounds": 1}'), True),
-        (Arm("a", setting='{"solve.samples": 1}', plan='{"values": {"c.repair_rounds": 0}}'), True),
-        (Arm("a", setting="temperature 0.7 [nested"), False),
-        (Arm("a"), False),
-    ],
-)
-def test_how_a_solver_arm_is_recognised(arm: Arm, expected: bool) -> None:
-    assert is_solver_arm(arm) is expected
 
 
 def test_the_order_of_questions_makes_no_difference() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from apportion.nodes.base import Inputs, Node
 from apportion.nodes.decomposer import Decomposer
+from apportion.nodes.kinds import kind_of
 from apportion.nodes.merger import Merger
 from apportion.nodes.prompts import dialect_named
 from apportion.nodes.search import Search
@@ -15,18 +16,19 @@ from apportion.nodes.solver import Solver
 from apportion.nodes.symbolic.node import SymbolicSolver
 from apportion.nodes.symbolic.solve import SymbolicWorker
 from apportion.nodes.verifier import Verifier
-from apportion.optimizers.analysis.oracle_outputs import golds_for
 from apportion.records.message import Candidate, Message
 from apportion.records.task import Task
 from apportion.tasks.families import generate
 from apportion.tasks.metrics import resolve_metric
+from apportion.testing.node import NodeBench
+from apportion.testing.scripted import ScriptedModel
 
 SCORER = resolve_metric("auto")
-GOLDS = golds_for(SCORER)
+BENCH = NodeBench([ScriptedModel(lambda request: "", name="m")])
 
 
 class Bare:
-    """What golds see of a context."""
+    """What oracles see of a context: they make no calls."""
 
     node = "node"
 
@@ -49,7 +51,9 @@ def gold(
 
 
 async def _awaited(node: Node, inputs: Inputs, context: Any) -> Message | None:
-    return await GOLDS[node.kind](node, inputs, context)
+    oracle = kind_of(node).oracle
+    assert oracle is not None
+    return await oracle(node, inputs, context, SCORER)
 
 
 def right(message: Message | None, task: Task) -> float:
@@ -65,19 +69,42 @@ def test_solvers_and_mergers_give_the_gold_answer(family: str) -> None:
     assert gold(Solver(model="m"), Task(question="No gold?")) is None
 
 
-def test_the_value_of_a_part() -> None:
-    task = generate("composites", 1, seed=1, difficulty=3)[0]
+def test_a_part_has_the_answer_that_the_task_tells_of() -> None:
+    told = {"parts": {"p1": "Who wrote it?", "p2": "When was {p1} born?"}, "combine": "{p2}"}
+    answers = {"Who wrote it?": "Ann", "When was Ann born?": "1920"}
+    task = Task(question="When was its author born?", gold="1920", metadata={"perfect": {**told, "answers": answers}})
 
     def value(question: str) -> str | None:
         said = gold(Solver(model="m"), task, question=question)
         return None if said is None else said.answer
 
-    assert value("47+83*02=") == "60"
-    assert value("03-05=") == "98"
-    assert value("07=") == "07"
-    assert value("Count k in kwwkr") == "02"
-    assert value("What of it?") is None
-    assert value("{p1}+{p2}=") is None
+    assert (value("Who wrote it?"), value("When was Ann born?")) == ("Ann", "1920")
+    assert value("When was Bob born?") is None
+    split = gold(Decomposer(model="m"), task)
+    assert split is not None
+    assert [(part.name, part.needs) for part in split.parts] == [("p1", ()), ("p2", ("p1",))]
+    assert gold(Decomposer(model="m"), task, question="Who wrote it?") is None
+
+
+@pytest.mark.parametrize("difficulty", [2, 5, 7])
+@pytest.mark.parametrize("most", [2, 3, 7, 16])
+def test_all_slices_of_a_list_have_answers_that_add_up(difficulty: int, most: int) -> None:
+    slicer = Decomposer(method="slices", slice_letters=4, max_parts=most)
+    for task in generate("counting", 3, seed=1, difficulty=difficulty):
+        parts = BENCH.run(slicer, Inputs(task, task.question, {})).message.parts
+        assert len(parts) == min(most, -(-len(task.question.split()[-1]) // 4))
+        said = [gold(Solver(model="m"), task, question=part.question) for part in parts]
+        assert sum(int(message.answer) for message in said if message) % 100 == int(task.gold)
+        assert None not in said
+
+
+def test_a_chain_may_be_cut_anywhere() -> None:
+    (task,) = generate("chains", 1, seed=1, difficulty=4)
+    first, rest = task.question[:5], task.question[5:]
+    begun = gold(Solver(model="m"), task, question=f"{first}=")
+    assert begun is not None
+    assert right(gold(Solver(model="m"), task, question=f"{begun.answer}{rest}"), task) == 1.0
+    assert gold(Solver(model="m"), task, question=f"{int(begun.answer) + 1:02d}{rest}") is None
 
 
 @pytest.mark.parametrize("difficulty", [2, 3, 4])
