@@ -25,6 +25,6 @@ def test_the_cap_is_the_largest_that_fits(spare: int) -> None:
     for cap in (8, 9, 63, 64, 100, 499):
         expected = cap + min(spare, 0) if needed(cap) + spare < needed(cap + 1) else cap + 1
         found = output_cap_within(needed(cap) + spare, plan, TASK, bounds, "tokens")
-        assert found == (0 if expected < 8 else expected)
+        assert found == (0 if expected < 8 else None if expected == 500 else expected)
         if found:
             assert needed(found) <= needed(cap) + spare < needed(found + 1)
