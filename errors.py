@@ -146,8 +146,9 @@ class BudgetBreach(ApportionError):
         self.reported = reported
         super().__init__(
             f"model {model!r} reported {reported:,} tokens for a call that reserved {reserved:,}: "
-            "its endpoint ignores the output cap or its card bounds the prompt too low. "
-            "No further call is sent to it; mend output_cap, template_tokens or exact_tokenizer in its card."
+            "its endpoint ignores the output cap or its card bounds the prompt too low. No further call is sent to it, "
+            "nor by later processes on the same database. Mend output_cap, template_tokens or exact_tokenizer in its "
+            "card; where the endpoint was mended instead, `apportion models --check --db FILE` tries it and lifts this."
         )
 
 

@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ..records.rows import CallRow, PlanRow, RunRow, Settlement, SpanRow, StoredReply, StudyRow, TaskRow, TrialRow
+from ..records.rows import (
+    CallRow,
+    FactKind,
+    FactRow,
+    PlanRow,
+    RunRow,
+    Settlement,
+    SpanRow,
+    StoredReply,
+    StudyRow,
+    TaskRow,
+    TrialRow,
+)
 from .memory import MemoryLedger
 
 __all__ = ["MemoryStore"]
@@ -21,6 +33,7 @@ class _Rows:
     spans: dict[str, dict[str, SpanRow]] = field(default_factory=dict)
     calls: dict[str, list[CallRow]] = field(default_factory=dict)
     replies: dict[str, StoredReply] = field(default_factory=dict)
+    facts: dict[tuple[str, FactKind], FactRow] = field(default_factory=dict)
 
 
 class MemoryStore(MemoryLedger):
@@ -55,6 +68,14 @@ class MemoryStore(MemoryLedger):
     def get(self, request_key: str) -> StoredReply | None:
         """See `ReplyCache.get`."""
         return self._rows.replies.get(request_key)
+
+    def record_fact(self, row: FactRow) -> None:
+        """See `FactBook.record_fact`."""
+        self._rows.facts[row.subject, row.kind] = row
+
+    def fact(self, subject: str, kind: FactKind) -> FactRow | None:
+        """See `FactBook.fact`."""
+        return self._rows.facts.get((subject, kind))
 
     def record_task(self, row: TaskRow) -> None:
         """See `Recorder.record_task`."""

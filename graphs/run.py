@@ -122,7 +122,7 @@ class Runner:
         self._opened = ExitStack()
         self._known = _Known()
         self._root = f"runner-{_new_id()}"
-        caller = MeteredCaller(pool, self._ledger, store)
+        caller = MeteredCaller(pool, self._ledger, store, facts=store)
         self._services = Services(pool, caller, lru_cache(dialect_named), {}, self._left)
 
     async def __aenter__(self) -> Self:

@@ -8,8 +8,19 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..records.usage import Amount, Usage
+from .system_role import JOINT, SystemRole
 
 __all__ = ["ModelCard"]
+
+_BOUNDING = {
+    "output_cap",
+    "output_slack_tokens",
+    "max_output_tokens",
+    "tokenizer",
+    "exact_tokenizer",
+    "template_tokens",
+    "message_tokens",
+}
 
 
 class ModelCard(BaseModel):
@@ -42,6 +53,10 @@ class ModelCard(BaseModel):
     output_usd_per_million: float = Field(default=0.0, ge=0)
     output_cap: Literal["max_completion_tokens", "max_tokens", "ignored"] = "max_completion_tokens"
     """The request field by which the endpoint caps its output; a model where it is "ignored" is refused."""
+    system_role: SystemRole = "system"
+    """How instructions are sent. "system" or "developer": as a message of that role. "user": as words of the user,
+    merged with what the user says next. "none": all of them in front of the user's first words, also those that nodes
+    write in mid-conversation."""
     output_slack_tokens: int = Field(default=0, ge=0)
     """How many tokens the endpoint may write past the cap, for example with speculative decoding."""
     tokenizer: str = ""
@@ -85,9 +100,20 @@ class ModelCard(BaseModel):
 
     @property
     def fingerprint(self) -> str:
-        """Identifies what answers, for the cache key: provider, served name, revision and dialect."""
-        content = "\x1f".join((self.provider, self.served_as or self.name, self.revision, self.dialect))
-        return hashlib.sha256(content.encode()).hexdigest()[:16]
+        """Identifies what answers, for the cache key: provider, served name, revision, dialect, and how it is told."""
+        told = () if self.system_role == "system" else (self.system_role,)
+        return _hash(self.provider, self.served_as or self.name, self.revision, self.dialect, *told)
+
+    @property
+    def bounds_fingerprint(self) -> str:
+        """Identifies what answers and all by which its calls are bounded: other where any of it was mended."""
+        bounding = self.model_dump_json(include=_BOUNDING)
+        return _hash(self.fingerprint, bounding)
+
+    @property
+    def message_bound_tokens(self) -> int:
+        """The most that a message adds to a prompt beside its text: by the template, or where it is merged."""
+        return max(self.message_tokens, 0 if self.system_role in ("system", "developer") else len(JOINT))
 
     @property
     def direct_output_cap(self) -> int:
@@ -112,3 +138,7 @@ class ModelCard(BaseModel):
     def charge(self, usage: Usage) -> Amount:
         """What a reply with this usage costs."""
         return self.amount(usage.input_tokens, usage.output_tokens)
+
+
+def _hash(*texts: str) -> str:
+    return hashlib.sha256("\x1f".join(texts).encode()).hexdigest()[:16]

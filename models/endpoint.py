@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import importlib
 import importlib.util
-import math
+import json
 import os
+import re
 import ssl
-import time
 from collections.abc import AsyncGenerator, Callable, Iterator
-from email.utils import parsedate_to_datetime
 from typing import Literal, NoReturn
 
 import httpx2
@@ -19,17 +18,17 @@ import openai
 from ..errors import CallFailed, PoolError
 from ..records.status import Status
 from .event_loops import PerLoop
+from .replies.failures import failure, one_line, read_error
+from .replies.waits import wait_in_headers
 
 __all__ = ["Endpoint", "Transport"]
 
 Transport = Literal["aiohttp", "httpx2"]
 
 _CHECK_SECONDS = 15.0
-_LONGEST_REASON = 300
 _NO_KEY = "none"
 """Sent where no key is configured, so that the client does not fall back on a key of another endpoint."""
 _Errors = tuple[type[Exception], ...]
-_HOPELESS = frozenset({"insufficient_quota", "billing_hard_limit_reached"})
 
 
 class Endpoint:
@@ -120,18 +119,23 @@ class Endpoint:
         except self._transport_errors as error:
             self._broken(error)
 
-    async def check(self) -> None:
+    async def check(self) -> tuple[str, ...] | None:
         """Asks whether the endpoint is there and takes the key; costs no tokens.
 
+        Returns:
+            The names of the models that it lists; None where it has no such list.
+
         Raises:
-            PoolError: it is not, or does not; one line that names the field to mend.
+            PoolError: it is not there, or does not take the key; one line that names the field to mend.
         """
+        names: tuple[str, ...] | None = None
         try:
             async with asyncio.timeout(_CHECK_SECONDS):
                 client = await self._leases.get().client()
                 try:
                     response = await client.get("/models", cast_to=httpx2.Response)
                     status, page = response.status_code, response.content.lstrip()[:1] == b"<"
+                    names = _listed(response.content)
                 except openai.APIStatusError as error:
                     status, page = error.status_code, False
                 if status == 404:  # not all servers list their models, but all refuse an empty request
@@ -144,6 +148,7 @@ class Endpoint:
             raise PoolError(f"field 'api_key_env': {self._base_url} answered {status}; {self._key_hint()}")
         if page or status in (404, 405) or 300 <= status < 400:
             raise PoolError(f"field 'base_url': no chat completions at {self._base_url} (status {status}); {_URL_HINT}")
+        return names
 
     async def aclose(self) -> None:
         """Closes the connections of the running loop; the endpoint may be used again afterwards."""
@@ -182,24 +187,18 @@ class Endpoint:
 
     def _refused(self, error: openai.APIStatusError) -> NoReturn:
         """What a status other than 2xx means."""
-        code, text = _detail(error.body)
-        status = error.status_code
-        reason = f"{self._base_url} answered {status}" + (f": {self._clean(text)}" if text else "")
+        body = self._redacted(error.response.content)
+        stated, status = read_error(body), error.status_code
+        said = self._clean(stated.text or body.decode(errors="replace"))
+        reason = f"{self._base_url} answered {status}" + (f": {said}" if said else "")
         if status in (401, 403):
             reason += f"; {self._key_hint()}"
         if status in (404, 405) or 300 <= status < 400:
             reason += f"; {_URL_HINT}, or 'served_as' names a model that it does not have"
-        hopeless = code in _HOPELESS or error.type in _HOPELESS
-        kind = Status.FILTERED if code == "content_filter" else Status.PROVIDER_ERROR
-        # After 408, 409 and 5xx the work may have been done; every other refusal comes before it.
-        unsure = status in (408, 409) or status >= 500
-        raise CallFailed(
-            kind,
-            reason,
-            billed=unsure,
-            retryable=not hopeless and (unsure or status in (425, 429)),
-            retry_after=_retry_after(error.response.headers),
-        ) from None
+        hint = _card_hint(status, stated.text)
+        failed = failure(status, stated, reason + hint, wait=wait_in_headers(error.response.headers))
+        failed.retryable = failed.retryable and not hint  # the same request would be refused again
+        raise failed from None
 
     def _broken(self, error: Exception) -> NoReturn:
         """What a connection that failed means."""
@@ -225,13 +224,25 @@ class Endpoint:
 
     def _clean(self, text: str) -> str:
         """One short line without the key."""
-        line = " ".join(text.split())
-        if self._key:
-            line = line.replace(self._key, "[key]")
-        return line if len(line) <= _LONGEST_REASON else line[:_LONGEST_REASON] + "..."
+        return one_line(text.replace(self._key, "[key]") if self._key else text)
 
 
 _URL_HINT = "perhaps 'base_url' is wrong (it mostly ends in /v1)"
+_TOLD = 'system_role = "user" in the model\'s card sends instructions as words of the user'
+_CAPPED = "output_cap in the model's card names the field that caps its output"
+_LEFT_OUT = "{0} = false in the model's card leaves it out"
+_HINTS = {
+    "system": _TOLD,
+    "developer": _TOLD,
+    "max_tokens": _CAPPED,
+    "max_completion_tokens": _CAPPED,
+    "temperature": _LEFT_OUT.format("temperature"),
+    "seed": _LEFT_OUT.format("seed"),
+    "logprobs": _LEFT_OUT.format("logprobs"),
+    "response_format": _LEFT_OUT.format("json_schema"),
+}
+"""What a refused request can be about, and how the card mends it."""
+_ABOUT_ROLES = frozenset(("role", "roles", "message", "messages", "instruction", "instructions"))
 
 
 class _Lease:
@@ -307,29 +318,25 @@ def _cause(error: Exception) -> str:
     return texts[-1]
 
 
-def _detail(body: object) -> tuple[str, str]:
-    """The code and the text of an error body, of whatever shape."""
-    if not isinstance(body, dict):
-        return "", body if isinstance(body, str) else ""
-    code = body.get("code")
-    for field in ("message", "detail", "error"):
-        if isinstance(body.get(field), str):
-            return str(code), body[field]
-    return str(code), ""
+def _card_hint(status: int, text: str) -> str:
+    """How the card can mend a request that was refused, as the end of a sentence."""
+    words = dict.fromkeys(re.findall(r"[a-z_]+", text.lower()))
+    if status not in (400, 422) and not (status == 500 and "role" in words):  # servers whose chat template raises
+        return ""
+    hints = (_HINTS[word] for word in words if word in _HINTS)
+    hint = next((each for each in hints if each is not _TOLD or _ABOUT_ROLES & words.keys()), "")
+    return hint and f"; {hint}"
 
 
-def _retry_after(headers: httpx2.Headers) -> float | None:
-    """Seconds that the endpoint asked to wait: milliseconds, seconds or a date (RFC 9110, 10.2.3)."""
+def _listed(body: bytes) -> tuple[str, ...] | None:
+    """The names in a list of models: OpenAI's `data`, the bare list of some, Ollama's `models`."""
     try:
-        if "retry-after-ms" in headers:
-            seconds = float(headers["retry-after-ms"]) / 1000
-        else:
-            seconds = float(headers["retry-after"])
-    except KeyError:
+        content = json.loads(body)
+    except (ValueError, RecursionError):
         return None
-    except ValueError:
-        try:
-            seconds = parsedate_to_datetime(headers.get("retry-after", "")).timestamp() - time.time()
-        except ValueError:
-            return None
-    return max(0.0, seconds) if math.isfinite(seconds) else None
+    if isinstance(content, dict):
+        content = content.get("data", content.get("models"))
+    if not isinstance(content, list):
+        return None
+    found = (each.get("id", each.get("name")) if isinstance(each, dict) else each for each in content)
+    return tuple(name for name in found if isinstance(name, str)) or None

@@ -10,15 +10,15 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 
-from ..budgets.bounds import prompt_bound
 from ..budgets.ledger import Ledger
 from ..errors import BudgetBreach, CallFailed
-from ..records.protocols import ReplyCache
+from ..records.protocols import FactBook, ReplyCache
 from ..records.rows import CallRow, Settlement, StoredReply
 from ..records.status import Status
-from ..records.text import longest_bytes
 from ..records.usage import ZERO, Amount, Usage
 from .base import Model
+from .breaches import Breaches
+from .call_bounds import call_bounds
 from .card import ModelCard
 from .flights import Flights
 from .known import KnownReplies
@@ -117,7 +117,7 @@ class _Attempt:
             response_id="" if reply is None else reply.response_id,
             finish_reason="" if reply is None else reply.finish_reason,
             output_text="" if reply is None else reply.text,
-            error=error,
+            error=error or ("" if reply is None else reply.note),
         )
 
 
@@ -125,12 +125,13 @@ class MeteredCaller:
     """Completes requests from the cache or from a model, under the ledger.
 
     Each attempt has its own reservation and its own row. Equal requests in flight at the same time are sent once.
-    A model whose endpoint charged more than its reservation is not called again.
+    A model whose endpoint charged more than its reservation is not called again, by later processes neither.
 
     Args:
         pool: the models.
         ledger: the accounts.
         cache: the replies known so far; the ledger's backend adds to them at settlement.
+        facts: where breaches are kept for later processes, for example the store.
         sleep: how to wait between attempts.
     """
 
@@ -140,13 +141,14 @@ class MeteredCaller:
         ledger: Ledger,
         cache: ReplyCache,
         *,
+        facts: FactBook | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._pool = pool
         self._ledger = ledger
         self._sleep = sleep
         self._flights = Flights()
-        self._breaches: dict[str, BudgetBreach] = {}
+        self._breaches = Breaches(facts)
         self._known = {card.name: KnownReplies(cache, card) for card in pool.cards}
 
     @property
@@ -198,8 +200,7 @@ class MeteredCaller:
                 f"model {card.name!r} has no output cap (its card says 'ignored'), so no call to it is bounded",
                 billed=False,
             )
-        if card.name in self._breaches:
-            raise self._breaches[card.name]
+        self._breaches.check(card)
 
     async def _replay(
         self,
@@ -213,7 +214,8 @@ class MeteredCaller:
     ) -> Reply:
         charged, lost = _cost(reply, request, card, bound)
         if charged.exceeds(bound):
-            raise self._breach(card, bound, charged)
+            # Of the card of today, not of the endpoint, so it bars nothing.
+            raise BudgetBreach(card.name, bound.tokens, charged.tokens)
         reservation_id = await self._ledger.reserve(meter.account_id, bound, cached=True, replaces=replaces)
         attempt = _Attempt(request, card, key, meter, reservation_id, 1, bound)
         row = attempt.completed(reply, charged=charged, lost=lost, cached=True)
@@ -273,7 +275,7 @@ class MeteredCaller:
         self._ledger.settle(Settlement(attempt.reservation_id, charged, lost), row, None if breached else stored)
         meter.add(charged, lost)
         if breached:
-            raise self._breach(attempt.card, bound, charged)
+            raise self._breaches.add(attempt.card, bound, charged)
 
     def _settle_failure(self, attempt: _Attempt, failure: CallFailed) -> None:
         if not failure.billed:
@@ -285,29 +287,18 @@ class MeteredCaller:
         lost = attempt.bound if usage is None else card.charge(usage)
         self._lose(attempt, failure.status, failure.reason, usage, lost)
         if lost.exceeds(attempt.bound):
-            raise self._breach(card, attempt.bound, lost) from failure
+            raise self._breaches.add(card, attempt.bound, lost) from failure
 
     def _lose(self, attempt: _Attempt, outcome: Status, error: str, usage: Usage | None, lost: Amount) -> None:
         row = attempt.row(outcome, error=error, usage=usage, lost=lost)
         self._ledger.settle(Settlement(attempt.reservation_id, lost=lost), row)
         attempt.meter.add(ZERO, lost)
 
-    def _breach(self, card: ModelCard, bound: Amount, spent: Amount) -> BudgetBreach:
-        """Bars the model from now on."""
-        return self._breaches.setdefault(card.name, BudgetBreach(card.name, bound.tokens, spent.tokens))
-
 
 def call_bound(model: Model, request: Request) -> Amount:
     """The most that one attempt at this request can be charged, in all units."""
-    card = model.card
-    prompt = prompt_bound(
-        [m.content for m in request.conversation],
-        template_tokens=card.template_tokens,
-        message_tokens=card.message_tokens,
-        exact=model.count_tokens(request.conversation) if card.exact_tokenizer else None,
-    ) + longest_bytes(request.response_schema)
-    output = min(request.max_output_tokens, card.max_output_tokens) + card.output_slack_tokens
-    return card.amount(prompt, output)
+    bounds = call_bounds(model, request)
+    return model.card.amount(bounds.input_tokens, bounds.output_tokens)
 
 
 def _cost(reply: Reply, request: Request, card: ModelCard, bound: Amount) -> tuple[Amount, Amount]:

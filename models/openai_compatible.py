@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from zlib import crc32
 
 from ..errors import CallFailed
 from ..records.status import Status
+from .call_bounds import call_bounds
 from .card import ModelCard
 from .endpoint import Endpoint, Transport
 from .event_loops import PerLoop
-from .replies import read_reply
+from .replies.completion import read_reply
 from .request import ChatMessage, Reply, Request
+from .system_role import as_sent
 from .token_ranks import TokenCounter, with_tokenizer
 
 __all__ = ["OpenAIModel"]
@@ -84,21 +86,38 @@ class OpenAIModel:
         Raises:
             CallFailed: with a typed status; see `Endpoint.complete` and `read_reply`.
         """
-        content = self._content(request)
+        body = await self.send(self.body(request))
+        return read_reply(body, lambda: call_bounds(self, request))
+
+    async def send(self, fields: Mapping[str, Any]) -> bytes:
+        """Sends a request of these fields, when it is its turn, and returns the body of the answer.
+
+        Raises:
+            CallFailed: as `Endpoint.complete`.
+        """
+        try:
+            content = json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode()
+        except UnicodeEncodeError as error:
+            raise _not_sent(f"a message holds a lone surrogate, which is no text in UTF-8: {error}") from None
         async with self._gates.get():
-            body = await self._endpoint.complete(content, self._card.timeout_seconds)
-        return read_reply(body)
+            return await self._endpoint.complete(content, self._card.timeout_seconds)
 
     def count_tokens(self, messages: Sequence[ChatMessage]) -> int | None:
         """The number of prompt tokens, template included, where the tokenizer is exact and its ranks are at hand."""
-        return None if self._counter is None else self._counter.count(messages)
+        if self._counter is None:
+            return None
+        return self._counter.count([text for _, text in as_sent(messages, self._card.system_role)])
 
     async def aclose(self) -> None:
         """Closes the endpoint's connections of the running loop; both may be used again afterwards."""
         await self._endpoint.aclose()
 
-    def _content(self, request: Request) -> bytes:
-        """The body of the request."""
+    def body(self, request: Request) -> dict[str, Any]:
+        """The fields of the request that is sent.
+
+        Raises:
+            CallFailed: the card does not admit what is asked.
+        """
         card = self._card
         if card.output_cap == "ignored":
             raise _not_sent(f"model {card.name!r} has no output cap (output_cap = 'ignored' in its card)")
@@ -107,7 +126,9 @@ class OpenAIModel:
             raise _not_sent(f"model {card.name!r} takes no reasoning_effort {request.reasoning_effort!r} ({admitted})")
         fields: dict[str, Any] = {
             "model": card.served_as or card.name,
-            "messages": [{"role": message.role, "content": message.content} for message in request.conversation],
+            "messages": [
+                {"role": role, "content": text} for role, text in as_sent(request.conversation, card.system_role)
+            ],
             card.output_cap: min(request.max_output_tokens, card.max_output_tokens),
         }
         if card.temperature:
@@ -126,10 +147,7 @@ class OpenAIModel:
         if request.response_schema and card.json_schema:
             schema = {"name": "reply", "schema": json.loads(request.response_schema)}
             fields["response_format"] = {"type": "json_schema", "json_schema": schema}
-        try:
-            return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode()
-        except UnicodeEncodeError as error:
-            raise _not_sent(f"a message holds a lone surrogate, which is no text in UTF-8: {error}") from None
+        return fields
 
 
 class _Gate:

@@ -113,7 +113,7 @@ class Pool:
         """
         endpoints = {id(model.endpoint): model.endpoint for model in self if isinstance(model, _Remote)}
         results = await asyncio.gather(*(endpoint.check() for endpoint in endpoints.values()), return_exceptions=True)
-        failures = [result for result in results if result is not None]
+        failures = [result for result in results if isinstance(result, BaseException)]
         for failure in failures:
             if not isinstance(failure, PoolError):
                 raise failure

@@ -111,6 +111,8 @@ class Reply:
     """The text of each token written, where the model's truncation is exact; a token that ends the reply is empty."""
     logprobs: tuple[float, ...] = ()
     """The log-probability (nats) of each of these tokens at temperature 1, where they were asked for."""
+    note: str = ""
+    """What was odd about the reply or its usage, for the trace."""
 
     def to_json(self) -> str:
         """The reply as it is cached."""
@@ -118,6 +120,8 @@ class Reply:
         content = {name: getattr(self, name) for name in self.__slots__}  # dataclasses.asdict takes ten times as long
         if not self.pieces:
             del content["pieces"], content["logprobs"]
+        if not self.note:
+            del content["note"]
         if usage is not None:
             content["usage"] = {name: getattr(usage, name) for name in usage.__slots__}
         return _TO_JSON(content)

@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING
 
 from ..errors import UnknownName, UsageError
 from .card import ModelCard
-from .request import ChatMessage
 
 if TYPE_CHECKING:
     import tiktoken
@@ -107,10 +106,10 @@ class TokenCounter:
 
         return cls(tiktoken.get_encoding(card.tokenizer), card.template_tokens, card.message_tokens)
 
-    def count(self, messages: Sequence[ChatMessage]) -> int:
-        """Tokens of the messages, template included. Special tokens in a message count as the text they are."""
-        texts = sum(len(self._encoding.encode_ordinary(message.content)) for message in messages)
-        return self._template_tokens + len(messages) * self._message_tokens + texts
+    def count(self, texts: Sequence[str]) -> int:
+        """Tokens of a prompt of messages with these texts, template included. Special tokens count as plain text."""
+        written = sum(len(self._encoding.encode_ordinary(text)) for text in texts)
+        return self._template_tokens + len(texts) * self._message_tokens + written
 
 
 def with_tokenizer(card: ModelCard) -> ModelCard:

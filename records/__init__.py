@@ -1,11 +1,13 @@
 """The words that all rooms share: tasks, messages, statuses, usage, rows, and the protocols of those who keep them."""
 
 from .message import CANDIDATES, Candidate, Forward, Message, MessageSize, Part
-from .protocols import LedgerBackend, Recorder, ReplyCache, Short, StudyStore
+from .protocols import FactBook, LedgerBackend, Recorder, ReplyCache, Short, StudyStore
 from .rows import (
     AccountRow,
     Balance,
     CallRow,
+    FactKind,
+    FactRow,
     Limit,
     Measure,
     PlanRow,
@@ -33,6 +35,9 @@ __all__ = [
     "Balance",
     "CallRow",
     "Candidate",
+    "FactBook",
+    "FactKind",
+    "FactRow",
     "Forward",
     "LedgerBackend",
     "Limit",

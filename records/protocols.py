@@ -16,6 +16,8 @@ from .rows import (
     AccountRow,
     Balance,
     CallRow,
+    FactKind,
+    FactRow,
     PlanRow,
     Reservation,
     RunRow,
@@ -27,7 +29,7 @@ from .rows import (
     TrialRow,
 )
 
-__all__ = ["LedgerBackend", "Recorder", "ReplyCache", "Short", "StudyStore"]
+__all__ = ["FactBook", "LedgerBackend", "Recorder", "ReplyCache", "Short", "StudyStore"]
 
 
 class Short(Exception):
@@ -129,7 +131,17 @@ class Recorder(Protocol):
         """Waits until everything handed over is on the books."""
 
 
-class StudyStore(LedgerBackend, ReplyCache, Recorder, Protocol):
+class FactBook(Protocol):
+    """What was found out about models by calling them."""
+
+    def record_fact(self, row: FactRow) -> None:
+        """Keeps a fact, in place of an older one of its kind about the same subject."""
+
+    def fact(self, subject: str, kind: FactKind) -> FactRow | None:
+        """The fact of a kind about a subject, everything handed over so far included, or None."""
+
+
+class StudyStore(LedgerBackend, ReplyCache, Recorder, FactBook, Protocol):
     """All the books of a study in one place, so that it can be resumed and inspected."""
 
     @property

@@ -16,6 +16,8 @@ __all__ = [
     "AccountRow",
     "Balance",
     "CallRow",
+    "FactKind",
+    "FactRow",
     "Limit",
     "Measure",
     "PlanRow",
@@ -34,6 +36,7 @@ __all__ = [
 Unit = Literal["tokens", "weighted", "usd"]
 Measure = Literal["charged", "paid"]
 ReservationKind = Literal["call", "allowance"]
+FactKind = Literal["breach", "probe"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,12 +132,13 @@ class CallRow:
     lost: Amount = ZERO
     cached: bool = False
     usage: Usage | None = None
-    """As reported; None where it was missing or not credible."""
+    """As reported, or completed by bounds where it says that it is estimated; None where nothing credible was."""
     response_model: str = ""
     response_id: str = ""
     finish_reason: str = ""
     output_text: str = ""
     error: str = ""
+    """What went wrong, or what was odd about a reply that was used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +154,21 @@ class StoredReply:
     """JSON that the models room writes and reads."""
     charged: Amount
     """What it cost when it was made; each use is charged anew, by the usage and the card of its day."""
+
+
+@dataclass(frozen=True, slots=True)
+class FactRow:
+    """What was found out about a model by calling it, and must outlive the process that found it.
+
+    breach: its endpoint charged more than was reserved, so that no call may be sent to it. probe: what it can do.
+    """
+
+    subject: str
+    """What it is true of: a hash of the model's card as far as it matters, so that a mended card is another subject."""
+    kind: FactKind
+    content: str
+    """JSON; empty where it holds no longer."""
+    found_at: float
 
 
 @dataclass(frozen=True, slots=True)

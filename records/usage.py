@@ -20,7 +20,8 @@ class Usage:
     cached_input_tokens: int = 0
     """The part of `input_tokens` that the provider read from its own cache; counted in full."""
     estimated: bool = False
-    """True where a share of a joint usage record was split among samples."""
+    """True where a part was not reported: a count is its bound, the least that a text can have taken, or a share of a
+    joint usage record."""
 
     @property
     def total_tokens(self) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..records.rows import (
     CallRow,
+    FactRow,
     PlanRow,
     Reservation,
     RunRow,
@@ -25,6 +26,8 @@ __all__ = [
     "amount",
     "call_row",
     "call_values",
+    "fact_row",
+    "fact_values",
     "plan_row",
     "plan_values",
     "reply_row",
@@ -102,6 +105,16 @@ def trial_row(columns: Columns) -> TrialRow:
     names = ("trial_id", "study_id", "plan_hash", "part", "rung", "tasks", "score", "coverage", "state")
     kept = {name: columns[name] for name in names}
     return TrialRow(**kept, charged=amount(columns, "charged"), lost=amount(columns, "lost"))
+
+
+def fact_values(row: FactRow) -> Values:
+    """Parameters for `fact`."""
+    return (row.subject, row.kind, redacted(row.content), row.found_at)
+
+
+def fact_row(columns: Columns) -> FactRow:
+    """A row of `fact`."""
+    return FactRow(**columns)
 
 
 def task_values(row: TaskRow) -> Values:

@@ -10,11 +10,12 @@ from sqlalchemy import Connection
 
 from ..errors import UnknownName, UsageError
 from ..records.protocols import Short
-from ..records.rows import CallRow, PlanRow, RunRow, SpanRow, StudyRow, TaskRow, TrialRow
+from ..records.rows import CallRow, FactRow, PlanRow, RunRow, SpanRow, StudyRow, TaskRow, TrialRow
 from . import schema
 from .blobs import BlobEncoder
 from .encoding import (
     call_values,
+    fact_values,
     plan_values,
     reply_values,
     run_values,
@@ -38,6 +39,7 @@ _TRIAL = schema.insert_statement(schema.trial)
 _STUDY = schema.insert_statement(schema.study)
 _PLAN = schema.insert_statement(schema.plan, "keep")
 _TASK = schema.insert_statement(schema.task, "keep")
+_FACT = schema.insert_statement(schema.fact)
 
 
 class Group:
@@ -61,6 +63,7 @@ class Group:
             StudyRow: (_STUDY, study_values),
             PlanRow: (_PLAN, plan_values),
             TaskRow: (_TASK, task_values),
+            FactRow: (_FACT, fact_values),
         }
 
     def book(self, operations: Sequence[Operation]) -> tuple[bool, list[Exception]]:

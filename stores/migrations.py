@@ -236,7 +236,15 @@ def m001_first(connection: Connection) -> None:
     connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
 
 
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (m001_first,)
+def m002_facts(connection: Connection) -> None:
+    """What was found out about models by calling them, such as that an endpoint broke its cap."""
+    connection.exec_driver_sql(
+        "CREATE TABLE fact (subject TEXT NOT NULL, kind TEXT NOT NULL CHECK (kind IN ('breach', 'probe')), "
+        "content TEXT NOT NULL, found_at FLOAT NOT NULL, PRIMARY KEY (subject, kind))"
+    )
+
+
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (m001_first, m002_facts)
 VERSION = len(MIGRATIONS)
 """The schema that this code reads and writes."""
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from ..records.rows import (
     AccountRow,
     CallRow,
+    FactRow,
     PlanRow,
     Reservation,
     RunRow,
@@ -22,7 +23,7 @@ from ..records.rows import (
 
 __all__ = ["Barrier", "Keep", "OpenAccount", "Operation", "Reserve", "Settle", "TraceRow"]
 
-TraceRow = CallRow | StudyRow | TrialRow | TaskRow | PlanRow | RunRow | SpanRow
+TraceRow = CallRow | StudyRow | TrialRow | TaskRow | PlanRow | RunRow | SpanRow | FactRow
 
 
 @dataclass(slots=True, eq=False)

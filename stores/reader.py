@@ -15,6 +15,8 @@ from ..records.rows import (
     AccountRow,
     Balance,
     CallRow,
+    FactKind,
+    FactRow,
     Limit,
     PlanRow,
     RunRow,
@@ -28,7 +30,7 @@ from ..records.usage import Amount
 from . import schema
 from .blobs import unpack
 from .database import database_errors, driver, reading_engine, schema_of
-from .encoding import call_row, plan_row, reply_row, run_row, span_row, study_row, task_row, trial_row
+from .encoding import call_row, fact_row, plan_row, reply_row, run_row, span_row, study_row, task_row, trial_row
 
 __all__ = ["Reader"]
 
@@ -146,6 +148,11 @@ class Reader:
         found = select(schema.call).where(schema.call.c.run_id == run_id)
         ordered = found.order_by(schema.call.c.started_at, _ROW_NUMBER)
         return self._all(lambda columns: call_row(columns, self._text), ordered)
+
+    def fact(self, subject: str, kind: FactKind) -> FactRow | None:
+        """See `FactBook.fact`."""
+        found = select(schema.fact).where(schema.fact.c.subject == subject, schema.fact.c.kind == kind)
+        return self._first(fact_row, found)
 
     def plan(self, plan_hash: str) -> PlanRow | None:
         """See `StudyStore.plan`."""

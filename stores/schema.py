@@ -17,6 +17,7 @@ __all__ = [
     "account",
     "blob",
     "call",
+    "fact",
     "insert_statement",
     "metadata",
     "owner",
@@ -208,6 +209,14 @@ call = Table(
     Column("gen_ai_response_finish_reasons", Text, nullable=False),
     Column("gen_ai_output_messages_hash", Text),
     Column("error", Text, nullable=False),
+)
+fact = Table(
+    "fact",
+    metadata,
+    Column("subject", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("content", Text, nullable=False),
+    Column("found_at", Float, nullable=False),
 )
 blob = Table(
     "blob",

@@ -16,6 +16,8 @@ from ..records.rows import (
     AccountRow,
     Balance,
     CallRow,
+    FactKind,
+    FactRow,
     PlanRow,
     Reservation,
     RunRow,
@@ -214,6 +216,15 @@ class Store:
     def record_call(self, row: CallRow) -> None:
         """See `Recorder.record_call`."""
         self._keep(row)
+
+    def record_fact(self, row: FactRow) -> None:
+        """See `FactBook.record_fact`."""
+        self._keep(row)
+
+    def fact(self, subject: str, kind: FactKind) -> FactRow | None:
+        """See `FactBook.fact`."""
+        self._catch_up()
+        return self._reader.fact(subject, kind)
 
     def record_study(self, row: StudyRow) -> None:
         """See `StudyStore.record_study`."""

@@ -13,101 +13,18 @@ import socket
 import struct
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
 from types import TracebackType
 from typing import Any
 
-__all__ = ["Behaviour", "FaultServer", "Received"]
+from .behaviours import ERRORS, Answer, Behaviour
+from .fault_completions import Completion, Provider, event_stream
+
+__all__ = ["CAP_FIELDS", "Answer", "Behaviour", "FaultServer", "Received"]
 
 KEPT_REQUESTS = 10_000
-OVERRUN_TOKENS = 2826
-"""What a gateway wrote for a cap of 30."""
-
 CAP_FIELDS = ("max_completion_tokens", "max_tokens")
-
-
-class Behaviour(Enum):
-    """What the server does with one request."""
-
-    OK = "ok"
-    """Answers; finish_reason is "length" where the output cap cut the reply."""
-    STARVED = "starved"
-    """All of the output cap went into hidden reasoning: empty content, finish_reason "length"."""
-    SHORT_COUNT = "short count"
-    """Cut by the cap, with one token too few reported."""
-    CONTENT_FILTER = "content filter"
-    """finish_reason "content_filter", with part of the text."""
-    REFUSAL = "refusal"
-    """No content; the refusal field says why."""
-    OVERRUN = "overrun"
-    """Ignores the output cap, and reports it."""
-    BAD_REQUEST = "400"
-    UNAUTHORIZED = "401"
-    FORBIDDEN = "403"
-    NOT_FOUND = "404"
-    UNPROCESSABLE = "422"
-    RATE_LIMIT = "429"
-    """With Retry-After in seconds, see `FaultServer.retry_after`."""
-    QUOTA = "429 insufficient_quota"
-    SERVER_ERROR = "500"
-    """After the work was done, so it is billed."""
-    OVERLOADED = "503"
-    HANG = "hang"
-    """Does the work, never answers."""
-    DRIP = "drip"
-    """Sends the body so slowly that only a deadline for the whole call ends it."""
-    RESET = "reset"
-    """Closes with a TCP reset after the work was done."""
-    CLOSE = "close"
-    """Closes without an answer after the work was done."""
-    GARBAGE = "garbage"
-    """Answers with something that is not HTTP."""
-    CUT_BODY = "cut body"
-    """Closes in the middle of the body."""
-    TRUNCATED_JSON = "truncated JSON"
-    """A whole HTTP body that ends in the middle of the JSON."""
-    HTML = "HTML"
-    """A page with status 200, as a proxy in between may send."""
-    ERROR_BODY = "error body"
-    """Status 200 with {"error": ...}."""
-    NULL_CHOICES = "null choices"
-    EMPTY_CHOICES = "empty choices"
-    NULL_MESSAGE = "null message"
-    NUMBER_CONTENT = "number as content"
-    NO_USAGE = "no usage"
-    STRING_USAGE = "usage as strings"
-    NULL_COUNTS = "usage of nulls"
-    NEGATIVE_USAGE = "negative usage"
-    FRACTION_USAGE = "fractional usage"
-
-
-UNBILLED = frozenset(
-    {
-        Behaviour.BAD_REQUEST,
-        Behaviour.UNAUTHORIZED,
-        Behaviour.FORBIDDEN,
-        Behaviour.NOT_FOUND,
-        Behaviour.UNPROCESSABLE,
-        Behaviour.RATE_LIMIT,
-        Behaviour.QUOTA,
-        Behaviour.OVERLOADED,
-        Behaviour.ERROR_BODY,
-        Behaviour.HTML,
-    }
-)
-ERRORS = {
-    Behaviour.BAD_REQUEST: (400, "invalid_request_error", "unsupported_parameter"),
-    Behaviour.UNAUTHORIZED: (401, "invalid_request_error", "invalid_api_key"),
-    Behaviour.FORBIDDEN: (403, "permission_error", "region"),
-    Behaviour.NOT_FOUND: (404, "invalid_request_error", "model_not_found"),
-    Behaviour.UNPROCESSABLE: (422, "invalid_request_error", "unprocessable"),
-    Behaviour.RATE_LIMIT: (429, "requests", "rate_limit_exceeded"),
-    Behaviour.QUOTA: (429, "insufficient_quota", "insufficient_quota"),
-    Behaviour.SERVER_ERROR: (500, "server_error", "internal"),
-    Behaviour.OVERLOADED: (503, "server_error", "overloaded"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +35,7 @@ class Received:
     headers: Mapping[str, str]
     """Names in lower case."""
     body: Mapping[str, Any]
-    behaviour: Behaviour
+    behaviour: Behaviour | Answer
     billed_tokens: int
 
 
@@ -127,30 +44,37 @@ class FaultServer:
 
     Args:
         behaviours: what to do with the first, second, ... request; `Behaviour.OK` when they run out. May be endless.
+        answer: looked at first: makes the answer to a request, or None for what `behaviours` say.
         reply: makes the text of the reply from the request's body.
         bytes_per_token: of its tokenizer, for prompt and reply; 1 is the worst that a byte-level tokenizer can do.
         cap_fields: the request fields that cap its output; others are ignored, as some servers do.
         api_key: when given, any other key is answered with 401.
         latency: seconds before each answer.
         retry_after: seconds in the Retry-After header of a 429.
+        models: the names that GET /models lists; None where there is no such list.
+        strict_names: whether completions are refused for other names; most small servers look at no name.
     """
 
     def __init__(
         self,
-        behaviours: Iterable[Behaviour] = (),
+        behaviours: Iterable[Behaviour | Answer] = (),
         *,
+        answer: Callable[[Mapping[str, Any]], Answer | None] = lambda body: None,
         reply: Callable[[Mapping[str, Any]], str] = lambda body: "ok",
         bytes_per_token: int = 4,
         cap_fields: tuple[str, ...] = CAP_FIELDS,
         api_key: str | None = None,
         latency: float = 0.0,
         retry_after: float = 1.0,
+        models: Sequence[str] | None = ("test",),
+        strict_names: bool = False,
     ) -> None:
         self.retry_after = retry_after
-        self._behaviours: Iterator[Behaviour] = iter(behaviours)
-        self._reply = reply
-        self._bytes_per_token = bytes_per_token
-        self._cap_fields = cap_fields
+        self._behaviours: Iterator[Behaviour | Answer] = iter(behaviours)
+        self._answer_to = answer
+        self._provider = Provider(reply, bytes_per_token, cap_fields)
+        self._models = models
+        self._strict_names = strict_names
         self._api_key = api_key
         self._latency = latency
         self._lock = threading.Condition()
@@ -277,15 +201,17 @@ class FaultServer:
         if method == "POST" and path == "/v1/chat/completions":
             return await self._complete(writer, path, headers, json.loads(body))
         if method == "GET" and path == "/v1/models":
-            await self._send(writer, *self._models(headers))
+            await _send(writer, self._list_of_models(headers))
         else:
-            await self._send(writer, 404, {"detail": "Not Found"})
+            await _send(writer, _NOT_FOUND)
         return True
 
-    def _models(self, headers: Mapping[str, str]) -> tuple[int, Mapping[str, Any]]:
+    def _list_of_models(self, headers: Mapping[str, str]) -> Answer:
         if not self._admits(headers):
-            return 401, {"error": {"message": "Incorrect API key provided", "code": "invalid_api_key"}}
-        return 200, {"object": "list", "data": [{"id": "test", "object": "model"}]}
+            return Answer({"error": {"message": "Incorrect API key provided", "code": "invalid_api_key"}}, 401)
+        if self._models is None:
+            return _NOT_FOUND
+        return Answer({"object": "list", "data": [{"id": name, "object": "model"} for name in self._models]})
 
     def _admits(self, headers: Mapping[str, str]) -> bool:
         return self._api_key is None or headers.get("authorization") == f"Bearer {self._api_key}"
@@ -295,172 +221,100 @@ class FaultServer:
     ) -> bool:
         """Answers one request; False where the connection must close."""
         behaviour = self._next_behaviour(headers, body)
-        completion = self._completion(body, behaviour)
-        billed = 0 if behaviour in UNBILLED else completion.billed_tokens
+        said = behaviour if isinstance(behaviour, Answer) else self._provider.complete(body, behaviour)
         with self._lock:
             self._count += 1
-            self._billed += billed
+            self._billed += said.billed_tokens
             self._open += 1
             self._most_open = max(self._most_open, self._open)
-            self._received.append(Received(path, headers, body, behaviour, billed))
+            self._received.append(Received(path, headers, body, behaviour, said.billed_tokens))
             self._lock.notify_all()
         try:
             if self._latency:
                 await asyncio.sleep(self._latency)
-            return await self._answer(writer, behaviour, completion)
+            if isinstance(said, Answer):
+                await _send(writer, said)
+                return True
+            return await self._answer(writer, said)
         finally:
             with self._lock:
                 self._open -= 1
 
-    def _next_behaviour(self, headers: Mapping[str, str], body: Mapping[str, Any]) -> Behaviour:
+    def _next_behaviour(self, headers: Mapping[str, str], body: Mapping[str, Any]) -> Behaviour | Answer:
         if not self._admits(headers):
             return Behaviour.UNAUTHORIZED
         if not body.get("messages") or all(field in body for field in CAP_FIELDS):
             return Behaviour.BAD_REQUEST
+        if self._strict_names and body.get("model") not in (self._models or ()):
+            return Behaviour.NOT_FOUND
         with self._lock:
-            return next(self._behaviours, Behaviour.OK)
+            return self._answer_to(body) or next(self._behaviours, Behaviour.OK)
 
-    async def _answer(self, writer: asyncio.StreamWriter, behaviour: Behaviour, completion: _Completion) -> bool:
+    async def _answer(self, writer: asyncio.StreamWriter, completion: Completion) -> bool:
+        behaviour = completion.behaviour
         if behaviour in ERRORS:
             status, kind, code = ERRORS[behaviour]
-            extra = f"retry-after: {self.retry_after:g}\r\n" if behaviour is Behaviour.RATE_LIMIT else ""
+            headers = {"retry-after": f"{self.retry_after:g}"} if behaviour is Behaviour.RATE_LIMIT else {}
             error = {"message": f"{code}: told to fail", "type": kind, "code": code, "param": None}
-            await self._send(writer, status, {"error": error}, extra)
+            await _send(writer, Answer({"error": error}, status, headers))
             return True
         payload = json.dumps(completion.body).encode()
         match behaviour:
-            case Behaviour.HANG:
-                await asyncio.Event().wait()
-            case Behaviour.DRIP:
-                writer.write(_head(200, len(payload)))
-                for byte in payload:
-                    writer.write(bytes([byte]))
-                    await writer.drain()
-                    await asyncio.sleep(0.05)
-            case Behaviour.RESET:
-                linger = struct.pack("ii", 1, 0)
-                writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-                writer.transport.abort()
-                return False
-            case Behaviour.CLOSE:
-                return False
-            case Behaviour.GARBAGE:
-                writer.write(b"\x16\x03\x01 this is not HTTP\r\n\r\n")
-                await writer.drain()
-                return False
-            case Behaviour.CUT_BODY:
-                writer.write(_head(200, len(payload)) + payload[: len(payload) // 2])
-                await writer.drain()
-                return False
             case Behaviour.TRUNCATED_JSON:
-                await self._send_bytes(writer, payload[: len(payload) // 2])
+                await _send(writer, Answer(payload[: len(payload) // 2]))
             case Behaviour.HTML:
-                await self._send_bytes(writer, b"<!doctype html><title>Sign in</title>", kind="text/html")
+                await _send(
+                    writer, Answer(b"<!doctype html><title>Sign in</title>", headers={"content-type": "text/html"})
+                )
+            case Behaviour.EVENT_STREAM:
+                stream = event_stream(completion.body)
+                await _send(writer, Answer(stream, headers={"content-type": "text/event-stream"}))
             case _:
-                await self._send_bytes(writer, payload)
+                return await _break_off(writer, behaviour, payload)
         return True
 
-    async def _send(self, writer: asyncio.StreamWriter, status: int, body: Mapping[str, Any], extra: str = "") -> None:
-        payload = json.dumps(body).encode()
-        writer.write(_head(status, len(payload), extra=extra) + payload)
-        await writer.drain()
 
-    async def _send_bytes(self, writer: asyncio.StreamWriter, payload: bytes, kind: str = "application/json") -> None:
-        writer.write(_head(200, len(payload), kind) + payload)
-        await writer.drain()
-
-    # The model.
-
-    def _tokens(self, text: str) -> int:
-        return -(-len(text.encode(errors="surrogatepass")) // self._bytes_per_token)
-
-    def _completion(self, body: Mapping[str, Any], behaviour: Behaviour) -> _Completion:
-        messages = body.get("messages") or []
-        prompt = 3 + sum(3 + self._tokens(str(message.get("content"))) for message in messages)
-        cap = next((body[field] for field in self._cap_fields if field in body), None)
-        full = self._reply(body) if messages else ""
-        text = full
-        if cap is not None and behaviour is not Behaviour.OVERRUN:
-            text = full.encode()[: cap * self._bytes_per_token].decode(errors="ignore")
-        output = self._tokens(text)
-        if behaviour is Behaviour.OVERRUN:
-            output = max(output, OVERRUN_TOKENS)
-        if behaviour in (Behaviour.STARVED, Behaviour.SHORT_COUNT):
-            output = cap or output
-        if behaviour is Behaviour.STARVED:
-            text = ""
-        finish = "length" if text != full or behaviour in (Behaviour.STARVED, Behaviour.SHORT_COUNT) else "stop"
-        return _Completion(_render(body, behaviour, text, finish, prompt, output), prompt + output)
+_NOT_FOUND = Answer({"detail": "Not Found"}, 404)
 
 
-@dataclass(frozen=True, slots=True)
-class _Completion:
-    body: Mapping[str, Any]
-    billed_tokens: int
+async def _send(writer: asyncio.StreamWriter, answer: Answer) -> None:
+    payload = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
+    writer.write(_head(answer.status, len(payload), answer.headers) + payload)
+    await writer.drain()
 
 
-def _head(status: int, length: int, kind: str = "application/json", extra: str = "") -> bytes:
-    return f"HTTP/1.1 {status} Told\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\n{extra}\r\n".encode()
-
-
-def _render(
-    body: Mapping[str, Any], behaviour: Behaviour, text: str, finish: str, prompt: int, output: int
-) -> Mapping[str, Any]:
-    if behaviour is Behaviour.ERROR_BODY:
-        return {"error": {"message": "upstream is away", "code": 502}}
-    message: dict[str, Any] = {"role": "assistant", "content": text}
-    if behaviour is Behaviour.REFUSAL:
-        message = {"role": "assistant", "content": None, "refusal": "I can't help with that."}
-    if behaviour is Behaviour.NUMBER_CONTENT:
-        message["content"] = 42
-    if behaviour is Behaviour.STARVED:
-        message["reasoning_content"] = "Let me think"
-    if behaviour is Behaviour.CONTENT_FILTER:
-        finish = "content_filter"
-    choice: dict[str, Any] = {"index": 0, "message": message, "finish_reason": finish}
-    if behaviour is Behaviour.NULL_MESSAGE:
-        choice["message"] = None
-    if body.get("logprobs"):
-        choice["logprobs"] = {"content": [_logprob(word) for word in text.split()]}
-    rendered: dict[str, Any] = {
-        "id": "chatcmpl-1",
-        "object": "chat.completion",
-        "created": 1,
-        "model": f"{body.get('model')}-2026-01-01",
-        "choices": {Behaviour.NULL_CHOICES: None, Behaviour.EMPTY_CHOICES: []}.get(behaviour, [choice]),
-    }
-    usage = _usage(behaviour, prompt, output)
-    if usage is not None:
-        rendered["usage"] = usage
-    return rendered
-
-
-def _logprob(word: str) -> Mapping[str, Any]:
-    """A token written with probability 1/2, beside one other as likely."""
-    half = -0.6931471805599453
-    other = {"token": "other", "logprob": half, "bytes": None}
-    return {"token": word, "logprob": half, "bytes": None, "top_logprobs": [{"token": word, "logprob": half}, other]}
-
-
-def _usage(behaviour: Behaviour, prompt: int, output: int) -> Mapping[str, Any] | None:
+async def _break_off(writer: asyncio.StreamWriter, behaviour: Behaviour, payload: bytes) -> bool:
+    """Sends a body in the ways in which connections fail, or whole; False where the connection must close."""
     match behaviour:
-        case Behaviour.NO_USAGE:
-            return None
-        case Behaviour.STRING_USAGE:
-            return {"prompt_tokens": str(prompt), "completion_tokens": str(output), "total_tokens": "?"}
-        case Behaviour.NULL_COUNTS:
-            return {"prompt_tokens": None, "completion_tokens": None, "total_tokens": None}
-        case Behaviour.NEGATIVE_USAGE:
-            return {"prompt_tokens": prompt, "completion_tokens": -1, "total_tokens": prompt - 1}
-        case Behaviour.FRACTION_USAGE:
-            return {"prompt_tokens": prompt + 0.5, "completion_tokens": output, "total_tokens": prompt + output}
-        case Behaviour.SHORT_COUNT:
-            output -= 1
-    usage: dict[str, Any] = {
-        "prompt_tokens": prompt,
-        "completion_tokens": output,
-        "total_tokens": prompt + output,
-    }
-    if behaviour is Behaviour.STARVED:
-        usage["completion_tokens_details"] = {"reasoning_tokens": output}
-    return usage
+        case Behaviour.HANG:
+            await asyncio.Event().wait()
+        case Behaviour.DRIP:
+            writer.write(_head(200, len(payload)))
+            for byte in payload:
+                writer.write(bytes([byte]))
+                await writer.drain()
+                await asyncio.sleep(0.05)
+        case Behaviour.RESET:
+            linger = struct.pack("ii", 1, 0)
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            writer.transport.abort()
+            return False
+        case Behaviour.CLOSE:
+            return False
+        case Behaviour.GARBAGE:
+            writer.write(b"\x16\x03\x01 this is not HTTP\r\n\r\n")
+            await writer.drain()
+            return False
+        case Behaviour.CUT_BODY:
+            writer.write(_head(200, len(payload)) + payload[: len(payload) // 2])
+            await writer.drain()
+            return False
+        case _:
+            await _send(writer, Answer(payload))
+    return True
+
+
+def _head(status: int, length: int, headers: Mapping[str, str] | None = None) -> bytes:
+    fields = {"content-type": "application/json", "content-length": str(length), **(headers or {})}
+    lines = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+    return f"HTTP/1.1 {status} Told\r\n{lines}\r\n".encode()

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import get_args
 
-from ..budgets.bounds import prompt_bound
 from ..errors import CallFailed
 from ..models.base import Model
+from ..models.call_bounds import call_bounds
 from ..models.request import ChatMessage, FinishReason, Reply, Request
 
 __all__ = ["HOSTILE_TEXTS", "ModelConformance"]
@@ -91,7 +91,7 @@ class ModelConformance:
                     reply = await model.complete(request)
                 except CallFailed as failure:
                     usage = failure.usage
-                    assert usage is None or usage.input_tokens <= _prompt_bound(model, request)
+                    assert usage is None or usage.input_tokens <= call_bounds(model, request).input_tokens
                 else:
                     _check_reply(model, request, reply)
             await model.aclose()
@@ -162,16 +162,6 @@ async def _complete(model: Model, requests: Sequence[Request], *, close: bool = 
             await model.aclose()
 
 
-def _prompt_bound(model: Model, request: Request) -> int:
-    card = model.card
-    return prompt_bound(
-        [message.content for message in request.messages],
-        template_tokens=card.template_tokens,
-        message_tokens=card.message_tokens,
-        exact=model.count_tokens(request.messages) if card.exact_tokenizer else None,
-    )
-
-
 def _check_reply(model: Model, request: Request, reply: Reply) -> None:
     assert reply.finish_reason in get_args(FinishReason), f"unknown finish_reason {reply.finish_reason!r}"
     reply.text.encode()
@@ -186,5 +176,5 @@ def _check_reply(model: Model, request: Request, reply: Reply) -> None:
     assert 0 <= usage.cached_input_tokens <= usage.input_tokens, "cached tokens are a part of the input"
     cap = request.max_output_tokens + model.card.output_slack_tokens
     assert usage.output_tokens <= cap, f"{usage.output_tokens} tokens for an output cap of {cap}"
-    bound = _prompt_bound(model, request)
+    bound = call_bounds(model, request).input_tokens
     assert usage.input_tokens <= bound, f"{usage.input_tokens} prompt tokens for a bound of {bound}"

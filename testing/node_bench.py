@@ -162,7 +162,7 @@ class NodeBench:
 
     def _amount(self, bound: CallBound) -> Amount:
         card = self.pool.card(bound.model)
-        prompt = card.template_tokens + bound.prompt_bytes + bound.messages * card.message_tokens
+        prompt = card.template_tokens + bound.prompt_bytes + bound.messages * card.message_bound_tokens
         one = card.amount(prompt, min(bound.output_tokens, card.max_output_tokens) + card.output_slack_tokens)
         return Amount(one.tokens * bound.times, one.weighted * bound.times, one.usd * bound.times)
 

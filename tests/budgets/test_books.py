@@ -9,6 +9,7 @@ from apportion.budgets.books import MemoryStore
 from apportion.records import (
     AccountRow,
     Amount,
+    FactRow,
     LedgerBackend,
     PlanRow,
     Reservation,
@@ -49,6 +50,14 @@ def test_studies_come_newest_first_and_are_replaced() -> None:
     store.record_study(StudyRow("old", "g", "a", "{}", 1.0, "complete"))
     assert [(row.study_id, row.state) for row in store.studies()] == [("new", "running"), ("old", "complete")]
     assert store.study("nowhere") is None
+
+
+def test_facts_are_replaced_and_apart_by_kind() -> None:
+    store = MemoryStore()
+    for content in ("1", "2"):
+        store.record_fact(FactRow("m", "breach", content, 1.0))
+    assert store.fact("m", "breach") == FactRow("m", "breach", "2", 1.0)
+    assert (store.fact("m", "probe"), store.fact("n", "breach")) == (None, None)
 
 
 def test_trials_stay_in_the_order_in_which_they_began() -> None:

@@ -48,7 +48,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     )
     lines = [json.dumps({"question": f"What is {i} + {i}?", "gold": "42"}) for i in range(40)]
     (tmp_path / "dev.jsonl").write_text("\n".join(lines) + "\n")
-    with FaultServer(reply=lambda body: "Answer: 42") as server:
+    with FaultServer(reply=lambda body: "Answer: 42", models=("local",)) as server:
         (tmp_path / "pool.toml").write_text(f'[models.local]\nbase_url = "{server.base_url}"\n')
         yield tmp_path
 

@@ -133,17 +133,6 @@ def test_a_database_that_is_not_there_is_named(capsys: pytest.CaptureFixture[str
     assert "nowhere.db" in capsys.readouterr().err
 
 
-def test_models_shows_the_cards_and_asks_the_endpoints(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["models", "--models", "pool.toml", "--check", "--json", "cards.json"]) == 0
-    assert "all endpoints answer" in capsys.readouterr().out
-    assert [card["name"] for card in read(folder / "cards.json")] == ["local"]
-
-
-def test_models_without_a_file_are_the_embedded_ones(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["models"]) == 0
-    assert "pocket-100k" in capsys.readouterr().out
-
-
 def test_tokens_lists_encodings_without_the_network(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["tokens", "list", "--json", str(tmp_path / "tokens.json")]) == 0
     assert "o200k_base" in capsys.readouterr().out

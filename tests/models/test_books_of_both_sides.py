@@ -40,7 +40,7 @@ def requests(seed: int) -> list[Request]:
 
 
 async def run(base_url: str, seed: int, cap: int) -> tuple[Balance, list[object]]:
-    card = ModelCard(name="m", timeout_seconds=0.3, attempts=3, concurrency=CALLS)
+    card = ModelCard(name="m", timeout_seconds=2.0, attempts=3, concurrency=CALLS)
     pool = Pool([OpenAIModel(card, base_url)])
     store = MemoryStore()
     ledger = Ledger(store, "test")
@@ -49,6 +49,7 @@ async def run(base_url: str, seed: int, cap: int) -> tuple[Balance, list[object]
     async def at_once(seconds: float) -> None:
         await asyncio.sleep(0)
 
+    await pool.check()  # loads the client, which under load takes longer than a call may
     caller = MeteredCaller(pool, ledger, store, sleep=at_once)
     meter = Meter("study", "run", "span")
     calls = (caller.call(request, meter) for request in requests(seed))

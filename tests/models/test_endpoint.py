@@ -4,22 +4,18 @@ import asyncio
 import contextlib
 import importlib.util
 import socket
-import time
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
 from typing import Any, get_args
 
-import httpx2
 import pytest
 
 from apportion.errors import CallFailed, PoolError
 from apportion.models.card import ModelCard
-from apportion.models.endpoint import Endpoint, Transport, _retry_after
+from apportion.models.endpoint import Endpoint, Transport
 from apportion.models.openai_compatible import OpenAIModel
 from apportion.models.request import ChatMessage, Reply, Request
 from apportion.records.status import Status
-from apportion.testing.fault_server import Behaviour, FaultServer
+from apportion.testing.fault_server import Answer, Behaviour, FaultServer
 
 REQUEST = Request("m", (ChatMessage("user", "Say ok."),), max_output_tokens=16)
 
@@ -69,7 +65,7 @@ FAILURES = {
     Behaviour.NULL_CHOICES: BAD_BODY,
     Behaviour.EMPTY_CHOICES: BAD_BODY,
     Behaviour.NULL_MESSAGE: BAD_BODY,
-    Behaviour.NUMBER_CONTENT: BAD_BODY,
+    Behaviour.RATE_LIMIT_BODY: Fails(ERROR, billed=False, retryable=True),
 }
 """What each failure means; the behaviours that are not named here give a reply."""
 
@@ -77,9 +73,8 @@ NO_CREDIBLE_USAGE = {
     Behaviour.NO_USAGE,
     Behaviour.STRING_USAGE,
     Behaviour.NULL_COUNTS,
-    Behaviour.NEGATIVE_USAGE,
-    Behaviour.FRACTION_USAGE,
 }
+UNDERSTATED = {Behaviour.SHORT_COUNT, Behaviour.TINY_USAGE}
 
 
 def attempt(server: FaultServer, transport: Transport, **card: Any) -> Reply | CallFailed:
@@ -101,6 +96,7 @@ def test_each_attempt_ends_typed_and_is_sent_once(behaviour: Behaviour, transpor
     if expected is None:
         assert isinstance(outcome, Reply)
         assert (outcome.usage is None) == (behaviour in NO_CREDIBLE_USAGE)
+        assert outcome.usage is None or behaviour in UNDERSTATED or outcome.usage.total_tokens >= billed
         return
     assert isinstance(outcome, CallFailed)
     found = Fails(outcome.status, outcome.billed, outcome.retryable, outcome.usage is not None)
@@ -282,26 +278,66 @@ def test_a_key_that_the_endpoint_repeats_is_taken_out() -> None:
     assert key not in repr(endpoint)
 
 
+def refusal(answer: Answer, transport: Transport = "httpx2", **endpoint: Any) -> CallFailed:
+    with FaultServer([answer]) as server:
+        model = OpenAIModel.on(ModelCard(name="m"), Endpoint(server.base_url, transport=transport, **endpoint))
+        with pytest.raises(CallFailed) as failure:
+            asyncio.run(model.complete(REQUEST))
+    assert failure.value.reason.startswith(server.base_url)
+    return failure.value
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
 @pytest.mark.parametrize(
-    ("headers", "seconds"),
+    "body",
     [
-        ({}, None),
-        ({"retry-after": "7"}, 7.0),
-        ({"retry-after": "0.5"}, 0.5),
-        ({"retry-after": "-3"}, 0.0),
-        ({"retry-after-ms": "250", "retry-after": "9"}, 0.25),
-        ({"retry-after": "soon"}, None),
-        ({"retry-after": "nan"}, None),
-        ({"retry-after": "inf"}, None),
-        ({"retry-after": "Thu, 01 Jan 1970 00:00:00 GMT"}, 0.0),
+        {"error": {"message": "no seed here"}},
+        [{"error": {"message": "no seed here"}}],
+        {"detail": [{"loc": ["body"], "msg": "no seed here"}]},
+        {"object": "error", "message": "no seed here"},
+        b"<html><title>no seed here</title></html>",
+        b"no seed\r\n here",
+        {"unheard": {"of": "no seed here"}},
     ],
 )
-def test_retry_after(headers: dict[str, str], seconds: float | None) -> None:
-    assert _retry_after(httpx2.Headers(headers)) == seconds
+def test_what_the_endpoint_says_is_passed_on(body: object, transport: Transport) -> None:
+    assert "no seed here" in refusal(Answer(body, 422), transport).reason
 
 
-def test_retry_after_a_date() -> None:
-    date = datetime.fromtimestamp(time.time(), UTC) + timedelta(seconds=60)
-    seconds = _retry_after(httpx2.Headers({"retry-after": format_datetime(date, usegmt=True)}))
-    assert seconds is not None
-    assert 50 < seconds <= 60
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_waits_are_passed_on(transport: Transport) -> None:
+    info = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "17s"}
+    body = [{"error": {"code": 429, "message": "Quota exceeded.", "details": [info]}}]
+    assert refusal(Answer(body, 429), transport).retry_after == 17.0
+    assert refusal(Answer(body, 429, {"Retry-After": "3"}), transport).retry_after == 3.0
+    assert refusal(Answer({"error": "Try again in 20 minutes"}, 429), transport).retry_after == 1200.0
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "field"),
+    [
+        (400, "System role not supported", "system_role"),
+        (500, "chat template: System role not supported", "system_role"),
+        (400, "Unsupported value: 'messages[0].role' does not support 'system' with this model.", "system_role"),
+        (400, "Developer instruction is not enabled for models/gemma-3", "system_role"),
+        (400, "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead.", "output_cap"),
+        (422, "Extra inputs are not permitted: seed", "seed"),
+        (400, "Unsupported value: 'temperature' does not support 0 with this model.", "temperature"),
+        (400, "`logprobs` is not supported", "logprobs"),
+        (400, "response_format.type must be text", "json_schema"),
+        (500, "an internal system error", None),
+        (401, "the seed of the key", None),
+        (400, "the operating system is down", None),
+    ],
+)
+def test_the_field_of_the_card_that_mends_a_refusal_is_named(status: int, said: str, field: str | None) -> None:
+    mended = refusal(Answer({"error": {"message": said}}, status)).reason
+    assert ("the model's card" in mended) == (field is not None)
+    assert field is None or field in mended
+
+
+def test_a_key_in_an_error_is_taken_out_before_it_is_cut() -> None:
+    key = "sk-canary-0123456789"
+    for filler in range(280, 300):
+        failed = refusal(Answer({"error": "x" * filler + key}, 400), api_key=key)
+        assert "canary" not in failed.reason

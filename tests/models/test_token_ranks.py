@@ -70,12 +70,12 @@ def test_the_cache_name_is_tiktokens() -> None:
 
 def test_messages_are_counted_with_their_template() -> None:
     counter = TokenCounter(BYTES, template_tokens=3, message_tokens=4)
-    assert counter.count([ChatMessage("user", "abc"), ChatMessage("assistant", "é")]) == 3 + 4 + 3 + 4 + 2
+    assert counter.count(["abc", "é"]) == 3 + 4 + 3 + 4 + 2
     assert counter.count([]) == 3
 
 
 def test_special_tokens_in_a_message_are_text() -> None:
-    assert TokenCounter(BYTES, 0, 0).count([ChatMessage("user", "<|end|>")]) == 7
+    assert TokenCounter(BYTES, 0, 0).count(["<|end|>"]) == 7
 
 
 @pytest.mark.parametrize(

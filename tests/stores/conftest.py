@@ -11,6 +11,7 @@ from apportion.records import (
     AccountRow,
     Amount,
     CallRow,
+    FactRow,
     Limit,
     PlanRow,
     RunRow,
@@ -89,6 +90,7 @@ ROWS: dict[type, Any] = {
     TaskRow: TaskRow("task", "chains", '{"question":"12*3"}'),
     PlanRow: PlanRow("plan", "graph", "{}", "flowchart LR"),
     TrialRow: TrialRow("trial", "study", "plan", "fit", 1, 20, 0.5, 0.9, Amount(1, 2, 3), Amount(4, 5, 6), "running"),
+    FactRow: FactRow("model", "breach", '{"reserved":30}', 11.0),
     StudyRow: StudyRow("study", "graph", "account", '{"seed":1}', 10.0, "running", 0),
 }
 

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import Connection
 
 from apportion.errors import StoreError
-from apportion.records import Amount, Balance, CallRow, RunRow, SpanRow, StudyRow, TrialRow
+from apportion.records import Amount, Balance, CallRow, FactRow, RunRow, SpanRow, StudyRow, TrialRow
 from apportion.stores import database, migrations, open_store, opening
 
 DATABASES = Path(__file__).with_name("databases")
@@ -44,6 +44,13 @@ def test_a_database_of_the_first_schema_can_be_read(old: Path, row: Callable[...
         assert store.runs() == [row(RunRow)]
         assert store.trials("study") == [row(TrialRow)]
         assert store.studies() == [row(StudyRow)]
+
+
+def test_a_database_of_the_second_schema_can_be_read(path: Path, row: Callable[..., Any]) -> None:
+    shutil.copy(DATABASES / "schema2.sqlite", path)
+    with open_store(path) as store:
+        assert store.fact("model", "breach") == row(FactRow)
+        assert store.calls("run") == [row(CallRow)]
 
 
 def test_a_migration_copies_the_file_first(old: Path, row: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,7 +91,7 @@ def test_a_migration_that_fails_changes_nothing(old: Path, monkeypatch: pytest.M
 
 def test_a_migration_waits_until_nobody_else_has_it_open(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with open_store(old):
-        monkeypatch.setattr(opening, "VERSION", 2)
+        monkeypatch.setattr(opening, "VERSION", migrations.VERSION + 1)
         with pytest.raises(StoreError, match="another process"):
             open_store(old)
 

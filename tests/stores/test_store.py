@@ -19,6 +19,7 @@ from apportion.records import (
     Amount,
     Balance,
     CallRow,
+    FactRow,
     LedgerBackend,
     Limit,
     PlanRow,
@@ -67,6 +68,7 @@ def test_rows_come_back_as_they_were_and_survive_closing(store: Store, path: Pat
     store.record_plan(row(PlanRow))
     store.record_trial(row(TrialRow))
     store.record_study(row(StudyRow))
+    store.record_fact(row(FactRow))
 
     def check(books: Store) -> None:
         cached = row(CallRow, call_id="cached", cached=True, usage=None, request_seed=None, started_at=200.0)
@@ -79,6 +81,8 @@ def test_rows_come_back_as_they_were_and_survive_closing(store: Store, path: Pat
         assert books.trials("study") == [row(TrialRow)]
         assert books.study("study") == row(StudyRow)
         assert books.studies() == [row(StudyRow)]
+        assert books.fact("model", "breach") == row(FactRow)
+        assert (books.fact("model", "probe"), books.fact("x", "breach")) == (None, None)
         assert (books.run("x"), books.task("x"), books.plan("x"), books.study("x")) == (None,) * 4
 
     check(store)
@@ -100,6 +104,9 @@ def test_rows_are_replaced_in_place_except_tasks_and_plans(store: Store, row: Ro
     assert store.runs() == [row(RunRow, score=0.0, answer="35")]
     assert store.task("task") == row(TaskRow)
     assert store.plan("plan") == row(PlanRow)
+    store.record_fact(row(FactRow))
+    store.record_fact(row(FactRow, content="", found_at=12.0))
+    assert store.fact("model", "breach") == row(FactRow, content="", found_at=12.0)
 
 
 def test_runs_are_newest_first_and_can_be_narrowed(store: Store, row: Row) -> None:

@@ -18,6 +18,7 @@ from apportion.records import (
     AccountRow,
     Amount,
     CallRow,
+    FactRow,
     Limit,
     PlanRow,
     Reservation,
@@ -60,6 +61,7 @@ def main() -> None:
             (PlanRow, store.record_plan),
             (TrialRow, store.record_trial),
             (StudyRow, store.record_study),
+            (FactRow, store.record_fact),
         ):
             record(rows[kind])
     path.with_name(path.name + ".lock").unlink(missing_ok=True)

@@ -1,0 +1,33 @@
+"""The most that one attempt at a call can use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..budgets.bounds import prompt_bound
+from ..records.text import longest_bytes
+from .base import Model
+from .request import Request
+
+__all__ = ["CallBounds", "call_bounds"]
+
+
+@dataclass(frozen=True, slots=True)
+class CallBounds:
+    """Tokens that one attempt takes at most."""
+
+    input_tokens: int
+    output_tokens: int
+
+
+def call_bounds(model: Model, request: Request) -> CallBounds:
+    """The bounds of one attempt at this request."""
+    card = model.card
+    prompt = prompt_bound(
+        [message.content for message in request.conversation],
+        template_tokens=card.template_tokens,
+        message_tokens=card.message_bound_tokens,
+        exact=model.count_tokens(request.conversation) if card.exact_tokenizer else None,
+    )
+    output = min(request.max_output_tokens, card.max_output_tokens) + card.output_slack_tokens
+    return CallBounds(prompt + longest_bytes(request.response_schema), output)

@@ -1,0 +1,1 @@
+"""Reading what endpoints answer: whole replies leniently, everything else as a typed failure."""
