@@ -115,16 +115,19 @@ class Infeasible(ApportionError):
         min_cap: the smallest cap that the cheapest plan needs, in `unit`.
         unit: tokens, weighted or usd.
         largest_term: what takes most of `min_cap`, for example "output cap of node 'solve'".
+        remedy: the setting that lowers `min_cap` most, and what it gives; empty where none does.
     """
 
-    def __init__(self, cap: float, min_cap: float, unit: str, largest_term: str) -> None:
+    def __init__(self, cap: float, min_cap: float, unit: str, largest_term: str, remedy: str = "") -> None:
         self.cap = cap
         self.min_cap = min_cap
         self.unit = unit
         self.largest_term = largest_term
+        self.remedy = remedy
+        lowered = f"; what lowers it most, {remedy}" if remedy else ""
         super().__init__(
             f"no plan fits: the cap is {cap:,g} {unit}, the cheapest plan needs {min_cap:,g} in the worst case; "
-            f"the largest term is {largest_term}. Raise the cap to at least {min_cap:,g} or lower that term."
+            f"the largest term is {largest_term}{lowered}. Raise the cap to at least {min_cap:,g}, or lower that term."
         )
 
 

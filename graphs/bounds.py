@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from ..budgets.cap import Cap, in_unit, pick, smallest
 from ..errors import Infeasible
 from ..models.pool import Pool
-from ..nodes.base import CallBound
-from ..nodes.parts import part_bytes
+from ..nodes.base import CallBound, Speakers
 from ..nodes.prompts import dialect_named
-from ..nodes.prompts.base import Ask, Dialect
-from ..records.message import Forward
+from ..records.message import Forward, MessageSize
 from ..records.rows import Unit
 from ..records.task import Task
 from ..records.usage import ZERO, Amount
 from .blueprint import HasBlueprint
+from .channels import asked_of, incoming_of, message_sizes, speakers_of
 from .finishing import direct_call
 from .plan import Plan
 from .resolved import ResolvedPlan, Step, resolve
@@ -97,12 +96,11 @@ class Bounds:
     def __init__(self, space: Space, unit: Unit = "tokens") -> None:
         self._space = space
         self._unit: Unit = unit
-        self._dialect = lru_cache(dialect_named)
         self._resolve = lru_cache(maxsize=256)(lambda plan: resolve(space, plan))
 
-    def of(self, plan: Plan, task: Task) -> Bound:
-        """As `worst_case`."""
-        return _bound(self._resolve(plan), task, self._space.pool, self._unit, self._dialect)
+    def of(self, plan: Plan, task: Task, output_cap: int | None = None) -> Bound:
+        """As `worst_case`; with an output cap, where no call may write more than that."""
+        return _bound(self._resolve(plan), task, self._space.pool, self._unit, output_cap)
 
 
 def cheapest_bound(space: Space, task: Task, pool: Pool, unit: Unit = "tokens") -> Bound:
@@ -112,10 +110,9 @@ def cheapest_bound(space: Space, task: Task, pool: Pool, unit: Unit = "tokens") 
     lowered one after another; that is exact where the bound rises with every knob whatever the others are, as it does
     for counts, output caps and forward policies.
     """
-    dialect = lru_cache(dialect_named)
 
     def bound(plan: Plan) -> Bound:
-        return _bound(resolve(space, plan), task, pool, unit, dialect)
+        return _bound(resolve(space, plan), task, pool, unit)
 
     if space.size <= _ENUMERATED:
         return min(map(bound, space), key=lambda found: found.value(unit))
@@ -132,7 +129,36 @@ def check_feasible(space: Space, task: Task, pool: Pool, cap: Cap) -> None:
     least = cheapest_bound(space, task, pool, cap.unit)
     for ceiling in (cap.per_task, cap.total):
         if ceiling is not None and least.value(cap.unit) > smallest(ceiling, cap.unit):
-            raise Infeasible(ceiling, in_unit(least.total, cap.unit), cap.unit, least.largest(cap.unit))
+            remedy = _remedy(least, space, task, cap.unit)
+            raise Infeasible(ceiling, in_unit(least.total, cap.unit), cap.unit, least.largest(cap.unit), remedy)
+
+
+def _remedy(least: Bound, space: Space, task: Task, unit: Unit) -> str:
+    """The setting that lowers a bound most, and the bound that it gives; an empty text where none does.
+
+    Tried are one half of every whole number of a node, and answers alone on every edge.
+    """
+    resolved = resolve(space, least.plan)
+    found: list[tuple[float, str]] = []
+
+    def tried(setting: str, name: str, step: Step) -> None:
+        changed = replace(resolved, steps={**resolved.steps, name: step})
+        bound = _bound(changed, task, space.pool, unit)
+        if bound.value(unit) < least.value(unit):
+            found.append((in_unit(bound.total, unit), setting))
+
+    for name, step in resolved.steps.items():
+        for field, value in step.node:
+            if type(value) is int and value > 1:
+                half = value // 2
+                node = step.node.model_copy(update={field: half})
+                tried(f"{field}={half} of node {name!r}, now {value}", name, replace(step, node=node))
+        for source, policy in step.sources:
+            if policy is not Forward.ANSWER:
+                others = tuple((s, Forward.ANSWER if s == source else p) for s, p in step.sources)
+                tried(f'forward="answer" on edge {source}->{name}', name, replace(step, sources=others))
+    value, setting = min(found, default=(0.0, ""))
+    return f"{setting}, gives {value:,g}" if setting else ""
 
 
 def _lowered(space: Space, edges: tuple[str, ...], unit: Unit, bound: Callable[[Plan], Bound]) -> Bound:
@@ -145,38 +171,39 @@ def _lowered(space: Space, edges: tuple[str, ...], unit: Unit, bound: Callable[[
     return best
 
 
-def _bound(resolved: ResolvedPlan, task: Task, pool: Pool, unit: Unit, dialect: Callable[[str], Dialect]) -> Bound:
+def _bound(resolved: ResolvedPlan, task: Task, pool: Pool, unit: Unit, output_cap: int | None = None) -> Bound:
     terms: list[BoundTerm] = []
     largest = ZERO
+    speakers = speakers_of(resolved, pool)
+    sizes = message_sizes(resolved, task, speakers)
     for step in resolved.steps.values():
-        found, call = _terms(step, resolved, task, pool, dialect)
+        found, call = _terms(step, resolved, task, pool, sizes, speakers, output_cap)
         terms += found
         largest = _most(largest, call)
-    _, allowance = direct_call(task, pool, dialect, unit)
+    _, allowance = direct_call(task, pool, dialect_named, unit, output_cap)
     finishing = BoundTerm("the finishing allowance (see direct_output_tokens of the models)", allowance)
     return Bound(resolved.plan, (*terms, finishing), allowance, largest)
 
 
 def _terms(
-    step: Step, resolved: ResolvedPlan, task: Task, pool: Pool, dialect: Callable[[str], Dialect]
+    step: Step,
+    resolved: ResolvedPlan,
+    task: Task,
+    pool: Pool,
+    sizes: Mapping[str, MessageSize],
+    speakers: Speakers,
+    output_cap: int | None,
 ) -> tuple[list[BoundTerm], Amount]:
     """A node's prompts and its output caps, over all rounds and parts; and the most that one of its calls takes."""
     times = 1 if step.loop is None else step.loop.high
-    question = task.question
     if step.split is not None:
         times *= resolved.steps[step.split].most_parts
-        question = "x" * part_bytes(question)
-    ask = Ask(question, task.instructions, task.context)
-    read = [each for each in step.sources if each[0] != step.split]  # of its split it is asked a part, nothing else
-    incoming = sum(_edge_bytes(resolved, source, policy, task) for source, policy in read)
-    if (step.begins_round or step.ends_round) and step.loop is not None and times > 1:
-        incoming += step.loop.forward.limit
     calls: tuple[CallBound, ...] = step.kind.worst_case(
-        step.node, ask, incoming, lambda model: dialect(pool.card(model).dialect)
+        step.node, asked_of(step, task), incoming_of(step, sizes), speakers
     )
     prompts, outputs, largest = ZERO, ZERO, ZERO
     for call in calls:
-        prompt, output = _call(call, pool)
+        prompt, output = _call(call, pool, output_cap)
         largest = _most(largest, prompt + output)
         prompts += _times(prompt, call.times * times)
         outputs += _times(output, call.times * times)
@@ -186,21 +213,15 @@ def _terms(
     ], largest
 
 
-def _call(call: CallBound, pool: Pool) -> tuple[Amount, Amount]:
+def _call(call: CallBound, pool: Pool, output_cap: int | None) -> tuple[Amount, Amount]:
     """The bounds of a call's prompt and of its output."""
     card = pool.card(call.model)
     prompt = call.prompt_bytes + card.template_tokens + card.message_bound_tokens * call.messages
     if card.exact_tokenizer:
         prompt = min(prompt, card.context_tokens)  # a longer one is refused before anything is billed
-    output = min(call.output_tokens, card.max_output_tokens) + card.output_slack_tokens
+    output = min(call.output_tokens, card.max_output_tokens, output_cap or call.output_tokens)
+    output += card.output_slack_tokens
     return card.amount(prompt, 0), card.amount(0, output)
-
-
-def _edge_bytes(resolved: ResolvedPlan, source: str, policy: Forward, task: Task) -> int:
-    """What a message can bring: as much as its edge lets through, and the parts, which pass uncut."""
-    if not any(group.split == source for group in resolved.active.groups):
-        return policy.limit
-    return policy.limit + (resolved.steps[source].most_parts + 1) * part_bytes(task.question)
 
 
 def _most(one: Amount, other: Amount) -> Amount:

@@ -15,7 +15,7 @@ from ..models.request import Reply, Request
 from ..nodes.prompts.base import Dialect
 from ..records.usage import Amount
 
-__all__ = ["NodeContext", "RunServices", "Services", "seeded"]
+__all__ = ["NodeContext", "RunServices", "Services", "drawn"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,10 @@ class RunServices(Protocol):
     @property
     def seed(self) -> int:
         """Of the run; 0 unless it is a replicate."""
+
+    @property
+    def output_cap(self) -> int | None:
+        """The most tokens that any call of this run may write, where its caps were lowered to fit."""
 
     def short(self, reached: CapReached) -> None:
         """Notes that a reservation of this run did not fit."""
@@ -92,9 +96,11 @@ class NodeContext:
         return call_bound(self._run.services.pool.model(request.model), request)
 
     async def call(self, request: Request) -> Reply:
-        """See `Context.call`; the request gets the run's seed."""
+        """See `Context.call`; what the request draws is drawn for this node and with the run's seed."""
         services = self._run.services
-        request = seeded(request, services.pool.card(request.model), self._run.seed)
+        request = drawn(request, services.pool.card(request.model), self._run.seed, self._node)
+        if self._run.output_cap is not None and request.max_output_tokens > self._run.output_cap:
+            request = replace(request, max_output_tokens=self._run.output_cap)
         try:
             return await services.caller.call(request, self._meter)
         except CapReached as reached:
@@ -106,13 +112,13 @@ class NodeContext:
         self._events.append(json.dumps({"event": event, **fields}, ensure_ascii=False))
 
 
-def seeded(request: Request, card: ModelCard, seed: int) -> Request:
-    """The request as a run with this seed makes it, so that every replicate of a run is another draw.
+def drawn(request: Request, card: ModelCard, seed: int, node: str) -> Request:
+    """The request as this node makes it in a run with this seed: every node and every replicate is another draw.
 
-    What has nothing random in it is left alone: at temperature 0 all replicates share one reply, unless the model takes
-    no temperature. The seed is part of the request's content address also where the endpoint takes none: such a
-    replicate is sent as a request of its own, which the endpoint answers with a draw of its own.
+    What has nothing random in it is left alone: at temperature 0 all share one reply, unless the model takes no
+    temperature. Both are part of the request's content address also where the endpoint takes no seed: such a draw is
+    sent as a request of its own, which the endpoint answers with a draw of its own.
     """
-    if not seed or (request.temperature == 0 and card.temperature):
+    if request.temperature == 0 and card.temperature:
         return request
-    return replace(request, seed=request.seed + seed)
+    return replace(request, seed=request.seed + seed, source=node)

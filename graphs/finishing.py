@@ -26,8 +26,12 @@ class DialectOf(Protocol):
         """The dialect of that name."""
 
 
-def direct_call(task: Task, pool: Pool, dialect: DialectOf, unit: Unit) -> tuple[Request, Amount]:
+def direct_call(
+    task: Task, pool: Pool, dialect: DialectOf, unit: Unit, output_cap: int | None = None
+) -> tuple[Request, Amount]:
     """The request for a direct answer whose bound is the lowest in `unit`, and that bound.
+
+    With an output cap, where no call may write more than that.
 
     Models whose output cannot be capped are left out, unless there are no others.
     """
@@ -39,7 +43,7 @@ def direct_call(task: Task, pool: Pool, dialect: DialectOf, unit: Unit) -> tuple
         request = Request(
             model=card.name,
             messages=prompt.messages,
-            max_output_tokens=card.direct_output_cap,
+            max_output_tokens=min(card.direct_output_cap, output_cap or card.direct_output_cap),
             stop=prompt.stop,
             response_schema=prompt.response_schema if card.json_schema else "",
         )

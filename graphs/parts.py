@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from ..records.message import Candidate, Message, Part
+from ..records.message import CANDIDATES, Candidate, Message, Part
 from ..records.status import Status
 
 __all__ = ["gathered", "waves"]
@@ -28,16 +28,16 @@ def waves(parts: Sequence[Part]) -> tuple[list[list[Part]], list[Part]]:
     return found, waiting
 
 
-def gathered(parts: Sequence[Part], answers: Mapping[str, Message]) -> Message:
-    """What the merger reads: one candidate for each part, its `source` the part's name, empty where it failed.
+def gathered(parts: Sequence[Part], answers: Mapping[str, Message], most: int = CANDIDATES) -> Message:
+    """What the merger reads: a candidate for each of the first `most` parts, its `source` the part's name.
 
-    The status is that of the first part that failed.
+    The candidate of a part that failed is empty. The status is that of the first part that failed.
     """
     failed = next((answers[part.name] for part in parts if answers[part.name].status.failed), None)
     evidence = dict.fromkeys(passage for part in parts for passage in answers[part.name].evidence)
     return Message(
         status=Status.OK if failed is None else failed.status,
-        candidates=tuple(_candidate(part, answers[part.name]) for part in parts),
+        candidates=tuple(_candidate(part, answers[part.name]) for part in parts[:most]),
         evidence=tuple(evidence),
         reason="" if failed is None else failed.reason,
     )

@@ -6,10 +6,10 @@ import asyncio
 import sys
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import ExitStack, asynccontextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Self
 
@@ -20,8 +20,10 @@ from ..budgets.memory import MemoryLedger
 from ..errors import CapReached, GraphError
 from ..models.metered import MeteredCaller
 from ..models.pool import Pool
+from ..nodes.base import Speakers
+from ..nodes.parts import part_bytes
 from ..nodes.prompts import dialect_named
-from ..records.message import Message
+from ..records.message import Message, MessageSize
 from ..records.protocols import StudyStore
 from ..records.rows import AccountRow, Limit, PlanRow, RunRow, TaskRow, Unit
 from ..records.status import Status
@@ -29,6 +31,7 @@ from ..records.task import Task
 from ..records.usage import Amount
 from .active import Active
 from .blueprint import HasBlueprint
+from .channels import Channels, message_sizes, speakers_of
 from .compile import OUT, TASK, supersteps, to_state_graph
 from .context import Services
 from .direct import Schedule, run_direct, schedule_of
@@ -70,6 +73,16 @@ class _Prepared:
     resolved: ResolvedPlan
     schedule: Schedule
     config: RunnableConfig
+    speakers: Speakers
+    sizes: dict[int, Mapping[str, MessageSize]] = field(default_factory=dict)
+    """By the most bytes of a part of the question, all that they depend on."""
+
+    def sizes_for(self, task: Task) -> Mapping[str, MessageSize]:
+        """What edges carry in a run of the task, by the node that they come from."""
+        part = part_bytes(task.question)
+        if part not in self.sizes:
+            self.sizes[part] = message_sizes(self.resolved, task, self.speakers)
+        return self.sizes[part]
 
 
 @dataclass(slots=True)
@@ -109,9 +122,8 @@ class Runner:
         self._opened = ExitStack()
         self._known = _Known()
         self._root = f"runner-{_new_id()}"
-        self._services = Services(
-            pool, MeteredCaller(pool, self._ledger, store, facts=store), lru_cache(dialect_named), {}, self._left
-        )
+        caller = MeteredCaller(pool, self._ledger, store, facts=store)
+        self._services = Services(pool, caller, lru_cache(dialect_named), {}, self._left)
 
     async def __aenter__(self) -> Self:
         resources = {}
@@ -119,8 +131,7 @@ class Runner:
             opened = self.graph.kinds[node.kind].open
             if opened is not None:
                 resources[name] = self._opened.enter_context(opened(node))
-        services = self._services
-        self._services = Services(services.pool, services.caller, services.dialect, resources, services.left)
+        self._services = replace(self._services, resources=resources)
         self.open_account(AccountRow(self._root, label=f"runs of graph {self.graph.name}"))
         return self
 
@@ -135,8 +146,7 @@ class Runner:
         other = Runner(graph, self.pool, self.store)
         other._at_once, other._books, other._ledger = self._at_once, self._books, self._ledger
         other._known.accounts = self._known.accounts
-        services = self._services
-        other._services = Services(services.pool, services.caller, services.dialect, {}, services.left)
+        other._services = replace(self._services, resources={})
         return other
 
     @property
@@ -175,6 +185,7 @@ class Runner:
         metric: Metric | None = None,
         engine: Engine = "langgraph",
         seed: int = 0,
+        output_cap: int | None = None,
     ) -> Result:
         """Runs a task under a plan.
 
@@ -192,6 +203,7 @@ class Runner:
                 `direct`.
             seed: runs that differ in it are replicates: the same requests, other draws. What is asked at temperature 0
                 they share.
+            output_cap: the most tokens that any call may write, so that a run fits where its bound would not.
 
         Raises:
             PlanError, UnknownName: the plan does not belong to the graph, or there is no such account.
@@ -199,7 +211,7 @@ class Runner:
             NodeFailed: the code of a node failed otherwise.
         """
         async with self._at_once:
-            async with self._running(task, plan, parent_account, cap, trial_id, metric, seed) as run:
+            async with self._running(task, plan, parent_account, cap, trial_id, metric, seed, output_cap) as run:
                 if not run.session.capped:
                     await self._invoke(run.session, engine)
             if run.session.result is None:
@@ -246,12 +258,16 @@ class Runner:
         trial_id: str | None,
         metric: Metric | None,
         seed: int,
+        output_cap: int | None = None,
     ) -> AsyncIterator[_Run]:
-        resolved = self._prepared(plan).resolved
+        prepared = self._prepared(plan)
+        channels = Channels(prepared.sizes_for(task), prepared.speakers.measure)
         limit = None if cap is None else cap.task_limit()
         run_id = _new_id()
         account_id = self._open_run(run_id, parent or self._root, limit)
-        session = RunSession(run_id, account_id, task, resolved, self._services, self.store, seed)
+        session = RunSession(
+            run_id, account_id, task, prepared.resolved, self._services, self.store, channels, seed, output_cap
+        )
         run = _Run(session, trial_id, metric, time.time())
         message, reason = Message(status=Status.CANCELLED, reason="the run was cancelled"), "cancelled"
         try:
@@ -288,7 +304,7 @@ class Runner:
         if cap is None:
             return
         session = run.session
-        request, bound = direct_call(session.task, self.pool, self._services.dialect, cap.unit)
+        request, bound = direct_call(session.task, self.pool, self._services.dialect, cap.unit, session.output_cap)
         try:
             reservation_id = await self._ledger.hold(
                 session.account_id, bound, for_allowances=not _WITHIN_SESSION.get()
@@ -353,7 +369,7 @@ class Runner:
         made, active = resolved.plan, resolved.active
         rounds = {name: round_.high for name, round_ in resolved.rounds.items()}
         config: RunnableConfig = {"recursion_limit": supersteps(active, rounds)}
-        prepared = _Prepared(resolved, self._schedule(active), config)
+        prepared = _Prepared(resolved, self._schedule(active), config, speakers_of(resolved, self.pool))
         self.store.record_plan(PlanRow(made.hash, made.graph_hash, made.to_json(), mermaid(self.graph, made)))
         self._known.plans[plan.hash] = self._known.plans[made.hash] = prepared
         return prepared

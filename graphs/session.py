@@ -15,14 +15,16 @@ from ..models.request import Request
 from ..nodes.base import Inputs
 from ..nodes.parts import fill, part_bytes
 from ..nodes.prompts.base import Style
-from ..records.message import Message
+from ..records.message import Forward, Message
 from ..records.protocols import Recorder
 from ..records.rows import SpanRow
 from ..records.status import Status
 from ..records.task import Task
+from ..records.text import longest_bytes
 from ..records.usage import ZERO, Amount
+from .channels import Channels
 from .compile import channel
-from .context import NodeContext, Services, seeded
+from .context import NodeContext, Services, drawn
 from .finishing import best_so_far
 from .parts import gathered, waves
 from .resolved import ResolvedPlan, Step
@@ -34,6 +36,9 @@ __all__ = ["FINISH", "Allowance", "RunSession"]
 
 FINISH = "finish"
 """The kind of the span in which the finishing allowance is used."""
+_LONG_PART = (
+    "part {}: with the answers that it needs filled in, its question has more than the {:,} bytes that a part may"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +62,9 @@ class RunSession:
         resolved: the plan over its graph.
         services: what all runs share.
         recorder: where spans go.
+        channels: what edges carry.
         seed: of the run; see `Runner.run`.
+        output_cap: see `Runner.run`.
     """
 
     def __init__(
@@ -68,7 +75,9 @@ class RunSession:
         resolved: ResolvedPlan,
         services: Services,
         recorder: Recorder,
+        channels: Channels,
         seed: int = 0,
+        output_cap: int | None = None,
     ) -> None:
         self.run_id = run_id
         self.account_id = account_id
@@ -76,6 +85,7 @@ class RunSession:
         self.resolved = resolved
         self.services = services
         self.seed = seed
+        self.output_cap = output_cap
         self.charged: Amount = ZERO
         self.lost: Amount = ZERO
         self.problem: ApportionError | None = None
@@ -86,6 +96,7 @@ class RunSession:
         """What came of the run, once it has ended."""
         self.final_node = resolved.active.blueprint.final
         self._recorder = recorder
+        self._channels = channels
         self._said: dict[str, Message] = {}
         self._answers: dict[str, Message] = {}
         """By node: what it last said of the whole question without failing; a failed round does not undo one before."""
@@ -111,7 +122,7 @@ class RunSession:
         step = self.resolved.steps[node]
         if self.problem is not None:
             return Message(status=Status.SKIPPED, reason="the run has ended")
-        messages = {source: state[channel(source)].forwarded(policy) for source, policy in step.sources}
+        messages = {source: self._carried(source, node, state, policy) for source, policy in step.sources}
         base = max((self._path.get(source, 0.0) for source in messages), default=0.0)
         inputs = Inputs(self.task, self.task.question, messages, self._round_of(step), self._feedback(step, state))
         if step.split is not None:
@@ -162,7 +173,7 @@ class RunSession:
     async def _direct(self, allowance: Allowance) -> Message:
         """The direct call that was held for at the start, in a span of its own."""
         card = self.services.pool.card(allowance.request.model)
-        request = seeded(allowance.request, card, self.seed)
+        request = drawn(allowance.request, card, self.seed, FINISH)
         meter = Meter(self.account_id, self.run_id, _new_id())
         started, clock = time.time(), time.perf_counter()
         dialect = self.services.dialect(card.dialect)
@@ -193,8 +204,10 @@ class RunSession:
     def _feedback(self, step: Step, state: Mapping[str, Any]) -> Message | None:
         if not (step.begins_round or step.ends_round) or step.loop is None or not self._round_of(step):
             return None
-        said: Message = state[channel(step.loop.loop.check)]
-        return said.forwarded(step.loop.forward)
+        return self._carried(step.loop.loop.check, step.name, state, step.loop.forward)
+
+    def _carried(self, source: str, target: str, state: Mapping[str, Any], policy: Forward) -> Message:
+        return self._channels.carried(state[channel(source)], source, target, policy)
 
     async def _execute(self, step: Step, inputs: Inputs, part: str = "") -> tuple[Message, float]:
         """Runs a node once, in a span; returns its message and the seconds it took."""
@@ -202,6 +215,9 @@ class RunSession:
         context = NodeContext(self, step.name, meter)
         started, clock = time.time(), time.perf_counter()
         message = Message(status=Status.CANCELLED, reason="the run was cancelled")
+        for source, brought in inputs.messages.items():
+            if brought.status is Status.OVERSIZE:
+                context.record("oversize", source=source, reason=brought.reason)
         try:
             if self.capped and step.name != self.final_node:
                 message = Message(status=Status.SKIPPED, reason="the cap was reached")
@@ -258,13 +274,20 @@ class RunSession:
                 if part not in ready:
                     said[part.name] = Message(status=Status.SKIPPED, reason="a part that it needs has no answer")
             answers = {name: message.answer for name, message in said.items() if not message.status.failed}
-            asked = [replace(inputs, question=fill(part.question, answers, limit)) for part in ready]
+            filled = {part: fill(part.question, answers) for part in ready}
+            for part, question in filled.items():
+                if longest_bytes(question) > limit:
+                    said[part.name] = Message(status=Status.OVERSIZE, reason=_LONG_PART.format(part.name, limit))
+            ready = [part for part in ready if part.name not in said]
+            asked = [replace(inputs, question=filled[part]) for part in ready]
             for part, (message, seconds) in zip(ready, await self._wave(step, asked), strict=True):
                 said[part.name] = message
                 ends[part.name] = max((ends[need] for need in part.needs), default=base) + seconds
-        return gathered(source.parts, said), max(ends.values(), default=base)
+        return gathered(source.parts, said, most), max(ends.values(), default=base)
 
     async def _wave(self, step: Step, asked: Sequence[Inputs]) -> list[tuple[Message, float]]:
+        if not asked:
+            return []
         if len(asked) == 1:
             return [await self._execute(step, asked[0], asked[0].question)]
         async with asyncio.TaskGroup() as group:

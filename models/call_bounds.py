@@ -24,10 +24,10 @@ def call_bounds(model: Model, request: Request) -> CallBounds:
     """The bounds of one attempt at this request."""
     card = model.card
     prompt = prompt_bound(
-        [message.content for message in request.messages],
+        [message.content for message in request.conversation],
         template_tokens=card.template_tokens,
         message_tokens=card.message_bound_tokens,
-        exact=model.count_tokens(request.messages) if card.exact_tokenizer else None,
+        exact=model.count_tokens(request.conversation) if card.exact_tokenizer else None,
     )
     output = min(request.max_output_tokens, card.max_output_tokens) + card.output_slack_tokens
     return CallBounds(prompt + longest_bytes(request.response_schema), output)

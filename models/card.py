@@ -63,6 +63,9 @@ class ModelCard(BaseModel):
     """The name of its tiktoken encoding, "pocket", or empty where it is not known."""
     exact_tokenizer: bool = False
     """Whether counts by `tokenizer` are exact, so that prompts are bounded by count and not by bytes."""
+    bytes_per_token: int = Field(default=6, gt=0)
+    """The most bytes that a token of a whole reply has on average. From it follows what the edges behind a node carry;
+    English has about 4, and a reply with more is too large for them, which a status says."""
     template_tokens: int = Field(default=16, ge=0)
     """What the chat template adds to a prompt."""
     message_tokens: int = Field(default=8, ge=0)
@@ -78,6 +81,9 @@ class ModelCard(BaseModel):
     """Whether the endpoint returns log-probabilities."""
     json_schema: bool = False
     """Whether the endpoint can hold the reply to a JSON schema."""
+    prefix: Literal["none", "assistant", "flag", "continue_final_message"] = "none"
+    """How the endpoint continues a reply that is begun for it: by a last message of the assistant, by one with
+    `prefix: true` (Mistral, DeepSeek), or by vLLM's fields."""
     reasoning_efforts: tuple[str, ...] = ()
     """The values of reasoning_effort that it takes."""
     concurrency: int = Field(default=16, gt=0)

@@ -104,7 +104,7 @@ class _Attempt:
             request_temperature=request.temperature,
             request_seed=request.seed,
             sample_index=request.sample,
-            request_messages=_TO_JSON([{"role": m.role, "content": m.content} for m in request.messages]),
+            request_messages=_TO_JSON([{"role": m.role, "content": m.content} for m in request.conversation]),
             started_at=self.started_at,
             ended_at=self.started_at if cached else time.time(),
             outcome=outcome,

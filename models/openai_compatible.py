@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
+from zlib import crc32
 
 from ..errors import CallFailed
 from ..records.status import Status
@@ -16,7 +17,7 @@ from .event_loops import PerLoop
 from .replies.completion import read_reply
 from .request import ChatMessage, Reply, Request
 from .system_role import as_sent
-from .token_ranks import TokenCounter
+from .token_ranks import TokenCounter, with_tokenizer
 
 __all__ = ["OpenAIModel"]
 
@@ -61,10 +62,10 @@ class OpenAIModel:
         return model
 
     def _begin(self, card: ModelCard, endpoint: Endpoint) -> None:
-        self._card = card
+        self._card = with_tokenizer(card)
         self._endpoint = endpoint
         self._gates = PerLoop(lambda: _Gate(card))
-        self._counter = TokenCounter.of(card)
+        self._counter = TokenCounter.of(self._card)
 
     @property
     def card(self) -> ModelCard:
@@ -125,15 +126,20 @@ class OpenAIModel:
             raise _not_sent(f"model {card.name!r} takes no reasoning_effort {request.reasoning_effort!r} ({admitted})")
         fields: dict[str, Any] = {
             "model": card.served_as or card.name,
-            "messages": [{"role": role, "content": text} for role, text in as_sent(request.messages, card.system_role)],
+            "messages": [
+                {"role": role, "content": text} for role, text in as_sent(request.conversation, card.system_role)
+            ],
             card.output_cap: min(request.max_output_tokens, card.max_output_tokens),
         }
         if card.temperature:
             fields["temperature"] = request.temperature
         if card.seed:
-            fields["seed"] = (request.seed * 65_537 + request.sample) % _SEEDS  # each sample is a draw of its own
+            # Each sample of each node is a draw of its own.
+            fields["seed"] = (request.seed * 65_537 + request.sample + crc32(request.source.encode())) % _SEEDS
         if request.stop:
             fields["stop"] = request.stop
+        if request.prefix:
+            _continue_last(fields, card)
         if request.logprobs and card.logprobs:
             fields |= {"logprobs": True, "top_logprobs": _TOP_LOGPROBS}
         if request.reasoning_effort:
@@ -167,6 +173,16 @@ class _Gate:
 
     async def __aexit__(self, *failure: object) -> None:
         self._slots.release()
+
+
+def _continue_last(fields: dict[str, Any], card: ModelCard) -> None:
+    """Says that the last message is the beginning of the reply, in the endpoint's way."""
+    if card.prefix == "none":
+        raise _not_sent(f"model {card.name!r} continues no reply (prefix = 'none' in its card)")
+    if card.prefix == "flag":
+        fields["messages"][-1]["prefix"] = True
+    if card.prefix == "continue_final_message":
+        fields |= {"continue_final_message": True, "add_generation_prompt": False}
 
 
 def _not_sent(reason: str) -> CallFailed:

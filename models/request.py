@@ -9,10 +9,12 @@ from typing import Any, Literal
 
 from ..records.usage import Usage
 
-__all__ = ["ChatMessage", "FinishReason", "Reply", "Request"]
+__all__ = ["KEY_VERSION", "ChatMessage", "FinishReason", "Reply", "Request"]
 
 FinishReason = Literal["stop", "length", "content_filter", "refusal"]
 
+KEY_VERSION = 2
+"""Of content addresses; replies that were stored under another are not found."""
 _TO_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
@@ -39,6 +41,8 @@ class Request:
     """
     sample: int = 0
     """Which draw of the same request this is; part of the content address, so 16 stored samples answer any n <= 16."""
+    source: str = ""
+    """The node that draws, where there is something random in it: two nodes that ask the same draw for themselves."""
     stop: tuple[str, ...] = ()
     """Texts that end the completion; they are not part of the reply."""
     logprobs: bool = False
@@ -47,6 +51,8 @@ class Request:
     """For models with hidden reasoning; empty means the model's own default."""
     response_schema: str = ""
     """JSON schema (canonical JSON text) that the reply must follow, where the card says that the model can."""
+    prefix: str = ""
+    """How the reply begins, where the card says that the endpoint continues it; not part of the reply's text."""
 
     def key(self, fingerprint: str, *, rung: int | None = None) -> str:
         """The content address under which the reply is cached.
@@ -57,19 +63,28 @@ class Request:
         """
         content = _TO_JSON(
             [
+                KEY_VERSION,
                 fingerprint,
                 [[m.role, m.content] for m in self.messages],
                 self.max_output_tokens if rung is None else f"rung {rung}",
                 self.temperature,
                 self.seed,
                 self.sample,
+                self.source,
                 self.stop,
                 self.logprobs,
                 self.reasoning_effort,
                 self.response_schema,
+                self.prefix,
+                "",  # tools
             ]
         )
         return hashlib.sha256(content.encode()).hexdigest()
+
+    @property
+    def conversation(self) -> tuple[ChatMessage, ...]:
+        """The messages, and the beginning of the reply where there is one."""
+        return (*self.messages, ChatMessage("assistant", self.prefix)) if self.prefix else self.messages
 
     def with_sample(self, sample: int) -> Request:
         """The same request, another draw."""

@@ -24,7 +24,16 @@ from .card import ModelCard
 if TYPE_CHECKING:
     import tiktoken
 
-__all__ = ["RANKS", "ByteBoundsWarning", "Ranks", "TokenCounter", "fetch_ranks", "find_ranks", "import_ranks"]
+__all__ = [
+    "RANKS",
+    "ByteBoundsWarning",
+    "Ranks",
+    "TokenCounter",
+    "fetch_ranks",
+    "find_ranks",
+    "import_ranks",
+    "with_tokenizer",
+]
 
 _URL = "https://openaipublic.blob.core.windows.net/encodings/"
 
@@ -101,6 +110,21 @@ class TokenCounter:
         """Tokens of a prompt of messages with these texts, template included. Special tokens count as plain text."""
         written = sum(len(self._encoding.encode_ordinary(text)) for text in texts)
         return self._template_tokens + len(texts) * self._message_tokens + written
+
+
+def with_tokenizer(card: ModelCard) -> ModelCard:
+    """The card with an exact tokenizer, where it names none, tiktoken knows the model and its ranks are at hand."""
+    if card.tokenizer or "exact_tokenizer" in card.model_fields_set:
+        return card
+    from tiktoken.model import encoding_name_for_model
+
+    try:
+        encoding = encoding_name_for_model(card.served_as or card.name)
+    except KeyError:
+        return card
+    if encoding not in RANKS or find_ranks(encoding) is None:
+        return card
+    return card.model_copy(update={"tokenizer": encoding, "exact_tokenizer": True})
 
 
 def find_ranks(encoding: str) -> Path | None:

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from ..models.request import Request
-from ..records.message import Message
+from ..records.message import SHORT, Message
 from ..records.text import clip, longest_bytes
-from .base import CallBound, Context, Inputs
+from .base import CallBound, Context, Incoming, Inputs
 from .prompts.base import Ask, Prompt
 from .votes import normal_form
 
@@ -58,6 +58,7 @@ def request_of(
         stop=prompt.stop,
         logprobs=card.logprobs,
         response_schema=prompt.response_schema if card.json_schema else "",
+        prefix=prompt.prefix,
     )
 
 
@@ -70,6 +71,7 @@ def bound_of(
     *,
     extra_bytes: int = 0,
     times: int = 1,
+    measure: Callable[[str], int] = longest_bytes,
 ) -> CallBound:
     """The size of a call whose prompt `ask_of` fills, before anything has run.
 
@@ -79,37 +81,55 @@ def bound_of(
         model: the model's name.
         render: from an ask to the prompt.
         ask: the question as it is known before the run.
-        incoming: the most bytes that the node's edges bring, a loop's objection included.
+        incoming: what the node's edges may bring, a loop's objection included.
         output_tokens: the call's output cap.
         extra_bytes: text that is neither in the ask nor comes over an edge.
         times: how many such calls.
+        measure: how large a text is, see `Speakers.measure`.
     """
-    filled = _filled(ask, incoming) if incoming else (ask,)
-    sizes = [[longest_bytes(text) for text in _texts(render(variant))] for variant in filled]
-    size, messages = max((sum(texts), len(texts)) for texts in sizes)
-    return CallBound(model, size + extra_bytes, messages, output_tokens, times)
+    brought = Incoming.of(incoming)
+    framed = _texts(render(_filled(ask, brought)))
+    full = _texts(render(_filled(ask, brought, filled=True)))
+    # A dialect may leave out what it has no use for, so what a text from upstream takes is seen in what is rendered.
+    grown = sum(map(longest_bytes, full)) - sum(map(longest_bytes, framed))
+    size = sum(map(measure, framed)) + max(0, grown)
+    return CallBound(model, size + extra_bytes, max(len(framed), len(full)), output_tokens, times)
 
 
-def _filled(ask: Ask, incoming: int) -> Iterator[Ask]:
-    """The ask with everything from upstream among its notes, and with everything among its passages."""
-    frame = "x" * len(_REASONING)
-    notes = (*ask.notes, "x" * (len(_OBJECTION) + REASON_BYTES + len(_NO_ANSWER)), *([frame] * NOTES))
-    passages = (*ask.passages, *(["x"] * PASSAGES))
-    yield replace(ask, passages=passages, notes=(*notes, "x" * incoming))
-    yield replace(ask, passages=(*passages, "x" * incoming), notes=notes)
+def _filled(ask: Ask, incoming: Incoming, *, filled: bool = False) -> Ask:
+    """The ask with as many notes and passages as may come in; with or without text in them."""
+    count = min(NOTES, sum(size.candidates for size in incoming.sizes))
+    notes = [_REASONING.format("", "")] * count
+    said = sum(size.said for size in incoming.sizes)
+    if incoming.previous is not None:
+        notes.insert(0, _OBJECTION.format(_NO_ANSWER, "x" * REASON_BYTES))
+        said += incoming.previous.answer
+    passages = ["x"] * min(PASSAGES, sum(size.passages for size in incoming.sizes))
+    found = sum(size.evidence for size in incoming.sizes)
+    if filled and said:
+        notes.append("x" * said)
+    if filled and found:
+        passages.append("x" * found)
+    return replace(ask, notes=(*ask.notes, *notes), passages=(*ask.passages, *passages))
 
 
 def _texts(prompt: Prompt) -> list[str]:
-    schema = [prompt.response_schema] if prompt.response_schema else []
-    return [message.content for message in prompt.messages] + schema
+    more = [text for text in (prompt.prefix, prompt.response_schema) if text]
+    return [message.content for message in prompt.messages] + more
 
 
 def _notes(message: Message) -> Iterator[tuple[str, str]]:
     """The answers of a message, the chosen one with its reasoning."""
     if message.answer.strip():
         answer, text = _one_line(message.answer), _one_line(message.text)
-        reasoned = bool(text) and normal_form(text) != normal_form(answer)
-        yield normal_form(answer), _REASONING.format(answer, text) if reasoned else answer
+        size = longest_bytes(answer)
+        if normal_form(text) == normal_form(answer) or not text:
+            note = answer
+        elif size <= SHORT or longest_bytes(text) >= 4 * size:
+            note = _REASONING.format(answer, text)
+        else:  # A text that is hardly more than its answer needs no second place in the prompt.
+            note = text if answer in text else answer
+        yield normal_form(answer), note
     for candidate in message.candidates:
         if candidate.answer.strip():
             yield normal_form(candidate.answer), _one_line(candidate.answer)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict
@@ -12,8 +12,9 @@ from pydantic import BaseModel, ConfigDict
 from ..errors import PlanError
 from ..models.card import ModelCard
 from ..models.request import Reply, Request
-from ..records.message import CANDIDATES, Message
+from ..records.message import ANY_SIZE, CANDIDATES, Message, MessageSize
 from ..records.task import Task
+from ..records.text import longest_bytes
 from ..records.usage import Amount
 from .depth import Depth
 from .draws import Draws
@@ -21,7 +22,7 @@ from .knob import ADDED, ANY_MODEL, MODEL, Choice, marked
 from .prompts import dialect_named
 from .prompts.base import Ask, Dialect
 
-__all__ = ["CallBound", "Context", "Inputs", "Kind", "Node", "Oracle", "Scorer"]
+__all__ = ["CallBound", "Context", "Incoming", "Inputs", "Kind", "Node", "Oracle", "Scorer", "Speakers"]
 
 Scorer = Callable[[Task, str], float]
 """A metric: from a task and an answer to a score in [0, 1]."""
@@ -159,11 +160,66 @@ class CallBound:
 
     model: str
     prompt_bytes: int
-    """Prompt text in bytes, the template's own overhead excepted."""
+    """Prompt text as `Speakers.measure` counts it, the template's own overhead excepted."""
     messages: int
     """How many messages the prompt has."""
     output_tokens: int
     times: int = 1
+
+
+class Incoming(int):
+    """How much a node's edges may bring into one prompt; a number, with its parts."""
+
+    sizes: tuple[MessageSize, ...]
+    """Of the messages that come in."""
+    previous: MessageSize | None
+    """Of what a loop's check said of the round before; None outside loops."""
+
+    def __new__(cls, sizes: Iterable[MessageSize], previous: MessageSize | None = None) -> Self:
+        """Of these messages."""
+        known = tuple(sizes)
+        more = 0 if previous is None else previous.total
+        number = super().__new__(cls, sum(size.total for size in known) + more)
+        number.sizes, number.previous = known, previous
+        return number
+
+    @classmethod
+    def of(cls, number: int) -> Self:
+        """A number as it is, or one of which nothing is known."""
+        if isinstance(number, cls):
+            return number
+        return cls([replace(ANY_SIZE, answer=number, text=number, evidence=number, most=number)] if number else ())
+
+    @property
+    def candidate(self) -> int:
+        """The largest candidate with its text."""
+        return max((size.candidate for size in self.sizes), default=0)
+
+    @property
+    def candidates(self) -> int:
+        """All candidates together; a message without any is one."""
+        return sum(max(1, size.candidates) for size in self.sizes)
+
+    @property
+    def evidence(self) -> Self:
+        """The passages alone."""
+        return type(self)(replace(size, answer=0, text=0, candidates=0, combine=0) for size in self.sizes)
+
+
+@dataclass(frozen=True, slots=True)
+class Speakers:
+    """How to speak to the models of a plan, and how large texts are for all of them."""
+
+    dialect: Callable[[str], Dialect]
+    """By the model's name."""
+    reply: Callable[[str, int], int]
+    """(model, output tokens) -> the most that a reply has, in the unit of `measure`."""
+    measure: Callable[[str], int] = longest_bytes
+    """How many tokens a text has at most; exact where one tokenizer that is known counts for all models."""
+
+    def __call__(self, model: str) -> Dialect:
+        """The dialect of a model."""
+        return self.dialect(model)
 
 
 NodeT = TypeVar("NodeT", bound=Node)
@@ -187,11 +243,13 @@ class Kind(Generic[NodeT]):
     config: type[NodeT]
     run: Callable[[NodeT, Inputs, Context], Awaitable[Message]]
     """Runs once. It may raise CapReached and CallFailed; the runtime turns them into a message with a status."""
-    worst_case: Callable[[NodeT, Ask, int, Callable[[str], Dialect]], tuple[CallBound, ...]]
-    """All calls that one run may make, from the pinned node, the question, the bytes that its edges may bring, and the
-    dialect by model."""
+    worst_case: Callable[[NodeT, Ask, Incoming, Speakers], tuple[CallBound, ...]]
+    """All calls that one run may make, from the pinned node, the question, what its edges may bring, and the dialect by
+    model."""
     open: Callable[[NodeT], AbstractContextManager[Any]] | None = None
     """Makes what the node keeps between runs, such as an index; entered once per batch of runs."""
+    writes: Callable[[NodeT, Ask, Incoming, Speakers], MessageSize] | None = None
+    """The most that its message has: what its edges carry follows from it. None: `ANY_SIZE`."""
     oracle: Oracle[NodeT] | None = None
     """What its nodes would say if they made no mistake; where left out, they are left out of a plan's headroom."""
     draws: Callable[[NodeT], Draws | None] = _nothing
@@ -214,7 +272,8 @@ class Kind(Generic[NodeT]):
         if self.models is not None:
             return tuple(dict.fromkeys(self.models(node)))
         # Which models are called depends neither on the question nor on how they are spoken to.
-        calls = self.worst_case(node, Ask("?"), 0, lambda model: dialect_named("chat"))
+        speakers = Speakers(lambda model: dialect_named("chat"), lambda model, tokens: tokens)
+        calls = self.worst_case(node, Ask("?"), Incoming(()), speakers)
         return tuple(dict.fromkeys(call.model for call in calls))
 
 

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal
 
 from annotated_types import Interval
 from pydantic import PositiveInt
 
-from ..records.message import CANDIDATES, Message, Part
+from ..records.message import CANDIDATES, Message, MessageSize, Part
 from ..records.status import Status
 from ..records.text import slices
 from .asks import ask_of, bound_of, request_of
-from .base import CallBound, Context, Inputs, Kind, Node, Scorer
+from .base import CallBound, Context, Incoming, Inputs, Kind, Node, Scorer, Speakers
 from .knob import ADDED, ANY_MODEL, Knob, ModelKnob
 from .parts import complaint, part_bytes, placeholders
-from .prompts.base import Ask, Decomposition, Dialect, Prompt
+from .prompts.base import Ask, Decomposition, Prompt
 from .readings import read
 
 __all__ = ["KIND", "Decomposer"]
@@ -134,21 +133,27 @@ def _models(node: Decomposer) -> tuple[str, ...]:
     return () if node.max_parts == 1 or node.method == "slices" else (node.model,)
 
 
-def _worst_case(node: Decomposer, ask: Ask, incoming: int, dialect: Callable[[str], Dialect]) -> tuple[CallBound, ...]:
+def _worst_case(node: Decomposer, ask: Ask, incoming: Incoming, speakers: Speakers) -> tuple[CallBound, ...]:
     if not _models(node):
         return ()
-    speaker = dialect(node.model)
+    speaker = speakers(node.model)
 
     def render(filled: Ask) -> Prompt:
         return speaker.decompose(filled, node.max_parts)
 
-    return (bound_of(node.model, render, ask, incoming, node.max_output_tokens),)
+    return (bound_of(node.model, render, ask, incoming, node.max_output_tokens, measure=speakers.measure),)
+
+
+def _writes(node: Decomposer, ask: Ask, incoming: Incoming, speakers: Speakers) -> MessageSize:
+    reply = max((speakers.reply(model, node.max_output_tokens) for model in _models(node)), default=0)
+    return MessageSize(answer=0, text=reply, candidates=0, combine=(node.max_parts + 1) * part_bytes(ask.question))
 
 
 KIND = Kind(
     config=Decomposer,
     run=_run,
     worst_case=_worst_case,
+    writes=_writes,
     oracle=_oracle,
     models=_models,
     most_parts=lambda node: node.max_parts,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Annotated, ClassVar
@@ -10,15 +10,15 @@ from typing import Annotated, ClassVar
 from annotated_types import Interval
 from pydantic import PositiveInt
 
-from ..records.message import CANDIDATES, Candidate, Message, Part
+from ..records.message import CANDIDATES, Candidate, Message, MessageSize, Part
 from ..records.status import Status
 from ..records.text import longest_bytes
 from .asks import ask_of, bound_of, request_of
-from .base import CallBound, Context, Inputs, Kind, Node
+from .base import CallBound, Context, Incoming, Inputs, Kind, Node, Speakers
 from .knob import ANY_MODEL, Knob, ModelKnob
 from .oracles import right_answer
 from .parts import fill, placeholders
-from .prompts.base import Ask, Dialect, Prompt, Style
+from .prompts.base import Ask, Prompt, Style
 from .readings import read
 
 __all__ = ["KIND", "Merger"]
@@ -112,15 +112,31 @@ def _solved(inputs: Inputs) -> _Solved | None:
     return _Solved(parts, combine, {}, failed.status, failed.reason, others)
 
 
-def _worst_case(node: Merger, ask: Ask, incoming: int, dialect: Callable[[str], Dialect]) -> tuple[CallBound, ...]:
-    speaker = dialect(node.model)
+def _worst_case(node: Merger, ask: Ask, incoming: Incoming, speakers: Speakers) -> tuple[CallBound, ...]:
+    speaker, cap, measure = speakers(node.model), node.max_output_tokens, speakers.measure
     frames = [(Part(f"p{number}", ""), "") for number in range(1, CANDIDATES + 1)]
 
     def render(filled: Ask) -> Prompt:
         return speaker.merge(filled, frames, "x")
 
     # What comes in is read as parts and answers, as notes or as passages, but only once.
-    return (bound_of(node.model, render, ask, 1, node.max_output_tokens, extra_bytes=incoming),)
+    return (bound_of(node.model, render, ask, 1, cap, extra_bytes=incoming, measure=measure),)
 
 
-KIND = Kind(config=Merger, run=_run, worst_case=_worst_case, oracle=right_answer, models=lambda node: (node.model,))
+def _writes(node: Merger, ask: Ask, incoming: Incoming, speakers: Speakers) -> MessageSize:
+    """Of the model's reply; or of a part's answer, where that is all there is to merge."""
+    reply = speakers.reply(node.model, node.max_output_tokens)
+    return MessageSize(
+        answer=max(reply, *(size.answer for size in incoming.sizes), 0),
+        text=max(reply, *(size.text for size in incoming.sizes), 0),
+    )
+
+
+KIND = Kind(
+    config=Merger,
+    run=_run,
+    worst_case=_worst_case,
+    writes=_writes,
+    oracle=right_answer,
+    models=lambda node: (node.model,),
+)

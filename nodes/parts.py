@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 
-from ..records.message import ANSWER_BYTES, Part
-from ..records.text import clip, longest_bytes
+from ..records.message import Part
+from ..records.text import longest_bytes
 
 __all__ = ["LEAST_PART_BYTES", "complaint", "fill", "part_bytes", "placeholders"]
 
@@ -22,23 +22,16 @@ def part_bytes(question: str) -> int:
     return max(LEAST_PART_BYTES, longest_bytes(question))
 
 
-def fill(question: str, answers: Mapping[str, str], limit: int | None = None) -> str:
-    """The question with `{p1}` replaced by the answer of p1, each answer cut to `ANSWER_BYTES`.
+def fill(question: str, answers: Mapping[str, str]) -> str:
+    """The question with `{p1}` replaced by the answer of p1.
 
     Names without an answer stay as they are, and what an answer says is not filled in again.
 
     Args:
         question: with placeholders.
         answers: by the name of the part.
-        limit: the most bytes of the result; what is over is cut off.
     """
-
-    def answer(match: re.Match[str]) -> str:
-        name = match[1]
-        return clip(answers[name], ANSWER_BYTES) if name in answers else match[0]
-
-    filled = _PLACEHOLDER.sub(answer, question)
-    return filled if limit is None else clip(filled, limit)
+    return _PLACEHOLDER.sub(lambda match: answers.get(match[1], match[0]), question)
 
 
 def placeholders(question: str) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ _INFORMED = (
     Status.UNSAT,
     Status.UNKNOWN,
     Status.PARSE_ERROR,
+    Status.OVERSIZE,
     Status.STARVED,
     Status.FILTERED,
     Status.REFUSED,
@@ -65,13 +66,13 @@ async def read(request: Request, context: Context, reader: Callable[[str], T | N
         return Reading(None, Status.BUDGET, str(reached))
     except CallFailed as failure:
         return Reading(None, failure.status, failure.reason)
-    text = _encodable(reply.text)
+    text = _encodable(_whole(request, reply))
     if reply.finish_reason == "content_filter":
         return Reading(None, Status.FILTERED, f"the content filter of {request.model!r} cut the reply", text, reply)
     if reply.finish_reason == "refusal":
         reason = f"{request.model!r} declined: {' '.join(text.split())[:80]!r}"
         return Reading(None, Status.REFUSED, reason, text, reply)
-    value = reader(text) if text.strip() else None
+    value = reader(text) if reply.text.strip() else None
     if value is not None and value != "":
         return Reading(value, text=text, reply=reply)
     if reply.finish_reason == "length":
@@ -120,6 +121,11 @@ def most_informed(failures: Iterable[tuple[Status, str]]) -> tuple[Status, str]:
     """
     failed = [failure for failure in failures if failure[0].failed]
     return min(failed, key=lambda failure: _INFORMED.index(failure[0]), default=(Status.SKIPPED, "nothing came in"))
+
+
+def _whole(request: Request, reply: Reply) -> str:
+    """The reply with its given beginning, which some endpoints repeat and others do not."""
+    return reply.text if reply.text.startswith(request.prefix) else request.prefix + reply.text
 
 
 def _encodable(text: str) -> str:

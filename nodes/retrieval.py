@@ -10,14 +10,16 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 
 from ..errors import UsageError
+from ..records.text import longest_bytes
 from .passages import passages_of
 
-__all__ = ["FunctionRetriever", "Imported", "PassageIndex", "Retriever", "open_retriever"]
+__all__ = ["CorpusSize", "FunctionRetriever", "Imported", "PassageIndex", "Retriever", "corpus_size", "open_retriever"]
 
 _QUERY_WORDS = 64
 """The most words of a query; a model that writes more is not searching."""
@@ -140,6 +142,30 @@ class PassageIndex:
         with self._lock:
             count: int = self._database.execute("SELECT count(*) FROM passage").fetchone()[0]
         return count
+
+
+@dataclass(frozen=True, slots=True)
+class CorpusSize:
+    """How much a retriever may bring, in bytes."""
+
+    longest: int
+    """The longest passage."""
+    passages: int | None = None
+    """How many there are; None where that is not known."""
+    total: int | None = None
+    """All passages together."""
+
+
+@lru_cache(maxsize=64)
+def corpus_size(source: str | Imported, passage_bytes: int) -> CorpusSize:
+    """What can be known of a retriever before it is asked: of files everything, of functions the limit alone."""
+    if isinstance(source, Imported):
+        return CorpusSize(passage_bytes)
+    try:
+        sizes = [longest_bytes(passage) for passage in dict.fromkeys(passages_of(Path(source), passage_bytes))]
+    except UsageError:  # Said when it is opened; a bound is needed before that.
+        return CorpusSize(passage_bytes)
+    return CorpusSize(max(sizes, default=0), len(sizes), sum(sizes))
 
 
 @contextmanager

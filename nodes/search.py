@@ -10,17 +10,17 @@ from typing import Annotated, Any, ClassVar
 from annotated_types import Interval
 from pydantic import NonNegativeInt, PlainSerializer, PlainValidator, PositiveInt
 
-from ..records.message import Candidate, Message
+from ..records.message import Candidate, Message, MessageSize
 from ..records.status import Status
 from ..records.text import clip
 from ..records.usage import Amount
 from .asks import ask_of, bound_of, request_of
-from .base import CallBound, Context, Inputs, Kind, Node, Scorer
+from .base import CallBound, Context, Incoming, Inputs, Kind, Node, Scorer, Speakers
 from .knob import ADDED, ANY_MODEL, Adaptive, Knob, ModelKnob, most
 from .oracles import said
-from .prompts.base import Ask, Dialect, Prompt, SearchRound, SearchStep
+from .prompts.base import Ask, Prompt, SearchRound, SearchStep
 from .readings import Reading, read
-from .retrieval import Imported, Retriever, open_retriever
+from .retrieval import CorpusSize, Imported, Retriever, corpus_size, open_retriever
 from .votes import normal_form
 
 __all__ = ["KIND", "QUERY_BYTES", "Search"]
@@ -142,17 +142,19 @@ def _new(rounds: list[SearchRound]) -> int:
     return len(set(rounds[-1].passages) - before)
 
 
-def _worst_case(node: Search, ask: Ask, incoming: int, dialect: Callable[[str], Dialect]) -> tuple[CallBound, ...]:
-    speaker = dialect(node.model)
-    frame = SearchRound("x", ("x",) * node.top_k)
-    grown = QUERY_BYTES + node.top_k * node.passage_bytes
+def _worst_case(node: Search, ask: Ask, incoming: Incoming, speakers: Speakers) -> tuple[CallBound, ...]:
+    speaker = speakers(node.model)
+    corpus = _corpus(node)
+    found = node.top_k if corpus.passages is None else min(node.top_k, corpus.passages)
+    frame = SearchRound("x", ("x",) * found)
+    grown = min(QUERY_BYTES, speakers.reply(node.model, node.max_output_tokens)) + found * corpus.longest
 
     def bound(finished: int, *, last: bool) -> CallBound:
         def render(filled: Ask) -> Prompt:
             return speaker.search(filled, [frame] * finished, last=last)
 
-        extra = finished * grown
-        return bound_of(node.model, render, ask, incoming, node.max_output_tokens, extra_bytes=extra)
+        tokens, extra = node.max_output_tokens, finished * grown
+        return bound_of(node.model, render, ask, incoming, tokens, extra_bytes=extra, measure=speakers.measure)
 
     final = most(node.rounds)
     bounds = [bound(finished, last=False) for finished in range(final)]
@@ -174,11 +176,26 @@ def _open(node: Search) -> AbstractContextManager[Retriever]:
     return open_retriever(source, node.passage_bytes)
 
 
+def _writes(node: Search, ask: Ask, incoming: Incoming, speakers: Speakers) -> MessageSize:
+    reply, corpus = speakers.reply(node.model, node.max_output_tokens), _corpus(node)
+    passages = most(node.rounds) * node.top_k
+    evidence = passages * corpus.longest
+    if corpus.passages is not None and corpus.total is not None:
+        passages, evidence = min(passages, corpus.passages), min(evidence, corpus.total)
+    return MessageSize(answer=reply, text=reply, evidence=evidence, passages=passages)
+
+
+def _corpus(node: Search) -> CorpusSize:
+    source: Any = node.retriever
+    return corpus_size(source, node.passage_bytes)
+
+
 KIND = Kind(
     config=Search,
     run=_run,
     worst_case=_worst_case,
     open=_open,
+    writes=_writes,
     oracle=_oracle,
     repeats=lambda node: most(node.rounds),
     models=lambda node: (node.model,),

@@ -11,20 +11,23 @@ from annotated_types import Interval
 from pydantic import PositiveInt, model_validator
 
 from ..models.request import Request
-from ..records.message import CANDIDATES, Candidate, Message
+from ..records.message import CANDIDATES, Candidate, Message, MessageSize
 from ..records.status import Status
 from .asks import ask_of, bound_of, request_of
-from .base import CallBound, Context, Inputs, Kind, Node
+from .base import CallBound, Context, Incoming, Inputs, Kind, Node, Speakers
 from .depth import Depth
 from .draws import Draws
 from .knob import ADDED, ANY_MODEL, Adaptive, Choice, Knob, ModelKnob, most
 from .oracles import right_answer
-from .prompts.base import Ask, Dialect, Style
+from .prompts.base import Ask, Prompt, Style
 from .readings import Reading, most_informed, read_all
 from .stopping import STOP_RULES, StopRule, enough
 from .votes import VoteRule, ballots, normal_form
 
 __all__ = ["KIND", "Solver"]
+
+_ANSWER_BEGINS = 16
+"""What may stand between a thought and its answer, in bytes."""
 
 
 class Solver(Node):
@@ -42,8 +45,9 @@ class Solver(Node):
     max_output_tokens: Knob[PositiveInt] = 1024
     """Of each sample."""
     thinking_tokens: Annotated[Knob[PositiveInt | None], ADDED] = None
-    """The most tokens of a draft or of thinking step by step; None: no limit of their own. A sample that is cut off
-    there is asked for once more, for the answer only and with up to `max_output_tokens`; both calls are charged."""
+    """The most tokens of a draft or of thinking step by step; None: no limit of their own. What a sample had thought by
+    then is kept: the model is asked once more for the answer that it leads to, with up to `max_output_tokens`, by
+    continuing the reply where it can and else with the thought in the prompt. Both calls are charged."""
     samples: Knob[PositiveInt | Adaptive] = 1
     """How many answers are drawn. A number is drawn at once; `adaptive(low, high)` draws `low` at once and then one by
     one until `stop` is content. Every draw is charged."""
@@ -76,31 +80,42 @@ class Solver(Node):
 
 @dataclass(frozen=True, slots=True)
 class _Way:
-    """How a sample is asked for, and its reply read."""
+    """How a sample is asked for, and how one that was cut off at the limit on thinking comes to its answer."""
 
-    request: Request
-    reader: Callable[[str], str | None]
+    ask: Callable[[Prompt, int], Request]
+    """From a prompt and an output cap to the request."""
+    prompt: Prompt
+    cap: int
+    read: Callable[[str], str | None]
+    conclude: Callable[[str], Prompt | str] | None
+    """From what was thought to the prompt for the answer, or to the answer; None without a limit on thinking."""
+    conclude_cap: int
+    read_conclusion: Callable[[str], str | None]
+
+
+def _way(node: Solver, inputs: Inputs, context: Context) -> _Way:
+    dialect, ask, style = context.dialect(node.model), ask_of(inputs), Style(node.style)
+    limit = _thinking_limit(node)
+
+    def request(prompt: Prompt, cap: int) -> Request:
+        sample, temperature = inputs.round * most(_draws(node).number), node.temperature
+        return request_of(context, node.model, prompt, max_output_tokens=cap, temperature=temperature, sample=sample)
+
+    continues = context.card(node.model).prefix != "none"
+    return _Way(
+        ask=request,
+        prompt=dialect.solve(ask, style),
+        cap=limit or node.max_output_tokens,
+        read=partial(dialect.read_answer, style=style),
+        conclude=None if limit is None else partial(dialect.conclude, ask, style, continues=continues),
+        conclude_cap=node.max_output_tokens,
+        read_conclusion=partial(dialect.read_answer, style=Style.DIRECT),
+    )
 
 
 async def _run(node: Solver, inputs: Inputs, context: Context) -> Message:
-    dialect, draws, ask = context.dialect(node.model), _draws(node).number, ask_of(inputs)
-
-    def way(style: Style, cap: int) -> _Way:
-        request = request_of(
-            context,
-            node.model,
-            dialect.solve(ask, style),
-            max_output_tokens=cap,
-            temperature=node.temperature,
-            sample=inputs.round * most(draws),
-        )
-        return _Way(request, partial(dialect.read_answer, style=style))
-
-    limit = _thinking_limit(node)
-    ways = [way(Style(node.style), limit or node.max_output_tokens)]
-    if limit is not None:
-        ways.append(way(Style.DIRECT, node.max_output_tokens))
-    readings = await _sample(node, draws, ways, context)
+    draws = _draws(node).number
+    readings = await _sample(node, draws, _way(node, inputs, context), context)
     votes = [
         Candidate(reading.value, reading.confidence, text=reading.text, source=context.node)
         for reading in readings
@@ -125,9 +140,9 @@ async def _run(node: Solver, inputs: Inputs, context: Context) -> Message:
     return Message(answer=candidates[0].answer, text=candidates[0].text, candidates=candidates)
 
 
-async def _sample(node: Solver, draws: int | Adaptive, ways: Sequence[_Way], context: Context) -> list[Reading[str]]:
+async def _sample(node: Solver, draws: int | Adaptive, way: _Way, context: Context) -> list[Reading[str]]:
     first = draws.low if isinstance(draws, Adaptive) else draws
-    readings = await _drawn(ways, range(first), context)
+    readings = await _drawn(way, range(first), context)
     if not isinstance(draws, Adaptive):
         return readings
     while len(readings) < draws.high and all(reading.status is not Status.BUDGET for reading in readings):
@@ -139,22 +154,39 @@ async def _sample(node: Solver, draws: int | Adaptive, ways: Sequence[_Way], con
         remaining = draws.high - len(readings) if node.vote == "majority" else None
         if enough(node.stop, list(counts.values()), remaining) or (node.vote == "first" and counts):
             break
-        readings += await _drawn(ways, [len(readings)], context)
+        readings += await _drawn(way, [len(readings)], context)
     return readings
 
 
-async def _drawn(ways: Sequence[_Way], samples: Sequence[int], context: Context) -> list[Reading[str]]:
-    """Draws samples in the first way; those that were cut off at its limit once more in the second, if there is one."""
-    way, *others = ways
-    requests = [way.request.with_sample(way.request.sample + sample) for sample in samples]
-    readings = await read_all(requests, context, way.reader)
-    cut = [place for place, reading in enumerate(readings) if _cut(reading)] if others else []
-    if cut:
-        context.record("cut", samples=[samples[place] for place in cut])
-        again = await _drawn(others, [samples[place] for place in cut], context)
-        for place, reading in zip(cut, again, strict=True):
-            readings[place] = reading
+async def _drawn(way: _Way, samples: Sequence[int], context: Context) -> list[Reading[str]]:
+    """Draws samples; those that were cut off at the limit on thinking are asked for their answers."""
+    first = way.ask(way.prompt, way.cap)
+    readings = await read_all([first.with_sample(first.sample + n) for n in samples], context, way.read)
+    cut = [place for place, reading in enumerate(readings) if _cut(reading)]
+    if way.conclude is None or not cut:
+        return readings
+    context.record("cut", samples=[samples[place] for place in cut])
+    asked: dict[int, Request] = {}
+    for place in cut:
+        thought = _thought(readings[place])
+        conclusion = way.conclude(thought)
+        if isinstance(conclusion, str):
+            readings[place] = replace(readings[place], value=conclusion, status=Status.OK, reason="")
+        else:
+            request = way.ask(conclusion, way.conclude_cap)
+            asked[place] = request.with_sample(request.sample + samples[place])
+    answered = await read_all(list(asked.values()), context, way.read_conclusion) if asked else []
+    for place, reading in zip(asked, answered, strict=True):
+        thought = _thought(readings[place]).rstrip()
+        whole = reading.text if reading.text.startswith(thought) else f"{thought}\n{reading.text}"
+        readings[place] = replace(reading, text=whole)
     return readings
+
+
+def _thought(reading: Reading[str]) -> str:
+    """What was thought: the reasoning that the endpoint told apart, and what was written after it."""
+    reasoning = "" if reading.reply is None else reading.reply.reasoning
+    return "\n".join(filter(None, (reasoning, reading.text)))
 
 
 def _cut(reading: Reading[str]) -> bool:
@@ -193,21 +225,37 @@ def _values(knob: Any) -> tuple[Any, ...]:
     return knob.values if isinstance(knob, Choice) else (knob,)
 
 
-def _worst_case(node: Solver, ask: Ask, incoming: int, dialect: Callable[[str], Dialect]) -> tuple[CallBound, ...]:
-    speaker, limit, times = dialect(node.model), _thinking_limit(node), most(_draws(node).number)
+def _worst_case(node: Solver, ask: Ask, incoming: Incoming, speakers: Speakers) -> tuple[CallBound, ...]:
+    speaker, limit, style = speakers(node.model), _thinking_limit(node), Style(node.style)
+    times = most(_draws(node).number)
 
-    def bound(style: Style, cap: int) -> CallBound:
-        return bound_of(node.model, partial(speaker.solve, style=style), ask, incoming, cap, times=times)
+    def bound(render: Callable[[Ask], Prompt], cap: int, thought: int = 0) -> CallBound:
+        measure = speakers.measure
+        return bound_of(node.model, render, ask, incoming, cap, extra_bytes=thought, times=times, measure=measure)
 
+    def concluding(filled: Ask, *, continues: bool) -> Prompt:
+        conclusion = speaker.conclude(filled, style, "", continues=continues)
+        return Prompt(()) if isinstance(conclusion, str) else conclusion
+
+    first = bound(partial(speaker.solve, style=style), limit or node.max_output_tokens)
     if limit is None:
-        return (bound(Style(node.style), node.max_output_tokens),)
-    return bound(Style(node.style), limit), bound(Style.DIRECT, node.max_output_tokens)
+        return (first,)
+    thought = speakers.reply(node.model, limit)
+    ways = (bound(partial(concluding, continues=c), node.max_output_tokens, thought) for c in (True, False))
+    return first, max(ways, key=lambda way: way.prompt_bytes)
+
+
+def _writes(node: Solver, ask: Ask, incoming: Incoming, speakers: Speakers) -> MessageSize:
+    limit, reply = _thinking_limit(node), speakers.reply(node.model, node.max_output_tokens)
+    text = reply if limit is None else reply + speakers.reply(node.model, limit) + _ANSWER_BEGINS
+    return MessageSize(answer=reply, text=text, candidates=min(CANDIDATES, most(_draws(node).number)))
 
 
 KIND = Kind(
     config=Solver,
     run=_run,
     worst_case=_worst_case,
+    writes=_writes,
     oracle=right_answer,
     draws=_draws,
     depth=_depth,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Annotated, Any, ClassVar, Literal
@@ -11,12 +11,12 @@ from annotated_types import Interval
 from pydantic import PositiveInt
 
 from ..models.request import Request
-from ..records.message import CANDIDATES, Candidate, Message
+from ..records.message import CANDIDATES, Candidate, Message, MessageSize
 from ..records.text import longest_bytes
 from .asks import ask_of, bound_of, request_of
-from .base import CallBound, Context, Inputs, Kind, Node, Scorer
+from .base import CallBound, Context, Incoming, Inputs, Kind, Node, Scorer, Speakers
 from .knob import ANY_MODEL, Knob, ModelKnob
-from .prompts.base import Ask, Dialect, Prompt, ReasoningStep, Style
+from .prompts.base import Ask, Prompt, ReasoningStep, Style
 from .readings import most_informed, read_all
 from .votes import normal_form, pooled
 
@@ -122,7 +122,7 @@ def _better(message: Message, previous: Message | None) -> Message:
     return Message(
         answer=earlier.answer,
         text=earlier.text,
-        candidates=(earlier, *others)[:CANDIDATES],
+        candidates=(earlier, *others)[: len(message.candidates)],
         accepted=previous.accepted,
         reason=previous.reason,
     )
@@ -227,23 +227,40 @@ def _models(node: Verifier) -> tuple[str, ...]:
     return () if node.method == "vote" else (node.model,)
 
 
-def _worst_case(node: Verifier, ask: Ask, incoming: int, dialect: Callable[[str], Dialect]) -> tuple[CallBound, ...]:
+def _worst_case(node: Verifier, ask: Ask, incoming: Incoming, speakers: Speakers) -> tuple[CallBound, ...]:
     if node.method == "vote":
         return ()
-    speaker = dialect(node.model)
+    speaker, cap, measure = speakers(node.model), node.max_output_tokens, speakers.measure
     if node.method == "steps":
         render = partial(speaker.solve, style=Style.DIRECT)
         step = Ask("x" * _STEP_BYTES, ask.instructions)
         times = node.max_candidates * node.max_steps
-        return (bound_of(node.model, render, step, 0, node.max_output_tokens, times=times),)
+        return (bound_of(node.model, render, step, 0, cap, times=times, measure=measure),)
 
     def render_verdict(filled: Ask) -> Prompt:
         return speaker.verify(filled, "x", "x")
 
+    extra, times = incoming.candidate, min(node.max_candidates, incoming.candidates)
     bound = bound_of(
-        node.model, render_verdict, ask, 1, node.max_output_tokens, extra_bytes=incoming, times=node.max_candidates
+        node.model, render_verdict, ask, incoming.evidence, cap, extra_bytes=extra, times=times, measure=measure
     )
     return (bound,)
 
 
-KIND = Kind(config=Verifier, run=_run, worst_case=_worst_case, oracle=_oracle, models=_models, asks_per_source=True)
+def _writes(node: Verifier, ask: Ask, incoming: Incoming, speakers: Speakers) -> MessageSize:
+    return MessageSize(
+        answer=max((size.answer for size in incoming.sizes), default=0),
+        text=max((size.text for size in incoming.sizes), default=0),
+        candidates=min(node.max_candidates, incoming.candidates),
+    )
+
+
+KIND = Kind(
+    config=Verifier,
+    run=_run,
+    worst_case=_worst_case,
+    writes=_writes,
+    oracle=_oracle,
+    models=_models,
+    asks_per_source=True,
+)

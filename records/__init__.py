@@ -1,6 +1,6 @@
 """The words that all rooms share: tasks, messages, statuses, usage, rows, and the protocols of those who keep them."""
 
-from .message import ANSWER_BYTES, CANDIDATES, Candidate, Forward, Message, Part
+from .message import CANDIDATES, Candidate, Forward, Message, MessageSize, Part
 from .protocols import FactBook, LedgerBackend, Recorder, ReplyCache, Short, StudyStore
 from .rows import (
     AccountRow,
@@ -28,7 +28,6 @@ from .text import clip, longest_bytes
 from .usage import ZERO, Amount, Usage
 
 __all__ = [
-    "ANSWER_BYTES",
     "CANDIDATES",
     "ZERO",
     "AccountRow",
@@ -44,6 +43,7 @@ __all__ = [
     "Limit",
     "Measure",
     "Message",
+    "MessageSize",
     "Part",
     "PlanRow",
     "Recorder",

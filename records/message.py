@@ -2,34 +2,92 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from .status import Status
 from .text import clip, longest_bytes
 
-__all__ = ["ANSWER_BYTES", "CANDIDATES", "Candidate", "Forward", "Message", "Part"]
+__all__ = ["ANY_SIZE", "CANDIDATES", "SHORT", "Candidate", "Forward", "Message", "MessageSize", "Part"]
 
-ANSWER_BYTES = 512
-"""The most bytes of an answer that pass an edge."""
+_LONGEST_CHARACTER = 33
+"""The most bytes of a character after normalisation, see `longest_bytes`."""
+SHORT = 16
+"""The bytes of a short answer."""
 CANDIDATES = 16
-"""The most candidates that pass an edge."""
+"""The most candidates of a message."""
 
 
 class Forward(StrEnum):
-    """What an edge lets through; it decides what the reader's prompt can cost."""
+    """What an edge lets through; it decides what the reader's prompt can cost. Answers always pass whole."""
 
     FULL = "full"
     """Answer, candidates, evidence and text."""
     ANSWER = "answer"
     """The answer and the candidates' answers only."""
     TRUNCATED = "truncated"
-    """As full, cut to a quarter of its size."""
+    """As full, with the evidence and each text cut to a quarter of what their writer may write."""
+
+
+@dataclass(frozen=True, slots=True)
+class MessageSize:
+    """The most that a message has, in bytes (see `longest_bytes`) or in tokens of one tokenizer."""
+
+    answer: int
+    """The answer, and the answer of each candidate."""
+    text: int
+    """The text, and the text of each candidate."""
+    candidates: int = 1
+    evidence: int = 0
+    """All passages together."""
+    passages: int = 0
+    """How many."""
+    combine: int = 0
+    """The parts of a decomposition and how they combine."""
+    most: int | None = None
+    """Everything together, where less than the sum of the others is admitted."""
+
+    def through(self, policy: Forward) -> MessageSize:
+        """What is left of it behind an edge."""
+        if policy is Forward.ANSWER:
+            return replace(self, text=0, evidence=0)
+        if policy is Forward.TRUNCATED:
+            return replace(self, text=self.text // 4, evidence=self.evidence // 4)
+        return self
 
     @property
-    def limit(self) -> int:
-        """The most bytes that pass, counted as `longest_bytes`; the parts of a decomposition excepted."""
-        return {Forward.FULL: 8192, Forward.ANSWER: 1024, Forward.TRUNCATED: 2048}[self]
+    def answers(self) -> int:
+        """All candidates' answers."""
+        return self.answer * max(1, self.candidates)
+
+    @property
+    def chosen(self) -> int:
+        """What a prompt repeats of the chosen candidate.
+
+        Its answer before its text, where the answer is short or a quarter of the text at most; else one of the two.
+        """
+        return max(self.answer, self.text + max(self.text // 4, min(self.answer, SHORT)))
+
+    @property
+    def said(self) -> int:
+        """What a prompt repeats without the passages: every answer, the chosen one's text, the parts."""
+        found = self.answer * max(0, self.candidates - 1) + self.chosen
+        return self.combine + (found if self.most is None else min(found, self.most))
+
+    @property
+    def total(self) -> int:
+        """All that a prompt repeats."""
+        return self.said + self.evidence if self.most is None else self.combine + self.most
+
+    @property
+    def candidate(self) -> int:
+        """One candidate with its text."""
+        return min(self.answer + self.text, self.total)
+
+
+ANY_SIZE = MessageSize(answer=8192, text=8192, candidates=CANDIDATES, evidence=8192, passages=32, most=8192)
+"""Of a message of whose writer nothing is known, in bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,20 +138,50 @@ class Message:
     accepted: bool = True
     """False where a checker found the answer wanting; a loop then goes another round."""
 
-    def forwarded(self, policy: Forward) -> Message:
-        """The message as its reader sees it over an edge with this policy, cut to the policy's limit."""
-        room = policy.limit
-        if policy is not Forward.ANSWER and self._fits(room):
-            return self
-        answer = clip(self.answer, min(ANSWER_BYTES, room))
-        room -= longest_bytes(answer)
-        candidates: list[Candidate] = []
-        for candidate in self.candidates[:CANDIDATES]:
-            kept = clip(candidate.answer, min(ANSWER_BYTES, room))
-            room -= longest_bytes(kept)
-            candidates.append(replace(candidate, answer=kept, text=""))
+    def forwarded(
+        self, policy: Forward, size: MessageSize = ANY_SIZE, measure: Callable[[str], int] = longest_bytes
+    ) -> Message:
+        """The message as its reader sees it over an edge.
+
+        Args:
+            policy: what the edge lets through.
+            size: the most that its writer may write; see `MessageSize.through`.
+            measure: how large a text is, in the unit of `size`.
+
+        Returns:
+            The message; one with the status oversize and the reason where an answer, a text or the evidence is larger
+            than the edge carries. Only `TRUNCATED` cuts, and only evidence and texts.
+        """
+        carried, size = self, size.through(policy)
         if policy is Forward.ANSWER:
-            return replace(self, answer=answer, text="", candidates=tuple(candidates), evidence=())
+            bare = tuple(replace(candidate, text="") for candidate in self.candidates)
+            carried = replace(self, text="", candidates=bare, evidence=())
+        elif policy is Forward.TRUNCATED:
+            carried = self._cut(size)
+        excess = carried._excess(size, measure)
+        return Message(status=Status.OVERSIZE, reason=excess, accepted=self.accepted) if excess else carried
+
+    def _excess(self, size: MessageSize, measure: Callable[[str], int]) -> str:
+        """What is larger than an edge carries, and by how much; an empty text where nothing is."""
+        fields = [("answer", self.answer, size.answer), ("text", self.text, size.text)]
+        for candidate in self.candidates:
+            fields += [("answer", candidate.answer, size.answer), ("text", candidate.text, size.text)]
+        for name, text, limit in fields:
+            # Most texts are far smaller than their edge, and no tokenizer makes more tokens than there are bytes.
+            if len(text) * _LONGEST_CHARACTER > limit and (found := measure(text)) > limit:
+                return f"its {name} has {found:,}, the edge carries {limit:,}"
+        evidence = sum(map(measure, self.evidence))
+        if evidence > size.evidence:
+            return f"its evidence has {evidence:,}, the edge carries {size.evidence:,}"
+        if len(self.candidates) > size.candidates:
+            return f"it has {len(self.candidates)} candidates, the edge carries {size.candidates}"
+        if size.most is not None and (together := evidence + sum(measure(text) for _, text, _ in fields)) > size.most:
+            return f"it has {together:,} in all, the edge carries {size.most:,}"
+        return ""
+
+    def _cut(self, size: MessageSize) -> Message:
+        """The message with evidence and texts that fit."""
+        room = size.evidence
         evidence: list[str] = []
         for passage in self.evidence:
             kept = clip(passage, room)
@@ -101,19 +189,5 @@ class Message:
                 break
             room -= longest_bytes(kept)
             evidence.append(kept)
-        for position, candidate in enumerate(self.candidates[:CANDIDATES]):
-            kept = clip(candidate.text, room)
-            room -= longest_bytes(kept)
-            candidates[position] = replace(candidates[position], text=kept)
-        text = clip(self.text, room)
-        return replace(self, answer=answer, text=text, candidates=tuple(candidates), evidence=tuple(evidence))
-
-    def _fits(self, room: int) -> bool:
-        """Whether nothing would be cut; most messages are far smaller than their edge."""
-        if len(self.candidates) > CANDIDATES:
-            return False
-        answers = [self.answer, *(candidate.answer for candidate in self.candidates)]
-        if any(longest_bytes(answer) > ANSWER_BYTES for answer in answers):
-            return False
-        texts = [self.text, *self.evidence, *(candidate.text for candidate in self.candidates)]
-        return sum(map(longest_bytes, answers)) + sum(map(longest_bytes, texts)) <= room
+        candidates = tuple(replace(each, text=clip(each.text, size.text)) for each in self.candidates)
+        return replace(self, text=clip(self.text, size.text), candidates=candidates, evidence=tuple(evidence))

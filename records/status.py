@@ -30,6 +30,8 @@ class Status(Enum):
     """No answer in time; what it cost is not known."""
     PROVIDER_ERROR = "provider_error"
     """The endpoint failed, or answered outside its own protocol."""
+    OVERSIZE = "oversize"
+    """A message is larger than the edge that should carry it; nothing is cut."""
     CANCELLED = "cancelled"
     """The caller stopped it."""
     BUDGET = "budget"

@@ -28,13 +28,13 @@ from ..errors import CallFailed
 from ..models.card import ModelCard
 from ..models.request import Reply, Request
 from ..nodes.asks import NOTES, PASSAGES
-from ..nodes.base import Inputs, Kind, Node
+from ..nodes.base import Incoming, Inputs, Kind, Node, Speakers
 from ..nodes.depth import NO_REASONING, Depth
 from ..nodes.kinds import kinds_with, node_from_json
 from ..nodes.knob import ANY_MODEL, Adaptive, Choice, most
 from ..nodes.prompts import dialect_named
 from ..nodes.prompts.base import Ask
-from ..records.message import CANDIDATES, Candidate, Forward, Message
+from ..records.message import CANDIDATES, Candidate, Forward, Message, MessageSize
 from ..records.status import Status
 from ..records.task import Task
 from ..records.text import longest_bytes
@@ -181,11 +181,20 @@ class NodeConformance:
         assert outcome.message.status is not Status.BUDGET, outcome.message.reason
         assert sum(bound.tokens for bound in outcome.bounds) <= worst.tokens
 
+    def test_its_message_fits_the_edge_behind_it(self) -> None:
+        """What a kind says that it writes is what its edges carry; more than that would not arrive."""
+        bench, inputs = self.bench(), self.inputs()
+        known = Ask(inputs.question, inputs.task.instructions, inputs.task.context)
+        size = bench.writes(self.node(), known, _incoming(inputs))
+        message = bench.run(self.node(), inputs).message
+        assert message.forwarded(Forward.FULL, size).status is not Status.OVERSIZE, f"`writes` says {size}: {message}"
+
     def test_it_calls_the_models_that_its_kind_names(self) -> None:
         """Those of its worst case and no others, so that nobody is told of a model that a plan does not use."""
         node = self.node()
         named = set(self.kind.called_by(node))
-        bounds = self.kind.worst_case(node, Ask("?"), 0, lambda model: dialect_named(self.dialect))
+        speakers = Speakers(lambda model: dialect_named(self.dialect), lambda model, tokens: tokens)
+        bounds = self.kind.worst_case(node, Ask("?"), Incoming(()), speakers)
         bounded = {bound.model for bound in bounds}
         called = {request.model for request in self.bench().run(node, self.inputs()).requests}
         assert named == bounded >= called, f"`models` says {named}, its worst case {bounded}, a run called {called}"
@@ -290,7 +299,7 @@ def _crowded(inputs: Inputs, crowd: str) -> Inputs:
     if crowd == "nothing":
         return Inputs(inputs.task, inputs.question, {})
     if crowd == "few large":
-        texts = [f"{n}+{n} = {n}\n{n}*{n} = {n}\n{n}-{n} = {n}\n" * 8 for n in range(20)]
+        texts = [f"{n}+{n} = {n}\n{n}*{n} = {n}\n{n}-{n} = {n}\n" * 8 for n in range(CANDIDATES)]
         candidates = tuple(Candidate(f"{n:x}", text=text, source="crowd") for n, text in enumerate(texts))
         full = Message(answer="x" * 600, text="y " * 600, candidates=candidates, evidence=("a" * 1000, "é" * 900))
         previous = Message(answer="z" * 600, accepted=False, reason="ﷺ" * 100 + "w" * 1000)
@@ -301,23 +310,28 @@ def _crowded(inputs: Inputs, crowd: str) -> Inputs:
         previous = Message(answer="z", accepted=False, reason="w" * 1000)
     messages: dict[str, Message] = {}
     for name, message in inputs.messages.items():
-        messages[name] = (message if _of_parts(message) else full).forwarded(Forward.FULL)
+        messages[name] = message if _of_parts(message) else full
         full = full if crowd == "few large" or _of_parts(message) else Message()
-    return Inputs(inputs.task, inputs.question, messages, 1, previous.forwarded(Forward.FULL))
+    return Inputs(inputs.task, inputs.question, messages, 1, previous)
 
 
 def _of_parts(message: Message) -> bool:
     return bool(message.parts) or any(candidate.source.startswith("p") for candidate in message.candidates)
 
 
-def _incoming(inputs: Inputs) -> int:
-    """The bytes that came over the edges, as narrow as they can be counted."""
-    back = () if inputs.previous is None else (inputs.previous,)
-    return sum(_size(message) for message in (*inputs.messages.values(), *back))
+def _incoming(inputs: Inputs) -> Incoming:
+    """What came over the edges, as narrow as it can be counted."""
+    previous = None if inputs.previous is None else _size(inputs.previous)
+    return Incoming(map(_size, inputs.messages.values()), previous)
 
 
-def _size(message: Message) -> int:
-    texts = [message.answer, message.text, message.combine, *message.evidence]
-    texts += [part.question for part in message.parts]
-    texts += [text for candidate in message.candidates for text in (candidate.answer, candidate.text)]
-    return sum(longest_bytes(text) for text in texts)
+def _size(message: Message) -> MessageSize:
+    said = [Candidate(message.answer, text=message.text), *message.candidates]
+    return MessageSize(
+        answer=max(longest_bytes(candidate.answer) for candidate in said),
+        text=max(longest_bytes(candidate.text) for candidate in said),
+        candidates=len(said),
+        evidence=sum(map(longest_bytes, message.evidence)),
+        passages=len(message.evidence),
+        combine=sum(map(longest_bytes, (message.combine, *(part.question for part in message.parts)))),
+    )

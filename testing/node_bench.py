@@ -17,11 +17,11 @@ from ..models.card import ModelCard
 from ..models.metered import Meter, MeteredCaller, call_bound
 from ..models.pool import Pool
 from ..models.request import Reply, Request
-from ..nodes.base import CallBound, Inputs, Kind, Node, Scorer
+from ..nodes.base import CallBound, Incoming, Inputs, Kind, Node, Scorer, Speakers
 from ..nodes.kinds import kinds_with
 from ..nodes.prompts import dialect_named
 from ..nodes.prompts.base import Ask, Dialect
-from ..records.message import Message
+from ..records.message import ANY_SIZE, Message, MessageSize
 from ..records.rows import Limit, StoredReply
 from ..records.status import Status
 from ..records.usage import ZERO, Amount
@@ -144,13 +144,21 @@ class NodeBench:
         with opened as resource:
             yield BenchContext(name, resource, MeteredCaller(self.pool, ledger, NoReplies()), meter), meter
 
-    def worst_case(self, node: Node, ask: Ask, incoming: int) -> Amount:
+    def worst_case(self, node: Node, ask: Ask, incoming: Incoming) -> Amount:
         """The most that one run of a node can be charged when no attempt fails."""
-        bounds = self._kinds[node.kind].worst_case(node, ask, incoming, self._dialect)
+        bounds = self._kinds[node.kind].worst_case(node, ask, incoming, self._speakers())
         return sum((self._amount(bound) for bound in bounds), ZERO)
 
-    def _dialect(self, model: str) -> Dialect:
-        return dialect_named(self.pool.card(model).dialect)
+    def writes(self, node: Node, ask: Ask, incoming: Incoming) -> MessageSize:
+        """The most that the node's message has, in bytes."""
+        writes = self._kinds[node.kind].writes
+        return ANY_SIZE if writes is None else writes(node, ask, incoming, self._speakers())
+
+    def _speakers(self) -> Speakers:
+        return Speakers(
+            lambda model: dialect_named(self.pool.card(model).dialect),
+            lambda model, tokens: tokens * self.pool.card(model).bytes_per_token,
+        )
 
     def _amount(self, bound: CallBound) -> Amount:
         card = self.pool.card(bound.model)

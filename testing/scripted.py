@@ -42,7 +42,8 @@ class ScriptedModel:
         mean_logprob: float | None = None,
     ) -> None:
         given = ModelCard(name=name, provider="scripted", attempts=1) if card is None else card
-        self._card = given.model_copy(update={"name": name})
+        known = {} if "bytes_per_token" in given.model_fields_set else {"bytes_per_token": 1}
+        self._card = given.model_copy(update={"name": name, **known})
         self._script = script
         self._mean_logprob = mean_logprob
         self._requests: list[Request] = []
@@ -64,7 +65,7 @@ class ScriptedModel:
         said = self._script(request)
         reply = said if isinstance(said, Reply) else _cut(said, request.max_output_tokens)
         if reply.usage is None:
-            usage = Usage(self.count_tokens(request.messages), longest_bytes(reply.text))
+            usage = Usage(self.count_tokens(request.conversation), longest_bytes(reply.text))
             reply = replace(reply, usage=usage)
         if request.logprobs and reply.mean_logprob is None:
             reply = replace(reply, mean_logprob=self._mean_logprob)

@@ -97,7 +97,7 @@ class PocketModel:
             await asyncio.to_thread(self._engine.close)
 
     def _job(self, request: Request) -> Job:
-        tokens = tuple(encode(_prompt(request.messages)))
+        tokens = tuple(encode(_prompt(request.conversation)))
         room = self._card.context_tokens - len(tokens)
         if not tokens:
             raise _refused("the last user message is empty; pocket models need a prompt")
@@ -111,7 +111,7 @@ class PocketModel:
         cap = min(request.max_output_tokens, room, self._card.max_output_tokens)
         draws = np.empty(0)
         if request.temperature > 0:
-            draws = uniform_draws(self._card.name, tokens, request.seed, request.sample, cap)
+            draws = uniform_draws(self._card.name, tokens, request.seed, request.sample, cap, source=request.source)
         return Job(tokens, cap, request.temperature, draws, request.stop, request.logprobs)
 
     def _running(self) -> Engine:
@@ -155,8 +155,14 @@ def _shipped_arrays(name: str) -> dict[str, NDArray[np.generic]]:
 
 
 def _prompt(messages: Sequence[ChatMessage]) -> str:
-    """The last user message."""
-    return next((message.content for message in reversed(messages) if message.role == "user"), "")
+    """The last user message, and what of the reply to it is given."""
+    begun = ""
+    for message in reversed(messages):
+        if message.role == "user":
+            return message.content + begun
+        if message.role == "assistant":
+            begun = message.content + begun
+    return ""
 
 
 def _refused(reason: str) -> CallFailed:

@@ -18,7 +18,7 @@ _WHOLE = float(2**40)
 """Probabilities are summed as whole multiples of 2^-40, so that the order of the sum does not matter."""
 
 
-def uniform_draws(model: str, tokens: Sequence[int], seed: int, sample: int, count: int) -> Draws:
+def uniform_draws(model: str, tokens: Sequence[int], seed: int, sample: int, count: int, *, source: str = "") -> Draws:
     """The draws of a reply: SHAKE-128 of what was asked, read 8 bytes a position.
 
     A longer output cap reads further in the same stream, so a capped reply is the beginning of an uncapped one.
@@ -29,8 +29,9 @@ def uniform_draws(model: str, tokens: Sequence[int], seed: int, sample: int, cou
         seed: the request's seed.
         sample: the request's sample index.
         count: how many positions.
+        source: the node that draws.
     """
-    content = f"{model}\x1f{seed}\x1f{sample}\x1f".encode() + np.asarray(tokens, np.int32).tobytes()
+    content = f"{model}\x1f{seed}\x1f{sample}\x1f{source}".encode() + np.asarray(tokens, np.int32).tobytes()
     stream = hashlib.shake_128(content).digest(8 * count)
     return (np.frombuffer(stream, "<u8") >> np.uint64(11)).astype(np.float64) * 2.0**-53
 

@@ -45,6 +45,8 @@ class Prompt:
     stop: tuple[str, ...] = ()
     response_schema: str = ""
     """Canonical JSON schema, for models that can hold to one."""
+    prefix: str = ""
+    """How the reply begins, for models that continue it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,19 @@ class Dialect(Protocol):
 
     def read_answer(self, text: str, style: Style) -> str | None:
         """The answer in a solver's reply."""
+
+    def conclude(self, ask: Ask, style: Style, trace: str, *, continues: bool) -> Prompt | str:
+        """Asks for the answer that a reasoning leads to which was cut off at its limit.
+
+        Args:
+            ask: the question.
+            style: in which it was reasoned.
+            trace: the reasoning.
+            continues: whether the model continues a reply that is begun for it.
+
+        Returns:
+            The prompt; or the answer, where the reasoning had come to its end.
+        """
 
     def decompose(self, ask: Ask, max_parts: int) -> Prompt:
         """Asks for sub-questions."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ...models.request import ChatMessage
 from ...records.message import Part
@@ -21,6 +22,8 @@ _STYLES = {
     ),
     Style.THINK: "Think step by step, one step a line. End with one line: Answer: <answer only>",
 }
+
+_CUT_OFF = "Your reasoning so far; there is no room for more of it, so give the answer that it leads to:"
 
 _DECOMPOSE = """\
 Split the question into at most {most} smaller questions that are easier to answer one by one. Each must be \
@@ -79,6 +82,12 @@ class ChatDialect:
     def read_answer(self, text: str, style: Style) -> str | None:
         """What follows the last `Answer:`, or its common variants; the whole reply where only an answer was asked."""
         return answer_in(text, whole=style is Style.DIRECT)
+
+    def conclude(self, ask: Ask, style: Style, trace: str, *, continues: bool) -> Prompt:
+        """Begins the line with the answer behind the reasoning, or shows the reasoning and asks for the answer only."""
+        if continues:
+            return replace(self.solve(ask, style), prefix=f"{trace.rstrip()}\nAnswer:")
+        return _prompt(_STYLES[Style.DIRECT], f"{_body(ask)}\n\n{_CUT_OFF}\n{trace.strip()}")
 
     def decompose(self, ask: Ask, max_parts: int) -> Prompt:
         """Asks for JSON with `parts` and `combine`."""

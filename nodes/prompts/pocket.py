@@ -58,6 +58,9 @@ _NO_DRAFT = ("Find ", "Codes ", "Count ", "Pegs ")
 """How the questions begin that are asked directly where a draft is wanted."""
 _CHAIN = re.compile(r"(?:[0-9]{2}|p[0-9])(?:[-+*](?:[0-9]{2}|p[0-9]))*")
 _STEP = re.compile(r"(?P<operation>[-+*][0-9]{2})=(?P<result>[0-9]{2})")
+_SUM = re.compile(r"(?P<start>[0-9]{2})(?P<operations>(?:[-+*][0-9]{2})+)=")
+_OPERATION = re.compile(r"[-+*][0-9]{2}")
+_PAIR = re.compile(r"\b[0-9]{2}\b")
 _VERDICT = re.compile(r"(?:[0-9]{2}[yn])+")
 _HEADER = re.compile(r"(?P<letters>[a-z]{1,26}):(?P<high>[1-9][0-9]?)")
 _CLAUSE = re.compile(r"(?P<left>[a-z])(?:!(?P<digit>[0-9]{1,2})|(?P<relation>[!<])(?P<right>[a-z])"
@@ -81,6 +84,20 @@ class PocketDialect:
             return last[-1]
         words = last.rpartition("=")[2].split()
         return words[-1] if words and _NUMBERS.fullmatch(words[-1]) else None
+
+    def conclude(self, ask: Ask, style: Style, trace: str, *, continues: bool) -> Prompt | str:
+        """Of a chain of operations, asks for what is left of it from the last value; of another question, the whole."""
+        chain = _SUM.fullmatch(ask.question.strip())
+        if chain is None:
+            return self.solve(ask, Style.DIRECT)
+        left = _OPERATION.findall(chain["operations"])
+        values = (
+            [step["result"] for step in _STEP.finditer(trace[2:])] if style is Style.THINK else _PAIR.findall(trace)
+        )
+        done = values[: len(left)]
+        if len(done) == len(left):
+            return done[-1]
+        return _prompt(f"S{done[-1] if done else chain['start']}{''.join(left[len(done) :])}=")
 
     def decompose(self, ask: Ask, max_parts: int) -> Prompt:
         """Asks for sub-questions; the models split a question in one way only, whatever `max_parts` is."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
@@ -13,14 +12,14 @@ from annotated_types import Interval
 from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 
 from ...errors import ProblemError
-from ...records.message import Candidate, Message
+from ...records.message import Candidate, Message, MessageSize
 from ...records.status import Status
 from ...records.text import clip
 from ..asks import ask_of, bound_of, request_of
-from ..base import CallBound, Context, Inputs, Kind, Node, Scorer
+from ..base import CallBound, Context, Incoming, Inputs, Kind, Node, Scorer, Speakers
 from ..knob import ANY_MODEL, Knob, ModelKnob
 from ..oracles import said
-from ..prompts.base import Ask, Dialect, Prompt
+from ..prompts.base import Ask, Prompt
 from ..readings import Reading, most_informed, read
 from .schema import parse_problem
 from .solve import SolveStatus, SymbolicWorker
@@ -31,6 +30,10 @@ _PROBLEM_BYTES = 512
 """The most bytes of the solver's message in a prompt."""
 _ATTEMPT_BYTES = 2048
 """The most bytes of the last attempt in a prompt."""
+_VALUES = 4
+"""How much longer than the problem its solution may be, where names are short and values are long."""
+_LEAST_ANSWER = 256
+"""A solution may always have as many bytes as this."""
 _ATTEMPT = "your last attempt: "
 _NO_PROBLEM = "no problem could be read from the reply"
 
@@ -116,10 +119,8 @@ def _with_attempt(ask: Ask, attempt: str) -> Ask:
     return replace(ask, notes=(*ask.notes, _ATTEMPT + clip(" ".join(attempt.split()), _ATTEMPT_BYTES)))
 
 
-def _worst_case(
-    node: SymbolicSolver, ask: Ask, incoming: int, dialect: Callable[[str], Dialect]
-) -> tuple[CallBound, ...]:
-    speaker = dialect(node.model)
+def _worst_case(node: SymbolicSolver, ask: Ask, incoming: Incoming, speakers: Speakers) -> tuple[CallBound, ...]:
+    speaker, cap, measure = speakers(node.model), node.max_output_tokens, speakers.measure
 
     def first(filled: Ask) -> Prompt:
         return speaker.formalise(filled, "")
@@ -127,10 +128,15 @@ def _worst_case(
     def mended(filled: Ask) -> Prompt:
         return speaker.formalise(_with_attempt(filled, "x" * _ATTEMPT_BYTES), "x" * _PROBLEM_BYTES)
 
-    bounds = [bound_of(node.model, first, ask, incoming, node.max_output_tokens)]
+    bounds = [bound_of(node.model, first, ask, incoming, cap, measure=measure)]
     if node.repair_rounds:
-        bounds.append(bound_of(node.model, mended, ask, incoming, node.max_output_tokens, times=node.repair_rounds))
+        bounds.append(bound_of(node.model, mended, ask, incoming, cap, times=node.repair_rounds, measure=measure))
     return tuple(bounds)
+
+
+def _writes(node: SymbolicSolver, ask: Ask, incoming: Incoming, speakers: Speakers) -> MessageSize:
+    reply = speakers.reply(node.model, node.max_output_tokens)
+    return MessageSize(answer=max(_LEAST_ANSWER, _VALUES * reply), text=reply)
 
 
 async def _oracle(node: SymbolicSolver, inputs: Inputs, context: Context, score: Scorer) -> Message | None:
@@ -151,6 +157,7 @@ KIND = Kind(
     run=_run,
     worst_case=_worst_case,
     open=_open,
+    writes=_writes,
     oracle=_oracle,
     models=lambda node: (node.model,),
     verified=True,

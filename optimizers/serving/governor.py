@@ -21,10 +21,11 @@ from ...records.status import Status
 from ...records.task import Task
 from ...records.usage import Amount
 from ..concurrency import gravest
-from ..policies.base import ArmPolicy
+from ..policies.base import ArmPolicy, Assignment
 from ..tables.probes import take_probe
 from ..tables.table import ABSTAIN, Arm, Batch, Question, question_of
 from .answer import Menu, Served, served
+from .output_caps import output_cap_within
 from .replay_batch import LOOKING_SHARE, barrier_width, prepared, serve_on_table
 
 __all__ = ["Governor", "Served", "Service", "serve_on_table"]
@@ -32,6 +33,11 @@ __all__ = ["Governor", "Served", "Service", "serve_on_table"]
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
 Scorer = Callable[[Task, str], float]
+
+_MOST_ROOM = 0.1
+"""The part of a cap that is held back so that the last runs need not lower their output caps."""
+_CHEAPER = 1000
+"""How many times cheaper than the arm that a policy would take without a limit its cheapest one may be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +165,8 @@ class _Needs:
     """Room to reserve the largest call, and the finishing allowance."""
     most: float
     """The upper bound of the whole run."""
+    allowance: float
+    """Of the room, the finishing allowance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,10 +226,11 @@ class _Batch:
             self._batch = replace(self._batch, probes={name: probe.values})
             self._looks = probe.costs
         self._batch = prepared(self._policy, self._batch)
-        cheapest = self._policy.assign(self._batch, 0.0)
-        self._cheapest = cheapest.arms
-        self._floors = np.maximum(cheapest.high - self._looks, 0.0)
-        beside = np.array([self._needs(i, int(arm)).beside for i, arm in enumerate(cheapest.arms)])
+        # Left to itself, a policy may skip questions at a small budget that it would answer at a larger one.
+        self._answered = self._policy.assign(self._batch, np.inf).arms != ABSTAIN
+        self._cheapest, high = self._with_least(self._policy.assign(self._batch, 0.0))
+        self._floors = np.maximum(high - self._looks, 0.0)
+        beside = np.array([self._room(i, int(arm)) for i, arm in enumerate(self._cheapest)])
         ahead = np.append(np.maximum.accumulate(beside[::-1])[::-1][1:], 0.0)
         self._later = np.append(self._floors[::-1].cumsum()[::-1][1:], 0.0) + ahead
         """(questions,): what is held back for those after each."""
@@ -237,19 +246,22 @@ class _Batch:
         """Decides the rest of the batch and serves the first of it."""
         rest = np.arange(start, len(self._tasks))
         found = self._policy.assign(self._batch.take(rest), self._budget(rest))
-        arms = found.arms[:every].tolist()
-        high = np.maximum(found.high[:every] - self._looks[rest[:every]], 0.0).tolist()
+        skipped = (found.arms == ABSTAIN) & self._answered[rest]
+        arms = np.where(skipped, self._cheapest[rest], found.arms)[:every].tolist()
+        planned = found.arms[:every].tolist()
+        dear = np.maximum(found.high - self._looks[rest], 0.0)
+        high = np.where(skipped, self._floors[rest], dear)[:every].tolist()
         at = 0
         while at < len(arms):
             ceilings = self._side_by_side(start + at, arms[at:], high[at:])
             if ceilings:
                 group = [
-                    self._answer(start + at + i, arms[at + i], arms[at + i], ceiling)
+                    self._answer(start + at + i, arms[at + i], planned[at + i], ceiling)
                     for i, ceiling in enumerate(ceilings)
                 ]
             else:
                 arm, ceiling = self._swapped(start + at)
-                group = [self._answer(start + at, arm, arms[at], ceiling)]
+                group = [self._answer(start + at, arm, planned[at], ceiling)]
             try:
                 async with asyncio.TaskGroup() as running:
                     for each in group:
@@ -279,13 +291,15 @@ class _Batch:
         """Another arm for a question whose own does not fit, and its ceiling."""
         left, later = self._left(), float(self._later[question])
         cheapest = int(self._cheapest[question])
-        least = self._needs(question, cheapest).beside
-        budget = max(0.0, left - later - least) + float(self._looks[question])
+        budget = max(0.0, left - later - self._room(question, cheapest)) + float(self._looks[question])
         found = self._policy.assign(self._batch.take(np.array([question])), budget)
         arm = int(found.arms[0])
         needs = self._needs(question, arm)
         high = max(0.0, float(found.high[0]) - float(self._looks[question]))
-        if arm != cheapest and min(high + needs.beside, needs.most) > left - later:
+        skipped = arm == ABSTAIN and bool(self._answered[question])
+        # Output caps may be lowered where twice what the arm is expected to cost is left of them.
+        wanted = min(high + needs.beside, needs.most, 2 * high + needs.allowance)
+        if skipped or (arm != cheapest and wanted > left - later):
             arm, needs, high = cheapest, self._needs(question, cheapest), float(self._floors[question])
         # Where not even the cheapest fits beside what is held back, first come is first served.
         return arm, max(left - later, min(left, high + needs.beside))
@@ -293,9 +307,11 @@ class _Batch:
     async def _answer(self, question: int, arm: int, planned: int, ceiling: float) -> None:
         async def run(plan: Plan, before: Sequence[Result]) -> Result | None:
             left = ceiling - sum(in_unit(result.charged + result.lost, self._unit) for result in before)
-            return await self._run(self._tasks[question], plan, left) if left > 0 else None
+            cap = output_cap_within(left, plan, self._tasks[question], self._bounds, self._unit)
+            return None if cap == 0 else await self._run(self._tasks[question], plan, left, cap)
 
         results = [] if arm == ABSTAIN else await self._menu.run(arm, run)
+        arm = ABSTAIN if planned == ABSTAIN and not results else arm
         self._served[question] = served(
             self._tasks[question].task_id,
             self._name(arm),
@@ -307,7 +323,7 @@ class _Batch:
         if self._settings.finished is not None:
             self._settings.finished(self._served[question])
 
-    async def _run(self, task: Task, plan: Plan, ceiling: float) -> Result:
+    async def _run(self, task: Task, plan: Plan, ceiling: float, output_cap: int | None) -> Result:
         settings, own = self._settings, self._settings.cap.per_task
         result = await self._runner.run(
             task,
@@ -318,6 +334,7 @@ class _Batch:
             metric=settings.scorer,
             engine=settings.engine,
             seed=settings.seed,
+            output_cap=output_cap,
         )
         if result.short_account not in ("", f"run-{result.run_id}", settings.account.account_id):
             raise SpendExhausted(result.short_account)
@@ -328,12 +345,33 @@ class _Batch:
 
     def _needs(self, question: int, arm: int) -> _Needs:
         if arm == ABSTAIN:
-            return _Needs(0.0, 0.0)
+            return _Needs(0.0, 0.0, 0.0)
         task, unit = self._tasks[question], self._unit
         bounds = [self._bounds.of(plan, task) for plan in self._menu.plans(arm)]
         call = max(in_unit(bound.call, unit) for bound in bounds)
         allowance = in_unit(bounds[0].allowance, unit)
-        return _Needs(call + allowance, sum(in_unit(bound.total, unit) for bound in bounds))
+        return _Needs(call + allowance, sum(in_unit(bound.total, unit) for bound in bounds), allowance)
+
+    def _room(self, question: int, arm: int) -> float:
+        """What is held back for a run beside its cost, so that its caps need not be lowered; a tenth of all at most."""
+        limit = self._settings.account.limit
+        tenth = np.inf if limit is None else _MOST_ROOM * in_unit(Amount(*[limit.value] * 3), self._unit)
+        return min(self._needs(question, arm).beside, tenth)
+
+    def _with_least(self, found: Assignment) -> tuple[Ints, Floats]:
+        """Arms and their costs, with the cheapest one that the policy knows where it would rather skip a question."""
+        arms, high = found.arms.copy(), found.high.copy()
+        skipped = np.flatnonzero((arms == ABSTAIN) & self._answered)
+        if not len(skipped):
+            return arms, high
+        one = self._batch.take(skipped[:1])
+        dearest = float(self._policy.assign(one, np.inf).high[0])
+        for budget in np.geomspace(dearest / _CHEAPER, dearest, 64).tolist():
+            least = self._policy.assign(one, budget)
+            if least.arms[0] != ABSTAIN:
+                arms[skipped], high[skipped] = least.arms[0], least.high[0]
+                break
+        return arms, high
 
     def _budget(self, rest: Ints) -> float:
         """What the policy may plan with for the rest of the batch, in its own terms: looks count, paid as they are."""

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
 from typing import Any, ClassVar
 
 import pytest
@@ -18,16 +17,16 @@ from apportion.graphs.run import Runner
 from apportion.models.card import ModelCard
 from apportion.models.pool import Pool
 from apportion.models.request import ChatMessage, Request
-from apportion.nodes.base import CallBound, Context, Inputs, Kind, Node
+from apportion.nodes.base import CallBound, Context, Incoming, Inputs, Kind, Node, Speakers
 from apportion.nodes.decomposer import Decomposer
 from apportion.nodes.kinds import kinds_with
 from apportion.nodes.knob import adaptive, choose
 from apportion.nodes.merger import Merger
 from apportion.nodes.prompts import dialect_named
-from apportion.nodes.prompts.base import Ask, Dialect
+from apportion.nodes.prompts.base import Ask
 from apportion.nodes.solver import Solver
 from apportion.nodes.verifier import Verifier
-from apportion.records.message import Message, Part
+from apportion.records.message import Message, MessageSize, Part
 from apportion.records.task import Task
 from apportion.testing.scripted import ScriptedModel
 
@@ -99,16 +98,26 @@ async def _greedy(node: Greedy, inputs: Inputs, context: Context) -> Message:
         await context.call(Request("small", (ChatMessage("user", text),), 8, sample=2 * inputs.round + sample))
     parts = tuple(Part(f"p{number}", f"{number}" * 300) for number in range(node.pieces))
     said = f"{context.node} {inputs.round} "
-    return Message(text=said + "t" * 10_000, parts=parts if context.node == "split" else (), accepted=False)
+    text = said + "t" * (_TEXT - len(said))
+    return Message(text=text, parts=parts if context.node == "split" else (), accepted=False)
 
 
-def _all_of_it(node: Greedy, ask: Ask, incoming: int, dialect: Callable[[str], Dialect]) -> tuple[CallBound, ...]:
-    return (CallBound("small", len(ask.question) + incoming, 1, 8, times=2),)
+_TEXT = 5000
+
+
+def _all_of_it(node: Greedy, ask: Ask, incoming: Incoming, speakers: Speakers) -> tuple[CallBound, ...]:
+    sizes = [*incoming.sizes, *filter(None, [incoming.previous])]
+    read = sum(size.text * max(1, size.candidates) + size.combine for size in sizes)
+    return (CallBound("small", len(ask.question) + read, 1, 8, times=2),)
+
+
+def _says(node: Greedy, ask: Ask, incoming: Incoming, speakers: Speakers) -> MessageSize:
+    return MessageSize(answer=0, text=_TEXT, candidates=0)
 
 
 @pytest.mark.parametrize("forward", ["full", "answer", "truncated"])
 def test_a_graph_that_takes_all_it_can_gets_near_its_bound(forward: str) -> None:
-    kind = Kind(config=Greedy, run=_greedy, worst_case=_all_of_it, most_parts=lambda node: node.pieces)
+    kind = Kind(config=Greedy, run=_greedy, worst_case=_all_of_it, writes=_says, most_parts=lambda node: node.pieces)
     graph = Graph("greedy", kinds=kinds_with(kind))
     for name in ("hint", "split", "part", "merge", "check"):
         graph.add(name, Greedy())

@@ -24,6 +24,7 @@ from apportion.models.token_ranks import (
     fetch_ranks,
     find_ranks,
     import_ranks,
+    with_tokenizer,
 )
 
 BYTES = tiktoken.Encoding(
@@ -170,3 +171,15 @@ def test_a_download_that_hangs_is_stopped(cache: Path, monkeypatch: pytest.Monke
         monkeypatch.setenv("NO_PROXY", "")
         with pytest.raises(UsageError, match="did not come within 1 s"):
             fetch_ranks("o200k_base", seconds=1.0)
+
+
+def test_a_model_that_tiktoken_knows_is_counted_exactly_where_its_ranks_are_at_hand(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card = ModelCard(name="mine", served_as="gpt-4o-mini")
+    assert with_tokenizer(card) is card
+    monkeypatch.setattr(token_ranks, "find_ranks", lambda encoding: cache / encoding)
+    assert (with_tokenizer(card).tokenizer, with_tokenizer(card).exact_tokenizer) == ("o200k_base", True)
+    for other in ({"served_as": "Qwen/Qwen3-4B"}, {"tokenizer": "cl100k_base"}, {"exact_tokenizer": False}):
+        told = ModelCard.model_validate({**card.model_dump(exclude_unset=True), **other})
+        assert with_tokenizer(told) is told

@@ -9,14 +9,15 @@ from hypothesis import strategies as st
 
 from apportion.models.request import ChatMessage
 from apportion.nodes.asks import NOTES, PASSAGES, REASON_BYTES, ask_of, bound_of
-from apportion.nodes.base import Inputs
+from apportion.nodes.base import Incoming, Inputs
 from apportion.nodes.prompts import dialect_named
 from apportion.nodes.prompts.base import Ask, Prompt, Style
-from apportion.records.message import Candidate, Forward, Message
+from apportion.records.message import Candidate, Forward, Message, MessageSize
 from apportion.records.task import Task
 from apportion.records.text import longest_bytes
 
 TASK = Task(question="Who?", context=("own passage",))
+SIZE = MessageSize(answer=400, text=600, candidates=20, evidence=4000, passages=50)
 
 TEXTS = st.text(max_size=60)
 MESSAGES = st.builds(
@@ -66,7 +67,7 @@ def test_what_surrounds_each_item_is_foreseen(shown: str) -> None:
 
     letters = printable[:62]
     crowd = Message(candidates=tuple(Candidate(a) for a in letters[:NOTES]), evidence=tuple(letters[:PASSAGES]))
-    incoming = NOTES if shown == "notes" else PASSAGES
+    incoming = Incoming([MessageSize(answer=1, text=0, candidates=NOTES, evidence=PASSAGES, passages=PASSAGES)])
     prompt = render(ask_of(Inputs(Task(question="Who?"), "Who?", {"a": crowd})))
     assert len(prompt.messages[0].content) <= bound_of("m", render, Ask("Who?"), incoming, 10).prompt_bytes
 
@@ -75,9 +76,9 @@ def test_what_surrounds_each_item_is_foreseen(shown: str) -> None:
 @given(st.lists(MESSAGES, max_size=3), st.none() | MESSAGES)
 def test_no_prompt_is_larger_than_its_bound(messages: list[Message], previous: Message | None) -> None:
     """Whatever comes over the edges, the rendered prompt stays below what was foreseen from the edges' limits."""
-    forwarded = {str(n): message.forwarded(Forward.TRUNCATED) for n, message in enumerate(messages)}
-    back = None if previous is None else previous.forwarded(Forward.TRUNCATED)
-    incoming = Forward.TRUNCATED.limit * (len(messages) + (previous is not None))
+    forwarded = {str(n): message.forwarded(Forward.FULL, SIZE) for n, message in enumerate(messages)}
+    back = None if previous is None else previous.forwarded(Forward.FULL, SIZE)
+    incoming = Incoming([SIZE] * len(messages), None if previous is None else SIZE)
     for name in ("chat", "pocket"):
         render = partial(dialect_named(name).solve, style=Style.THINK)
         bound = bound_of("m", render, Ask("Who?", passages=TASK.context), incoming, 10)

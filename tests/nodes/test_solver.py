@@ -233,11 +233,28 @@ def test_what_is_cut_off_while_thinking_is_answered_directly_and_both_calls_are_
     assert ("cut", {"samples": [2, 3]}) in outcome.events
 
 
-def test_the_second_call_is_the_one_that_a_direct_answer_would_be() -> None:
-    first, second = ScriptedModel(thinker), ScriptedModel(thinker)
-    NodeBench([first]).run(Solver(model="scripted", thinking_tokens=5, max_output_tokens=100), INPUTS)
-    NodeBench([second]).run(Solver(model="scripted", style="direct", max_output_tokens=100), INPUTS)
-    assert first.requests[1:] == second.requests
+def test_what_was_thought_is_kept_and_shown_to_a_model_that_continues_nothing() -> None:
+    model = ScriptedModel(thinker)
+    outcome = NodeBench([model]).run(Solver(model="scripted", thinking_tokens=9, max_output_tokens=100), INPUTS)
+    thought, asked = model.requests
+    assert asks_for_the_answer_only(asked)
+    trace = thinker(thought)[:9].strip()
+    assert trace in asked.messages[-1].content
+    assert outcome.message.text.strip().startswith(trace)
+    assert asked.prefix == ""
+
+
+def test_a_model_that_continues_a_reply_answers_from_its_own_thought() -> None:
+    def script(request: Request) -> str:
+        return " 41" if request.prefix.endswith("Answer:") else "six sevens are 41, so it is " * 9
+
+    model = ScriptedModel(script, card=ModelCard(name="m", prefix="assistant"))
+    outcome = NodeBench([model]).run(Solver(model="scripted", thinking_tokens=20, max_output_tokens=50), INPUTS)
+    thought, asked = model.requests
+    assert outcome.message.answer == "41"
+    assert asked.messages == thought.messages
+    assert asked.prefix == "six sevens are 41, s\nAnswer:"
+    assert outcome.charged.tokens == sum(bound.tokens for bound in outcome.bounds) - (50 - len(" 41"))
 
 
 def test_a_number_in_a_reply_that_was_cut_off_is_no_answer() -> None:

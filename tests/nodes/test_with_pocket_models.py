@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import pytest
 
 from apportion.models.pocket import load_pocket_models
 from apportion.nodes import Decomposer, Inputs, Merger, Search, Solver, SymbolicSolver, Verifier, adaptive
-from apportion.nodes.base import Node
+from apportion.nodes.base import Incoming, Node
 from apportion.nodes.retrieval import PassageIndex
 from apportion.nodes.symbolic.solve import SymbolicWorker
-from apportion.records.message import Candidate, Forward, Message, Part
+from apportion.records.message import ANY_SIZE, Candidate, Message, Part
 from apportion.records.status import Status
 from apportion.records.task import Task
 from apportion.tasks.families import corpus, generate
@@ -116,11 +117,11 @@ def test_a_puzzle_is_formalised_and_its_answer_satisfies_it(worker: SymbolicWork
 def test_the_worst_case_is_enough(bench: NodeBench, node: Node) -> None:
     task = one("composites", 4)
     parts = (Part("p1", "11+11="), Part("p2", "{p1}+22=", ("p1",)))
-    split = Message(parts=parts, combine="{p1}-{p2}=").forwarded(Forward.FULL)
+    split = Message(parts=parts, combine="{p1}-{p2}=")
     text = "11+11=22+11=33"
     solved = tuple(Candidate(str(n), text=text, source=f"p{n}") for n in range(1, 12))
-    inputs = given(task, split=split, solve=Message(answer="33", text=text, candidates=solved).forwarded(Forward.FULL))
-    worst = bench.worst_case(node, inputs.ask(), 3 * Forward.FULL.limit)
+    inputs = given(task, split=split, solve=Message(answer="33", text=text, candidates=solved))
+    worst = bench.worst_case(node, inputs.ask(), Incoming([ANY_SIZE, replace(ANY_SIZE, combine=99)]))
     outcome = bench.run(node, inputs, limit=worst.tokens)
     assert outcome.message.status is not Status.BUDGET
     assert 0 < sum(bound.tokens for bound in outcome.bounds) <= worst.tokens

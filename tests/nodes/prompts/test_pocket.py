@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apportion.models.pocket.tokenizer import encode
-from apportion.nodes.prompts.base import Ask, ReasoningStep, SearchRound, SearchStep, Style
+from apportion.nodes.prompts.base import Ask, Prompt, ReasoningStep, SearchRound, SearchStep, Style
 from apportion.nodes.prompts.pocket import UNKNOWN_ANSWER, PocketDialect
 from apportion.nodes.symbolic.schema import parse_problem
 from apportion.records.message import Part
@@ -221,3 +221,29 @@ def test_readers_take_any_text(text: str) -> None:
     DIALECT.steps(text)
     formal = DIALECT.read_formalisation(text, Ask("x"))
     assert formal is None or parse_problem(formal)
+
+
+@pytest.mark.parametrize(
+    ("style", "trace", "asked"),
+    [
+        (Style.THINK, "", "S51-58*04="),
+        (Style.THINK, "51-5", "S51-58*04="),
+        (Style.THINK, "51-58=93*0", "S93*04="),
+        (Style.DRAFT, "93 ", "S93*04="),
+        (Style.DRAFT, "9", "S51-58*04="),
+    ],
+)
+def test_a_chain_that_was_cut_off_is_asked_for_what_is_left_of_it(style: Style, trace: str, asked: str) -> None:
+    conclusion = DIALECT.conclude(Ask("51-58*04="), style, trace, continues=True)
+    assert isinstance(conclusion, Prompt)
+    assert sent(conclusion) == asked
+
+
+def test_a_reasoning_that_had_come_to_its_end_holds_the_answer() -> None:
+    assert DIALECT.conclude(Ask("51-58*04="), Style.THINK, "51-58=93*04=72", continues=False) == "72"
+    assert DIALECT.conclude(Ask("51-58*04="), Style.DRAFT, "93 72", continues=False) == "72"
+
+
+def test_what_is_no_chain_is_asked_anew() -> None:
+    ask = Ask("Count a in banana")
+    assert DIALECT.conclude(ask, Style.THINK, "b0a1", continues=True) == DIALECT.solve(ask, Style.DIRECT)

@@ -196,7 +196,7 @@ def test_what_the_policy_leaves_unanswered_costs_nothing_and_says_so(planted: An
     policy = bench.policy(TASKS, [100], [0.5], abstain=True)
     service = bench.serve(policy, TASKS, Cap(total=500))
     skipped = [one for one in service.served if not one.arm]
-    assert len(skipped) >= 19
+    assert 0 < len(skipped) < len(TASKS)
     assert {(one.status, one.score, one.charged.tokens) for one in skipped} == {(Status.SKIPPED, 0.0, 0)}
     assert service.charged.tokens <= 500
 
@@ -245,3 +245,18 @@ def test_a_log_s_arm_cannot_be_run(planted: Any) -> None:
     bench = Bench(planted, sized(), Pool([ScriptedModel(lambda _: "Answer: yes", card=CARD)]), MemoryStore(), [])
     with pytest.raises(UsageError, match="'gpt' has no plan"):
         bench.serve(bench.policy(TASKS, [1], [1], arms=(Arm("gpt"),)), TASKS, Cap(total=10))
+
+
+@pytest.mark.parametrize("output_cap", [16, 255])
+def test_a_tight_batch_is_answered_by_the_cheaper_arm_before_anybody_is_skipped(planted: Any, output_cap: int) -> None:
+    graph = Graph("styles").add(
+        "solve", Solver(model="pocket-800k", style=choose("direct", "think"), max_output_tokens=output_cap)
+    )
+    tasks = generate("chains", 30, seed=77, difficulty=1)
+    bench = Bench(
+        planted, graph, Pool(load_pocket_models()), MemoryStore(), [{"solve.style": "direct"}, {"solve.style": "think"}]
+    )
+    policy = bench.policy(tasks, [10, 16], [0.4, 0.9], abstain=True)
+    service = bench.serve(policy, tasks, Cap(total=300))
+    assert sum(not one.status.failed for one in service.served) >= 27
+    assert service.charged.tokens <= 300
