@@ -42,6 +42,7 @@ from apportion.nodes.retrieval import PassageIndex
 from apportion.nodes.search import Search
 from apportion.nodes.solver import Solver
 from apportion.nodes.verifier import Verifier
+from apportion.optimizers.arrays import Floats
 from apportion.records.message import Message
 from apportion.records.rows import CallRow, PlanRow, RunRow, SpanRow
 from apportion.records.task import Task
@@ -67,7 +68,6 @@ _TASKS = 8
 """Of each family and difficulty."""
 
 Questions = Literal["published", "development"]
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
+
+from .arrays import Floats
 
 __all__ = ["Interval", "mean_interval", "resample_weights"]
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)

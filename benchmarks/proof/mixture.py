@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from apportion.optimizers.arrays import Floats
 from apportion.optimizers.policies.base import ArmPolicy
 from apportion.optimizers.tables.table import Batch, Table
 
@@ -16,7 +16,6 @@ from .paths import PathChoice, choice_of
 
 __all__ = ["Mixture", "Sweep", "executed", "sweep_of"]
 
-Floats = NDArray[np.float64]
 
 _BUDGETS = 20
 

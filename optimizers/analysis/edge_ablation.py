@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...errors import PlanError, UsageError
 from ...graphs.plan import Plan
 from ...graphs.space import Space
+from ..arrays import Floats
 from ..bootstrap import Interval, resample_weights
 from ..search.base import Proposal
 from ..search.measurement import Measurement
@@ -19,7 +19,6 @@ from .edge_sampling import EdgeSampler
 
 __all__ = ["MOST_ENUMERATED", "EdgeAblation", "EdgeFinding", "Measure", "SamplingEffort", "search_edges"]
 
-Floats = NDArray[np.float64]
 
 Measure = Callable[[Sequence[Proposal]], Awaitable[Sequence[Measurement]]]
 """Measures plans on the first tasks of a common order, as `Evaluator.measure` does on one part of a dev set."""

@@ -1,14 +1,13 @@
-"""Choices of edges, drawn from probabilities that learn what pays."""
+"""Bools of edges, drawn from probabilities that learn what pays."""
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
+
+from ..arrays import Bools, Floats
 
 __all__ = ["EdgeSampler"]
 
-Floats = NDArray[np.float64]
-Choices = NDArray[np.bool_]
 
 _RATE = 0.1
 _MOMENTS = (0.9, 0.999)
@@ -47,11 +46,11 @@ class EdgeSampler:
         """Whether every edge is decided."""
         return bool((np.abs(self.probabilities - 0.5) > _SURE).all())
 
-    def draw(self, count: int) -> Choices:
+    def draw(self, count: int) -> Bools:
         """(count, edges): whether each edge is on."""
         return self._generator.random((count, len(self._logits))) < self.probabilities
 
-    def learn(self, drawn: Choices, utilities: Floats) -> None:
+    def learn(self, drawn: Bools, utilities: Floats) -> None:
         """One step towards the choices that were better than the others of their batch.
 
         Args:

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..bootstrap import Interval, mean_interval
 from ..policies.base import ArmPolicy
 from ..serving.replay_batch import serve_on_table
@@ -18,8 +18,6 @@ from .routing_metrics import hull
 from .simulate import Simulation, simulate
 
 __all__ = ["ArmUse", "Price", "mixture_at", "price"]
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)

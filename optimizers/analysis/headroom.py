@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...errors import SpendExhausted, UsageError
 from ...graphs.blueprint import Blueprint
@@ -19,12 +18,12 @@ from ...graphs.run import Runner
 from ...nodes.base import Context, Inputs, Node, Oracle, Scorer
 from ...records.message import Message
 from ...records.task import Task
+from ..arrays import Floats
 from ..bootstrap import Interval, mean_interval
 from ..concurrency import in_turn
 
 __all__ = ["NodeHeadroom", "node_headroom"]
 
-Floats = NDArray[np.float64]
 
 _AT_ONCE = 128
 

@@ -8,14 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...errors import UsageError
+from ..arrays import Floats, Ints
 
 __all__ = ["RoutingCurve", "aiq", "apgr", "cpt", "hull", "pgr", "routing_curve"]
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -10,15 +10,15 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...budgets.cap import in_unit
 from ...errors import UsageError
+from ...graphs.result import Metric
 from ...nodes.knob import Adaptive, most
 from ...nodes.stopping import STOP_RULES, StopRule, enough
 from ...nodes.votes import VoteRule, normal_form
@@ -26,14 +26,11 @@ from ...records.protocols import StudyStore
 from ...records.rows import RunRow, Unit
 from ...records.task import Task
 from ...records.usage import ZERO, Amount
+from ..arrays import Bools, Floats, Ints
 from ..bootstrap import Interval, mean_interval
 
 __all__ = ["MOST_DRAWS", "Draw", "VotePoint", "recorded_draws", "vote_curves", "vote_point"]
 
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
-Ints = NDArray[np.intp]
-Scorer = Callable[[Task, str], float]
 
 MOST_DRAWS = 16
 """All sets of so many samples are looked at, 65,536."""
@@ -87,7 +84,7 @@ def recorded_draws(
     store: StudyStore,
     runs: Iterable[RunRow],
     node: str,
-    scorer: Scorer,
+    scorer: Metric,
     unit: Unit = "tokens",
     *,
     leave_out: bool = False,
@@ -195,7 +192,7 @@ def _draws(
     run: RunRow,
     span: str,
     found: Sequence[tuple[str | None, float | None]],
-    scorer: Scorer,
+    scorer: Metric,
     task: Task,
     unit: Unit,
 ) -> tuple[Draw, ...]:

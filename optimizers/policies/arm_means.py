@@ -5,16 +5,13 @@ from __future__ import annotations
 from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import model_validator
 
+from ..arrays import Floats, Ints
 from ..prediction.fitted import Array, Fitted
 from ..tables.table import Arm, Table
 
 __all__ = ["ArmMeans"]
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.intp]
 
 
 class ArmMeans(Fitted):

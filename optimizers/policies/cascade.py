@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...errors import UsageError
+from ..arrays import Floats
 from ..prediction.fitted import Fitted
 from ..tables.table import Arm, Batch, Lesson, Stage, Table
 from .arm_means import ArmMeans
@@ -20,8 +20,6 @@ from .static import Static
 
 __all__ = ["Cascade", "cascade_arm", "cascade_outcomes"]
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.intp]
 
 _LEVELS = np.linspace(0.1, 0.9, 9)
 """Quantiles of an arm's confidences that are tried as thresholds."""

@@ -7,8 +7,8 @@ from functools import partial
 from typing import ClassVar, Literal, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arrays import Floats, Ints
 from ..prediction.fitted import Array, Fitted, rounded
 from ..prediction.predictor import Predictor
 from ..tables.table import Lesson, Table
@@ -20,8 +20,6 @@ from .view import View
 
 __all__ = ["Factorisation", "Factors", "comparison_loss", "fit_factors"]
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.intp]
 
 _SIZE = 16
 _STEPS = 400

@@ -7,16 +7,14 @@ from functools import partial
 from typing import ClassVar, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arrays import Ints
 from ..tables.table import Arm
 from .learned import SHARES, Learned
 from .schedule import MakePlan
 from .view import View
 
 __all__ = ["AllocateOnly", "Grouped", "RouteOnly", "groups_of"]
-
-Ints = NDArray[np.intp]
 
 
 def groups_of(keys: Sequence[Hashable]) -> list[Ints]:

@@ -6,16 +6,12 @@ from collections.abc import Sequence
 from functools import partial
 from typing import ClassVar, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
+from ..arrays import Ints
 from .learned import SHARES, Learned
 from .schedule import MakePlan
 from .view import View
 
 __all__ = ["Joint"]
-
-Ints = NDArray[np.intp]
 
 
 class Joint(Learned):

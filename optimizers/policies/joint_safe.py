@@ -8,9 +8,9 @@ from functools import partial
 from typing import ClassVar, Literal, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import model_validator
 
+from ..arrays import Floats, Ints
 from ..prediction.fitted import Fitted
 from ..prediction.predictor import Predictor, fit_predictor
 from ..tables.table import ABSTAIN, Arm, Batch, Lesson
@@ -24,8 +24,6 @@ from .static import StaticMix
 
 __all__ = ["JointSafe"]
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.intp]
 
 _LEARNED = (AllocateOnly, RouteOnly, RouteThenAllocate, Joint)
 """Simplest first; the static mixture comes before them."""

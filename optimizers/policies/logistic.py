@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..prediction.fitted import Array, Fitted, rounded
 
 __all__ = ["LogisticHeads"]
 
-Floats = NDArray[np.float64]
 
 _PENALTIES = (300.0, 30.0, 3.0, 0.3)
 """Of the squared weights, against a sum over questions; features have about one unit of variance a block."""

@@ -7,8 +7,8 @@ from functools import partial
 from typing import ClassVar, Literal, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arrays import Ints
 from ..prediction.predictor import Predictor
 from ..tables.table import Lesson
 from .arm_means import ArmMeans
@@ -18,8 +18,6 @@ from .schedule import MakePlan
 from .view import View
 
 __all__ = ["MarginalGain"]
-
-Ints = NDArray[np.intp]
 
 
 class MarginalGain(Learned):

@@ -6,8 +6,8 @@ import hashlib
 from typing import ClassVar, Literal, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arrays import Ints
 from ..prediction.fitted import Fitted
 from ..tables.knapsack import allocate
 from ..tables.table import Arm, Batch, Lesson, Question
@@ -77,7 +77,7 @@ class StaticMix(Fitted):
         scores, costs, high = self.means.for_questions(len(batch))
         # To the knapsack all questions are alike, and of those the first in line get the dearer arm.
         line = sorted(range(len(batch)), key=lambda i: self._place(batch.questions[i]))
-        chosen: NDArray[np.intp] = np.empty(len(batch), np.intp)
+        chosen: Ints = np.empty(len(batch), np.intp)
         chosen[line] = allocate(scores, planning_costs(costs, high), budget, abstain=True)
         return assigned(chosen, costs, high)
 

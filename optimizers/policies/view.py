@@ -5,17 +5,14 @@ from __future__ import annotations
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arrays import Floats, Ints
 from ..prediction.predictor import Prediction, Predictor
 from ..tables.knapsack import allocate
 from ..tables.table import Batch
 from .planning import planning_costs
 
 __all__ = ["View"]
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.intp]
 
 
 class View:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arrays import Floats
 from .fitted import Array, Fitted, rounded
 from .heads.base import folds_of
 
 __all__ = ["Calibration", "fit_calibration"]
 
-Floats = NDArray[np.float64]
 
 _EDGE = 1e-4
 _LEAST_FOR_ISOTONIC = 1000

@@ -9,10 +9,10 @@ from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from ...errors import UnknownName, UsageError
+from ..arrays import Floats
 from ..concurrency import one_thread
 from ..tables.knapsack import allocate, price_for
 from ..tables.table import Arm, Batch, Lesson, Probe, Table
@@ -25,8 +25,6 @@ from .heads.registry import HEADS, AnyHead
 
 __all__ = ["Prediction", "Predictor", "cross_fitted", "fit_predictor"]
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.intp]
 
 _FOLDS = 5
 

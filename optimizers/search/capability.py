@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...graphs.knob_name import KnobName
 from ...graphs.plan import Plan
@@ -18,7 +17,6 @@ from .measurement import Measurement, frontier
 
 __all__ = ["Capabilities", "CapabilityCard", "best_in_some_family"]
 
-Floats = NDArray[np.float64]
 
 _DRAWS = 1000
 _LEVEL = 0.05

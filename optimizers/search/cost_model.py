@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
+
+from ..arrays import Floats, Ints
 
 __all__ = ["learn_prices"]
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.intp]
 
 _STEPS = 8
 _PENALTY = 0.1

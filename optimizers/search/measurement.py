@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...graphs.plan import Plan
 from ...records.status import Status
+from ..arrays import Floats
 
 __all__ = ["Measurement", "Outcome", "frontier"]
 
@@ -35,17 +35,17 @@ class Measurement:
     outcomes: tuple[Outcome, ...]
 
     @property
-    def scores(self) -> NDArray[np.float64]:
+    def scores(self) -> Floats:
         """Per task."""
         return np.array([o.score for o in self.outcomes], dtype=np.float64)
 
     @property
-    def costs(self) -> NDArray[np.float64]:
+    def costs(self) -> Floats:
         """Charged per task, in the unit of the cap."""
         return np.array([o.cost for o in self.outcomes], dtype=np.float64)
 
     @property
-    def burdens(self) -> NDArray[np.float64]:
+    def burdens(self) -> Floats:
         """Charged and lost per task: what counts against a cap."""
         return np.array([o.cost + o.lost for o in self.outcomes], dtype=np.float64)
 

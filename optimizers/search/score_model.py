@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Floats, Ints
+
 __all__ = ["ScoreModel", "believe", "normal"]
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.intp]
 
 _BY_FAMILY = 1.0
 """How much the effects differ between families, in units of their prior deviation over all tasks."""

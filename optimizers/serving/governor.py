@@ -8,18 +8,18 @@ from dataclasses import dataclass, replace
 from uuid import uuid4
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...budgets.cap import Cap, in_unit
 from ...errors import SpendExhausted
 from ...graphs.bounds import Bounds
 from ...graphs.plan import Plan
-from ...graphs.result import Engine, Result
+from ...graphs.result import Engine, Metric, Result
 from ...graphs.run import Runner
 from ...records.rows import AccountRow, Limit, Unit
 from ...records.status import Status
 from ...records.task import Task
 from ...records.usage import Amount
+from ..arrays import Floats, Ints
 from ..concurrency import gravest
 from ..policies.base import ArmPolicy
 from ..tables.probes import take_probe
@@ -28,10 +28,6 @@ from .answer import Menu, Served, served
 from .replay_batch import LOOKING_SHARE, barrier_width, prepared, serve_on_table
 
 __all__ = ["Governor", "Served", "Service", "serve_on_table"]
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.intp]
-Scorer = Callable[[Task, str], float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +112,7 @@ class Governor:
         *,
         of: int | None = None,
         parent_account: str | None = None,
-        scorer: Scorer | None = None,
+        scorer: Metric | None = None,
         trial_id: str | None = None,
         engine: Engine = "langgraph",
         seed: int = 0,
@@ -167,7 +163,7 @@ class _Settings:
 
     cap: Cap
     account: AccountRow
-    scorer: Scorer | None
+    scorer: Metric | None
     trial_id: str | None
     engine: Engine
     seed: int

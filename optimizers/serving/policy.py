@@ -21,7 +21,7 @@ from ...errors import PoolError, UsageError
 from ...graphs.graph import Graph
 from ...graphs.plan import Plan
 from ...graphs.portal import run_sync
-from ...graphs.result import Result
+from ...graphs.result import Metric, Result
 from ...graphs.run import Runner
 from ...models.pocket import load_pocket_models
 from ...models.pool import Pool
@@ -36,7 +36,7 @@ from ..policies.registry import policy_from_json
 from ..tables.probes import take_probe
 from ..tables.table import ABSTAIN, Arm, Batch, Question, question_of
 from .answer import Menu, Served, served
-from .governor import Governor, Scorer, Service
+from .governor import Governor, Service
 from .policy_file import PolicyFile, Reference, SavedModel, read_policy_file
 from .replay_batch import prepared
 
@@ -243,7 +243,7 @@ class DeployedPolicy:
             return await policy.ainvoke(question, cap=cap)
 
     async def ainvoke_batch(
-        self, tasks: Sequence[str | Task], cap: Cap, *, scorer: Scorer | None = None, store: StudyStore | None = None
+        self, tasks: Sequence[str | Task], cap: Cap, *, scorer: Metric | None = None, store: StudyStore | None = None
     ) -> Service:
         """Answers a batch under one hard cap; see `OpenPolicy.ainvoke_batch`."""
         async with self.opened(store=store) as policy:
@@ -255,7 +255,7 @@ class DeployedPolicy:
         return found
 
     def invoke_batch(
-        self, tasks: Sequence[str | Task], cap: Cap, *, scorer: Scorer | None = None, store: StudyStore | None = None
+        self, tasks: Sequence[str | Task], cap: Cap, *, scorer: Metric | None = None, store: StudyStore | None = None
     ) -> Service:
         """`ainvoke_batch` for sync code, also where an event loop is running."""
         answer = partial(self.ainvoke_batch, tasks, cap, scorer=scorer, store=store)
@@ -340,7 +340,7 @@ class OpenPolicy:
         service = await governor.serve([task], cap)
         return replace(service.served[0], charged=service.charged, lost=service.lost)
 
-    async def ainvoke_batch(self, tasks: Sequence[str | Task], cap: Cap, *, scorer: Scorer | None = None) -> Service:
+    async def ainvoke_batch(self, tasks: Sequence[str | Task], cap: Cap, *, scorer: Metric | None = None) -> Service:
         """Answers a batch under one hard cap that its questions share; the dial does not matter here, see `Governor`.
 
         Args:

@@ -7,13 +7,13 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...budgets.cap import in_unit
 from ...graphs.bounds import Bounds
 from ...graphs.plan import Plan
 from ...graphs.run import Runner
 from ...records.task import Task
+from ..arrays import Ints
 from ..search.base import Proposal
 from ..search.measurement import Measurement
 from ..serving.governor import Governor, Service
@@ -32,8 +32,6 @@ from .trials import TrialEvaluator
 
 __all__ = ["PolicyPhase"]
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.intp]
 
 _NO_LIMIT = 1e12
 """A budget per question that no arm reaches."""

@@ -7,16 +7,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...budgets.cap import Cap
 from ...errors import UsageError
 from ...graphs.plan import Plan
-from ...graphs.result import Result
+from ...graphs.result import Metric, Result
 from ...graphs.run import Runner
 from ...records.rows import Unit
 from ...records.task import Task
 from ..analysis.gain import mixture_at
+from ..arrays import Floats
 from ..bootstrap import mean_interval
 from ..policies.base import ArmPolicy
 from ..policies.joint_safe import JointSafe
@@ -32,8 +32,6 @@ from .scores import difference
 
 __all__ = ["ARMS", "POLICIES_COMPARED", "Comparison", "compare", "portfolio_of_study", "table_of"]
 
-Floats = NDArray[np.float64]
-Scorer = Callable[[Task, str], float]
 
 POLICIES_COMPARED = (
     "static",
@@ -113,7 +111,7 @@ async def compare(
     runner: Runner,
     plans: Sequence[Plan],
     parts: Mapping[str, Sequence[Task]],
-    scorer: Scorer,
+    scorer: Metric,
     names: Sequence[str],
     *,
     budget: float,

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..bootstrap import mean_interval, resample_weights
 from .report import Difference, Score
 
 __all__ = ["difference", "score_of"]
 
-Floats = NDArray[np.float64]
 
 _DRAWS = 2000
 

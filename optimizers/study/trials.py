@@ -11,7 +11,7 @@ from uuid import uuid4
 from ...budgets.cap import Cap, in_unit
 from ...errors import SpendExhausted
 from ...graphs.plan import Plan
-from ...graphs.result import Engine, Result
+from ...graphs.result import Engine, Metric, Result
 from ...graphs.run import Runner
 from ...records.rows import AccountRow, RunRow, TrialRow
 from ...records.status import Status
@@ -23,7 +23,6 @@ from ..search.measurement import Measurement, Outcome
 
 __all__ = ["TrialEvaluator"]
 
-Scorer = Callable[[Task, str], float]
 
 _FAULTS = frozenset({Status.PROVIDER_ERROR, Status.TIMEOUT, Status.CANCELLED})
 """Failures of a place and not of a plan: a study that goes on tries them again."""
@@ -59,7 +58,7 @@ class TrialEvaluator:
         accounts: Mapping[str, str],
         parts: Mapping[str, Sequence[Task]],
         cap: Cap,
-        scorer: Scorer,
+        scorer: Metric,
         finished: Callable[[Outcome], None],
     ) -> None:
         self._runner = runner

@@ -17,12 +17,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Floats, Ints
 from .table import ABSTAIN
 
 __all__ = ["allocate", "choose_at", "price_for", "upper_bound"]
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.intp]
 
 _BLOCK = 2048
 """Questions whose hulls are walked together: few enough for the caches, many enough to hide the cost of a call."""

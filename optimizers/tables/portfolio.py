@@ -8,15 +8,13 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...errors import UsageError
+from ..arrays import Floats, Ints
 from .table import Question, Table
 
 __all__ = ["choose_portfolio", "held_out", "portfolio_prices"]
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.intp]
 
 _FOLDS = 5
 _LENGTHS = 3

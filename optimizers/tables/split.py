@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...errors import UsageError
 from ..tables.table import Lesson
@@ -13,7 +12,6 @@ from .table import Question, Table
 
 __all__ = ["best_arm", "lesson_from", "set_aside"]
 
-Ints = NDArray[np.intp]
 
 _FEWEST = 4
 _PATTERN = "fvffvffvff"

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ...arrays import Floats
 from ..features import Features
 from ..fitted import Array, Fitted, rounded
 from .base import Examples, folds_of
 
 __all__ = ["CostHead", "fit_costs"]
 
-Floats = NDArray[np.float64]
 
 _PENALTIES = (1e5, 300.0, 30.0, 3.0, 0.3)
 _FLOOR = 1e-3

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ...arrays import Floats
 from ...tables.table import Arm
 from ..features import Features
 from ..fitted import Array, Fitted, rounded
@@ -15,7 +15,6 @@ from .base import Examples, folds_of
 
 __all__ = ["LogisticHead", "fit_logistic"]
 
-Floats = NDArray[np.float64]
 
 _PENALTIES = (300.0, 30.0, 3.0, 0.3)
 _FOLDS = 3

@@ -8,12 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from apportion.errors import UsageError
 from apportion.optimizers.analysis.routing_metrics import aiq, apgr, cpt, hull, pgr, routing_curve
-
-Floats = NDArray[np.float64]
+from apportion.optimizers.arrays import Floats
 
 RECORDED = Path(__file__).resolve().parents[4] / "shared" / "data" / "routellm"
 

@@ -6,14 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 from scipy.optimize import Bounds, LinearConstraint, milp
 
+from apportion.optimizers.arrays import Floats, Ints
 from apportion.optimizers.tables.knapsack import allocate, choose_at, price_for, upper_bound
 from apportion.optimizers.tables.table import ABSTAIN
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.intp]
 
 # Whole numbers over 64 add and subtract without rounding, so that equality can be asked for.
 _NUMBERS = st.integers(0, 64).map(lambda number: number / 64)
