@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from apportion.optimizers.analysis.routing_metrics import hull
 from apportion.optimizers.arrays import Floats, Ints
+from apportion.optimizers.frontier import hull
 from apportion.optimizers.policies.learned import Learned
 from apportion.optimizers.policies.registry import fit_all
 from apportion.optimizers.tables.split import best_arm

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..arrays import Bools, Floats
+from ..regression import logit, sigmoid
 
 __all__ = ["EdgeSampler"]
 
@@ -39,7 +40,7 @@ class EdgeSampler:
     @property
     def probabilities(self) -> Floats:
         """(edges,): that an edge is on."""
-        return np.asarray(1.0 / (1.0 + np.exp(-self._logits)))
+        return sigmoid(self._logits)
 
     @property
     def settled(self) -> bool:
@@ -66,5 +67,5 @@ class EdgeSampler:
         self._second = decay_second * self._second + (1 - decay_second) * np.square(gradient)
         mean = self._first / (1 - decay_first**self._steps)
         spread = np.sqrt(self._second / (1 - decay_second**self._steps))
-        most = np.log((1 - _LEAST_CHANCE) / _LEAST_CHANCE)
+        most = logit(np.array(1.0), _LEAST_CHANCE)
         self._logits = np.clip(self._logits + _RATE * mean / (spread + _SMALL), -most, most)

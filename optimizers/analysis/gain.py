@@ -10,11 +10,11 @@ import numpy as np
 
 from ..arrays import Floats
 from ..bootstrap import Interval, mean_interval
+from ..frontier import hull
 from ..policies.base import ArmPolicy
 from ..serving.replay_batch import serve_on_table
 from ..tables.split import best_arm
 from ..tables.table import ABSTAIN, Table
-from .routing_metrics import hull
 from .simulate import Simulation, simulate
 
 __all__ = ["ArmUse", "Price", "mixture_at", "price"]

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...errors import UsageError
-from ..arrays import Floats, Ints
+from ..arrays import Floats
+from ..frontier import hull
 
-__all__ = ["RoutingCurve", "aiq", "apgr", "cpt", "hull", "pgr", "routing_curve"]
+__all__ = ["RoutingCurve", "aiq", "apgr", "cpt", "pgr", "routing_curve"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,29 +91,6 @@ def cpt(curve: RoutingCurve, target: float) -> float | None:
     return float(curve.shares[after - 1] + part * (curve.shares[after] - curve.shares[after - 1]))
 
 
-def hull(costs: Floats, scores: Floats) -> Ints:
-    """The corners of the non-decreasing upper concave hull of points: what mixing them at random can reach.
-
-    Args:
-        costs: (points,).
-        scores: (points,).
-
-    Returns:
-        The numbers of the points at the corners; costs and scores both rise along them.
-    """
-    costs, scores = np.asarray(costs, np.float64), np.asarray(scores, np.float64)
-    if not len(costs) or len(costs) != len(scores):
-        raise UsageError("a hull needs a cost and a score of every point, and one point")
-    corners: list[int] = []
-    for point in np.lexsort((-scores, costs)):
-        if corners and scores[point] <= scores[corners[-1]]:
-            continue
-        while len(corners) > 1 and _below(costs, scores, corners[-2], corners[-1], int(point)):
-            corners.pop()
-        corners.append(int(point))
-    return np.array(corners, np.intp)
-
-
 def aiq(costs: Floats, scores: Floats, low: float, high: float) -> float:
     """Average improvement in quality: the mean height of the points' hull between two costs.
 
@@ -137,11 +115,3 @@ def aiq(costs: Floats, scores: Floats, low: float, high: float) -> float:
 
 def _recovered(curve: RoutingCurve) -> Floats:
     return pgr(curve.scores, float(curve.scores[0]), float(curve.scores[-1]))
-
-
-def _below(costs: Floats, scores: Floats, left: int, middle: int, right: int) -> bool:
-    """Whether the middle point is not above the line from left to right."""
-    return bool(
-        (scores[middle] - scores[left]) * (costs[right] - costs[left])
-        <= (scores[right] - scores[left]) * (costs[middle] - costs[left])
-    )

@@ -8,6 +8,7 @@ import numpy as np
 from pydantic import model_validator
 
 from ..arrays import Floats, Ints
+from ..frontier import thinned, undominated
 from ..prediction.fitted import Array, Fitted
 from ..tables.table import Arm, Table
 
@@ -57,8 +58,4 @@ class ArmMeans(Fitted):
         Args:
             most: how many at most; where there are more, the cheapest and the best are kept, and others evenly between.
         """
-        order = np.lexsort((-self.scores, self.costs))
-        before = np.maximum.accumulate(np.append(-np.inf, self.scores[order][:-1]))
-        best = order[self.scores[order] > before]
-        kept = np.unique(np.linspace(0, len(best) - 1, min(most, len(best))).round().astype(np.intp))
-        return np.asarray(best[kept], np.intp)
+        return thinned(undominated(self.costs, self.scores), most)

@@ -12,6 +12,7 @@ import numpy as np
 
 from ...errors import UsageError
 from ..arrays import Floats
+from ..frontier import thinned, undominated
 from ..prediction.fitted import Fitted
 from ..tables.table import Arm, Batch, Lesson, Stage, Table
 from .arm_means import ArmMeans
@@ -141,12 +142,9 @@ def _means(table: Table, stages: tuple[Stage, ...]) -> tuple[float, float]:
 
 def _frontier(found: list[_Found], most: int) -> list[_Found]:
     """Those that no other beats in both, in the order of cost; evenly thinned where there are more than asked for."""
-    best: list[_Found] = []
-    for one in sorted(found, key=lambda one: (one.cost, -one.score, len(one.stages))):
-        if not best or one.score > best[-1].score:
-            best.append(one)
-    kept = np.unique(np.linspace(0, len(best) - 1, min(most, len(best))).round().astype(np.intp))
-    return [best[i] for i in kept]
+    short_first = sorted(found, key=lambda one: len(one.stages))
+    costs, scores = np.array([(one.cost, one.score) for one in short_first]).T
+    return [short_first[i] for i in thinned(undominated(costs, scores), most)]
 
 
 def _with(table: Table, cascades: list[tuple[Stage, ...]]) -> Table:

@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 
 from ...errors import UnknownName, UsageError
 from ..arrays import Floats
+from ..bootstrap import standard_error
 from ..concurrency import one_thread
 from ..tables.knapsack import allocate, price_for
 from ..tables.table import Arm, Batch, Lesson, Probe, Table
@@ -164,7 +165,7 @@ def _best(lesson: Lesson, heads: Sequence[str], probes: Sequence[Probe]) -> Pred
     for probe in probes:
         rival = _Candidate.of(_Ground.of(lesson, probe.name), best.predictor.head, price)
         gains = rival.values - best.values - price * float(probe.costs.mean())
-        if gains.mean() > max(most, float(gains.std(ddof=1)) / np.sqrt(len(gains))):
+        if gains.mean() > max(most, standard_error(gains)):
             kept, most = rival, float(gains.mean())
     return kept.predictor
 

@@ -9,6 +9,7 @@ import numpy as np
 from ...graphs.plan import Plan
 from ...records.status import Status
 from ..arrays import Floats
+from ..frontier import undominated
 
 __all__ = ["Measurement", "Outcome", "frontier"]
 
@@ -80,8 +81,6 @@ class Measurement:
 
 def frontier(measured: list[Measurement]) -> list[Measurement]:
     """The plans that no other beats in score without costing more, cheapest first; one of several that tie."""
-    best: list[Measurement] = []
-    for measurement in sorted(measured, key=lambda m: (m.cost, -m.score, m.plan.hash)):
-        if not best or measurement.score > best[-1].score:
-            best.append(measurement)
-    return best
+    ordered = sorted(measured, key=lambda m: m.plan.hash)
+    costs, scores = np.array([m.cost for m in ordered]), np.array([m.score for m in ordered])
+    return [ordered[i] for i in undominated(costs, scores)]

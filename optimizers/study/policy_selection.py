@@ -16,8 +16,7 @@ from ...graphs.run import Runner
 from ...records.rows import Unit
 from ...records.task import Task
 from ..analysis.gain import mixture_at
-from ..arrays import Floats
-from ..bootstrap import mean_interval
+from ..bootstrap import mean_interval, within_one_error
 from ..policies.base import ArmPolicy
 from ..policies.joint_safe import JointSafe
 from ..policies.registry import fit_all, policy_named
@@ -190,7 +189,7 @@ def _fitted(lesson: Lesson, names: Sequence[str]) -> Comparison:
             )
         )
     ours_first = sorted(policies, key=lambda name: name != JointSafe.name)
-    chosen = next(name for name in ours_first if _close(behind[name]))
+    chosen = next(name for name in ours_first if within_one_error(behind[name]))
     return Comparison(lesson.fit, lesson.validation, lesson.budget, policies, tuple(scores), chosen)
 
 
@@ -202,9 +201,3 @@ def _possible(names: Sequence[str], lesson: Lesson) -> list[str]:
         raise UsageError(f"policies need at least {_FEWEST_TASKS} tasks in fit and in validation")
     sure = lesson.fit.confidences is not None and lesson.validation.confidences is not None
     return [name for name in names if name != "cascade" or sure]
-
-
-def _close(behind: Floats) -> bool:
-    """Whether the differences to the best are within one standard error of none."""
-    error = float(behind.std(ddof=1)) / np.sqrt(len(behind)) if len(behind) > 1 else 0.0
-    return float(behind.mean()) <= error

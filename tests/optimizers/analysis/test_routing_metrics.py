@@ -6,11 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from apportion.errors import UsageError
-from apportion.optimizers.analysis.routing_metrics import aiq, apgr, cpt, hull, pgr, routing_curve
+from apportion.optimizers.analysis.routing_metrics import aiq, apgr, cpt, pgr, routing_curve
 from apportion.optimizers.arrays import Floats
 
 RECORDED = Path(__file__).resolve().parents[4] / "shared" / "data" / "routellm"
@@ -50,25 +48,8 @@ def test_no_gap_is_an_error() -> None:
         routing_curve(np.arange(2.0), np.ones(2), np.ones(3))
 
 
-_POINTS = st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20)), min_size=1, max_size=12)
-
-
-@given(_POINTS)
-def test_nothing_lies_above_a_hull_and_it_is_concave(points: list[tuple[int, int]]) -> None:
-    costs, scores = np.array(points, float).T
-    corners = hull(costs, scores)
-    heights = np.interp(costs, costs[corners], scores[corners])
-    assert (scores[costs >= costs[corners[0]]] <= heights[costs >= costs[corners[0]]] + 1e-9).all()
-    assert costs[corners[0]] == costs.min()
-    assert scores[corners[-1]] == scores.max()
-    slopes = np.diff(scores[corners]) / np.diff(costs[corners])
-    assert (slopes > 0).all()
-    assert (np.diff(slopes) < 0).all()
-
-
 def test_the_mean_height_of_a_hull() -> None:
     costs, scores = np.array([1.0, 3.0, 2.0, 2.0]), np.array([0.2, 0.8, 0.6, 0.1])
-    assert hull(costs, scores).tolist() == [0, 2, 1]
     assert aiq(costs, scores, 1, 3) == pytest.approx((0.4 + 0.7) / 2)
     assert aiq(costs, scores, 1.5, 2.5) == pytest.approx((0.5 + 0.65) / 2)
     assert aiq(costs, scores, 2, 5) == pytest.approx((0.7 + 2 * 0.8) / 3)
