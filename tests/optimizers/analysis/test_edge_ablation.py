@@ -27,8 +27,10 @@ from apportion.optimizers.analysis import edge_ablation
 from apportion.optimizers.analysis.edge_ablation import EdgeAblation, Measure, SamplingEffort, search_edges
 from apportion.optimizers.search.base import Proposal
 from apportion.optimizers.search.measurement import Measurement, Outcome
+from apportion.optimizers.search.racing import Racing
+from apportion.optimizers.study.accounts import StudyAccounts
+from apportion.optimizers.study.spec import StudySpec
 from apportion.optimizers.study.trials import TrialEvaluator
-from apportion.records.rows import AccountRow
 from apportion.records.status import Status
 from apportion.records.task import Task
 from apportion.tasks.metric_text import exact
@@ -99,18 +101,23 @@ async def measured_for_real(planted: Planted, graph: Graph, **settings: object) 
     last = ScriptedModel(planted.repeats, name="last")
     pool = Pool([*planted.models, last])
     async with Runner(graph, pool, MemoryStore()) as runner:
-        runner.open_account(AccountRow("study", None, None, "paid"))
-        runner.open_account(AccountRow("study/search", "study", None, "paid"))
-        evaluator = TrialEvaluator(
-            runner,
-            study_id="study",
-            account_id="study",
-            accounts={"fit": "study/search"},
-            parts={"fit": planted.tasks},
+        spec = StudySpec(
+            graph=graph,
+            space=runner.space,
+            tasks=tuple(planted.tasks),
+            pool=pool,
             cap=Cap(total=1e9),
+            spend=1e9,
+            store=runner.store,
+            seed=0,
             scorer=exact,
-            finished=lambda outcome: None,
+            metric="exact",
+            make_optimizer=Racing,
+            optimizer="racing",
         )
+        accounts = StudyAccounts(spec)
+        accounts.open(runner)
+        evaluator = TrialEvaluator(runner, spec, {"fit": planted.tasks}, accounts, lambda outcome: None)
         measure = partial(evaluator.measure, part="fit")
         report = await search_edges(runner.space, measure, tasks=len(planted.tasks), price=PRICE, **settings)  # type: ignore[arg-type]
     return report, sum(len(model.requests) for model in [*planted.models, last])
