@@ -110,10 +110,10 @@ class CallRow:
     """Counted from 1 within one logical call."""
     request_key: str
     """The content address of the request, see `StoredReply`."""
-    request_model: str
     operation_name: str
     """"chat" for models called by messages."""
     provider_name: str
+    request_model: str
     request_max_tokens: int
     request_temperature: float
     request_seed: int | None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection
@@ -13,31 +13,25 @@ from ..records.protocols import Short
 from ..records.rows import CallRow, PlanRow, RunRow, SpanRow, StudyRow, TaskRow, TrialRow
 from . import schema
 from .blobs import BlobEncoder
-from .encoding import (
-    call_values,
-    plan_values,
-    reply_values,
-    run_values,
-    span_values,
-    study_values,
-    task_values,
-    trial_values,
-)
+from .cache import reply_values
 from .ledger import Books
 from .operations import Keep, OpenAccount, Operation, Reserve, Settle, TraceRow
 from .owners import Owner, beat, dead_owners, register
+from .row_table import RowTable, insert_statement
 
 __all__ = ["Group"]
 
-_CALL = schema.insert_statement(schema.call)
-_REPLY = schema.insert_statement(schema.reply, "keep")
-_BLOB = schema.insert_statement(schema.blob, "keep")
-_SPAN = schema.insert_statement(schema.span)
-_RUN = schema.insert_statement(schema.run)
-_TRIAL = schema.insert_statement(schema.trial)
-_STUDY = schema.insert_statement(schema.study)
-_PLAN = schema.insert_statement(schema.plan, "keep")
-_TASK = schema.insert_statement(schema.task, "keep")
+_REPLY = insert_statement(schema.reply, "keep")
+_BLOB = insert_statement(schema.blob, "keep")
+_TABLES: Mapping[type[TraceRow], RowTable[Any]] = {
+    CallRow: schema.CALL,
+    SpanRow: schema.SPAN,
+    RunRow: schema.RUN,
+    TrialRow: schema.TRIAL,
+    StudyRow: schema.STUDY,
+    PlanRow: schema.PLAN,
+    TaskRow: schema.TASK,
+}
 
 
 class Group:
@@ -53,15 +47,6 @@ class Group:
         self._owner = owner
         self._chains: dict[str, tuple[str, ...]] = {}
         self._blobs = BlobEncoder()
-        self._encoders: dict[type, tuple[str, Callable[[Any], tuple[Any, ...]]]] = {
-            CallRow: (_CALL, lambda row: call_values(row, row.bound, self._blobs)),
-            SpanRow: (_SPAN, lambda row: span_values(row, self._blobs)),
-            RunRow: (_RUN, run_values),
-            TrialRow: (_TRIAL, trial_values),
-            StudyRow: (_STUDY, study_values),
-            PlanRow: (_PLAN, plan_values),
-            TaskRow: (_TASK, task_values),
-        }
 
     def book(self, operations: Sequence[Operation]) -> tuple[bool, list[Exception]]:
         """Books operations in order, all or none.
@@ -165,8 +150,8 @@ class Group:
                 books.open_account(account)
 
     def _keep(self, row: TraceRow, rows: dict[str, list[tuple[Any, ...]]]) -> None:
-        statement, encode = self._encoders[type(row)]
-        rows.setdefault(statement, []).append(encode(row))
+        table = _TABLES[type(row)]
+        rows.setdefault(table.insert, []).append(table.values(row, self._blobs))
 
     def _settle(self, operation: Settle, books: Books, rows: dict[str, list[tuple[Any, ...]]]) -> None:
         operation.booked = False
@@ -182,6 +167,6 @@ class Group:
         if operation.damaged:
             return
         if operation.call is not None:
-            rows.setdefault(_CALL, []).append(call_values(operation.call, held.amount, self._blobs))
+            self._keep(operation.call, rows)
         if operation.reply is not None:
             rows.setdefault(_REPLY, []).append(reply_values(operation.reply, time.time()))

@@ -20,7 +20,7 @@ from ..records.protocols import Short
 from ..records.rows import AccountRow, Limit, Reservation, Settlement, Unit
 from ..records.usage import ZERO, Amount
 from . import schema
-from .encoding import reservation_values
+from .row_table import UNITS, insert_statement
 
 __all__ = ["Books", "Held", "check_same"]
 
@@ -44,8 +44,8 @@ _CLOSE_RESERVATION = (
     "UPDATE reservation SET state = ?, closed_at = ?, charged_tokens = ?, charged_weighted = ?, charged_usd = ?, "
     "lost_tokens = ?, lost_weighted = ?, lost_usd = ? WHERE reservation_id = ?"
 )
-_INSERT_RESERVATION = schema.insert_statement(schema.reservation, "fail")
-_INSERT_ACCOUNT = schema.insert_statement(schema.account, "fail")
+_INSERT_RESERVATION = insert_statement(schema.reservation, "fail")
+_INSERT_ACCOUNT = insert_statement(schema.account, "fail")
 
 
 @dataclass(slots=True)
@@ -71,7 +71,7 @@ class _Account:
 
     def __post_init__(self) -> None:
         self.before = self.totals.copy()
-        self.unit = None if self.row.limit is None else schema.UNITS.index(self.row.limit.unit)
+        self.unit = None if self.row.limit is None else UNITS.index(self.row.limit.unit)
         self.paid = self.row.measure == "paid"
 
     def short_of(self, amount: Amount) -> Short | None:
@@ -171,7 +171,20 @@ class Books:
         )
         self._move(held, +1)
         self._held[held.reservation_id] = held
-        self._opened.append(reservation_values(reservation, self._owner_id, self._now))
+        self._opened.append(
+            (
+                held.reservation_id,
+                held.account_id,
+                *_units(held.amount),
+                self._owner_id,
+                reservation.kind,
+                int(held.cached),
+                held.state,
+                *_units(ZERO) * 2,
+                self._now,
+                None,
+            )
+        )
         if replaced is not None:
             self._close(replaced, "replaced", ZERO, ZERO)
 
