@@ -23,7 +23,7 @@ from ..models.pool import Pool
 from ..nodes.prompts import dialect_named
 from ..records.message import Message
 from ..records.protocols import StudyStore
-from ..records.rows import AccountRow, Limit, PlanRow, RunRow, TaskRow, Unit
+from ..records.rows import UNITS, AccountRow, Limit, PlanRow, RunRow, TaskRow, Unit
 from ..records.status import Status
 from ..records.task import Task
 from ..records.usage import Amount
@@ -402,7 +402,7 @@ class Runner:
             account = None if account.parent_id is None else self._known.accounts[account.parent_id]
         if not least:
             return None
-        return Amount(*(least.get(unit, _UNLIMITED) for unit in ("tokens", "weighted", "usd")))
+        return Amount(*(least.get(unit, _UNLIMITED) for unit in UNITS))
 
 
 def _score(metric: Metric | None, task: Task, message: Message) -> float | None:

@@ -7,12 +7,13 @@ Plain frozen dataclasses, made often and read by machines. Times are seconds sin
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from .status import Status
 from .usage import ZERO, Amount, Usage
 
 __all__ = [
+    "UNITS",
     "AccountRow",
     "Balance",
     "CallRow",
@@ -32,6 +33,7 @@ __all__ = [
 ]
 
 Unit = Literal["tokens", "weighted", "usd"]
+UNITS: tuple[Unit, ...] = get_args(Unit)
 Measure = Literal["charged", "paid"]
 ReservationKind = Literal["call", "allowance"]
 

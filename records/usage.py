@@ -39,6 +39,11 @@ class Amount:
     usd: int = 0
     """Billionths of a dollar."""
 
+    @property
+    def units(self) -> tuple[int, int, int]:
+        """All three, in the order of `UNITS`."""
+        return self.tokens, self.weighted, self.usd
+
     def __add__(self, other: Amount) -> Amount:
         return Amount(self.tokens + other.tokens, self.weighted + other.weighted, self.usd + other.usd)
 

@@ -156,13 +156,12 @@ class Group:
     def _settle(self, operation: Settle, books: Books, rows: dict[str, list[tuple[Any, ...]]]) -> None:
         operation.booked = False
         try:
-            held = books.settle(operation.settlement, whole=operation.damaged)
+            if not books.settle(operation.settlement, whole=operation.damaged):
+                return
         except UnknownName:
             if operation.withdrawn:
                 return
             raise
-        if held is None:
-            return
         operation.booked = True
         if operation.damaged:
             return

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from sqlalchemy import ColumnClause, Select, literal_column, select, true
 
 from ..errors import StoreError
+from ..records.accounts import FIGURES, balance_of
 from ..records.rows import (
     AccountRow,
     Balance,
@@ -24,7 +25,6 @@ from ..records.rows import (
     TaskRow,
     TrialRow,
 )
-from ..records.usage import Amount
 from . import schema
 from .blobs import unpack
 from .cache import reply_row
@@ -40,11 +40,7 @@ Row = TypeVar("Row", bound="DataclassInstance")
 
 _REPLY = "SELECT payload, charged_tokens, charged_weighted, charged_usd FROM reply WHERE request_key = ?"
 _ACCOUNT = "SELECT account_id, parent_id, limit_unit, limit_value, measure, label FROM account WHERE account_id = ?"
-_BALANCE = (
-    "SELECT charged_tokens, charged_weighted, charged_usd, lost_tokens, lost_weighted, lost_usd, "
-    "paid_tokens, paid_weighted, paid_usd, reserved_tokens, reserved_weighted, reserved_usd, in_flight "
-    "FROM account WHERE account_id = ?"
-)
+_BALANCE = f"SELECT {', '.join(FIGURES)} FROM account WHERE account_id = ?"
 _ROOT_RELEASES = (
     "WITH RECURSIVE above (account_id, parent_id, releases) AS ("
     "SELECT account_id, parent_id, releases FROM account WHERE account_id = ? "
@@ -106,10 +102,7 @@ class Reader:
     def balance(self, account_id: str) -> Balance | None:
         """Where an account stands, or None where there is none of that name."""
         found = self._one(_BALANCE, account_id)
-        if found is None:
-            return None
-        charged, lost, paid, reserved = (Amount(*found[start : start + 3]) for start in (0, 3, 6, 9))
-        return Balance(charged, lost, paid, reserved, found[12])
+        return None if found is None else balance_of(found)
 
     def root_releases(self, account_id: str) -> int:
         """How many settlements the root above an account has seen."""

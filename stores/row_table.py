@@ -12,6 +12,7 @@ from sqlalchemy import Column, Float, Integer, MetaData, Table, Text
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.sqlite import insert
 
+from ..records.rows import UNITS
 from ..records.status import Status
 from ..records.usage import Amount, Usage
 from .blobs import BlobEncoder
@@ -20,7 +21,7 @@ from .text import bounded, redacted
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-__all__ = ["UNITS", "RowTable", "amount_columns", "insert_statement"]
+__all__ = ["RowTable", "amount_columns", "insert_statement"]
 
 Row = TypeVar("Row", bound="DataclassInstance")
 Values = tuple[Any, ...]
@@ -28,7 +29,6 @@ Columns = Mapping[str, Any]
 Texts = Callable[[str | None], str]
 """From a blob's hash to its text."""
 
-UNITS = ("tokens", "weighted", "usd")
 _DIALECT = sqlite.dialect(paramstyle="qmark")
 _TYPES: Mapping[Any, Any] = {str: Text, int: Integer, float: Float, bool: Integer, Status: Text}
 _USAGE = attrgetter(*(field.name for field in fields(Usage)))

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from sqlalchemy import Column, Computed, Float, Integer, LargeBinary, MetaData, Table, Text
 
-from ..records.rows import CallRow, PlanRow, RunRow, SpanRow, StudyRow, TaskRow, TrialRow
-from .row_table import UNITS, RowTable, amount_columns
+from ..records.accounts import FIGURES
+from ..records.rows import UNITS, CallRow, PlanRow, RunRow, SpanRow, StudyRow, TaskRow, TrialRow
+from .row_table import RowTable, amount_columns
 
 __all__ = ["ACCOUNT_TOTALS", "CALL", "PLAN", "RUN", "SPAN", "STUDY", "TASK", "TRIAL", "account", "blob", "metadata"]
 __all__ += ["reply", "reservation"]
@@ -58,13 +59,8 @@ CALL = RowTable(
     bounded={"error"},
     blobs={"request_messages", "output_text"},
 )
-ACCOUNT_TOTALS = (
-    *(f"{q}_{u}" for q in ("charged", "lost", "paid", "reserved", "held") for u in UNITS),
-    "in_flight",
-    "releases",
-)
-"""The columns of `account` that change, in the order of the ledger's totals. `held` is the part of `reserved` that
-belongs to allowances; `releases` counts settlements below the account, for those who wait."""
+ACCOUNT_TOTALS = (*FIGURES, "releases")
+"""The columns of `account` that change; `releases` counts settlements below the account, for those who wait."""
 _USED = " ".join(
     f"WHEN '{unit}' THEN reserved_{unit} + "
     f"CASE measure WHEN 'paid' THEN paid_{unit} ELSE charged_{unit} + lost_{unit} END"

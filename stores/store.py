@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from ..errors import StoreError, UnknownName
+from ..records.accounts import check_same
 from ..records.protocols import Short
 from ..records.rows import (
     AccountRow,
@@ -27,7 +28,6 @@ from ..records.rows import (
     TrialRow,
 )
 from .cache import ReplyMemory
-from .ledger import check_same
 from .operations import Keep, OpenAccount, Operation, Reserve, Settle, TraceRow
 from .reader import Reader
 from .releases import Releases
