@@ -132,7 +132,7 @@ def trace_rows(folder: Path) -> Figures:
         with open_store(folder / f"store{number}.db") as store:
             began = time.perf_counter()
             for row in spans:
-                store.record_span(row)
+                store.record(row)
             store.flush()
             whole.append(count / (time.perf_counter() - began))
     return {
@@ -180,7 +180,7 @@ def caller_costs(folder: Path) -> Figures:
         open_accounts(store, "own", 10**12)
         spans = [span(number) for number in range(count)]
         replies = [StoredReply(f"{number:064x}", "{}" * 50, BOUND) for number in range(count)]
-        figures: Figures = {"record_span": microseconds(store.record_span, spans)}
+        figures: Figures = {"record_span": microseconds(store.record, spans)}
         store.flush()
         names = asyncio.run(reserve_many(store, count))
         ends = [(Settlement(name, charged=BOUND), None, reply) for name, reply in zip(names, replies, strict=True)]

@@ -111,7 +111,7 @@ class LayeredLedger:
             self._on_shared.discard(settlement.reservation_id)
             self._shared.settle(settlement, call, reply)
         elif open_here and call is not None:
-            self._shared.record_call(call)
+            self._shared.record(call)
 
     def balance(self, account_id: str) -> Balance:
         """See `LedgerBackend.balance`."""

@@ -328,7 +328,7 @@ class Runner:
             lost=session.lost,
             latency=session.latency,
         )
-        self.store.record_run(row)
+        self.store.record(row)
         return Result(
             run_id=row.run_id,
             task_id=task_id,
@@ -354,7 +354,7 @@ class Runner:
         rounds = {name: round_.high for name, round_ in resolved.rounds.items()}
         config: RunnableConfig = {"recursion_limit": supersteps(active, rounds)}
         prepared = _Prepared(resolved, self._schedule(active), config)
-        self.store.record_plan(PlanRow(made.hash, made.graph_hash, made.to_json(), mermaid(self.graph, made)))
+        self.store.record(PlanRow(made.hash, made.graph_hash, made.to_json(), mermaid(self.graph, made)))
         self._known.plans[plan.hash] = self._known.plans[made.hash] = prepared
         return prepared
 
@@ -374,7 +374,7 @@ class Runner:
             if len(self._known.tasks) >= _TASKS_KNOWN:
                 self._known.tasks.clear()
             known = self._known.tasks[id(task)] = (task, task.task_id)  # the reference keeps the object's id its own
-            self.store.record_task(TaskRow(known[1], task.family, task.model_dump_json()))
+            self.store.record(TaskRow(known[1], task.family, task.model_dump_json()))
         return known[1]
 
     def _open_run(self, run_id: str, parent: str, limit: Limit | None) -> str:

@@ -24,6 +24,7 @@ from .rows import (
     StoredReply,
     StudyRow,
     TaskRow,
+    TraceRow,
     TrialRow,
 )
 
@@ -108,22 +109,13 @@ class ReplyCache(Protocol):
 
 
 class Recorder(Protocol):
-    """Where traces go. Rows are kept as they are; a row with an id that exists replaces it."""
+    """Where traces go. Rows are kept as they are; one with an id that exists replaces it."""
 
-    def record_task(self, row: TaskRow) -> None:
-        """Keeps a task; one that exists is left as it is."""
+    def record(self, row: TraceRow) -> None:
+        """Keeps a row. A task or a plan that exists is left as it is.
 
-    def record_plan(self, row: PlanRow) -> None:
-        """Keeps a plan; one that exists is left as it is."""
-
-    def record_run(self, row: RunRow) -> None:
-        """Keeps a run."""
-
-    def record_span(self, row: SpanRow) -> None:
-        """Keeps a span."""
-
-    def record_call(self, row: CallRow) -> None:
-        """Keeps a call whose reservation is on other books, such as a reply from the cache."""
+        A call is recorded by itself where its reservation is on other books, such as that of a reply from the cache.
+        """
 
     def flush(self) -> None:
         """Waits until everything handed over is on the books."""
@@ -139,12 +131,6 @@ class StudyStore(LedgerBackend, ReplyCache, Recorder, Protocol):
     @property
     def owner(self) -> str:
         """The id under which this process holds reservations."""
-
-    def record_study(self, row: StudyRow) -> None:
-        """Keeps or replaces a study."""
-
-    def record_trial(self, row: TrialRow) -> None:
-        """Keeps or replaces a trial."""
 
     def study(self, study_id: str) -> StudyRow | None:
         """The study, or None."""

@@ -28,6 +28,7 @@ __all__ = [
     "StoredReply",
     "StudyRow",
     "TaskRow",
+    "TraceRow",
     "TrialRow",
     "Unit",
 ]
@@ -257,3 +258,7 @@ class StudyRow:
     """running, complete."""
     test_reads: int = 0
     """How often the test part was read."""
+
+
+TraceRow = CallRow | SpanRow | RunRow | TaskRow | PlanRow | TrialRow | StudyRow
+"""What is recorded of a study beside its ledger."""

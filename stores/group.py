@@ -10,12 +10,12 @@ from sqlalchemy import Connection
 
 from ..errors import UnknownName, UsageError
 from ..records.protocols import Short
-from ..records.rows import CallRow, PlanRow, RunRow, SpanRow, StudyRow, TaskRow, TrialRow
+from ..records.rows import CallRow, PlanRow, RunRow, SpanRow, StudyRow, TaskRow, TraceRow, TrialRow
 from . import schema
 from .blobs import BlobEncoder
 from .cache import reply_values
 from .ledger import Books
-from .operations import Keep, OpenAccount, Operation, Reserve, Settle, TraceRow
+from .operations import Keep, OpenAccount, Operation, Reserve, Settle
 from .owners import Owner, beat, dead_owners, register
 from .row_table import RowTable, insert_statement
 

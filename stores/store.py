@@ -25,10 +25,11 @@ from ..records.rows import (
     StoredReply,
     StudyRow,
     TaskRow,
+    TraceRow,
     TrialRow,
 )
 from .cache import ReplyMemory
-from .operations import Keep, OpenAccount, Operation, Reserve, Settle, TraceRow
+from .operations import Keep, OpenAccount, Operation, Reserve, Settle
 from .reader import Reader
 from .releases import Releases
 from .writer import Writer
@@ -195,33 +196,9 @@ class Store:
         """See `ReplyCache.get`. Replies handed over but not booked yet are found."""
         return self._handed_over.replies.get(request_key)
 
-    def record_task(self, row: TaskRow) -> None:
-        """See `Recorder.record_task`."""
-        self._keep(row)
-
-    def record_plan(self, row: PlanRow) -> None:
-        """See `Recorder.record_plan`."""
-        self._keep(row)
-
-    def record_run(self, row: RunRow) -> None:
-        """See `Recorder.record_run`."""
-        self._keep(row)
-
-    def record_span(self, row: SpanRow) -> None:
-        """See `Recorder.record_span`."""
-        self._keep(row)
-
-    def record_call(self, row: CallRow) -> None:
-        """See `Recorder.record_call`."""
-        self._keep(row)
-
-    def record_study(self, row: StudyRow) -> None:
-        """See `StudyStore.record_study`."""
-        self._keep(row)
-
-    def record_trial(self, row: TrialRow) -> None:
-        """See `StudyStore.record_trial`."""
-        self._keep(row)
+    def record(self, row: TraceRow) -> None:
+        """See `Recorder.record`."""
+        self._writing().put(Keep(row))
 
     def flush(self) -> None:
         """See `Recorder.flush`.
@@ -297,9 +274,6 @@ class Store:
         if self._writer is None:
             raise StoreError(f"{self._path} is open for reading only: {self._read_only_reason}")
         return self._writer
-
-    def _keep(self, row: TraceRow) -> None:
-        self._writing().put(Keep(row))
 
     def _catch_up(self) -> None:
         if self._writer is not None:

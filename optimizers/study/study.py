@@ -97,7 +97,7 @@ class Study:
 
     def _record(self, state: str) -> None:
         spec = self._spec
-        spec.store.record_study(
+        spec.store.record(
             StudyRow(
                 spec.study_id,
                 spec.graph.hash,

@@ -206,7 +206,7 @@ class TrialEvaluator:
             lost=lost,
             state=state,
         )
-        self._runner.store.record_trial(row)
+        self._runner.store.record(row)
 
 
 def _plans_at_once(proposals: Sequence[Proposal]) -> int:
