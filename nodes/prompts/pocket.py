@@ -34,7 +34,8 @@ from collections.abc import Sequence
 from ...models.pocket.tokenizer import encode
 from ...models.request import ChatMessage
 from ...records.message import Part
-from ..symbolic.schema import AllDifferent, Compare, Constraint, IntVariable, Linear, Problem, Term
+from ..symbolic.constraints import AllDifferent, Compare, Constraint, IntVariable, Linear, Term
+from ..symbolic.schema import Problem
 from .base import Ask, Decomposition, Prompt, ReasoningStep, SearchRound, SearchStep, Style
 
 __all__ = ["UNKNOWN_ANSWER", "PocketDialect"]

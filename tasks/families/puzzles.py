@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from ...nodes.symbolic.schema import AllDifferent, Compare, Constraint, IntVariable, Linear, Problem, Term
+from ...nodes.symbolic.constraints import AllDifferent, Compare, Constraint, IntVariable, Linear, Term
+from ...nodes.symbolic.schema import Problem
 from ...records.task import Task
 from .base import Family, Share, share_of
 

@@ -12,7 +12,7 @@ from ortools.sat.python import cp_model
 
 from apportion.nodes.symbolic.build import SolverModel
 from apportion.nodes.symbolic.check import objective_value, violations
-from apportion.nodes.symbolic.schema import (
+from apportion.nodes.symbolic.constraints import (
     Abs,
     Activity,
     AllDifferent,
@@ -30,14 +30,12 @@ from apportion.nodes.symbolic.schema import (
     Linear,
     Max,
     Min,
-    Objective,
-    Problem,
     Relation,
-    Shown,
     TableConstraint,
     Term,
     Variable,
 )
+from apportion.nodes.symbolic.schema import Objective, Problem, Shown
 from apportion.nodes.symbolic.solving import solve_text
 
 RELATIONS: tuple[Relation, ...] = ("==", "!=", "<", "<=", ">", ">=")

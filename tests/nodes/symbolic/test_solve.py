@@ -15,17 +15,9 @@ import pytest
 
 from apportion.errors import UsageError
 from apportion.nodes.symbolic import solve as solve_module
+from apportion.nodes.symbolic.constraints import AllDifferent, Compare, IntVariable, Linear, Relation, Term
 from apportion.nodes.symbolic.process import SolverProcess
-from apportion.nodes.symbolic.schema import (
-    AllDifferent,
-    Compare,
-    IntVariable,
-    Linear,
-    Problem,
-    Relation,
-    Shown,
-    Term,
-)
+from apportion.nodes.symbolic.schema import Problem, Shown
 from apportion.nodes.symbolic.solve import SolverOutcome, SolveStatus, SymbolicWorker
 from apportion.records.status import Status
 

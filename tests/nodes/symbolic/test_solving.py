@@ -3,17 +3,8 @@ from __future__ import annotations
 import pytest
 
 from apportion.nodes.symbolic import solving
-from apportion.nodes.symbolic.schema import (
-    AllDifferent,
-    AnyOf,
-    Compare,
-    IntVariable,
-    Linear,
-    Objective,
-    Problem,
-    Shown,
-    Term,
-)
+from apportion.nodes.symbolic.constraints import AllDifferent, AnyOf, Compare, IntVariable, Linear, Term
+from apportion.nodes.symbolic.schema import Objective, Problem, Shown
 from apportion.nodes.symbolic.solving import solve_text
 
 MEMORY = 2**31
