@@ -9,9 +9,9 @@ import uuid
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Self
+from typing import Self
 
 from ..budgets.cap import Cap, pick
 from ..budgets.layered import LayeredLedger
@@ -23,33 +23,26 @@ from ..models.pool import Pool
 from ..nodes.prompts import dialect_named
 from ..records.message import Message
 from ..records.protocols import StudyStore
-from ..records.rows import UNITS, AccountRow, Limit, PlanRow, RunRow, TaskRow, Unit
+from ..records.rows import UNITS, AccountRow, Limit, RunRow, Unit
 from ..records.status import Status
 from ..records.task import Task
 from ..records.usage import Amount
-from .active import Active
 from .blueprint import HasBlueprint
-from .compile import OUT, TASK, supersteps, to_state_graph
+from .compile import OUT, TASK
 from .context import Services
-from .direct import Schedule, run_direct, schedule_of
-from .draw import mermaid
+from .direct import run_direct
 from .finishing import direct_call
 from .plan import Plan
-from .resolved import ResolvedPlan, resolve
+from .prepared import PreparedPlans
 from .result import Engine, Metric, Result
 from .session import Allowance, RunSession
 from .space import Space
-
-if TYPE_CHECKING:
-    from langchain_core.runnables import RunnableConfig
 
 __all__ = ["Runner"]
 
 _WITHIN_SESSION: ContextVar[bool] = ContextVar("apportion_within_session", default=False)
 """Whether this task holds a session open: a run that it begins meanwhile must not wait for that session's end."""
 _UNLIMITED = sys.maxsize
-_TASKS_KNOWN = 10_000
-"""How many tasks a runner remembers the hash of."""
 
 
 @dataclass(slots=True)
@@ -61,28 +54,6 @@ class _Run:
     metric: Metric | None
     started: float
     allowance: Allowance | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Prepared:
-    """A plan that is ready to run."""
-
-    resolved: ResolvedPlan
-    schedule: Schedule
-    config: RunnableConfig
-
-
-@dataclass(slots=True)
-class _Known:
-    """What a runner has looked up or made before."""
-
-    plans: dict[str, _Prepared] = field(default_factory=dict)
-    compiled: dict[tuple[str, ...], Any] = field(default_factory=dict)
-    """By the optional edges that are on; plans that differ in knobs only share it."""
-    schedules: dict[tuple[str, ...], Schedule] = field(default_factory=dict)
-    """As `compiled`."""
-    tasks: dict[int, tuple[Task, str]] = field(default_factory=dict)
-    accounts: dict[str, AccountRow] = field(default_factory=dict)
 
 
 class Runner:
@@ -107,7 +78,8 @@ class Runner:
         self._books = store if isinstance(store, MemoryLedger) else LayeredLedger(store)
         self._ledger = Ledger(self._books, store.owner)
         self._opened = ExitStack()
-        self._known = _Known()
+        self._plans = PreparedPlans(self.space, store)
+        self._accounts: dict[str, AccountRow] = {}
         self._root = f"runner-{_new_id()}"
         self._services = Services(
             pool, MeteredCaller(pool, self._ledger, store), lru_cache(dialect_named), {}, self._left
@@ -134,7 +106,7 @@ class Runner:
         """
         other = Runner(graph, self.pool, self.store)
         other._at_once, other._books, other._ledger = self._at_once, self._books, self._ledger
-        other._known.accounts = self._known.accounts
+        other._accounts = self._accounts
         services = self._services
         other._services = Services(services.pool, services.caller, services.dialect, {}, services.left)
         return other
@@ -157,7 +129,7 @@ class Runner:
             UsageError: it exists with other terms.
         """
         self._books.open_shared(account)
-        self._known.accounts[account.account_id] = account
+        self._accounts[account.account_id] = account
         return account.account_id
 
     def allowance(self, task: Task, unit: Unit) -> Amount:
@@ -247,7 +219,7 @@ class Runner:
         metric: Metric | None,
         seed: int,
     ) -> AsyncIterator[_Run]:
-        resolved = self._prepared(plan).resolved
+        resolved = self._plans.of(plan).resolved
         limit = None if cap is None else cap.task_limit()
         run_id = _new_id()
         account_id = self._open_run(run_id, parent or self._root, limit)
@@ -274,11 +246,11 @@ class Runner:
             raise session.problem
 
     async def _invoke(self, session: RunSession, engine: Engine) -> None:
-        prepared = self._prepared(session.resolved.plan)
+        prepared = self._plans.of(session.resolved.plan)
         if engine == "direct":
             await run_direct(prepared.schedule, session, session.task)
             return
-        compiled = self._compiled(prepared.resolved.active)
+        compiled = self._plans.compiled(prepared.resolved.active)
         state = await compiled.ainvoke({TASK: session.task}, prepared.config, context=session)
         if OUT not in state:
             raise GraphError(f"graph {self.graph.name!r} ended before its final node {session.final_node!r} ran")
@@ -310,7 +282,7 @@ class Runner:
 
     def _book(self, run: _Run, message: Message, reason: str, score: float | None) -> Result:
         session = run.session
-        plan, task_id = session.resolved.plan, self._task_id(session.task)
+        plan, task_id = session.resolved.plan, self._plans.task_id(session.task)
         row = RunRow(
             run_id=session.run_id,
             trial_id=run.trial_id,
@@ -344,54 +316,21 @@ class Runner:
             confidence=_confidence(message),
         )
 
-    def _prepared(self, plan: Plan) -> _Prepared:
-        known = self._known.plans.get(plan.hash)
-        return self._prepare(plan) if known is None else known
-
-    def _prepare(self, plan: Plan) -> _Prepared:
-        resolved = resolve(self.space, plan)
-        made, active = resolved.plan, resolved.active
-        rounds = {name: round_.high for name, round_ in resolved.rounds.items()}
-        config: RunnableConfig = {"recursion_limit": supersteps(active, rounds)}
-        prepared = _Prepared(resolved, self._schedule(active), config)
-        self.store.record(PlanRow(made.hash, made.graph_hash, made.to_json(), mermaid(self.graph, made)))
-        self._known.plans[plan.hash] = self._known.plans[made.hash] = prepared
-        return prepared
-
-    def _schedule(self, active: Active) -> Schedule:
-        if active.optional not in self._known.schedules:
-            self._known.schedules[active.optional] = schedule_of(active)
-        return self._known.schedules[active.optional]
-
-    def _compiled(self, active: Active) -> Any:
-        if active.optional not in self._known.compiled:
-            self._known.compiled[active.optional] = to_state_graph(active).compile(name=self.graph.name)
-        return self._known.compiled[active.optional]
-
-    def _task_id(self, task: Task) -> str:
-        known = self._known.tasks.get(id(task))
-        if known is None:
-            if len(self._known.tasks) >= _TASKS_KNOWN:
-                self._known.tasks.clear()
-            known = self._known.tasks[id(task)] = (task, task.task_id)  # the reference keeps the object's id its own
-            self.store.record(TaskRow(known[1], task.family, task.model_dump_json()))
-        return known[1]
-
     def _open_run(self, run_id: str, parent: str, limit: Limit | None) -> str:
         account = AccountRow(f"run-{run_id}", parent, limit, "charged", "run")
         self._books.open_account(account)
-        self._known.accounts[account.account_id] = account
+        self._accounts[account.account_id] = account
         return account.account_id
 
     def _close_run(self, account_id: str) -> None:
         """Forgets the run's account; a cancelled call below it that has yet to settle still can."""
         self._books.close_account(account_id)
-        del self._known.accounts[account_id]
+        del self._accounts[account_id]
 
     def _left(self, account_id: str) -> Amount | None:
         """The least that is left in each unit on an account and its ancestors."""
         least: dict[Unit, int] = {}
-        account: AccountRow | None = self._known.accounts[account_id]
+        account: AccountRow | None = self._accounts[account_id]
         while account is not None:
             limit = account.limit
             if limit is not None:
@@ -399,7 +338,7 @@ class Runner:
                 used = balance.paid if account.measure == "paid" else balance.charged + balance.lost
                 free = limit.value - pick(used, limit.unit) - pick(balance.reserved, limit.unit)
                 least[limit.unit] = min(free, least.get(limit.unit, free))
-            account = None if account.parent_id is None else self._known.accounts[account.parent_id]
+            account = None if account.parent_id is None else self._accounts[account.parent_id]
         if not least:
             return None
         return Amount(*(least.get(unit, _UNLIMITED) for unit in UNITS))
