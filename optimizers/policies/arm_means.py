@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 from pydantic import model_validator
@@ -12,7 +12,7 @@ from ..frontier import thinned, undominated
 from ..prediction.fitted import Array, Fitted
 from ..tables.table import Arm, Table
 
-__all__ = ["ArmMeans"]
+__all__ = ["ArmMeans", "OnMeans"]
 
 
 class ArmMeans(Fitted):
@@ -59,3 +59,15 @@ class ArmMeans(Fitted):
             most: how many at most; where there are more, the cheapest and the best are kept, and others evenly between.
         """
         return thinned(undominated(self.costs, self.scores), most)
+
+
+class OnMeans(Fitted):
+    """A policy that knows no more of its arms than their means, and takes no probe."""
+
+    probe: ClassVar[str | None] = None
+    means: ArmMeans
+
+    @property
+    def arms(self) -> tuple[Arm, ...]:
+        """See `ArmPolicy.arms`."""
+        return self.means.arms

@@ -13,9 +13,8 @@ import numpy as np
 from ...errors import UsageError
 from ..arrays import Floats
 from ..frontier import thinned, undominated
-from ..prediction.fitted import Fitted
 from ..tables.table import Arm, Batch, Lesson, Stage, Table
-from .arm_means import ArmMeans
+from .arm_means import ArmMeans, OnMeans
 from .base import Assignment
 from .static import Static
 
@@ -30,24 +29,17 @@ _KEPT = 32
 """Cascades that are left to choose from, along the frontier of cost and score."""
 
 
-class Cascade(Fitted):
+class Cascade(OnMeans):
     """FrugalGPT (Chen, Zaharia and Zou 2023): the best list of up to three arms, and thresholds, within the budget.
 
     An answer stands where the arm's confidence reaches its threshold; otherwise the next arm is asked, and all that was
     asked is paid for. All questions meet the same list. Lists and thresholds are searched on the fit part: all pairs,
-    then the best of them with a third arm; those on the frontier are measured again on both parts.
+    then the best of them with a third arm; those on the frontier are measured again on both parts. They are arms with
+    stages, beside those of the table.
     """
 
     name: ClassVar[str] = "cascade"
-    probe: ClassVar[str | None] = None
     policy: Literal["cascade"] = "cascade"
-    means: ArmMeans
-    """Of the table's arms and of the cascades made of them."""
-
-    @property
-    def arms(self) -> tuple[Arm, ...]:
-        """See `Policy.arms`; cascades are arms with stages."""
-        return self.means.arms
 
     @classmethod
     def fit(cls, lesson: Lesson) -> Self:
