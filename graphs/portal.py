@@ -8,7 +8,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from anyio.from_thread import start_blocking_portal
 
-__all__ = ["in_sync", "run_sync"]
+__all__ = ["in_sync", "run_closing", "run_sync"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -33,3 +33,17 @@ def in_sync(function: Callable[P, Awaitable[T]]) -> Callable[P, T]:
 
     call.__name__ = call.__qualname__ = function.__name__.removesuffix("_async")
     return call
+
+
+def run_closing(
+    close: Callable[[], Awaitable[None]], function: Callable[..., Awaitable[T]], *args: Any, **kwargs: Any
+) -> T:
+    """As `run_sync`, for a function that opens connections: `close` is called in its loop, before that ends."""
+
+    async def closing() -> T:
+        try:
+            return await function(*args, **kwargs)
+        finally:
+            await close()
+
+    return run_sync(closing)
