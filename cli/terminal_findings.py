@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from ..optimizers.study.report import EdgeWorth, IsoCostLevel, StudyReport, VotePoint, VotesReport
+from ..optimizers.analysis.edge_ablation import EdgeWorth
+from ..optimizers.study.report import IsoCostLevel, StudyReport, VotePoint, VotesReport
 from .layout import difference, labelled, rows
 from .numbers import number
 

@@ -16,7 +16,7 @@ from ..analysis.headroom import node_headroom
 from ..analysis.vote_curves import MOST_DRAWS, Draw, recorded_draws, vote_curves
 from ..analysis.vote_curves import VotePoint as FoundPoint
 from ..search.measurement import Measurement
-from .report import Difference, Headroom, VotePoint, VotesReport
+from .report import Headroom, VotePoint, VotesReport
 from .spec import StudySpec
 
 __all__ = ["headroom_of", "votes_of"]
@@ -71,7 +71,7 @@ async def headroom_of(
             known=each.known,
             score=each.score,
             with_gold=each.with_gold,
-            gain=Difference(mean=each.gain.mean, low=each.gain.low, high=each.gain.high),
+            gain=each.gain,
         )
         for each in found
     )

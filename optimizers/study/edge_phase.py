@@ -9,19 +9,17 @@ import numpy as np
 
 from ...graphs.plan import Plan
 from ...graphs.space import Space
-from ..analysis.edge_ablation import EdgeAblation as FoundEdges
-from ..analysis.edge_ablation import SamplingEffort, search_edges
+from ..analysis.edge_ablation import EdgeReport, SamplingEffort, search_edges
 from ..analysis.iso_cost import iso_cost, way_of
-from ..bootstrap import Interval
 from ..search.base import Proposal
 from ..search.measurement import Measurement, frontier
 from ..tables.knapsack import price_for
 from .cost_forecast import CostForecast
-from .report import Difference, EdgeReport, EdgeWorth, IsoCostLevel, RoundsAgainstDepth
+from .report import IsoCostLevel, RoundsAgainstDepth
 from .spec import StudySpec
 from .trials import TrialEvaluator
 
-__all__ = ["FoundEdges", "compare_edges", "edge_report", "price_at", "rounds_against_depth"]
+__all__ = ["compare_edges", "price_at", "rounds_against_depth"]
 
 _TASKS = 200
 """On how many tasks choices are compared at most."""
@@ -39,7 +37,7 @@ async def compare_edges(
     tasks: int,
     affordable: float,
     room: float,
-) -> FoundEdges | None:
+) -> tuple[Plan, EdgeReport] | None:
     """Compares choices of optional edges at the knobs of the best plan, and measures the choice on all of fit.
 
     Parts that the best plan leaves out have the knobs with which the search saw them do best.
@@ -66,7 +64,7 @@ async def compare_edges(
     compared = min(tasks, _TASKS, _tasks_within(room, values, spec.space, forecast))
     if compared < min(tasks, _FEWEST):
         return None
-    found = await search_edges(
+    plan, report = await search_edges(
         spec.space,
         lambda proposals: evaluator.measure(proposals, "fit"),
         tasks=compared,
@@ -75,8 +73,8 @@ async def compare_edges(
         seed=spec.seed,
         effort=SamplingEffort(plans=_PLANS),
     )
-    await evaluator.measure([Proposal(found.plan, tasks)], "fit")
-    return found
+    await evaluator.measure([Proposal(plan, tasks)], "fit")
+    return plan, report
 
 
 def price_at(measured: Sequence[Measurement], affordable: float) -> float:
@@ -92,24 +90,6 @@ def price_at(measured: Sequence[Measurement], affordable: float) -> float:
     # Searches keep few plans that cost more than the cap allows, so its place is often beyond the last one.
     inside = float(np.clip(affordable, costs.min(), costs.max() * (1 - _JUST_BELOW)))
     return price_for(scores, costs, max(inside, float(costs.min())))
-
-
-def edge_report(found: FoundEdges) -> EdgeReport:
-    """What is told of the edges."""
-
-    def told(worth: Interval) -> Difference:
-        return Difference(mean=worth.mean, low=worth.low, high=worth.high)
-
-    return EdgeReport(
-        edges=tuple(
-            EdgeWorth(edge=each.edge, kept=each.kept, gain=told(each.gain), cost=told(each.cost))
-            for each in (*found.kept, *found.cut)
-        ),
-        method=found.method,
-        price=found.price,
-        tasks=found.tasks,
-        plans=found.plans,
-    )
 
 
 def rounds_against_depth(

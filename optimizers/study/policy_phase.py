@@ -14,6 +14,7 @@ from ...graphs.plan import Plan
 from ...graphs.run import Runner
 from ...records.task import Task
 from ..arrays import Ints
+from ..bootstrap import mean_interval
 from ..search.base import Proposal
 from ..search.measurement import Measurement
 from ..serving.governor import Governor, Service
@@ -26,7 +27,7 @@ from .cost_forecast import CostForecast
 from .explain import explain
 from .policy_selection import ARMS, Comparison, compare, portfolio_of_study, table_of
 from .report import ArmReport, NodeReport, PoliciesReport, PolicyTest
-from .scores import difference, score_of
+from .scores import score_of
 from .spec import StudySpec
 from .trials import TrialEvaluator
 
@@ -246,7 +247,7 @@ class PolicyPhase:
         return PolicyTest(
             score=score,
             static=None if static is None else static.plan.hash,
-            gain=None if static is None else difference(service.scores - static.scores, seed),
+            gain=None if static is None else mean_interval(service.scores - static.scores, seed=seed),
             swapped=sum(one.arm != one.planned for one in service.served),
         )
 

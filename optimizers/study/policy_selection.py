@@ -27,7 +27,6 @@ from ..tables.portfolio import choose_portfolio, portfolio_prices
 from ..tables.table import ABSTAIN, Lesson, Table, question_of
 from ..tables.tabulate import tabulate
 from .report import PolicyScore
-from .scores import difference
 
 __all__ = ["ARMS", "POLICIES_COMPARED", "Comparison", "compare", "portfolio_of_study", "table_of"]
 
@@ -47,7 +46,6 @@ ARMS = 16
 """The most arms of a portfolio."""
 _FEWEST_TASKS = 10
 """Of fit or of validation; with fewer nothing can be learned of single questions."""
-_DRAWS = 2000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -174,7 +172,7 @@ def _fitted(lesson: Lesson, names: Sequence[str]) -> Comparison:
     behind = {name: services[best].scores - service.scores for name, service in services.items()}
     scores = []
     for name, service in services.items():
-        interval = mean_interval(service.scores, draws=_DRAWS, seed=lesson.seed)
+        interval = mean_interval(service.scores, seed=lesson.seed)
         cost = float(service.costs.mean())
         scores.append(
             PolicyScore(
@@ -184,8 +182,8 @@ def _fitted(lesson: Lesson, names: Sequence[str]) -> Comparison:
                 high=interval.high,
                 cost=cost,
                 unanswered=float((service.arms == ABSTAIN).mean()),
-                behind=difference(behind[name], lesson.seed),
-                gain=difference(service.scores - mixture_at(lesson.validation, cost), lesson.seed),
+                behind=mean_interval(behind[name], seed=lesson.seed),
+                gain=mean_interval(service.scores - mixture_at(lesson.validation, cost), seed=lesson.seed),
             )
         )
     ours_first = sorted(policies, key=lambda name: name != JointSafe.name)

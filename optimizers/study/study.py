@@ -12,13 +12,14 @@ from ...graphs.plan import Plan
 from ...graphs.run import Runner
 from ...records.rows import StudyRow
 from ...records.status import Status
+from ..analysis.edge_ablation import EdgeReport
 from ..search.base import Optimizer, Proposal
 from ..search.measurement import Measurement, frontier
 from ..serving.governor import Service
 from .accounts import StudyAccounts
 from .beginning import FINALISTS, Beginning, parts_of
 from .diagnosis import headroom_of, votes_of
-from .edge_phase import FoundEdges, compare_edges, edge_report, rounds_against_depth
+from .edge_phase import compare_edges, rounds_against_depth
 from .policy_phase import PolicyPhase
 from .policy_selection import Comparison
 from .report import Headroom, PlanReport, Score, StudyReport
@@ -75,8 +76,8 @@ class Study:
             self._reporter.announce(self._beginning.announcement(optimizer))
             complete = await self._search(optimizer, evaluator)
             survivors = optimizer.survivors(evaluator.measured("fit"))
-            edges = await self._edges(survivors, evaluator)
-            found = [] if edges is None else [edges.plan]
+            compared = await self._edges(survivors, evaluator)
+            found, edges = ([], None) if compared is None else ([compared[0]], compared[1])
             complete &= await self._compare([*survivors[:1], *found, *survivors[1:]], evaluator)
             policies = PolicyPhase(spec, self._parts, runner, self._forecast, told=self._finished, phase=self._enter)
             comparison = await self._policies(policies, evaluator, found)
@@ -156,7 +157,7 @@ class Study:
             return False
         return True
 
-    async def _edges(self, survivors: Sequence[Plan], evaluator: TrialEvaluator) -> FoundEdges | None:
+    async def _edges(self, survivors: Sequence[Plan], evaluator: TrialEvaluator) -> tuple[Plan, EdgeReport] | None:
         """Compares choices of optional edges around the best plan of the search."""
         if not self._spec.space.optional_edges or not survivors:
             return None
@@ -203,7 +204,7 @@ class Study:
         evaluator: TrialEvaluator,
         policies: PolicyPhase,
         comparison: Comparison | None,
-        edges: FoundEdges | None,
+        edges: EdgeReport | None,
         complete: bool,
         started: float,
     ) -> StudyReport:
@@ -234,7 +235,7 @@ class Study:
         static = None if chosen is None else tests.get(chosen.plan.hash)
         measured = list(evaluator.measured("fit").values())
         more: dict[str, Any] = {
-            "edges": None if edges is None else edge_report(edges),
+            "edges": edges,
             "iso_cost": rounds_against_depth(measured, spec.space, len(self._parts["fit"]), spec.seed),
             "votes": votes_of(spec, measured, self._parts["fit"]),
             "headroom": () if chosen is None else await self._headroom(runner, chosen),

@@ -8,11 +8,10 @@ from pathlib import Path
 import pytest
 
 from apportion.budgets.cap import Cap
+from apportion.optimizers.analysis.edge_ablation import EdgeReport, EdgeWorth
+from apportion.optimizers.bootstrap import Interval
 from apportion.optimizers.study.report import (
     ArmReport,
-    Difference,
-    EdgeReport,
-    EdgeWorth,
     Headroom,
     IsoCostLevel,
     LimitedBy,
@@ -66,8 +65,8 @@ def _score(score: float, cost: float, tasks: int = 114) -> Score:
     )
 
 
-def _apart(mean: float) -> Difference:
-    return Difference(mean=mean, low=mean - 0.06, high=mean + 0.06)
+def _apart(mean: float) -> Interval:
+    return Interval(mean=mean, low=mean - 0.06, high=mean + 0.06)
 
 
 def _use(family: str, model: str, active: float = 1.0) -> NodeUse:
