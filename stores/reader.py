@@ -4,26 +4,19 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import ColumnClause, Select, literal_column, select, true
+from sqlalchemy import Select, select
 
 from ..errors import StoreError
 from ..records.accounts import FIGURES, balance_of
 from ..records.rows import (
     AccountRow,
     Balance,
-    CallRow,
     Limit,
-    PlanRow,
-    RunRow,
-    SpanRow,
     StoredReply,
-    StudyRow,
-    TaskRow,
-    TrialRow,
 )
 from . import schema
 from .blobs import unpack
@@ -47,7 +40,6 @@ _ROOT_RELEASES = (
     "UNION ALL SELECT a.account_id, a.parent_id, a.releases FROM account AS a, above "
     "WHERE a.account_id = above.parent_id) SELECT releases FROM above WHERE parent_id IS NULL"
 )
-_ROW_NUMBER: ColumnClause[int] = literal_column("rowid")
 _NAMES = 50
 """How many known names an error lists."""
 
@@ -109,47 +101,6 @@ class Reader:
         found = self._one(_ROOT_RELEASES, account_id)
         return 0 if found is None else int(found[0])
 
-    def study(self, study_id: str) -> StudyRow | None:
-        """See `StudyStore.study`."""
-        return self._by_key(schema.STUDY, study_id)
-
-    def studies(self) -> Sequence[StudyRow]:
-        """See `StudyStore.studies`."""
-        return self._rows(schema.STUDY, lambda found: found.order_by(schema.STUDY.table.c.created_at.desc()))
-
-    def trials(self, study_id: str) -> Sequence[TrialRow]:
-        """See `StudyStore.trials`."""
-        # A row that is replaced keeps its row number, so that is the order in which they began.
-        belongs = schema.TRIAL.table.c.study_id == study_id
-        return self._rows(schema.TRIAL, lambda found: found.where(belongs).order_by(_ROW_NUMBER))
-
-    def runs(self, trial_id: str | None, limit: int | None) -> Sequence[RunRow]:
-        """See `StudyStore.runs`."""
-        columns = schema.RUN.table.c
-        belongs = true() if trial_id is None else columns.trial_id == trial_id
-        newest = columns.started_at.desc(), _ROW_NUMBER.desc()
-        return self._rows(schema.RUN, lambda found: found.where(belongs).order_by(*newest).limit(limit))
-
-    def run(self, run_id: str) -> RunRow | None:
-        """See `StudyStore.run`."""
-        return self._by_key(schema.RUN, run_id)
-
-    def spans(self, run_id: str) -> Sequence[SpanRow]:
-        """See `StudyStore.spans`."""
-        return self._of_run(schema.SPAN, run_id)
-
-    def calls(self, run_id: str) -> Sequence[CallRow]:
-        """See `StudyStore.calls`."""
-        return self._of_run(schema.CALL, run_id)
-
-    def plan(self, plan_hash: str) -> PlanRow | None:
-        """See `StudyStore.plan`."""
-        return self._by_key(schema.PLAN, plan_hash)
-
-    def task(self, task_id: str) -> TaskRow | None:
-        """See `StudyStore.task`."""
-        return self._by_key(schema.TASK, task_id)
-
     def close(self) -> None:
         """Lets go of the connections."""
         with self._lock:
@@ -174,17 +125,9 @@ class Reader:
         if self.forked:
             raise StoreError(f"{self._path} was opened before this process was forked; open it again in each process")
 
-    def _rows(self, table: RowTable[Row], asked: Callable[[Select[Any]], Select[Any]]) -> list[Row]:
+    def rows(self, table: RowTable[Row], asked: Callable[[Select[Any]], Select[Any]]) -> list[Row]:
+        """The rows of a table that a statement selects, given that for all of them."""
         self._check_usable()
         with database_errors(self._path), self._engine.connect() as connection:
             found = connection.execute(asked(select(table.table))).mappings().all()
         return [table.row(dict(columns), self._text) for columns in found]
-
-    def _by_key(self, table: RowTable[Row], key: str) -> Row | None:
-        (name,) = table.table.primary_key.columns
-        found = self._rows(table, lambda found: found.where(name == key))
-        return found[0] if found else None
-
-    def _of_run(self, table: RowTable[Row], run_id: str) -> list[Row]:
-        columns = table.table.c
-        return self._rows(table, lambda f: f.where(columns.run_id == run_id).order_by(columns.started_at, _ROW_NUMBER))
