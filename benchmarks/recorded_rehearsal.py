@@ -18,7 +18,6 @@ from benchmarks.proof.mixture import Sweep
 
 __all__ = ["Stage", "ladder"]
 
-
 _BUDGETS = 30
 
 

@@ -24,7 +24,6 @@ from benchmarks.recorded_rivals import GapRidge, family_gaps
 
 __all__ = ["reach", "routellm", "sent_first", "without_families"]
 
-
 _SHARES = np.linspace(0, 1, 21)
 _MARGIN = -0.01
 _RIDGE, _FAMILY, _JOINT = "ridge on the gap over TF-IDF", "gap of the subject, shrunk", "Joint"

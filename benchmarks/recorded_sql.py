@@ -20,7 +20,6 @@ from benchmarks.recorded_tables import Recorded
 
 __all__ = ["caps_of", "matched", "sql"]
 
-
 _POLICIES: Mapping[str, str] = {
     "uniform: one plan for all": "static",
     "mixture of static plans": "static_mix",

@@ -13,7 +13,6 @@ from ..optimizers.tables.table import ABSTAIN, Arm, Lesson, Probe, Question, Tab
 
 __all__ = ["Kind", "Planted", "plant", "planted_lesson"]
 
-
 Kind = Literal["crossing", "specialists", "dominating", "clones"]
 """crossing: one model is best at small settings, the other at large ones, and by how much depends on the topic;
 specialists: each is better on some topics; dominating: one is better everywhere; clones: both are the same."""

@@ -24,7 +24,6 @@ from .protocol import CONTESTANTS, Contestant, Protocol
 
 __all__ = ["ContestOutcome", "Match", "Showing", "budgets_of", "halves", "hold"]
 
-
 JOINT = "J"
 _ORDERED = frozenset({"U", "R", "A", "R→A", "J", "JointSafe"})
 """Served in several orders; the others in one."""

@@ -13,7 +13,6 @@ from apportion.optimizers.tables.table import Arm, Table
 
 __all__ = ["clones", "dominated"]
 
-
 _SPOILED = 0.3
 """The share of the worse model's answers that are taken from it."""
 

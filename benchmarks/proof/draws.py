@@ -14,7 +14,6 @@ from .statistics import bca_interval
 
 __all__ = ["Resample", "Statistic"]
 
-
 _CHUNK = 256
 """Draws that are multiplied out together: few enough for memory, many enough to hide the cost of a call."""
 

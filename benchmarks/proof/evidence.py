@@ -30,7 +30,6 @@ from .questions import World, draw_worlds
 
 __all__ = ["DEV_SEED", "TEST_SEED", "Gathered", "gather", "study_key"]
 
-
 DEV_SEED = 20_000
 """Of the generators of fit and validation questions."""
 TEST_SEED = 30_000

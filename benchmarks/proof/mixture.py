@@ -17,7 +17,6 @@ from .paths import PathChoice, choice_of
 
 __all__ = ["Mixture", "Sweep", "executed", "sweep_of"]
 
-
 _BUDGETS = 20
 
 

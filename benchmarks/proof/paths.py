@@ -26,7 +26,6 @@ from .draws import Resample, Statistic
 
 __all__ = ["Path", "PathChoice", "anew", "choice_of", "path_of", "pinned", "statistics_of"]
 
-
 _STEPS = 6
 """Rungs below the budget, and as many above."""
 _DEVIATIONS = 4.5

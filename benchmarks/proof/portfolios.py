@@ -19,7 +19,6 @@ from apportion.optimizers.tables.table import Arm, Table
 
 __all__ = ["Entry", "Kind", "portfolio_of", "shown", "with_whole_vectors"]
 
-
 Kind = Literal["free", "static", "route", "allocate"]
 """free: any arm for any question; static: one arm for all; route: one setting for all; allocate: one choice of models
 for all."""

@@ -12,7 +12,6 @@ from apportion.optimizers.bootstrap import Interval
 
 __all__ = ["bca_interval", "equivalence_p", "holm", "minimal_detectable_effect", "one_sided_p"]
 
-
 _FLAT = 1e-15
 """Draws that differ by less than this are one value with rounding errors."""
 

@@ -20,7 +20,6 @@ from .edge_sampling import EdgeSampler
 
 __all__ = ["MOST_ENUMERATED", "EdgeReport", "EdgeWorth", "Measure", "SamplingEffort", "search_edges"]
 
-
 Measure = Callable[[Sequence[Proposal]], Awaitable[Sequence[Measurement]]]
 """Measures plans on the first tasks of a common order, as `Evaluator.measure` does on one part of a dev set."""
 

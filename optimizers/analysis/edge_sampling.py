@@ -9,7 +9,6 @@ from ..regression import logit, sigmoid
 
 __all__ = ["EdgeSampler"]
 
-
 _RATE = 0.1
 _MOMENTS = (0.9, 0.999)
 _SMALL = 1e-8

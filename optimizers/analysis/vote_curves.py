@@ -31,7 +31,6 @@ from ..bootstrap import Interval, mean_interval
 
 __all__ = ["MOST_DRAWS", "Draw", "VotePoint", "recorded_draws", "vote_curves", "vote_point"]
 
-
 MOST_DRAWS = 16
 """All sets of so many samples are looked at, 65,536."""
 _SAME = 1e-9

@@ -21,7 +21,6 @@ from .view import View
 
 __all__ = ["BestRoute"]
 
-
 _REFERENCES = 5
 _MOST = (0.5, 0.7, 0.85, 1.0)
 

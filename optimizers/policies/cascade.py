@@ -20,7 +20,6 @@ from .static import Static
 
 __all__ = ["Cascade", "cascade_arm", "cascade_outcomes"]
 
-
 _LEVELS = np.linspace(0.1, 0.9, 9)
 """Quantiles of an arm's confidences that are tried as thresholds."""
 _BEAM = 24

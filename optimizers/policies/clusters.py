@@ -19,7 +19,6 @@ from .view import View
 
 __all__ = ["Clusters", "Partition"]
 
-
 _SIZES = (2, 4, 8, 16, 32, 60)
 _LEAST = 5
 """Questions a cluster, at the least, on average."""

@@ -10,7 +10,6 @@ from ..arrays import Floats, Ints
 
 __all__ = ["turned"]
 
-
 _HALVINGS = 40
 
 

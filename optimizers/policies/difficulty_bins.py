@@ -18,7 +18,6 @@ from .view import View
 
 __all__ = ["Bins", "DifficultyBins", "bins_of"]
 
-
 _COUNTS = (1, 3, 5, 8)
 _LEAST = 10
 """Questions a bin, at the least."""

@@ -21,7 +21,6 @@ from .view import View
 
 __all__ = ["Factorisation", "Factors", "comparison_loss", "fit_factors"]
 
-
 _SIZE = 16
 _STEPS = 400
 _EVERY = 20

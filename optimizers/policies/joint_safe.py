@@ -25,7 +25,6 @@ from .static import StaticMix
 
 __all__ = ["JointSafe"]
 
-
 _LEARNED = (AllocateOnly, RouteOnly, RouteThenAllocate, Joint)
 """Simplest first; the static mixture comes before them."""
 

@@ -21,7 +21,6 @@ from .view import View
 
 __all__ = ["SHARES", "Learned"]
 
-
 SHARES = (1.0, 0.7, 0.4, 0.0)
 """How far predicted scores are drawn towards the arms' means: the best of many noisy forecasts is too good to be true,
 so it is tried how much of what is known of a question should count."""

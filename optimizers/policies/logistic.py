@@ -12,7 +12,6 @@ from ..regression import logit, sigmoid
 
 __all__ = ["LogisticHeads"]
 
-
 _PENALTIES = (300.0, 30.0, 3.0, 0.3)
 """Of the squared weights, against a sum over questions; features have about one unit of variance a block."""
 _EDGE = 1e-3

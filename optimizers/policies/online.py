@@ -19,7 +19,6 @@ from .view import View
 
 __all__ = ["Online"]
 
-
 _STEP = 0.3
 """How far the price moves, against itself, for the first question that costs the rate more or less than the rate."""
 _LEAST_PRICE = 0.05

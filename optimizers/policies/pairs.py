@@ -10,7 +10,6 @@ from .view import View
 
 __all__ = ["promising_pairs", "route_pair"]
 
-
 _SHARE = 0.7
 """Of what is foreseen: the best of many pairs by forecasts as they are would be the luckiest."""
 _EACH = 3

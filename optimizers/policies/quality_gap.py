@@ -20,7 +20,6 @@ from .view import View
 
 __all__ = ["QualityGap", "gap_targets", "relaxation"]
 
-
 _RELAXATIONS = np.linspace(0.0, 0.9, 10)
 _LEAST = (0.0, 0.15, 0.3, 0.5)
 

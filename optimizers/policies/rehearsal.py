@@ -13,7 +13,6 @@ from .view import View
 
 __all__ = ["Rehearsal", "on_validation", "rehearse"]
 
-
 _ENOUGH = 1000
 """So many questions of validation decide alone."""
 _MOST = 2000

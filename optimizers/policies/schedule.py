@@ -15,7 +15,6 @@ from .rehearsal import Rehearsal
 
 __all__ = ["MakePlan", "Schedule", "budget_ladder", "fit_schedule"]
 
-
 MakePlan = Callable[[float], Ints | None]
 """From a budget for all questions to their arms; None where the budget is not enough for that way."""
 

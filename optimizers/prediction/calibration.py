@@ -13,7 +13,6 @@ from .heads.base import folds_of
 
 __all__ = ["Calibration", "fit_calibration"]
 
-
 _EDGE = 1e-4
 _LEAST_FOR_ISOTONIC = 1000
 """Below so many pairs, a curve that may bend anywhere follows the noise."""

@@ -23,7 +23,6 @@ from .text_counts import counted
 
 __all__ = ["Encoder", "Features", "fit_encoder"]
 
-
 _TERMS = 2000
 _COMPONENTS = 24
 

@@ -26,7 +26,6 @@ from .heads.registry import HEADS, AnyHead
 
 __all__ = ["Prediction", "Predictor", "cross_fitted", "fit_predictor"]
 
-
 _FOLDS = 5
 
 

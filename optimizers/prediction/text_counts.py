@@ -16,7 +16,6 @@ from ..tables.table import Batch, Table
 
 __all__ = ["TextCounts", "counted", "with_texts_counted"]
 
-
 _KNOWN = "texts"
 """The place in `Batch.known`."""
 _WINDOW = 1000

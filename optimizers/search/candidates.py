@@ -16,7 +16,6 @@ from .shared_calls import Item, SharedCalls
 
 __all__ = ["Candidates", "covering"]
 
-
 _MOST = 4000
 """A larger space is sampled, and grows near what does well."""
 _SAMPLED = 2000

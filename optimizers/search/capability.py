@@ -17,7 +17,6 @@ from .measurement import Measurement, frontier
 
 __all__ = ["Capabilities", "CapabilityCard", "best_in_some_family"]
 
-
 _DRAWS = 1000
 _LEVEL = 0.05
 """The lower bound is this quantile of the bootstrap draws."""

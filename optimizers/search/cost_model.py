@@ -9,7 +9,6 @@ from ..regression import ridge
 
 __all__ = ["learn_prices"]
 
-
 _STEPS = 8
 _PENALTY = 0.1
 """On the effect of one setting on the logarithm of a price."""

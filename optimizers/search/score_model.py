@@ -11,7 +11,6 @@ from ..arrays import Floats, Ints
 
 __all__ = ["ScoreModel", "believe", "normal"]
 
-
 _BY_FAMILY = 1.0
 """How much the effects differ between families, in units of their prior deviation over all tasks."""
 _BY_TASK = 2.0

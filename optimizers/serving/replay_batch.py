@@ -14,7 +14,6 @@ from ..tables.table import ABSTAIN, Batch, Table
 
 __all__ = ["LOOKING_SHARE", "TableService", "barrier_width", "prepared", "serve_on_table"]
 
-
 LOOKING_SHARE = 0.5
 """The part of a cap that probes may take at most."""
 _FEWEST = 16

@@ -33,7 +33,6 @@ from .trials import TrialEvaluator
 
 __all__ = ["PolicyPhase"]
 
-
 _NO_LIMIT = 1e12
 """A budget per question that no arm reaches."""
 

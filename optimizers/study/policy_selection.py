@@ -30,7 +30,6 @@ from .report import PolicyScore
 
 __all__ = ["ARMS", "POLICIES_COMPARED", "Comparison", "compare", "portfolio_of_study", "table_of"]
 
-
 POLICIES_COMPARED = (
     "static",
     "static_mix",

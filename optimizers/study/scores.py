@@ -10,7 +10,6 @@ from .report import Score
 
 __all__ = ["score_of"]
 
-
 _DRAWS = 2000
 
 

@@ -25,7 +25,6 @@ from .spec import StudySpec
 
 __all__ = ["TrialEvaluator"]
 
-
 _FAULTS = frozenset({Status.PROVIDER_ERROR, Status.TIMEOUT, Status.CANCELLED})
 """Failures of a place and not of a plan: a study that goes on tries them again."""
 _PAYING = {"fit": "search", "validation": "validation", "test": "test"}

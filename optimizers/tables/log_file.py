@@ -18,7 +18,6 @@ from .table import Arm, Question, Table
 
 __all__ = ["COLUMNS", "Outcomes", "load_outcomes"]
 
-
 COLUMNS: Mapping[str, str] = {
     "question": "what the question is called; the same in all its rows",
     "arm": "what the way of answering is called",

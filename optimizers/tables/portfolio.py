@@ -16,7 +16,6 @@ from .table import Question, Table
 
 __all__ = ["choose_portfolio", "held_out", "portfolio_prices"]
 
-
 _FOLDS = 5
 _LENGTHS = 3
 """Into how many groups of equal size the questions of a family are sorted by their length."""

@@ -12,7 +12,6 @@ from .table import Lesson, Question, Table
 
 __all__ = ["best_arm", "lesson_from", "set_aside"]
 
-
 _FEWEST = 4
 _VALIDATES = (False, True, False, False, True, False, False, True, False, False)
 """Of any ten questions in a row three validate, the others are learned from."""

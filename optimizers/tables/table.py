@@ -14,7 +14,6 @@ from ..arrays import Floats, Ints
 
 __all__ = ["ABSTAIN", "Arm", "Batch", "Lesson", "Probe", "Question", "Stage", "Table", "question_of"]
 
-
 ABSTAIN = -1
 """In place of an arm's number: the question is not answered, at no cost and for no score."""
 

@@ -20,7 +20,6 @@ from .table import Table, question_of
 
 __all__ = ["tabulate"]
 
-
 _AT_ONCE = 128
 """Runs in progress; more than about 200 slow each other down."""
 

@@ -14,7 +14,6 @@ from .base import Examples, folds_of
 
 __all__ = ["BoostingHead", "fit_boosting"]
 
-
 _MOST_TREES = 200
 _LEAVES = 8
 _MOST_ROWS = 200_000

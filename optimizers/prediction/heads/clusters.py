@@ -13,7 +13,6 @@ from .base import Examples, folds_of
 
 __all__ = ["ClusterHead", "fit_clusters"]
 
-
 _SIZES = (2, 4, 8, 16, 32, 64)
 _LEAST = 6
 """Questions for each cluster, at the least, on average."""

@@ -12,7 +12,6 @@ from .base import Examples, folds_of
 
 __all__ = ["CostHead", "fit_costs"]
 
-
 _PENALTIES = (1e5, 300.0, 30.0, 3.0, 0.3)
 _FLOOR = 1e-3
 

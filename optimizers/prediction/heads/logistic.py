@@ -16,7 +16,6 @@ from .base import Examples, folds_of
 
 __all__ = ["LogisticHead", "fit_logistic"]
 
-
 _PENALTIES = (300.0, 30.0, 3.0, 0.3)
 _FOLDS = 3
 
