@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from functools import partial
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -35,13 +34,9 @@ class Grouped(Learned):
 
     def plans(self, view: View) -> Sequence[MakePlan]:
         """One for every group and share."""
-
-        def plan(group: Ints, share: float, budget: float) -> Ints | None:
-            return view.plan(view.scores(share), budget, group)
-
         groups = groups_of([self.key(arm) for arm in self.arms])
         # A group of one leaves nothing to choose, so that all shares are alike.
-        return [partial(plan, g, share) for g in groups for share in (SHARES if len(g) > 1 else SHARES[:1])]
+        return [view.spending(share, g) for g in groups for share in (SHARES if len(g) > 1 else SHARES[:1])]
 
 
 class RouteOnly(Grouped):

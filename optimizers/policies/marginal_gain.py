@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import ClassVar, Literal, Self
 
 import numpy as np
 
-from ..arrays import Ints
 from ..prediction.predictor import Predictor
 from ..tables.table import Lesson
 from .arm_means import ArmMeans
@@ -43,9 +41,5 @@ class MarginalGain(Learned):
 
     def plans(self, view: View) -> Sequence[MakePlan]:
         """One for every ladder."""
-
-        def plan(ladder: Ints, budget: float) -> Ints | None:
-            return view.plan(view.scores(), budget, ladder)
-
         ladders = [np.array(self.frontier, np.intp), *groups_of([arm.models for arm in self.arms])]
-        return [partial(plan, ladder) for ladder in ladders]
+        return [view.spending(arms=ladder) for ladder in ladders]

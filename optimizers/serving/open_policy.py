@@ -110,21 +110,26 @@ class _Alone:
 
     @property
     def name(self) -> str:
+        """See `ArmPolicy.name`."""
         return self._policy.name
 
     @property
     def arms(self) -> tuple[Arm, ...]:
+        """See `ArmPolicy.arms`."""
         return self._policy.arms
 
     @property
     def probe(self) -> str | None:
+        """See `ArmPolicy.probe`."""
         return self._policy.probe
 
     def assign(self, batch: Batch, budget: float) -> Assignment:
+        """See `ArmPolicy.assign`."""
         decided = self._deployed.decide(batch)
         return decided if decided.high.sum() <= budget else self._policy.assign(batch, budget)
 
     def to_json(self) -> Mapping[str, Any]:
+        """See `ArmPolicy.to_json`."""
         return self._policy.to_json()
 
 
