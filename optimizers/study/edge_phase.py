@@ -10,16 +10,14 @@ import numpy as np
 from ...graphs.plan import Plan
 from ...graphs.space import Space
 from ..analysis.edge_ablation import EdgeReport, SamplingEffort, search_edges
-from ..analysis.iso_cost import iso_cost, way_of
 from ..search.base import Proposal
 from ..search.measurement import Measurement, frontier
 from ..tables.knapsack import price_for
 from .cost_forecast import CostForecast
-from .report import IsoCostLevel, RoundsAgainstDepth
 from .spec import StudySpec
 from .trials import TrialEvaluator
 
-__all__ = ["compare_edges", "price_at", "rounds_against_depth"]
+__all__ = ["compare_edges", "price_at"]
 
 _TASKS = 200
 """On how many tasks choices are compared at most."""
@@ -90,44 +88,6 @@ def price_at(measured: Sequence[Measurement], affordable: float) -> float:
     # Searches keep few plans that cost more than the cap allows, so its place is often beyond the last one.
     inside = float(np.clip(affordable, costs.min(), costs.max() * (1 - _JUST_BELOW)))
     return price_for(scores, costs, max(inside, float(costs.min())))
-
-
-def rounds_against_depth(
-    measured: Sequence[Measurement], space: Space, tasks: int, seed: int
-) -> tuple[IsoCostLevel, ...]:
-    """Search rounds against reasoning depth at equal cost.
-
-    Args:
-        measured: plans; those that were measured on so many tasks count.
-        space: of the plans.
-        tasks: how many.
-        seed: of the intervals.
-
-    Returns:
-        Nothing unless the plans differ in both.
-    """
-    kept = [m for m in measured if len(m.outcomes) == tasks]
-    ways = [way_of(m, space) for m in kept]
-    if min(len({rounds for rounds, _ in ways}), len({depth for _, depth in ways})) < 2:
-        return ()
-    return tuple(
-        IsoCostLevel(
-            level=found.level,
-            ways=tuple(
-                RoundsAgainstDepth(
-                    rounds=way.rounds,
-                    depth=str(way.depth),
-                    score=way.score.mean,
-                    low=way.score.low,
-                    high=way.score.high,
-                    cost=way.cost,
-                    plan_hash=way.plan_hash,
-                )
-                for way in found.ways
-            ),
-        )
-        for found in iso_cost(kept, space, seed=seed)
-    )
 
 
 def _tasks_within(room: float, values: Mapping[str, Any], space: Space, forecast: CostForecast) -> int:

@@ -8,14 +8,15 @@ from pydantic import ConfigDict, Field
 
 from ...budgets.cap import Cap
 from ..analysis.edge_ablation import EdgeReport
+from ..analysis.headroom import Headroom
+from ..analysis.iso_cost import IsoCostLevel
+from ..analysis.vote_curves import VotePoint
 from ..bootstrap import Interval
 from ..finding import Finding
 from ..serving.policy import DeployedPolicy
 
 __all__ = [
     "ArmReport",
-    "Headroom",
-    "IsoCostLevel",
     "LimitedBy",
     "NodeReport",
     "NodeUse",
@@ -23,10 +24,8 @@ __all__ = [
     "PoliciesReport",
     "PolicyScore",
     "PolicyTest",
-    "RoundsAgainstDepth",
     "Score",
     "StudyReport",
-    "VotePoint",
     "VotesReport",
 ]
 
@@ -159,57 +158,6 @@ class PoliciesReport(Finding):
     """None where the spend was used up."""
     nodes: tuple[NodeReport, ...]
     """What the chosen policy gave each node, on test where that was served, else on validation."""
-
-
-class RoundsAgainstDepth(Finding):
-    """The best plan with some number of search rounds at a level of cost."""
-
-    rounds: int
-    depth: str
-    """Of its deepest node: none, direct, draft, think, or what its kind calls it; with a limit on thinking, if any."""
-    score: float
-    low: float
-    high: float
-    cost: float
-    plan_hash: str
-
-
-class IsoCostLevel(Finding):
-    """Search rounds against reasoning depth at one level of cost, on the fit part."""
-
-    level: float
-    """The most that a task may cost on average."""
-    ways: tuple[RoundsAgainstDepth, ...]
-
-
-class Headroom(Finding):
-    """What the chosen plan would score on validation if one of its nodes made no mistake."""
-
-    node: str
-    kind: str
-    tasks: int
-    known: int
-    """On how many of them it is known what the node should have said; there that was put in its place."""
-    score: float
-    """Of the plan as it is, on these tasks."""
-    with_gold: float
-    gain: Interval
-
-
-class VotePoint(Finding):
-    """A way of drawing samples, on average over the orders in which they could have been drawn."""
-
-    least: int
-    """Samples drawn at once."""
-    most: int
-    """The most samples; equal to `least` where the number is fixed."""
-    stop: str | None
-    """When further samples are not drawn; None where the number is fixed."""
-    score: float
-    low: float
-    high: float
-    cost: float
-    """Of the samples, charged per task."""
 
 
 class VotesReport(Finding):

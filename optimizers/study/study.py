@@ -13,16 +13,18 @@ from ...graphs.run import Runner
 from ...records.rows import StudyRow
 from ...records.status import Status
 from ..analysis.edge_ablation import EdgeReport
+from ..analysis.headroom import Headroom
+from ..analysis.iso_cost import iso_cost
 from ..search.base import Optimizer, Proposal
 from ..search.measurement import Measurement, frontier
 from ..serving.governor import Service
 from .accounts import StudyAccounts
 from .beginning import FINALISTS, Beginning, parts_of
 from .diagnosis import headroom_of, votes_of
-from .edge_phase import compare_edges, rounds_against_depth
+from .edge_phase import compare_edges
 from .policy_phase import PolicyPhase
 from .policy_selection import Comparison
-from .report import Headroom, PlanReport, Score, StudyReport
+from .report import PlanReport, Score, StudyReport
 from .reporter import Progress, Reporter
 from .scores import score_of
 from .spec import StudySpec
@@ -236,7 +238,7 @@ class Study:
         measured = list(evaluator.measured("fit").values())
         more: dict[str, Any] = {
             "edges": edges,
-            "iso_cost": rounds_against_depth(measured, spec.space, len(self._parts["fit"]), spec.seed),
+            "iso_cost": iso_cost(measured, spec.space, tasks=len(self._parts["fit"]), seed=spec.seed),
             "votes": votes_of(spec, measured, self._parts["fit"]),
             "headroom": () if chosen is None else await self._headroom(runner, chosen),
         }

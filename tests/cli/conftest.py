@@ -9,11 +9,12 @@ import pytest
 
 from apportion.budgets.cap import Cap
 from apportion.optimizers.analysis.edge_ablation import EdgeReport, EdgeWorth
+from apportion.optimizers.analysis.headroom import Headroom
+from apportion.optimizers.analysis.iso_cost import IsoCostLevel, RoundsAgainstDepth
+from apportion.optimizers.analysis.vote_curves import VotePoint
 from apportion.optimizers.bootstrap import Interval
 from apportion.optimizers.study.report import (
     ArmReport,
-    Headroom,
-    IsoCostLevel,
     LimitedBy,
     NodeReport,
     NodeUse,
@@ -21,10 +22,8 @@ from apportion.optimizers.study.report import (
     PoliciesReport,
     PolicyScore,
     PolicyTest,
-    RoundsAgainstDepth,
     Score,
     StudyReport,
-    VotePoint,
     VotesReport,
 )
 from apportion.testing.fault_server import FaultServer
