@@ -95,10 +95,8 @@ async def read_all(
     async def one(request: Request) -> Reading[T] | BudgetBreach:
         try:
             return await read(request, context, reader)
-        except (
-            BudgetBreach
-        ) as breach:  # Raised below: out of a task group it would come wrapped, and cancel the others.
-            return breach
+        except BudgetBreach as breach:
+            return breach  # Raised below: out of a task group it would come wrapped, and cancel the others.
 
     if len(requests) == 1:
         return [await read(requests[0], context, reader)]

@@ -23,7 +23,7 @@ from ..oracles import said
 from ..prompts.base import Ask, Dialect, Prompt
 from ..readings import Reading, most_informed, read
 from .schema import parse_problem
-from .solve import SolveStatus, SymbolicWorker
+from .solve import SymbolicWorker
 
 __all__ = ["KIND", "SymbolicSolver"]
 
@@ -89,9 +89,7 @@ async def _solve(problem_json: str, seconds: float, context: Context) -> Message
         return Message(status=Status.PARSE_ERROR, reason=str(error))
     worker: SymbolicWorker = context.resource
     outcome = await worker.solve(problem, seconds)
-    if outcome.status is SolveStatus.SAT:
-        return Message(answer=outcome.answer)
-    return Message(status=outcome.status.as_status, reason=outcome.reason)
+    return Message(answer=outcome.answer, status=outcome.status, reason=outcome.reason)
 
 
 async def _formalise(
