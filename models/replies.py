@@ -15,13 +15,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ..errors import CallFailed
 from ..records.status import Status
-from ..records.usage import Usage
+from ..records.text import encodable
+from ..records.usage import MOST_TOKENS, Usage
 from .request import FinishReason, Reply
 
 __all__ = ["read_reply", "read_usage"]
-
-_TOO_MANY_TOKENS = 2**31
-"""A count as large is a fault, and in the smallest units of weighted tokens it would not fit a database's integers."""
 
 _FINISH_REASONS: Mapping[str | None, FinishReason] = {
     None: "stop",
@@ -143,7 +141,7 @@ def _violation(reason: str, usage: Usage | None) -> CallFailed:
 
 def _count(value: object) -> int | None:
     """A number of tokens, or None where it is no whole number from 0, or larger than any model can mean."""
-    return value if type(value) is int and 0 <= value < _TOO_MANY_TOKENS else None
+    return value if type(value) is int and 0 <= value < MOST_TOKENS else None
 
 
 def _detail(content: Mapping[str, Any], record: str, field: str) -> int:
@@ -183,10 +181,7 @@ def _logprob(token: object) -> float | None:
 
 
 def _text(value: object) -> str:
-    """The text without lone surrogates, which JSON admits and UTF-8, so every store, does not; else empty."""
-    if not isinstance(value, str):
-        return ""
-    return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return encodable(value) if isinstance(value, str) else ""
 
 
 def _short(value: object) -> str:

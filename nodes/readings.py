@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 from ..errors import BudgetBreach, CallFailed, CapReached
 from ..models.request import Reply, Request
 from ..records.status import Status
+from ..records.text import encodable, one_line
 from .base import Context
 
 __all__ = ["Reading", "most_informed", "read", "read_all"]
@@ -65,11 +66,11 @@ async def read(request: Request, context: Context, reader: Callable[[str], T | N
         return Reading(None, Status.BUDGET, str(reached))
     except CallFailed as failure:
         return Reading(None, failure.status, failure.reason)
-    text = _encodable(reply.text)
+    text = encodable(reply.text)
     if reply.finish_reason == "content_filter":
         return Reading(None, Status.FILTERED, f"the content filter of {request.model!r} cut the reply", text, reply)
     if reply.finish_reason == "refusal":
-        reason = f"{request.model!r} declined: {' '.join(text.split())[:80]!r}"
+        reason = f"{request.model!r} declined: {one_line(text)[:80]!r}"
         return Reading(None, Status.REFUSED, reason, text, reply)
     value = reader(text) if text.strip() else None
     if value is not None and value != "":
@@ -77,7 +78,7 @@ async def read(request: Request, context: Context, reader: Callable[[str], T | N
     if reply.finish_reason == "length":
         reason = f"{request.model!r} used up its {request.max_output_tokens} output tokens before an answer"
         return Reading(None, Status.STARVED, reason, text, reply)
-    reason = f"no answer could be read from the reply of {request.model!r}: {' '.join(text.split())[:80]!r}"
+    reason = f"no answer could be read from the reply of {request.model!r}: {one_line(text)[:80]!r}"
     return Reading(None, Status.PARSE_ERROR, reason, text, reply)
 
 
@@ -118,8 +119,3 @@ def most_informed(failures: Iterable[tuple[Status, str]]) -> tuple[Status, str]:
     """
     failed = [failure for failure in failures if failure[0].failed]
     return min(failed, key=lambda failure: _INFORMED.index(failure[0]), default=(Status.SKIPPED, "nothing came in"))
-
-
-def _encodable(text: str) -> str:
-    """The text without halves of surrogate pairs, which no file, hash or request can hold."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["ZERO", "Amount", "Usage"]
+__all__ = ["MOST_TOKENS", "ZERO", "Amount", "Usage"]
+
+MOST_TOKENS = 2**31
+"""A count as large is a fault, and in the smallest units of weighted tokens it would not fit a database's integers."""
 
 
 @dataclass(frozen=True, slots=True)
