@@ -7,16 +7,14 @@ import sys
 import time
 
 import numpy as np
-from numpy.typing import NDArray
 
+from apportion.optimizers.arrays import Floats
 from apportion.optimizers.tables.knapsack import allocate, price_for, upper_bound
 
 QUESTIONS = 100_000
 ARMS = 56
 SHARES = (0.02, 0.1, 0.3)
 """Of the way from the cheapest arm for everybody to the dearest, as budgets."""
-
-Floats = NDArray[np.float64]
 
 
 def main() -> None:

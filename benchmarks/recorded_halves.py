@@ -10,13 +10,12 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from apportion.optimizers.arrays import Floats, Ints
 from apportion.optimizers.bootstrap import Interval
 from apportion.optimizers.tables.table import Lesson, Table
 
 __all__ = ["Evidence", "Finding", "Measure", "halves", "lesson_of"]
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.intp]
 Measure = Callable[[Floats], Floats]
 """From means of columns, (..., columns), to a number for each, (...)."""
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
+from apportion.optimizers.arrays import Floats, Ints
 from apportion.optimizers.policies.learned import Learned
 from apportion.optimizers.policies.registry import fit_all
 from apportion.optimizers.tables.table import Table
@@ -22,8 +22,6 @@ from benchmarks.recorded_tables import Recorded
 
 __all__ = ["dial", "reasoning"]
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.intp]
 
 _SINGLE, _RIVAL = "best single model", "best arm of each family, shrunk"
 _OURS: Mapping[str, str] = {"Joint": "joint", "JointSafe": "joint_safe"}

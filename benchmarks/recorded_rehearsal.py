@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from apportion.optimizers.arrays import Floats, Ints
 from apportion.optimizers.policies.base import ArmPolicy
 from apportion.optimizers.policies.joint_safe import JointSafe
 from apportion.optimizers.policies.learned import Learned
@@ -17,9 +17,6 @@ from apportion.optimizers.tables.table import ABSTAIN, Lesson, Table
 from benchmarks.proof.mixture import Sweep
 
 __all__ = ["Stage", "ladder"]
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.intp]
 
 _BUDGETS = 30
 

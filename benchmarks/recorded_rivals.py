@@ -7,15 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from apportion.optimizers.arrays import Floats, Ints
 from apportion.optimizers.prediction.heads.base import folds_of
 from apportion.optimizers.tables.table import Question, Table
 
 __all__ = ["FamilyMeans", "GapRidge", "family_gaps", "family_scores"]
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.intp]
 
 _PENALTY = 10.0
 """Of the ridge regression. Chosen on a fifth of each half it would make the rival weaker: 0.609 on GSM8K instead of the

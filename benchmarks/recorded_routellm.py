@@ -12,8 +12,8 @@ from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
+from apportion.optimizers.arrays import Bools, Floats
 from apportion.optimizers.policies.base import ArmPolicy
 from apportion.optimizers.policies.learned import Learned
 from apportion.optimizers.policies.registry import fit_all
@@ -23,9 +23,6 @@ from benchmarks.recorded_report import Goal, Section, interval
 from benchmarks.recorded_rivals import GapRidge, family_gaps
 
 __all__ = ["reach", "routellm", "sent_first", "without_families"]
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.intp]
 
 _SHARES = np.linspace(0, 1, 21)
 _MARGIN = -0.01
@@ -71,14 +68,14 @@ def _policy_reach(policy: ArmPolicy, tested: Table) -> Floats:
     return reach([policy.assign(batch, share * len(batch)).arms == 1 for share in _SHARES])
 
 
-def sent_first(strengths: Floats) -> list[NDArray[np.bool_]]:
+def sent_first(strengths: Floats) -> list[Bools]:
     """For each share, which questions are among those of the highest strength."""
     place = np.empty(len(strengths), np.intp)
     place[np.argsort(-strengths, kind="stable")] = np.arange(len(strengths))
     return [place < round(share * len(strengths)) for share in _SHARES]
 
 
-def reach(sent: list[NDArray[np.bool_]]) -> Floats:
+def reach(sent: list[Bools]) -> Floats:
     """(questions,): over what part of all shares the question goes to the strong arm.
 
     The curve is straight between its points, so a question that is sent at one end of a piece counts half of it. Gap

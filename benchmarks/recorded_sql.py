@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from apportion.optimizers.analysis.routing_metrics import hull
+from apportion.optimizers.arrays import Floats, Ints
+from apportion.optimizers.frontier import hull
 from apportion.optimizers.policies.learned import Learned
 from apportion.optimizers.policies.registry import fit_all
 from apportion.optimizers.tables.split import best_arm
@@ -19,9 +19,6 @@ from benchmarks.recorded_report import Section, interval
 from benchmarks.recorded_tables import Recorded
 
 __all__ = ["caps_of", "matched", "sql"]
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.intp]
 
 _POLICIES: Mapping[str, str] = {
     "uniform: one plan for all": "static",

@@ -8,17 +8,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from apportion.errors import UsageError
 from apportion.nodes.votes import normal_form
+from apportion.optimizers.arrays import Floats
 from apportion.optimizers.prediction.text_counts import with_texts_counted
 from apportion.optimizers.tables.table import Arm, Question, Table
 from benchmarks.recorded_files import Price, Sample, read_prices, read_queries, read_samples
 
 __all__ = ["STRONG", "WEAK", "Recorded", "reasoning_table", "routellm_table", "sql_table", "vote_score"]
 
-Floats = NDArray[np.float64]
 CostOf = Callable[[str, Sample], float]
 _Column = tuple[Arm, Floats, Floats]
 """An arm with what it scored and cost on every question."""

@@ -20,8 +20,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
-from numpy.typing import NDArray
 
+from apportion.optimizers.arrays import Floats
 from apportion.optimizers.bootstrap import mean_interval
 from apportion.optimizers.search.base import Optimizer, ProblemSpec
 from apportion.optimizers.search.registry import OPTIMIZERS
@@ -35,8 +35,6 @@ _ROOM = 1.25
 _HALVINGS = ((8, 6), (16, 6), (32, 6), (64, 6), (8, 12), (16, 12), (32, 12), (8, 24), (16, 24))
 """(plans, tasks) that plain halving may begin with; what did best over all seeds and caps is shown."""
 _SEARCHES = ("racing", "tpe", "halving-plain", "random", "coordinate")
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)

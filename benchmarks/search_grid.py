@@ -42,8 +42,9 @@ from apportion.nodes.retrieval import PassageIndex
 from apportion.nodes.search import Search
 from apportion.nodes.solver import Solver
 from apportion.nodes.verifier import Verifier
+from apportion.optimizers.arrays import Floats
 from apportion.records.message import Message
-from apportion.records.rows import CallRow, PlanRow, RunRow, SpanRow
+from apportion.records.rows import TaskRow, TraceRow
 from apportion.records.task import Task
 from apportion.tasks.families import corpus, generate
 from apportion.tasks.metrics import resolve_metric
@@ -67,7 +68,6 @@ _TASKS = 8
 """Of each family and difficulty."""
 
 Questions = Literal["published", "development"]
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -243,17 +243,10 @@ async def _measure(which: Questions, pool: Pool, tasks: Sequence[Task], path: Pa
 class _Replies(MemoryStore):
     """Remembers replies and no traces, of which there would be millions."""
 
-    def record_call(self, row: CallRow) -> None:
-        """Keeps nothing."""
-
-    def record_span(self, row: SpanRow) -> None:
-        """Keeps nothing."""
-
-    def record_run(self, row: RunRow) -> None:
-        """Keeps nothing."""
-
-    def record_plan(self, row: PlanRow) -> None:
-        """Keeps nothing."""
+    def record(self, row: TraceRow) -> None:
+        """Keeps tasks alone."""
+        if isinstance(row, TaskRow):
+            super().record(row)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from apportion.optimizers.arrays import Bools
 from apportion.optimizers.search.base import Optimizer, ProblemSpec, Proposal
 from apportion.optimizers.search.measurement import Measurement, Outcome
 from apportion.records.status import Status
@@ -52,7 +52,7 @@ class _Books:
     def __init__(self, grid: Grid, spend: float) -> None:
         self._grid = grid
         self._spend = spend
-        self._made: NDArray[np.bool_] = np.zeros(len(grid.prices), np.bool_)
+        self._made: Bools = np.zeros(len(grid.prices), np.bool_)
         self.measured: dict[str, Measurement] = {}
         self.paid = 0.0
 

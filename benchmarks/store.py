@@ -35,7 +35,6 @@ from apportion.records import (
 )
 from apportion.stores import Store, open_store, schema
 from apportion.stores.blobs import BlobEncoder
-from apportion.stores.encoding import span_values
 
 BOUND = Amount(tokens=100, weighted=100, usd=100)
 Figures = dict[str, float | int]
@@ -121,7 +120,7 @@ def trace_rows(folder: Path) -> Figures:
     """Spans handed over one by one, against tuples of the same columns given to sqlite3, 100 rows a transaction."""
     count, group = 20_000, 100
     spans = [span(number) for number in range(count)]
-    encoded = [span_values(row, BlobEncoder()) for row in spans]
+    encoded = [schema.SPAN.values(row, BlobEncoder()) for row in spans]
     raw, core, whole = [], [], []
     for number in range(3):
         with open_store(folder / f"raw{number}.db"):
@@ -133,7 +132,7 @@ def trace_rows(folder: Path) -> Figures:
         with open_store(folder / f"store{number}.db") as store:
             began = time.perf_counter()
             for row in spans:
-                store.record_span(row)
+                store.record(row)
             store.flush()
             whole.append(count / (time.perf_counter() - began))
     return {
@@ -149,7 +148,7 @@ def raw_seconds(path: Path, rows: list[tuple[Any, ...]], group: int) -> float:
     """sqlite3 alone."""
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("PRAGMA synchronous = NORMAL")
-    statement = schema.insert_statement(schema.span)
+    statement = schema.SPAN.insert
     began = time.perf_counter()
     for start in range(0, len(rows), group):
         connection.execute("BEGIN IMMEDIATE")
@@ -164,7 +163,7 @@ def core_seconds(path: Path, rows: list[tuple[Any, ...]], group: int) -> float:
     """The writer's way through SQLAlchemy."""
     from apportion.stores.database import driver, writing_engine
 
-    statement = schema.insert_statement(schema.span)
+    statement = schema.SPAN.insert
     with writing_engine(path).connect() as connection:
         driver(connection).execute("PRAGMA synchronous = NORMAL")
         began = time.perf_counter()
@@ -181,7 +180,7 @@ def caller_costs(folder: Path) -> Figures:
         open_accounts(store, "own", 10**12)
         spans = [span(number) for number in range(count)]
         replies = [StoredReply(f"{number:064x}", "{}" * 50, BOUND) for number in range(count)]
-        figures: Figures = {"record_span": microseconds(store.record_span, spans)}
+        figures: Figures = {"record_span": microseconds(store.record, spans)}
         store.flush()
         names = asyncio.run(reserve_many(store, count))
         ends = [(Settlement(name, charged=BOUND), None, reply) for name, reply in zip(names, replies, strict=True)]

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from ..errors import UnknownName
+from ..records.accounts import check_same
 from ..records.protocols import LedgerBackend, Recorder, Short
 from ..records.rows import AccountRow, Balance, CallRow, Reservation, Settlement, StoredReply
 from .memory import MemoryLedger
@@ -34,7 +35,10 @@ class LayeredLedger:
         self._shared = shared
         self._local = MemoryLedger()
         self._lasting: dict[str, AccountRow] = {}
+        self._rows: dict[str, AccountRow] = {}
+        """Accounts in memory, as they were opened."""
         self._root: dict[str, str] = {}
+        """By account in memory, the lasting one above it."""
         self._allowances: dict[str, Reservation] = {}
         self._on_shared: set[str] = set()
 
@@ -46,7 +50,7 @@ class LayeredLedger:
             UsageError: the account exists there with other terms.
         """
         if account.parent_id is not None and account.parent_id not in self._lasting:
-            raise UnknownName("shared account", account.parent_id, self._lasting)
+            raise UnknownName("account", account.parent_id, self._lasting)
         self._shared.open_account(account)
         self._lasting[account.account_id] = account
 
@@ -56,7 +60,9 @@ class LayeredLedger:
         Raises:
             UnknownName: the parent is on neither.
         """
-        parent = account.parent_id
+        known, parent = self._rows.get(account.account_id), account.parent_id
+        if known is not None:
+            check_same(known, account)
         if parent in self._lasting:
             self._local.open_account(replace(account, parent_id=None))
             self._root[account.account_id] = parent
@@ -64,12 +70,13 @@ class LayeredLedger:
             self._local.open_account(account)
             self._root[account.account_id] = self._root[parent]
         else:
-            raise UnknownName("parent account", str(parent), [*self._lasting, *self._root])
+            raise UnknownName("account", str(parent), [*self._lasting, *self._root])
+        self._rows[account.account_id] = account
 
     def close_account(self, account_id: str) -> None:
         """Forgets an account in memory whose run has ended: calls in flight still settle, new ones are refused."""
         self._local.close_account(account_id)
-        del self._root[account_id]
+        del self._root[account_id], self._rows[account_id]
 
     async def reserve(self, reservation: Reservation) -> None:
         """See `LedgerBackend.reserve`."""
@@ -104,7 +111,7 @@ class LayeredLedger:
             self._on_shared.discard(settlement.reservation_id)
             self._shared.settle(settlement, call, reply)
         elif open_here and call is not None:
-            self._shared.record_call(call)
+            self._shared.record(call)
 
     def balance(self, account_id: str) -> Balance:
         """See `LedgerBackend.balance`."""

@@ -23,28 +23,16 @@ def command(
     from rich.console import Console
 
     from ..budgets.cap import Cap
+    from ..optimizers.study.optimize import optimize
     from .demo_graph import dev_set, graph
     from .layout import labelled
-    from .loading import load_pool, positive, write_json
-    from .optimize import next_steps, save_policy, search
+    from .loading import load_pool, positive
+    from .optimize import conclude, watched
 
     tasks = dev_set()
     labelled(Console(highlight=False), "graph", f"{graph.name}: {', '.join(graph.nodes)}")
-    total, most = positive("--cap", cap), positive("--spend", spend)
-    report = search(
-        graph,
-        tasks,
-        load_pool(None),
-        cap=Cap(total=total),
-        spend=most,
-        db=db,
-        metric="auto",
-        seed=seed,
-        families=False,
-    )
-    write_json(json, report.model_dump_json(indent=2))
-    saved = save_policy(report, policy_out)
+    ceiling, most, pool = Cap(total=positive("--cap", cap)), positive("--spend", spend), load_pool(None)
     question = next(task.question for task in tasks if task.family == "composites")
-    next_steps("apportion.cli.demo_graph:graph", report, db, None, question, saved)
-    if report.chosen is None:
-        raise typer.Exit(3)
+    with watched(db, pool, families=False) as (store, reporter):
+        report = optimize(graph, tasks, pool, cap=ceiling, spend=most, store=store, seed=seed, reporter=reporter)
+        conclude(report, store, "apportion.cli.demo_graph:graph", None, question, json, policy_out)

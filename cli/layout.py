@@ -12,7 +12,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from ..optimizers.study.report import Difference
+from ..optimizers.bootstrap import Interval
 
 __all__ = ["difference", "labelled", "rows", "shares"]
 
@@ -66,7 +66,7 @@ def rows(
     console.print(Padding(table, (0, 0, 0, max(1, min(_LABEL, room)))))
 
 
-def difference(found: Difference) -> str:
+def difference(found: Interval) -> str:
     """A difference with its interval."""
     return f"{found.mean:+.3f} ({found.low:+.2f} to {found.high:+.2f})"
 

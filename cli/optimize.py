@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-    from ..budgets.cap import Cap
-    from ..graphs.graph import Graph
     from ..models.pool import Pool
     from ..optimizers.study.report import StudyReport
     from ..records.protocols import StudyStore
-    from ..records.task import Task
+    from ..stores.store import Store
+    from .terminal import TerminalReporter
 
-__all__ = ["command", "next_steps", "save_policy", "search"]
+__all__ = ["command", "conclude", "watched"]
 
 Unit = Literal["tokens", "weighted", "usd"]
 
@@ -49,78 +49,20 @@ def command(
 ) -> None:
     """Search a graph's plans on a dev set, under a hard cap. Started again, it goes on where it stopped."""
     from ..budgets.cap import Cap
-    from ..tasks.devset import load_tasks
-    from .loading import load_graph, load_pool, positive, write_json
-
-    report = search(
-        load_graph(graph),
-        load_tasks(tasks),
-        load_pool(models),
-        cap=Cap(
-            total=positive("--cap", cap),
-            per_task=None if per_task is None else positive("--per-task", per_task),
-            unit=unit,
-        ),
-        spend=positive("--spend", spend),
-        db=db,
-        metric=metric,
-        seed=seed,
-        optimizer=optimizer,
-        policies=policies,
-    )
-    write_json(json, report.model_dump_json(indent=2))
-    saved = save_policy(report, policy_out)
-    next_steps(graph, report, db, models, "your question", saved)
-    if report.chosen is None:
-        raise typer.Exit(3)
-
-
-def search(
-    graph: Graph,
-    tasks: Sequence[Task],
-    pool: Pool,
-    *,
-    cap: Cap,
-    spend: float,
-    db: str,
-    metric: str,
-    seed: int,
-    optimizer: str = "racing",
-    policies: str | None = None,
-    families: bool = True,
-) -> StudyReport:
-    """Runs a study with its progress on the terminal and its books in a file.
-
-    Args:
-        graph: as those that follow, see `optimizers.optimize`.
-        tasks: the dev set.
-        pool: the models.
-        cap: the ceiling.
-        spend: the most that the search may pay.
-        db: the file.
-        metric: its name.
-        seed: of the study.
-        optimizer: its name.
-        policies: names by comma; the usual ones where it is None, none where it is "none".
-        families: whether to say of every family what the nodes got.
-    """
-    from rich.console import Console
-
-    from ..graphs.portal import run_sync
     from ..optimizers.study.optimize import optimize
-    from ..stores.opening import open_store
-    from .terminal import TerminalReporter
+    from ..tasks.devset import load_tasks
+    from .loading import load_graph, load_pool, positive
 
-    run_sync(pool.check)
-    store = open_store(db, durable=pool.costs_money)
-    reporter = TerminalReporter(Console(highlight=False), families=families)
-    try:
+    loaded, dev_set, pool = load_graph(graph), load_tasks(tasks), load_pool(models)
+    own = None if per_task is None else positive("--per-task", per_task)
+    ceiling, most = Cap(total=positive("--cap", cap), per_task=own, unit=unit), positive("--spend", spend)
+    with watched(db, pool) as (store, reporter):
         report = optimize(
-            graph,
-            tasks,
+            loaded,
+            dev_set,
             pool,
-            cap=cap,
-            spend=spend,
+            cap=ceiling,
+            spend=most,
             store=store,
             seed=seed,
             metric=metric,
@@ -128,12 +70,62 @@ def search(
             policies=_named(policies),
             reporter=reporter,
         )
-        if not any(plan.validation.coverage for plan in report.frontier):
-            _say_why(store)
-        return report
+        conclude(report, store, graph, models, "your question", json, policy_out)
+
+
+@contextmanager
+def watched(db: str, pool: Pool, *, families: bool = True) -> Iterator[tuple[Store, TerminalReporter]]:
+    """The books of a study in a file, and its progress on the terminal.
+
+    Args:
+        db: the file.
+        pool: the models of the study; asked first whether they can be reached.
+        families: whether to say of every family what the nodes got.
+    """
+    from rich.console import Console
+
+    from ..graphs.portal import run_sync
+    from ..stores.opening import open_store
+    from .terminal import TerminalReporter
+
+    run_sync(pool.check)
+    store = open_store(db, durable=pool.costs_money)
+    reporter = TerminalReporter(Console(highlight=False), families=families)
+    try:
+        yield store, reporter
     finally:
         reporter.close()
         store.close()
+
+
+def conclude(
+    report: StudyReport,
+    store: StudyStore,
+    graph: str,
+    models: str | None,
+    question: str,
+    out: str | None,
+    policy: str | None,
+) -> None:
+    """Writes what a study found where that is asked for, and prints the commands that one would type next.
+
+    Args:
+        report: of the study.
+        store: its books.
+        graph: how the graph was named.
+        models: how the pool was.
+        question: to try the finds on.
+        out: the file of the report.
+        policy: the file of the chosen policy.
+    """
+    from .loading import write_json
+
+    if not any(plan.validation.coverage for plan in report.frontier):
+        _say_why(store)
+    write_json(out, report.model_dump_json(indent=2))
+    _next_steps(graph, report, store.location, models, question, _save_policy(report, policy))
+    if report.chosen is None:
+        raise typer.Exit(3)
 
 
 def _say_why(store: StudyStore) -> None:
@@ -146,7 +138,7 @@ def _say_why(store: StudyStore) -> None:
     print("mend the cause and start again: failed calls are tried again, and nothing else is paid for twice")
 
 
-def save_policy(report: StudyReport, path: str | None) -> str | None:
+def _save_policy(report: StudyReport, path: str | None) -> str | None:
     """Writes the chosen policy where that is asked for, and returns the path; None where nothing was written."""
     if path is None:
         return None
@@ -165,7 +157,7 @@ def _named(policies: str | None) -> Sequence[str]:
     return () if policies == "none" else tuple(name.strip() for name in policies.split(","))
 
 
-def next_steps(
+def _next_steps(
     graph: str, report: StudyReport, db: str, models: str | None, question: str, policy: str | None = None
 ) -> None:
     """Prints the commands that one would type next."""

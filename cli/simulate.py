@@ -30,8 +30,6 @@ def command(
     json: Annotated[str | None, typer.Option(help="Write the figures to this file.", metavar="FILE")] = None,
 ) -> None:
     """Say what a policy would have scored and cost on questions whose outcomes are known for every arm."""
-    from json import dumps
-
     from ..optimizers.analysis.gain import price
     from ..optimizers.tables.split import best_arm
     from ..optimizers.tables.split import set_aside as divided
@@ -50,7 +48,7 @@ def command(
     _print(priced)
     if not set_aside:
         print("note      questions that fit has seen flatter the policy; --set-aside 0.3 for both keeps some apart")
-    write_json(json, dumps(priced.to_json(), indent=2, ensure_ascii=False))
+    write_json(json, priced.model_dump_json(indent=2))
 
 
 def _read(path: str) -> ArmPolicy:

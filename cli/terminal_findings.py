@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from ..optimizers.study.report import EdgeWorth, IsoCostLevel, StudyReport, VotePoint, VotesReport
+from ..optimizers.analysis.edge_ablation import EdgeWorth
+from ..optimizers.analysis.iso_cost import IsoCostLevel
+from ..optimizers.analysis.vote_curves import VotePoint
+from ..optimizers.study.report import StudyReport, VotesReport
 from .layout import difference, labelled, rows
 from .numbers import number
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Protocol
+from collections.abc import Callable, Iterable
 
 from ..budgets.cap import pick
 from ..models.metered import call_bound
@@ -19,15 +18,8 @@ from ..records.usage import Amount
 __all__ = ["best_so_far", "direct_call"]
 
 
-class DialectOf(Protocol):
-    """Finds a dialect by its name."""
-
-    def __call__(self, name: str, /) -> Dialect:
-        """The dialect of that name."""
-
-
 def direct_call(
-    task: Task, pool: Pool, dialect: DialectOf, unit: Unit, output_cap: int | None = None
+    task: Task, pool: Pool, dialect: Callable[[str], Dialect], unit: Unit, output_cap: int | None = None
 ) -> tuple[Request, Amount]:
     """The request for a direct answer whose bound is the lowest in `unit`, and that bound.
 

@@ -278,10 +278,9 @@ class Graph:
             BudgetBreach: a model charged more than its reservation.
             NodeFailed: the code of a node failed.
         """
-        from .portal import run_sync
-        from .single import run_alone
+        from .portal import run_closing
 
-        return run_sync(run_alone, self, task, plan, pool, cap, store, metric)
+        return run_closing(pool.aclose, self.arun, task, plan, pool=pool, cap=cap, store=store, metric=metric)
 
     async def arun(
         self,

@@ -6,12 +6,12 @@ import asyncio
 import sys
 import time
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Self
+from typing import Self
 
 from ..budgets.cap import Cap, pick
 from ..budgets.layered import LayeredLedger
@@ -20,39 +20,30 @@ from ..budgets.memory import MemoryLedger
 from ..errors import CapReached, GraphError
 from ..models.metered import MeteredCaller
 from ..models.pool import Pool
-from ..nodes.base import Speakers
-from ..nodes.parts import part_bytes
 from ..nodes.prompts import dialect_named
-from ..records.message import Message, MessageSize
+from ..records.message import Message
 from ..records.protocols import StudyStore
-from ..records.rows import AccountRow, Limit, PlanRow, RunRow, TaskRow, Unit
+from ..records.rows import UNITS, AccountRow, Limit, RunRow, Unit
 from ..records.status import Status
 from ..records.task import Task
 from ..records.usage import Amount
-from .active import Active
 from .blueprint import HasBlueprint
-from .channels import Channels, message_sizes, speakers_of
-from .compile import OUT, TASK, supersteps, to_state_graph
+from .channels import Channels
+from .compile import OUT, TASK
 from .context import Services
-from .direct import Schedule, run_direct, schedule_of
-from .draw import mermaid
+from .direct import run_direct
 from .finishing import direct_call
 from .plan import Plan
-from .resolved import ResolvedPlan, resolve
+from .prepared import PreparedPlans
 from .result import Engine, Metric, Result
 from .session import Allowance, RunSession
 from .space import Space
-
-if TYPE_CHECKING:
-    from langchain_core.runnables import RunnableConfig
 
 __all__ = ["Runner"]
 
 _WITHIN_SESSION: ContextVar[bool] = ContextVar("apportion_within_session", default=False)
 """Whether this task holds a session open: a run that it begins meanwhile must not wait for that session's end."""
 _UNLIMITED = sys.maxsize
-_TASKS_KNOWN = 10_000
-"""How many tasks a runner remembers the hash of."""
 
 
 @dataclass(slots=True)
@@ -64,38 +55,6 @@ class _Run:
     metric: Metric | None
     started: float
     allowance: Allowance | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Prepared:
-    """A plan that is ready to run."""
-
-    resolved: ResolvedPlan
-    schedule: Schedule
-    config: RunnableConfig
-    speakers: Speakers
-    sizes: dict[int, Mapping[str, MessageSize]] = field(default_factory=dict)
-    """By the most bytes of a part of the question, all that they depend on."""
-
-    def sizes_for(self, task: Task) -> Mapping[str, MessageSize]:
-        """What edges carry in a run of the task, by the node that they come from."""
-        part = part_bytes(task.question)
-        if part not in self.sizes:
-            self.sizes[part] = message_sizes(self.resolved, task, self.speakers)
-        return self.sizes[part]
-
-
-@dataclass(slots=True)
-class _Known:
-    """What a runner has looked up or made before."""
-
-    plans: dict[str, _Prepared] = field(default_factory=dict)
-    compiled: dict[tuple[str, ...], Any] = field(default_factory=dict)
-    """By the optional edges that are on; plans that differ in knobs only share it."""
-    schedules: dict[tuple[str, ...], Schedule] = field(default_factory=dict)
-    """As `compiled`."""
-    tasks: dict[int, tuple[Task, str]] = field(default_factory=dict)
-    accounts: dict[str, AccountRow] = field(default_factory=dict)
 
 
 class Runner:
@@ -120,7 +79,8 @@ class Runner:
         self._books = store if isinstance(store, MemoryLedger) else LayeredLedger(store)
         self._ledger = Ledger(self._books, store.owner)
         self._opened = ExitStack()
-        self._known = _Known()
+        self._plans = PreparedPlans(self.space, store)
+        self._accounts: dict[str, AccountRow] = {}
         self._root = f"runner-{_new_id()}"
         caller = MeteredCaller(pool, self._ledger, store, facts=store)
         self._services = Services(pool, caller, lru_cache(dialect_named), {}, self._left)
@@ -145,7 +105,7 @@ class Runner:
         """
         other = Runner(graph, self.pool, self.store)
         other._at_once, other._books, other._ledger = self._at_once, self._books, self._ledger
-        other._known.accounts = self._known.accounts
+        other._accounts = self._accounts
         other._services = replace(self._services, resources={})
         return other
 
@@ -167,7 +127,7 @@ class Runner:
             UsageError: it exists with other terms.
         """
         self._books.open_shared(account)
-        self._known.accounts[account.account_id] = account
+        self._accounts[account.account_id] = account
         return account.account_id
 
     def allowance(self, task: Task, unit: Unit) -> Amount:
@@ -260,7 +220,7 @@ class Runner:
         seed: int,
         output_cap: int | None = None,
     ) -> AsyncIterator[_Run]:
-        prepared = self._prepared(plan)
+        prepared = self._plans.of(plan)
         channels = Channels(prepared.sizes_for(task), prepared.speakers.measure)
         limit = None if cap is None else cap.task_limit()
         run_id = _new_id()
@@ -290,11 +250,11 @@ class Runner:
             raise session.problem
 
     async def _invoke(self, session: RunSession, engine: Engine) -> None:
-        prepared = self._prepared(session.resolved.plan)
+        prepared = self._plans.of(session.resolved.plan)
         if engine == "direct":
             await run_direct(prepared.schedule, session, session.task)
             return
-        compiled = self._compiled(prepared.resolved.active)
+        compiled = self._plans.compiled(prepared.resolved.active)
         state = await compiled.ainvoke({TASK: session.task}, prepared.config, context=session)
         if OUT not in state:
             raise GraphError(f"graph {self.graph.name!r} ended before its final node {session.final_node!r} ran")
@@ -326,7 +286,7 @@ class Runner:
 
     def _book(self, run: _Run, message: Message, reason: str, score: float | None) -> Result:
         session = run.session
-        plan, task_id = session.resolved.plan, self._task_id(session.task)
+        plan, task_id = session.resolved.plan, self._plans.task_id(session.task)
         row = RunRow(
             run_id=session.run_id,
             trial_id=run.trial_id,
@@ -344,7 +304,7 @@ class Runner:
             lost=session.lost,
             latency=session.latency,
         )
-        self.store.record_run(row)
+        self.store.record(row)
         return Result(
             run_id=row.run_id,
             task_id=task_id,
@@ -360,54 +320,21 @@ class Runner:
             confidence=_confidence(message),
         )
 
-    def _prepared(self, plan: Plan) -> _Prepared:
-        known = self._known.plans.get(plan.hash)
-        return self._prepare(plan) if known is None else known
-
-    def _prepare(self, plan: Plan) -> _Prepared:
-        resolved = resolve(self.space, plan)
-        made, active = resolved.plan, resolved.active
-        rounds = {name: round_.high for name, round_ in resolved.rounds.items()}
-        config: RunnableConfig = {"recursion_limit": supersteps(active, rounds)}
-        prepared = _Prepared(resolved, self._schedule(active), config, speakers_of(resolved, self.pool))
-        self.store.record_plan(PlanRow(made.hash, made.graph_hash, made.to_json(), mermaid(self.graph, made)))
-        self._known.plans[plan.hash] = self._known.plans[made.hash] = prepared
-        return prepared
-
-    def _schedule(self, active: Active) -> Schedule:
-        if active.optional not in self._known.schedules:
-            self._known.schedules[active.optional] = schedule_of(active)
-        return self._known.schedules[active.optional]
-
-    def _compiled(self, active: Active) -> Any:
-        if active.optional not in self._known.compiled:
-            self._known.compiled[active.optional] = to_state_graph(active).compile(name=self.graph.name)
-        return self._known.compiled[active.optional]
-
-    def _task_id(self, task: Task) -> str:
-        known = self._known.tasks.get(id(task))
-        if known is None:
-            if len(self._known.tasks) >= _TASKS_KNOWN:
-                self._known.tasks.clear()
-            known = self._known.tasks[id(task)] = (task, task.task_id)  # the reference keeps the object's id its own
-            self.store.record_task(TaskRow(known[1], task.family, task.model_dump_json()))
-        return known[1]
-
     def _open_run(self, run_id: str, parent: str, limit: Limit | None) -> str:
         account = AccountRow(f"run-{run_id}", parent, limit, "charged", "run")
         self._books.open_account(account)
-        self._known.accounts[account.account_id] = account
+        self._accounts[account.account_id] = account
         return account.account_id
 
     def _close_run(self, account_id: str) -> None:
         """Forgets the run's account; a cancelled call below it that has yet to settle still can."""
         self._books.close_account(account_id)
-        del self._known.accounts[account_id]
+        del self._accounts[account_id]
 
     def _left(self, account_id: str) -> Amount | None:
         """The least that is left in each unit on an account and its ancestors."""
         least: dict[Unit, int] = {}
-        account: AccountRow | None = self._known.accounts[account_id]
+        account: AccountRow | None = self._accounts[account_id]
         while account is not None:
             limit = account.limit
             if limit is not None:
@@ -415,10 +342,10 @@ class Runner:
                 used = balance.paid if account.measure == "paid" else balance.charged + balance.lost
                 free = limit.value - pick(used, limit.unit) - pick(balance.reserved, limit.unit)
                 least[limit.unit] = min(free, least.get(limit.unit, free))
-            account = None if account.parent_id is None else self._known.accounts[account.parent_id]
+            account = None if account.parent_id is None else self._accounts[account.parent_id]
         if not least:
             return None
-        return Amount(*(least.get(unit, _UNLIMITED) for unit in ("tokens", "weighted", "usd")))
+        return Amount(*(least.get(unit, _UNLIMITED) for unit in UNITS))
 
 
 def _score(metric: Metric | None, task: Task, message: Message) -> float | None:

@@ -308,7 +308,7 @@ class RunSession:
     ) -> None:
         self.charged += meter.charged
         self.lost += meter.lost
-        self._recorder.record_span(
+        self._recorder.record(
             SpanRow(
                 span_id=meter.span_id,
                 run_id=meter.run_id,

@@ -17,7 +17,7 @@ from .result import Metric, Result
 from .run import Runner
 from .space import Space
 
-__all__ = ["run_alone", "run_single"]
+__all__ = ["run_single"]
 
 
 async def run_single(
@@ -44,19 +44,3 @@ async def run_single(
             return await runner.run(task, plan, parent_account=parent, cap=cap, metric=metric)
     finally:
         store.flush()
-
-
-async def run_alone(
-    graph: HasBlueprint,
-    task: Task | str,
-    plan: Plan | None,
-    pool: Pool,
-    cap: Cap | None,
-    store: StudyStore | None,
-    metric: Metric | None,
-) -> Result:
-    """As `run_single`, in a loop that ends with it; so the connections that it opened are closed."""
-    try:
-        return await run_single(graph, task, plan, pool, cap, store, metric)
-    finally:
-        await pool.aclose()

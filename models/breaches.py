@@ -49,7 +49,7 @@ class Breaches:
         breach = self._known[card.name] = BudgetBreach(card.name, bound.tokens, spent.tokens)
         if self._facts is not None:
             content = json.dumps({"model": card.name, "reserved": bound.tokens, "reported": spent.tokens})
-            self._facts.record_fact(FactRow(card.bounds_fingerprint, "breach", content, time.time()))
+            self._facts.record(FactRow(card.bounds_fingerprint, "breach", content, time.time()))
         return breach
 
 
@@ -58,7 +58,7 @@ def lift(facts: FactBook, card: ModelCard) -> bool:
     row = facts.fact(card.bounds_fingerprint, "breach")
     if row is None or not row.content:
         return False
-    facts.record_fact(FactRow(row.subject, row.kind, "", time.time()))
+    facts.record(FactRow(row.subject, row.kind, "", time.time()))
     return True
 
 

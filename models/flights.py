@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 
-from ..budgets.waiting import Waiting
+from ..records.waiting import Waiting
 
 __all__ = ["Flights"]
 

@@ -15,7 +15,7 @@ from ..errors import BudgetBreach, CallFailed
 from ..records.protocols import FactBook, ReplyCache
 from ..records.rows import CallRow, Settlement, StoredReply
 from ..records.status import Status
-from ..records.usage import ZERO, Amount, Usage
+from ..records.usage import MOST_TOKENS, ZERO, Amount, Usage
 from .base import Model
 from .breaches import Breaches
 from .call_bounds import call_bounds
@@ -31,8 +31,6 @@ _BACKOFF_SECONDS = (0.5, 8.0)
 """The first wait between attempts and the longest; doubled each time, with up to a quarter of jitter."""
 _LONGEST_RETRY_AFTER = 120.0
 """Seconds; an endpoint that asks for more is given up."""
-_TOO_MANY_TOKENS = 2**31
-"""A count as large is a fault, and in the smallest units it would not fit a database's integers."""
 _OUTCOMES = {"content_filter": Status.FILTERED, "refusal": Status.REFUSED}
 _TO_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
@@ -317,7 +315,7 @@ def _credible(usage: Usage | None, request: Request, said: str = "") -> bool:
     if usage is None:
         return False
     counts = (usage.input_tokens, usage.output_tokens)
-    if any(type(count) is not int or not 0 <= count < _TOO_MANY_TOKENS for count in counts):
+    if any(type(count) is not int or not 0 <= count < MOST_TOKENS for count in counts):
         return False
     read = any(message.content for message in request.messages)
     return usage.input_tokens >= read and usage.output_tokens >= bool(said)

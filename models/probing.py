@@ -94,7 +94,7 @@ async def _probe(model: OpenAIModel, facts: FactBook | None) -> Probe:
     probe = Probe(tuple(probing.lines), probing.calls.charged.tokens, time.time())
     if facts is not None:
         content = json.dumps({"lines": probe.lines, "tokens": probe.tokens})
-        facts.record_fact(FactRow(subject, "probe", content, probe.found_at))
+        facts.record(FactRow(subject, "probe", content, probe.found_at))
     return probe
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ..models.request import Request
 from ..records.message import SHORT, Message
-from ..records.text import clip, longest_bytes
+from ..records.text import clip, longest_bytes, one_line
 from .base import CallBound, Context, Incoming, Inputs
 from .prompts.base import Ask, Prompt
 from .votes import normal_form
@@ -35,8 +35,8 @@ def ask_of(inputs: Inputs) -> Ask:
     own = len(dict.fromkeys(inputs.task.context))
     notes: dict[str, str] = {}
     if inputs.previous is not None and not inputs.previous.accepted:
-        answer, reason = inputs.previous.answer, clip(_one_line(inputs.previous.reason), REASON_BYTES)
-        notes[normal_form(answer)] = _OBJECTION.format(_one_line(answer) or _NO_ANSWER, reason or "no reason given")
+        answer, reason = inputs.previous.answer, clip(one_line(inputs.previous.reason), REASON_BYTES)
+        notes[normal_form(answer)] = _OBJECTION.format(one_line(answer) or _NO_ANSWER, reason or "no reason given")
     for message in inputs.messages.values():
         for form, note in _notes(message):
             notes.setdefault(form, note)
@@ -121,7 +121,7 @@ def _texts(prompt: Prompt) -> list[str]:
 def _notes(message: Message) -> Iterator[tuple[str, str]]:
     """The answers of a message, the chosen one with its reasoning."""
     if message.answer.strip():
-        answer, text = _one_line(message.answer), _one_line(message.text)
+        answer, text = one_line(message.answer), one_line(message.text)
         size = longest_bytes(answer)
         if normal_form(text) == normal_form(answer) or not text:
             note = answer
@@ -132,8 +132,4 @@ def _notes(message: Message) -> Iterator[tuple[str, str]]:
         yield normal_form(answer), note
     for candidate in message.candidates:
         if candidate.answer.strip():
-            yield normal_form(candidate.answer), _one_line(candidate.answer)
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
+            yield normal_form(candidate.answer), one_line(candidate.answer)

@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 from ..errors import BudgetBreach, CallFailed, CapReached
 from ..models.request import Reply, Request
 from ..records.status import Status
+from ..records.text import encodable, one_line
 from .base import Context
 
 __all__ = ["Reading", "most_informed", "read", "read_all"]
@@ -66,11 +67,11 @@ async def read(request: Request, context: Context, reader: Callable[[str], T | N
         return Reading(None, Status.BUDGET, str(reached))
     except CallFailed as failure:
         return Reading(None, failure.status, failure.reason)
-    text = _encodable(_whole(request, reply))
+    text = encodable(_whole(request, reply))
     if reply.finish_reason == "content_filter":
         return Reading(None, Status.FILTERED, f"the content filter of {request.model!r} cut the reply", text, reply)
     if reply.finish_reason == "refusal":
-        reason = f"{request.model!r} declined: {' '.join(text.split())[:80]!r}"
+        reason = f"{request.model!r} declined: {one_line(text)[:80]!r}"
         return Reading(None, Status.REFUSED, reason, text, reply)
     value = reader(text) if reply.text.strip() else None
     if value is not None and value != "":
@@ -78,7 +79,7 @@ async def read(request: Request, context: Context, reader: Callable[[str], T | N
     if reply.finish_reason == "length":
         reason = f"{request.model!r} used up its {request.max_output_tokens} output tokens before an answer"
         return Reading(None, Status.STARVED, reason, text, reply)
-    reason = f"no answer could be read from the reply of {request.model!r}: {' '.join(text.split())[:80]!r}"
+    reason = f"no answer could be read from the reply of {request.model!r}: {one_line(text)[:80]!r}"
     return Reading(None, Status.PARSE_ERROR, reason, text, reply)
 
 
@@ -96,10 +97,8 @@ async def read_all(
     async def one(request: Request) -> Reading[T] | BudgetBreach:
         try:
             return await read(request, context, reader)
-        except (
-            BudgetBreach
-        ) as breach:  # Raised below: out of a task group it would come wrapped, and cancel the others.
-            return breach
+        except BudgetBreach as breach:
+            return breach  # Raised below: out of a task group it would come wrapped, and cancel the others.
 
     if len(requests) == 1:
         return [await read(requests[0], context, reader)]
@@ -126,8 +125,3 @@ def most_informed(failures: Iterable[tuple[Status, str]]) -> tuple[Status, str]:
 def _whole(request: Request, reply: Reply) -> str:
     """The reply with its given beginning, which some endpoints repeat and others do not."""
     return reply.text if reply.text.startswith(request.prefix) else request.prefix + reply.text
-
-
-def _encodable(text: str) -> str:
-    """The text without halves of surrogate pairs, which no file, hash or request can hold."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -146,11 +147,7 @@ async def _sample(node: Solver, draws: int | Adaptive, way: _Way, context: Conte
     if not isinstance(draws, Adaptive):
         return readings
     while len(readings) < draws.high and all(reading.status is not Status.BUDGET for reading in readings):
-        counts: dict[str, int] = {}
-        for reading in readings:
-            if reading.value is not None:
-                form = normal_form(reading.value)
-                counts[form] = counts.get(form, 0) + 1
+        counts = Counter(normal_form(reading.value) for reading in readings if reading.value is not None)
         remaining = draws.high - len(readings) if node.vote == "majority" else None
         if enough(node.stop, list(counts.values()), remaining) or (node.vote == "first" and counts):
             break

@@ -86,12 +86,14 @@ async def _run(node: Verifier, inputs: Inputs, context: Context) -> Message:
     if not candidates:
         status, reason = most_informed((message.status, message.reason) for message in inputs.messages.values())
         return Message(status=status, reason=reason, accepted=False)
+    judged = [_Judged(candidate, 1.0) for candidate in candidates if candidate.checked]
+    unchecked = [candidate for candidate in candidates if not candidate.checked]
     if node.method == "score":
-        judged = await _judge(node, inputs, context, candidates)
+        judged += await _judge(node, inputs, context, unchecked)
     elif node.method == "steps":
-        judged = await _solve_again(node, inputs, context, candidates)
+        judged += await _solve_again(node, inputs, context, unchecked)
     else:
-        judged = [_voted(candidate) for candidate in candidates]
+        judged += [_voted(candidate) for candidate in unchecked]
     ranked = sorted(judged, key=lambda one: (one.candidate.checked, one.score), reverse=True)
     message = _message(node, ranked)
     context.record("verified", method=node.method, scores=[round(one.score, 4) for one in ranked])
@@ -148,54 +150,38 @@ def _voted(candidate: Candidate) -> _Judged:
 async def _judge(node: Verifier, inputs: Inputs, context: Context, candidates: Sequence[Candidate]) -> list[_Judged]:
     dialect = context.dialect(node.model)
     ask = replace(ask_of(inputs), notes=())
-    open_ones = [candidate for candidate in candidates if not candidate.checked]
-    requests = [
-        _request(node, inputs, context, dialect.verify(ask, candidate.answer, candidate.text))
-        for candidate in open_ones
-    ]
-    readings = await read_all(requests, context, dialect.read_verdict) if requests else []
-    scores = {id(candidate): reading.value for candidate, reading in zip(open_ones, readings, strict=True)}
-    judged = []
-    for candidate in candidates:
-        score = scores.get(id(candidate))
-        if candidate.checked:
-            judged.append(_Judged(candidate, 1.0))
-        elif score is None:
-            judged.append(_Judged(candidate, _UNREAD, _NOT_READ))
-        else:
-            judged.append(
-                _Judged(candidate, score, f"{candidate.answer!r} is judged right with probability {score:.2f}")
-            )
-    return judged
+    prompts = [dialect.verify(ask, candidate.answer, candidate.text) for candidate in candidates]
+    readings = await read_all(_requests(node, inputs, context, prompts), context, dialect.read_verdict)
+    return [_ruled(candidate, reading.value) for candidate, reading in zip(candidates, readings, strict=True)]
+
+
+def _ruled(candidate: Candidate, score: float | None) -> _Judged:
+    if score is None:
+        return _Judged(candidate, _UNREAD, _NOT_READ)
+    return _Judged(candidate, score, f"{candidate.answer!r} is judged right with probability {score:.2f}")
 
 
 async def _solve_again(
     node: Verifier, inputs: Inputs, context: Context, candidates: Sequence[Candidate]
 ) -> list[_Judged]:
     dialect = context.dialect(node.model)
-    steps = {
-        id(candidate): [
+    steps = [
+        [
             step
             for step in dialect.steps(candidate.text)[: node.max_steps]
             if longest_bytes(step.question) <= _STEP_BYTES
         ]
         for candidate in candidates
-        if not candidate.checked
-    }
-    questions = list(dict.fromkeys(step.question for found in steps.values() for step in found))
-    requests = [
-        _request(node, inputs, context, dialect.solve(Ask(question, inputs.task.instructions), Style.DIRECT))
-        for question in questions
     ]
+    questions = list(dict.fromkeys(step.question for found in steps for step in found))
+    prompts = [dialect.solve(Ask(question, inputs.task.instructions), Style.DIRECT) for question in questions]
     reader = partial(dialect.read_answer, style=Style.DIRECT)
-    readings = await read_all(requests, context, reader) if requests else []
+    readings = await read_all(_requests(node, inputs, context, prompts), context, reader)
     solved = {question: reading.value for question, reading in zip(questions, readings, strict=True)}
-    return [_compared(candidate, steps.get(id(candidate), []), solved) for candidate in candidates]
+    return [_compared(candidate, found, solved) for candidate, found in zip(candidates, steps, strict=True)]
 
 
 def _compared(candidate: Candidate, steps: Sequence[ReasoningStep], solved: dict[str, str | None]) -> _Judged:
-    if candidate.checked:
-        return _Judged(candidate, 1.0)
     told = [step for step in steps if solved[step.question] is not None]
     if not told:
         return _Judged(candidate, candidate.confidence or 0.0, "" if not steps else _NOT_READ)
@@ -206,9 +192,12 @@ def _compared(candidate: Candidate, steps: Sequence[ReasoningStep], solved: dict
     return _Judged(candidate, 1 - len(wrong) / len(told), objection)
 
 
-def _request(node: Verifier, inputs: Inputs, context: Context, prompt: Prompt) -> Request:
-    cap, temperature = node.max_output_tokens, node.temperature
-    return request_of(context, node.model, prompt, max_output_tokens=cap, temperature=temperature, sample=inputs.round)
+def _requests(node: Verifier, inputs: Inputs, context: Context, prompts: Sequence[Prompt]) -> list[Request]:
+    cap, heat, draw = node.max_output_tokens, node.temperature, inputs.round
+    return [
+        request_of(context, node.model, prompt, max_output_tokens=cap, temperature=heat, sample=draw)
+        for prompt in prompts
+    ]
 
 
 async def _oracle(node: Verifier, inputs: Inputs, context: Context, score: Scorer) -> Message | None:

@@ -1,4 +1,4 @@
-"""Resampling of paired differences and of means."""
+"""How sure a mean is: resampled intervals, and standard errors."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
-__all__ = ["Interval", "mean_interval", "resample_weights"]
+from .arrays import Floats
 
-Floats = NDArray[np.float64]
+__all__ = ["Interval", "mean_interval", "resample_weights", "standard_error", "within_one_error"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,3 +43,16 @@ def mean_interval(values: Floats, *, draws: int = 2000, seed: int = 0) -> Interv
     means = resample_weights(len(values), draws, seed) @ values
     low, high = np.quantile(means, [0.025, 0.975])
     return Interval(float(np.mean(values)), float(low), float(high))
+
+
+def standard_error(values: Floats) -> float:
+    """Of the mean of per-task values; 0 where a single task says nothing of it."""
+    return float(values.std(ddof=1)) / float(np.sqrt(len(values))) if len(values) > 1 else 0.0
+
+
+def within_one_error(behind: Floats) -> bool:
+    """Whether paired differences to the best are within one standard error of none (Breiman et al. 1984).
+
+    What is chosen by this rule is the simplest that cannot be told from the best.
+    """
+    return float(behind.mean()) <= standard_error(behind)

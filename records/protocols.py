@@ -26,6 +26,7 @@ from .rows import (
     StoredReply,
     StudyRow,
     TaskRow,
+    TraceRow,
     TrialRow,
 )
 
@@ -110,22 +111,13 @@ class ReplyCache(Protocol):
 
 
 class Recorder(Protocol):
-    """Where traces go. Rows are kept as they are; a row with an id that exists replaces it."""
+    """Where traces go. Rows are kept as they are; one with an id that exists replaces it."""
 
-    def record_task(self, row: TaskRow) -> None:
-        """Keeps a task; one that exists is left as it is."""
+    def record(self, row: TraceRow) -> None:
+        """Keeps a row. A task or a plan that exists is left as it is.
 
-    def record_plan(self, row: PlanRow) -> None:
-        """Keeps a plan; one that exists is left as it is."""
-
-    def record_run(self, row: RunRow) -> None:
-        """Keeps a run."""
-
-    def record_span(self, row: SpanRow) -> None:
-        """Keeps a span."""
-
-    def record_call(self, row: CallRow) -> None:
-        """Keeps a call whose reservation is on other books, such as a reply from the cache."""
+        A call is recorded by itself where its reservation is on other books, such as that of a reply from the cache.
+        """
 
     def flush(self) -> None:
         """Waits until everything handed over is on the books."""
@@ -134,7 +126,7 @@ class Recorder(Protocol):
 class FactBook(Protocol):
     """What was found out about models by calling them."""
 
-    def record_fact(self, row: FactRow) -> None:
+    def record(self, row: FactRow) -> None:
         """Keeps a fact, in place of an older one of its kind about the same subject."""
 
     def fact(self, subject: str, kind: FactKind) -> FactRow | None:
@@ -151,12 +143,6 @@ class StudyStore(LedgerBackend, ReplyCache, Recorder, FactBook, Protocol):
     @property
     def owner(self) -> str:
         """The id under which this process holds reservations."""
-
-    def record_study(self, row: StudyRow) -> None:
-        """Keeps or replaces a study."""
-
-    def record_trial(self, row: TrialRow) -> None:
-        """Keeps or replaces a trial."""
 
     def study(self, study_id: str) -> StudyRow | None:
         """The study, or None."""

@@ -7,12 +7,13 @@ Plain frozen dataclasses, made often and read by machines. Times are seconds sin
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from .status import Status
 from .usage import ZERO, Amount, Usage
 
 __all__ = [
+    "UNITS",
     "AccountRow",
     "Balance",
     "CallRow",
@@ -29,11 +30,13 @@ __all__ = [
     "StoredReply",
     "StudyRow",
     "TaskRow",
+    "TraceRow",
     "TrialRow",
     "Unit",
 ]
 
 Unit = Literal["tokens", "weighted", "usd"]
+UNITS: tuple[Unit, ...] = get_args(Unit)
 Measure = Literal["charged", "paid"]
 ReservationKind = Literal["call", "allowance"]
 FactKind = Literal["breach", "probe"]
@@ -113,10 +116,10 @@ class CallRow:
     """Counted from 1 within one logical call."""
     request_key: str
     """The content address of the request, see `StoredReply`."""
-    request_model: str
     operation_name: str
     """"chat" for models called by messages."""
     provider_name: str
+    request_model: str
     request_max_tokens: int
     request_temperature: float
     request_seed: int | None
@@ -274,3 +277,7 @@ class StudyRow:
     """running, complete."""
     test_reads: int = 0
     """How often the test part was read."""
+
+
+TraceRow = CallRow | SpanRow | RunRow | TaskRow | PlanRow | TrialRow | StudyRow | FactRow
+"""What is recorded of a study beside its ledger."""

@@ -1,11 +1,11 @@
-"""How long a text can be for a tokenizer, and how to cut it."""
+"""How long a text can be for a tokenizer, and how to cut and clean it."""
 
 from __future__ import annotations
 
 from itertools import pairwise
 from unicodedata import is_normalized, normalize
 
-__all__ = ["clip", "longest_bytes", "slices"]
+__all__ = ["clip", "encodable", "longest_bytes", "one_line", "slices"]
 
 
 def longest_bytes(text: str) -> int:
@@ -42,6 +42,16 @@ def slices(text: str, count: int) -> list[str]:
     """The text cut into so many pieces, their lengths as equal as can be."""
     cuts = [len(text) * number // count for number in range(count + 1)]
     return [text[first:last] for first, last in pairwise(cuts)]
+
+
+def one_line(text: str) -> str:
+    """The text with every run of white space as one space."""
+    return " ".join(text.split())
+
+
+def encodable(text: str) -> str:
+    """The text without halves of surrogate pairs, which JSON admits and no file, hash or request can hold."""
+    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _byte_length(text: str) -> int:

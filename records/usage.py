@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["ZERO", "Amount", "Usage"]
+__all__ = ["MOST_TOKENS", "ZERO", "Amount", "Usage"]
+
+MOST_TOKENS = 2**31
+"""A count as large is a fault, and in the smallest units of weighted tokens it would not fit a database's integers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,11 @@ class Amount:
     """Millionths of a weighted token (the card's weight per token)."""
     usd: int = 0
     """Billionths of a dollar."""
+
+    @property
+    def units(self) -> tuple[int, int, int]:
+        """All three, in the order of `UNITS`."""
+        return self.tokens, self.weighted, self.usd
 
     def __add__(self, other: Amount) -> Amount:
         return Amount(self.tokens + other.tokens, self.weighted + other.weighted, self.usd + other.usd)

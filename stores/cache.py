@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import Any
 
 from ..records.rows import StoredReply
+from ..records.usage import Amount
+from .blobs import pack, unpack
+from .text import redacted
 
-__all__ = ["ReplyMemory"]
+__all__ = ["ReplyMemory", "reply_row", "reply_values"]
 
 _BYTES = 64 * 1024 * 1024
 _OVERHEAD_BYTES = 400
@@ -63,3 +67,16 @@ class ReplyMemory:
 
 def _size(reply: StoredReply) -> int:
     return len(reply.payload) + _OVERHEAD_BYTES
+
+
+def reply_values(row: StoredReply, stored_at: float) -> tuple[Any, ...]:
+    """Parameters for the table. Unlike blobs, the payload is kept whole: it is read again in place of a call."""
+    charged = row.charged
+    payload = pack(redacted(row.payload).encode())
+    return (row.request_key, payload, charged.tokens, charged.weighted, charged.usd, stored_at)
+
+
+def reply_row(request_key: str, columns: tuple[bytes, int, int, int]) -> StoredReply:
+    """A row of the table: payload and the three columns of charged."""
+    payload, *charged = columns
+    return StoredReply(request_key, unpack(payload), Amount(*charged))

@@ -3,43 +3,36 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection
 
 from ..errors import UnknownName, UsageError
 from ..records.protocols import Short
-from ..records.rows import CallRow, FactRow, PlanRow, RunRow, SpanRow, StudyRow, TaskRow, TrialRow
+from ..records.rows import CallRow, FactRow, PlanRow, RunRow, SpanRow, StudyRow, TaskRow, TraceRow, TrialRow
 from . import schema
 from .blobs import BlobEncoder
-from .encoding import (
-    call_values,
-    fact_values,
-    plan_values,
-    reply_values,
-    run_values,
-    span_values,
-    study_values,
-    task_values,
-    trial_values,
-)
+from .cache import reply_values
 from .ledger import Books
-from .operations import Keep, OpenAccount, Operation, Reserve, Settle, TraceRow
+from .operations import Keep, OpenAccount, Operation, Reserve, Settle
 from .owners import Owner, beat, dead_owners, register
+from .row_table import RowTable, insert_statement
 
 __all__ = ["Group"]
 
-_CALL = schema.insert_statement(schema.call)
-_REPLY = schema.insert_statement(schema.reply, "keep")
-_BLOB = schema.insert_statement(schema.blob, "keep")
-_SPAN = schema.insert_statement(schema.span)
-_RUN = schema.insert_statement(schema.run)
-_TRIAL = schema.insert_statement(schema.trial)
-_STUDY = schema.insert_statement(schema.study)
-_PLAN = schema.insert_statement(schema.plan, "keep")
-_TASK = schema.insert_statement(schema.task, "keep")
-_FACT = schema.insert_statement(schema.fact)
+_REPLY = insert_statement(schema.reply, "keep")
+_BLOB = insert_statement(schema.blob, "keep")
+_TABLES: Mapping[type[TraceRow], RowTable[Any]] = {
+    CallRow: schema.CALL,
+    SpanRow: schema.SPAN,
+    RunRow: schema.RUN,
+    TrialRow: schema.TRIAL,
+    StudyRow: schema.STUDY,
+    PlanRow: schema.PLAN,
+    TaskRow: schema.TASK,
+    FactRow: schema.FACT,
+}
 
 
 class Group:
@@ -55,16 +48,6 @@ class Group:
         self._owner = owner
         self._chains: dict[str, tuple[str, ...]] = {}
         self._blobs = BlobEncoder()
-        self._encoders: dict[type, tuple[str, Callable[[Any], tuple[Any, ...]]]] = {
-            CallRow: (_CALL, lambda row: call_values(row, row.bound, self._blobs)),
-            SpanRow: (_SPAN, lambda row: span_values(row, self._blobs)),
-            RunRow: (_RUN, run_values),
-            TrialRow: (_TRIAL, trial_values),
-            StudyRow: (_STUDY, study_values),
-            PlanRow: (_PLAN, plan_values),
-            TaskRow: (_TASK, task_values),
-            FactRow: (_FACT, fact_values),
-        }
 
     def book(self, operations: Sequence[Operation]) -> tuple[bool, list[Exception]]:
         """Books operations in order, all or none.
@@ -168,23 +151,22 @@ class Group:
                 books.open_account(account)
 
     def _keep(self, row: TraceRow, rows: dict[str, list[tuple[Any, ...]]]) -> None:
-        statement, encode = self._encoders[type(row)]
-        rows.setdefault(statement, []).append(encode(row))
+        table = _TABLES[type(row)]
+        rows.setdefault(table.insert, []).append(table.values(row, self._blobs))
 
     def _settle(self, operation: Settle, books: Books, rows: dict[str, list[tuple[Any, ...]]]) -> None:
         operation.booked = False
         try:
-            held = books.settle(operation.settlement, whole=operation.damaged)
+            if not books.settle(operation.settlement, whole=operation.damaged):
+                return
         except UnknownName:
             if operation.withdrawn:
                 return
             raise
-        if held is None:
-            return
         operation.booked = True
         if operation.damaged:
             return
         if operation.call is not None:
-            rows.setdefault(_CALL, []).append(call_values(operation.call, held.amount, self._blobs))
+            self._keep(operation.call, rows)
         if operation.reply is not None:
             rows.setdefault(_REPLY, []).append(reply_values(operation.reply, time.time()))

@@ -11,22 +11,21 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
 from ..errors import UnknownName, UsageError
-from ..records.protocols import Short
-from ..records.rows import AccountRow, Limit, Reservation, Settlement, Unit
+from ..records.accounts import Account, check_same, end, reserve
+from ..records.rows import AccountRow, Limit, Reservation, Settlement
 from ..records.usage import ZERO, Amount
 from . import schema
-from .encoding import reservation_values
+from .row_table import insert_statement
 
-__all__ = ["Books", "Held", "check_same"]
+__all__ = ["Books"]
 
 _TOTALS = schema.ACCOUNT_TOTALS
-_CHARGED, _LOST, _PAID, _RESERVED, _HELD = 0, 3, 6, 9, 12
-_IN_FLIGHT, _RELEASES = 15, 16
+_RELEASES = _TOTALS.index("releases")
 _NOTHING = (0,) * len(_TOTALS)
 
 _SELECT_ACCOUNTS = (
@@ -44,48 +43,16 @@ _CLOSE_RESERVATION = (
     "UPDATE reservation SET state = ?, closed_at = ?, charged_tokens = ?, charged_weighted = ?, charged_usd = ?, "
     "lost_tokens = ?, lost_weighted = ?, lost_usd = ? WHERE reservation_id = ?"
 )
-_INSERT_RESERVATION = schema.insert_statement(schema.reservation, "fail")
-_INSERT_ACCOUNT = schema.insert_statement(schema.account, "fail")
+_INSERT_RESERVATION = insert_statement(schema.reservation, "fail")
+_INSERT_ACCOUNT = insert_statement(schema.account, "fail")
 
 
 @dataclass(slots=True)
-class Held:
+class _Held:
     """A reservation as the books know it."""
 
-    reservation_id: str
-    account_id: str
-    amount: Amount
-    is_call: bool
-    cached: bool
+    reservation: Reservation
     state: str = "open"
-
-
-@dataclass(slots=True)
-class _Account:
-    row: AccountRow
-    totals: list[int]
-    before: list[int] = field(default_factory=list)
-    unit: int | None = None
-    """Which of the three units the limit counts."""
-    paid: bool = False
-
-    def __post_init__(self) -> None:
-        self.before = self.totals.copy()
-        self.unit = None if self.row.limit is None else schema.UNITS.index(self.row.limit.unit)
-        self.paid = self.row.measure == "paid"
-
-    def short_of(self, amount: Amount) -> Short | None:
-        """Why the amount does not fit, or None."""
-        if self.unit is None or self.row.limit is None:
-            return None
-        unit, totals = self.unit, self.totals
-        spent = totals[_PAID + unit] if self.paid else totals[_CHARGED + unit] + totals[_LOST + unit]
-        free = self.row.limit.value - spent - totals[_RESERVED + unit]
-        needed = _units(amount)[unit]
-        if needed <= free:
-            return None
-        held = totals[_HELD + unit]
-        return Short(self.row.account_id, needed, free, totals[_RESERVED + unit] - held, held)
 
 
 class Books:
@@ -102,8 +69,10 @@ class Books:
         self._connection = connection
         self._owner_id = owner_id
         self._chains = chains
-        self._accounts: dict[str, _Account] = {}
-        self._held: dict[str, Held] = {}
+        self._accounts: dict[str, Account] = {}
+        self._before: dict[str, list[int]] = {}
+        """Their figures as the rows have them."""
+        self._held: dict[str, _Held] = {}
         self._opened: list[tuple[object, ...]] = []
         self._closed: list[tuple[object, ...]] = []
         self._now = time.time()
@@ -114,7 +83,7 @@ class Books:
         """Reads what the operations to come will concern."""
         if reservation_ids:
             self._load_reservations(_BY_ID, reservation_ids)
-        wanted = {*account_ids, *(held.account_id for held in self._held.values())}
+        wanted = {*account_ids, *(held.reservation.account_id for held in self._held.values())}
         self._load_accounts(wanted)
 
     def open_account(self, account: AccountRow) -> None:
@@ -122,8 +91,7 @@ class Books:
         known = self._accounts.get(account.account_id)
         limit = account.limit
         if known is not None:
-            check_same(known.row, account)
-            if limit is not None and known.row.limit is not None and limit.value > known.row.limit.value:
+            if check_same(known.row, account) and limit is not None:
                 self._connection.exec_driver_sql(
                     "UPDATE account SET limit_value = ? WHERE account_id = ?", (limit.value, account.account_id)
                 )
@@ -144,38 +112,38 @@ class Books:
                 *_NOTHING,
             ),
         )
-        self._accounts[account.account_id] = _Account(account, [*_NOTHING])
+        self._enter(account, [*_NOTHING])
 
     def reserve(self, reservation: Reservation) -> None:
         """Takes an amount, see `LedgerBackend.reserve`."""
-        chain = self._chain(reservation.account_id)
+        chain, replaced = self._chain(reservation.account_id), None
         if reservation.reservation_id in self._held:
             raise UsageError(f"reservation {reservation.reservation_id!r} exists already")
-        replaced = None
         if reservation.replaces is not None:
             replaced = self._held.get(reservation.replaces)
-            if replaced is None or replaced.state != "open" or replaced.is_call:
+            if replaced is None or replaced.state != "open" or replaced.reservation.kind != "allowance":
                 raise UnknownName("open allowance", reservation.replaces, ())
-            self._move(replaced, -1)
-        short = self._short(chain, reservation)
-        if short is not None:
-            if replaced is not None:
-                self._move(replaced, +1)
-            raise short
-        held = Held(
-            reservation.reservation_id,
-            reservation.account_id,
-            reservation.amount,
-            reservation.kind == "call",
-            reservation.cached,
+        given_back = None if replaced is None else (self._chain(replaced.reservation.account_id), replaced.reservation)
+        reserve(chain, reservation, given_back)
+        self._held[reservation.reservation_id] = _Held(reservation)
+        self._opened.append(
+            (
+                reservation.reservation_id,
+                reservation.account_id,
+                *reservation.amount.units,
+                self._owner_id,
+                reservation.kind,
+                int(reservation.cached),
+                "open",
+                *ZERO.units * 2,
+                self._now,
+                None,
+            )
         )
-        self._move(held, +1)
-        self._held[held.reservation_id] = held
-        self._opened.append(reservation_values(reservation, self._owner_id, self._now))
         if replaced is not None:
             self._close(replaced, "replaced", ZERO, ZERO)
 
-    def settle(self, settlement: Settlement, *, whole: bool = False) -> Held | None:
+    def settle(self, settlement: Settlement, *, whole: bool = False) -> bool:
         """Ends a reservation, see `LedgerBackend.settle`.
 
         Args:
@@ -183,7 +151,7 @@ class Books:
             whole: all of it is lost, whatever `settlement` says.
 
         Returns:
-            What was held, or None where the reservation had been ended before.
+            Whether it was open; a reservation that had been ended before stays as it is.
 
         Raises:
             UnknownName: it was never taken.
@@ -192,10 +160,10 @@ class Books:
         if held is None:
             raise UnknownName("reservation", settlement.reservation_id, ())
         if held.state != "open":
-            return None
-        charged, lost = (ZERO, held.amount) if whole else (settlement.charged, settlement.lost)
+            return False
+        charged, lost = (ZERO, held.reservation.amount) if whole else (settlement.charged, settlement.lost)
         self._end(held, charged, lost, "settled")
-        return held
+        return True
 
     def lose(self, owner_ids: Sequence[str]) -> int:
         """Charges as lost all calls in flight of dead owners, and returns how many reservations they held.
@@ -204,12 +172,12 @@ class Books:
         """
         self._load_reservations(_BY_OWNER, owner_ids)
         orphans = [held for held in self._held.values() if held.state == "open"]
-        self._load_accounts({held.account_id for held in orphans})
+        self._load_accounts({held.reservation.account_id for held in orphans})
         for held in orphans:
-            if not held.is_call:
+            if held.reservation.kind == "allowance":
                 self._end(held, ZERO, ZERO, "settled")
             else:
-                self._end(held, ZERO, held.amount, "lost")
+                self._end(held, ZERO, held.reservation.amount, "lost")
         self._connection.exec_driver_sql(
             "UPDATE owner SET state = 'dead' WHERE state = 'alive' AND owner_id IN (SELECT value FROM json_each(?))",
             (json.dumps(owner_ids),),
@@ -218,7 +186,7 @@ class Books:
 
     def root_releases(self, account_id: str) -> int:
         """How many settlements the root above the account has seen."""
-        return self._accounts[self._chain(account_id)[-1]].totals[_RELEASES]
+        return self._chain(account_id)[-1].figures[_RELEASES]
 
     def write(self) -> None:
         """Writes what changed."""
@@ -231,11 +199,11 @@ class Books:
 
     def _write_accounts(self) -> None:
         changes = []
-        for account in self._accounts.values():
-            if account.totals != account.before:
-                delta = [now - then for now, then in zip(account.totals, account.before, strict=True)]
-                changes.append((*delta, account.row.account_id))
-                account.before = account.totals.copy()
+        for name, account in self._accounts.items():
+            if account.figures != self._before[name]:
+                delta = [now - then for now, then in zip(account.figures, self._before[name], strict=True)]
+                changes.append((*delta, name))
+                self._before[name] = account.figures.copy()
         if changes:
             self._connection.exec_driver_sql(_UPDATE_ACCOUNT, changes)
 
@@ -244,7 +212,8 @@ class Books:
             statement, (json.dumps(keys),)
         ):
             amount = Amount(tokens, weighted, usd)
-            self._held[identity] = Held(identity, account_id, amount, kind == "call", bool(cached), state)
+            reservation = Reservation(identity, account_id, amount, self._owner_id, kind, bool(cached))
+            self._held[identity] = _Held(reservation, state)
 
     def _load_accounts(self, wanted: Iterable[str]) -> None:
         missing = {above for account_id in wanted for above in self._chains.get(account_id, (account_id,))}
@@ -255,115 +224,51 @@ class Books:
                 _SELECT_ACCOUNTS, (json.dumps([*missing]),)
             ):
                 limit = None if unit is None else Limit(unit, value)
-                self._accounts[account_id] = _Account(AccountRow(account_id, parent_id, limit, measure, label), totals)
+                self._enter(AccountRow(account_id, parent_id, limit, measure, label), totals)
                 if parent_id is not None:
                     parents.add(parent_id)
             missing = parents - self._accounts.keys()
 
-    def _account(self, account_id: str) -> _Account:
+    def _enter(self, row: AccountRow, figures: list[int]) -> None:
+        self._accounts[row.account_id] = Account(row, figures)
+        self._before[row.account_id] = figures.copy()
+
+    def _account(self, account_id: str) -> Account:
         try:
             return self._accounts[account_id]
         except KeyError:
             raise UnknownName("account", account_id, self._accounts) from None
 
-    def _chain(self, account_id: str) -> tuple[str, ...]:
+    def _chain(self, account_id: str) -> list[Account]:
+        """The account, then those above it."""
         self._account(account_id)
-        chain = self._chains.get(account_id)
-        if chain is None:
+        names = self._chains.get(account_id)
+        if names is None:
             above: list[str] = []
             current: str | None = account_id
             while current is not None:
                 above.append(current)
                 current = self._account(current).row.parent_id
-            chain = tuple(above)
-            self._chains[account_id] = chain
-        return chain
+            names = self._chains[account_id] = tuple(above)
+        return [self._accounts[name] for name in names]
 
-    def _short(self, chain: tuple[str, ...], reservation: Reservation) -> Short | None:
-        for account_id in reversed(chain):
-            account = self._accounts[account_id]
-            if reservation.cached and account.paid:
-                continue
-            short = account.short_of(reservation.amount)
-            if short is not None:
-                return short
-        return None
-
-    def _move(self, held: Held, sign: int) -> None:
-        tokens, weighted, usd = (sign * value for value in _units(held.amount))
-        for account_id in self._chain(held.account_id):
-            account = self._accounts[account_id]
-            if held.cached and account.paid:
-                continue
-            totals = account.totals
-            totals[_RESERVED] += tokens
-            totals[_RESERVED + 1] += weighted
-            totals[_RESERVED + 2] += usd
-            if held.is_call:
-                totals[_IN_FLIGHT] += sign
-            else:
-                totals[_HELD] += tokens
-                totals[_HELD + 1] += weighted
-                totals[_HELD + 2] += usd
-
-    def _end(self, held: Held, charged: Amount, lost: Amount, state: str) -> None:
-        over = (charged + lost).exceeds(held.amount)
+    def _end(self, held: _Held, charged: Amount, lost: Amount, state: str) -> None:
+        over = (charged + lost).exceeds(held.reservation.amount)
         if over:
             # The one lawful way past a limit. It is written by itself, so that the trigger, which sees only what an
             # update does as a whole, does not take it for a reservation.
             self._write_accounts()
-        self._move(held, -1)
-        for account_id in self._chain(held.account_id):
-            totals = self._accounts[account_id].totals
-            for unit, (used, gone) in enumerate(zip(_units(charged), _units(lost), strict=True)):
-                totals[_CHARGED + unit] += used
-                totals[_LOST + unit] += gone
-                if not held.cached:
-                    totals[_PAID + unit] += used + gone
+        end(self._chain(held.reservation.account_id), held.reservation, charged, lost)
         self._close(held, state, charged, lost)
         if over:
             self._write_accounts()
 
-    def _close(self, held: Held, state: str, charged: Amount, lost: Amount) -> None:
+    def _close(self, held: _Held, state: str, charged: Amount, lost: Amount) -> None:
         held.state = state
-        self._closed.append((state, self._now, *_units(charged), *_units(lost), held.reservation_id))
-        self._count_release(held.account_id)
+        self._closed.append((state, self._now, *charged.units, *lost.units, held.reservation.reservation_id))
+        self._count_release(held.reservation.account_id)
 
     def _count_release(self, account_id: str) -> None:
-        for above in self._chain(account_id):
-            self._accounts[above].totals[_RELEASES] += 1
+        for account in self._chain(account_id):
+            account.figures[_RELEASES] += 1
         self.released = True
-
-
-def check_same(known: AccountRow, asked: AccountRow) -> None:
-    """Checks that an account that exists may be opened again in this way.
-
-    Raises:
-        UsageError: it exists with another parent, measure or unit, or with a higher limit.
-    """
-    name = f"account {known.account_id!r} exists with "
-    if known.parent_id != asked.parent_id:
-        raise UsageError(f"{name}parent {known.parent_id!r}, not {asked.parent_id!r}")
-    if known.measure != asked.measure:
-        raise UsageError(f"{name}measure {known.measure!r}, not {asked.measure!r}")
-    if known.limit == asked.limit:
-        return
-    if known.limit is None or asked.limit is None or known.limit.unit != asked.limit.unit:
-        raise UsageError(f"{name}{_said(known.limit)}, not {_said(asked.limit)}")
-    if asked.limit.value < known.limit.value:
-        raise UsageError(f"{name}{_said(known.limit)}; it can only be raised, not set to {asked.limit.value:,}")
-
-
-def _said(limit: Limit | None) -> str:
-    return "no limit" if limit is None else f"a limit of {limit.value:,} {_NAMES[limit.unit]}"
-
-
-_NAMES: dict[Unit, str] = {
-    "tokens": "tokens",
-    "weighted": "millionths of a weighted token",
-    "usd": "billionths of a dollar",
-}
-
-
-def _units(amount: Amount) -> tuple[int, int, int]:
-    return (amount.tokens, amount.weighted, amount.usd)

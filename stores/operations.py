@@ -6,24 +6,9 @@ import asyncio
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
-from ..records.rows import (
-    AccountRow,
-    CallRow,
-    FactRow,
-    PlanRow,
-    Reservation,
-    RunRow,
-    Settlement,
-    SpanRow,
-    StoredReply,
-    StudyRow,
-    TaskRow,
-    TrialRow,
-)
+from ..records.rows import AccountRow, CallRow, Reservation, Settlement, StoredReply, TraceRow
 
-__all__ = ["Barrier", "Keep", "OpenAccount", "Operation", "Reserve", "Settle", "TraceRow"]
-
-TraceRow = CallRow | StudyRow | TrialRow | TaskRow | PlanRow | RunRow | SpanRow | FactRow
+__all__ = ["Barrier", "Keep", "OpenAccount", "Operation", "Reserve", "Settle"]
 
 
 @dataclass(slots=True, eq=False)

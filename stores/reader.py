@@ -4,52 +4,42 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import ColumnClause, Select, literal_column, select
+from sqlalchemy import Select, select
 
 from ..errors import StoreError
+from ..records.accounts import FIGURES, balance_of
 from ..records.rows import (
     AccountRow,
     Balance,
-    CallRow,
-    FactKind,
-    FactRow,
     Limit,
-    PlanRow,
-    RunRow,
-    SpanRow,
     StoredReply,
-    StudyRow,
-    TaskRow,
-    TrialRow,
 )
-from ..records.usage import Amount
 from . import schema
 from .blobs import unpack
+from .cache import reply_row
 from .database import database_errors, driver, reading_engine, schema_of
-from .encoding import call_row, fact_row, plan_row, reply_row, run_row, span_row, study_row, task_row, trial_row
+from .row_table import RowTable
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 __all__ = ["Reader"]
 
-Row = TypeVar("Row")
+Row = TypeVar("Row", bound="DataclassInstance")
 
 _REPLY = "SELECT payload, charged_tokens, charged_weighted, charged_usd FROM reply WHERE request_key = ?"
 _ACCOUNT = "SELECT account_id, parent_id, limit_unit, limit_value, measure, label FROM account WHERE account_id = ?"
-_BALANCE = (
-    "SELECT charged_tokens, charged_weighted, charged_usd, lost_tokens, lost_weighted, lost_usd, "
-    "paid_tokens, paid_weighted, paid_usd, reserved_tokens, reserved_weighted, reserved_usd, in_flight "
-    "FROM account WHERE account_id = ?"
-)
+_BALANCE = f"SELECT {', '.join(FIGURES)} FROM account WHERE account_id = ?"
 _ROOT_RELEASES = (
     "WITH RECURSIVE above (account_id, parent_id, releases) AS ("
     "SELECT account_id, parent_id, releases FROM account WHERE account_id = ? "
     "UNION ALL SELECT a.account_id, a.parent_id, a.releases FROM account AS a, above "
     "WHERE a.account_id = above.parent_id) SELECT releases FROM above WHERE parent_id IS NULL"
 )
-_ROW_NUMBER: ColumnClause[int] = literal_column("rowid")
 _NAMES = 50
 """How many known names an error lists."""
 
@@ -97,70 +87,19 @@ class Reader:
 
     def account_names(self) -> list[str]:
         """Some of the accounts there are."""
-        return self._all(lambda columns: str(columns["account_id"]), select(schema.account.c.account_id).limit(_NAMES))
+        self._check_usable()
+        with database_errors(self._path), self._engine.connect() as connection:
+            return [*connection.scalars(select(schema.account.c.account_id).limit(_NAMES))]
 
     def balance(self, account_id: str) -> Balance | None:
         """Where an account stands, or None where there is none of that name."""
         found = self._one(_BALANCE, account_id)
-        if found is None:
-            return None
-        charged, lost, paid, reserved = (Amount(*found[start : start + 3]) for start in (0, 3, 6, 9))
-        return Balance(charged, lost, paid, reserved, found[12])
+        return None if found is None else balance_of(found)
 
     def root_releases(self, account_id: str) -> int:
         """How many settlements the root above an account has seen."""
         found = self._one(_ROOT_RELEASES, account_id)
         return 0 if found is None else int(found[0])
-
-    def study(self, study_id: str) -> StudyRow | None:
-        """See `StudyStore.study`."""
-        return self._first(study_row, select(schema.study).where(schema.study.c.study_id == study_id))
-
-    def studies(self) -> Sequence[StudyRow]:
-        """See `StudyStore.studies`."""
-        return self._all(study_row, select(schema.study).order_by(schema.study.c.created_at.desc()))
-
-    def trials(self, study_id: str) -> Sequence[TrialRow]:
-        """See `StudyStore.trials`."""
-        # A row that is replaced keeps its row number, so that is the order in which they began.
-        found = select(schema.trial).where(schema.trial.c.study_id == study_id)
-        return self._all(trial_row, found.order_by(_ROW_NUMBER))
-
-    def runs(self, trial_id: str | None, limit: int | None) -> Sequence[RunRow]:
-        """See `StudyStore.runs`."""
-        found = select(schema.run).order_by(schema.run.c.started_at.desc(), _ROW_NUMBER.desc())
-        if trial_id is not None:
-            found = found.where(schema.run.c.trial_id == trial_id)
-        return self._all(run_row, found.limit(limit))
-
-    def run(self, run_id: str) -> RunRow | None:
-        """See `StudyStore.run`."""
-        return self._first(run_row, select(schema.run).where(schema.run.c.run_id == run_id))
-
-    def spans(self, run_id: str) -> Sequence[SpanRow]:
-        """See `StudyStore.spans`."""
-        found = select(schema.span).where(schema.span.c.run_id == run_id)
-        ordered = found.order_by(schema.span.c.started_at, _ROW_NUMBER)
-        return self._all(lambda columns: span_row(columns, self._text), ordered)
-
-    def calls(self, run_id: str) -> Sequence[CallRow]:
-        """See `StudyStore.calls`."""
-        found = select(schema.call).where(schema.call.c.run_id == run_id)
-        ordered = found.order_by(schema.call.c.started_at, _ROW_NUMBER)
-        return self._all(lambda columns: call_row(columns, self._text), ordered)
-
-    def fact(self, subject: str, kind: FactKind) -> FactRow | None:
-        """See `FactBook.fact`."""
-        found = select(schema.fact).where(schema.fact.c.subject == subject, schema.fact.c.kind == kind)
-        return self._first(fact_row, found)
-
-    def plan(self, plan_hash: str) -> PlanRow | None:
-        """See `StudyStore.plan`."""
-        return self._first(plan_row, select(schema.plan).where(schema.plan.c.plan_hash == plan_hash))
-
-    def task(self, task_id: str) -> TaskRow | None:
-        """See `StudyStore.task`."""
-        return self._first(task_row, select(schema.task).where(schema.task.c.task_id == task_id))
 
     def close(self) -> None:
         """Lets go of the connections."""
@@ -186,12 +125,9 @@ class Reader:
         if self.forked:
             raise StoreError(f"{self._path} was opened before this process was forked; open it again in each process")
 
-    def _all(self, decode: Callable[[Mapping[str, Any]], Row], statement: Select[Any]) -> list[Row]:
+    def rows(self, table: RowTable[Row], asked: Callable[[Select[Any]], Select[Any]]) -> list[Row]:
+        """The rows of a table that a statement selects, given that for all of them."""
         self._check_usable()
         with database_errors(self._path), self._engine.connect() as connection:
-            found = connection.execute(statement).mappings().all()
-        return [decode(dict(columns)) for columns in found]
-
-    def _first(self, decode: Callable[[Mapping[str, Any]], Row], statement: Select[Any]) -> Row | None:
-        found = self._all(decode, statement.limit(1))
-        return found[0] if found else None
+            found = connection.execute(asked(select(table.table))).mappings().all()
+        return [table.row(dict(columns), self._text) for columns in found]

@@ -5,34 +5,28 @@ from __future__ import annotations
 import asyncio
 import threading
 import weakref
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from ..errors import StoreError, UnknownName
+from ..records.accounts import check_same
 from ..records.protocols import Short
 from ..records.rows import (
     AccountRow,
     Balance,
     CallRow,
-    FactKind,
-    FactRow,
-    PlanRow,
     Reservation,
-    RunRow,
     Settlement,
-    SpanRow,
     StoredReply,
-    StudyRow,
-    TaskRow,
-    TrialRow,
+    TraceRow,
 )
 from .cache import ReplyMemory
-from .ledger import check_same
-from .operations import Keep, OpenAccount, Operation, Reserve, Settle, TraceRow
+from .operations import Keep, OpenAccount, Operation, Reserve, Settle
 from .reader import Reader
 from .releases import Releases
+from .traces import TraceReader
 from .writer import Writer
 
 __all__ = ["HandedOver", "Store"]
@@ -68,7 +62,7 @@ class HandedOver:
             self.releases.tell()
 
 
-class Store:
+class Store(TraceReader):
     """The ledger, the reply cache and the traces in one file; implements `StudyStore`. Made by `open_store`.
 
     What this process handed over is seen by its own reads at once. Reservations are entered under this store's own
@@ -92,9 +86,9 @@ class Store:
         handed_over: HandedOver,
         read_only_reason: str = "",
     ) -> None:
+        super().__init__(reader, _nothing if writer is None else writer.catch_up)
         self._path = path
         self._owner = owner
-        self._reader = reader
         self._writer = writer
         self._handed_over = handed_over
         self._read_only_reason = read_only_reason
@@ -197,42 +191,9 @@ class Store:
         """See `ReplyCache.get`. Replies handed over but not booked yet are found."""
         return self._handed_over.replies.get(request_key)
 
-    def record_task(self, row: TaskRow) -> None:
-        """See `Recorder.record_task`."""
-        self._keep(row)
-
-    def record_plan(self, row: PlanRow) -> None:
-        """See `Recorder.record_plan`."""
-        self._keep(row)
-
-    def record_run(self, row: RunRow) -> None:
-        """See `Recorder.record_run`."""
-        self._keep(row)
-
-    def record_span(self, row: SpanRow) -> None:
-        """See `Recorder.record_span`."""
-        self._keep(row)
-
-    def record_call(self, row: CallRow) -> None:
-        """See `Recorder.record_call`."""
-        self._keep(row)
-
-    def record_fact(self, row: FactRow) -> None:
-        """See `FactBook.record_fact`."""
-        self._keep(row)
-
-    def fact(self, subject: str, kind: FactKind) -> FactRow | None:
-        """See `FactBook.fact`."""
-        self._catch_up()
-        return self._reader.fact(subject, kind)
-
-    def record_study(self, row: StudyRow) -> None:
-        """See `StudyStore.record_study`."""
-        self._keep(row)
-
-    def record_trial(self, row: TrialRow) -> None:
-        """See `StudyStore.record_trial`."""
-        self._keep(row)
+    def record(self, row: TraceRow) -> None:
+        """See `Recorder.record`."""
+        self._writing().put(Keep(row))
 
     def flush(self) -> None:
         """See `Recorder.flush`.
@@ -242,51 +203,6 @@ class Store:
         """
         if self._writer is not None:
             self._writer.flush()
-
-    def study(self, study_id: str) -> StudyRow | None:
-        """See `StudyStore.study`."""
-        self._catch_up()
-        return self._reader.study(study_id)
-
-    def studies(self) -> Sequence[StudyRow]:
-        """See `StudyStore.studies`."""
-        self._catch_up()
-        return self._reader.studies()
-
-    def trials(self, study_id: str) -> Sequence[TrialRow]:
-        """See `StudyStore.trials`."""
-        self._catch_up()
-        return self._reader.trials(study_id)
-
-    def runs(self, *, trial_id: str | None = None, limit: int | None = None) -> Sequence[RunRow]:
-        """See `StudyStore.runs`."""
-        self._catch_up()
-        return self._reader.runs(trial_id, limit)
-
-    def run(self, run_id: str) -> RunRow | None:
-        """See `StudyStore.run`."""
-        self._catch_up()
-        return self._reader.run(run_id)
-
-    def spans(self, run_id: str) -> Sequence[SpanRow]:
-        """See `StudyStore.spans`."""
-        self._catch_up()
-        return self._reader.spans(run_id)
-
-    def calls(self, run_id: str) -> Sequence[CallRow]:
-        """See `StudyStore.calls`."""
-        self._catch_up()
-        return self._reader.calls(run_id)
-
-    def plan(self, plan_hash: str) -> PlanRow | None:
-        """See `StudyStore.plan`."""
-        self._catch_up()
-        return self._reader.plan(plan_hash)
-
-    def task(self, task_id: str) -> TaskRow | None:
-        """See `StudyStore.task`."""
-        self._catch_up()
-        return self._reader.task(task_id)
 
     def close(self) -> None:
         """Books what was handed over and lets go of the file; what this store still holds counts as lost.
@@ -309,16 +225,13 @@ class Store:
             raise StoreError(f"{self._path} is open for reading only: {self._read_only_reason}")
         return self._writer
 
-    def _keep(self, row: TraceRow) -> None:
-        self._writing().put(Keep(row))
-
-    def _catch_up(self) -> None:
-        if self._writer is not None:
-            self._writer.catch_up()
-
     def _account(self, account_id: str) -> AccountRow | None:
         # In this order, because an account is in the file before it leaves those on their way.
         return self._handed_over.accounts.get(account_id) or self._reader.account(account_id)
+
+
+def _nothing() -> None:
+    """Nobody writes, so there is nothing to wait for."""
 
 
 def _close(writer: Writer | None, reader: Reader) -> None:

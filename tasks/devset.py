@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,11 @@ from pydantic import ValidationError
 
 from ..errors import DevSetError, UsageError
 from ..records.task import Task
-from .devset_csv import csv_records, csv_text
+from .devset_csv import csv_records
 from .devset_fields import FIELDS, OTHER_NAMES, fault_in
-from .devset_jsonl import jsonl_records, jsonl_text
+from .devset_jsonl import jsonl_records
 
-__all__ = ["FIELDS", "load_tasks", "save_tasks"]
+__all__ = ["FIELDS", "load_tasks"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,49 +63,6 @@ def load_tasks(path: str | os.PathLike[str]) -> tuple[Task, ...]:
     if not tasks:
         raise DevSetError(str(file), 1, "", 'there are no tasks; the least is one line {"question": "..."}')
     return tuple(tasks)
-
-
-def save_tasks(path: str | os.PathLike[str], tasks: Iterable[Task]) -> None:
-    """Writes tasks so that `load_tasks` gives them back; an existing file is replaced as a whole or not at all.
-
-    Raises:
-        UsageError: the name ends neither in `.jsonl` nor in `.csv`, the file cannot be written, or the tasks could not
-            be read back: none at all, one twice, a blank question, or metadata that JSON cannot hold.
-    """
-    file = Path(path)
-    write = {".jsonl": jsonl_text, ".ndjson": jsonl_text, ".csv": csv_text}.get(file.suffix.lower())
-    if write is None:
-        raise UsageError(f"{file}: the name of a dev set must end in .jsonl or .csv")
-    rows = [_row(task) for task in _readable(tasks)]
-    temporary = file.with_name(f".{file.name}.{os.getpid()}.part")
-    try:
-        text = write(rows)
-        temporary.write_bytes(text.encode())
-        temporary.replace(file)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise UsageError(f"{file}: the dev set cannot be written: {error.strerror or error}") from None
-    except (TypeError, ValueError) as error:
-        raise UsageError(f"{file}: metadata of a task cannot be written as JSON: {error}") from None
-
-
-def _readable(tasks: Iterable[Task]) -> Iterator[Task]:
-    seen: set[str] = set()
-    for task in tasks:
-        if task.task_id in seen:
-            raise UsageError(f"task {task.name or task.task_id!r} is there twice; remove one")
-        if not task.question.strip():
-            raise UsageError(f"task {task.name or task.task_id!r} has a blank question")
-        seen.add(task.task_id)
-        yield task
-    if not seen:
-        raise UsageError("there are no tasks to write")
-
-
-def _row(task: Task) -> dict[str, Any]:
-    # Not in pydantic's JSON mode, which would write null for a number that is not finite.
-    row = task.model_dump(exclude_defaults=True)
-    return {name: row[name] for name in FIELDS if name in row}
 
 
 def _task(place: _Place, record: Mapping[str, Any]) -> Task:

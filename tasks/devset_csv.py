@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ..errors import DevSetError
 from .devset_fields import fault_in
 from .devset_jsonl import read_json
 
-__all__ = ["csv_records", "csv_text"]
+__all__ = ["csv_records"]
 
 
 def csv_records(path: str, content: bytes) -> Iterator[tuple[int, Mapping[str, Any]]]:
@@ -34,23 +33,6 @@ def csv_records(path: str, content: bytes) -> Iterator[tuple[int, Mapping[str, A
         else:
             filled = zip(header, cells, strict=True)
             yield line, {name: _cell(path, line, name, cell) for name, cell in filled if cell}
-
-
-def csv_text(rows: Iterable[Mapping[str, Any]]) -> str:
-    """The text of a file that `csv_records` reads back, with the columns that any row fills.
-
-    Raises:
-        ValueError: a value has no form in JSON.
-        TypeError: likewise.
-    """
-    listed = list(rows)
-    columns = list(dict.fromkeys(name for row in listed for name in row))
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
-    writer.writerow(columns)
-    for row in listed:
-        writer.writerow([_text(row.get(name, "")) for name in columns])
-    return text.getvalue()
 
 
 def _decode(path: str, content: bytes) -> str:
@@ -118,7 +100,3 @@ def _cell(path: str, line: int, name: str, cell: str) -> Any:
             # Plain text may begin with a bracket too, as in "[1] Cf. page 3".
             return cell
     return cell
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, allow_nan=False)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..errors import DevSetError
 
-__all__ = ["jsonl_records", "jsonl_text", "read_json"]
+__all__ = ["jsonl_records", "read_json"]
 
 
 def jsonl_records(path: str, content: bytes) -> Iterator[tuple[int, Mapping[str, Any]]]:
@@ -35,16 +35,6 @@ def jsonl_records(path: str, content: bytes) -> Iterator[tuple[int, Mapping[str,
         if not isinstance(record, dict):
             raise DevSetError(path, line, "", 'each line must be one JSON object, such as {"question": "..."}')
         yield line, record
-
-
-def jsonl_text(rows: Iterable[Mapping[str, Any]]) -> str:
-    """The text of a file that `jsonl_records` reads back.
-
-    Raises:
-        ValueError: a value has no form in JSON.
-        TypeError: likewise.
-    """
-    return "".join(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows)
 
 
 def read_json(text: str) -> Any:

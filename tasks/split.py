@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal, TypeVar, get_args
 
 from ..errors import UsageError
 from ..records.task import Task
 
-__all__ = ["FEWEST", "Part", "split"]
+__all__ = ["FEWEST", "Part", "dealt", "split"]
 
+T = TypeVar("T")
 Part = Literal["fit", "validation", "test"]
 
 FEWEST = 4
@@ -37,21 +37,24 @@ def split(tasks: Sequence[Task], seed: int) -> Mapping[Part, tuple[Task, ...]]:
         raise UsageError(
             f"{len(tasks)} tasks cannot be split in fit, validation and test; at least {FEWEST} are needed"
         )
-    families: defaultdict[str, dict[str, Task]] = defaultdict(dict)
-    for task in tasks:
-        family = families[task.family]
-        key = _hash(seed, task.task_id)
-        if key in family:
-            raise UsageError(f"task {task.name or task.task_id!r} is there twice; remove one")
-        family[key] = task
-    parts: dict[Part, dict[str, Task]] = {"fit": {}, "validation": {}, "test": {}}
-    position = 0
     # The pattern goes on from one family to the next, so that families of one task each are spread as well.
-    for name in sorted(families, key=lambda name: _hash(seed, name)):
-        for key in sorted(families[name]):
-            parts[_PATTERN[position % len(_PATTERN)]][key] = families[name][key]
-            position += 1
-    return {part: tuple(held[key] for key in sorted(held)) for part, held in parts.items()}
+    keys = [(_hash(seed, task.family), _hash(seed, task.task_id)) for task in tasks]
+    held = {key: (task, part) for key, task, part in zip(keys, tasks, dealt(keys, _PATTERN), strict=True)}
+    if len(held) < len(tasks):
+        twice = next(task for number, task in enumerate(tasks) if keys[number] in keys[:number])
+        raise UsageError(f"task {twice.name or twice.task_id!r} is there twice; remove one")
+    ordered = [held[key] for key in sorted(held, key=lambda key: key[1])]
+    return {name: tuple(task for task, part in ordered if part == name) for name in get_args(Part)}
+
+
+def dealt(keys: Sequence[Any], pattern: Sequence[T]) -> list[T]:
+    """What falls to each when a pattern is dealt out, over and over, in the order of the keys.
+
+    With keys that begin with a group, each group is divided in the pattern's proportions, and so is the whole.
+    """
+    order = sorted(range(len(keys)), key=keys.__getitem__)
+    turns = {number: pattern[turn % len(pattern)] for turn, number in enumerate(order)}
+    return [turns[number] for number in range(len(keys))]
 
 
 def _hash(seed: int, text: str) -> str:

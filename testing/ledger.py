@@ -230,15 +230,27 @@ class LedgerConformance:
     def test_unknown_names(self, tree: AccountTree) -> None:
         """Accounts and allowances that do not exist are named, and nothing is taken."""
         tree.open()
-        with pytest.raises(UnknownName, match="nowhere"):
+        with pytest.raises(UnknownName, match=r"^unknown account 'nowhere';"):
             asyncio.run(tree.reserve("nowhere", 1))
-        with pytest.raises(UnknownName, match="nothing"):
+        with pytest.raises(UnknownName, match=r"^unknown open allowance 'nothing';"):
             asyncio.run(tree.reserve(tree.a, 1, replaces="nothing"))
-        with pytest.raises(UnknownName, match="nowhere"):
+        with pytest.raises(UnknownName, match=r"^unknown account 'nowhere';"):
             tree.ledger.balance("nowhere")
-        with pytest.raises(UnknownName, match="nowhere"):
+        with pytest.raises(UnknownName, match=r"^unknown account 'nowhere';"):
             tree.ledger.open_account(AccountRow("c", "nowhere"))
         assert set(tree.balances().values()) == {Balance()}
+
+    def test_a_call_is_no_allowance(self, tree: AccountTree) -> None:
+        """What is not held as an allowance cannot be replaced."""
+        tree.open()
+
+        async def replace() -> None:
+            name = await tree.reserve(tree.a, 1)
+            with pytest.raises(UnknownName, match=rf"^unknown open allowance '{name}';"):
+                await tree.reserve(tree.a, 1, replaces=name)
+
+        asyncio.run(replace())
+        assert tree.ledger.balance(tree.a).reserved == amount_of(1)
 
     def test_opening_again_keeps_the_balance(self, tree: AccountTree) -> None:
         """The same account, opened twice, is one."""
@@ -258,22 +270,26 @@ class LedgerConformance:
             asyncio.run(tree.reserve(tree.a, 1))
 
     @pytest.mark.parametrize(
-        "changed",
+        ("changed", "said"),
         [
-            AccountRow("batch", "study", token_limit(9)),
-            AccountRow("batch", "study", Limit("usd", 10)),
-            AccountRow("batch", "study", None),
-            AccountRow("batch", "study", token_limit(10), "paid"),
-            AccountRow("batch", None, token_limit(10)),
-            AccountRow("a", "batch", token_limit(10)),
+            (AccountRow("batch", "study", token_limit(9)), "a limit of 10 tokens; it can only be raised, not set to 9"),
+            (
+                AccountRow("batch", "study", Limit("usd", 10)),
+                "a limit of 10 tokens, not a limit of 10 billionths of a dollar",
+            ),
+            (AccountRow("batch", "study", None), "a limit of 10 tokens, not no limit"),
+            (AccountRow("batch", "study", token_limit(10), "paid"), "measure 'charged', not 'paid'"),
+            (AccountRow("batch", None, token_limit(10)), "parent 'study', not None"),
+            (AccountRow("a", "batch", token_limit(10)), "no limit, not a limit of 10 tokens"),
         ],
         ids=["lower limit", "other unit", "no limit", "other measure", "other parent", "new limit"],
     )
-    def test_other_terms_are_refused(self, tree: AccountTree, changed: AccountRow) -> None:
-        """An account that exists cannot be opened on other terms, and keeps its own."""
+    def test_other_terms_are_refused(self, tree: AccountTree, changed: AccountRow, said: str) -> None:
+        """An account that exists cannot be opened on other terms, and keeps its own; every ledger says so alike."""
         tree.open(None, token_limit(10))
-        with pytest.raises(UsageError, match=changed.account_id):
+        with pytest.raises(UsageError) as caught:
             tree.ledger.open_account(changed)
+        assert str(caught.value) == f"account {changed.account_id!r} exists with {said}"
         asyncio.run(tree.reserve(tree.a, 10))
         with pytest.raises(Short):
             asyncio.run(tree.reserve(tree.a, 1))

@@ -6,15 +6,12 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..optimizers.arrays import Floats, Ints
 from ..optimizers.tables.knapsack import allocate
 from ..optimizers.tables.table import ABSTAIN, Arm, Lesson, Probe, Question, Table
 
 __all__ = ["Kind", "Planted", "plant", "planted_lesson"]
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.intp]
 
 Kind = Literal["crossing", "specialists", "dominating", "clones"]
 """crossing: one model is best at small settings, the other at large ones, and by how much depends on the topic;

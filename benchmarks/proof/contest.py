@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from apportion.errors import UsageError
+from apportion.optimizers.arrays import Ints
 from apportion.optimizers.policies.base import ArmPolicy
 from apportion.optimizers.policies.registry import policy_named
 from apportion.optimizers.prediction.predictor import Predictor, fit_predictor
@@ -23,9 +23,6 @@ from .portfolios import Kind, portfolio_of, shown, with_whole_vectors
 from .protocol import CONTESTANTS, Contestant, Protocol
 
 __all__ = ["ContestOutcome", "Match", "Showing", "budgets_of", "halves", "hold"]
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.intp]
 
 JOINT = "J"
 _ORDERED = frozenset({"U", "R", "A", "R→A", "J", "JointSafe"})

@@ -6,14 +6,12 @@ import hashlib
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from apportion.errors import UsageError
+from apportion.optimizers.arrays import Floats
 from apportion.optimizers.tables.table import Arm, Table
 
 __all__ = ["clones", "dominated"]
-
-Floats = NDArray[np.float64]
 
 _SPOILED = 0.3
 """The share of the worse model's answers that are taken from it."""

@@ -6,16 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from apportion.optimizers.arrays import Floats, Ints
 from apportion.optimizers.bootstrap import Interval
 
 from .statistics import bca_interval
 
 __all__ = ["Resample", "Statistic"]
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.intp]
 
 _CHUNK = 256
 """Draws that are multiplied out together: few enough for memory, many enough to hide the cost of a call."""

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from apportion.errors import UsageError
 from apportion.graphs.plan import Plan
 from apportion.graphs.space import Space
 from apportion.models.pool import Pool
+from apportion.optimizers.arrays import Floats
 from apportion.optimizers.tables.arms import arm_of
 from apportion.optimizers.tables.table import Arm, Table, question_of
 from apportion.records.rows import Unit
@@ -29,8 +29,6 @@ from .prove import Evidence
 from .questions import World, draw_worlds
 
 __all__ = ["DEV_SEED", "TEST_SEED", "Gathered", "gather", "study_key"]
-
-Floats = NDArray[np.float64]
 
 DEV_SEED = 20_000
 """Of the generators of fit and validation questions."""

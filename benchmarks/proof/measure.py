@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from apportion.budgets.cap import in_unit
 from apportion.graphs.plan import Plan
@@ -19,6 +18,7 @@ from apportion.graphs.result import Result
 from apportion.graphs.run import Runner
 from apportion.models.pocket import load_pocket_model
 from apportion.models.pool import Pool
+from apportion.optimizers.arrays import Floats
 from apportion.optimizers.tables.tabulate import tabulate
 from apportion.records.protocols import StudyStore
 from apportion.records.task import Task
@@ -31,7 +31,6 @@ from .questions import World
 
 __all__ = ["Block", "Grid", "OpenStore", "blocks_of", "measure", "passages_for", "read_grid"]
 
-Floats = NDArray[np.float64]
 OpenStore = Callable[[Path], StudyStore]
 
 _VERSION = 1

@@ -7,16 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from apportion.optimizers.arrays import Floats
+from apportion.optimizers.frontier import hull
 from apportion.optimizers.policies.base import ArmPolicy
 from apportion.optimizers.tables.table import Batch, Table
 
 from .paths import PathChoice, choice_of
 
 __all__ = ["Mixture", "Sweep", "executed", "sweep_of"]
-
-Floats = NDArray[np.float64]
 
 _BUDGETS = 20
 
@@ -46,24 +45,18 @@ class Sweep:
 
     def hull(self) -> list[int]:
         """The positions on the upper concave hull of score over cost, from the cheapest on to the best."""
-        kept: list[int] = []
-        for at in np.lexsort((-self.scores, self.costs)).tolist():
-            if kept and (self.scores[at] <= self.scores[kept[-1]] or self.costs[at] <= self.costs[kept[-1]]):
-                continue
-            while len(kept) > 1 and self._slope(kept[-2], at) >= self._slope(kept[-2], kept[-1]):
-                kept.pop()
-            kept.append(at)
-        return kept
+        found: list[int] = hull(self.costs, self.scores).tolist()
+        return found
 
     def at(self, cost: float) -> Mixture:
         """The mixture that costs so much on validation; an end of the hull where the cost is beyond it."""
-        hull = self.hull()
-        costs = self.costs[hull]
+        corners = self.hull()
+        costs = self.costs[corners]
         right = int(np.searchsorted(costs, cost))
-        if right == 0 or right == len(hull):
-            end = float(self.budgets[hull[min(right, len(hull) - 1)]])
+        if right == 0 or right == len(corners):
+            end = float(self.budgets[corners[min(right, len(corners) - 1)]])
             return Mixture(end, end, 0.0, 0.0)
-        low, high = hull[right - 1], hull[right]
+        low, high = corners[right - 1], corners[right]
         share = (cost - costs[right - 1]) / (costs[right] - costs[right - 1])
         return Mixture(float(self.budgets[low]), float(self.budgets[high]), float(share), self._slope(low, high))
 

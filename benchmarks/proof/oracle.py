@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from apportion.errors import UsageError
+from apportion.optimizers.arrays import Floats
 from apportion.optimizers.tables.knapsack import allocate
 from apportion.optimizers.tables.portfolio import held_out
 from apportion.optimizers.tables.table import Table
 
 __all__ = ["oracle"]
-
-Floats = NDArray[np.float64]
 
 
 def oracle(table: Table, budget: float) -> tuple[Floats, Floats]:

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from apportion.optimizers.arrays import Floats, Ints
 from apportion.optimizers.policies.base import ArmPolicy
 from apportion.optimizers.policies.cascade import cascade_outcomes
 from apportion.optimizers.policies.joint_safe import JointSafe
@@ -25,9 +25,6 @@ from apportion.optimizers.tables.table import ABSTAIN, Batch, Table
 from .draws import Resample, Statistic
 
 __all__ = ["Path", "PathChoice", "anew", "choice_of", "path_of", "pinned", "statistics_of"]
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.intp]
 
 _STEPS = 6
 """Rungs below the budget, and as many above."""

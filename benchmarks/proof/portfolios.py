@@ -12,15 +12,12 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from apportion.optimizers.arrays import Floats, Ints
 from apportion.optimizers.tables.portfolio import choose_portfolio, held_out, portfolio_prices
 from apportion.optimizers.tables.table import Arm, Table
 
 __all__ = ["Entry", "Kind", "portfolio_of", "shown", "with_whole_vectors"]
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.intp]
 
 Kind = Literal["free", "static", "route", "allocate"]
 """free: any arm for any question; static: one arm for all; route: one setting for all; allocate: one choice of models

@@ -6,13 +6,11 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from apportion.optimizers.arrays import Floats
 from apportion.optimizers.bootstrap import Interval
 
 __all__ = ["bca_interval", "equivalence_p", "holm", "minimal_detectable_effect", "one_sided_p"]
-
-Floats = NDArray[np.float64]
 
 _FLAT = 1e-15
 """Draws that differ by less than this are one value with rounding errors."""

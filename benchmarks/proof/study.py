@@ -73,7 +73,7 @@ def _count_reading(store: StudyStore, study_id: str, protocol: Protocol) -> int:
     reads = 1 + (known.test_reads if known is not None else 0)
     created = time.time() if known is None else known.created_at
     arguments = json.dumps({"proof": asdict(protocol)}, sort_keys=True)
-    store.record_study(StudyRow(f"proof-{study_id}", "", "", arguments, created, "complete", reads))
+    store.record(StudyRow(f"proof-{study_id}", "", "", arguments, created, "complete", reads))
     store.flush()
     return reads
 

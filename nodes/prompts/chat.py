@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from ...models.request import ChatMessage
 from ...records.message import Part
+from ...records.text import one_line
 from .base import Ask, Decomposition, Prompt, ReasoningStep, SearchRound, SearchStep, Style
 from .chat_readers import answer_in, decomposition_in, object_in, search_step_in, steps_in, verdict_in
 from .problem_schema import PROBLEM_SCHEMA, closed
@@ -106,7 +107,7 @@ class ChatDialect:
     def search(self, ask: Ask, rounds: Sequence[SearchRound], *, last: bool) -> Prompt:
         """The question and all that was searched and found so far; a longer search only adds at the end."""
         history = "".join(
-            f"\n\nQuery: {_line(done.query)}\n" + ("\n".join(f"- {p}" for p in done.passages) or "Nothing found.")
+            f"\n\nQuery: {one_line(done.query)}\n" + ("\n".join(f"- {p}" for p in done.passages) or "Nothing found.")
             for done in rounds
         )
         return _prompt(_SEARCH, _body(ask) + history + (f"\n\n{_SEARCH_LAST}" if last else ""))
@@ -161,7 +162,3 @@ def _body(ask: Ask) -> str:
     if ask.notes:
         sections.append("Answers so far, which may be wrong:\n" + "\n".join(f"- {note}" for note in ask.notes))
     return "\n\n".join(sections)
-
-
-def _line(text: str) -> str:
-    return " ".join(text.split())

@@ -12,6 +12,7 @@ from itertools import pairwise
 from typing import Any
 
 from ...records.message import Part
+from ...records.text import encodable
 from .base import Decomposition, ReasoningStep, SearchStep
 
 __all__ = ["answer_in", "decomposition_in", "object_in", "search_step_in", "steps_in", "verdict_in"]
@@ -184,7 +185,7 @@ def _with_placeholders(question: str) -> tuple[str, tuple[int, ...]]:
         numbers[number] = None
         return f"{{p{number}}}"
 
-    text = question.encode("utf-16", "surrogatepass").decode("utf-16", "replace").strip()
+    text = encodable(question).strip()
     return _PLACEHOLDER.sub(standard, text), tuple(numbers)
 
 

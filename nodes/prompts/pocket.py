@@ -31,10 +31,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from ...models.pocket.tokenizer import encode
+from ...models.pocket.shorthand import Role, searching, solving, verifying
 from ...models.request import ChatMessage
 from ...records.message import Part
-from ..symbolic.schema import AllDifferent, Compare, Constraint, IntVariable, Linear, Problem, Term
+from ..symbolic.constraints import AllDifferent, Compare, Constraint, IntVariable, Linear, Term
+from ..symbolic.schema import Problem
 from .base import Ask, Decomposition, Prompt, ReasoningStep, SearchRound, SearchStep, Style
 
 __all__ = ["UNKNOWN_ANSWER", "PocketDialect"]
@@ -42,9 +43,7 @@ __all__ = ["UNKNOWN_ANSWER", "PocketDialect"]
 UNKNOWN_ANSWER = "unknown"
 """What a searcher that found nothing answers; it writes a question mark."""
 
-_SEARCH_TOKENS = 240
-"""The longest search prompt that leaves room for a query in the models' window of 256."""
-_LETTERS = {Style.DIRECT: "S", Style.DRAFT: "C", Style.THINK: "T"}
+_ROLES = {Style.DIRECT: Role.DIRECT, Style.DRAFT: Role.DRAFT, Style.THINK: Role.THINK}
 _NUMBERS = re.compile(r"[0-9]+")
 _PAIRS = re.compile(r"[a-z]=[0-9]+(?: [a-z]=[0-9]+)*")
 _LETTER = re.compile(r"[a-z]")
@@ -54,8 +53,6 @@ _ARROWS = re.compile(r"[a-z]>[a-z](?: [a-z]>[a-z])*")
 _CODES = re.compile(r"[0-9]{2}[a-z](?:(?P<joiner>[-/;+])[0-9]{2}[a-z](?:(?P=joiner)[0-9]{2}[a-z])*)?")
 _MOVE = re.compile(r"[1-9][abc]")
 _LOOKED_UP = re.compile(r"\A(?:[a-z]{4} [0-9]{2} )+")
-_NO_DRAFT = ("Find ", "Codes ", "Count ", "Pegs ")
-"""How the questions begin that are asked directly where a draft is wanted."""
 _CHAIN = re.compile(r"(?:[0-9]{2}|p[0-9])(?:[-+*](?:[0-9]{2}|p[0-9]))*")
 _STEP = re.compile(r"(?P<operation>[-+*][0-9]{2})=(?P<result>[0-9]{2})")
 _SUM = re.compile(r"(?P<start>[0-9]{2})(?P<operations>(?:[-+*][0-9]{2})+)=")
@@ -72,8 +69,7 @@ class PocketDialect:
 
     def solve(self, ask: Ask, style: Style) -> Prompt:
         """Asks for an answer, from the passages where there are any. What has no draft is asked directly."""
-        letter = "S" if style is Style.DRAFT and ask.question.startswith(_NO_DRAFT) else _LETTERS[style]
-        return _prompt(letter + _context(ask) + ask.question)
+        return _prompt(solving(_ROLES[style], ask.question, _line(" ".join(ask.passages))))
 
     def read_answer(self, text: str, style: Style) -> str | None:
         """What stands at the end of the reply: a number, letters with their numbers, codes, a letter or a move."""
@@ -101,7 +97,7 @@ class PocketDialect:
 
     def decompose(self, ask: Ask, max_parts: int) -> Prompt:
         """Asks for sub-questions; the models split a question in one way only, whatever `max_parts` is."""
-        return _prompt("D" + ask.question)
+        return _prompt(Role.DECOMPOSE + ask.question)
 
     def read_decomposition(self, text: str) -> Decomposition | None:
         """Reads `47+83|12-05|p1-p2`: the parts, and last how they make the answer."""
@@ -124,19 +120,12 @@ class PocketDialect:
             return self.solve(ask, Style.THINK)
         for part, answer in answers:
             combine = combine.replace(f"{{{part.name}}}", answer)
-        return _prompt("T" + combine)
+        return _prompt(solving(Role.THINK, combine))
 
     def search(self, ask: Ask, rounds: Sequence[SearchRound], *, last: bool) -> Prompt:
-        """Asks for the next query or the answer.
-
-        The prompt of a round begins with that of the round before, until the models' window is full; then the first
-        rounds are left out.
-        """
-        finished = [f">{_line(done.query)}\n{_line(' '.join(done.passages))}\n" for done in rounds]
-        question, ending = f"Q{_line(ask.question)}\n", "=" if last else ""
-        while len(finished) > 1 and len(encode("".join((question, *finished, ending)))) > _SEARCH_TOKENS:
-            del finished[0]
-        return _prompt("".join((question, *finished, ending)))
+        """Asks for the next query or the answer."""
+        finished = [(_line(done.query), _line(" ".join(done.passages))) for done in rounds]
+        return _prompt(searching(_line(ask.question), finished, last=last))
 
     def read_search(self, text: str) -> SearchStep | None:
         """Reads `>query`, `=answer`, or the bare answer where the prompt already ended in `=`."""
@@ -151,7 +140,7 @@ class PocketDialect:
 
     def formalise(self, ask: Ask, problem: str) -> Prompt:
         """Asks for the puzzle in shorthand; after a failed attempt with a mark, not with the solver's message."""
-        return _prompt(("F!" if problem else "F") + ask.question)
+        return _prompt(Role.FORMALISE + ("!" if problem else "") + ask.question)
 
     def read_formalisation(self, text: str, ask: Ask) -> str | None:
         """Reads `ab:3;a!b;b!2;a<b;a=b+1;all differ` into JSON of the closed schema."""
@@ -171,7 +160,7 @@ class PocketDialect:
 
     def verify(self, ask: Ask, answer: str, reasoning: str) -> Prompt:
         """Asks for every step of the reasoning to be solved anew; without reasoning the answer is the only step."""
-        return _prompt(f"V{_line(ask.question)}\n{_line(reasoning) or answer}\n")
+        return _prompt(verifying(_line(ask.question), _line(reasoning) or answer))
 
     def read_verdict(self, text: str) -> float | None:
         """1 where every step came out the same, 0 where one did not."""
@@ -204,10 +193,6 @@ def _prompt(text: str) -> Prompt:
 def _line(text: str) -> str:
     """A text on one line, because a newline ends a turn."""
     return " ".join(text.split("\n")).strip()
-
-
-def _context(ask: Ask) -> str:
-    return _line(" ".join(ask.passages)) + "\n" if ask.passages else ""
 
 
 def _placeholders(chain: str) -> str:

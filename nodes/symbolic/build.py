@@ -73,14 +73,6 @@ class SolverModel:
                     values[variable.name] = labels[number]
         return values
 
-    def exclude(self, values: Mapping[str, bool | int | str], best: int | None) -> None:
-        """Asks for another answer: other values of the answer's variables, no worse than `best`."""
-        names = self._problem.shown
-        row = [self._number(values[name]) for name in names]
-        self.model.add_forbidden_assignments([self._variables[name] for name in names], [row])
-        if self._problem.objective is not None and best is not None:
-            self._within(self._sum(self._problem.objective.terms), "==", best)
-
     def _declare(self, variable: IntVariable | BoolVariable | EnumVariable) -> cp_model.IntVar:
         match variable:
             case IntVariable(name=name, low=low, high=high):

@@ -6,10 +6,8 @@ import asyncio
 import json
 import os
 import threading
-from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from enum import Enum
 from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
@@ -20,55 +18,26 @@ from .check import Assignment, violations
 from .process import Ended, OutOfTime, SolverProcess
 from .schema import Problem
 
-__all__ = ["SolveStatus", "SolverOutcome", "SymbolicWorker"]
+__all__ = ["SolverOutcome", "SymbolicWorker"]
 
 _SOLVER_SHARE = 0.8
 """The share of the time that the solver may use; the rest is for reading the problem and for stopping."""
-
-
-class SolveStatus(Enum):
-    """How solving ended. Only SAT carries an answer."""
-
-    SAT = "sat"
-    """A solution was found and checked; the best one where there is an objective."""
-    UNSAT = "unsat"
-    """Proved: there is no solution."""
-    UNKNOWN = "unknown"
-    """Neither was shown within the limit of effort, which is the same on every machine."""
-    TIMEOUT = "timeout"
-    """The clock ended it."""
-    ERROR = "error"
-    """The process crashed, or what it said does not survive the check."""
-
-    @property
-    def as_status(self) -> Status:
-        """The status of a node that got this outcome."""
-        return _STATUSES[self]
-
-
-_STATUSES: Mapping[SolveStatus, Status] = {
-    SolveStatus.SAT: Status.OK,
-    SolveStatus.UNSAT: Status.UNSAT,
-    SolveStatus.UNKNOWN: Status.UNKNOWN,
-    SolveStatus.TIMEOUT: Status.TIMEOUT,
-    # There is no answer and nothing was proved; the outcome's reason tells a crash from a search given up.
-    SolveStatus.ERROR: Status.UNKNOWN,
-}
 
 
 @dataclass(frozen=True, slots=True)
 class SolverOutcome:
     """What came of a problem."""
 
-    status: SolveStatus
+    status: Status
+    """ok: a solution was found and checked, the best one where there is an objective; unsat: it is proved that there is
+    none; timeout: the clock ended it; unknown: neither was shown within the limit of effort, which is the same on every
+    machine, or the process crashed, or what it said does not survive the check."""
     assignment: Assignment = field(default_factory=lambda: MappingProxyType({}))
-    """A value for every variable; empty unless the status is SAT."""
+    """A value for every variable; empty unless the status is ok."""
     answer: str = ""
     """The assignment as the problem asks for it to be printed."""
-    unique: bool | None = None
-    """Whether no other answer satisfies the problem as well; None where not asked or not known."""
     reason: str = ""
-    """One line on why the status is not SAT."""
+    """One line on why the status is not ok."""
 
 
 class SymbolicWorker:
@@ -80,7 +49,7 @@ class SymbolicWorker:
 
     Example:
         ```python
-        async with SymbolicWorker() as worker:
+        with SymbolicWorker() as worker:
             outcome = await worker.solve(problem)
         ```
 
@@ -100,17 +69,16 @@ class SymbolicWorker:
         self._closed = False
         self._owner = os.getpid()
 
-    async def solve(self, problem: Problem, seconds: float = 10.0, *, unique: bool = False) -> SolverOutcome:
+    async def solve(self, problem: Problem, seconds: float = 10.0) -> SolverOutcome:
         """Solves a problem; see `submit`."""
-        return await asyncio.wrap_future(self.submit(problem, seconds, unique=unique))
+        return await asyncio.wrap_future(self.submit(problem, seconds))
 
-    def submit(self, problem: Problem, seconds: float = 10.0, *, unique: bool = False) -> Future[SolverOutcome]:
+    def submit(self, problem: Problem, seconds: float = 10.0) -> Future[SolverOutcome]:
         """Queues a problem, for callers without an event loop.
 
         Args:
             problem: what to solve.
             seconds: after this time the process is killed; waiting in the queue and starting up do not count.
-            unique: whether to search on for another answer, so that `SolverOutcome.unique` is known.
 
         Raises:
             UsageError: the worker is closed, or was made by another process.
@@ -119,10 +87,10 @@ class SymbolicWorker:
             raise UsageError("this symbolic worker was made by another process; make one in each process")
         if self._closed:
             raise UsageError("this symbolic worker is closed; make a new one")
-        return self._threads.submit(self._solve, problem, seconds, unique)
+        return self._threads.submit(self._solve, problem, seconds)
 
     def close(self) -> None:
-        """Ends the processes. Problems still waiting get an outcome of status ERROR."""
+        """Ends the processes. Problems still waiting get an outcome of status unknown."""
         with self._lock:
             self._closed = True
             busy = tuple(self._busy)
@@ -141,26 +109,18 @@ class SymbolicWorker:
     ) -> None:
         self.close()
 
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await asyncio.to_thread(self.close)
-
-    def _solve(self, problem: Problem, seconds: float, unique: bool) -> SolverOutcome:
-        request = json.dumps({"problem": problem.to_json(), "seconds": seconds * _SOLVER_SHARE, "unique": unique})
+    def _solve(self, problem: Problem, seconds: float) -> SolverOutcome:
+        request = json.dumps({"problem": problem.to_json(), "seconds": seconds * _SOLVER_SHARE})
         try:
             process = self._take()
         except (Ended, OutOfTime) as error:
-            return SolverOutcome(SolveStatus.ERROR, reason=str(error) or "the solver process did not start in time")
+            return SolverOutcome(Status.UNKNOWN, reason=str(error) or "the solver process did not start in time")
         try:
             reply = process.ask(request, seconds)
         except OutOfTime:
-            return SolverOutcome(SolveStatus.TIMEOUT, reason=f"stopped after {seconds:g} s")
+            return SolverOutcome(Status.TIMEOUT, reason=f"stopped after {seconds:g} s")
         except Ended as error:
-            return SolverOutcome(SolveStatus.ERROR, reason="the worker was closed" if self._closed else str(error))
+            return SolverOutcome(Status.UNKNOWN, reason="the worker was closed" if self._closed else str(error))
         finally:
             self._give(process)
         return _outcome(problem, reply)
@@ -203,21 +163,15 @@ def _outcome(problem: Problem, text: str) -> SolverOutcome:
     """Reads a reply and believes no solution that does not survive the check."""
     try:
         reply: dict[str, Any] = json.loads(text)
-        status = SolveStatus(reply["status"])
+        status = Status(reply["status"])
         reason = str(reply.get("reason", ""))
     except (ValueError, KeyError, TypeError):
-        return SolverOutcome(SolveStatus.ERROR, reason=f"the solver process said something else: {text[:100]!r}")
-    if status is not SolveStatus.SAT:
+        return SolverOutcome(Status.UNKNOWN, reason=f"the solver process said something else: {text[:100]!r}")
+    if status is not Status.OK:
         return SolverOutcome(status, reason=reason)
     given = reply.get("assignment")
     assignment: dict[str, Any] = given if isinstance(given, dict) else {}
     faults = violations(problem, assignment)
     if faults:
-        return SolverOutcome(SolveStatus.ERROR, reason=f"the solver's solution fails the check: {faults[0]}")
-    unique = reply.get("unique")
-    return SolverOutcome(
-        SolveStatus.SAT,
-        MappingProxyType(assignment),
-        print_answer(problem, assignment),
-        unique if isinstance(unique, bool) else None,
-    )
+        return SolverOutcome(Status.UNKNOWN, reason=f"the solver's solution fails the check: {faults[0]}")
+    return SolverOutcome(Status.OK, MappingProxyType(assignment), print_answer(problem, assignment))

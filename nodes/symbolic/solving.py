@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from ortools.sat.python import cp_model
 
 from ...errors import ProblemError
+from ...records.text import one_line
 from .build import SolverModel
-from .check import objective_value
-from .schema import Problem, parse_problem
+from .schema import parse_problem
 
 __all__ = ["solve_text"]
 
@@ -18,24 +18,24 @@ _EFFORT_PER_SECOND = 0.2
 """Units of the solver's own measure of effort per second allowed; one took 1.3 to 3 s on a slow core in 2026."""
 
 
-def solve_text(text: str, seconds: float, *, unique: bool, memory: int) -> Mapping[str, object]:
+def solve_text(text: str, seconds: float, *, memory: int) -> Mapping[str, object]:
     """Solves a problem in at most about `seconds` and says how it ended.
 
     One thread and a fixed seed make the answer a function of the problem. The solver's own measure of effort ends a
     search at the same point everywhere ("unknown"); only a machine too slow for that ends it by the clock ("timeout").
 
     Returns:
-        `status` (sat, unsat, unknown, timeout, error), `reason`, `assignment` and `unique`.
+        `status`, a value of `Status` (ok, unsat, unknown, timeout), `reason` and `assignment`.
     """
     try:
         problem = parse_problem(text)
     except ProblemError as error:
-        return {"status": "error", "reason": str(error)}
+        return {"status": "unknown", "reason": str(error)}
     started = time.monotonic()
     built = SolverModel(problem)
     invalid = built.model.validate()
     if invalid:
-        return {"status": "error", "reason": f"the solver refuses the problem: {' '.join(invalid.split())[:300]}"}
+        return {"status": "unknown", "reason": f"the solver refuses the problem: {one_line(invalid)[:300]}"}
     solver = _solver(seconds, memory)
     status = solver.solve(built.model)
     if status == cp_model.INFEASIBLE:
@@ -46,26 +46,7 @@ def solve_text(text: str, seconds: float, *, unique: bool, memory: int) -> Mappi
         reason = "a solution was found, but not proved best" if found else "no solution was found"
         limit = f"in {seconds:g} s" if late else "within the limit of effort"
         return {"status": "timeout" if late else "unknown", "reason": f"{reason} {limit}", "assignment": found}
-    left = seconds - (time.monotonic() - started)
-    only = _is_unique(problem, built, found, left, memory) if unique and found is not None else None
-    return {"status": "sat", "assignment": found, "unique": only}
-
-
-def _is_unique(
-    problem: Problem,
-    built: SolverModel,
-    found: Mapping[str, bool | int | str],
-    seconds: float,
-    memory: int,
-) -> bool | None:
-    """Whether no other answer is as good; None where there was no time to find out."""
-    if seconds <= 0:
-        return None
-    built.exclude(found, objective_value(problem, found))
-    status = _solver(seconds, memory).solve(built.model)
-    if status == cp_model.INFEASIBLE:
-        return True
-    return False if status in (cp_model.OPTIMAL, cp_model.FEASIBLE) else None
+    return {"status": "ok", "assignment": found}
 
 
 def _solver(seconds: float, memory: int) -> cp_model.CpSolver:

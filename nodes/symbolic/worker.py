@@ -39,9 +39,9 @@ def main() -> None:
         request = json.loads(line)
         _limit_processor(request["seconds"])
         try:
-            reply = solve_text(request["problem"], request["seconds"], unique=request["unique"], memory=memory)
+            reply = solve_text(request["problem"], request["seconds"], memory=memory)
         except MemoryError:
-            reply = {"status": "error", "reason": f"the problem needs more than {memory:,} bytes of memory"}
+            reply = {"status": "unknown", "reason": f"the problem needs more than {memory:,} bytes of memory"}
         _reply(replies, reply)
 
 

@@ -1,1 +1,1 @@
-"""What tables and runs say of a graph: headroom, rounds against depth, votes, edges, gain at equal cost, routing."""
+"""What tables and runs say of a graph: headroom, rounds against depth, votes, edges, gain at equal cost."""

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...errors import PlanError, UsageError
 from ...graphs.plan import Plan
 from ...graphs.space import Space
+from ..arrays import Floats
 from ..bootstrap import Interval, resample_weights
+from ..finding import Finding
 from ..search.base import Proposal
 from ..search.measurement import Measurement
 from .edge_sampling import EdgeSampler
 
-__all__ = ["MOST_ENUMERATED", "EdgeAblation", "EdgeFinding", "Measure", "SamplingEffort", "search_edges"]
-
-Floats = NDArray[np.float64]
+__all__ = ["MOST_ENUMERATED", "EdgeReport", "EdgeWorth", "Measure", "SamplingEffort", "search_edges"]
 
 Measure = Callable[[Sequence[Proposal]], Awaitable[Sequence[Measurement]]]
 """Measures plans on the first tasks of a common order, as `Evaluator.measure` does on one part of a dev set."""
@@ -29,41 +28,30 @@ MOST_ENUMERATED = 10
 _DRAWS = 2000
 
 
-@dataclass(frozen=True, slots=True)
-class EdgeFinding:
-    """What an optional edge is worth beside the edges that were kept. All figures are paired over the tasks."""
+class EdgeWorth(Finding):
+    """What an optional edge is worth beside the edges that were kept, per task; figures are paired over the tasks."""
 
     edge: str
     """As plans write it: `a->b`."""
     kept: bool
     gain: Interval
-    """Score a task with the edge, less that without it."""
+    """Of score, with the edge less without it."""
     cost: Interval
-    """Charged a task with the edge, less that without it; for an edge that was cut, what it would have cost."""
-    utility: Interval
-    """`gain` less the price of `cost`."""
-    others: tuple[str, ...] = ()
-    """Edges that go on or off with it, because one makes no difference without the other."""
+    """Of cost in the unit of the cap; for an edge that was cut, what it would have cost."""
 
 
-@dataclass(frozen=True, slots=True)
-class EdgeAblation:
-    """Which edges were kept, which were cut, and what that is worth."""
+class EdgeReport(Finding):
+    """Which optional edges are worth their cost, around the best plan of the search."""
 
-    plan: Plan
-    """With the kept edges on."""
-    kept: tuple[EdgeFinding, ...]
-    cut: tuple[EdgeFinding, ...]
-    """Those that were switched off, and those that make no difference beside the kept ones."""
+    edges: tuple[EdgeWorth, ...]
+    """Those that were kept first; those that make no difference beside them count as cut."""
     method: Literal["enumeration", "sampling"]
     price: float
     """Of a unit of cost, in score."""
     tasks: int
     """How many tasks every plan was measured on."""
     plans: int
-    """How many different plans were measured."""
-    probabilities: Mapping[str, float] = field(default_factory=dict)
-    """By edge, where choices were sampled: how likely it was to be on at the end."""
+    """How many different choices of edges were measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +75,7 @@ async def search_edges(
     values: Mapping[str, Any] | None = None,
     seed: int = 0,
     effort: SamplingEffort | None = None,
-) -> EdgeAblation:
+) -> tuple[Plan, EdgeReport]:
     """Finds the optional edges that are worth their tokens, at fixed knobs.
 
     Up to `MOST_ENUMERATED` optional edges, every choice of them is measured; where their calls are in the cache, that
@@ -108,6 +96,9 @@ async def search_edges(
         seed: of the samples and the intervals.
         effort: how long to sample.
 
+    Returns:
+        The plan with the kept edges on, and what each edge is worth.
+
     Raises:
         UsageError: there are no tasks, or the price is negative.
         SpendExhausted: as `measure` raises it.
@@ -116,22 +107,15 @@ async def search_edges(
         raise UsageError(f"edges need at least one task and a price of at least 0, not {tasks} tasks at {price}")
     desk = _Desk(space, measure, tasks, price, values or {}, seed)
     enumerated = len(space.optional_edges) <= MOST_ENUMERATED
-    probabilities: Mapping[str, float] = {}
-    if enumerated:
-        start = await _best_of_all(desk)
-    else:
-        start, probabilities = await _best_sampled(desk, effort or SamplingEffort())
+    start = await (_best_of_all(desk) if enumerated else _best_sampled(desk, effort or SamplingEffort()))
     plan = await _switched(desk, start)
-    findings = [await _finding(desk, plan, edge) for edge in space.optional_edges]
-    return EdgeAblation(
-        plan=plan,
-        kept=tuple(found for found in findings if found.kept),
-        cut=tuple(found for found in findings if not found.kept),
+    edges = [await _worth(desk, plan, edge) for edge in space.optional_edges]
+    return plan, EdgeReport(
+        edges=tuple(sorted(edges, key=lambda worth: not worth.kept)),
         method="enumeration" if enumerated else "sampling",
         price=price,
         tasks=tasks,
         plans=desk.plans,
-        probabilities=probabilities,
     )
 
 
@@ -221,8 +205,8 @@ async def _best_of_all(desk: _Desk) -> Plan:
     return await desk.best([plan for plan in plans if plan is not None])
 
 
-async def _best_sampled(desk: _Desk, effort: SamplingEffort) -> tuple[Plan, dict[str, float]]:
-    """The choice that sampling settles on, else the best that it met; and the probabilities at its end."""
+async def _best_sampled(desk: _Desk, effort: SamplingEffort) -> Plan:
+    """The choice that sampling settles on, else the best that it met."""
     edges = desk.space.optional_edges
     sampler = EdgeSampler(len(edges), seed=desk.seed)
     seen: dict[str, Plan] = {}
@@ -238,9 +222,8 @@ async def _best_sampled(desk: _Desk, effort: SamplingEffort) -> tuple[Plan, dict
             sampler.learn(drawn, np.array([min(utilities) if plan is None else next(found) for plan in plans]))
         if sampler.settled or len(seen) >= effort.plans:
             break
-    probabilities = dict(zip(edges, sampler.probabilities.tolist(), strict=True))
-    likely = desk.plan([edge for edge, chance in probabilities.items() if chance > 0.5])
-    return likely or await desk.best(list(seen.values()) or [desk.space.default()]), probabilities
+    likely = desk.plan([edge for edge, chance in zip(edges, sampler.probabilities, strict=True) if chance > 0.5])
+    return likely or await desk.best(list(seen.values()) or [desk.space.default()])
 
 
 async def _switched(desk: _Desk, start: Plan) -> Plan:
@@ -271,9 +254,8 @@ async def _stays(desk: _Desk, plan: Plan, without: Plan, start: Plan) -> bool:
     return worth.utility.low > 0 or adds_up or worth.cost.mean <= 0
 
 
-async def _finding(desk: _Desk, plan: Plan, edge: str) -> EdgeFinding:
+async def _worth(desk: _Desk, plan: Plan, edge: str) -> EdgeWorth:
     kept = edge in plan.edges
     more, less = (plan, desk.without(plan, edge)) if kept else (desk.beside(plan, edge) or plan, plan)
     worth = await desk.difference(more, less)
-    others = set(more.edges) - set(less.edges if less is not None else ()) - {edge}
-    return EdgeFinding(edge, kept, worth.score, worth.cost, worth.utility, tuple(sorted(others)))
+    return EdgeWorth(edge=edge, kept=kept, gain=worth.score, cost=worth.cost)

@@ -1,14 +1,13 @@
-"""Choices of edges, drawn from probabilities that learn what pays."""
+"""Bools of edges, drawn from probabilities that learn what pays."""
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
+
+from ..arrays import Bools, Floats
+from ..regression import logit, sigmoid
 
 __all__ = ["EdgeSampler"]
-
-Floats = NDArray[np.float64]
-Choices = NDArray[np.bool_]
 
 _RATE = 0.1
 _MOMENTS = (0.9, 0.999)
@@ -40,18 +39,18 @@ class EdgeSampler:
     @property
     def probabilities(self) -> Floats:
         """(edges,): that an edge is on."""
-        return np.asarray(1.0 / (1.0 + np.exp(-self._logits)))
+        return sigmoid(self._logits)
 
     @property
     def settled(self) -> bool:
         """Whether every edge is decided."""
         return bool((np.abs(self.probabilities - 0.5) > _SURE).all())
 
-    def draw(self, count: int) -> Choices:
+    def draw(self, count: int) -> Bools:
         """(count, edges): whether each edge is on."""
         return self._generator.random((count, len(self._logits))) < self.probabilities
 
-    def learn(self, drawn: Choices, utilities: Floats) -> None:
+    def learn(self, drawn: Bools, utilities: Floats) -> None:
         """One step towards the choices that were better than the others of their batch.
 
         Args:
@@ -67,5 +66,5 @@ class EdgeSampler:
         self._second = decay_second * self._second + (1 - decay_second) * np.square(gradient)
         mean = self._first / (1 - decay_first**self._steps)
         spread = np.sqrt(self._second / (1 - decay_second**self._steps))
-        most = np.log((1 - _LEAST_CHANCE) / _LEAST_CHANCE)
+        most = logit(np.array(1.0), _LEAST_CHANCE)
         self._logits = np.clip(self._logits + _RATE * mean / (spread + _SMALL), -most, most)

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..bootstrap import Interval, mean_interval
+from ..finding import Finding
+from ..frontier import hull
 from ..policies.base import ArmPolicy
 from ..serving.replay_batch import serve_on_table
 from ..tables.split import best_arm
 from ..tables.table import ABSTAIN, Table
-from .routing_metrics import hull
 from .simulate import Simulation, simulate
 
 __all__ = ["ArmUse", "Price", "mixture_at", "price"]
 
-Floats = NDArray[np.float64]
 
-
-@dataclass(frozen=True, slots=True)
-class ArmUse:
+class ArmUse(Finding):
     """What an arm was chosen for."""
 
     arm: str
@@ -34,8 +28,7 @@ class ArmUse:
     """Mean over these questions, probes included."""
 
 
-@dataclass(frozen=True, slots=True)
-class Price:
+class Price(Finding):
     """What a policy got for what it spent; costs are means per question."""
 
     policy: str
@@ -62,10 +55,6 @@ class Price:
     """Of the best mixture of single arms and abstention at the policy's own cost, in hindsight."""
     gain: Interval
     """The policy's score less that of the mixture, paired by question."""
-
-    def to_json(self) -> Mapping[str, Any]:
-        """All figures as JSON values."""
-        return asdict(self)
 
 
 def price(policy: ArmPolicy, table: Table, budget: float, *, seed: int = 0) -> Price:
@@ -135,5 +124,6 @@ def _uses(found: Simulation) -> tuple[ArmUse, ...]:
     for number in np.unique(found.arms[found.arms != ABSTAIN]):
         taken = found.arms == number
         name = found.available[number].name
-        uses.append(ArmUse(name, int(taken.sum()), float(found.scores[taken].mean()), float(found.costs[taken].mean())))
+        score, cost = float(found.scores[taken].mean()), float(found.costs[taken].mean())
+        uses.append(ArmUse(arm=name, questions=int(taken.sum()), score=score, cost=cost))
     return tuple(sorted(uses, key=lambda use: -use.questions))

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...errors import SpendExhausted, UsageError
 from ...graphs.blueprint import Blueprint
@@ -19,28 +18,27 @@ from ...graphs.run import Runner
 from ...nodes.base import Context, Inputs, Node, Oracle, Scorer
 from ...records.message import Message
 from ...records.task import Task
+from ..arrays import Floats
 from ..bootstrap import Interval, mean_interval
 from ..concurrency import in_turn
+from ..finding import Finding
 
-__all__ = ["NodeHeadroom", "node_headroom"]
-
-Floats = NDArray[np.float64]
+__all__ = ["Headroom", "node_headroom"]
 
 _AT_ONCE = 128
 
 
-@dataclass(frozen=True, slots=True)
-class NodeHeadroom:
-    """What a plan would score if a node said what it should, wherever the task tells what that is."""
+class Headroom(Finding):
+    """What a plan would score if one of its nodes made no mistake, wherever the task tells what the node should say."""
 
     node: str
     kind: str
+    tasks: int
     known: int
-    """On how many of the tasks its output was replaced."""
+    """On how many of them it is known what the node should have said; there that was put in its place."""
     score: float
-    """Of the plan as it is, over all tasks."""
+    """Of the plan as it is, on these tasks."""
     with_gold: float
-    """With the node's output replaced."""
     gain: Interval
     """The difference, paired over all tasks; it can be negative, where the nodes behind it lived on its mistakes."""
 
@@ -54,7 +52,7 @@ async def node_headroom(
     account: str | None = None,
     seed: int = 0,
     finished: Callable[[Result], None] | None = None,
-) -> tuple[NodeHeadroom, ...]:
+) -> tuple[Headroom, ...]:
     """Replaces the output of one node after the other by that of its kind's oracle, and runs the rest as it is.
 
     An intervention shows what a node's mistakes cost the whole, which blame by reading a trace does not. What comes
@@ -92,9 +90,17 @@ async def node_headroom(
         async with runner.beside(graph) as other:
             scores = await series(other, trial=f"headroom/{name}")
         if replaced:
-            gain = mean_interval(scores - base, seed=seed)
-            score, with_gold = float(base.mean()), float(scores.mean())
-            found.append(NodeHeadroom(name, step.node.kind, len(replaced), score, with_gold, gain))
+            found.append(
+                Headroom(
+                    node=name,
+                    kind=step.node.kind,
+                    tasks=len(tasks),
+                    known=len(replaced),
+                    score=float(base.mean()),
+                    with_gold=float(scores.mean()),
+                    gain=mean_interval(scores - base, seed=seed),
+                )
+            )
     return tuple(sorted(found, key=lambda each: -each.gain.mean))
 
 

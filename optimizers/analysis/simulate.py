@@ -6,18 +6,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...errors import UsageError
+from ..arrays import Floats, Ints
 from ..bootstrap import Interval, mean_interval
 from ..policies.base import ArmPolicy
 from ..policies.cascade import cascade_arm, cascade_outcomes
 from ..tables.table import ABSTAIN, Arm, Stage, Table
 
 __all__ = ["Simulation", "simulate", "with_cascades"]
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

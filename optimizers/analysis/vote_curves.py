@@ -9,31 +9,26 @@ have been drawn. It is computed exactly, over all sets of samples, with the rule
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...budgets.cap import in_unit
 from ...errors import UsageError
-from ...nodes.knob import Adaptive, most
+from ...graphs.result import Metric
 from ...nodes.stopping import STOP_RULES, StopRule, enough
 from ...nodes.votes import VoteRule, normal_form
 from ...records.protocols import StudyStore
 from ...records.rows import RunRow, Unit
 from ...records.task import Task
 from ...records.usage import ZERO, Amount
-from ..bootstrap import Interval, mean_interval
+from ..arrays import Bools, Floats, Ints
+from ..bootstrap import mean_interval
+from ..finding import Finding
 
-__all__ = ["MOST_DRAWS", "Draw", "VotePoint", "recorded_draws", "vote_curves", "vote_point"]
-
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
-Ints = NDArray[np.intp]
-Scorer = Callable[[Task, str], float]
+__all__ = ["MOST_DRAWS", "Draw", "VotePoint", "recorded_draws", "vote_curves"]
 
 MOST_DRAWS = 16
 """All sets of so many samples are looked at, 65,536."""
@@ -55,39 +50,29 @@ class Draw:
     """Mean probability of its tokens, where the model gives it."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class VotePoint:
-    """A way of sampling, and what it would have done on each task on average over the order of the draws."""
+class VotePoint(Finding):
+    """A way of drawing samples, on average over the orders in which they could have been drawn."""
 
-    samples: int | Adaptive
-    vote: VoteRule
-    stop: StopRule | None
-    """None where the number of samples is fixed."""
-    scores: Floats
-    """(tasks,): of the answer with most votes."""
-    costs: Floats
-    """(tasks,): of all samples drawn."""
-
-    @property
-    def score(self) -> float:
-        """Mean over the tasks."""
-        return float(self.scores.mean())
-
-    @property
-    def cost(self) -> float:
-        """Mean over the tasks."""
-        return float(self.costs.mean())
-
-    def interval(self, *, seed: int = 0) -> Interval:
-        """The mean score with its 95 % interval over the tasks."""
-        return mean_interval(self.scores, seed=seed)
+    least: int
+    """Samples drawn at once."""
+    most: int
+    """The most samples; equal to `least` where the number is fixed."""
+    stop: str | None
+    """When further samples are not drawn; None where the number is fixed."""
+    score: float
+    """Of the answer with most votes, mean over the tasks."""
+    low: float
+    """Lower end of the 95 % bootstrap interval of the mean."""
+    high: float
+    cost: float
+    """Of the samples, charged per task."""
 
 
 def recorded_draws(
     store: StudyStore,
     runs: Iterable[RunRow],
     node: str,
-    scorer: Scorer,
+    scorer: Metric,
     unit: Unit = "tokens",
     *,
     leave_out: bool = False,
@@ -122,43 +107,20 @@ def recorded_draws(
     return found
 
 
-def vote_point(
-    draws: Sequence[Sequence[Draw]],
-    samples: int | Adaptive,
-    *,
-    vote: VoteRule = "majority",
-    stop: StopRule = "beta",
-) -> VotePoint:
-    """What a way of sampling would have scored and cost.
-
-    Args:
-        draws: of each task, at least as many as the way of sampling may draw.
-        samples: how many, or from how many to how many.
-        vote: how the answer is chosen.
-        stop: when adaptive sampling ends.
-
-    Raises:
-        UsageError: a task has fewer draws, or more than `MOST_DRAWS`.
-    """
-    found = [_VoteTable(task, vote).expected(samples, stop) for task in _enough(draws, most(samples))]
-    scores, costs = np.array(found, np.float64).reshape(-1, 2).T
-    return VotePoint(samples, vote, stop if isinstance(samples, Adaptive) else None, scores, costs)
-
-
 def vote_curves(
     draws: Sequence[Sequence[Draw]],
     *,
     vote: VoteRule = "majority",
     stops: Sequence[StopRule] = STOP_RULES,
-    least: int = 1,
+    seed: int = 0,
 ) -> tuple[VotePoint, ...]:
-    """Every fixed number of samples, then every stop rule with every largest number; from the same draws.
+    """Every fixed number of samples, rising, then every stop rule with every largest number; from the same draws.
 
     Args:
-        draws: of each task.
+        draws: of each task, at most `MOST_DRAWS`.
         vote: how the answer is chosen.
         stops: the rules.
-        least: how many samples adaptive sampling draws at once.
+        seed: of the intervals.
 
     Raises:
         UsageError: there are no draws, or more than `MOST_DRAWS` of a task.
@@ -166,21 +128,26 @@ def vote_curves(
     longest = min((len(task) for task in draws), default=0)
     if not longest:
         raise UsageError("vote curves need at least one task, and a draw of every task")
-    ways: list[tuple[int | Adaptive, StopRule | None]] = [(number, None) for number in range(1, longest + 1)]
-    ways += [(Adaptive(low=least, high=high), rule) for rule in stops for high in range(least + 1, longest + 1)]
-    tables = [_VoteTable(task, vote) for task in _enough(draws, longest)]
-    points = []
-    for samples, rule in ways:
-        found = np.array([table.expected(samples, rule or "beta") for table in tables])
-        points.append(VotePoint(samples, vote, rule, found[:, 0], found[:, 1]))
-    return tuple(points)
+    if max(len(task) for task in draws) > MOST_DRAWS:
+        raise UsageError(f"a task has {max(len(task) for task in draws)} draws; at most {MOST_DRAWS} can be looked at")
+    tables = [_VoteTable(task, vote) for task in draws]
+    ways: list[tuple[int, StopRule | None]] = [(most, None) for most in range(1, longest + 1)]
+    ways += [(most, rule) for rule in stops for most in range(2, longest + 1)]
+    return tuple(_point(tables, most, rule, seed) for most, rule in ways)
 
 
-def _enough(draws: Sequence[Sequence[Draw]], needed: int) -> Sequence[Sequence[Draw]]:
-    for task in draws:
-        if not needed <= len(task) <= MOST_DRAWS:
-            raise UsageError(f"a task has {len(task)} draws; {needed} to {MOST_DRAWS} are needed")
-    return draws
+def _point(tables: Sequence[_VoteTable], most: int, stop: StopRule | None, seed: int) -> VotePoint:
+    scores, costs = np.array([table.expected(most, stop) for table in tables]).T
+    score = mean_interval(scores, seed=seed)
+    return VotePoint(
+        least=most if stop is None else 1,
+        most=most,
+        stop=stop,
+        score=score.mean,
+        low=score.low,
+        high=score.high,
+        cost=float(costs.mean()),
+    )
 
 
 def _drawn(store: StudyStore, run: RunRow, node: str) -> tuple[str, Sequence[tuple[str | None, float | None]]] | None:
@@ -195,7 +162,7 @@ def _draws(
     run: RunRow,
     span: str,
     found: Sequence[tuple[str | None, float | None]],
-    scorer: Scorer,
+    scorer: Metric,
     task: Task,
     unit: Unit,
 ) -> tuple[Draw, ...]:
@@ -226,18 +193,18 @@ class _VoteTable:
         leaders = np.sort(np.pad(self._counts, ((0, 0), (2, 0))), axis=1)[:, -2:].astype(np.intp)
         self._first, self._second = leaders[:, 1], leaders[:, 0]
 
-    def expected(self, samples: int | Adaptive, stop: StopRule) -> tuple[float, float]:
-        """Mean score and mean cost over all orders of the draws."""
-        if not isinstance(samples, Adaptive):
-            sets = _layers(self._count)[samples]
+    def expected(self, most: int, stop: StopRule | None) -> tuple[float, float]:
+        """Mean score and mean cost over all orders of the draws; all are drawn at once without a stop rule."""
+        if stop is None:
+            sets = _layers(self._count)[most]
             return float(self._values[sets].mean()), float(self._costs[sets].mean())
         ends = np.zeros(len(self._values))
         reached = np.zeros(len(self._values))
-        reached[_layers(self._count)[samples.low]] = 1.0 / math.comb(self._count, samples.low)
-        for size in range(samples.low, samples.high + 1):
+        reached[_layers(self._count)[1]] = 1.0 / self._count
+        for size in range(1, most + 1):
             sets = _layers(self._count)[size]
             sets = sets[reached[sets] > 0]
-            stopped = self._stopped(sets, size, samples.high, stop)
+            stopped = self._stopped(sets, size, most, stop)
             ends[sets[stopped]] = reached[sets[stopped]]
             going = sets[~stopped]
             share = reached[going] / max(1, self._count - size)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import model_validator
 
+from ..arrays import Floats, Ints
+from ..frontier import thinned, undominated
 from ..prediction.fitted import Array, Fitted
 from ..tables.table import Arm, Table
 
-__all__ = ["ArmMeans"]
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.intp]
+__all__ = ["ArmMeans", "OnMeans"]
 
 
 class ArmMeans(Fitted):
@@ -60,8 +58,16 @@ class ArmMeans(Fitted):
         Args:
             most: how many at most; where there are more, the cheapest and the best are kept, and others evenly between.
         """
-        order = np.lexsort((-self.scores, self.costs))
-        before = np.maximum.accumulate(np.append(-np.inf, self.scores[order][:-1]))
-        best = order[self.scores[order] > before]
-        kept = np.unique(np.linspace(0, len(best) - 1, min(most, len(best))).round().astype(np.intp))
-        return np.asarray(best[kept], np.intp)
+        return thinned(undominated(self.costs, self.scores), most)
+
+
+class OnMeans(Fitted):
+    """A policy that knows no more of its arms than their means, and takes no probe."""
+
+    probe: ClassVar[str | None] = None
+    means: ArmMeans
+
+    @property
+    def arms(self) -> tuple[Arm, ...]:
+        """See `ArmPolicy.arms`."""
+        return self.means.arms

@@ -7,8 +7,8 @@ from functools import partial
 from typing import ClassVar, Literal, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arrays import Ints
 from ..prediction.predictor import Predictor
 from ..tables.table import Lesson
 from .arm_means import ArmMeans
@@ -20,8 +20,6 @@ from .schedule import MakePlan
 from .view import View
 
 __all__ = ["BestRoute"]
-
-Ints = NDArray[np.intp]
 
 _REFERENCES = 5
 _MOST = (0.5, 0.7, 0.85, 1.0)

@@ -9,19 +9,16 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...errors import UsageError
-from ..prediction.fitted import Fitted
+from ..arrays import Floats
+from ..frontier import thinned, undominated
 from ..tables.table import Arm, Batch, Lesson, Stage, Table
-from .arm_means import ArmMeans
+from .arm_means import ArmMeans, OnMeans
 from .base import Assignment
 from .static import Static
 
 __all__ = ["Cascade", "cascade_arm", "cascade_outcomes"]
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.intp]
 
 _LEVELS = np.linspace(0.1, 0.9, 9)
 """Quantiles of an arm's confidences that are tried as thresholds."""
@@ -31,24 +28,17 @@ _KEPT = 32
 """Cascades that are left to choose from, along the frontier of cost and score."""
 
 
-class Cascade(Fitted):
+class Cascade(OnMeans):
     """FrugalGPT (Chen, Zaharia and Zou 2023): the best list of up to three arms, and thresholds, within the budget.
 
     An answer stands where the arm's confidence reaches its threshold; otherwise the next arm is asked, and all that was
     asked is paid for. All questions meet the same list. Lists and thresholds are searched on the fit part: all pairs,
-    then the best of them with a third arm; those on the frontier are measured again on both parts.
+    then the best of them with a third arm; those on the frontier are measured again on both parts. They are arms with
+    stages, beside those of the table.
     """
 
     name: ClassVar[str] = "cascade"
-    probe: ClassVar[str | None] = None
     policy: Literal["cascade"] = "cascade"
-    means: ArmMeans
-    """Of the table's arms and of the cascades made of them."""
-
-    @property
-    def arms(self) -> tuple[Arm, ...]:
-        """See `Policy.arms`; cascades are arms with stages."""
-        return self.means.arms
 
     @classmethod
     def fit(cls, lesson: Lesson) -> Self:
@@ -143,12 +133,9 @@ def _means(table: Table, stages: tuple[Stage, ...]) -> tuple[float, float]:
 
 def _frontier(found: list[_Found], most: int) -> list[_Found]:
     """Those that no other beats in both, in the order of cost; evenly thinned where there are more than asked for."""
-    best: list[_Found] = []
-    for one in sorted(found, key=lambda one: (one.cost, -one.score, len(one.stages))):
-        if not best or one.score > best[-1].score:
-            best.append(one)
-    kept = np.unique(np.linspace(0, len(best) - 1, min(most, len(best))).round().astype(np.intp))
-    return [best[i] for i in kept]
+    short_first = sorted(found, key=lambda one: len(one.stages))
+    costs, scores = np.array([(one.cost, one.score) for one in short_first]).T
+    return [short_first[i] for i in thinned(undominated(costs, scores), most)]
 
 
 def _with(table: Table, cascades: list[tuple[Stage, ...]]) -> Table:

@@ -7,8 +7,8 @@ from functools import partial
 from typing import ClassVar, Literal, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arrays import Floats, Ints
 from ..prediction.fitted import Array, Fitted, rounded
 from ..prediction.predictor import Predictor
 from ..tables.table import Lesson, Table
@@ -18,9 +18,6 @@ from .schedule import MakePlan
 from .view import View
 
 __all__ = ["Clusters", "Partition"]
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.intp]
 
 _SIZES = (2, 4, 8, 16, 32, 60)
 _LEAST = 5

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
+
+from ..arrays import Floats, Ints
 
 __all__ = ["turned"]
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.intp]
 
 _HALVINGS = 40
 

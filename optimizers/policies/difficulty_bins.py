@@ -7,8 +7,8 @@ from functools import partial
 from typing import ClassVar, Literal, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arrays import Floats, Ints
 from ..prediction.fitted import Array, Fitted
 from ..prediction.predictor import Predictor, cross_fitted
 from ..tables.table import Lesson
@@ -17,9 +17,6 @@ from .schedule import MakePlan
 from .view import View
 
 __all__ = ["Bins", "DifficultyBins", "bins_of"]
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.intp]
 
 _COUNTS = (1, 3, 5, 8)
 _LEAST = 10

@@ -7,10 +7,11 @@ from functools import partial
 from typing import ClassVar, Literal, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arrays import Floats, Ints
 from ..prediction.fitted import Array, Fitted, rounded
 from ..prediction.predictor import Predictor
+from ..regression import sigmoid
 from ..tables.table import Lesson, Table
 from .learned import Learned
 from .pairs import promising_pairs, route_pair
@@ -19,9 +20,6 @@ from .schedule import MakePlan, budget_ladder
 from .view import View
 
 __all__ = ["Factorisation", "Factors", "comparison_loss", "fit_factors"]
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.intp]
 
 _SIZE = 16
 _STEPS = 400
@@ -81,7 +79,7 @@ class Factorisation(Learned):
 
         def plan(pair: tuple[int, int], least: float, budget: float) -> Ints | None:
             small, large = (strengths[:, column[arm]] for arm in pair)
-            return route_pair(view, pair, _sigmoid(large - small), least, budget)
+            return route_pair(view, pair, sigmoid(large - small), least, budget)
 
         return [partial(plan, pair, least) for pair in self.pairs for least in _LEAST]
 
@@ -129,7 +127,7 @@ def comparison_loss(parameters: Sequence[Floats], matrix: Floats, wins: Floats) 
     logits = strengths[:, :, None] - strengths[:, None, :]
     count = max(float(wins.sum()), 1e-9)
     value = float((wins * np.logaddexp(0, -logits)).sum()) / count
-    errors = -wins * _sigmoid(-logits) / count
+    errors = -wins * sigmoid(-logits) / count
     by_arm = errors.sum(axis=2) - errors.sum(axis=1)
     by_pair = by_arm.T @ inner
     by_unit = by_pair * output
@@ -150,10 +148,6 @@ def _adam(value: Floats, slope: Floats, moments: tuple[Floats, Floats], step: in
 
 def _unit(vectors: Floats) -> Floats:
     return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
-
-
-def _sigmoid(values: Floats) -> Floats:
-    return np.asarray(1 / (1 + np.exp(-np.clip(values, -500, 500))))
 
 
 def _with_constant(matrix: Floats) -> Floats:

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from functools import partial
 from typing import ClassVar, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arrays import Ints
 from ..tables.table import Arm
 from .learned import SHARES, Learned
 from .schedule import MakePlan
 from .view import View
 
 __all__ = ["AllocateOnly", "Grouped", "RouteOnly", "groups_of"]
-
-Ints = NDArray[np.intp]
 
 
 def groups_of(keys: Sequence[Hashable]) -> list[Ints]:
@@ -37,13 +34,9 @@ class Grouped(Learned):
 
     def plans(self, view: View) -> Sequence[MakePlan]:
         """One for every group and share."""
-
-        def plan(group: Ints, share: float, budget: float) -> Ints | None:
-            return view.plan(view.scores(share), budget, group)
-
         groups = groups_of([self.key(arm) for arm in self.arms])
         # A group of one leaves nothing to choose, so that all shares are alike.
-        return [partial(plan, g, share) for g in groups for share in (SHARES if len(g) > 1 else SHARES[:1])]
+        return [view.spending(share, g) for g in groups for share in (SHARES if len(g) > 1 else SHARES[:1])]
 
 
 class RouteOnly(Grouped):

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import partial
 from typing import ClassVar, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
-from .learned import SHARES, Learned
-from .schedule import MakePlan
-from .view import View
+from ..tables.table import Arm
+from .grouped import Grouped
 
 __all__ = ["Joint"]
 
-Ints = NDArray[np.intp]
 
-
-class Joint(Learned):
+class Joint(Grouped):
     """Buys for every question the model and the setting that are worth most at the price all questions share.
 
     The multiple-choice knapsack over all arms, on scores drawn towards the arms' means by the share that did best in
@@ -28,10 +20,6 @@ class Joint(Learned):
     name: ClassVar[str] = "joint"
     policy: Literal["joint"] = "joint"
 
-    def plans(self, view: View) -> Sequence[MakePlan]:
-        """One for every share."""
-
-        def plan(share: float, budget: float) -> Ints | None:
-            return view.plan(view.scores(share), budget)
-
-        return [partial(plan, share) for share in SHARES]
+    @staticmethod
+    def key(arm: Arm) -> None:
+        """Nothing is decided for all questions at once: all arms are one group."""

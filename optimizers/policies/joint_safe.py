@@ -8,9 +8,10 @@ from functools import partial
 from typing import ClassVar, Literal, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import model_validator
 
+from ..arrays import Floats, Ints
+from ..bootstrap import within_one_error
 from ..prediction.fitted import Fitted
 from ..prediction.predictor import Predictor, fit_predictor
 from ..tables.table import ABSTAIN, Arm, Batch, Lesson
@@ -23,9 +24,6 @@ from .schedule import Schedule, budget_ladder
 from .static import StaticMix
 
 __all__ = ["JointSafe"]
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.intp]
 
 _LEARNED = (AllocateOnly, RouteOnly, RouteThenAllocate, Joint)
 """Simplest first; the static mixture comes before them."""
@@ -140,7 +138,7 @@ def _simplest(budgets: Floats, plans: Sequence[Callable[[float], Ints]], rehears
         # As in every schedule, more budget must not buy less.
         enough = [n for n, spend in enumerate(spends) if spend >= least * (1 - 1e-9)] or [int(np.argmax(spends))]
         best = max(enough, key=lambda n: float(reached[n].mean()))
-        choice = next(n for n in enough if _close(reached[best] - reached[n]))
+        choice = next(n for n in enough if within_one_error(reached[best] - reached[n]))
         choices.append(choice)
         least = float(spends[choice])
     return Schedule(budgets=budgets, choices=tuple(choices))
@@ -149,9 +147,3 @@ def _simplest(budgets: Floats, plans: Sequence[Callable[[float], Ints]], rehears
 def _taken(values: Floats, chosen: Ints) -> Floats:
     """(questions,): of each question what was chosen, 0 where nothing was."""
     return np.where(chosen == ABSTAIN, 0.0, values[np.arange(len(chosen)), chosen])
-
-
-def _close(behind: Floats) -> bool:
-    """Whether the differences to the best are within one standard error of none."""
-    error = float(behind.std(ddof=1)) / np.sqrt(len(behind)) if len(behind) > 1 else 0.0
-    return float(behind.mean()) <= error

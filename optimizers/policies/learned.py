@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import ClassVar, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...errors import UsageError
+from ..arrays import Ints
 from ..concurrency import one_thread
 from ..prediction.fitted import Fitted
 from ..prediction.predictor import Predictor, fit_predictor
@@ -20,8 +20,6 @@ from .schedule import MakePlan, Schedule, budget_ladder, fit_schedule
 from .view import View
 
 __all__ = ["SHARES", "Learned"]
-
-Ints = NDArray[np.intp]
 
 SHARES = (1.0, 0.7, 0.4, 0.0)
 """How far predicted scores are drawn towards the arms' means: the best of many noisy forecasts is too good to be true,

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..prediction.fitted import Array, Fitted, rounded
+from ..regression import logit, sigmoid
 
 __all__ = ["LogisticHeads"]
-
-Floats = NDArray[np.float64]
 
 _PENALTIES = (300.0, 30.0, 3.0, 0.3)
 """Of the squared weights, against a sum over questions; features have about one unit of variance a block."""
@@ -28,7 +27,7 @@ class LogisticHeads(Fitted):
 
     def predict(self, matrix: Floats) -> Floats:
         """(questions, heads)."""
-        return np.asarray(1 / (1 + np.exp(-np.clip(matrix @ self.weights + self.bias, -500, 500))))
+        return sigmoid(matrix @ self.weights + self.bias)
 
     def loss(self, matrix: Floats, targets: Floats) -> float:
         """The mean cross-entropy."""
@@ -53,17 +52,16 @@ class LogisticHeads(Fitted):
         from scipy.optimize import minimize
 
         columns, heads = matrix.shape[1], targets.shape[1]
-        rate = np.clip(targets.mean(axis=0), _EDGE, 1 - _EDGE)
 
         def loss(flat: Floats) -> tuple[float, Floats]:
             weights = flat.reshape(columns + 1, heads)
             scores = matrix @ weights[:-1] + weights[-1]
-            errors = 1 / (1 + np.exp(-np.clip(scores, -500, 500))) - targets
+            errors = sigmoid(scores) - targets
             value = np.sum(np.logaddexp(0, scores) - targets * scores) + penalty / 2 * np.sum(weights[:-1] ** 2)
             slope = np.vstack([matrix.T @ errors + penalty * weights[:-1], errors.sum(axis=0)])
             return float(value), slope.ravel()
 
-        start = np.vstack([np.zeros((columns, heads)), np.log(rate / (1 - rate))]).ravel()
+        start = np.vstack([np.zeros((columns, heads)), logit(targets.mean(axis=0), _EDGE)]).ravel()
         found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 200}).x.reshape(
             columns + 1, heads
         )

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import ClassVar, Literal, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..prediction.predictor import Predictor
 from ..tables.table import Lesson
@@ -18,8 +16,6 @@ from .schedule import MakePlan
 from .view import View
 
 __all__ = ["MarginalGain"]
-
-Ints = NDArray[np.intp]
 
 
 class MarginalGain(Learned):
@@ -45,9 +41,5 @@ class MarginalGain(Learned):
 
     def plans(self, view: View) -> Sequence[MakePlan]:
         """One for every ladder."""
-
-        def plan(ladder: Ints, budget: float) -> Ints | None:
-            return view.plan(view.scores(), budget, ladder)
-
         ladders = [np.array(self.frontier, np.intp), *groups_of([arm.models for arm in self.arms])]
-        return [partial(plan, ladder) for ladder in ladders]
+        return [view.spending(arms=ladder) for ladder in ladders]

@@ -7,8 +7,8 @@ from functools import partial
 from typing import ClassVar, Literal, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arrays import Floats, Ints
 from ..prediction.fitted import Array
 from ..prediction.predictor import Predictor
 from ..tables.knapsack import price_for
@@ -18,9 +18,6 @@ from .schedule import MakePlan, budget_ladder
 from .view import View
 
 __all__ = ["Online"]
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.intp]
 
 _STEP = 0.3
 """How far the price moves, against itself, for the first question that costs the rate more or less than the rate."""

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arrays import Floats, Ints
 from ..tables.knapsack import price_for
 from .view import View
 
 __all__ = ["promising_pairs", "route_pair"]
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.intp]
 
 _SHARE = 0.7
 """Of what is foreseen: the best of many pairs by forecasts as they are would be the luckiest."""

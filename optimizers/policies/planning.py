@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arrays import Floats, Ints
 from ..tables.table import ABSTAIN
 from .base import Assignment
 
 __all__ = ["assigned", "cheapest", "planning_costs"]
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.intp]
 
 
 def planning_costs(costs: Floats, high: Floats) -> Floats:

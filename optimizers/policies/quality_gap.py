@@ -7,8 +7,8 @@ from functools import partial
 from typing import ClassVar, Literal, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arrays import Floats, Ints
 from ..prediction.predictor import Predictor
 from ..tables.table import Lesson, Table
 from .learned import Learned
@@ -19,9 +19,6 @@ from .schedule import MakePlan, budget_ladder
 from .view import View
 
 __all__ = ["QualityGap", "gap_targets", "relaxation"]
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.intp]
 
 _RELAXATIONS = np.linspace(0.0, 0.9, 10)
 _LEAST = (0.0, 0.15, 0.3, 0.5)

@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..prediction.predictor import Prediction, Predictor, cross_fitted
 from ..tables.table import Batch, Lesson, Table
 from .view import View
 
 __all__ = ["Rehearsal", "on_validation", "rehearse"]
-
-Floats = NDArray[np.float64]
 
 _ENOUGH = 1000
 """So many questions of validation decide alone."""

@@ -7,17 +7,14 @@ from functools import partial
 from typing import ClassVar, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arrays import Floats, Ints
 from .grouped import groups_of
 from .learned import SHARES, Learned
 from .schedule import MakePlan
 from .view import View
 
 __all__ = ["RouteThenAllocate"]
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.intp]
 
 
 class RouteThenAllocate(Learned):

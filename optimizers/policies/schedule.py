@@ -6,17 +6,14 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import model_validator
 
+from ..arrays import Floats, Ints
 from ..prediction.fitted import Array, Fitted
 from ..tables.table import Lesson
 from .rehearsal import Rehearsal
 
 __all__ = ["MakePlan", "Schedule", "budget_ladder", "fit_schedule"]
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.intp]
 
 MakePlan = Callable[[float], Ints | None]
 """From a budget for all questions to their arms; None where the budget is not enough for that way."""

@@ -6,35 +6,26 @@ import hashlib
 from typing import ClassVar, Literal, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ..prediction.fitted import Fitted
+from ..arrays import Ints
 from ..tables.knapsack import allocate
-from ..tables.table import Arm, Batch, Lesson, Question
-from .arm_means import ArmMeans
+from ..tables.table import Batch, Lesson, Question
+from .arm_means import ArmMeans, OnMeans
 from .base import Assignment
 from .planning import assigned, planning_costs
 
 __all__ = ["Static", "StaticMix"]
 
 
-class Static(Fitted):
+class Static(OnMeans):
     """Gives every question the best arm that the budget allows for all of them, also called uniform allocation."""
 
     name: ClassVar[str] = "static"
-    probe: ClassVar[str | None] = None
     policy: Literal["static"] = "static"
-    means: ArmMeans
-    """Over fit and validation: nothing is tuned, so both may be learned from."""
-
-    @property
-    def arms(self) -> tuple[Arm, ...]:
-        """See `Policy.arms`."""
-        return self.means.arms
 
     @classmethod
     def fit(cls, lesson: Lesson) -> Self:
-        """See `MakePolicy.fit`."""
+        """See `MakePolicy.fit`; nothing is tuned, so it may learn from both parts."""
         return cls(means=ArmMeans.of(lesson.fit, lesson.validation))
 
     def assign(self, batch: Batch, budget: float) -> Assignment:
@@ -48,7 +39,7 @@ class Static(Fitted):
         return assigned(np.full(len(batch), best, np.intp), costs, high)
 
 
-class StaticMix(Fitted):
+class StaticMix(OnMeans):
     """The upper hull of the static arms in the plane of cost and score, abstention at no cost as its left end.
 
     Any point between two neighbours of the hull is reached by giving one of them to a share of the questions; which
@@ -56,16 +47,8 @@ class StaticMix(Fitted):
     """
 
     name: ClassVar[str] = "static_mix"
-    probe: ClassVar[str | None] = None
     policy: Literal["static_mix"] = "static_mix"
-    means: ArmMeans
-    """Over fit and validation."""
     seed: int
-
-    @property
-    def arms(self) -> tuple[Arm, ...]:
-        """See `Policy.arms`."""
-        return self.means.arms
 
     @classmethod
     def fit(cls, lesson: Lesson) -> Self:
@@ -77,7 +60,7 @@ class StaticMix(Fitted):
         scores, costs, high = self.means.for_questions(len(batch))
         # To the knapsack all questions are alike, and of those the first in line get the dearer arm.
         line = sorted(range(len(batch)), key=lambda i: self._place(batch.questions[i]))
-        chosen: NDArray[np.intp] = np.empty(len(batch), np.intp)
+        chosen: Ints = np.empty(len(batch), np.intp)
         chosen[line] = allocate(scores, planning_costs(costs, high), budget, abstain=True)
         return assigned(chosen, costs, high)
 

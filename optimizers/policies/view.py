@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arrays import Floats, Ints
 from ..prediction.predictor import Prediction, Predictor
 from ..tables.knapsack import allocate
 from ..tables.table import Batch
 from .planning import planning_costs
 
 __all__ = ["View"]
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.intp]
 
 
 class View:
@@ -71,6 +69,10 @@ class View:
             return None
         chosen = allocate(values, costs, budget)
         return chosen if arms is None else arms[chosen]
+
+    def spending(self, share: float = 1.0, arms: Ints | None = None) -> Callable[[float], Ints | None]:
+        """From a budget to what `plan` makes of it on the scores drawn by a share, with some arms to choose from."""
+        return lambda budget: self.plan(self.scores(share), budget, arms)
 
     @cached_property
     def _prediction(self) -> Prediction:

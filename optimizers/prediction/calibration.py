@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arrays import Floats
+from ..regression import logit, sigmoid
 from .fitted import Array, Fitted, rounded
 from .heads.base import folds_of
 
 __all__ = ["Calibration", "fit_calibration"]
-
-Floats = NDArray[np.float64]
 
 _EDGE = 1e-4
 _LEAST_FOR_ISOTONIC = 1000
@@ -33,7 +32,7 @@ class Calibration(Fitted):
     def apply(self, scores: Floats) -> Floats:
         """Calibrated scores, of the same shape."""
         if self.kind == "platt":
-            return np.asarray(1 / (1 + np.exp(-(self.slope * _logit(scores) + self.shift))))
+            return sigmoid(self.slope * logit(scores, _EDGE) + self.shift)
         if self.kind == "isotonic":
             return np.asarray(np.interp(scores, self.inputs, self.outputs))
         return scores
@@ -66,11 +65,11 @@ def _none(predicted: Floats, observed: Floats) -> Calibration:
 def _platt(predicted: Floats, observed: Floats) -> Calibration:
     from scipy.optimize import minimize
 
-    logits, targets = _logit(predicted).ravel(), observed.ravel()
+    logits, targets = logit(predicted, _EDGE).ravel(), observed.ravel()
 
     def loss(parameters: Floats) -> tuple[float, Floats]:
         scores = parameters[0] * logits + parameters[1]
-        errors = 1 / (1 + np.exp(-scores)) - targets
+        errors = sigmoid(scores) - targets
         value = float(np.mean(np.logaddexp(0, scores) - targets * scores))
         return value, np.array([np.mean(errors * logits), np.mean(errors)])
 
@@ -85,8 +84,3 @@ def _isotonic(predicted: Floats, observed: Floats) -> Calibration:
 
     fitted = IsotonicRegression(out_of_bounds="clip").fit(predicted.ravel(), observed.ravel())
     return Calibration(kind="isotonic", inputs=rounded(fitted.X_thresholds_), outputs=rounded(fitted.y_thresholds_))
-
-
-def _logit(scores: Floats) -> Floats:
-    inside = np.clip(scores, _EDGE, 1 - _EDGE)
-    return np.asarray(np.log(inside / (1 - inside)))

@@ -14,17 +14,14 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...errors import UsageError
+from ..arrays import Floats, Ints
 from ..tables.table import Batch
 from .fitted import Array, Fitted, rounded
 from .text_counts import counted
 
 __all__ = ["Encoder", "Features", "fit_encoder"]
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.intp]
 
 _TERMS = 2000
 _COMPONENTS = 24

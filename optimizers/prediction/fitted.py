@@ -6,15 +6,12 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, PlainSerializer, PlainValidator, ValidationError
 
 from ...errors import UsageError
+from ..arrays import Floats, Ints
 
 __all__ = ["Array", "Fitted", "Indexes", "rounded"]
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.intp]
 
 
 def _array(value: Any) -> Floats:

@@ -9,10 +9,11 @@ from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from ...errors import UnknownName, UsageError
+from ..arrays import Floats
+from ..bootstrap import standard_error
 from ..concurrency import one_thread
 from ..tables.knapsack import allocate, price_for
 from ..tables.table import Arm, Batch, Lesson, Probe, Table
@@ -24,9 +25,6 @@ from .heads.costs import CostHead, fit_costs
 from .heads.registry import HEADS, AnyHead
 
 __all__ = ["Prediction", "Predictor", "cross_fitted", "fit_predictor"]
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.intp]
 
 _FOLDS = 5
 
@@ -166,7 +164,7 @@ def _best(lesson: Lesson, heads: Sequence[str], probes: Sequence[Probe]) -> Pred
     for probe in probes:
         rival = _Candidate.of(_Ground.of(lesson, probe.name), best.predictor.head, price)
         gains = rival.values - best.values - price * float(probe.costs.mean())
-        if gains.mean() > max(most, float(gains.std(ddof=1)) / np.sqrt(len(gains))):
+        if gains.mean() > max(most, standard_error(gains)):
             kept, most = rival, float(gains.mean())
     return kept.predictor
 

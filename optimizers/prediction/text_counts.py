@@ -11,12 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Floats, Ints
 from ..tables.table import Batch, Table
 
 __all__ = ["TextCounts", "counted", "with_texts_counted"]
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.intp]
 
 _KNOWN = "texts"
 """The place in `Batch.known`."""

@@ -41,6 +41,11 @@ class Proposal:
     tasks: int
     """How many tasks of the fit part, from the first; what is measured already is not run again."""
 
+    def met(self, measured: Mapping[str, Measurement]) -> bool:
+        """Whether all of it has been measured already."""
+        known = measured.get(self.plan.hash)
+        return known is not None and len(known.outcomes) >= self.tasks
+
 
 class Optimizer(Protocol):
     """Proposes plans until it has nothing more to ask.

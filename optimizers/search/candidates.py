@@ -7,17 +7,14 @@ from collections.abc import Hashable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...graphs.knob_name import KnobName
 from ...graphs.plan import Plan
 from ...graphs.space import Space
+from ..arrays import Floats, Ints
 from .shared_calls import Item, SharedCalls
 
 __all__ = ["Candidates", "covering"]
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.intp]
 
 _MOST = 4000
 """A larger space is sampled, and grows near what does well."""

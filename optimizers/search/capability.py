@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...graphs.knob_name import KnobName
 from ...graphs.plan import Plan
@@ -17,8 +16,6 @@ from ..bootstrap import resample_weights
 from .measurement import Measurement, frontier
 
 __all__ = ["Capabilities", "CapabilityCard", "best_in_some_family"]
-
-Floats = NDArray[np.float64]
 
 _DRAWS = 1000
 _LEVEL = 0.05
@@ -89,28 +86,6 @@ class Capabilities:
         """Whether a knob gives a model a budget that was seen to gain nothing in any family against a cheaper one."""
         told = ((knob, self._flat.get((knob, repr(value)))) for knob, value in plan.values.items())
         return any(self._model(knob, plan) in models for knob, models in told if models)
-
-    def as_text(self) -> str:
-        """A table for people; empty where nothing was compared."""
-        if not self.cards:
-            return ""
-        rows = [("model", "family", "knob", "step", "tasks", "gain", "at least", "")]
-        rows += [
-            (
-                card.model,
-                card.family or "all",
-                card.knob,
-                f"{card.less} to {card.more}",
-                str(card.tasks),
-                f"{100 * card.gain:+.1f}",
-                f"{100 * card.low:+.1f}",
-                "no more" if card.flat else "",
-            )
-            for card in self.cards
-        ]
-        widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
-        lines = ("  ".join(f"{text:<{width}}" for text, width in zip(row, widths, strict=True)) for row in rows)
-        return "\n".join(line.rstrip() for line in lines)
 
     def _model(self, knob: str, plan: Plan) -> str:
         """The model whose budget a knob is; empty for the choice of a model, and where a node calls none or several."""

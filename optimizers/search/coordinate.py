@@ -39,22 +39,24 @@ class CoordinateAscent:
         for start in self._starts:
             missing = self._ascend(start, measured)
             if missing:
-                return [Proposal(plan, self._tasks) for plan in missing]
+                return missing
         return []
 
     def survivors(self, measured: Mapping[str, Measurement]) -> Sequence[Plan]:
         """See `Optimizer.survivors`: the best that the cap allows, the frontier, then the rest."""
-        return [m.plan for m in self._standing.finalists([m for m in measured.values() if self._whole(m)])]
+        whole = [m for m in measured.values() if len(m.outcomes) >= self._tasks]
+        return [m.plan for m in self._standing.finalists(whole)]
 
-    def _ascend(self, here: Plan, measured: Mapping[str, Measurement]) -> list[Plan]:
+    def _ascend(self, here: Plan, measured: Mapping[str, Measurement]) -> list[Proposal]:
         """Climbs as far as the measurements reach; returns what is missing, or nothing at the top."""
-        if here.hash not in measured or not self._whole(measured[here.hash]):
-            return [here]
+        start = Proposal(here, self._tasks)
+        if not start.met(measured):
+            return [start]
         for _ in range(_MOST_SWEEPS):
             before = here
             for coordinate in self._coordinates(here):
                 around = [here, *self._along(here, coordinate)]
-                missing = [p for p in around if p.hash not in measured or not self._whole(measured[p.hash])]
+                missing = [each for each in (Proposal(p, self._tasks) for p in around) if not each.met(measured)]
                 if missing:
                     return missing
                 here = min((measured[plan.hash] for plan in around), key=self._standing.key).plan
@@ -76,6 +78,3 @@ class CoordinateAscent:
         else:
             made = []
         return [other for other in dict.fromkeys(made) if other != plan]
-
-    def _whole(self, measurement: Measurement) -> bool:
-        return len(measurement.outcomes) >= self._tasks

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
+
+from ..arrays import Floats, Ints
+from ..regression import ridge
 
 __all__ = ["learn_prices"]
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.intp]
 
 _STEPS = 8
 _PENALTY = 0.1
@@ -45,7 +44,7 @@ def learn_prices(items: Ints, draws: Ints, costs: Floats, traits: Floats) -> Flo
         off = np.bincount(items.ravel(), (shares * errors).ravel(), len(traits))
         told = np.flatnonzero(seen > 0)
         found = logs[told] + off[told] / seen[told]
-        common = _ridge(traits[told], found, seen[told], traits)
+        common = _foretold(traits[told], found, seen[told], traits)
         own = seen[told] / (seen[told] + _OWN)
         logs = common
         logs[told] += own * (found - common[told])
@@ -54,10 +53,7 @@ def learn_prices(items: Ints, draws: Ints, costs: Floats, traits: Floats) -> Flo
     return prices
 
 
-def _ridge(traits: Floats, values: Floats, weights: Floats, everything: Floats) -> Floats:
+def _foretold(traits: Floats, values: Floats, weights: Floats, everything: Floats) -> Floats:
     """Predicts for all items from those seen; around the mean, so that what was never seen is like the usual."""
     mean = float(np.average(values, weights=weights))
-    weighted = traits * weights[:, None]
-    normal = traits.T @ weighted + _PENALTY * np.eye(traits.shape[1])
-    effects = np.linalg.solve(normal, weighted.T @ (values - mean))
-    return np.asarray(mean + everything @ effects)
+    return np.asarray(mean + everything @ ridge(traits, values - mean, _PENALTY, weights))

@@ -57,9 +57,9 @@ class SuccessiveHalving:
         racing = list(self._plans)
         for size, tasks in self._rounds:
             racing = racing[:size]
-            missing = [p for p in racing if p.hash not in measured or len(measured[p.hash].outcomes) < tasks]
+            missing = [each for each in (Proposal(plan, tasks) for plan in racing) if not each.met(measured)]
             if missing:
-                return [Proposal(plan, tasks) for plan in missing], racing
+                return missing, racing
             racing.sort(key=lambda plan: self._rank(measured[plan.hash].first(tasks)))
         return [], racing
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...graphs.plan import Plan
 from ...records.status import Status
+from ..arrays import Floats
+from ..frontier import undominated
 
 __all__ = ["Measurement", "Outcome", "frontier"]
 
@@ -35,17 +36,17 @@ class Measurement:
     outcomes: tuple[Outcome, ...]
 
     @property
-    def scores(self) -> NDArray[np.float64]:
+    def scores(self) -> Floats:
         """Per task."""
         return np.array([o.score for o in self.outcomes], dtype=np.float64)
 
     @property
-    def costs(self) -> NDArray[np.float64]:
+    def costs(self) -> Floats:
         """Charged per task, in the unit of the cap."""
         return np.array([o.cost for o in self.outcomes], dtype=np.float64)
 
     @property
-    def burdens(self) -> NDArray[np.float64]:
+    def burdens(self) -> Floats:
         """Charged and lost per task: what counts against a cap."""
         return np.array([o.cost + o.lost for o in self.outcomes], dtype=np.float64)
 
@@ -80,8 +81,6 @@ class Measurement:
 
 def frontier(measured: list[Measurement]) -> list[Measurement]:
     """The plans that no other beats in score without costing more, cheapest first; one of several that tie."""
-    best: list[Measurement] = []
-    for measurement in sorted(measured, key=lambda m: (m.cost, -m.score, m.plan.hash)):
-        if not best or measurement.score > best[-1].score:
-            best.append(measurement)
-    return best
+    ordered = sorted(measured, key=lambda m: m.plan.hash)
+    costs, scores = np.array([m.cost for m in ordered]), np.array([m.score for m in ordered])
+    return [ordered[i] for i in undominated(costs, scores)]

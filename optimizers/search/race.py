@@ -8,9 +8,9 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...graphs.plan import Plan
+from ..arrays import Bools, Floats, Ints
 from ..bootstrap import resample_weights
 from .base import ProblemSpec, Proposal
 from .candidates import Candidates, covering
@@ -22,8 +22,6 @@ from .score_model import ScoreModel, believe, normal
 
 __all__ = ["Race"]
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.intp]
 Round = list[Proposal]
 
 _FEWEST_TASKS = 6
@@ -77,7 +75,7 @@ class Race:
         self._burdens: Floats = np.zeros((0, spec.tasks))
         self._charged: Floats = np.zeros((0, spec.tasks))
         self._reach: Ints = np.zeros((0, 0), np.intp)
-        self._out: NDArray[np.bool_] = np.zeros(0, np.bool_)
+        self._out: Bools = np.zeros(0, np.bool_)
         self._prices: Floats = np.zeros(0)
         self._costs: Floats = np.zeros(0)
         self._advised = 0

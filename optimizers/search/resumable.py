@@ -35,9 +35,7 @@ class Resumable:
             self._rounds, self._told = self._begin(), {}
             self._pending = next(self._rounds, ())
         while self._pending:
-            missing = [
-                p for p in self._pending if p.plan.hash not in measured or len(measured[p.plan.hash].outcomes) < p.tasks
-            ]
+            missing = [proposal for proposal in self._pending if not proposal.met(measured)]
             if missing:
                 return missing
             answers = [measured[p.plan.hash].first(p.tasks) for p in self._pending]

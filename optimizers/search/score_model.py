@@ -7,10 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ScoreModel", "believe", "normal"]
+from ..arrays import Floats, Ints
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.intp]
+__all__ = ["ScoreModel", "believe", "normal"]
 
 _BY_FAMILY = 1.0
 """How much the effects differ between families, in units of their prior deviation over all tasks."""

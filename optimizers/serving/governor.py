@@ -8,18 +8,18 @@ from dataclasses import dataclass, replace
 from uuid import uuid4
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...budgets.cap import Cap, in_unit
 from ...errors import SpendExhausted
 from ...graphs.bounds import Bounds
 from ...graphs.plan import Plan
-from ...graphs.result import Engine, Result
+from ...graphs.result import Engine, Metric, Result
 from ...graphs.run import Runner
 from ...records.rows import AccountRow, Limit, Unit
 from ...records.status import Status
 from ...records.task import Task
 from ...records.usage import Amount
+from ..arrays import Floats, Ints
 from ..concurrency import gravest
 from ..policies.base import ArmPolicy, Assignment
 from ..tables.probes import take_probe
@@ -29,10 +29,6 @@ from .output_caps import output_cap_within
 from .replay_batch import LOOKING_SHARE, barrier_width, prepared, serve_on_table
 
 __all__ = ["Governor", "Served", "Service", "serve_on_table"]
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.intp]
-Scorer = Callable[[Task, str], float]
 
 _MOST_ROOM = 0.1
 """The part of a cap that is held back so that the last runs need not lower their output caps."""
@@ -122,7 +118,7 @@ class Governor:
         *,
         of: int | None = None,
         parent_account: str | None = None,
-        scorer: Scorer | None = None,
+        scorer: Metric | None = None,
         trial_id: str | None = None,
         engine: Engine = "langgraph",
         seed: int = 0,
@@ -175,7 +171,7 @@ class _Settings:
 
     cap: Cap
     account: AccountRow
-    scorer: Scorer | None
+    scorer: Metric | None
     trial_id: str | None
     engine: Engine
     seed: int

@@ -5,13 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
-from uuid import uuid4
+from typing import Any
 
 import numpy as np
 
@@ -19,30 +18,26 @@ from ...budgets.books import MemoryStore
 from ...budgets.cap import Cap
 from ...errors import PoolError, UsageError
 from ...graphs.graph import Graph
-from ...graphs.plan import Plan
-from ...graphs.portal import run_sync
-from ...graphs.result import Result
+from ...graphs.portal import run_closing
+from ...graphs.result import Metric
 from ...graphs.run import Runner
 from ...models.pocket import load_pocket_models
 from ...models.pool import Pool
 from ...nodes.base import Kind
 from ...nodes.kinds import KINDS
 from ...records.protocols import StudyStore
-from ...records.rows import AccountRow, Unit
-from ...records.status import Status
+from ...records.rows import Unit
 from ...records.task import Task
 from ..policies.base import ArmPolicy, Assignment
 from ..policies.registry import policy_from_json
-from ..tables.probes import take_probe
-from ..tables.table import ABSTAIN, Arm, Batch, Question, question_of
-from .answer import Menu, Served, served
-from .governor import Governor, Scorer, Service
+from ..tables.table import Arm, Batch, Question, question_of
+from .answer import Menu, Served
+from .governor import Service
+from .open_policy import OpenPolicy
 from .policy_file import PolicyFile, Reference, SavedModel, read_policy_file
 from .replay_batch import prepared
 
 __all__ = ["DeployedPolicy", "OpenPolicy"]
-
-T = TypeVar("T")
 
 _NO_LIMIT = 1e12
 """A budget per question that no arm reaches."""
@@ -243,7 +238,7 @@ class DeployedPolicy:
             return await policy.ainvoke(question, cap=cap)
 
     async def ainvoke_batch(
-        self, tasks: Sequence[str | Task], cap: Cap, *, scorer: Scorer | None = None, store: StudyStore | None = None
+        self, tasks: Sequence[str | Task], cap: Cap, *, scorer: Metric | None = None, store: StudyStore | None = None
     ) -> Service:
         """Answers a batch under one hard cap; see `OpenPolicy.ainvoke_batch`."""
         async with self.opened(store=store) as policy:
@@ -251,16 +246,13 @@ class DeployedPolicy:
 
     def invoke(self, question: str | Task, *, cap: Cap | None = None, store: StudyStore | None = None) -> Served:
         """`ainvoke` for sync code, also where an event loop is running."""
-        found: Served = run_sync(self._closing, partial(self.ainvoke, question, cap=cap, store=store))
-        return found
+        return run_closing(self._pool.aclose, self.ainvoke, question, cap=cap, store=store)
 
     def invoke_batch(
-        self, tasks: Sequence[str | Task], cap: Cap, *, scorer: Scorer | None = None, store: StudyStore | None = None
+        self, tasks: Sequence[str | Task], cap: Cap, *, scorer: Metric | None = None, store: StudyStore | None = None
     ) -> Service:
         """`ainvoke_batch` for sync code, also where an event loop is running."""
-        answer = partial(self.ainvoke_batch, tasks, cap, scorer=scorer, store=store)
-        found: Service = run_sync(self._closing, answer)
-        return found
+        return run_closing(self._pool.aclose, self.ainvoke_batch, tasks, cap, scorer=scorer, store=store)
 
     def question_of(self, task: Task) -> Question:
         """The question as the policy sees it; of a family that it does not know, that of the nearest reference."""
@@ -301,111 +293,6 @@ class DeployedPolicy:
         if self._policy.probe is not None:
             named.add(self._policy.probe.partition("/")[2])
         return named
-
-    async def _closing(self, answer: Callable[[], Awaitable[T]]) -> T:
-        """Answers in a loop that ends with it, so the connections opened in it are closed."""
-        try:
-            return await answer()
-        finally:
-            await self._pool.aclose()
-
-
-class OpenPolicy:
-    """A deployed policy with what answering needs; made by `DeployedPolicy.opened`."""
-
-    def __init__(
-        self, deployed: DeployedPolicy, policy: ArmPolicy, menu: Menu, others: Sequence[Arm], runner: Runner
-    ) -> None:
-        self._deployed = deployed
-        self._policy = policy
-        self._menu = menu
-        self._others = others
-        self._runner = runner
-
-    async def ainvoke(self, question: str | Task, *, cap: Cap | None = None) -> Served:
-        """Answers one question.
-
-        Args:
-            question: the question, or a task with its context and instructions.
-            cap: the ceiling for it, hard. Where the arm that the dial would buy does not fit, a cheaper one runs.
-
-        Raises:
-            BudgetBreach, NodeFailed: as `Runner.run`.
-        """
-        task = _task(question)
-        if cap is None:
-            return await self._answer(task)
-        alone = _Alone(self._deployed, self._policy)
-        governor = Governor(alone, self._runner, arms=self._others, asked=self._deployed.question_of)
-        service = await governor.serve([task], cap)
-        return replace(service.served[0], charged=service.charged, lost=service.lost)
-
-    async def ainvoke_batch(self, tasks: Sequence[str | Task], cap: Cap, *, scorer: Scorer | None = None) -> Service:
-        """Answers a batch under one hard cap that its questions share; the dial does not matter here, see `Governor`.
-
-        Args:
-            tasks: questions or tasks, in the order in which they are served.
-            cap: `total` is shared, `per_task` limits each.
-            scorer: scores the answers.
-
-        Raises:
-            BudgetBreach, NodeFailed: as `Runner.run`.
-        """
-        governor = Governor(self._policy, self._runner, arms=self._others, asked=self._deployed.question_of)
-        return await governor.serve([_task(task) for task in tasks], cap, scorer=scorer)
-
-    async def _answer(self, task: Task) -> Served:
-        account = self._runner.open_account(AccountRow(f"question-{uuid4().hex}", label="question"))
-        batch = Batch((self._deployed.question_of(task),))
-        name = self._policy.probe
-        if name is not None:
-            probe = await take_probe(name, self._runner, [task], unit=self._deployed.unit, account=account)
-            batch = replace(batch, probes={name: probe.values})
-        arm = int(self._deployed.decide(batch).arms[0])
-
-        async def run(plan: Plan, before: Sequence[Result]) -> Result:
-            return await self._runner.run(task, plan, parent_account=account)
-
-        results = [] if arm == ABSTAIN else await self._menu.run(arm, run)
-        chosen = "" if arm == ABSTAIN else self._policy.arms[arm].name
-        found = served(task.task_id, chosen, chosen, results, nothing=Status.SKIPPED)
-        balance = self._runner.ledger.balance(account)
-        return replace(found, charged=balance.charged, lost=balance.lost)
-
-
-class _Alone:
-    """The policy for single questions under a cap: what the dial buys where that fits, else what does."""
-
-    def __init__(self, deployed: DeployedPolicy, policy: ArmPolicy) -> None:
-        self._deployed = deployed
-        self._policy = policy
-
-    @property
-    def name(self) -> str:
-        return self._policy.name
-
-    @property
-    def arms(self) -> tuple[Arm, ...]:
-        return self._policy.arms
-
-    @property
-    def probe(self) -> str | None:
-        return self._policy.probe
-
-    def assign(self, batch: Batch, budget: float) -> Assignment:
-        decided = self._deployed.decide(batch)
-        return decided if decided.high.sum() <= budget else self._policy.assign(batch, budget)
-
-    def to_json(self) -> Mapping[str, Any]:
-        return self._policy.to_json()
-
-
-def _task(question: str | Task) -> Task:
-    if isinstance(question, Task):
-        return question
-    if not question:
-        raise UsageError("the question is empty")
-    return Task(question=question)
 
 
 def _joined(known: Batch, more: Batch) -> Batch:

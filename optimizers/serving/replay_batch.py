@@ -5,17 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arrays import Bools, Floats, Ints
 from ..policies.base import ArmPolicy
 from ..policies.cascade import cascade_outcomes
 from ..prediction.predictor import Predictor
 from ..tables.table import ABSTAIN, Batch, Table
 
 __all__ = ["LOOKING_SHARE", "TableService", "barrier_width", "prepared", "serve_on_table"]
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.intp]
 
 LOOKING_SHARE = 0.5
 """The part of a cap that probes may take at most."""
@@ -35,7 +32,7 @@ class TableService:
     """(questions,)."""
     costs: Floats
     """(questions,), probes included. Their sum is within the budget."""
-    cut: NDArray[np.bool_]
+    cut: Bools
     """(questions,): whether an arm cost more than was left for it; it is charged what was left, and scores 0."""
 
 

@@ -12,11 +12,10 @@ from ...nodes.draws import Draws
 from ...nodes.knob import most
 from ...records.rows import RunRow
 from ...records.task import Task
-from ..analysis.headroom import node_headroom
+from ..analysis.headroom import Headroom, node_headroom
 from ..analysis.vote_curves import MOST_DRAWS, Draw, recorded_draws, vote_curves
-from ..analysis.vote_curves import VotePoint as FoundPoint
 from ..search.measurement import Measurement
-from .report import Difference, Headroom, VotePoint, VotesReport
+from .report import VotesReport
 from .spec import StudySpec
 
 __all__ = ["headroom_of", "votes_of"]
@@ -62,19 +61,7 @@ async def headroom_of(
     count = int(min(len(tasks), _TASKS, affordable))
     if count < min(len(tasks), _FEWEST):
         return None
-    found = await node_headroom(runner, tasks[:count], chosen.plan, spec.scorer, account=account, finished=finished)
-    return tuple(
-        Headroom(
-            node=each.node,
-            kind=each.kind,
-            tasks=count,
-            known=each.known,
-            score=each.score,
-            with_gold=each.with_gold,
-            gain=Difference(mean=each.gain.mean, low=each.gain.low, high=each.gain.high),
-        )
-        for each in found
-    )
+    return await node_headroom(runner, tasks[:count], chosen.plan, spec.scorer, account=account, finished=finished)
 
 
 def votes_of(spec: StudySpec, measured: Sequence[Measurement], tasks: Sequence[Task]) -> tuple[VotesReport, ...]:
@@ -123,7 +110,7 @@ def _votes_of(
         model=", ".join(step.models),
         style="" if depth is None else depth.name,
         tasks=len(draws),
-        points=tuple(_point(point, spec.seed) for point in vote_curves(draws, vote=way.vote, stops=way.stops)),
+        points=vote_curves(draws, vote=way.vote, stops=way.stops, seed=spec.seed),
     )
 
 
@@ -138,17 +125,3 @@ def _runs(spec: StudySpec, plan: Plan) -> Iterator[RunRow]:
     for trial in spec.store.trials(spec.study_id):
         if (trial.plan_hash, trial.part) == (plan.hash, "fit"):
             yield from spec.store.runs(trial_id=trial.trial_id)
-
-
-def _point(point: FoundPoint, seed: int) -> VotePoint:
-    interval = point.interval(seed=seed)
-    fixed = isinstance(point.samples, int)
-    return VotePoint(
-        least=point.samples if isinstance(point.samples, int) else point.samples.low,
-        most=most(point.samples),
-        stop=None if fixed else point.stop,
-        score=interval.mean,
-        low=interval.low,
-        high=interval.high,
-        cost=point.cost,
-    )

@@ -9,19 +9,15 @@ import numpy as np
 
 from ...graphs.plan import Plan
 from ...graphs.space import Space
-from ..analysis.edge_ablation import EdgeAblation as FoundEdges
-from ..analysis.edge_ablation import SamplingEffort, search_edges
-from ..analysis.iso_cost import iso_cost, way_of
-from ..bootstrap import Interval
+from ..analysis.edge_ablation import EdgeReport, SamplingEffort, search_edges
 from ..search.base import Proposal
 from ..search.measurement import Measurement, frontier
 from ..tables.knapsack import price_for
 from .cost_forecast import CostForecast
-from .report import Difference, EdgeReport, EdgeWorth, IsoCostLevel, RoundsAgainstDepth
 from .spec import StudySpec
 from .trials import TrialEvaluator
 
-__all__ = ["FoundEdges", "compare_edges", "edge_report", "price_at", "rounds_against_depth"]
+__all__ = ["compare_edges", "price_at"]
 
 _TASKS = 200
 """On how many tasks choices are compared at most."""
@@ -39,7 +35,7 @@ async def compare_edges(
     tasks: int,
     affordable: float,
     room: float,
-) -> FoundEdges | None:
+) -> tuple[Plan, EdgeReport] | None:
     """Compares choices of optional edges at the knobs of the best plan, and measures the choice on all of fit.
 
     Parts that the best plan leaves out have the knobs with which the search saw them do best.
@@ -66,7 +62,7 @@ async def compare_edges(
     compared = min(tasks, _TASKS, _tasks_within(room, values, spec.space, forecast))
     if compared < min(tasks, _FEWEST):
         return None
-    found = await search_edges(
+    plan, report = await search_edges(
         spec.space,
         lambda proposals: evaluator.measure(proposals, "fit"),
         tasks=compared,
@@ -75,8 +71,8 @@ async def compare_edges(
         seed=spec.seed,
         effort=SamplingEffort(plans=_PLANS),
     )
-    await evaluator.measure([Proposal(found.plan, tasks)], "fit")
-    return found
+    await evaluator.measure([Proposal(plan, tasks)], "fit")
+    return plan, report
 
 
 def price_at(measured: Sequence[Measurement], affordable: float) -> float:
@@ -92,62 +88,6 @@ def price_at(measured: Sequence[Measurement], affordable: float) -> float:
     # Searches keep few plans that cost more than the cap allows, so its place is often beyond the last one.
     inside = float(np.clip(affordable, costs.min(), costs.max() * (1 - _JUST_BELOW)))
     return price_for(scores, costs, max(inside, float(costs.min())))
-
-
-def edge_report(found: FoundEdges) -> EdgeReport:
-    """What is told of the edges."""
-
-    def told(worth: Interval) -> Difference:
-        return Difference(mean=worth.mean, low=worth.low, high=worth.high)
-
-    return EdgeReport(
-        edges=tuple(
-            EdgeWorth(edge=each.edge, kept=each.kept, gain=told(each.gain), cost=told(each.cost))
-            for each in (*found.kept, *found.cut)
-        ),
-        method=found.method,
-        price=found.price,
-        tasks=found.tasks,
-        plans=found.plans,
-    )
-
-
-def rounds_against_depth(
-    measured: Sequence[Measurement], space: Space, tasks: int, seed: int
-) -> tuple[IsoCostLevel, ...]:
-    """Search rounds against reasoning depth at equal cost.
-
-    Args:
-        measured: plans; those that were measured on so many tasks count.
-        space: of the plans.
-        tasks: how many.
-        seed: of the intervals.
-
-    Returns:
-        Nothing unless the plans differ in both.
-    """
-    kept = [m for m in measured if len(m.outcomes) == tasks]
-    ways = [way_of(m, space) for m in kept]
-    if min(len({rounds for rounds, _ in ways}), len({depth for _, depth in ways})) < 2:
-        return ()
-    return tuple(
-        IsoCostLevel(
-            level=found.level,
-            ways=tuple(
-                RoundsAgainstDepth(
-                    rounds=way.rounds,
-                    depth=str(way.depth),
-                    score=way.score.mean,
-                    low=way.score.low,
-                    high=way.score.high,
-                    cost=way.cost,
-                    plan_hash=way.plan_hash,
-                )
-                for way in found.ways
-            ),
-        )
-        for found in iso_cost(kept, space, seed=seed)
-    )
 
 
 def _tasks_within(room: float, values: Mapping[str, Any], space: Space, forecast: CostForecast) -> int:

@@ -9,17 +9,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...graphs.resolved import resolve
 from ...graphs.space import Space
+from ..arrays import Ints
 from ..serving.answer import Menu
 from ..tables.table import ABSTAIN, Arm
 from .report import LimitedBy, NodeReport, NodeUse
 
 __all__ = ["explain"]
-
-Ints = NDArray[np.intp]
 
 
 def explain(

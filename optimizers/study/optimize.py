@@ -9,7 +9,8 @@ from ...budgets.cap import Cap
 from ...errors import UsageError
 from ...graphs.bounds import check_feasible
 from ...graphs.graph import Graph
-from ...graphs.portal import run_sync
+from ...graphs.portal import in_sync
+from ...graphs.result import Metric
 from ...models.pool import Pool
 from ...records.protocols import StudyStore
 from ...records.task import Task
@@ -26,10 +27,9 @@ from .study import Study
 __all__ = ["optimize", "optimize_async"]
 
 _FEWEST_TASKS = 30
-Metric = str | Callable[[Task, str], float]
 
 
-def optimize(
+async def optimize_async(
     graph: Graph,
     tasks: Sequence[Task],
     pool: Pool,
@@ -38,7 +38,7 @@ def optimize(
     spend: float,
     store: StudyStore | None = None,
     seed: int = 0,
-    metric: Metric = "auto",
+    metric: str | Metric = "auto",
     optimizer: str | MakeOptimizer = "racing",
     policies: Sequence[str] = POLICIES_COMPARED,
     reporter: Reporter | None = None,
@@ -69,37 +69,6 @@ def optimize(
         SpendExhausted: the spend was used up before a single plan was measured.
         UsageError: too few tasks, or an argument that cannot be.
     """
-    return run_sync(
-        optimize_async,
-        graph,
-        tasks,
-        pool,
-        cap=cap,
-        spend=spend,
-        store=store,
-        seed=seed,
-        metric=metric,
-        optimizer=optimizer,
-        policies=policies,
-        reporter=reporter,
-    )
-
-
-async def optimize_async(
-    graph: Graph,
-    tasks: Sequence[Task],
-    pool: Pool,
-    *,
-    cap: Cap,
-    spend: float,
-    store: StudyStore | None = None,
-    seed: int = 0,
-    metric: Metric = "auto",
-    optimizer: str | MakeOptimizer = "racing",
-    policies: Sequence[str] = POLICIES_COMPARED,
-    reporter: Reporter | None = None,
-) -> StudyReport:
-    """As `optimize`, for callers that run in an event loop."""
     if len(tasks) < _FEWEST_TASKS:
         raise UsageError(f"optimize needs at least {_FEWEST_TASKS} tasks to split and compare, got {len(tasks)}")
     if len({task.task_id for task in tasks}) < len(tasks):
@@ -126,6 +95,10 @@ async def optimize_async(
         policies=tuple(policies),
     )
     return await Study(spec, reporter or Silent()).run()
+
+
+optimize = in_sync(optimize_async)
+"""`optimize_async` for sync code, also where an event loop is running."""
 
 
 def _named(given: str | Callable[..., object]) -> str:

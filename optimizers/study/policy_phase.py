@@ -7,13 +7,14 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...budgets.cap import in_unit
 from ...graphs.bounds import Bounds
 from ...graphs.plan import Plan
 from ...graphs.run import Runner
 from ...records.task import Task
+from ..arrays import Ints
+from ..bootstrap import mean_interval
 from ..search.base import Proposal
 from ..search.measurement import Measurement
 from ..serving.governor import Governor, Service
@@ -26,14 +27,11 @@ from .cost_forecast import CostForecast
 from .explain import explain
 from .policy_selection import ARMS, Comparison, compare, portfolio_of_study, table_of
 from .report import ArmReport, NodeReport, PoliciesReport, PolicyTest
-from .scores import difference, score_of
+from .scores import score_of
 from .spec import StudySpec
 from .trials import TrialEvaluator
 
 __all__ = ["PolicyPhase"]
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.intp]
 
 _NO_LIMIT = 1e12
 """A budget per question that no arm reaches."""
@@ -248,7 +246,7 @@ class PolicyPhase:
         return PolicyTest(
             score=score,
             static=None if static is None else static.plan.hash,
-            gain=None if static is None else difference(service.scores - static.scores, seed),
+            gain=None if static is None else mean_interval(service.scores - static.scores, seed=seed),
             swapped=sum(one.arm != one.planned for one in service.served),
         )
 

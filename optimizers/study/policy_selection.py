@@ -7,17 +7,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...budgets.cap import Cap
 from ...errors import UsageError
 from ...graphs.plan import Plan
-from ...graphs.result import Result
+from ...graphs.result import Metric, Result
 from ...graphs.run import Runner
 from ...records.rows import Unit
 from ...records.task import Task
 from ..analysis.gain import mixture_at
-from ..bootstrap import mean_interval
+from ..bootstrap import mean_interval, within_one_error
 from ..policies.base import ArmPolicy
 from ..policies.joint_safe import JointSafe
 from ..policies.registry import fit_all, policy_named
@@ -28,12 +27,8 @@ from ..tables.portfolio import choose_portfolio, portfolio_prices
 from ..tables.table import ABSTAIN, Lesson, Table, question_of
 from ..tables.tabulate import tabulate
 from .report import PolicyScore
-from .scores import difference
 
 __all__ = ["ARMS", "POLICIES_COMPARED", "Comparison", "compare", "portfolio_of_study", "table_of"]
-
-Floats = NDArray[np.float64]
-Scorer = Callable[[Task, str], float]
 
 POLICIES_COMPARED = (
     "static",
@@ -50,7 +45,6 @@ ARMS = 16
 """The most arms of a portfolio."""
 _FEWEST_TASKS = 10
 """Of fit or of validation; with fewer nothing can be learned of single questions."""
-_DRAWS = 2000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -113,7 +107,7 @@ async def compare(
     runner: Runner,
     plans: Sequence[Plan],
     parts: Mapping[str, Sequence[Task]],
-    scorer: Scorer,
+    scorer: Metric,
     names: Sequence[str],
     *,
     budget: float,
@@ -177,7 +171,7 @@ def _fitted(lesson: Lesson, names: Sequence[str]) -> Comparison:
     behind = {name: services[best].scores - service.scores for name, service in services.items()}
     scores = []
     for name, service in services.items():
-        interval = mean_interval(service.scores, draws=_DRAWS, seed=lesson.seed)
+        interval = mean_interval(service.scores, seed=lesson.seed)
         cost = float(service.costs.mean())
         scores.append(
             PolicyScore(
@@ -187,12 +181,12 @@ def _fitted(lesson: Lesson, names: Sequence[str]) -> Comparison:
                 high=interval.high,
                 cost=cost,
                 unanswered=float((service.arms == ABSTAIN).mean()),
-                behind=difference(behind[name], lesson.seed),
-                gain=difference(service.scores - mixture_at(lesson.validation, cost), lesson.seed),
+                behind=mean_interval(behind[name], seed=lesson.seed),
+                gain=mean_interval(service.scores - mixture_at(lesson.validation, cost), seed=lesson.seed),
             )
         )
     ours_first = sorted(policies, key=lambda name: name != JointSafe.name)
-    chosen = next(name for name in ours_first if _close(behind[name]))
+    chosen = next(name for name in ours_first if within_one_error(behind[name]))
     return Comparison(lesson.fit, lesson.validation, lesson.budget, policies, tuple(scores), chosen)
 
 
@@ -204,9 +198,3 @@ def _possible(names: Sequence[str], lesson: Lesson) -> list[str]:
         raise UsageError(f"policies need at least {_FEWEST_TASKS} tasks in fit and in validation")
     sure = lesson.fit.confidences is not None and lesson.validation.confidences is not None
     return [name for name in names if name != "cascade" or sure]
-
-
-def _close(behind: Floats) -> bool:
-    """Whether the differences to the best are within one standard error of none."""
-    error = float(behind.std(ddof=1)) / np.sqrt(len(behind)) if len(behind) > 1 else 0.0
-    return float(behind.mean()) <= error

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from ...budgets.cap import Cap
+from ..analysis.edge_ablation import EdgeReport
+from ..analysis.headroom import Headroom
+from ..analysis.iso_cost import IsoCostLevel
+from ..analysis.vote_curves import VotePoint
+from ..bootstrap import Interval
+from ..finding import Finding
 from ..serving.policy import DeployedPolicy
 
 __all__ = [
     "ArmReport",
-    "Difference",
-    "EdgeReport",
-    "EdgeWorth",
-    "Headroom",
-    "IsoCostLevel",
     "LimitedBy",
     "NodeReport",
     "NodeUse",
@@ -23,27 +24,13 @@ __all__ = [
     "PoliciesReport",
     "PolicyScore",
     "PolicyTest",
-    "RoundsAgainstDepth",
     "Score",
     "StudyReport",
-    "VotePoint",
     "VotesReport",
 ]
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Difference(_Frozen):
-    """A mean difference with its 95 % bootstrap interval, paired by task."""
-
-    mean: float
-    low: float
-    high: float
-
-
-class Score(_Frozen):
+class Score(Finding):
     """A plan on one part of the dev set."""
 
     tasks: int
@@ -62,7 +49,7 @@ class Score(_Frozen):
     """Lost per task, in the unit of the cap."""
 
 
-class PlanReport(_Frozen):
+class PlanReport(Finding):
     """A plan of the frontier."""
 
     plan_hash: str
@@ -75,7 +62,7 @@ class PlanReport(_Frozen):
     """As a batch under the hard cap; None for plans that are not affordable or could not be paid any more."""
 
 
-class PolicyScore(_Frozen):
+class PolicyScore(Finding):
     """A policy on the validation part, served by the governor on what was tabulated."""
 
     policy: str
@@ -87,25 +74,25 @@ class PolicyScore(_Frozen):
     """Charged per task, probes included, in the unit of the cap."""
     unanswered: float
     """The share of tasks that it left without an arm."""
-    behind: Difference
+    behind: Interval
     """The best policy's score less its own."""
-    gain: Difference
+    gain: Interval
     """Its score less that of the best mixture of single plans at the same cost, chosen in hindsight."""
 
 
-class PolicyTest(_Frozen):
+class PolicyTest(Finding):
     """The chosen policy on the test part, served once as a batch under the hard cap."""
 
     score: Score
     static: str | None
     """The hash of the plan that it is compared with: the best on validation of those that fit the cap."""
-    gain: Difference | None
+    gain: Interval | None
     """Its score less that of the plan, both as batches under the same cap."""
     swapped: int
     """Tasks whose arm was changed before they began, because the one planned did not fit any more."""
 
 
-class ArmReport(_Frozen):
+class ArmReport(Finding):
     """An arm of the portfolio, and how often the chosen policy used it."""
 
     plan_hash: str
@@ -115,7 +102,7 @@ class ArmReport(_Frozen):
     """How many tasks of the part that is told of it answered."""
 
 
-class LimitedBy(_Frozen):
+class LimitedBy(Finding):
     """Why a node did not get more, in shares of the tasks."""
 
     cap: float
@@ -126,7 +113,7 @@ class LimitedBy(_Frozen):
     """Nothing that the search kept would have been better at any price."""
 
 
-class NodeUse(_Frozen):
+class NodeUse(Finding):
     """What a node got, on all tasks or on those of a family. Shares are of these tasks."""
 
     family: str
@@ -142,7 +129,7 @@ class NodeUse(_Frozen):
     bound: LimitedBy
 
 
-class NodeReport(_Frozen):
+class NodeReport(Finding):
     """What a node got and why."""
 
     node: str
@@ -151,7 +138,7 @@ class NodeReport(_Frozen):
     families: tuple[NodeUse, ...]
 
 
-class PoliciesReport(_Frozen):
+class PoliciesReport(Finding):
     """How policies compare that choose among few arms for every task."""
 
     arms: tuple[ArmReport, ...]
@@ -173,82 +160,7 @@ class PoliciesReport(_Frozen):
     """What the chosen policy gave each node, on test where that was served, else on validation."""
 
 
-class EdgeWorth(_Frozen):
-    """What an optional edge is worth beside the edges that were kept, per task."""
-
-    edge: str
-    kept: bool
-    gain: Difference
-    """Of score, with the edge less without it."""
-    cost: Difference
-    """Of cost in the unit of the cap; for an edge that was cut, what it would have cost."""
-
-
-class EdgeReport(_Frozen):
-    """Which optional edges are worth their cost, around the best plan of the search."""
-
-    edges: tuple[EdgeWorth, ...]
-    method: str
-    """enumeration or sampling."""
-    price: float
-    """Of a unit of cost, in score."""
-    tasks: int
-    plans: int
-    """How many choices of edges were measured."""
-
-
-class RoundsAgainstDepth(_Frozen):
-    """The best plan with some number of search rounds at a level of cost."""
-
-    rounds: int
-    depth: str
-    """Of its deepest node: none, direct, draft, think, or what its kind calls it; with a limit on thinking, if any."""
-    score: float
-    low: float
-    high: float
-    cost: float
-    plan_hash: str
-
-
-class IsoCostLevel(_Frozen):
-    """Search rounds against reasoning depth at one level of cost, on the fit part."""
-
-    level: float
-    """The most that a task may cost on average."""
-    ways: tuple[RoundsAgainstDepth, ...]
-
-
-class Headroom(_Frozen):
-    """What the chosen plan would score on validation if one of its nodes made no mistake."""
-
-    node: str
-    kind: str
-    tasks: int
-    known: int
-    """On how many of them it is known what the node should have said; there that was put in its place."""
-    score: float
-    """Of the plan as it is, on these tasks."""
-    with_gold: float
-    gain: Difference
-
-
-class VotePoint(_Frozen):
-    """A way of drawing samples, on average over the orders in which they could have been drawn."""
-
-    least: int
-    """Samples drawn at once."""
-    most: int
-    """The most samples; equal to `least` where the number is fixed."""
-    stop: str | None
-    """When further samples are not drawn; None where the number is fixed."""
-    score: float
-    low: float
-    high: float
-    cost: float
-    """Of the samples, charged per task."""
-
-
-class VotesReport(_Frozen):
+class VotesReport(Finding):
     """What every number of samples of a node and every stop rule would have done, from runs that were made."""
 
     node: str
@@ -263,10 +175,10 @@ class VotesReport(_Frozen):
     """Fixed numbers first, rising; then stop rules."""
 
 
-class StudyReport(_Frozen):
+class StudyReport(Finding):
     """What a study measured, found and paid."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    model_config = ConfigDict(arbitrary_types_allowed=True)
 
     study_id: str
     graph_hash: str

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..bootstrap import mean_interval, resample_weights
-from .report import Difference, Score
+from .report import Score
 
-__all__ = ["difference", "score_of"]
-
-Floats = NDArray[np.float64]
+__all__ = ["score_of"]
 
 _DRAWS = 2000
 
@@ -37,9 +35,3 @@ def score_of(scores: Floats, costs: Floats, lost: Floats, *, coverage: float, se
         cost_high=float(np.quantile(weights @ (costs + lost), 0.95)),
         lost=float(lost.mean()),
     )
-
-
-def difference(values: Floats, seed: int) -> Difference:
-    """The mean of paired differences with its 95 % interval."""
-    interval = mean_interval(values, draws=_DRAWS, seed=seed)
-    return Difference(mean=interval.mean, low=interval.low, high=interval.high)

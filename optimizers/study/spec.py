@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from ...budgets.cap import Cap
 from ...graphs.graph import Graph
+from ...graphs.result import Metric
 from ...graphs.space import Space
 from ...models.pool import Pool
 from ...records.protocols import StudyStore
@@ -33,7 +33,7 @@ class StudySpec:
     spend: float
     store: StudyStore
     seed: int
-    scorer: Callable[[Task, str], float]
+    scorer: Metric
     metric: str
     make_optimizer: MakeOptimizer
     optimizer: str

@@ -20,13 +20,15 @@ from ...records.usage import ZERO
 from ..concurrency import gravest
 from ..search.base import Proposal
 from ..search.measurement import Measurement, Outcome
+from .accounts import StudyAccounts
+from .spec import StudySpec
 
 __all__ = ["TrialEvaluator"]
 
-Scorer = Callable[[Task, str], float]
-
 _FAULTS = frozenset({Status.PROVIDER_ERROR, Status.TIMEOUT, Status.CANCELLED})
 """Failures of a place and not of a plan: a study that goes on tries them again."""
+_PAYING = {"fit": "search", "validation": "validation", "test": "test"}
+"""By part: the phase whose account pays for it, where nobody says otherwise."""
 _RUNS_AT_ONCE = 128
 _HELD_SHARE = 0.1
 """The part of a batch's cap that its runs in progress may hold as finishing allowances."""
@@ -41,38 +43,31 @@ class TrialEvaluator:
 
     Args:
         runner: runs a task under a plan.
-        study_id: the study that the trials belong to.
-        account_id: the study's account on the runner's shared books.
-        accounts: by part, the account below it that pays for that part.
+        spec: of the study that the trials belong to.
         parts: the tasks of each part, in the common order.
-        cap: of the batch that all tasks of all parts would make.
-        scorer: the metric.
+        accounts: of the study; what each phase may pay.
         finished: called after every run, with its outcome.
     """
 
     def __init__(
         self,
         runner: Runner,
-        *,
-        study_id: str,
-        account_id: str,
-        accounts: Mapping[str, str],
+        spec: StudySpec,
         parts: Mapping[str, Sequence[Task]],
-        cap: Cap,
-        scorer: Scorer,
+        accounts: StudyAccounts,
         finished: Callable[[Outcome], None],
     ) -> None:
         self._runner = runner
-        self._study_id = study_id
-        self._account_id = account_id
-        self._accounts = accounts
+        self._study_id = spec.study_id
+        self._account_id = accounts.whole
+        self._accounts = {part: accounts.of(phase) for part, phase in _PAYING.items()}
         self._parts = parts
-        self._everything = sum(len(part) for part in parts.values())
-        self._cap = cap
-        self._scorer = scorer
+        self._everything = len(spec.tasks)
+        self._cap = spec.cap
+        self._scorer = spec.scorer
         self._finished = finished
         self._measured: dict[tuple[str, str], Measurement] = {}
-        self._booked = {row.trial_id: row for row in runner.store.trials(study_id)}
+        self._booked = {row.trial_id: row for row in runner.store.trials(self._study_id)}
 
     def paying(self, part: str, account: str) -> TrialEvaluator:
         """The same evaluator, with what it has measured and will measure, but another account pays for a part."""
@@ -210,7 +205,7 @@ class TrialEvaluator:
             lost=lost,
             state=state,
         )
-        self._runner.store.record_trial(row)
+        self._runner.store.record(row)
 
 
 def _plans_at_once(proposals: Sequence[Proposal]) -> int:

@@ -17,12 +17,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Floats, Ints
 from .table import ABSTAIN
 
-__all__ = ["allocate", "choose_at", "price_for", "upper_bound"]
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.intp]
+__all__ = ["allocate", "price_for", "upper_bound"]
 
 _BLOCK = 2048
 """Questions whose hulls are walked together: few enough for the caches, many enough to hide the cost of a call."""
@@ -56,25 +54,13 @@ def allocate(values: Floats, costs: Floats, budget: float, *, abstain: bool = Fa
     return chosen
 
 
-def choose_at(values: Floats, costs: Floats, price: float, *, abstain: bool = False) -> Ints:
-    """The arm of every question that has the highest value - price * cost; ties to the cheaper, then to the first.
-
-    Returns:
-        (questions,): numbers of arms, or `ABSTAIN`. Their cost never rises with the price.
-    """
-    if not price >= 0:
-        raise ValueError(f"a price must not be negative, got {price}")
-    hull = _hull(values, costs, abstain, price)
-    return hull.after(len(hull.slopes))
-
-
-def price_for(values: Floats, costs: Floats, budget: float, *, abstain: bool = False) -> float:
-    """The smallest price, in value per cost, at which `choose_at` stays within the budget.
+def price_for(values: Floats, costs: Floats, budget: float) -> float:
+    """The smallest price, in value per cost, at which the budget is kept by the arms of highest value - price x cost.
 
     Returns:
         0 where the budget is enough for all; inf where it is not enough for the cheapest arm of every question.
     """
-    hull = _hull(values, costs, abstain)
+    hull = _hull(values, costs, abstain=False)
     taken = hull.affordable(budget)
     if taken == len(hull.slopes):
         return 0.0 if hull.start_cost <= budget else np.inf
@@ -130,17 +116,17 @@ class _Hull:
         return chosen
 
 
-def _hull(values: Floats, costs: Floats, abstain: bool, price: float = 0.0) -> _Hull:
-    """The steps of all hulls that gain more than `price` for their cost."""
+def _hull(values: Floats, costs: Floats, abstain: bool) -> _Hull:
+    """The steps of all hulls."""
     values, costs = np.asarray(values, np.float64), np.asarray(costs, np.float64)
     if values.ndim != 2 or values.shape != costs.shape:
         raise ValueError(f"values and costs must be of one shape (questions, arms), got {values.shape}, {costs.shape}")
     if np.isnan(values).any() or np.isposinf(values).any() or not np.isfinite(costs).all():
         raise ValueError("values must be finite or -inf, and costs finite")
     parts = [
-        _walk(values[begin : begin + _BLOCK], costs[begin : begin + _BLOCK], abstain, price, begin)
+        _walk(values[begin : begin + _BLOCK], costs[begin : begin + _BLOCK], abstain, begin)
         for begin in range(0, len(values), _BLOCK)
-    ] or [_walk(values, costs, abstain, price, 0)]
+    ] or [_walk(values, costs, abstain, 0)]
     start, firsts, questions, arms, slopes, steps, gains = (
         np.concatenate([part[field] for part in parts]) for field in range(7)
     )
@@ -157,7 +143,7 @@ def _hull(values: Floats, costs: Floats, abstain: bool, price: float = 0.0) -> _
     )
 
 
-def _walk(values: Floats, costs: Floats, abstain: bool, price: float, offset: int) -> tuple[NDArray[np.generic], ...]:
+def _walk(values: Floats, costs: Floats, abstain: bool, offset: int) -> tuple[NDArray[np.generic], ...]:
     """Gift wrapping (Jarvis 1973) from the cheapest point to the best, for all questions of a block at once."""
     rows, arms = values.shape
     if abstain:
@@ -178,7 +164,7 @@ def _walk(values: Floats, costs: Floats, abstain: bool, price: float, offset: in
         best = slopes.max(axis=1)
         # Rounding must not let a slope rise along a hull, or the order of steps would break.
         slope = np.minimum(best, last)
-        going = slope > price
+        going = slope > 0
         if not going.all():
             values, costs, slopes = values[going], costs[going], slopes[going]
             cost, value, best, slope, active = cost[going], value[going], best[going], slope[going], active[going]

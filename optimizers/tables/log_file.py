@@ -9,17 +9,14 @@ from pathlib import Path
 from typing import Any, Literal, NoReturn
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...errors import UsageError
 from ...records.rows import Unit
+from ..arrays import Bools, Floats, Ints
 from .log_columns import read_columns
 from .table import Arm, Question, Table
 
 __all__ = ["COLUMNS", "Outcomes", "load_outcomes"]
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.intp]
 
 COLUMNS: Mapping[str, str] = {
     "question": "what the question is called; the same in all its rows",
@@ -91,7 +88,7 @@ class _Rows:
         """Sorts the rows into a table."""
         shape = (len(self._question_names), len(self._arm_names))
         order, counts = self._sorted(shape)
-        complete: NDArray[np.bool_] = np.all(counts > 0, axis=1)
+        complete: Bools = np.all(counts > 0, axis=1)
         if not complete.all() and (incomplete == "refuse" or not complete.any()):
             self._refuse(counts, complete)
         replicates = int(counts[complete].max())
@@ -126,7 +123,7 @@ class _Rows:
             )
         return np.asarray(order, np.intp), np.bincount(cells, minlength=shape[0] * shape[1]).reshape(shape)
 
-    def _refuse(self, counts: Ints, complete: NDArray[np.bool_]) -> NoReturn:
+    def _refuse(self, counts: Ints, complete: Bools) -> NoReturn:
         question = int(np.argmin(complete))
         arm = self._arm_names[int(np.argmin(counts[question]))]
         what = (

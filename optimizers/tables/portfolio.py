@@ -5,18 +5,16 @@ from __future__ import annotations
 import hashlib
 import heapq
 from collections.abc import Sequence
-from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...errors import UsageError
+from ...tasks.split import dealt
+from ..arrays import Floats, Ints
+from ..frontier import hull
 from .table import Question, Table
 
 __all__ = ["choose_portfolio", "held_out", "portfolio_prices"]
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.intp]
 
 _FOLDS = 5
 _LENGTHS = 3
@@ -95,9 +93,10 @@ def portfolio_prices(table: Table, count: int = 5) -> tuple[float, ...]:
 
     Where all arms cost alike, or none that costs more scores more, there is no such step; the one price is then 0.
     """
-    hull = _hull(table.mean_costs.mean(axis=0), table.mean_scores.mean(axis=0))
-    slopes = [(high - low) / (right - left) for (left, low), (right, high) in pairwise(hull)]
-    if not slopes:
+    costs, scores = table.mean_costs.mean(axis=0), table.mean_scores.mean(axis=0)
+    corners = hull(costs, scores)
+    slopes = np.diff(scores[corners]) / np.diff(costs[corners])
+    if not len(slopes):
         return (0.0,)
     # A little beyond both ends, so that the dearest and the cheapest arm are best at some price.
     return tuple(float(price) for price in np.geomspace(min(slopes) / 2, max(slopes) * 2, count))
@@ -134,24 +133,6 @@ def _always(table: Table, size: int, prices: Sequence[float], always: Sequence[i
     cheapest = min(everyone, key=lambda arm: (cost[arm], -score[arm], arm))
     wanted = [*always, cheapest, *best(everyone), *best(single), *best(alone or verified)]
     return list(dict.fromkeys(wanted))[:size]
-
-
-def _hull(costs: Floats, scores: Floats) -> list[tuple[float, float]]:
-    """The upper hull of (cost, score) up to the best score, from left to right."""
-    hull: list[tuple[float, float]] = []
-    for cost, score in sorted(zip(costs.tolist(), scores.tolist(), strict=True), key=lambda at: (at[0], -at[1])):
-        if hull and (score <= hull[-1][1] or cost <= hull[-1][0]):
-            continue
-        while len(hull) > 1 and _below(hull[-2], hull[-1], (cost, score)):
-            hull.pop()
-        hull.append((cost, score))
-    return hull
-
-
-def _below(left: tuple[float, float], middle: tuple[float, float], right: tuple[float, float]) -> bool:
-    """Whether the middle point is on or below the line through the other two."""
-    rise, run = right[1] - left[1], right[0] - left[0]
-    return (middle[1] - left[1]) * run <= rise * (middle[0] - left[0])
 
 
 def _held_out(values: Floats, cells: Ints, folds: Ints) -> Floats:
@@ -200,9 +181,5 @@ def _cells(questions: Sequence[Question]) -> Ints:
 
 def _folds(questions: Sequence[Question]) -> Ints:
     """A fold for each question by the hash of its name, so that the order of a table makes no difference."""
-    order = sorted(
-        range(len(questions)), key=lambda number: hashlib.sha256(questions[number].name.encode()).hexdigest()
-    )
-    folds = np.empty(len(questions), np.intp)
-    folds[order] = np.arange(len(questions)) % min(_FOLDS, len(questions))
-    return folds
+    keys = [hashlib.sha256(question.name.encode()).hexdigest() for question in questions]
+    return np.array(dealt(keys, range(min(_FOLDS, len(questions)))), np.intp)

@@ -5,19 +5,16 @@ from __future__ import annotations
 import hashlib
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...errors import UsageError
-from ..tables.table import Lesson
-from .table import Question, Table
+from ...tasks.split import dealt
+from .table import Lesson, Question, Table
 
 __all__ = ["best_arm", "lesson_from", "set_aside"]
 
-Ints = NDArray[np.intp]
-
 _FEWEST = 4
-_PATTERN = "fvffvffvff"
-"""Who learns and who validates, of any ten questions in a row: seven and three."""
+_VALIDATES = (False, True, False, False, True, False, False, True, False, False)
+"""Of any ten questions in a row three validate, the others are learned from."""
 
 
 def set_aside(table: Table, share: float) -> tuple[Table, Table]:
@@ -52,15 +49,11 @@ def lesson_from(table: Table, budget: float | None = None, *, seed: int = 0) -> 
         raise UsageError(f"{len(table.questions)} questions are too few to learn from; at least {_FEWEST} are needed")
     if budget is None:
         budget = float(table.mean_costs.mean(axis=0)[best_arm(table)])
-    order = sorted(
-        range(len(table.questions)),
-        key=lambda i: (table.questions[i].family, _place(f"lesson/{seed}", table.questions[i])),
-    )
-    validates = np.array([_PATTERN[position % len(_PATTERN)] == "v" for position in range(len(order))])
-    chosen = np.asarray(order, np.intp)
+    keys = [(question.family, _place(f"lesson/{seed}", question)) for question in table.questions]
+    validates = np.array(dealt(keys, _VALIDATES))
     return Lesson(
-        fit=table.take(np.sort(chosen[~validates])),
-        validation=table.take(np.sort(chosen[validates])),
+        fit=table.take(np.flatnonzero(~validates)),
+        validation=table.take(np.flatnonzero(validates)),
         budget=budget,
         seed=seed,
     )

@@ -7,15 +7,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...errors import UsageError
 from ...records.task import Task
+from ..arrays import Floats, Ints
 
 __all__ = ["ABSTAIN", "Arm", "Batch", "Lesson", "Probe", "Question", "Stage", "Table", "question_of"]
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.intp]
 
 ABSTAIN = -1
 """In place of an arm's number: the question is not answered, at no cost and for no score."""

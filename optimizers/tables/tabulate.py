@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...budgets.cap import Cap, in_unit
 from ...errors import SpendExhausted, UsageError
 from ...graphs.plan import Plan
-from ...graphs.result import Result
+from ...graphs.result import Metric, Result
 from ...graphs.run import Runner
 from ...records.rows import Unit
 from ...records.task import Task
@@ -21,9 +20,6 @@ from .table import Table, question_of
 
 __all__ = ["tabulate"]
 
-Floats = NDArray[np.float64]
-Scorer = Callable[[Task, str], float]
-
 _AT_ONCE = 128
 """Runs in progress; more than about 200 slow each other down."""
 
@@ -32,7 +28,7 @@ async def tabulate(
     runner: Runner,
     plans: Sequence[Plan],
     tasks: Sequence[Task],
-    scorer: Scorer,
+    scorer: Metric,
     *,
     replicates: int = 1,
     seed: int = 0,

@@ -56,7 +56,7 @@ def generate(family: str, count: int, seed: int, difficulty: int, *, part: Share
         raise UsageError(f"difficulty {difficulty} of family {family!r}: the dial ({kind.dial}) runs {first} to {last}")
     tasks: dict[str, Task] = {}
     idle = 0
-    for task in kind.stream(seed, difficulty, part) if count > 0 else ():
+    for task in kind.tasks(seed, difficulty, part) if count > 0 else ():
         idle = idle + 1 if task.task_id in tasks else 0
         tasks.setdefault(task.task_id, task)
         if len(tasks) == count or idle > 1000:

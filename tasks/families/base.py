@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Literal
+import random
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
-from ...records.task import Task
+from ...records.task import Perfect, Task
 
-__all__ = ["PARTS", "Family", "Share", "share_of"]
+__all__ = ["PARTS", "Asked", "Family", "Share", "drawn", "share_of"]
 
 Share = Literal["training", "dev", "demo"]
 
@@ -28,6 +29,22 @@ def share_of(content: str) -> Share:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """What is a family's own of a task."""
+
+    question: str
+    gold: str
+    context: tuple[str, ...] = ()
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    perfect: Perfect | None = None
+    """What nodes would say that make no mistake, where more than the gold answer is known."""
+
+
+Stream = Callable[[random.Random, int, int, Share], Iterator[Asked]]
+"""(generator, seed, difficulty, part) -> questions of that part, repeats possible; may end."""
+
+
+@dataclass(frozen=True, slots=True)
 class Family:
     """A group of like questions with an exact grader and a difficulty dial."""
 
@@ -40,7 +57,33 @@ class Family:
     """What the difficulty counts, in a few words."""
     difficulties: range
     """The settings that the dial admits."""
-    stream: Callable[[int, int, Share], Iterator[Task]]
-    """(seed, difficulty, part) -> questions of that part, repeats possible; may end."""
+    stream: Stream
     corpus: Callable[[int, Share], tuple[str, ...]] | None = None
     """(seed, part) -> the passages that its questions are answered from, where they are not in the question."""
+
+    def tasks(self, seed: int, difficulty: int, part: Share) -> Iterator[Task]:
+        """Its questions of one part, repeats possible; the same for the same arguments. May end."""
+        generator = random.Random(f"{self.name}/{seed}/{difficulty}/{part}")
+        for asked in self.stream(generator, seed, difficulty, part):
+            perfect = {} if asked.perfect is None else {"perfect": asked.perfect.model_dump(exclude_defaults=True)}
+            yield Task(
+                question=asked.question,
+                gold=asked.gold,
+                family=self.name,
+                context=asked.context,
+                instructions=self.instructions,
+                difficulty=difficulty,
+                metadata={**asked.metadata, **perfect},
+            )
+
+
+def drawn(draw: Callable[[random.Random, int], Asked]) -> Stream:
+    """The stream of a family that draws its questions one by one, from a generator and a difficulty."""
+
+    def stream(generator: random.Random, seed: int, difficulty: int, part: Share) -> Iterator[Asked]:
+        while True:
+            asked = draw(generator, difficulty)
+            if share_of(asked.question) == part:
+                yield asked
+
+    return stream

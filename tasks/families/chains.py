@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
 
-from ...records.task import Perfect, Task
-from .base import Family, Share, share_of
+from ...records.task import Perfect
+from .base import Asked, Family, drawn
 
 __all__ = ["CHAINS", "Chain", "calculate", "draw_chain"]
 
@@ -82,20 +81,9 @@ def draw_chain(rng: random.Random, operations: int) -> Chain:
     return Chain(rng.randint(0, 99), tuple(draw_operation(rng) for _ in range(operations)))
 
 
-def _stream(seed: int, difficulty: int, part: Share) -> Iterator[Task]:
-    rng = random.Random(f"chains/{seed}/{difficulty}/{part}")
-    while True:
-        chain = draw_chain(rng, difficulty)
-        question = f"{chain.text}="
-        if share_of(question) == part:
-            yield Task(
-                question=question,
-                gold=f"{chain.value:02d}",
-                family="chains",
-                instructions=_INSTRUCTIONS,
-                difficulty=difficulty,
-                metadata={"perfect": chain.perfect.model_dump(exclude_defaults=True)},
-            )
+def _ask(rng: random.Random, difficulty: int) -> Asked:
+    chain = draw_chain(rng, difficulty)
+    return Asked(f"{chain.text}=", f"{chain.value:02d}", perfect=chain.perfect)
 
 
 CHAINS = Family(
@@ -104,5 +92,5 @@ CHAINS = Family(
     instructions=_INSTRUCTIONS,
     dial="operations",
     difficulties=range(1, 13),
-    stream=_stream,
+    stream=drawn(_ask),
 )

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ...records.task import Perfect, Task
-from .base import Family, Share, share_of
+from ...records.task import Perfect
+from .base import Asked, Family, drawn
 from .chains import Chain, draw_chain
 
 __all__ = ["COMPOSITES", "Composite", "draw_composite"]
@@ -64,20 +63,9 @@ def draw_composite(rng: random.Random, groups: int) -> Composite:
     return Composite(chains, "".join(rng.choice("+-") for _ in range(groups - 1)))
 
 
-def _stream(seed: int, difficulty: int, part: Share) -> Iterator[Task]:
-    rng = random.Random(f"composites/{seed}/{difficulty}/{part}")
-    while True:
-        composite = draw_composite(rng, difficulty)
-        question = f"{composite.text}="
-        if share_of(question) == part:
-            yield Task(
-                question=question,
-                gold=f"{composite.value:02d}",
-                family="composites",
-                instructions=_INSTRUCTIONS,
-                difficulty=difficulty,
-                metadata={"perfect": composite.perfect.model_dump(exclude_defaults=True)},
-            )
+def _ask(rng: random.Random, difficulty: int) -> Asked:
+    composite = draw_composite(rng, difficulty)
+    return Asked(f"{composite.text}=", f"{composite.value:02d}", perfect=composite.perfect)
 
 
 COMPOSITES = Family(
@@ -86,5 +74,5 @@ COMPOSITES = Family(
     instructions=_INSTRUCTIONS,
     dial="brackets",
     difficulties=range(2, 7),
-    stream=_stream,
+    stream=drawn(_ask),
 )

@@ -7,12 +7,10 @@ help where the path is long (after the two-path problem in "Let Me Think!", Mirt
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-from ...records.task import Task
-from .base import Family, Share, share_of
+from .base import Asked, Family, drawn
 
 __all__ = ["CONNECTIVITY", "Arrows", "draw_arrows"]
 
@@ -63,18 +61,9 @@ def draw_arrows(rng: random.Random, difficulty: int) -> Arrows:
     return Arrows(tuple(listed), path)
 
 
-def _stream(seed: int, difficulty: int, part: Share) -> Iterator[Task]:
-    rng = random.Random(f"connectivity/{seed}/{difficulty}/{part}")
-    while True:
-        arrows = draw_arrows(rng, difficulty)
-        if share_of(arrows.text) == part:
-            yield Task(
-                question=arrows.text,
-                gold=arrows.end,
-                family="connectivity",
-                instructions=_INSTRUCTIONS,
-                difficulty=difficulty,
-            )
+def _ask(rng: random.Random, difficulty: int) -> Asked:
+    arrows = draw_arrows(rng, difficulty)
+    return Asked(arrows.text, arrows.end)
 
 
 CONNECTIVITY = Family(
@@ -83,5 +72,5 @@ CONNECTIVITY = Family(
     instructions=_INSTRUCTIONS,
     dial="arrows a path",
     difficulties=range(1, 11),
-    stream=_stream,
+    stream=drawn(_ask),
 )

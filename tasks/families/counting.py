@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ...records.message import CANDIDATES
-from ...records.task import Perfect, Task
+from ...records.task import Perfect
 from ...records.text import slices
-from .base import Family, Share, share_of
+from .base import Asked, Family, drawn
 
 __all__ = ["COUNTING", "Letters", "draw_letters", "length_of"]
 
@@ -63,19 +62,9 @@ def draw_letters(rng: random.Random, length: int) -> Letters:
     return Letters(alphabet[0], "".join(rng.choices(alphabet, k=length)))
 
 
-def _stream(seed: int, difficulty: int, part: Share) -> Iterator[Task]:
-    rng = random.Random(f"counting/{seed}/{difficulty}/{part}")
-    while True:
-        letters = draw_letters(rng, length_of(difficulty))
-        if share_of(letters.text) == part:
-            yield Task(
-                question=letters.text,
-                gold=letters.answer,
-                family="counting",
-                instructions=_INSTRUCTIONS,
-                difficulty=difficulty,
-                metadata={"perfect": letters.perfect.model_dump(exclude_defaults=True)},
-            )
+def _ask(rng: random.Random, difficulty: int) -> Asked:
+    letters = draw_letters(rng, length_of(difficulty))
+    return Asked(letters.text, letters.answer, perfect=letters.perfect)
 
 
 COUNTING = Family(
@@ -84,5 +73,5 @@ COUNTING = Family(
     instructions=_INSTRUCTIONS,
     dial="doublings of the list's length from ten letters",
     difficulties=range(1, 8),
-    stream=_stream,
+    stream=drawn(_ask),
 )

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from dataclasses import dataclass
 from string import ascii_lowercase
 
-from ...records.task import Task
-from .base import Family, Share, share_of
+from .base import Asked, Family, drawn
 from .hops import NAMES
 
 __all__ = ["EXTRACTION", "Records", "draw_records"]
@@ -54,18 +52,9 @@ def draw_records(rng: random.Random, difficulty: int) -> Records:
     return Records(codes, tuple(rng.sample(names, difficulty)), rng.choice(_JOINERS))
 
 
-def _stream(seed: int, difficulty: int, part: Share) -> Iterator[Task]:
-    rng = random.Random(f"extraction/{seed}/{difficulty}/{part}")
-    while True:
-        records = draw_records(rng, difficulty)
-        if share_of(records.text) == part:
-            yield Task(
-                question=records.text,
-                gold=records.answer,
-                family="extraction",
-                instructions=_INSTRUCTIONS,
-                difficulty=difficulty,
-            )
+def _ask(rng: random.Random, difficulty: int) -> Asked:
+    records = draw_records(rng, difficulty)
+    return Asked(records.text, records.answer)
 
 
 EXTRACTION = Family(
@@ -74,5 +63,5 @@ EXTRACTION = Family(
     instructions=_INSTRUCTIONS,
     dial="names asked",
     difficulties=range(1, 7),
-    stream=_stream,
+    stream=drawn(_ask),
 )

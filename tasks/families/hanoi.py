@@ -6,8 +6,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ...records.task import Task
-from .base import Family, Share, share_of
+from .base import Asked, Family, Share, share_of
 
 __all__ = ["HANOI", "Pegs", "draw_pegs"]
 
@@ -67,19 +66,13 @@ def _numbered(number: int, disks: int) -> Pegs:
     return Pegs(pegs[:-1], pegs[-1])
 
 
-def _stream(seed: int, difficulty: int, part: Share) -> Iterator[Task]:
+def _stream(rng: random.Random, seed: int, difficulty: int, part: Share) -> Iterator[Asked]:
     numbers = list(range(3 ** (difficulty + 1)))
-    random.Random(f"hanoi/{seed}/{difficulty}/{part}").shuffle(numbers)
+    rng.shuffle(numbers)
     for number in numbers:
         pegs = _numbered(number, difficulty)
         if pegs.places != pegs.target * difficulty and share_of(pegs.text) == part:
-            yield Task(
-                question=pegs.text,
-                gold=pegs.move,
-                family="hanoi",
-                instructions=_INSTRUCTIONS,
-                difficulty=difficulty,
-            )
+            yield Asked(pegs.text, pegs.move)
 
 
 HANOI = Family(

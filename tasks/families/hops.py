@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from ...records.task import Task
-from .base import Family, Share, share_of
+from .base import Asked, Family, Share, share_of
 
 __all__ = ["HOPS", "NAMES", "PRESENCE_VERBS", "SYLLABLES", "World", "build_world", "question_about"]
 
@@ -95,19 +94,12 @@ def build_world(seed: int, part: Share) -> World:
     return World(tuple(passages), facts, beside, rooms, depths)
 
 
-def _stream(seed: int, difficulty: int, part: Share) -> Iterator[Task]:
+def _stream(rng: random.Random, seed: int, difficulty: int, part: Share) -> Iterator[Asked]:
     world = build_world(seed, part)
     names = [name for name, depth in world.depths.items() if depth == difficulty]
-    random.Random(f"hops/{seed}/{difficulty}/{part}").shuffle(names)
+    rng.shuffle(names)
     for name in names:
-        yield Task(
-            question=question_about(name),
-            gold=world.rooms[name],
-            family="hops",
-            instructions=_INSTRUCTIONS,
-            difficulty=difficulty,
-            metadata={"facts": list(world.chain(name))},
-        )
+        yield Asked(question_about(name), world.rooms[name], metadata={"facts": list(world.chain(name))})
 
 
 def _corpus(seed: int, part: Share) -> tuple[str, ...]:

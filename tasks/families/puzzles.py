@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from ...nodes.symbolic.schema import AllDifferent, Compare, Constraint, IntVariable, Linear, Problem, Term
-from ...records.task import Task
-from .base import Family, Share, share_of
+from ...nodes.symbolic.constraints import AllDifferent, Compare, Constraint, IntVariable, Linear, Term
+from ...nodes.symbolic.schema import Problem
+from .base import Asked, Family, drawn
 
 __all__ = ["PUZZLES", "Clause", "Puzzle", "draw_puzzle"]
 
@@ -122,19 +121,10 @@ def _draw_clause(rng: random.Random, names: str, solution: dict[str, int], high:
     return Clause("differ", left, right)
 
 
-def _stream(seed: int, difficulty: int, part: Share) -> Iterator[Task]:
-    rng = random.Random(f"puzzles/{seed}/{difficulty}/{part}")
-    while True:
-        puzzle = draw_puzzle(rng, difficulty)
-        if share_of(puzzle.text) == part:
-            yield Task(
-                question=puzzle.text,
-                gold=puzzle.answer,
-                family="puzzles",
-                instructions=_INSTRUCTIONS,
-                difficulty=difficulty,
-                metadata={"problem": puzzle.problem().model_dump(mode="json", exclude_none=True)},
-            )
+def _ask(rng: random.Random, difficulty: int) -> Asked:
+    puzzle = draw_puzzle(rng, difficulty)
+    problem = puzzle.problem().model_dump(mode="json", exclude_none=True)
+    return Asked(puzzle.text, puzzle.answer, metadata={"problem": problem})
 
 
 PUZZLES = Family(
@@ -143,5 +133,5 @@ PUZZLES = Family(
     instructions=_INSTRUCTIONS,
     dial="letters",
     difficulties=range(2, 9),
-    stream=_stream,
+    stream=drawn(_ask),
 )

@@ -10,8 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import accumulate
 
-from ...records.task import Task
-from .base import Family, Share, share_of
+from .base import Asked, Family, Share, share_of
 from .chains import CHAINS, Chain, draw_chain
 
 __all__ = ["REPEATS", "draw_bank"]
@@ -29,8 +28,7 @@ def draw_bank(rng: random.Random, difficulty: int, part: Share) -> tuple[Chain, 
     return tuple(bank.values())
 
 
-def _stream(seed: int, difficulty: int, part: Share) -> Iterator[Task]:
-    rng = random.Random(f"repeats/{seed}/{difficulty}/{part}")
+def _stream(rng: random.Random, seed: int, difficulty: int, part: Share) -> Iterator[Asked]:
     bank = draw_bank(rng, difficulty, part)
     # Zipf's law: the k-th question of the bank is asked in proportion to 1 / k.
     weights = tuple(accumulate(1 / rank for rank in range(1, len(bank) + 1)))
@@ -38,14 +36,8 @@ def _stream(seed: int, difficulty: int, part: Share) -> Iterator[Task]:
     while True:
         (chain,) = rng.choices(bank, cum_weights=weights)
         asked[chain.text] += 1
-        yield Task(
-            question=f"{chain.text}=",
-            gold=f"{chain.value:02d}",
-            family="repeats",
-            instructions=CHAINS.instructions,
-            difficulty=difficulty,
-            metadata={"occurrence": asked[chain.text], "perfect": chain.perfect.model_dump(exclude_defaults=True)},
-        )
+        metadata = {"occurrence": asked[chain.text]}
+        yield Asked(f"{chain.text}=", f"{chain.value:02d}", metadata=metadata, perfect=chain.perfect)
 
 
 REPEATS = Family(

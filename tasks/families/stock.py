@@ -6,8 +6,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ...records.task import Task
-from .base import Family, Share, share_of
+from .base import Asked, Family, Share, share_of
 from .chains import Chain
 from .hops import NAMES
 
@@ -55,8 +54,7 @@ def draw_stock(rng: random.Random) -> Stock:
     return Stock({name: rng.randrange(100) for name in rng.sample(NAMES, _ENTRIES)})
 
 
-def _stream(seed: int, difficulty: int, part: Share) -> Iterator[Task]:
-    rng = random.Random(f"stock/{seed}/{difficulty}/{part}")
+def _stream(rng: random.Random, seed: int, difficulty: int, part: Share) -> Iterator[Asked]:
     while True:
         stock = draw_stock(rng)
         # The context decides, so that all questions on it have the same use.
@@ -65,17 +63,9 @@ def _stream(seed: int, difficulty: int, part: Share) -> Iterator[Task]:
         asked: set[tuple[str, ...]] = set()
         while len(asked) < (QUESTIONS if difficulty > 1 else _ENTRIES):
             names = stock.draw_names(rng, difficulty)
-            if names in asked:
-                continue
-            asked.add(names)
-            yield Task(
-                question=stock.question(names),
-                gold=f"{stock.sum_of(names).value:02d}",
-                family="stock",
-                context=(stock.text,),
-                instructions=_INSTRUCTIONS,
-                difficulty=difficulty,
-            )
+            if names not in asked:
+                asked.add(names)
+                yield Asked(stock.question(names), f"{stock.sum_of(names).value:02d}", (stock.text,))
 
 
 STOCK = Family(

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from apportion.errors import UsageError
-from apportion.optimizers.analysis.vote_curves import Draw, vote_point
+from apportion.optimizers.analysis.vote_curves import Draw, vote_curves
 from benchmarks.recorded import DATA, absent
 from benchmarks.recorded_files import Sample, read_samples
 from benchmarks.recorded_tables import reasoning_table, routellm_table, sql_table, vote_score
@@ -40,7 +40,7 @@ def test_a_vote_scores_as_the_response_surface_says() -> None:
     for names in product(answers, repeat=3):
         samples = [Sample(answers[name], 1, 1, name) for name in names]
         draws = [Draw(sample.answer, sample.score, 1.0) for sample in samples]
-        assert vote_score(samples) == pytest.approx(vote_point([draws], 3).scores[0])
+        assert vote_score(samples) == pytest.approx(vote_curves([draws], stops=())[2].score)
 
 
 def test_a_run_ends_when_it_is_solved_and_pays_all_rounds_until_then(records: Path) -> None:

@@ -46,8 +46,8 @@ def test_a_reply_is_kept_with_its_settlement_and_not_twice() -> None:
 def test_studies_come_newest_first_and_are_replaced() -> None:
     store = MemoryStore()
     for name, created in (("old", 1.0), ("new", 2.0)):
-        store.record_study(StudyRow(name, "g", "a", "{}", created, "running"))
-    store.record_study(StudyRow("old", "g", "a", "{}", 1.0, "complete"))
+        store.record(StudyRow(name, "g", "a", "{}", created, "running"))
+    store.record(StudyRow("old", "g", "a", "{}", 1.0, "complete"))
     assert [(row.study_id, row.state) for row in store.studies()] == [("new", "running"), ("old", "complete")]
     assert store.study("nowhere") is None
 
@@ -55,7 +55,7 @@ def test_studies_come_newest_first_and_are_replaced() -> None:
 def test_facts_are_replaced_and_apart_by_kind() -> None:
     store = MemoryStore()
     for content in ("1", "2"):
-        store.record_fact(FactRow("m", "breach", content, 1.0))
+        store.record(FactRow("m", "breach", content, 1.0))
     assert store.fact("m", "breach") == FactRow("m", "breach", "2", 1.0)
     assert (store.fact("m", "probe"), store.fact("n", "breach")) == (None, None)
 
@@ -63,16 +63,16 @@ def test_facts_are_replaced_and_apart_by_kind() -> None:
 def test_trials_stay_in_the_order_in_which_they_began() -> None:
     store = MemoryStore()
     for name in ("b", "a"):
-        store.record_trial(TrialRow(name, "s", "p", "fit", 0, 1, 0.0, 0.0, Amount(), Amount(), "running"))
-    store.record_trial(TrialRow("b", "s", "p", "fit", 0, 1, 1.0, 1.0, Amount(), Amount(), "complete"))
+        store.record(TrialRow(name, "s", "p", "fit", 0, 1, 0.0, 0.0, Amount(), Amount(), "running"))
+    store.record(TrialRow("b", "s", "p", "fit", 0, 1, 1.0, 1.0, Amount(), Amount(), "complete"))
     assert [(row.trial_id, row.state) for row in store.trials("s")] == [("b", "complete"), ("a", "running")]
 
 
 def test_plans_and_tasks_are_left_as_they_are() -> None:
     store = MemoryStore()
     for drawing in ("first", "second"):
-        store.record_plan(PlanRow("p", "g", "{}", drawing))
-        store.record_task(TaskRow("t", drawing, "{}"))
+        store.record(PlanRow("p", "g", "{}", drawing))
+        store.record(TaskRow("t", drawing, "{}"))
     plan, task = store.plan("p"), store.task("t")
     assert plan is not None
     assert task is not None

@@ -6,7 +6,7 @@ import pytest
 
 from apportion.budgets.books import MemoryStore
 from apportion.budgets.layered import LayeredLedger
-from apportion.errors import UnknownName
+from apportion.errors import UnknownName, UsageError
 from apportion.records import AccountRow, Amount, Limit, Reservation, Settlement, Short
 
 
@@ -108,3 +108,19 @@ def test_a_closed_account_is_forgotten() -> None:
     ledger.close_account("a")
     with pytest.raises(UnknownName):
         ledger.balance("a")
+
+
+def test_an_account_in_memory_keeps_its_place_and_its_terms() -> None:
+    ledger, books = layered()
+    books.open_account(AccountRow("other"))
+    ledger.open_shared(AccountRow("other"))
+    for changed, said in (
+        (AccountRow("a", "other", Limit("tokens", 60)), "parent 'batch', not 'other'"),
+        (AccountRow("a", "batch", Limit("tokens", 59)), "a limit of 60 tokens; it can only be raised, not set to 59"),
+    ):
+        with pytest.raises(UsageError, match=f"^account 'a' exists with {said}$"):
+            ledger.open_account(changed)
+    asyncio.run(ledger.reserve(reservation("r", "a", 40)))
+    assert books.balance("batch").reserved == Amount(tokens=40)
+    with pytest.raises(UnknownName, match=r"^unknown account 'nowhere';"):
+        ledger.open_account(AccountRow("c", "nowhere"))

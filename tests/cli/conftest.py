@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from apportion.budgets.cap import Cap
+from apportion.optimizers.analysis.edge_ablation import EdgeReport, EdgeWorth
+from apportion.optimizers.analysis.headroom import Headroom
+from apportion.optimizers.analysis.iso_cost import IsoCostLevel, RoundsAgainstDepth
+from apportion.optimizers.analysis.vote_curves import VotePoint
+from apportion.optimizers.bootstrap import Interval
 from apportion.optimizers.study.report import (
     ArmReport,
-    Difference,
-    EdgeReport,
-    EdgeWorth,
-    Headroom,
-    IsoCostLevel,
     LimitedBy,
     NodeReport,
     NodeUse,
@@ -22,10 +22,8 @@ from apportion.optimizers.study.report import (
     PoliciesReport,
     PolicyScore,
     PolicyTest,
-    RoundsAgainstDepth,
     Score,
     StudyReport,
-    VotePoint,
     VotesReport,
 )
 from apportion.testing.fault_server import FaultServer
@@ -66,8 +64,8 @@ def _score(score: float, cost: float, tasks: int = 114) -> Score:
     )
 
 
-def _apart(mean: float) -> Difference:
-    return Difference(mean=mean, low=mean - 0.06, high=mean + 0.06)
+def _apart(mean: float) -> Interval:
+    return Interval(mean=mean, low=mean - 0.06, high=mean + 0.06)
 
 
 def _use(family: str, model: str, active: float = 1.0) -> NodeUse:

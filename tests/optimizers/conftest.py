@@ -7,13 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
+from apportion.optimizers.arrays import Floats
 from apportion.optimizers.policies.base import Assignment
 from apportion.optimizers.tables.knapsack import allocate
 from apportion.optimizers.tables.table import ABSTAIN, Arm, Batch
-
-Floats = NDArray[np.float64]
 
 
 class Planted:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from apportion.records.text import clip, longest_bytes, slices
+from apportion.records.text import clip, encodable, longest_bytes, one_line, slices
 
 HOSTILE = st.text(
     alphabet=st.one_of(
@@ -69,3 +69,16 @@ def test_slices_are_the_text_in_pieces_as_equal_as_can_be(text: str, count: int)
     assert "".join(pieces) == text
     assert len(pieces) == count
     assert max(map(len, pieces)) - min(map(len, pieces)) <= 1
+
+
+def test_white_space_of_any_kind_is_one_space() -> None:
+    assert one_line(" a\n\tb \u00a0 c ") == "a b c"
+
+
+@given(HOSTILE)
+@example("\ud83d\ude00")
+def test_what_is_encodable_can_be_written_and_keeps_all_that_could_be(text: str) -> None:
+    clean = encodable(text)
+    clean.encode()
+    if not any("\ud800" <= character <= "\udfff" for character in text):
+        assert clean == text

@@ -103,7 +103,7 @@ def test_a_newer_schema_is_for_reading_only(old: Path, row: Callable[..., Any]) 
         assert "99" in store.read_only_reason
         assert store.runs() == [row(RunRow)]
         with pytest.raises(StoreError, match=r"schema is 99.*install a newer one"):
-            store.record_run(row(RunRow))
+            store.record(row(RunRow))
         with pytest.raises(StoreError, match="schema is 99"):
             store.make_durable()
     assert old.read_bytes() == before

@@ -60,15 +60,15 @@ def test_it_is_a_study_store(store: Store, path: Path) -> None:
 def test_rows_come_back_as_they_were_and_survive_closing(store: Store, path: Path, row: Row) -> None:
     reserve(store, "reservation", 90)
     store.settle(Settlement("reservation", charged=row(CallRow).charged), row(CallRow))
-    store.record_call(row(CallRow, call_id="cached", cached=True, usage=None, request_seed=None, started_at=200.0))
-    store.record_span(row(SpanRow))
-    store.record_span(row(SpanRow, span_id="later", started_at=100.0, events="[]"))
-    store.record_run(row(RunRow))
-    store.record_task(row(TaskRow))
-    store.record_plan(row(PlanRow))
-    store.record_trial(row(TrialRow))
-    store.record_study(row(StudyRow))
-    store.record_fact(row(FactRow))
+    store.record(row(CallRow, call_id="cached", cached=True, usage=None, request_seed=None, started_at=200.0))
+    store.record(row(SpanRow))
+    store.record(row(SpanRow, span_id="later", started_at=100.0, events="[]"))
+    store.record(row(RunRow))
+    store.record(row(TaskRow))
+    store.record(row(PlanRow))
+    store.record(row(TrialRow))
+    store.record(row(StudyRow))
+    store.record(row(FactRow))
 
     def check(books: Store) -> None:
         cached = row(CallRow, call_id="cached", cached=True, usage=None, request_seed=None, started_at=200.0)
@@ -93,25 +93,25 @@ def test_rows_come_back_as_they_were_and_survive_closing(store: Store, path: Pat
 
 def test_rows_are_replaced_in_place_except_tasks_and_plans(store: Store, row: Row) -> None:
     for trial_id in ("one", "two", "one"):
-        store.record_trial(row(TrialRow, trial_id=trial_id, score=0.25))
-    store.record_run(row(RunRow))
-    store.record_run(row(RunRow, score=0.0, answer="35"))
-    store.record_task(row(TaskRow))
-    store.record_task(row(TaskRow, content="other"))
-    store.record_plan(row(PlanRow))
-    store.record_plan(row(PlanRow, content="other"))
+        store.record(row(TrialRow, trial_id=trial_id, score=0.25))
+    store.record(row(RunRow))
+    store.record(row(RunRow, score=0.0, answer="35"))
+    store.record(row(TaskRow))
+    store.record(row(TaskRow, content="other"))
+    store.record(row(PlanRow))
+    store.record(row(PlanRow, content="other"))
     assert [trial.trial_id for trial in store.trials("study")] == ["one", "two"]
     assert store.runs() == [row(RunRow, score=0.0, answer="35")]
     assert store.task("task") == row(TaskRow)
     assert store.plan("plan") == row(PlanRow)
-    store.record_fact(row(FactRow))
-    store.record_fact(row(FactRow, content="", found_at=12.0))
+    store.record(row(FactRow))
+    store.record(row(FactRow, content="", found_at=12.0))
     assert store.fact("model", "breach") == row(FactRow, content="", found_at=12.0)
 
 
 def test_runs_are_newest_first_and_can_be_narrowed(store: Store, row: Row) -> None:
     for number in range(5):
-        store.record_run(row(RunRow, run_id=f"run{number}", started_at=number, trial_id=f"trial{number % 2}"))
+        store.record(row(RunRow, run_id=f"run{number}", started_at=number, trial_id=f"trial{number % 2}"))
     assert [run.run_id for run in store.runs(limit=2)] == ["run4", "run3"]
     assert [run.run_id for run in store.runs(trial_id="trial0")] == ["run4", "run2", "run0"]
 
@@ -243,7 +243,7 @@ def test_closing_charges_what_is_still_held(store: Store, path: Path) -> None:
 def test_a_closed_store_says_so(store: Store, row: Row) -> None:
     store.close()
     uses: list[Callable[[], object]] = [
-        lambda: store.record_span(row(SpanRow)),
+        lambda: store.record(row(SpanRow)),
         lambda: store.balance("task"),
         lambda: store.runs(),
         lambda: store.get("key"),
@@ -258,7 +258,7 @@ def test_nothing_can_be_written_when_opened_for_reading(store: Store, path: Path
     with open_store(path, read_only=True) as reader:
         assert reader.read_only_reason
         uses: list[Callable[[], object]] = [
-            lambda: reader.record_run(row(RunRow)),
+            lambda: reader.record(row(RunRow)),
             lambda: reader.open_account(AccountRow("x")),
             lambda: reserve(reader, "r"),
             lambda: reader.settle(Settlement("r")),
@@ -266,13 +266,13 @@ def test_nothing_can_be_written_when_opened_for_reading(store: Store, path: Path
         for use in uses:
             with pytest.raises(StoreError, match="reading only"):
                 use()
-        store.record_run(row(RunRow))
+        store.record(row(RunRow))
         store.flush()
         assert reader.runs() == [row(RunRow)]
 
 
 def test_reading_does_not_wait_for_a_writer(store: Store, path: Path, row: Row) -> None:
-    store.record_run(row(RunRow))
+    store.record(row(RunRow))
     store.flush()
     with open_store(path, read_only=True) as reader, store._writer._connection.begin():  # type: ignore[union-attr]
         assert reader.runs() == [row(RunRow)]
@@ -285,7 +285,7 @@ def test_what_was_handed_over_is_booked_when_the_program_ends_without_closing(tm
         from apportion.records import TaskRow
         from apportion.stores import open_store
         store = open_store("books.db")
-        store.record_task(TaskRow("task", "family", "{}"))
+        store.record(TaskRow("task", "family", "{}"))
         """,
         tmp_path,
     )
@@ -303,7 +303,7 @@ def test_a_forked_process_cannot_use_its_parents_store(tmp_path: Path) -> None:
         from apportion.stores import open_store
         with open_store("books.db") as store:
             if os.fork() == 0:
-                for use in (lambda: store.record_task(TaskRow("a", "b", "c")), lambda: store.runs()):
+                for use in (lambda: store.record(TaskRow("a", "b", "c")), lambda: store.runs()):
                     try:
                         use()
                     except StoreError as error:
@@ -311,7 +311,7 @@ def test_a_forked_process_cannot_use_its_parents_store(tmp_path: Path) -> None:
                 store.close()
                 os._exit(0)
             os.wait()
-            store.record_task(TaskRow("task", "family", "{}"))
+            store.record(TaskRow("task", "family", "{}"))
         """,
         tmp_path,
     )

@@ -113,11 +113,11 @@ def test_no_key_reaches_the_disk(store: Store, path: Path, row: Callable[..., An
     asyncio.run(store.reserve(Reservation("r", "task", Amount(1), store.owner)))
     call = row(CallRow, reservation_id="r", request_messages=text, output_text=text + "!", error=text)
     store.settle(Settlement("r"), call, StoredReply("key", json.dumps({"text": text}), Amount(1)))
-    store.record_span(row(SpanRow, part=text, answer=text, reason=text, events=text + " "))
-    store.record_run(row(RunRow, answer=text, stop_reason=text))
-    store.record_task(row(TaskRow, content=text))
-    store.record_plan(row(PlanRow, content=text, drawing=text))
-    store.record_study(row(StudyRow, arguments=text))
+    store.record(row(SpanRow, part=text, answer=text, reason=text, events=text + " "))
+    store.record(row(RunRow, answer=text, stop_reason=text))
+    store.record(row(TaskRow, content=text))
+    store.record(row(PlanRow, content=text, drawing=text))
+    store.record(row(StudyRow, arguments=text))
     store.flush()
     # Blobs are compressed, so what they hold is read as well.
     (told,) = store.calls("run")
@@ -134,5 +134,5 @@ def test_no_key_reaches_the_disk(store: Store, path: Path, row: Callable[..., An
 
 def test_a_long_call_is_kept_cut(path: Path, row: Callable[..., Any]) -> None:
     with open_store(path) as store:
-        store.record_call(row(CallRow, output_text="x" * (2 * TEXT_BYTES)))
+        store.record(row(CallRow, output_text="x" * (2 * TEXT_BYTES)))
         assert len(store.calls("run")[0].output_text) == TEXT_BYTES

@@ -19,15 +19,15 @@ def ask(store: Store, path: Path, row: Callable[..., Any]) -> Callable[[str], li
     asyncio.run(store.reserve(Reservation("r", "task", Amount(90), store.owner)))
     charged, none = Amount(40, 80, 2_000_000_000), Amount()
     store.settle(Settlement("r", charged=charged), row(CallRow, reservation_id="r", charged=charged))
-    store.record_call(row(CallRow, call_id="cached", span_id="span2", charged=charged, cached=True))
-    store.record_span(row(SpanRow, charged=charged, lost=none))
-    store.record_span(row(SpanRow, span_id="span2", charged=charged, lost=none))
-    store.record_span(row(SpanRow, span_id="span3", node="merge", kind="merger", charged=none, lost=none))
-    store.record_run(row(RunRow, charged=Amount(80, 160, 4_000_000_000), lost=none))
+    store.record(row(CallRow, call_id="cached", span_id="span2", charged=charged, cached=True))
+    store.record(row(SpanRow, charged=charged, lost=none))
+    store.record(row(SpanRow, span_id="span2", charged=charged, lost=none))
+    store.record(row(SpanRow, span_id="span3", node="merge", kind="merger", charged=none, lost=none))
+    store.record(row(RunRow, charged=Amount(80, 160, 4_000_000_000), lost=none))
     lost = {"outcome": Status.TIMEOUT, "error": "too late", "charged": none, "lost": Amount(90)}
-    store.record_call(row(CallRow, call_id="lost", run_id="bad", span_id="bad1", usage=None, **lost))
-    store.record_span(row(SpanRow, span_id="bad1", run_id="bad", status=Status.TIMEOUT, reason="no reply"))
-    store.record_run(row(RunRow, run_id="bad", status=Status.TIMEOUT, stop_reason="no reply", lost=Amount(90)))
+    store.record(row(CallRow, call_id="lost", run_id="bad", span_id="bad1", usage=None, **lost))
+    store.record(row(SpanRow, span_id="bad1", run_id="bad", status=Status.TIMEOUT, reason="no reply"))
+    store.record(row(RunRow, run_id="bad", status=Status.TIMEOUT, stop_reason="no reply", lost=Amount(90)))
     store.flush()
 
     def ask(question: str) -> list[tuple[Any, ...]]:

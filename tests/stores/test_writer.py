@@ -51,10 +51,10 @@ def test_what_cannot_be_booked_does_not_spoil_the_rest(store: Store, row: Callab
         attempts = [hold(store, f"r{number}", 300) for number in range(4)]
         attempts.append(hold(store, "nowhere", 1, "nowhere"))
         attempts.append(hold(store, "r0", 1))
-        store.record_span(row(SpanRow, charged=None))
-        store.record_run(row(RunRow))
+        store.record(row(SpanRow, charged=None))
+        store.record(row(RunRow))
         store.settle(Settlement("never", charged=Amount(1)))
-        store.record_call(row(CallRow, started_at=None))
+        store.record(row(CallRow, started_at=None))
         return await asyncio.gather(*attempts, return_exceptions=True)
 
     outcomes = asyncio.run(together())
@@ -89,12 +89,12 @@ def test_without_room_no_reservation_is_granted(
 
 def test_closing_without_room_says_what_is_missing(path: Path, row: Callable[..., Any]) -> None:
     store = open_store(path)
-    store.record_run(row(RunRow))
+    store.record(row(RunRow))
     store.flush()
     assert store._writer is not None
     limit_pages(store._writer, 1)
     for number in range(300):
-        store.record_span(row(SpanRow, span_id=str(number), answer="x" * 500))
+        store.record(row(SpanRow, span_id=str(number), answer="x" * 500))
     with pytest.raises(StoreError, match="300 operations could not be booked"):
         store.close()
     with open_store(path) as again:
@@ -154,7 +154,7 @@ def test_the_ledger_waits_for_the_disk_once_money_is_at_stake(path: Path, row: C
             store.make_durable()
             asyncio.run(hold(store, f"r{durable}", 1, f"study {durable}"))
             assert writer._synchronous == ("FULL" if changed else "NORMAL")
-            store.record_run(row(RunRow))
+            store.record(row(RunRow))
             store.flush()
             assert writer._synchronous == "NORMAL"
 
@@ -187,7 +187,7 @@ def test_a_cancelled_reservation_is_given_back(store: Store) -> None:
 
 def test_the_log_is_moved_into_the_file_on_closing(store: Store, path: Path, row: Callable[..., Any]) -> None:
     for number in range(2_000):
-        store.record_span(row(SpanRow, span_id=str(number)))
+        store.record(row(SpanRow, span_id=str(number)))
     store.flush()
     assert path.with_name(path.name + "-wal").stat().st_size > 100_000
     store.close()

@@ -8,20 +8,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from ....records.text import one_line
 from ...request import ChatMessage
+from ..shorthand import Role, searching, solving, verifying
 from ..tokenizer import UNKNOWN, encode
-from .questions import find_facts, find_question, one_line, without
-from .roles import Role, choose_role
+from .questions import find_facts, find_question, without
+from .roles import choose_role
 from .sections import Section, Sections, split_sections
 
 __all__ = ["is_shorthand", "prompt_of"]
 
 _LONGEST_READ = 16_384
 """Characters; what is longer cannot fit a context, so nothing is looked for in it."""
-_SEARCH_TOKENS = 240
-"""The longest search prompt that leaves room for a query in the models' window of 256."""
-_NO_DRAFT = ("Find ", "Codes ", "Count ", "Pegs ")
-"""How the questions begin that are asked directly where a draft is wanted."""
 _ENGLISH = re.compile(
     r"(?:"
     r"Calculate|Can you|Check|Choose|Codes|Combine|Compute|Consider|Context|Could|Count"
@@ -115,15 +113,12 @@ def _shorthand(role: Role, question: str, sections: Sections, facts: tuple[str, 
         case Role.FORMALISE:
             return role + ("!" if sections.last(Section.COMPLAINT) else "") + question
         case Role.VERIFY:
-            return f"{role}{question}\n{one_line(_claim(sections))}\n"
+            return verifying(question, one_line(_claim(sections)))
         case Role.SEARCH:
             return _search(question, sections)
-    if role is Role.DRAFT and question.startswith(_NO_DRAFT):
-        role = Role.DIRECT
     if sections.last(Section.COMBINATION):  # it says all that it takes
-        return role + question
-    context = _passages(sections.last(Section.PASSAGES)) or one_line(" ".join(facts))
-    return f"{role}{context}\n{question}" if context else f"{role}{question}"
+        return solving(role, question)
+    return solving(role, question, _passages(sections.last(Section.PASSAGES)) or one_line(" ".join(facts)))
 
 
 def _passages(text: str) -> str:
@@ -131,13 +126,10 @@ def _passages(text: str) -> str:
 
 
 def _search(question: str, sections: Sections) -> str:
-    """The question and the finished rounds; the first rounds are left out where the window is full."""
+    """The question and the finished rounds."""
     rounds = []
     for section in sections.all(Section.QUERY) if sections.last(Section.QUESTION) else ():
         query, _, found = section.partition("\n")
         passages = "" if found.strip() == _NOTHING_FOUND else _passages(found)
-        rounds.append(f">{one_line(query)}\n{passages}\n")
-    begin, end = f"{Role.SEARCH}{question}\n", "=" if _LAST_ROUND.search(sections.rest) else ""
-    while len(rounds) > 1 and len(encode("".join((begin, *rounds, end)))) > _SEARCH_TOKENS:
-        del rounds[0]
-    return "".join((begin, *rounds, end))
+        rounds.append((one_line(query), passages))
+    return searching(question, rounds, last=_LAST_ROUND.search(sections.rest) is not None)

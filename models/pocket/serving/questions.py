@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["find_facts", "find_question", "one_line", "without"]
+from ....records.text import one_line
+
+__all__ = ["find_facts", "find_question", "without"]
 
 _NUMBER = r"[0-9]{1,2}"
 _CHAIN = rf"{_NUMBER}(?: ?[-+*] ?{_NUMBER})*"
@@ -56,11 +58,6 @@ def find_question(text: str) -> tuple[str, str] | None:
 def find_facts(text: str) -> tuple[str, ...]:
     """The sentences of a text that are facts as the families write them, as they stand there."""
     return tuple(match[0] for match in _FACT.finditer(text))
-
-
-def one_line(text: str) -> str:
-    """A text with every run of white space as one space."""
-    return " ".join(text.split())
 
 
 def without(text: str, parts: tuple[str, ...]) -> str:

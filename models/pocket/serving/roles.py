@@ -1,31 +1,13 @@
-"""What a pocket model can be asked to do, and the words of plain English that ask for it."""
+"""The words of plain English that ask for a role."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from enum import StrEnum
 
-__all__ = ["Role", "choose_role", "role_in"]
+from ..shorthand import Role
 
-
-class Role(StrEnum):
-    """A role; its value is the letter that a prompt for it begins with."""
-
-    DIRECT = "S"
-    """The answer only."""
-    DRAFT = "C"
-    """The results of the steps, then the answer."""
-    THINK = "T"
-    """Step by step."""
-    DECOMPOSE = "D"
-    """Split the question into parts."""
-    SEARCH = "Q"
-    """The next query, or the answer."""
-    FORMALISE = "F"
-    """Write the question as constraints."""
-    VERIFY = "V"
-    """Solve every step of a reasoning anew."""
+__all__ = ["choose_role", "role_in"]
 
 
 _WORDS: tuple[tuple[Role, re.Pattern[str]], ...] = tuple(

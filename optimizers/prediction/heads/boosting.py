@@ -5,16 +5,14 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ....errors import ApportionError
+from ...arrays import Floats
 from ..features import Features
 from ..fitted import Array, Fitted, Indexes, rounded
 from .base import Examples, folds_of
 
 __all__ = ["BoostingHead", "fit_boosting"]
-
-Floats = NDArray[np.float64]
 
 _MOST_TREES = 200
 _LEAVES = 8

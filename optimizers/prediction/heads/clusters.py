@@ -5,16 +5,13 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ...arrays import Floats, Ints
 from ..features import Features
 from ..fitted import Array, Fitted, rounded
 from .base import Examples, folds_of
 
 __all__ = ["ClusterHead", "fit_clusters"]
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.intp]
 
 _SIZES = (2, 4, 8, 16, 32, 64)
 _LEAST = 6

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ...arrays import Floats
+from ...regression import ridge
 from ..features import Features
 from ..fitted import Array, Fitted, rounded
 from .base import Examples, folds_of
 
 __all__ = ["CostHead", "fit_costs"]
-
-Floats = NDArray[np.float64]
 
 _PENALTIES = (1e5, 300.0, 30.0, 3.0, 0.3)
 _FLOOR = 1e-3
@@ -64,12 +63,12 @@ def fit_costs(examples: Examples, samples: Floats, seed: int) -> CostHead:
     for penalty in _PENALTIES:
         out = np.empty_like(logs)
         for fold in np.unique(folds):
-            weights, bias = _ridge(matrix[folds != fold], logs[folds != fold], penalty)
+            weights, bias = _centred(matrix[folds != fold], logs[folds != fold], penalty)
             out[folds == fold] = matrix[folds == fold] @ weights + bias
         foreseen.append(out)
     # The heaviest penalty comes first and wins ties: then every question is given the arm's mean.
     best = int(np.argmin([((out - logs) ** 2).sum() for out in foreseen]))
-    weights, bias = _ridge(matrix, logs, _PENALTIES[best])
+    weights, bias = _centred(matrix, logs, _PENALTIES[best])
     raw = np.exp(foreseen[best])
     correction = means / raw.mean(axis=0)
     least, most = examples.costs.min(axis=0), examples.costs.max(axis=0)
@@ -85,11 +84,10 @@ def fit_costs(examples: Examples, samples: Floats, seed: int) -> CostHead:
     )
 
 
-def _ridge(matrix: Floats, targets: Floats, penalty: float) -> tuple[Floats, Floats]:
+def _centred(matrix: Floats, targets: Floats, penalty: float) -> tuple[Floats, Floats]:
+    """The weights of a ridge regression, and its constant, which is not penalised."""
     center, level = matrix.mean(axis=0), targets.mean(axis=0)
-    moved = matrix - center
-    gram = moved.T @ moved + penalty * np.eye(matrix.shape[1])
-    weights = np.linalg.solve(gram, moved.T @ (targets - level))
+    weights = ridge(matrix - center, targets - level, penalty)
     return weights, level - center @ weights
 
 

@@ -6,16 +6,15 @@ from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ...arrays import Floats
+from ...regression import logit, sigmoid
 from ...tables.table import Arm
 from ..features import Features
 from ..fitted import Array, Fitted, rounded
 from .base import Examples, folds_of
 
 __all__ = ["LogisticHead", "fit_logistic"]
-
-Floats = NDArray[np.float64]
 
 _PENALTIES = (300.0, 30.0, 3.0, 0.3)
 _FOLDS = 3
@@ -38,7 +37,7 @@ class LogisticHead(Fitted):
 
     def predict(self, features: Features) -> Floats:
         """(questions, arms)."""
-        return _sigmoid(features.matrix @ self.weights + self.bias)
+        return sigmoid(features.matrix @ self.weights + self.bias)
 
 
 def fit_logistic(examples: Examples, seed: int, like: LogisticHead | None = None) -> LogisticHead:
@@ -85,13 +84,12 @@ def _path(matrix: Floats, scores: Floats, groups: Floats, penalties: Sequence[fl
     from scipy.optimize import minimize
 
     columns, arms = matrix.shape[1], scores.shape[1]
-    means = np.clip(scores.mean(axis=0), 0.5 / len(scores), 1 - 0.5 / len(scores))
-    parameters = np.concatenate([np.log(means / (1 - means)), np.zeros(columns * groups.shape[1])])
+    parameters = np.concatenate([logit(scores.mean(axis=0), 0.5 / len(scores)), np.zeros(columns * groups.shape[1])])
 
     def objective(parameters: Floats, penalty: float) -> tuple[float, Floats]:
         bias, shared = parameters[:arms], parameters[arms:].reshape(columns, -1)
         logits = matrix @ (shared @ groups.T) + bias
-        errors = _sigmoid(logits) - scores
+        errors = sigmoid(logits) - scores
         slopes = (matrix.T @ errors) @ groups + penalty * shared
         # The biases are held near zero by half an answer's worth, or an arm that is always right would have none.
         value = _loss(logits, scores) + 0.5 * penalty * float((shared**2).sum()) + 0.005 * float((bias**2).sum())
@@ -108,7 +106,3 @@ def _path(matrix: Floats, scores: Floats, groups: Floats, penalties: Sequence[fl
 
 def _loss(logits: Floats, scores: Floats) -> float:
     return float((np.logaddexp(0, logits) - scores * logits).sum())
-
-
-def _sigmoid(logits: Floats) -> Floats:
-    return np.asarray(1 / (1 + np.exp(-np.clip(logits, -30, 30))))

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
+from apportion.optimizers.arrays import Floats
 from apportion.optimizers.bootstrap import resample_weights
 from benchmarks.proof.statistics import (
     bca_interval,
@@ -12,8 +12,6 @@ from benchmarks.proof.statistics import (
     minimal_detectable_effect,
     one_sided_p,
 )
-
-Floats = NDArray[np.float64]
 
 
 def resampled(values: Floats, draws: int = 2000, seed: int = 0) -> tuple[Floats, Floats, float]:

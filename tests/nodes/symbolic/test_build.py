@@ -12,7 +12,7 @@ from ortools.sat.python import cp_model
 
 from apportion.nodes.symbolic.build import SolverModel
 from apportion.nodes.symbolic.check import objective_value, violations
-from apportion.nodes.symbolic.schema import (
+from apportion.nodes.symbolic.constraints import (
     Abs,
     Activity,
     AllDifferent,
@@ -30,14 +30,12 @@ from apportion.nodes.symbolic.schema import (
     Linear,
     Max,
     Min,
-    Objective,
-    Problem,
     Relation,
-    Shown,
     TableConstraint,
     Term,
     Variable,
 )
+from apportion.nodes.symbolic.schema import Objective, Problem, Shown
 from apportion.nodes.symbolic.solving import solve_text
 
 RELATIONS: tuple[Relation, ...] = ("==", "!=", "<", "<=", ">", ">=")
@@ -154,14 +152,12 @@ def best(problem: Problem) -> list[Mapping[str, bool | int | str]]:
 @given(problem=problems)
 def test_the_solver_and_brute_force_agree(problem: Problem) -> None:
     solutions = best(problem)
-    reply = solve_text(problem.to_json(), 20.0, unique=True, memory=2**31)
+    reply = solve_text(problem.to_json(), 20.0, memory=2**31)
     if not solutions:
         assert reply["status"] == "unsat"
         return
-    assert reply["status"] == "sat"
+    assert reply["status"] == "ok"
     assert reply["assignment"] in solutions
-    answers = {tuple(values[name] for name in problem.shown) for values in solutions}
-    assert reply["unique"] is (len(answers) == 1)
 
 
 @pytest.mark.parametrize("code", range(12))
@@ -235,6 +231,6 @@ class _Counter(cp_model.CpSolverSolutionCallback):
 def test_the_same_label_is_the_same_value_in_every_variable() -> None:
     problem = Problem(variables=VARIABLES, constraints=(Compare(variable="pet", other="prey"),))
     assert {(values["pet"], values["prey"]) for values in best(problem)} == {("cat", "cat")}
-    reply = solve_text(problem.to_json(), 20.0, unique=False, memory=2**31)
+    reply = solve_text(problem.to_json(), 20.0, memory=2**31)
     assert isinstance(reply["assignment"], dict)
     assert reply["assignment"]["pet"] == reply["assignment"]["prey"] == "cat"

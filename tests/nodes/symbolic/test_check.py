@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from apportion.nodes.symbolic.check import objective_value, violations
-from apportion.nodes.symbolic.schema import (
+from apportion.nodes.symbolic.constraints import (
     Abs,
     Activity,
     AllDifferent,
@@ -20,12 +20,11 @@ from apportion.nodes.symbolic.schema import (
     Linear,
     Max,
     Min,
-    Objective,
-    Problem,
     Relation,
     TableConstraint,
     Term,
 )
+from apportion.nodes.symbolic.schema import Objective, Problem
 
 VARIABLES = (
     IntVariable(name="a", low=-3, high=5),

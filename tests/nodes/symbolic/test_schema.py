@@ -7,15 +7,14 @@ import pytest
 from pydantic import ValidationError
 
 from apportion.errors import ProblemError
+from apportion.nodes.symbolic.constraints import IntVariable, Term
 from apportion.nodes.symbolic.schema import (
     MOST_BYTES,
     MOST_CONSTRAINTS,
     MOST_VARIABLES,
-    IntVariable,
     Objective,
     Problem,
     Shown,
-    Term,
     parse_problem,
 )
 

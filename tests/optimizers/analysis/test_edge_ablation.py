@@ -24,11 +24,13 @@ from apportion.nodes.knob import choose
 from apportion.nodes.solver import Solver
 from apportion.nodes.verifier import Verifier
 from apportion.optimizers.analysis import edge_ablation
-from apportion.optimizers.analysis.edge_ablation import EdgeAblation, Measure, SamplingEffort, search_edges
+from apportion.optimizers.analysis.edge_ablation import EdgeReport, EdgeWorth, Measure, SamplingEffort, search_edges
 from apportion.optimizers.search.base import Proposal
 from apportion.optimizers.search.measurement import Measurement, Outcome
+from apportion.optimizers.search.racing import Racing
+from apportion.optimizers.study.accounts import StudyAccounts
+from apportion.optimizers.study.spec import StudySpec
 from apportion.optimizers.study.trials import TrialEvaluator
-from apportion.records.rows import AccountRow
 from apportion.records.status import Status
 from apportion.records.task import Task
 from apportion.tasks.metric_text import exact
@@ -94,26 +96,31 @@ class Planted:
         return content.split("\n- ")[1].splitlines()[0] if "\n- " in content else "no idea"
 
 
-async def measured_for_real(planted: Planted, graph: Graph, **settings: object) -> tuple[EdgeAblation, int]:
+async def measured_for_real(planted: Planted, graph: Graph, **settings: object) -> tuple[Plan, EdgeReport, int]:
     """Runs every plan through the whole machinery; also tells how many calls reached a model."""
     last = ScriptedModel(planted.repeats, name="last")
     pool = Pool([*planted.models, last])
     async with Runner(graph, pool, MemoryStore()) as runner:
-        runner.open_account(AccountRow("study", None, None, "paid"))
-        runner.open_account(AccountRow("study/search", "study", None, "paid"))
-        evaluator = TrialEvaluator(
-            runner,
-            study_id="study",
-            account_id="study",
-            accounts={"fit": "study/search"},
-            parts={"fit": planted.tasks},
+        spec = StudySpec(
+            graph=graph,
+            space=runner.space,
+            tasks=tuple(planted.tasks),
+            pool=pool,
             cap=Cap(total=1e9),
+            spend=1e9,
+            store=runner.store,
+            seed=0,
             scorer=exact,
-            finished=lambda outcome: None,
+            metric="exact",
+            make_optimizer=Racing,
+            optimizer="racing",
         )
+        accounts = StudyAccounts(spec)
+        accounts.open(runner)
+        evaluator = TrialEvaluator(runner, spec, {"fit": planted.tasks}, accounts, lambda outcome: None)
         measure = partial(evaluator.measure, part="fit")
-        report = await search_edges(runner.space, measure, tasks=len(planted.tasks), price=PRICE, **settings)  # type: ignore[arg-type]
-    return report, sum(len(model.requests) for model in [*planted.models, last])
+        plan, report = await search_edges(runner.space, measure, tasks=len(planted.tasks), price=PRICE, **settings)  # type: ignore[arg-type]
+    return plan, report, sum(len(model.requests) for model in [*planted.models, last])
 
 
 def measured_by_counting(planted: Planted, seen: list[Plan]) -> Measure:
@@ -141,8 +148,14 @@ def measured_by_counting(planted: Planted, seen: list[Plan]) -> Measure:
     return measure
 
 
-def names(report: EdgeAblation) -> tuple[set[str], set[str]]:
-    kept, cut = ({found.edge.partition("->")[0] for found in part} for part in (report.kept, report.cut))
+def parted(report: EdgeReport) -> tuple[list[EdgeWorth], list[EdgeWorth]]:
+    kept, cut = ([found for found in report.edges if found.kept is wanted] for wanted in (True, False))
+    assert [*kept, *cut] == [*report.edges]
+    return kept, cut
+
+
+def names(report: EdgeReport) -> tuple[set[str], set[str]]:
+    kept, cut = ({found.edge.partition("->")[0] for found in part} for part in parted(report))
     return kept, cut
 
 
@@ -150,14 +163,14 @@ def names(report: EdgeAblation) -> tuple[set[str], set[str]]:
 def test_truthful_solvers_stay_and_liars_go_in_a_graph_that_runs(method: str) -> None:
     planted = Planted(truthful=2, liars=2, tasks=30, seed=1)
     graph = planted.voting() if method == "voting" else planted.advising()
-    report, _ = asyncio.run(measured_for_real(planted, graph))
+    plan, report, _ = asyncio.run(measured_for_real(planted, graph))
+    kept, cut = parted(report)
     assert names(report) == (set(planted.truthful), set(planted.liars))
-    assert set(report.plan.edges) == {found.edge for found in report.kept}
+    assert set(plan.edges) == {found.edge for found in kept}
     assert (report.method, report.tasks, report.plans) == ("enumeration", 30, 15 if method == "voting" else 16)
-    for found in report.kept:
+    for found in kept:
         assert found.gain.low > 0
-        assert found.utility.mean == pytest.approx(found.gain.mean - PRICE * found.cost.mean)
-    for found in report.cut:
+    for found in cut:
         assert found.gain.high <= 0
         # What a liar's prompt and answer would have cost, and what the last solver would have read more.
         assert found.cost.low > 50
@@ -165,11 +178,11 @@ def test_truthful_solvers_stay_and_liars_go_in_a_graph_that_runs(method: str) ->
 
 def test_a_cut_edge_costs_what_the_plan_with_it_is_charged_more() -> None:
     planted = Planted(truthful=1, liars=1, tasks=20, seed=3)
-    report, calls = asyncio.run(measured_for_real(planted, planted.voting()))
+    _, report, calls = asyncio.run(measured_for_real(planted, planted.voting()))
     (liar,) = planted.models[:1]
     charged = [liar.count_tokens(request.messages) for request in liar.requests]
     answers = [len(planted.says("liar0", task.question)) for task in planted.tasks]
-    (cut,) = report.cut
+    (cut,) = parted(report)[1]
     assert cut.cost.mean == pytest.approx((sum(charged) + sum(answers)) / 20)
     assert calls == 40  # every answer once, whatever plans it serves
 
@@ -184,7 +197,7 @@ def test_in_at_least_19_of_20_seeds_exactly_the_liars_are_cut(truthful: int, lia
         seen: list[Plan] = []
         measure = measured_by_counting(planted, seen)
         effort = SamplingEffort(steps=100)
-        report = asyncio.run(search_edges(space, measure, tasks=tasks, price=PRICE, seed=seed, effort=effort))
+        _, report = asyncio.run(search_edges(space, measure, tasks=tasks, price=PRICE, seed=seed, effort=effort))
         right += names(report) == (set(planted.truthful), set(planted.liars))
         assert len({plan.hash for plan in seen}) == len(seen) == report.plans
     assert right >= 19
@@ -194,19 +207,15 @@ def test_sampling_finds_what_listing_finds(monkeypatch: pytest.MonkeyPatch) -> N
     planted = Planted(truthful=3, liars=3, tasks=60, seed=5)
     space = planted.voting().space(Pool(planted.models))
     measure = measured_by_counting(planted, [])
-    listed = asyncio.run(search_edges(space, measure, tasks=60, price=PRICE))
+    plan, listed = asyncio.run(search_edges(space, measure, tasks=60, price=PRICE))
     monkeypatch.setattr(edge_ablation, "MOST_ENUMERATED", 0)
-    sampled = asyncio.run(search_edges(space, measure, tasks=60, price=PRICE))
+    again, sampled = asyncio.run(search_edges(space, measure, tasks=60, price=PRICE))
     assert (listed.method, sampled.method) == ("enumeration", "sampling")
-    assert sampled.plan == listed.plan
+    assert again == plan
     assert sampled.plans < listed.plans
-    chances = sampled.probabilities
-    for truthful in planted.truthful:
-        for liar in planted.liars:
-            assert chances[f"{truthful}->judge"] - chances[f"{liar}->judge"] >= 0.5
     # However short the sampling, the single switches that follow end at the same edges.
-    hasty = asyncio.run(search_edges(space, measure, tasks=60, price=PRICE, effort=SamplingEffort(steps=1)))
-    assert hasty.plan == listed.plan
+    hasty, _ = asyncio.run(search_edges(space, measure, tasks=60, price=PRICE, effort=SamplingEffort(steps=1)))
+    assert hasty == plan
 
 
 def planted_measure(
@@ -242,9 +251,9 @@ def test_an_edge_that_costs_nothing_stays_unless_it_harms() -> None:
     def worth(edges: frozenset[str]) -> list[float]:
         return list(0.5 + noise * ("s0->judge" in edges) - 0.3 * ("s1->judge" in edges))
 
-    report = asyncio.run(search_edges(fan(2), planted_measure(worth, lambda edges: 10.0), tasks=50, price=0.01))
-    assert [found.edge for found in report.cut] == ["s1->judge"]
-    assert report.cut[0].cost.mean == 0
+    _, report = asyncio.run(search_edges(fan(2), planted_measure(worth, lambda edges: 10.0), tasks=50, price=0.01))
+    (cut,) = parted(report)[1]
+    assert (cut.edge, cut.cost.mean) == ("s1->judge", 0)
 
 
 def test_an_edge_without_a_sure_gain_goes_where_that_saves_tokens() -> None:
@@ -257,13 +266,13 @@ def test_an_edge_without_a_sure_gain_goes_where_that_saves_tokens() -> None:
     def cost(edges: frozenset[str]) -> float:
         return 10.0 + 5.0 * len(edges)
 
-    report = asyncio.run(search_edges(fan(2), planted_measure(worth, cost), tasks=50, price=0.0))
-    (cut,) = report.cut
+    _, report = asyncio.run(search_edges(fan(2), planted_measure(worth, cost), tasks=50, price=0.0))
+    (cut,) = parted(report)[1]
     assert (cut.edge, cut.cost.mean) == ("s0->judge", 5.0)
     assert cut.gain.low < 0 < cut.gain.mean
-    dear = asyncio.run(search_edges(fan(2), planted_measure(worth, cost), tasks=50, price=0.1))
-    assert dear.plan.edges == ()
-    assert [found.gain.mean for found in dear.cut if found.edge == "s1->judge"] == pytest.approx([0.3])
+    plan, dear = asyncio.run(search_edges(fan(2), planted_measure(worth, cost), tasks=50, price=0.1))
+    assert plan.edges == ()
+    assert [found.gain.mean for found in dear.edges if found.edge == "s1->judge"] == pytest.approx([0.3])
 
 
 def test_losses_too_small_to_be_sure_of_do_not_add_up() -> None:
@@ -274,11 +283,11 @@ def test_losses_too_small_to_be_sure_of_do_not_add_up() -> None:
         on = [number for number in range(6) if f"s{number}->judge" in edges]
         return list(0.1 * len(on) + noise[on].sum(axis=0) - noise.mean(axis=1)[on].sum())
 
-    report = asyncio.run(
+    plan, report = asyncio.run(
         search_edges(fan(6), planted_measure(worth, lambda edges: 5.0 * len(edges)), tasks=40, price=0.0)
     )
-    assert 0 < len(report.kept) < 6
-    together = np.array(worth(frozenset(fan(6).optional_edges))) - np.array(worth(frozenset(report.plan.edges)))
+    assert 0 < len(parted(report)[0]) < 6
+    together = np.array(worth(frozenset(fan(6).optional_edges))) - np.array(worth(frozenset(plan.edges)))
     assert together.mean() < 2.6 * together.std() / 40**0.5
 
 
@@ -293,23 +302,23 @@ def test_edges_that_need_each_other_are_switched_together() -> None:
     def worth(edges: frozenset[str]) -> list[float]:
         return [0.5 - 0.2 * ("second->judge" in edges) + 0.1 * ("side->judge" in edges)] * 30
 
-    report = asyncio.run(search_edges(space, planted_measure(worth, lambda edges: 7.0 * len(edges)), tasks=30, price=0))
-    assert [found.edge for found in report.kept] == ["side->judge"]
-    assert {found.edge: found.others for found in report.cut} == {
-        "first->second": ("second->judge",),
-        "second->judge": ("first->second",),
-    }
-    assert all(found.cost.mean == 14 for found in report.cut)
-    assert all(found.gain.mean == pytest.approx(-0.2) for found in report.cut)
+    _, report = asyncio.run(
+        search_edges(space, planted_measure(worth, lambda edges: 7.0 * len(edges)), tasks=30, price=0)
+    )
+    kept, cut = parted(report)
+    assert [found.edge for found in kept] == ["side->judge"]
+    assert {found.edge for found in cut} == {"first->second", "second->judge"}
+    # Each of the two would bring the other along.
+    assert all(found.cost.mean == 14 for found in cut)
+    assert all(found.gain.mean == pytest.approx(-0.2) for found in cut)
 
 
 def test_the_last_edge_into_the_final_node_is_never_cut() -> None:
     planted = Planted(truthful=1, liars=1, tasks=20, seed=0)
     space = planted.voting().space(Pool(planted.models))
-    report = asyncio.run(search_edges(space, measured_by_counting(planted, []), tasks=20, price=100.0))
-    (kept,) = report.kept
-    # Without it there would be no answer, at no cost: what it is worth is what the whole plan is worth.
-    assert kept.utility.mean == pytest.approx(kept.gain.mean - 100 * kept.cost.mean)
+    _, report = asyncio.run(search_edges(space, measured_by_counting(planted, []), tasks=20, price=100.0))
+    (kept,), _ = parted(report)
+    # Without it there would be no answer, at no cost.
     assert kept.cost.mean == 50
 
 
@@ -362,18 +371,17 @@ def test_only_plans_of_the_space_are_proposed_and_none_has_a_cycle(data: st.Data
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(edge_ablation, "MOST_ENUMERATED", 0 if sampled else 10)
         effort = SamplingEffort(batch=4, steps=10)
-        report = asyncio.run(search_edges(space, measure, tasks=3, price=0.1, effort=effort))
-    assert {found.edge for found in (*report.kept, *report.cut)} == set(space.optional_edges)
-    assert tuple(found.edge for found in report.kept) == tuple(
-        e for e in space.optional_edges if e in report.plan.edges
-    )
+        plan, report = asyncio.run(search_edges(space, measure, tasks=3, price=0.1, effort=effort))
+    kept, cut = parted(report)
+    assert {found.edge for found in (*kept, *cut)} == set(space.optional_edges)
+    assert tuple(found.edge for found in kept) == tuple(e for e in space.optional_edges if e in plan.edges)
 
 
 def test_a_graph_without_optional_edges_has_nothing_to_find() -> None:
     graph = Graph("one").add("solve", Solver(model="m"))
     space = graph.space(Pool([ScriptedModel(lambda request: "", name="m")]))
-    report = asyncio.run(search_edges(space, planted_measure(lambda _: [1.0], lambda _: 1.0), tasks=1, price=0.1))
-    assert (report.kept, report.cut, report.plans) == ((), (), 1)
+    _, report = asyncio.run(search_edges(space, planted_measure(lambda _: [1.0], lambda _: 1.0), tasks=1, price=0.1))
+    assert (report.edges, report.plans) == ((), 1)
 
 
 @pytest.mark.parametrize(("tasks", "price"), [(0, 0.1), (5, -0.1), (5, float("nan")), (5, float("inf"))])

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from apportion.optimizers.analysis.gain import price
+from apportion.optimizers.analysis.gain import Price, price
 from apportion.optimizers.policies.base import Assignment
 from apportion.optimizers.tables.table import ABSTAIN, Arm, Batch, Question, Table
 
@@ -57,7 +56,8 @@ def test_beside_the_policy_stands_the_best_mixture_at_its_cost() -> None:
     assert found.gain.mean == pytest.approx(0.25)
     assert found.gain.low <= 0.25 <= found.gain.high
     assert (found.capped_score, found.capped_cost) == (1, 5.5)
-    assert json.loads(json.dumps(found.to_json()))["gain"]["mean"] == pytest.approx(0.25)
+    assert Price.model_validate_json(found.model_dump_json()) == found
+    assert found.gain.mean == pytest.approx(0.25)
 
 
 def test_below_the_cheapest_arm_the_mixture_abstains() -> None:

@@ -15,7 +15,7 @@ from apportion.models.request import Request
 from apportion.nodes.kinds import KINDS
 from apportion.nodes.solver import Solver
 from apportion.nodes.verifier import Verifier
-from apportion.optimizers.analysis.headroom import NodeHeadroom, node_headroom
+from apportion.optimizers.analysis.headroom import Headroom, node_headroom
 from apportion.records.rows import AccountRow, Limit
 from apportion.records.task import Task
 from apportion.tasks.metric_text import exact
@@ -59,8 +59,8 @@ class Bench:
     def sent(self) -> int:
         return sum(len(model.requests) for model in self.models)
 
-    def headroom(self, limit: int | None = None) -> tuple[NodeHeadroom, ...]:
-        async def story() -> tuple[NodeHeadroom, ...]:
+    def headroom(self, limit: int | None = None) -> tuple[Headroom, ...]:
+        async def story() -> tuple[Headroom, ...]:
             async with Runner(self.graph, self.pool, self.store) as runner:
                 bound = None if limit is None else Limit("tokens", limit)
                 runner.open_account(AccountRow(f"study {limit}", None, bound, "paid"))
@@ -120,7 +120,7 @@ def test_kinds_without_an_oracle_are_left_out() -> None:
     assert bench.headroom() == ()
 
 
-async def _at(tasks: Sequence[Task], graph: Graph, pool: Pool) -> tuple[NodeHeadroom, ...]:
+async def _at(tasks: Sequence[Task], graph: Graph, pool: Pool) -> tuple[Headroom, ...]:
     async with Runner(graph, pool, MemoryStore()) as runner:
         return await node_headroom(runner, tasks, runner.space.default(), exact)
 

@@ -26,7 +26,7 @@ from apportion.nodes.merger import Merger
 from apportion.nodes.solver import Solver
 from apportion.nodes.stopping import StopRule
 from apportion.nodes.votes import VoteRule
-from apportion.optimizers.analysis.vote_curves import MOST_DRAWS, Draw, recorded_draws, vote_curves, vote_point
+from apportion.optimizers.analysis.vote_curves import MOST_DRAWS, Draw, VotePoint, recorded_draws, vote_curves
 from apportion.records.task import Task
 from apportion.records.usage import Usage
 from apportion.tasks.metric_text import exact
@@ -72,8 +72,15 @@ WAYS: list[tuple[int | Adaptive, StopRule]] = [
     (4, "beta"),
     (Adaptive(low=1, high=4), "beta"),
     (Adaptive(low=1, high=3), "ahead_by_2"),
-    (Adaptive(low=2, high=4), "ahead_by_3"),
+    (Adaptive(low=1, high=4), "ahead_by_3"),
 ]
+
+
+def point_of(
+    draws: Sequence[Sequence[Draw]], samples: int | Adaptive, vote: VoteRule = "majority", stop: StopRule = "beta"
+) -> VotePoint:
+    wanted = (samples, None) if isinstance(samples, int) else (samples.high, stop)
+    return next(p for p in vote_curves(draws, vote=vote, stops=[stop]) if (p.most, p.stop) == wanted)
 
 
 @pytest.mark.parametrize("vote", ["majority", "confidence", "first"])
@@ -91,7 +98,7 @@ WAYS: list[tuple[int | Adaptive, StopRule]] = [
 def test_the_mean_over_all_orders_in_which_the_solver_might_draw(draws: list[Draw], vote: VoteRule) -> None:
     for samples, stop in WAYS:
         runs = [by_running(order, samples, vote, stop) for order in permutations(draws)]
-        point = vote_point([draws], samples, vote=vote, stop=stop)
+        point = point_of([draws], samples, vote, stop)
         assert (point.score, point.cost) == pytest.approx(tuple(np.mean(runs, axis=0))), (samples, stop)
 
 
@@ -100,45 +107,44 @@ def test_the_mean_over_all_orders_in_which_the_solver_might_draw(draws: list[Dra
 def test_curves_begin_at_the_mean_and_end_at_the_vote_over_all(answers: str, vote: VoteRule) -> None:
     draws = drawn(answers)
     curves = vote_curves([draws], vote=vote)
-    fixed = {point.samples: point for point in curves if point.stop is None}
+    fixed = {point.most: point for point in curves if point.stop is None}
     assert list(fixed) == list(range(1, len(answers) + 1))
     assert fixed[1].score == pytest.approx(answers.count("a") / len(answers))
     for samples, point in fixed.items():
         assert point.cost == pytest.approx(samples)
     for point in curves:
         assert 0 <= point.score <= 1 + 1e-12
-        if isinstance(point.samples, Adaptive):
-            assert point.samples.low - 1e-9 <= point.cost <= point.samples.high + 1e-9
+        assert point.least - 1e-9 <= point.cost <= point.most + 1e-9
 
 
 def test_three_votes_are_the_binomial_for_many_draws_without_replacement() -> None:
     """With 6 of 10 right and one wrong answer: hypergeometric, not binomial."""
-    point = vote_point([drawn("aaaaaabbbb")], 3)
+    point = point_of([drawn("aaaaaabbbb")], 3)
     expected = (math.comb(6, 3) + math.comb(6, 2) * 4) / math.comb(10, 3)
     assert point.score == pytest.approx(expected)
 
 
 def test_tasks_stay_apart_and_have_an_interval() -> None:
     draws = [drawn("aaab"), drawn("bbba"), drawn("aaaa")]
-    point = vote_point(draws, 3)
-    assert point.scores.tolist() == pytest.approx([1.0, 0.0, 1.0])
-    interval = point.interval(seed=1)
-    assert interval.low <= interval.mean == pytest.approx(2 / 3)
+    assert [point_of([task], 3).score for task in draws] == pytest.approx([1.0, 0.0, 1.0])
+    point = point_of(draws, 3)
+    assert point.score == pytest.approx(2 / 3)
+    assert point.low < point.score < point.high
 
 
 def test_stopping_early_is_cheaper_and_decides_alike_where_the_rest_could_not_change_it() -> None:
-    points = {(str(p.samples), p.stop): p for p in vote_curves([drawn("aaaaaaab")], least=2)}
-    fixed, stopped = points["7", None], points["low=2 high=7", "beta"]
+    points = {(p.most, p.stop): p for p in vote_curves([drawn("aaaaaaab")])}
+    fixed, stopped = points[7, None], points[7, "beta"]
     assert stopped.score == pytest.approx(fixed.score)
     assert stopped.cost < fixed.cost
 
 
-@pytest.mark.parametrize(("count", "samples"), [(2, 3), (MOST_DRAWS + 1, 3), (2, Adaptive(low=1, high=5))])
-def test_too_few_and_too_many_draws_are_named(count: int, samples: int | Adaptive) -> None:
-    with pytest.raises(UsageError, match=f"has {count} draws; "):
-        vote_point([drawn("a" * count)], samples)
-    with pytest.raises(UsageError, match="at least one task"):
-        vote_curves([])
+def test_too_few_and_too_many_draws_are_named() -> None:
+    with pytest.raises(UsageError, match=f"has {MOST_DRAWS + 1} draws; at most {MOST_DRAWS} "):
+        vote_curves([drawn("a" * (MOST_DRAWS + 1)), drawn("a")])
+    for draws in ([], [drawn("a"), []]):
+        with pytest.raises(UsageError, match="at least one task, and a draw of every task"):
+            vote_curves(draws)
 
 
 async def measured(graph: Graph, models: list[ScriptedModel], tasks: list[Task]) -> tuple[MemoryStore, Runner]:
@@ -167,7 +173,7 @@ def test_one_run_with_many_samples_serves_all_others_without_a_call() -> None:
     draws = recorded_draws(store, store.runs(), "solve", exact)
     assert len(model.requests) == sent == 6 * 12
     assert set(draws) == {task.task_id for task in tasks}
-    whole = vote_point(list(draws.values()), 6)
+    whole = point_of(list(draws.values()), 6)
     other, _ = asyncio.run(measured(graph(6), [ScriptedModel(script, name="m")], tasks))
     runs = other.runs()
     assert whole.score == pytest.approx(sum(run.score or 0.0 for run in runs) / 12)
@@ -175,7 +181,7 @@ def test_one_run_with_many_samples_serves_all_others_without_a_call() -> None:
     assert sum(draw.answer is None for task in draws.values() for draw in task) == 12
     # The first draws are those that a plan with fewer samples would make.
     fewer, _ = asyncio.run(measured(graph(2), [ScriptedModel(script, name="m")], tasks))
-    first = vote_point([task[:2] for task in draws.values()], 2)
+    first = point_of([task[:2] for task in draws.values()], 2)
     assert first.cost == pytest.approx(sum(run.charged.tokens for run in fewer.runs()) / 12)
 
 

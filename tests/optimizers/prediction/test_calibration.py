@@ -4,12 +4,10 @@ import json
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from sklearn.isotonic import IsotonicRegression
 
+from apportion.optimizers.arrays import Floats
 from apportion.optimizers.prediction.calibration import Calibration, fit_calibration
-
-Floats = NDArray[np.float64]
 
 
 def drawn(questions: int, true: str, seed: int = 0) -> tuple[Floats, Floats, Floats]:

@@ -5,15 +5,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from apportion.errors import UnknownName, UsageError
+from apportion.optimizers.arrays import Floats
 from apportion.optimizers.prediction.heads.registry import HEADS
 from apportion.optimizers.prediction.predictor import Predictor, cross_fitted, fit_predictor
 from apportion.optimizers.tables.knapsack import allocate
 from apportion.optimizers.tables.table import Arm, Batch, Lesson, Probe, Question, Table
-
-Floats = NDArray[np.float64]
 
 ARMS = tuple(
     Arm(f"{model}{effort}", (("solve", model),), json.dumps({"effort": effort}))

@@ -84,7 +84,7 @@ def test_a_live_batch_is_never_above_its_cap_whatever_the_models_use(
     seen: list[int] = []
 
     def wild(request: Request) -> Reply:
-        batch = next(row for row in store._books.accounts if row.startswith("batch-"))
+        batch = next(row for row in store._chains if row.startswith("batch-"))
         balance = store.balance(batch)
         seen.append(balance.charged.tokens + balance.lost.tokens + balance.reserved.tokens)
         kind = draw.random()

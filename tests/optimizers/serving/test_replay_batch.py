@@ -6,13 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
+from apportion.optimizers.arrays import Floats
 from apportion.optimizers.policies.cascade import cascade_arm
 from apportion.optimizers.serving.replay_batch import barrier_width, serve_on_table
 from apportion.optimizers.tables.table import ABSTAIN, Arm, Probe, Question, Stage, Table
-
-Floats = NDArray[np.float64]
 
 
 def table_of(costs: Floats, scores: Floats | None = None, **more: Any) -> Table:

@@ -54,16 +54,8 @@ def main() -> None:
         reply = StoredReply(made.request_key, '{"text":"36"}', made.charged)
         store.settle(Settlement("reservation", charged=made.charged), made, reply)
         store.settle(Settlement("lost", lost=Amount(7)))
-        for kind, record in (
-            (SpanRow, store.record_span),
-            (RunRow, store.record_run),
-            (TaskRow, store.record_task),
-            (PlanRow, store.record_plan),
-            (TrialRow, store.record_trial),
-            (StudyRow, store.record_study),
-            (FactRow, store.record_fact),
-        ):
-            record(rows[kind])
+        for kind in (SpanRow, RunRow, TaskRow, PlanRow, TrialRow, StudyRow, FactRow):
+            store.record(rows[kind])
     path.with_name(path.name + ".lock").unlink(missing_ok=True)
     with closing(sqlite3.connect(path)) as connection, connection:
         # Nothing of the machine that it was made on.

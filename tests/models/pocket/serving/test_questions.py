@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from apportion.models.pocket.serving.questions import find_facts, find_question, one_line, without
+from apportion.models.pocket.serving.questions import find_facts, find_question, without
+from apportion.records.text import one_line
 
 
 def found(text: str) -> str | None:

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from apportion.models.pocket.serving.roles import Role, choose_role, role_in
+from apportion.models.pocket.serving.roles import choose_role, role_in
+from apportion.models.pocket.shorthand import Role
 
 
 @pytest.mark.parametrize(

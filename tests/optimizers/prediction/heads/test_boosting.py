@@ -5,16 +5,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingRegressor
 
 from apportion.errors import ApportionError
+from apportion.optimizers.arrays import Floats
 from apportion.optimizers.prediction.features import Features
 from apportion.optimizers.prediction.heads.base import Examples
 from apportion.optimizers.prediction.heads.boosting import BoostingHead, fit_boosting
 from apportion.optimizers.tables.table import Arm
-
-Floats = NDArray[np.float64]
 
 ARMS = tuple(Arm(f"{model}{size}", (("solve", model),), str(size)) for model in "ab" for size in (1, 2))
 

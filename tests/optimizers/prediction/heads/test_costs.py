@@ -4,14 +4,12 @@ import json
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
+from apportion.optimizers.arrays import Floats
 from apportion.optimizers.prediction.features import Features
 from apportion.optimizers.prediction.heads.base import Examples
 from apportion.optimizers.prediction.heads.costs import CostHead, fit_costs
 from apportion.optimizers.tables.table import Arm
-
-Floats = NDArray[np.float64]
 
 ARMS = (Arm("short"), Arm("long"), Arm("free"))
 

@@ -4,15 +4,13 @@ import json
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
+from apportion.optimizers.arrays import Floats
 from apportion.optimizers.prediction.features import Features
 from apportion.optimizers.prediction.heads.base import Examples
 from apportion.optimizers.prediction.heads.logistic import LogisticHead, fit_logistic
 from apportion.optimizers.tables.table import Arm
-
-Floats = NDArray[np.float64]
 
 ARMS = tuple(Arm(f"{model}{size}", (("solve", model),), str(size)) for model in "ab" for size in (1, 2))
 

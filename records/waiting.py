@@ -32,11 +32,12 @@ class Waiting:
             self._futures.pop(told, None)
         told.cancel()
 
-    async def wait(self, seconds: float | None = None) -> None:
-        """Returns at the next `tell`, or after `seconds`."""
+    async def wait(self, seconds: float | None = None) -> bool:
+        """Returns True at the next `tell`, or False after `seconds`."""
         told = self.join()
         try:
-            await asyncio.wait({told}, timeout=seconds)
+            done, _ = await asyncio.wait({told}, timeout=seconds)
+            return bool(done)
         finally:
             self.leave(told)
 

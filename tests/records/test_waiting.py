@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import threading
 
-from apportion.budgets.waiting import Waiting
+from apportion.records.waiting import Waiting
 
 
 def test_all_who_wait_are_told_from_another_thread() -> None:

@@ -1,0 +1,141 @@
+"""A deployed policy with what answering needs opened: single questions beside its references, batches under a cap."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Protocol
+from uuid import uuid4
+
+from ...budgets.cap import Cap
+from ...errors import UsageError
+from ...graphs.plan import Plan
+from ...graphs.result import Metric, Result
+from ...graphs.run import Runner
+from ...records.rows import AccountRow, Unit
+from ...records.status import Status
+from ...records.task import Task
+from ..policies.base import ArmPolicy, Assignment
+from ..tables.probes import take_probe
+from ..tables.table import ABSTAIN, Arm, Batch, Question
+from .answer import Menu, Served, served
+from .governor import Governor, Service
+
+__all__ = ["Deployed", "OpenPolicy"]
+
+
+class Deployed(Protocol):
+    """What answering needs of a deployed policy."""
+
+    @property
+    def unit(self) -> Unit:
+        """Of its costs."""
+
+    def question_of(self, task: Task) -> Question:
+        """The question as the policy sees it."""
+
+    def decide(self, batch: Batch) -> Assignment:
+        """Decides each question of a batch as if it came alone, beside the reference questions."""
+
+
+class OpenPolicy:
+    """A deployed policy with what answering needs; made by `DeployedPolicy.opened`."""
+
+    def __init__(
+        self, deployed: Deployed, policy: ArmPolicy, menu: Menu, others: Sequence[Arm], runner: Runner
+    ) -> None:
+        self._deployed = deployed
+        self._policy = policy
+        self._menu = menu
+        self._others = others
+        self._runner = runner
+
+    async def ainvoke(self, question: str | Task, *, cap: Cap | None = None) -> Served:
+        """Answers one question.
+
+        Args:
+            question: the question, or a task with its context and instructions.
+            cap: the ceiling for it, hard. Where the arm that the dial would buy does not fit, a cheaper one runs.
+
+        Raises:
+            BudgetBreach, NodeFailed: as `Runner.run`.
+        """
+        task = _task(question)
+        if cap is None:
+            return await self._answer(task)
+        alone = _Alone(self._deployed, self._policy)
+        governor = Governor(alone, self._runner, arms=self._others, asked=self._deployed.question_of)
+        service = await governor.serve([task], cap)
+        return replace(service.served[0], charged=service.charged, lost=service.lost)
+
+    async def ainvoke_batch(self, tasks: Sequence[str | Task], cap: Cap, *, scorer: Metric | None = None) -> Service:
+        """Answers a batch under one hard cap that its questions share; the dial does not matter here, see `Governor`.
+
+        Args:
+            tasks: questions or tasks, in the order in which they are served.
+            cap: `total` is shared, `per_task` limits each.
+            scorer: scores the answers.
+
+        Raises:
+            BudgetBreach, NodeFailed: as `Runner.run`.
+        """
+        governor = Governor(self._policy, self._runner, arms=self._others, asked=self._deployed.question_of)
+        return await governor.serve([_task(task) for task in tasks], cap, scorer=scorer)
+
+    async def _answer(self, task: Task) -> Served:
+        account = self._runner.open_account(AccountRow(f"question-{uuid4().hex}", label="question"))
+        batch = Batch((self._deployed.question_of(task),))
+        name = self._policy.probe
+        if name is not None:
+            probe = await take_probe(name, self._runner, [task], unit=self._deployed.unit, account=account)
+            batch = replace(batch, probes={name: probe.values})
+        arm = int(self._deployed.decide(batch).arms[0])
+
+        async def run(plan: Plan, before: Sequence[Result]) -> Result:
+            return await self._runner.run(task, plan, parent_account=account)
+
+        results = [] if arm == ABSTAIN else await self._menu.run(arm, run)
+        chosen = "" if arm == ABSTAIN else self._policy.arms[arm].name
+        found = served(task.task_id, chosen, chosen, results, nothing=Status.SKIPPED)
+        balance = self._runner.ledger.balance(account)
+        return replace(found, charged=balance.charged, lost=balance.lost)
+
+
+class _Alone:
+    """The policy for single questions under a cap: what the dial buys where that fits, else what does."""
+
+    def __init__(self, deployed: Deployed, policy: ArmPolicy) -> None:
+        self._deployed = deployed
+        self._policy = policy
+
+    @property
+    def name(self) -> str:
+        """See `ArmPolicy.name`."""
+        return self._policy.name
+
+    @property
+    def arms(self) -> tuple[Arm, ...]:
+        """See `ArmPolicy.arms`."""
+        return self._policy.arms
+
+    @property
+    def probe(self) -> str | None:
+        """See `ArmPolicy.probe`."""
+        return self._policy.probe
+
+    def assign(self, batch: Batch, budget: float) -> Assignment:
+        """See `ArmPolicy.assign`."""
+        decided = self._deployed.decide(batch)
+        return decided if decided.high.sum() <= budget else self._policy.assign(batch, budget)
+
+    def to_json(self) -> Mapping[str, Any]:
+        """See `ArmPolicy.to_json`."""
+        return self._policy.to_json()
+
+
+def _task(question: str | Task) -> Task:
+    if isinstance(question, Task):
+        return question
+    if not question:
+        raise UsageError("the question is empty")
+    return Task(question=question)

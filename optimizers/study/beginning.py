@@ -1,0 +1,106 @@
+"""How a study begins: its tasks in a common order, and as many first plans as the spend can be expected to pay for."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+
+from ...records.task import Task
+from ...tasks.split import split
+from ..search.base import Optimizer, ProblemSpec, Proposal
+from .accounts import StudyAccounts
+from .cost_forecast import CostForecast
+from .reporter import Announcement
+from .spec import StudySpec
+
+__all__ = ["FINALISTS", "Beginning", "parts_of"]
+
+FINALISTS = 8
+"""How many plans are validated at most."""
+_FIRST_PLANS = 60
+_FEWEST_PLANS = 4
+_FIRST_TASKS = 24
+_USUAL_SHARE = 0.5
+"""The part of the spend, or of what all plans would pay, that the search, edges and policies usually pay together."""
+
+
+def parts_of(spec: StudySpec) -> dict[str, tuple[Task, ...]]:
+    """Fit, validation and test, each in an order that mixes the families, the same for every plan."""
+
+    def place(task: Task) -> str:
+        return hashlib.sha256(f"{spec.seed}/{task.task_id}".encode()).hexdigest()
+
+    return {name: tuple(sorted(part, key=place)) for name, part in split(spec.tasks, spec.seed).items()}
+
+
+class Beginning:
+    """Foresees what a study will pay, and chooses with how many plans its search begins.
+
+    Args:
+        spec: of the study.
+        parts: its tasks, in the common order.
+        accounts: what it may pay.
+    """
+
+    def __init__(self, spec: StudySpec, parts: Mapping[str, Sequence[Task]], accounts: StudyAccounts) -> None:
+        self._spec = spec
+        self._parts = parts
+        self._accounts = accounts
+        self.affordable = spec.cap.mean_per_task(len(spec.tasks))
+        """What a task may charge on average, in the unit of the cap."""
+        self.forecast = CostForecast(spec.graph, spec.pool, _median(parts["fit"]), spec.cap.unit)
+        """Of what plans pay."""
+
+    def optimizer(self) -> Optimizer:
+        """The optimizer, told to begin with as many plans as the spend can be expected to pay for."""
+        spec, fit = self._spec, self._parts["fit"]
+        plans = _FIRST_PLANS
+        while True:
+            problem = ProblemSpec(
+                spec.space,
+                len(fit),
+                self.affordable,
+                plans,
+                min(_FIRST_TASKS, len(fit)),
+                spec.seed,
+                spend=self._accounts.most("search"),
+                families=tuple(task.family for task in fit),
+            )
+            optimizer = spec.make_optimizer(problem)
+            first = optimizer.propose({})
+            if plans <= _FEWEST_PLANS or self.forecast.paid(first) + self._finals(first) <= spec.spend:
+                return optimizer
+            plans = max(_FEWEST_PLANS, plans * 2 // 3)
+
+    def announcement(self, optimizer: Optimizer) -> Announcement:
+        """What is known before the first call."""
+        spec, first = self._spec, optimizer.propose({})
+        everything = self.forecast.exhausted(spec.space, len(self._parts["fit"]))
+        expected = _USUAL_SHARE * min(spec.spend, everything) + self._finals(first)
+        return Announcement(
+            plans_in_space=spec.space.size,
+            first_plans=len(first),
+            models=spec.pool.names,
+            tasks={name: len(part) for name, part in self._parts.items()},
+            cap=spec.cap,
+            allowed_per_task=self.affordable,
+            spend=spec.spend,
+            paid_before=self._accounts.paid,
+            expected=min(spec.spend, expected),
+            location=spec.store.location,
+        )
+
+    def _finals(self, first: Sequence[Proposal]) -> float:
+        """What comparing finalists and serving the test part may pay, by the plans that the search begins with.
+
+        Plans that cost more than the cap allows are dropped before; half of what the others ask was asked before.
+        """
+        validation, test = len(self._parts["validation"]), len(self._parts["test"])
+        last = [Proposal(plan.plan, validation + test) for plan in first]
+        foreseen = self.forecast.paid(last) * min(1.0, FINALISTS / 2 / len(first))
+        return min(foreseen, self.affordable * (validation * FINALISTS / 2 + test))
+
+
+def _median(tasks: Sequence[Task]) -> Task:
+    """The task whose question has the median length."""
+    return sorted(tasks, key=lambda task: (len(task.question), task.task_id))[len(tasks) // 2]

@@ -1,0 +1,95 @@
+"""Reading studies, trials, runs and what they are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sqlalchemy import ColumnClause, Select, literal_column, true
+
+from ..records.rows import CallRow, FactKind, FactRow, PlanRow, RunRow, SpanRow, StudyRow, TaskRow, TrialRow
+from . import schema
+from .reader import Reader
+from .row_table import RowTable
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+__all__ = ["TraceReader"]
+
+Row = TypeVar("Row", bound="DataclassInstance")
+
+_ROW_NUMBER: ColumnClause[int] = literal_column("rowid")
+
+
+class TraceReader:
+    """The reading half of `StudyStore`.
+
+    Args:
+        reader: of the file.
+        catch_up: called before each reading, so that what was handed over is seen.
+    """
+
+    def __init__(self, reader: Reader, catch_up: Callable[[], None]) -> None:
+        self._reader = reader
+        self._catch_up = catch_up
+
+    def study(self, study_id: str) -> StudyRow | None:
+        """See `StudyStore.study`."""
+        return self._by_key(schema.STUDY, study_id)
+
+    def studies(self) -> Sequence[StudyRow]:
+        """See `StudyStore.studies`."""
+        return self._rows(schema.STUDY, lambda found: found.order_by(schema.STUDY.table.c.created_at.desc()))
+
+    def trials(self, study_id: str) -> Sequence[TrialRow]:
+        """See `StudyStore.trials`."""
+        # A row that is replaced keeps its row number, so that is the order in which they began.
+        belongs = schema.TRIAL.table.c.study_id == study_id
+        return self._rows(schema.TRIAL, lambda found: found.where(belongs).order_by(_ROW_NUMBER))
+
+    def runs(self, *, trial_id: str | None = None, limit: int | None = None) -> Sequence[RunRow]:
+        """See `StudyStore.runs`."""
+        columns = schema.RUN.table.c
+        belongs = true() if trial_id is None else columns.trial_id == trial_id
+        newest = columns.started_at.desc(), _ROW_NUMBER.desc()
+        return self._rows(schema.RUN, lambda found: found.where(belongs).order_by(*newest).limit(limit))
+
+    def run(self, run_id: str) -> RunRow | None:
+        """See `StudyStore.run`."""
+        return self._by_key(schema.RUN, run_id)
+
+    def spans(self, run_id: str) -> Sequence[SpanRow]:
+        """See `StudyStore.spans`."""
+        return self._of_run(schema.SPAN, run_id)
+
+    def calls(self, run_id: str) -> Sequence[CallRow]:
+        """See `StudyStore.calls`."""
+        return self._of_run(schema.CALL, run_id)
+
+    def plan(self, plan_hash: str) -> PlanRow | None:
+        """See `StudyStore.plan`."""
+        return self._by_key(schema.PLAN, plan_hash)
+
+    def task(self, task_id: str) -> TaskRow | None:
+        """See `StudyStore.task`."""
+        return self._by_key(schema.TASK, task_id)
+
+    def fact(self, subject: str, kind: FactKind) -> FactRow | None:
+        """See `FactBook.fact`."""
+        columns = schema.FACT.table.c
+        found = self._rows(schema.FACT, lambda found: found.where(columns.subject == subject, columns.kind == kind))
+        return found[0] if found else None
+
+    def _rows(self, table: RowTable[Row], asked: Callable[[Select[Any]], Select[Any]]) -> list[Row]:
+        self._catch_up()
+        return self._reader.rows(table, asked)
+
+    def _by_key(self, table: RowTable[Row], key: str) -> Row | None:
+        (name,) = table.table.primary_key.columns
+        found = self._rows(table, lambda found: found.where(name == key))
+        return found[0] if found else None
+
+    def _of_run(self, table: RowTable[Row], run_id: str) -> list[Row]:
+        columns = table.table.c
+        return self._rows(table, lambda f: f.where(columns.run_id == run_id).order_by(columns.started_at, _ROW_NUMBER))
