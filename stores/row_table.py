@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import MISSING, Field, fields
 from operator import attrgetter
 from types import NoneType
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_args, get_type_hints
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from sqlalchemy import Column, Float, Integer, MetaData, Table, Text
 from sqlalchemy.dialects import sqlite
@@ -107,6 +107,7 @@ class RowTable(Generic[Row]):
 
     def _declared(self, field: Field[Any], hint: Any, names: tuple[str, ...]) -> list[Column[Any]]:
         """The columns of a field; notes how it is written and read."""
+        hint = str if get_origin(hint) is Literal else hint
         name, kinds = field.name, [kind for kind in get_args(hint) if kind is not NoneType] or [hint]
         kind, optional = kinds[0], NoneType in get_args(hint)
         if kind is Amount:
