@@ -1,4 +1,7 @@
-"""A study as an older version left it; `stores/databases/study.py` says how it was made."""
+"""What all tests share: how hypothesis runs, and a study as an older version left it.
+
+`stores/databases/study.py` says how that was made.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,11 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("apportion", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("apportion")
 
 KEPT = Path(__file__).parent / "stores" / "databases"
 
