@@ -58,7 +58,7 @@ def test_does_not_wait_for_a_held_allowance() -> None:
         books = ledger(100)
         await books.hold("batch", Amount(tokens=50))
         with pytest.raises(CapReached):
-            await books.reserve("batch", Amount(tokens=60))
+            await asyncio.wait_for(books.reserve("batch", Amount(tokens=60)), 10)
 
     asyncio.run(story())
 
