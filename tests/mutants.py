@@ -71,7 +71,7 @@ class Mutant:
         if len(found) == 1 and found[0].read_text().count(self.old) == 1:
             return found[0]
         where = ", ".join(str(path.relative_to(root)) for path in found) or "no file"
-        raise Stale(f"{self.old!r} must stand once in {self.file}, and stands in {where}; mend the entry")
+        raise Stale(f"{self.breaks}: {self.old!r} must stand once in {self.file}, but stands in {where}: mend it")
 
     def tests_at(self, root: Path) -> list[str]:
         """The tests; a file that has moved is found by its name.
@@ -79,17 +79,16 @@ class Mutant:
         Raises:
             Stale: there is no such file, or more than one.
         """
-        return [_test_at(root, test) for test in self.tests]
+        return [self._test_at(root, test) for test in self.tests]
 
-
-def _test_at(root: Path, test: str) -> str:
-    path, _, name = test.partition("::")
-    if not (root / path).exists():
-        found = list((root / "tests").rglob(Path(path).name))
-        if len(found) != 1:
-            raise Stale(f"there is no {path}; mend the entry")
-        path = str(found[0].relative_to(root))
-    return f"{path}::{name}" if name else path
+    def _test_at(self, root: Path, test: str) -> str:
+        path, _, name = test.partition("::")
+        if not (root / path).exists():
+            found = list((root / "tests").rglob(Path(path).name))
+            if len(found) != 1:
+                raise Stale(f"{self.breaks}: there is no {path}: mend it")
+            path = str(found[0].relative_to(root))
+        return f"{path}::{name}" if name else path
 
 
 def read_list(path: Path = LIST) -> list[Mutant]:
@@ -159,12 +158,12 @@ def main(arguments: Sequence[str]) -> int:
         def one(mutant: Mutant) -> bool:
             root, begun = trees.get(), time.monotonic()
             try:
-                fate, why = try_out(mutant, root), mutant.survives
+                fate, said = try_out(mutant, root), mutant.breaks + (mutant.survives and f" ({mutant.survives})")
             except Stale as stale:
-                fate, why = "stale", str(stale)
+                fate, said = "stale", str(stale)
             finally:
                 trees.put(root)
-            print(f"{fate:9}{time.monotonic() - begun:4.0f} s  {mutant.breaks}{why and f' ({why})'}", flush=True)
+            print(f"{fate:9}{time.monotonic() - begun:4.0f} s  {said}", flush=True)
             return fate == ("survives" if mutant.survives else "noticed")
 
         with ThreadPoolExecutor(max(1, given.jobs)) as pool:
