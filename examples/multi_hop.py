@@ -40,7 +40,7 @@ def main() -> None:
     with TemporaryDirectory() as name:
         write_library(Path(name))
         pool = Pool(load_pocket_models())
-        report = optimize(pipeline(Path(name)), questions(25), pool, cap=Cap(total=40_000), spend=400_000)
+        report = optimize(pipeline(Path(name)), questions(25), pool, cap=Cap(total=40_000), spend=100_000)
         for plan in report.frontier:
             rounds = plan.plan["values"]["search.rounds"]
             print(f"{plan.validation.score:.2f} for {plan.validation.cost:6.1f} tokens a question, rounds={rounds}")

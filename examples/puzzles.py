@@ -13,7 +13,7 @@ graph.connect("solver", "judge", optional=True)
 def main() -> None:
     """Searches the plans and prints which edges were worth their tokens."""
     tasks = [task for size in (3, 4, 5) for task in generate("puzzles", 30, seed=5, difficulty=size)]
-    report = optimize(graph, tasks, Pool(load_pocket_models()), cap=Cap(total=20_000), spend=200_000)
+    report = optimize(graph, tasks, Pool(load_pocket_models()), cap=Cap(total=20_000), spend=60_000)
     for plan in report.frontier:
         edges = ", ".join(plan.plan["edges"]) or "none"
         print(f"{plan.validation.score:.2f} for {plan.validation.cost:6.1f} tokens a question, with {edges}")

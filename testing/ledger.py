@@ -118,14 +118,19 @@ class LedgerConformance:
 
         asyncio.run(fill())
 
-    def test_settlement_gives_back_what_was_not_used(self, tree: AccountTree) -> None:
-        """Charged and lost stay, the rest is free again."""
-        tree.open(token_limit(10))
+    @pytest.mark.parametrize("limits", [(token_limit(10), None), (None, token_limit(10))], ids=["paid", "charged"])
+    def test_settlement_gives_back_what_was_not_used(
+        self, tree: AccountTree, limits: tuple[Limit | None, Limit | None]
+    ) -> None:
+        """Charged and lost stay, the rest is free again and no more than that."""
+        tree.open(*limits)
 
         async def use() -> None:
             name = await tree.reserve(tree.a, 10)
             tree.settle(name, charged=3, lost=2)
             await tree.reserve(tree.b, 5)
+            with pytest.raises(Short):
+                await tree.reserve(tree.b, 1)
 
         asyncio.run(use())
         spent = Balance(charged=amount_of(3), lost=amount_of(2), paid=amount_of(5))

@@ -82,6 +82,18 @@ def test_an_allowance_is_replaced_on_both_layers(cached: bool) -> None:
     assert ledger.balance("a").reserved == Amount(tokens=55)
 
 
+def test_an_allowance_that_a_cached_reply_replaces_is_given_back_where_only_what_is_paid_counts() -> None:
+    books = MemoryStore()
+    ledger = LayeredLedger(books)
+    ledger.open_shared(AccountRow("study", None, Limit("tokens", 100), "paid"))
+    ledger.open_account(AccountRow("a", "study"))
+    asyncio.run(ledger.reserve(reservation("held", "a", 50, kind="allowance")))
+    assert books.balance("study").reserved == Amount(tokens=50)
+    asyncio.run(ledger.reserve(reservation("r", "a", 55, cached=True, replaces="held")))
+    assert ledger.balance("a").reserved == Amount(tokens=55)
+    assert books.balance("study").reserved == Amount()
+
+
 def test_an_allowance_stays_where_its_replacement_does_not_fit() -> None:
     ledger, books = layered(batch=60)
     asyncio.run(ledger.reserve(reservation("held", "a", 50, kind="allowance")))

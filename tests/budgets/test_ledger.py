@@ -30,6 +30,19 @@ def test_waits_for_a_call_in_flight_to_give_room_back() -> None:
     asyncio.run(story())
 
 
+def test_waits_for_what_just_fits_when_all_is_given_back() -> None:
+    async def story() -> None:
+        books = ledger(100)
+        first = await books.reserve("batch", Amount(tokens=80))
+        second = asyncio.create_task(books.reserve("batch", Amount(tokens=100)))
+        await asyncio.sleep(0)
+        assert not second.done()
+        books.release(first)
+        await asyncio.wait_for(second, 30)
+
+    asyncio.run(story())
+
+
 def test_does_not_wait_where_release_cannot_help() -> None:
     async def story() -> None:
         books = ledger(100)
@@ -45,7 +58,7 @@ def test_does_not_wait_for_a_held_allowance() -> None:
         books = ledger(100)
         await books.hold("batch", Amount(tokens=50))
         with pytest.raises(CapReached):
-            await books.reserve("batch", Amount(tokens=60))
+            await asyncio.wait_for(books.reserve("batch", Amount(tokens=60)), 10)
 
     asyncio.run(story())
 

@@ -84,6 +84,11 @@ def test_reserves_the_bound_and_charges_the_usage() -> None:
     assert (row.outcome, row.charged.tokens, row.bound.tokens, row.attempt) == (Status.OK, 15, 30, 1)
 
 
+def test_what_an_endpoint_writes_beyond_its_cap_is_in_the_bound() -> None:
+    card = ModelCard(name="m", template_tokens=0, message_tokens=0, output_slack_tokens=3, max_output_tokens=12)
+    assert call_bound(Scripted(lambda _: reply(), card), REQUEST).tokens == 10 + 12 + 3
+
+
 def test_nothing_is_sent_when_the_bound_does_not_fit() -> None:
     model = Scripted(lambda _: reply())
     desk = Desk(model, limit=29)

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import asyncio
+
+import pytest
 from threadpoolctl import threadpool_info
 
-from apportion.optimizers.concurrency import one_thread
+from apportion.errors import BudgetBreach
+from apportion.optimizers.concurrency import gravest, in_turn, one_thread
 
 
 def threads() -> dict[str, int]:
@@ -21,3 +25,31 @@ def test_fits_run_on_one_thread_and_what_follows_on_as_many_as_before() -> None:
     assert within
     assert set(within.values()) == {1}
     assert threads() == before
+
+
+def test_a_breach_is_told_before_all_else_and_otherwise_the_first_failure() -> None:
+    breach, first, second = BudgetBreach("m", 10, 20), ValueError("first"), ValueError("second")
+    assert gravest(first) is first
+    assert gravest(ExceptionGroup("", [first, second])) is first
+    assert gravest(ExceptionGroup("", [first, ExceptionGroup("", [second, breach])])) is breach
+
+
+def test_work_is_begun_in_turn_and_not_after_a_failure() -> None:
+    begun: list[int] = []
+    at_once = most = 0
+
+    async def work(number: int) -> None:
+        nonlocal at_once, most
+        begun.append(number)
+        at_once += 1
+        most = max(most, at_once)
+        await asyncio.sleep(0)
+        at_once -= 1
+        if number == 5:
+            raise ValueError(number)
+
+    asyncio.run(in_turn((work(number) for number in range(5)), 2))
+    assert (begun, most) == ([0, 1, 2, 3, 4], 2)
+    with pytest.raises(ValueError, match="5"):
+        asyncio.run(in_turn((work(number) for number in (5, *range(10, 30))), 2))
+    assert len(begun) < 10

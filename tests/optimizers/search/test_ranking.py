@@ -17,7 +17,7 @@ def test_within_the_cap_for_sure_then_perhaps_then_the_cheapest() -> None:
     standing = Ranking(10.0)
     sure, better = measurement(0, 0.4, [5.0] * 20), measurement(1, 0.5, [9.0] * 20)
     perhaps = measurement(2, 0.9, [0.0, 20.0] * 10)
-    dear, dearer = measurement(3, 1.0, [30.0] * 20), measurement(4, 1.0, [40.0] * 20)
+    dear, dearer = measurement(3, 0.9, [30.0] * 20), measurement(4, 1.0, [40.0] * 20)
     assert standing.order([dearer, dear, perhaps, sure, better]) == [better, sure, perhaps, dear, dearer]
     assert [standing.fits(m) for m in (sure, perhaps, dear)] == [True, False, False]
     assert [standing.too_dear(m) for m in (sure, perhaps, dear)] == [False, False, True]

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from apportion.budgets.books import MemoryStore
 from apportion.budgets.cap import Cap
 from apportion.errors import BudgetBreach, CallFailed, SpendExhausted, UsageError
+from apportion.graphs.bounds import Bounds
 from apportion.graphs.graph import Graph
 from apportion.graphs.run import Runner
 from apportion.models.card import ModelCard
@@ -138,6 +139,41 @@ def test_nobody_starves_where_dear_arms_cost_far_more_than_was_forecast(planted:
     assert {one.status for one in service.served if one.arm == bench.arms[0].name} == {Status.OK}
     assert sum(one.status is Status.BUDGET for one in service.served) == 0
     assert any(one.arm != one.planned for one in service.served)
+
+
+@pytest.mark.parametrize("failing", [False, True])
+def test_whoever_comes_later_is_served_however_little_room_there_is(planted: Any, failing: bool) -> None:
+    """Dear arms write all that they may, or are lost; the last question is long, and was forecast to cost nothing."""
+    tasks = [*TASKS[:5], Task(question=f"Is {'this, and that, ' * 8} fine?", gold="yes")]
+
+    def script(request: Request) -> str:
+        if request.max_output_tokens > 20:
+            if failing:
+                raise CallFailed(Status.PROVIDER_ERROR, "down", billed=True)
+            return "so " * 25 + "\nAnswer: yes"
+        return "Answer: yes"
+
+    def bench() -> Bench:
+        pool = Pool([ScriptedModel(script, name="m", card=CARD.model_copy(update={"attempts": 1}))])
+        return Bench(planted, sized(), pool, MemoryStore(), [{}, {"solve.max_output_tokens": 90}])
+
+    alone = bench().serve(bench().policy(tasks, [1, 10**6], [0.9, 0.5]), tasks, Cap(total=10**6))
+    floors = [*(float(one.charged.tokens) for one in alone.served[:-1]), 0.01]
+    names = [task.task_id for task in tasks]
+    # What is held back is half as much again as the forecast, see `Planted`: just what the cheap arm charges.
+    costs = {name: np.array([floor / 1.5, floor]) for name, floor in zip(names, floors, strict=True)}
+    values = dict.fromkeys(names, np.array([0.5, 0.9]))
+    space, longest = bench().graph.space(bench().pool), tasks[-1]
+    bound = Bounds(space, "tokens").of(space.plan({}), longest)
+    least = sum(floors) + bound.call.tokens + bound.allowance.tokens
+    for more in range(0, 400, 20):
+        tight = bench()
+        cheap, dear = (arm.name for arm in tight.arms)
+        service = tight.serve(planted(tight.arms, values, costs), tasks, Cap(total=least + more), every=1)
+        served = {(one.arm, one.status, one.stop_reason) for one in service.served}
+        ways = {(cheap, Status.OK), (dear, Status.PROVIDER_ERROR if failing else Status.OK)}
+        assert served <= {(*way, "complete") for way in ways}, f"{more} more than the least"
+    assert dear in {arm for arm, *_ in served}
 
 
 def test_cold_and_warm_cache_decide_and_charge_alike(planted: Any, tmp_path: Path) -> None:

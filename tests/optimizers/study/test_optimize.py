@@ -316,17 +316,21 @@ def test_after_an_interruption_the_runs_that_were_completed_are_read_back(monkey
     store = MemoryStore()
 
     class Stalling(ScriptedModel):
+        stalled: asyncio.Event
+
         async def complete(self, request: Request) -> Reply:
             if len(self.requests) >= 70:
+                self.stalled.set()
                 await asyncio.Event().wait()
             return await super().complete(request)
 
     async def interrupted() -> None:
         bench = Bench()
+        Stalling.stalled = asyncio.Event()
         pool = Pool([Stalling(novice, name="novice", card=CARD), Stalling(expert, name="expert", card=CARD)])
         made = optimize_async(bench.graph, bench.tasks, pool, cap=Cap(total=1e6), spend=1e6, store=store, policies=())
         study = asyncio.create_task(made)
-        await asyncio.wait({study}, timeout=1.5)
+        await Stalling.stalled.wait()
         study.cancel()
         await asyncio.wait({study})
 

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from apportion.models.card import ModelCard
+from apportion.records import Amount, Usage
+
+COUNTS = st.integers(0, 10**7)
+PRICES = st.integers(0, 10**6).map(lambda millionths: millionths / 1_000_000)
+
+
+@given(COUNTS, COUNTS, PRICES, PRICES)
+def test_dollars_are_rounded_up_to_billionths(read: int, written: int, price_in: float, price_out: float) -> None:
+    card = ModelCard(name="m", input_usd_per_million=price_in, output_usd_per_million=price_out)
+    exact = sum(
+        count * Fraction(round(price * 1_000_000), 1_000_000)
+        for count, price in ((read, price_in), (written, price_out))
+    )
+    billionths = card.amount(read, written).usd
+    assert 0 <= billionths - exact * 1000 < 1
+
+
+@given(st.lists(st.tuples(COUNTS, COUNTS), min_size=1, max_size=5), PRICES)
+def test_a_sum_of_bounds_is_a_bound(parts: list[tuple[int, int]], price: float) -> None:
+    card = ModelCard(name="m", weight=0.3, input_usd_per_million=price, output_usd_per_million=2 * price)
+    together = card.amount(*(sum(counts) for counts in zip(*parts, strict=True)))
+    assert not together.exceeds(sum((card.amount(*part) for part in parts), Amount()))
+
+
+def test_tokens_weighted_tokens_and_dollars() -> None:
+    card = ModelCard(name="m", weight=2.5, input_usd_per_million=0.4, output_usd_per_million=1.6)
+    assert card.charge(Usage(1_000, 500)) == Amount(1_500, 3_750_000_000, 1_200_000)
+    assert card.costs_money
+    assert not ModelCard(name="m").costs_money
+
+
+@pytest.mark.parametrize(
+    "changed", [{"provider": "other"}, {"served_as": "other"}, {"revision": "2"}, {"dialect": "pocket"}]
+)
+def test_what_answers_is_in_the_fingerprint(changed: dict[str, str]) -> None:
+    assert ModelCard(name="m", **changed).fingerprint != ModelCard(name="m").fingerprint  # type: ignore[arg-type]
+
+
+def test_names_prices_and_limits_are_not() -> None:
+    card = ModelCard(name="m", served_as="gpt")
+    assert card.fingerprint == ModelCard(name="n", served_as="gpt", weight=3, attempts=1, concurrency=2).fingerprint
+    assert ModelCard(name="gpt").fingerprint == card.fingerprint
+
+
+def test_no_two_cards_share_a_fingerprint_by_where_a_field_ends() -> None:
+    assert ModelCard(name="m", served_as="a", revision="b").fingerprint != (
+        ModelCard(name="m", served_as="ab", revision="").fingerprint
+    )
+
+
+@pytest.mark.parametrize(
+    ("card", "tokens"),
+    [
+        ({}, 64),
+        ({"kind": "reasoning"}, 1024),
+        ({"direct_output_tokens": 7}, 7),
+        ({"kind": "reasoning", "max_output_tokens": 100}, 100),
+    ],
+)
+def test_a_direct_answer_is_short(card: dict[str, object], tokens: int) -> None:
+    assert ModelCard.model_validate({"name": "m", **card}).direct_output_cap == tokens
