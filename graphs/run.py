@@ -75,6 +75,7 @@ class Runner:
         self.graph = graph.blueprint
         self.pool = pool
         self.store = store
+        store.conceal(pool.secrets)
         self.space = Space(self.graph, pool)
         self._at_once = asyncio.Semaphore(at_once)
         self._books = store if isinstance(store, MemoryLedger) else LayeredLedger(store)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ApportionError, BudgetBreach, CallFailed, CapReached, NodeFailed
+from ..errors import ApportionError, BudgetBreach, CallFailed, CapReached, NodeFailed, StoreError
 from ..models.metered import Meter
 from ..models.request import Request
 from ..nodes.base import Inputs
@@ -246,9 +246,10 @@ class RunSession:
         if isinstance(problem, CallFailed):
             return Message(status=problem.status, reason=problem.reason)
         reason = f"{type(problem).__name__}: {problem}"
-        if isinstance(problem, BudgetBreach):
+        if isinstance(problem, (BudgetBreach, StoreError)):  # the node's code is not to blame
             self.problem = self.problem or problem
-            return Message(status=Status.PROVIDER_ERROR, reason=str(problem))
+            breached = isinstance(problem, BudgetBreach)
+            return Message(status=Status.PROVIDER_ERROR if breached else Status.UNKNOWN, reason=str(problem))
         if self.problem is None:
             self.problem = NodeFailed(step.name, step.node.kind, reason)
             self.problem.__cause__ = problem
