@@ -88,7 +88,8 @@ def _warn(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    print(f"apportion: {message}", file=sys.stderr)
+    if not issubclass(category, DeprecationWarning | PendingDeprecationWarning):  # those are for who wrote the code
+        print(f"apportion: {message}", file=sys.stderr)
 
 
 def _complain(message: str, code: int) -> int:
