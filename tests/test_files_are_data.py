@@ -167,6 +167,7 @@ def test_a_dev_set_names_metrics_that_are_admitted(files: Path, monkeypatch: pyt
     assert "shop" not in sys.modules
     (task,) = load_tasks(path, allow=("shop",))
     assert task.metadata["metric"] == "shop:metric"
+    del sys.modules["shop"]
 
 
 HOOK = """
