@@ -14,7 +14,7 @@ from typing import Any
 
 from ..records.task import Task
 from .active import Active, Body, levels
-from .compile import TASK, Session, channel
+from .state import TASK, Session, channel
 
 __all__ = ["Schedule", "run_direct", "schedule_of"]
 
