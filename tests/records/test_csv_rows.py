@@ -9,10 +9,10 @@ from apportion.errors import DevSetError, FileError
 from apportion.records.csv_rows import csv_rows
 
 
-def rows(folder: Path, content: str | bytes, **given: int) -> list[tuple[int, list[str]]]:
+def rows(folder: Path, content: str | bytes, longest: int = 131_072) -> list[tuple[int, list[str]]]:
     path = folder / "a.csv"
     path.write_bytes(content.encode() if isinstance(content, str) else content)
-    return list(csv_rows(path, **given))
+    return list(csv_rows(path, longest=longest))
 
 
 def test_rows_have_the_lines_on_which_they_begin(tmp_path: Path) -> None:
