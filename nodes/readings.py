@@ -55,8 +55,16 @@ class Reading(Generic[T]):
         return None if logprob is None else min(1.0, math.exp(logprob))
 
 
-async def read(request: Request, context: Context, reader: Callable[[str], T | None]) -> Reading[T]:
+async def read(
+    request: Request, context: Context, reader: Callable[[str], T | None], *, goes_on: bool = False
+) -> Reading[T]:
     """Makes a call and reads its reply; a failed call and an unreadable reply become a status.
+
+    Args:
+        request: of the call.
+        context: of the node that makes it; is told how the reply was read.
+        reader: from the reply's text to what it says; None or an empty text where it says nothing.
+        goes_on: whether the node will go on from a reply that is cut at its output cap, so that nothing is amiss there.
 
     Raises:
         BudgetBreach: the model cannot be relied on, so the run must end.
@@ -67,6 +75,15 @@ async def read(request: Request, context: Context, reader: Callable[[str], T | N
         return Reading(None, Status.BUDGET, str(reached))
     except CallFailed as failure:
         return Reading(None, failure.status, failure.reason)
+    reading = _read(request, reply, reader)
+    if goes_on and reply.finish_reason == "length":
+        context.read_as(reply, Status.OK)
+    elif reading.status.failed:
+        context.read_as(reply, reading.status, reading.reason)
+    return reading
+
+
+def _read(request: Request, reply: Reply, reader: Callable[[str], T | None]) -> Reading[T]:
     text = encodable(_whole(request, reply))
     if reply.finish_reason == "content_filter":
         return Reading(None, Status.FILTERED, f"the content filter of {request.model!r} cut the reply", text, reply)
@@ -84,11 +101,11 @@ async def read(request: Request, context: Context, reader: Callable[[str], T | N
 
 
 async def read_all(
-    requests: Sequence[Request], context: Context, reader: Callable[[str], T | None]
+    requests: Sequence[Request], context: Context, reader: Callable[[str], T | None], *, goes_on: bool = False
 ) -> list[Reading[T]]:
     """Makes calls at the same time and reads their replies, in the order of the requests.
 
-    One that fails spoils no other.
+    One that fails spoils no other. Arguments are those of `read`.
 
     Raises:
         BudgetBreach: of the first call that has one, after all calls have ended.
@@ -96,12 +113,12 @@ async def read_all(
 
     async def one(request: Request) -> Reading[T] | BudgetBreach:
         try:
-            return await read(request, context, reader)
+            return await read(request, context, reader, goes_on=goes_on)
         except BudgetBreach as breach:
             return breach  # Raised below: out of a task group it would come wrapped, and cancel the others.
 
     if len(requests) == 1:
-        return [await read(requests[0], context, reader)]
+        return [await read(requests[0], context, reader, goes_on=goes_on)]
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(one(request)) for request in requests]
     readings: list[Reading[T]] = []

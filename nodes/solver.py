@@ -158,7 +158,8 @@ async def _sample(node: Solver, draws: int | Adaptive, way: _Way, context: Conte
 async def _drawn(way: _Way, samples: Sequence[int], context: Context) -> list[Reading[str]]:
     """Draws samples; those that were cut off at the limit on thinking are asked for their answers."""
     first = way.ask(way.prompt, way.cap)
-    readings = await read_all([first.with_sample(first.sample + n) for n in samples], context, way.read)
+    requests = [first.with_sample(first.sample + n) for n in samples]
+    readings = await read_all(requests, context, way.read, goes_on=way.conclude is not None)
     cut = [place for place, reading in enumerate(readings) if _cut(reading)]
     if way.conclude is None or not cut:
         return readings

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import Select, select
+from sqlalchemy import RowMapping, Select, select
 
 from ..errors import StoreError
 from ..records.accounts import FIGURES, balance_of
@@ -127,7 +127,10 @@ class Reader:
 
     def rows(self, table: RowTable[Row], asked: Callable[[Select[Any]], Select[Any]]) -> list[Row]:
         """The rows of a table that a statement selects, given that for all of them."""
+        return [table.row(dict(columns), self._text) for columns in self.select(asked(select(table.table)))]
+
+    def select(self, statement: Select[Any]) -> Sequence[RowMapping]:
+        """All rows of a statement's result."""
         self._check_usable()
         with database_errors(self._path), self._engine.connect() as connection:
-            found = connection.execute(asked(select(table.table))).mappings().all()
-        return [table.row(dict(columns), self._text) for columns in found]
+            return connection.execute(statement).mappings().all()

@@ -42,6 +42,8 @@ class BenchContext:
         self.bounds: list[Amount] = []
         """The bound of each."""
         self.events: list[tuple[str, dict[str, object]]] = []
+        self.failed_readings: list[tuple[Status, str]] = []
+        """Of replies that the node could not use: status and reason."""
 
     @property
     def node(self) -> str:
@@ -75,6 +77,11 @@ class BenchContext:
         self.requests.append(request)
         self.bounds.append(self.bound(request))
         return await self._caller.call(request, self._meter)
+
+    def read_as(self, reply: Reply, status: Status, reason: str = "") -> None:
+        """See `Context.read_as`."""
+        if self._meter.read_as(reply, status, reason) is not None and status.failed:
+            self.failed_readings.append((status, reason))
 
     def record(self, event: str, **fields: object) -> None:
         """See `Context.record`; refuses values that are not JSON."""
