@@ -139,7 +139,7 @@ def test_a_model_that_nobody_can_read_is_named_with_an_example_and_so_is_the_cho
     assert (plan.model, plan.unread, plan.replies) == ("mute", mute.unread, mute.replies)
     for text in (mute.warning, *report.notes[-1:]):
         assert all(part in text for part in (plan.plan_hash[:8], "'~~ ... ~~'", plan.example.run_id[:8]))
-        assert f"the chosen plan {report.chosen[:8]} was chosen over it" in text  # type: ignore[index]
+        assert f"the chosen plan {report.chosen[:8]} was chosen over it" in text
     told = json.loads(report.model_dump_json())
     assert told["unread_plans"][0]["example"]["run_id"] == plan.example.run_id
     assert StudyReport.model_validate_json(report.model_dump_json()).readings == report.readings
