@@ -28,7 +28,6 @@ from ..records.status import Status
 from ..records.task import Task
 from ..records.usage import Amount
 from .blueprint import HasBlueprint
-from .channels import Channels
 from .compile import OUT, TASK
 from .context import Services
 from .direct import run_direct
@@ -221,13 +220,11 @@ class Runner:
         output_cap: int | None = None,
     ) -> AsyncIterator[_Run]:
         prepared = self._plans.of(plan)
-        channels = Channels(prepared.sizes_for(task), prepared.speakers.measure)
         limit = None if cap is None else cap.task_limit()
         run_id = _new_id()
         account_id = self._open_run(run_id, parent or self._root, limit)
-        session = RunSession(
-            run_id, account_id, task, prepared.resolved, self._services, self.store, channels, seed, output_cap
-        )
+        resolved, channels = prepared.resolved, prepared.channels(task)
+        session = RunSession(run_id, account_id, task, resolved, self._services, self.store, channels, seed, output_cap)
         run = _Run(session, trial_id, metric, time.time())
         message, reason = Message(status=Status.CANCELLED, reason="the run was cancelled"), "cancelled"
         try:

@@ -20,7 +20,7 @@ from ..records.protocols import Recorder
 from ..records.rows import SpanRow
 from ..records.status import Status
 from ..records.task import Task
-from ..records.text import longest_bytes, one_line
+from ..records.text import longest_bytes, single_spaced
 from ..records.usage import ZERO, Amount
 from .channels import Channels
 from .compile import channel
@@ -253,7 +253,7 @@ class RunSession:
         if message.status in _OF_REPLIES and meter.booked:
             row, reply = meter.booked[-1]
             if reply is not None and row.outcome is Status.OK:
-                reason = message.reason or f"no answer could be read from {one_line(reply.text)[:80]!r}"
+                reason = message.reason or f"no answer could be read from {single_spaced(reply.text)[:80]!r}"
                 self.read_as(meter, reply, message.status, reason)
 
     def _too_large(self, source: str, reason: str) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import UsageError
-from ..records.text import clip, longest_bytes, one_line
+from ..records.text import clip, longest_bytes, single_spaced
 
 __all__ = ["passages_of"]
 
@@ -36,7 +36,7 @@ def passages_of(path: Path, passage_bytes: int) -> Iterator[str]:
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"{file}: cannot be read as UTF-8 text: {error}") from error
         for passage in _lines_of_json(file, content) if file.suffix == ".jsonl" else _paragraphs(content):
-            yield from _pieces(one_line(passage), passage_bytes)
+            yield from _pieces(single_spaced(passage), passage_bytes)
 
 
 def _paragraphs(content: str) -> list[str]:

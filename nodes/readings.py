@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 from ..errors import BudgetBreach, CallFailed, CapReached
 from ..models.request import Reply, Request
 from ..records.status import Status
-from ..records.text import encodable, one_line
+from ..records.text import encodable, single_spaced
 from .base import Context
 
 __all__ = ["Reading", "most_informed", "read", "read_all"]
@@ -88,7 +88,7 @@ def _read(request: Request, reply: Reply, reader: Callable[[str], T | None]) -> 
     if reply.finish_reason == "content_filter":
         return Reading(None, Status.FILTERED, f"the content filter of {request.model!r} cut the reply", text, reply)
     if reply.finish_reason == "refusal":
-        reason = f"{request.model!r} declined: {one_line(text)[:80]!r}"
+        reason = f"{request.model!r} declined: {single_spaced(text)[:80]!r}"
         return Reading(None, Status.REFUSED, reason, text, reply)
     value = reader(text) if reply.text.strip() else None
     if value is not None and value != "":
@@ -96,7 +96,7 @@ def _read(request: Request, reply: Reply, reader: Callable[[str], T | None]) -> 
     if reply.finish_reason == "length":
         reason = f"{request.model!r} used up its {request.max_output_tokens} output tokens before an answer"
         return Reading(None, Status.STARVED, reason, text, reply)
-    reason = f"no answer could be read from the reply of {request.model!r}: {one_line(text)[:80]!r}"
+    reason = f"no answer could be read from the reply of {request.model!r}: {single_spaced(text)[:80]!r}"
     return Reading(None, Status.PARSE_ERROR, reason, text, reply)
 
 

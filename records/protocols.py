@@ -124,17 +124,14 @@ class Recorder(Protocol):
         """Waits until everything handed over is on the books."""
 
 
-class FactBook(Protocol):
-    """What was found out about models by calling them."""
-
-    def record(self, row: FactRow) -> None:
-        """Keeps a fact, in place of an older one of its kind about the same subject."""
+class FactBook(Recorder, Protocol):
+    """What was found out about models by calling them; a fact takes the place of an older one of its kind."""
 
     def fact(self, subject: str, kind: FactKind) -> FactRow | None:
         """The fact of a kind about a subject, everything handed over so far included, or None."""
 
 
-class StudyStore(LedgerBackend, ReplyCache, Recorder, FactBook, Protocol):
+class StudyStore(LedgerBackend, ReplyCache, FactBook, Protocol):
     """All the books of a study in one place, so that it can be resumed and inspected."""
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from unicodedata import is_normalized, normalize
 
-__all__ = ["clip", "encodable", "longest_bytes", "one_line", "slices"]
+__all__ = ["clip", "encodable", "longest_bytes", "single_spaced", "slices"]
 
 
 def longest_bytes(text: str) -> int:
@@ -44,7 +44,7 @@ def slices(text: str, count: int) -> list[str]:
     return [text[first:last] for first, last in pairwise(cuts)]
 
 
-def one_line(text: str) -> str:
+def single_spaced(text: str) -> str:
     """The text with every run of white space as one space."""
     return " ".join(text.split())
 

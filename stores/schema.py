@@ -13,21 +13,8 @@ from ..records.accounts import FIGURES
 from ..records.rows import UNITS, CallRow, FactRow, PlanRow, RunRow, SpanRow, StudyRow, TaskRow, TrialRow
 from .row_table import RowTable, amount_columns
 
-__all__ = [
-    "ACCOUNT_TOTALS",
-    "CALL",
-    "FACT",
-    "PLAN",
-    "RUN",
-    "SPAN",
-    "STUDY",
-    "TASK",
-    "TRIAL",
-    "account",
-    "blob",
-    "metadata",
-]
-__all__ += ["reply", "reservation"]
+__all__ = ["ACCOUNT_TOTALS", "CALL", "FACT", "PLAN", "RUN", "SPAN", "STUDY", "TASK", "TRIAL", "account", "blob"]
+__all__ += ["metadata", "reply", "reservation"]
 
 metadata = MetaData()
 
@@ -35,7 +22,7 @@ STUDY = RowTable(metadata, "study", StudyRow, redacted={"arguments"})
 TRIAL = RowTable(metadata, "trial", TrialRow)
 TASK = RowTable(metadata, "task", TaskRow, redacted={"content"}, keep=True)
 PLAN = RowTable(metadata, "plan", PlanRow, redacted={"content", "drawing"}, keep=True)
-FACT = RowTable(metadata, "fact", FactRow, redacted={"content"}, keys=2)
+FACT = RowTable(metadata, "fact", FactRow, keys=2, redacted={"content"})
 RUN = RowTable(metadata, "run", RunRow, bounded={"stop_reason", "answer"})
 SPAN = RowTable(
     metadata,

@@ -43,7 +43,7 @@ class BenchContext:
         """The bound of each."""
         self.events: list[tuple[str, dict[str, object]]] = []
         self.failed_readings: list[tuple[Status, str]] = []
-        """Of replies that the node could not use: status and reason."""
+        """See `NodeRun.failed_readings`."""
 
     @property
     def node(self) -> str:
@@ -101,6 +101,8 @@ class NodeRun:
     bounds: tuple[Amount, ...]
     """Of each of them."""
     events: tuple[tuple[str, dict[str, object]], ...] = field(default=())
+    failed_readings: tuple[tuple[Status, str], ...] = ()
+    """Of each reply that the node could not use: status and reason."""
 
 
 class NodeBench:
@@ -125,7 +127,8 @@ class NodeBench:
         with self._context(node, limit, name) as (context, meter):
             message = asyncio.run(_run(self._kinds[node.kind], node, inputs, context))
         requests, bounds = tuple(context.requests), tuple(context.bounds)
-        return NodeRun(message, meter.charged, meter.lost, requests, bounds, tuple(context.events))
+        events, readings = tuple(context.events), tuple(context.failed_readings)
+        return NodeRun(message, meter.charged, meter.lost, requests, bounds, events, readings)
 
     def oracle(self, node: Node, inputs: Inputs, scorer: Scorer, *, name: str = "node") -> Message | None:
         """What the node would say if it made no mistake; None where the task does not tell.

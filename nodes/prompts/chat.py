@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from ...models.request import ChatMessage
 from ...records.message import Part
-from ...records.text import one_line
+from ...records.text import single_spaced
 from .base import Ask, Decomposition, Prompt, ReasoningStep, SearchRound, SearchStep, Style
 from .chat_readers import answer_in, decomposition_in, object_in, search_step_in, steps_in, verdict_in
 from .problem_schema import PROBLEM_SCHEMA, closed
@@ -107,7 +107,8 @@ class ChatDialect:
     def search(self, ask: Ask, rounds: Sequence[SearchRound], *, last: bool) -> Prompt:
         """The question and all that was searched and found so far; a longer search only adds at the end."""
         history = "".join(
-            f"\n\nQuery: {one_line(done.query)}\n" + ("\n".join(f"- {p}" for p in done.passages) or "Nothing found.")
+            f"\n\nQuery: {single_spaced(done.query)}\n"
+            + ("\n".join(f"- {p}" for p in done.passages) or "Nothing found.")
             for done in rounds
         )
         return _prompt(_SEARCH, _body(ask) + history + (f"\n\n{_SEARCH_LAST}" if last else ""))

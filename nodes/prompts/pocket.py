@@ -93,7 +93,7 @@ class PocketDialect:
         done = values[: len(left)]
         if len(done) == len(left):
             return done[-1]
-        return _prompt(f"S{done[-1] if done else chain['start']}{''.join(left[len(done) :])}=")
+        return _prompt(f"{Role.DIRECT}{done[-1] if done else chain['start']}{''.join(left[len(done) :])}=")
 
     def decompose(self, ask: Ask, max_parts: int) -> Prompt:
         """Asks for sub-questions; the models split a question in one way only, whatever `max_parts` is."""

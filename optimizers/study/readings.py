@@ -11,7 +11,7 @@ from ...graphs.space import Space
 from ...records.protocols import StudyStore
 from ...records.rows import ReplyCount
 from ...records.status import Status
-from ...records.text import one_line
+from ...records.text import single_spaced
 from .report import ReadingExample, ReadingReport, UnreadPlan
 
 __all__ = ["Choice", "readings_of"]
@@ -163,6 +163,6 @@ def _example(store: StudyStore, count: ReplyCount) -> ReadingExample:
     call = next(call for call in store.calls(count.run_id) if call.call_id == count.call_id)
     return ReadingExample(
         run_id=count.run_id,
-        text=one_line(call.output_text)[:_BEGINNING],
+        text=single_spaced(call.output_text)[:_BEGINNING],
         reason=call.error,
     )

@@ -20,6 +20,9 @@ from apportion.models.request import Request
 from apportion.nodes.solver import Solver
 from apportion.optimizers.search.base import Proposal
 from apportion.optimizers.search.measurement import Measurement, Outcome
+from apportion.optimizers.search.racing import Racing
+from apportion.optimizers.study.accounts import StudyAccounts
+from apportion.optimizers.study.spec import StudySpec
 from apportion.optimizers.study.trials import TrialEvaluator
 from apportion.records import AccountRow, Limit, RunRow, Status, Task, TrialRow
 from apportion.tasks.metrics import resolve_metric
@@ -40,24 +43,35 @@ class Study:
         self.store = MemoryStore()
         self.graph = Graph("one").add("solve", Solver(style="direct", max_output_tokens=20))
         self.spend, self.total = spend, total
+        self.study_id = ""
         self.finished: list[Outcome] = []
 
     def measure(self, part: str = "fit", script: Callable[[Request], str] = right) -> Measurement:
         """What a process that has just begun finds out about the plan."""
 
         async def main() -> Measurement:
-            async with Runner(self.graph, Pool([ScriptedModel(script, name="m", card=CARD)]), self.store) as runner:
-                runner.open_account(AccountRow("study", None, Limit("tokens", self.spend), "paid"))
-                evaluator = TrialEvaluator(
-                    runner,
-                    study_id="study",
-                    account_id="study",
-                    accounts={"fit": "study", "test": "study"},
-                    parts={"fit": TASKS, "test": TASKS},
+            pool = Pool([ScriptedModel(script, name="m", card=CARD)])
+            async with Runner(self.graph, pool, self.store) as runner:
+                spec = StudySpec(
+                    graph=self.graph,
+                    space=runner.space,
+                    tasks=tuple(TASKS),
+                    pool=pool,
                     cap=Cap(total=self.total),
+                    spend=10**6,
+                    store=self.store,
+                    seed=0,
                     scorer=resolve_metric("auto"),
-                    finished=self.finished.append,
+                    metric="auto",
+                    make_optimizer=Racing,
+                    optimizer="racing",
                 )
+                self.study_id = spec.study_id
+                # Not the study's own accounts, of which a phase may pay only a share.
+                runner.open_account(AccountRow("pays", None, Limit("tokens", self.spend), "paid"))
+                evaluator = TrialEvaluator(
+                    runner, spec, {"fit": TASKS, "test": TASKS}, StudyAccounts(spec), self.finished.append
+                ).paying(part, "pays")
                 (found,) = await evaluator.measure([Proposal(next(iter(runner.space)), len(TASKS))], part)
                 return found
 
@@ -71,12 +85,12 @@ class Study:
     @property
     def trial(self) -> TrialRow:
         """The trial on the books."""
-        (row,) = self.store.trials("study")
+        (row,) = self.store.trials(self.study_id)
         return row
 
     def forget_the_end(self) -> None:
         """Leaves the trial as it is on the books of a process that was killed in it."""
-        self.store.record_trial(replace(self.trial, state="running"))
+        self.store.record(replace(self.trial, state="running"))
 
 
 def test_a_complete_trial_is_read_back_and_not_run() -> None:
@@ -114,7 +128,7 @@ def test_of_tasks_that_ran_twice_the_last_run_counts() -> None:
     study.measure(script=lambda request: "Answer: no")
     study.forget_the_end()
     # Other replies, so that the two runs of a task can be told apart.
-    study.store._rows.replies.clear()
+    study.store._replies.clear()
     assert study.measure().scores.tolist() == [1.0] * 6
     assert [row.score for row in study.runs] == [0.0] * 6 + [1.0] * 6
     assert study.measure().scores.tolist() == [1.0] * 6
@@ -127,7 +141,7 @@ def test_runs_that_were_cancelled_are_no_runs() -> None:
     first = study.measure()
     for row in study.runs[:3]:
         left: dict[str, Any] = {"run_id": f"{row.run_id}-again", "status": Status.CANCELLED, "stop_reason": "cancelled"}
-        study.store.record_run(replace(row, **left, started_at=row.started_at + 60, score=0.0))
+        study.store.record(replace(row, **left, started_at=row.started_at + 60, score=0.0))
     assert study.measure() == first
     assert len(study.runs) == 9
 
