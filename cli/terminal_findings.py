@@ -84,8 +84,14 @@ def print_readings(console: Console, report: StudyReport) -> None:
     told = [found for found in report.readings if found.replies - found.answered > _WORTH_TELLING * found.replies]
     if not told:
         return
-    total, unread = sum(each.replies for each in report.readings), sum(each.unread for each in report.readings)
-    labelled(console, "unread", f"{unread:,} of {total:,} replies; what came of them where some gave no answer")
+    total, answered, unread = (
+        sum(getattr(each, name) for each in report.readings) for name in ("replies", "answered", "unread")
+    )
+    labelled(
+        console,
+        "unread",
+        f"{total - answered:,} of {total:,} replies gave no answer, {unread:,} of them because nothing could be read",
+    )
     kinds = [kind for kind in _NO_ANSWER if any(getattr(found, kind) for found in told)]
     rows(
         console,
@@ -102,7 +108,7 @@ def print_readings(console: Console, report: StudyReport) -> None:
 
 
 def _reading_row(found: ReadingReport, kinds: Sequence[str]) -> list[str]:
-    shares = [f"{getattr(found, kind) / found.replies:.0%}" for kind in ("answered", *kinds)]
+    shares = [f"{100 * getattr(found, kind) / found.replies:.0f} %" for kind in ("answered", *kinds)]
     return [found.node, found.model, found.style, f"{found.replies:,}", *shares]
 
 

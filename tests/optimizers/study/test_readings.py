@@ -145,7 +145,7 @@ def test_a_model_that_nobody_can_read_is_named_with_an_example_and_so_is_the_cho
     assert StudyReport.model_validate_json(report.model_dump_json()).readings == report.readings
     printed = _printed(report)
     assert "\nunread " in printed
-    assert f"{mute.unread / mute.replies:.0%}" in printed
+    assert f"{100 * mute.unread / mute.replies:.0f} %" in printed
     assert printed.count("could not be read") == 1
 
 
