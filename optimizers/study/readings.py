@@ -144,8 +144,8 @@ def _warning(unread: Sequence[UnreadPlan], choices: Sequence[Choice]) -> str:
     style = f", style {one.style}" if one.style else ""
     where = f"node {one.node}, model {one.model}{style}"
     said = [
-        f"{'plans' if several else 'plan'} {plans}{more} ({where}): {100 * share:.0f} % of the replies could not be read, "
-        f"for example {one.example.text!r} in run {one.example.run_id[:8]}"
+        f"{'plans' if several else 'plan'} {plans}{more} ({where}): {100 * share:.0f} % of the replies could not be "
+        f"read, for example {one.example.text!r} in run {one.example.run_id[:8]}"
     ]
     named, them = {plan.plan_hash for plan in unread}, "them" if several else "it"
     for choice in choices:
