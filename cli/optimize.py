@@ -33,7 +33,9 @@ def command(
     db: Annotated[str, typer.Option(help="SQLite file that keeps every call.")] = "apportion.db",
     metric: Annotated[
         str,
-        typer.Option(help="auto (by task), exact, numeric, choice, token_f1, set, constraints, or MODULE:FUNCTION."),
+        typer.Option(
+            help="auto (by task), exact, verbatim, numeric, math, choice, token_f1, set, constraints, MODULE:FUNCTION."
+        ),
     ] = "auto",
     optimizer: Annotated[
         str, typer.Option(help="racing; or tpe, random, coordinate, halving-plain, exhaustive.")

@@ -6,7 +6,7 @@ import asyncio
 import sys
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
@@ -54,6 +54,8 @@ class _Run:
     metric: Metric | None
     started: float
     allowance: Allowance | None = None
+    score: float | None = None
+    """By a metric that has been waited for."""
 
 
 class Runner:
@@ -232,6 +234,7 @@ class Runner:
             yield run
             if session.problem is None:
                 message = await session.finish(run.allowance)
+                run.score = await _waited(metric, task, message)
                 reason = "budget" if session.capped else "complete"
         except Exception:
             message, reason = Message(status=Status.UNKNOWN, reason="the run failed"), "error"
@@ -275,7 +278,7 @@ class Runner:
         """Books the run."""
         session = run.session
         try:
-            score = _score(run.metric, session.task, message)
+            score = run.score if run.score is not None else _score(run.metric, session.task, message)
         except Exception:
             self._book(run, message, "error", None)
             raise
@@ -349,6 +352,12 @@ def _score(metric: Metric | None, task: Task, message: Message) -> float | None:
     if metric is None or not (task.gold or task.metadata):
         return None
     return 0.0 if message.status.failed else metric(task, message.answer)
+
+
+async def _waited(metric: Metric | None, task: Task, message: Message) -> float | None:
+    """The score by a metric that says it may take long, in a thread; None: another gives it at no wait."""
+    waits: Callable[[Task], bool] | None = getattr(metric, "waits", None)
+    return await asyncio.to_thread(_score, metric, task, message) if waits is not None and waits(task) else None
 
 
 def _confidence(message: Message) -> float | None:

@@ -190,9 +190,12 @@ class RunSession:
         message = Message(status=Status.CANCELLED, reason="the run was cancelled")
         try:
             reply = await self.services.caller.call(request, meter, replaces=allowance.reservation_id)
-            answer = dialect.read_answer(reply.text, Style.DIRECT)
+            capped = reply.finish_reason == "length"
+            answer = dialect.read_answer(reply.text, Style.DIRECT, cut=capped)
             if answer:
                 message = Message(answer=answer, text=reply.text)
+            elif capped:
+                message = Message(status=Status.STARVED, reason="the direct call was cut off", text=reply.text)
             else:
                 message = Message(status=Status.PARSE_ERROR, reason="no answer in the direct call", text=reply.text)
                 self.read_as(meter, reply, message.status, message.reason)

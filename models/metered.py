@@ -23,6 +23,7 @@ from .card import ModelCard
 from .flights import Flights
 from .known import KnownReplies
 from .pool import Pool
+from .reasoning import reasoning_apart
 from .request import Reply, Request
 
 __all__ = ["Meter", "MeteredCaller", "call_bound"]
@@ -86,7 +87,7 @@ class _Attempt:
     def completed(self, reply: Reply, *, charged: Amount, lost: Amount, cached: bool = False) -> CallRow:
         """The row of an attempt that was answered; it is lost where the usage was not credible."""
         outcome = _OUTCOMES.get(reply.finish_reason, Status.OK)
-        if reply.finish_reason == "length" and not reply.text.strip():
+        if reply.finish_reason == "length" and not reasoning_apart(reply).text.strip():
             outcome = Status.STARVED
         usage = reply.usage if lost == ZERO else None
         return self.row(outcome, reply=reply, usage=usage, charged=charged, lost=lost, cached=cached)
@@ -138,7 +139,8 @@ class _Attempt:
 class MeteredCaller:
     """Completes requests from the cache or from a model, under the ledger.
 
-    Each attempt has its own reservation and its own row. Equal requests in flight at the same time are sent once.
+    Each attempt has its own reservation and its own row. Replies are stored as the model wrote them, and handed on
+    with the reasoning apart from the answer. Equal requests in flight at the same time are sent once.
     A model whose endpoint charged more than its reservation is not called again, by later processes neither.
 
     Args:
@@ -234,8 +236,9 @@ class MeteredCaller:
         attempt = _Attempt(request, card, key, meter, reservation_id, 1, bound)
         row = attempt.completed(reply, charged=charged, lost=lost, cached=True)
         self._ledger.settle(Settlement(reservation_id, charged, lost), row)
-        meter.add(row, reply)
-        return reply
+        said = reasoning_apart(reply)
+        meter.add(row, said)
+        return said
 
     async def _attempts(
         self, model: Model, request: Request, key: str, bound: Amount, meter: Meter, replaces: str | None
@@ -276,20 +279,20 @@ class MeteredCaller:
             outcome = Status.CANCELLED if isinstance(stopped, asyncio.CancelledError) else Status.PROVIDER_ERROR
             self._lose(attempt, outcome, type(stopped).__name__, None, attempt.bound)
             raise
-        self._settle_reply(attempt, reply, charged, lost, stored)
-        return reply
+        return self._settle_reply(attempt, reply, charged, lost, stored)
 
     def _settle_reply(
         self, attempt: _Attempt, reply: Reply, charged: Amount, lost: Amount, stored: StoredReply
-    ) -> None:
-        bound = attempt.bound
+    ) -> Reply:
+        bound, said = attempt.bound, reasoning_apart(reply)
         row = attempt.completed(reply, charged=charged, lost=lost)
         breached = charged.exceeds(bound)
         # The reply of a breach is used by nobody, and in the cache it would pass the next cap too.
         self._ledger.settle(Settlement(attempt.reservation_id, charged, lost), row, None if breached else stored)
-        attempt.meter.add(row, reply)
+        attempt.meter.add(row, said)
         if breached:
             raise self._breaches.add(attempt.card, bound, charged)
+        return said
 
     def _settle_failure(self, attempt: _Attempt, failure: CallFailed) -> None:
         if not failure.billed:

@@ -56,15 +56,21 @@ class Reading(Generic[T]):
 
 
 async def read(
-    request: Request, context: Context, reader: Callable[[str], T | None], *, goes_on: bool = False
+    request: Request,
+    context: Context,
+    reader: Callable[[str], T | None],
+    *,
+    cut: Callable[[str], T | None] | None = None,
+    goes_on: bool = False,
 ) -> Reading[T]:
     """Makes a call and reads its reply; a failed call and an unreadable reply become a status.
 
     Args:
-        request: of the call.
-        context: of the node that makes it; is told how the reply was read.
-        reader: from the reply's text to what it says; None or an empty text where it says nothing.
-        goes_on: whether the node will go on from a reply that is cut at its output cap, so that nothing is amiss there.
+        request: what is asked.
+        context: of the node; is told how the reply was read.
+        reader: reads a reply.
+        cut: reads a reply that ended at its output cap; None: `reader` does.
+        goes_on: whether the node goes on from a reply that ended at its output cap, so that nothing is amiss with it.
 
     Raises:
         BudgetBreach: the model cannot be relied on, so the run must end.
@@ -75,8 +81,9 @@ async def read(
         return Reading(None, Status.BUDGET, str(reached))
     except CallFailed as failure:
         return Reading(None, failure.status, failure.reason)
-    reading = _read(request, reply, reader)
-    if goes_on and reply.finish_reason == "length":
+    capped = reply.finish_reason == "length"
+    reading = _read(request, reply, cut if cut is not None and capped else reader)
+    if goes_on and capped:
         context.read_as(reply, Status.OK)
     elif reading.status.failed:
         context.read_as(reply, reading.status, reading.reason)
@@ -97,15 +104,24 @@ def _read(request: Request, reply: Reply, reader: Callable[[str], T | None]) -> 
         reason = f"{request.model!r} used up its {request.max_output_tokens} output tokens before an answer"
         return Reading(None, Status.STARVED, reason, text, reply)
     reason = f"no answer could be read from the reply of {request.model!r}: {single_spaced(text)[:80]!r}"
+    if not text.strip() and reply.reasoning:
+        reason = (
+            f"the reply of {request.model!r} holds reasoning and no answer: {single_spaced(reply.reasoning)[:80]!r}"
+        )
     return Reading(None, Status.PARSE_ERROR, reason, text, reply)
 
 
 async def read_all(
-    requests: Sequence[Request], context: Context, reader: Callable[[str], T | None], *, goes_on: bool = False
+    requests: Sequence[Request],
+    context: Context,
+    reader: Callable[[str], T | None],
+    *,
+    cut: Callable[[str], T | None] | None = None,
+    goes_on: bool = False,
 ) -> list[Reading[T]]:
-    """Makes calls at the same time and reads their replies, in the order of the requests.
+    """Makes calls at the same time and reads their replies, in the order of the requests; see `read`.
 
-    One that fails spoils no other. Arguments are those of `read`.
+    One that fails spoils no other.
 
     Raises:
         BudgetBreach: of the first call that has one, after all calls have ended.
@@ -113,12 +129,12 @@ async def read_all(
 
     async def one(request: Request) -> Reading[T] | BudgetBreach:
         try:
-            return await read(request, context, reader, goes_on=goes_on)
+            return await read(request, context, reader, cut=cut, goes_on=goes_on)
         except BudgetBreach as breach:
             return breach  # Raised below: out of a task group it would come wrapped, and cancel the others.
 
     if len(requests) == 1:
-        return [await read(requests[0], context, reader, goes_on=goes_on)]
+        return [await read(requests[0], context, reader, cut=cut, goes_on=goes_on)]
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(one(request)) for request in requests]
     readings: list[Reading[T]] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -121,7 +122,7 @@ async def _step(
         temperature=node.temperature,
         sample=inputs.round,
     )
-    return await read(request, context, dialect.read_search)
+    return await read(request, context, dialect.read_search, cut=partial(dialect.read_search, cut=True))
 
 
 def _exhausted(limit: int | Adaptive, rounds: list[SearchRound]) -> bool:

@@ -87,11 +87,11 @@ class _Way:
     """From a prompt and an output cap to the request."""
     prompt: Prompt
     cap: int
-    read: Callable[[str], str | None]
+    read: Callable[..., str | None]
     conclude: Callable[[str], Prompt | str] | None
     """From what was thought to the prompt for the answer, or to the answer; None without a limit on thinking."""
     conclude_cap: int
-    read_conclusion: Callable[[str], str | None]
+    read_conclusion: Callable[..., str | None]
 
 
 def _way(node: Solver, inputs: Inputs, context: Context) -> _Way:
@@ -159,7 +159,8 @@ async def _drawn(way: _Way, samples: Sequence[int], context: Context) -> list[Re
     """Draws samples; those that were cut off at the limit on thinking are asked for their answers."""
     first = way.ask(way.prompt, way.cap)
     requests = [first.with_sample(first.sample + n) for n in samples]
-    readings = await read_all(requests, context, way.read, goes_on=way.conclude is not None)
+    goes_on = way.conclude is not None
+    readings = await read_all(requests, context, way.read, cut=partial(way.read, cut=True), goes_on=goes_on)
     cut = [place for place, reading in enumerate(readings) if _cut(reading)]
     if way.conclude is None or not cut:
         return readings
@@ -173,7 +174,8 @@ async def _drawn(way: _Way, samples: Sequence[int], context: Context) -> list[Re
         else:
             request = way.ask(conclusion, way.conclude_cap)
             asked[place] = request.with_sample(request.sample + samples[place])
-    answered = await read_all(list(asked.values()), context, way.read_conclusion) if asked else []
+    read = way.read_conclusion
+    answered = await read_all(list(asked.values()), context, read, cut=partial(read, cut=True)) if asked else []
     for place, reading in zip(asked, answered, strict=True):
         thought = _thought(readings[place]).rstrip()
         whole = reading.text if reading.text.startswith(thought) else f"{thought}\n{reading.text}"

@@ -151,7 +151,8 @@ async def _judge(node: Verifier, inputs: Inputs, context: Context, candidates: S
     dialect = context.dialect(node.model)
     ask = replace(ask_of(inputs), notes=())
     prompts = [dialect.verify(ask, candidate.answer, candidate.text) for candidate in candidates]
-    readings = await read_all(_requests(node, inputs, context, prompts), context, dialect.read_verdict)
+    reader, requests = dialect.read_verdict, _requests(node, inputs, context, prompts)
+    readings = await read_all(requests, context, reader, cut=partial(reader, cut=True))
     return [_ruled(candidate, reading.value) for candidate, reading in zip(candidates, readings, strict=True)]
 
 
@@ -176,7 +177,8 @@ async def _solve_again(
     questions = list(dict.fromkeys(step.question for found in steps for step in found))
     prompts = [dialect.solve(Ask(question, inputs.task.instructions), Style.DIRECT) for question in questions]
     reader = partial(dialect.read_answer, style=Style.DIRECT)
-    readings = await read_all(_requests(node, inputs, context, prompts), context, reader)
+    requests = _requests(node, inputs, context, prompts)
+    readings = await read_all(requests, context, reader, cut=partial(reader, cut=True))
     solved = {question: reading.value for question, reading in zip(questions, readings, strict=True)}
     return [_compared(candidate, found, solved) for candidate, found in zip(candidates, steps, strict=True)]
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..errors import DevSetError
+from ..records.written_float import WrittenFloat
 
 __all__ = ["jsonl_records", "read_json"]
 
@@ -64,7 +65,7 @@ def _refuse(text: str) -> float:
 
 
 def _finite(text: str) -> float:
-    number = float(text)
+    number = WrittenFloat(text)
     if not math.isfinite(number):
         raise ValueError(f"{text} is too large a number")
     return number

@@ -19,6 +19,7 @@ BESIDE = ("benchmarks", "training")
 """Folders that are not shipped: their tests mirror them too, but not all of them need tests."""
 
 TESTED_IN = {
+    "tasks/math_worker": "tasks/test_metric_math.py",
     "cli/encoding cli/loading cli/optimize cli/plan_checks": "cli/test_commands.py",
     "cli/run cli/run_policy cli/show cli/tokens": "cli/test_commands.py",
     "cli/outcomes cli/simulate": "cli/test_fit.py",
@@ -64,6 +65,7 @@ OF_THE_WHOLE = {
     "test_docs.py": "the pages of docs",
     "test_examples.py": "the examples",
     "test_face.py": "the names that the package offers",
+    "test_fuzz.py": "hostile texts at every reader and parser",
     "test_mirror.py": "this",
     "test_model_text_is_data.py": "nothing that a model writes is run",
     "test_mutants.py": "the tool that tries broken lines",
@@ -74,6 +76,7 @@ OF_THE_WHOLE = {
     "models/test_books_of_both_sides.py": "what a server bills against what the ledger books",
     "models/test_real_replies.py": "replies as endpoints have sent them",
     "models/pocket/serving/test_with_apportion.py": "the server as a model of a pool",
+    "optimizers/study/test_reply_formats.py": "a study whose models write in many ways",
     "nodes/test_with_pocket_models.py": "every kind on the embedded models",
     "optimizers/study/test_own_kind.py": "a kind from outside, wherever the package's own appear",
     "stores/test_views.py": "the views of the database",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ...graphs.plan import Plan
 from ...graphs.resolved import Step, resolve
 from ...graphs.space import Space
+from ...models.reasoning import split_reasoning
 from ...records.protocols import StudyStore
 from ...records.rows import ReplyCount
 from ...records.status import Status
@@ -162,8 +163,9 @@ def _total(counts: Iterable[ReplyCount]) -> int:
 
 def _example(store: StudyStore, count: ReplyCount) -> ReadingExample:
     call = next(call for call in store.calls(count.run_id) if call.call_id == count.call_id)
+    said = split_reasoning(call.output_text).answer
     return ReadingExample(
         run_id=count.run_id,
-        text=single_spaced(call.output_text)[:_BEGINNING],
+        text=single_spaced(said if said.strip() else call.output_text)[:_BEGINNING],
         reason=call.error,
     )

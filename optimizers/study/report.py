@@ -183,7 +183,7 @@ class ReadingExample(Finding):
 
     run_id: str
     text: str
-    """How the reply begins; empty where none came."""
+    """How the reply begins, reasoning left out where there was more; empty where none came."""
     reason: str
     """What was amiss; empty where nothing was."""
 

@@ -159,8 +159,10 @@ def test_a_study_that_reads_everything_prints_nothing_of_it(store: StudyStore) -
 
 
 def test_a_model_of_which_nothing_is_read_may_be_better_than_its_score_also_where_it_is_chosen() -> None:
-    report = _study(Graph("ask").add("solve", Solver(style="think")), Pool([_model("mute", lambda request: "~~ ~~")]))
+    pool = Pool([_model("mute", lambda request: "<think>Let me see.</think>\n~~ ~~")])
+    report = _study(Graph("ask").add("solve", Solver(style="think")), pool)
     (found,) = report.readings
+    assert found.examples["unread"].text == "~~ ~~"
     assert found.unread == found.replies
     assert f"the chosen plan {str(report.chosen)[:8]} uses it" in found.warning
 
