@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from ..records.rows import (
@@ -90,6 +90,9 @@ class MemoryStore(MemoryLedger):
                 self._studies[row.study_id] = row
             case TrialRow():
                 self._trials[row.trial_id] = row
+
+    def conceal(self, secrets: Iterable[str]) -> None:
+        """See `Recorder.conceal`; memory outlives nobody, so it keeps what it is given."""
 
     def flush(self) -> None:
         """See `Recorder.flush`; memory is never behind."""

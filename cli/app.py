@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import warnings
 from typing import Annotated, TextIO
 
@@ -11,6 +10,8 @@ import typer
 from ..errors import ApportionError, BudgetBreach, Infeasible
 from . import demo, fit, models, optimize, pocket, runs, show, simulate, tokens
 from . import run as run_command
+from .names import FitCommand, OptimizeCommand
+from .output import any_encoding, complain, say
 
 __all__ = ["app", "run"]
 
@@ -29,7 +30,7 @@ def _print_version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
 
-        print(version("apportion"))
+        say(version("apportion"))
         raise typer.Exit
 
 
@@ -43,11 +44,11 @@ def program(
 
 
 app.command("demo")(demo.command)
-app.command("optimize")(optimize.command)
+app.command("optimize", cls=OptimizeCommand)(optimize.command)
 app.command("run")(run_command.command)
 app.command("runs")(runs.command)
 app.command("show")(show.command)
-app.command("fit")(fit.command)
+app.command("fit", cls=FitCommand)(fit.command)
 app.command("simulate")(simulate.command)
 app.command("models")(models.command)
 app.add_typer(tokens.app, name="tokens")
@@ -56,7 +57,7 @@ app.add_typer(pocket.app, name="pocket")
 
 def run(arguments: list[str] | None = None) -> int:
     """Runs a command and returns its exit code: 0 ok, 2 usage, 3 infeasible, 4 budget breach, 130 interrupted."""
-    with warnings.catch_warnings():
+    with any_encoding(), warnings.catch_warnings():
         warnings.showwarning = _warn
         return _run(arguments)
 
@@ -87,10 +88,10 @@ def _warn(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    print(f"apportion: {message}", file=sys.stderr)
+    if not issubclass(category, DeprecationWarning | PendingDeprecationWarning):  # those are for who wrote the code
+        complain(str(message))
 
 
 def _complain(message: str, code: int) -> int:
-    for line in message.splitlines():
-        print(f"apportion: {line}", file=sys.stderr)
+    complain(message)
     return code

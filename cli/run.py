@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ..errors import UsageError
+from .loading import Allow
+from .output import say
 
 if TYPE_CHECKING:
     from ..graphs.result import Result
@@ -33,7 +35,10 @@ def command(
     cap: Annotated[float | None, typer.Option(help="Ceiling for this run.")] = None,
     unit: Annotated[Literal["tokens", "weighted", "usd"], typer.Option(help="Of the cap.")] = "tokens",
     db: Annotated[str, typer.Option(help="SQLite file that keeps every call.")] = "apportion.db",
-    json: Annotated[str | None, typer.Option(help="Write the result to this file.", metavar="FILE")] = None,
+    allow: Allow = None,
+    json: Annotated[
+        str | None, typer.Option(help="Write the result to this file, the answer as it came.", metavar="FILE")
+    ] = None,
 ) -> None:
     """Answer one question: by a graph under a plan (every knob's first value if left out), or by a policy."""
     from ..budgets.cap import Cap
@@ -47,7 +52,7 @@ def command(
     limit = None if cap is None else Cap(per_task=positive("--cap", cap), unit=unit)
     pool = load_pool(models)
     if policy is not None:
-        run_policy(policy, dial, question, pool, limit, db, json)
+        run_policy(policy, dial, question, pool, limit, db, json, allow or ())
         return
     loaded = load_graph(graph)
     run_sync(pool.check)
@@ -60,9 +65,9 @@ def command(
         reasons = [span.reason for span in store.spans(result.run_id) if span.reason]
     finally:
         store.close()
-    print(result.answer or f"no answer: {reasons[-1] if reasons else result.stop_reason}")
-    print(f"{result.status.value}: {result.charged.tokens:,} tokens charged, {result.lost.tokens:,} lost")
-    print(f"next:\n  {program()} show {result.run_id[:8]} --db {db}")
+    say(result.answer or f"no answer: {reasons[-1] if reasons else result.stop_reason}")
+    say(f"{result.status.value}: {result.charged.tokens:,} tokens charged, {result.lost.tokens:,} lost")
+    say(f"next:\n  {program()} show {result.run_id[:8]} --db {db}")
     write_json(json, _to_json(result))
 
 

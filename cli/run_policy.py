@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .output import say
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..budgets.cap import Cap
     from ..models.pool import Pool
     from ..optimizers.serving.answer import Served
@@ -14,7 +18,14 @@ __all__ = ["run_policy"]
 
 
 def run_policy(
-    path: str, dial: float | None, question: str, pool: Pool, cap: Cap | None, db: str, json: str | None
+    path: str,
+    dial: float | None,
+    question: str,
+    pool: Pool,
+    cap: Cap | None,
+    db: str,
+    json: str | None,
+    allow: Sequence[str] = (),
 ) -> None:
     """Answers a question and prints what came of it.
 
@@ -26,14 +37,15 @@ def run_policy(
         cap: the ceiling.
         db: SQLite file that keeps every call.
         json: file for the result.
+        allow: modules that the file may name.
     """
     from ..graphs.portal import run_sync
     from ..optimizers.serving.policy import DeployedPolicy
     from ..stores.opening import open_store
-    from .loading import program, write_json
+    from .loading import admitted, program, write_json
     from .numbers import number
 
-    policy = DeployedPolicy.load(path, pool=pool)
+    policy = DeployedPolicy.load(path, pool=pool, allow=admitted(allow))
     policy = policy if dial is None else policy.dial(dial)
     run_sync(pool.check)
     store = open_store(db, durable=pool.costs_money)
@@ -42,13 +54,13 @@ def run_policy(
         reasons = [span.reason for run_id in found.run_ids for span in store.spans(run_id) if span.reason]
     finally:
         store.close()
-    print(found.answer or f"no answer: {reasons[-1] if reasons else found.stop_reason}")
-    print(f"{found.status.value}: {found.charged.tokens:,} tokens charged, {found.lost.tokens:,} lost")
+    say(found.answer or f"no answer: {reasons[-1] if reasons else found.stop_reason}")
+    say(f"{found.status.value}: {found.charged.tokens:,} tokens charged, {found.lost.tokens:,} lost")
     arm = next((arm for arm in policy.arms if arm.name == found.arm), None)
     what = "leaves it unanswered" if arm is None else f"gives it {_given(arm)}"
-    print(f"policy {policy.name} at {number(policy.budget)} {policy.unit} a question {what}")
+    say(f"policy {policy.name} at {number(policy.budget)} {policy.unit} a question {what}")
     if found.run_ids:
-        print(f"next:\n  {program()} show {found.run_ids[-1][:8]} --db {db}")
+        say(f"next:\n  {program()} show {found.run_ids[-1][:8]} --db {db}")
     write_json(json, _to_json(found))
 
 

@@ -7,14 +7,20 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ..errors import GraphError
 from ..nodes.base import Kind, Node
+from ..nodes.kinds import home_of
 from ..nodes.knob import Adaptive, Choice
+from ..nodes.retrieval import Imported
+from ..records.files import JsonFault, parse_json
 from ..records.message import Forward
 from .edges import Each, Edge, Loop
 
-__all__ = ["Blueprint", "HasBlueprint"]
+__all__ = ["Blueprint", "GraphContent", "HasBlueprint"]
 
 
 class HasBlueprint(Protocol):
@@ -69,12 +75,24 @@ class Blueprint:
 
     @cached_property
     def hash(self) -> str:
-        """Of the canonical JSON, 16 hexadecimal digits; a plan names it."""
-        return hashlib.sha256(self.to_json().encode()).hexdigest()[:16]
+        """Of the canonical JSON, 16 hexadecimal digits; a plan names it. Where kinds come from is not part of it."""
+        return hashlib.sha256(_dumped(self._content()).encode()).hexdigest()[:16]
 
     def to_json(self) -> str:
-        """The canonical JSON, which `Graph.from_json` reads."""
-        content = {
+        """The canonical JSON, which `Graph.from_json` reads, and where the kinds come from that it does not know."""
+        used = sorted({node.kind for node in self.nodes.values()})
+        homes = {name: home for name in used if (home := home_of(self.kinds[name])) is not None}
+        return _dumped(self._content() | ({"kinds": homes} if homes else {}))
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """The modules that whoever loads its JSON must admit."""
+        named = [home_of(self.kinds[node.kind]) for node in self.nodes.values()]
+        named += [value.name for node in self.nodes.values() for _, value in node if isinstance(value, Imported)]
+        return tuple(sorted({reference.partition(":")[0] for reference in named if reference}))
+
+    def _content(self) -> dict[str, Any]:
+        return {
             "name": self.name,
             "nodes": [[name, node.canonical()] for name, node in self.nodes.items()],
             "edges": [[e.source, e.target, e.optional, _plain(e.forward)] for e in self.edges],
@@ -83,7 +101,42 @@ class Blueprint:
             "start": sorted(self.starts),
             "finish": self.final,
         }
-        return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def _dumped(content: dict[str, Any]) -> str:
+    return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+class GraphContent(BaseModel):
+    """The JSON of a graph, as far as it can be judged without the kinds of its nodes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    nodes: tuple[tuple[str, dict[str, Any]], ...]
+    edges: tuple[tuple[str, str, bool, Any], ...]
+    each: tuple[tuple[str, str, str], ...]
+    loops: tuple[tuple[str, str, Any, Any], ...]
+    start: tuple[str, ...]
+    finish: str
+    kinds: dict[str, Any] = {}
+    """By kind that does not come with the package, where it is found."""
+
+    @classmethod
+    def of(cls, text: str) -> Self:
+        """Reads what `Blueprint.to_json` wrote.
+
+        Raises:
+            GraphError: it is not that; the message names the field.
+        """
+        try:
+            return cls.model_validate(parse_json(text))
+        except JsonFault as fault:
+            raise GraphError(f"not the JSON of a graph: {fault}") from None
+        except ValidationError as error:
+            wrong = error.errors(include_url=False, include_input=False)[0]
+            place = ".".join(map(str, wrong["loc"]))
+            raise GraphError(f"not the JSON of a graph: field {place!r}: {wrong['msg']}") from None
 
 
 def _plain(value: Any) -> Any:

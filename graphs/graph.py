@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
 from ..errors import GraphError, UnknownName
-from ..nodes.base import Kind, Node
-from ..nodes.kinds import KINDS, kind_of, node_from_json
+from ..nodes.base import Node
+from ..nodes.kinds import Kinds, kind_of, kinds_from, kinds_named, node_from_json
 from ..nodes.knob import Adaptive, Choice
 from ..records.message import Forward
-from .blueprint import Blueprint
+from .blueprint import Blueprint, GraphContent
 from .checks import check_name, checked
 from .edges import Each, Edge, Loop, edge_name, forward_policy, options, round_bounds
 from .space import Space
@@ -44,12 +43,12 @@ class Graph:
 
     Args:
         name: a label for people.
-        kinds: the node kinds by name; `kinds_with` adds your own to those of the package.
+        kinds: your own node kinds, beside those of the package and of installed ones; or a whole table by name.
     """
 
-    def __init__(self, name: str, *, kinds: Mapping[str, Kind[Any]] = KINDS) -> None:
+    def __init__(self, name: str, *, kinds: Kinds = ()) -> None:
         self.name = name
-        self.kinds = kinds
+        self.kinds = kinds_from(kinds)
         self._nodes: dict[str, Node] = {}
         self._edges: dict[str, Edge] = {}
         self._groups: list[Each] = []
@@ -204,28 +203,35 @@ class Graph:
         return self.blueprint.to_json()
 
     @classmethod
-    def from_json(cls, text: str, *, kinds: Mapping[str, Kind[Any]] = KINDS) -> Graph:
-        """Reads what `to_json` wrote.
+    def from_json(cls, text: str, *, kinds: Kinds = (), allow: Collection[str] = ()) -> Graph:
+        """Reads what `to_json` wrote. The text is data: a module that it names is imported only where it is admitted.
+
+        Args:
+            text: the JSON.
+            kinds: as for the graph itself.
+            allow: modules that are admitted with all that is below them, for kinds and for retrievers.
 
         Raises:
             GraphError: it is not such JSON, or a node was written by another version of its kind.
             UnknownName: a node's kind is not known.
+            UsageError: it names a module that is not admitted; the message has the option that admits it.
         """
+        content = GraphContent.of(text)
+        used = [fields["kind"] for _, fields in content.nodes if "kind" in fields]
+        graph = cls(content.name, kinds=kinds_named(used, content.kinds, kinds_from(kinds), allow))
+        for name, fields in content.nodes:
+            graph.add(name, node_from_json(fields, graph.kinds, allow=allow))
         try:
-            content = json.loads(text)
-            graph = cls(content["name"], kinds=kinds)
-            for name, fields in content["nodes"]:
-                graph.add(name, node_from_json(fields, graph.kinds))
-            for source, target, optional, forward in content["edges"]:
+            for source, target, optional, forward in content.edges:
                 graph.connect(source, target, optional=optional, forward=_choice(forward))
-            for split, solve, merge in content["each"]:
+            for split, solve, merge in content.each:
                 graph.each(split, solve, merge)
-            for check, solve, rounds, forward in content["loops"]:
+            for check, solve, rounds, forward in content.loops:
                 graph.loop(check, solve, rounds=_rounds(rounds), forward=_choice(forward))
-            graph.start(*content["start"])
-            return graph.finish(content["finish"])
-        except (KeyError, TypeError, ValueError) as problem:
-            raise GraphError(f"not the JSON of a graph: {type(problem).__name__}: {problem}") from problem
+        except (TypeError, ValueError) as problem:
+            raise GraphError(f"not the JSON of a graph: a choice of an edge or a loop: {problem}") from problem
+        graph.start(*content.start)
+        return graph.finish(content.finish)
 
     def space(self, pool: Pool) -> Space:
         """All plans that the graph and a pool admit.
@@ -342,7 +348,7 @@ class Graph:
 
 
 def _choice(value: Any) -> Any:
-    return Choice(tuple(value["choose"])) if isinstance(value, dict) else value
+    return Choice(tuple(value["choose"])) if isinstance(value, dict) and "choose" in value else value
 
 
 def _rounds(value: Any) -> Any:

@@ -28,7 +28,6 @@ from ..records.status import Status
 from ..records.task import Task
 from ..records.usage import Amount
 from .blueprint import HasBlueprint
-from .compile import OUT, TASK
 from .context import Services
 from .direct import run_direct
 from .finishing import direct_call
@@ -37,6 +36,7 @@ from .prepared import PreparedPlans
 from .result import Engine, Metric, Result
 from .session import Allowance, RunSession
 from .space import Space
+from .state import OUT, TASK
 
 __all__ = ["Runner"]
 
@@ -75,6 +75,7 @@ class Runner:
         self.graph = graph.blueprint
         self.pool = pool
         self.store = store
+        store.conceal(pool.secrets)
         self.space = Space(self.graph, pool)
         self._at_once = asyncio.Semaphore(at_once)
         self._books = store if isinstance(store, MemoryLedger) else LayeredLedger(store)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ApportionError, BudgetBreach, CallFailed, CapReached, NodeFailed
+from ..errors import ApportionError, BudgetBreach, CallFailed, CapReached, NodeFailed, StoreError
 from ..models.metered import Meter
 from ..models.request import Reply, Request
 from ..nodes.base import Inputs
@@ -23,11 +23,11 @@ from ..records.task import Task
 from ..records.text import longest_bytes, single_spaced
 from ..records.usage import ZERO, Amount
 from .channels import Channels
-from .compile import channel
 from .context import NodeContext, Services, drawn
 from .finishing import best_so_far
 from .parts import gathered, waves
 from .resolved import ResolvedPlan, Step
+from .state import channel
 
 if TYPE_CHECKING:
     from .result import Result
@@ -128,7 +128,7 @@ class RunSession:
             self._recorder.record(row)
 
     async def step(self, node: str, state: Mapping[str, Any]) -> Message:
-        """See `compile.Session.step`."""
+        """See `state.Session.step`."""
         step = self.resolved.steps[node]
         if self.problem is not None:
             return Message(status=Status.SKIPPED, reason="the run has ended")
@@ -149,7 +149,7 @@ class RunSession:
         return message
 
     def goes_on(self, loop: str, message: Message) -> bool:
-        """See `compile.Session.goes_on`: leaves when accepted, once there were the fewest rounds."""
+        """See `state.Session.goes_on`: leaves when accepted, once there were the fewest rounds."""
         rounds = self.resolved.rounds[loop]
         done = self._round.get(loop, 0) + 1
         if self.capped or self.problem is not None or done >= rounds.high:
@@ -274,9 +274,10 @@ class RunSession:
         if isinstance(problem, CallFailed):
             return Message(status=problem.status, reason=problem.reason)
         reason = f"{type(problem).__name__}: {problem}"
-        if isinstance(problem, BudgetBreach):
+        if isinstance(problem, (BudgetBreach, StoreError)):  # the node's code is not to blame
             self.problem = self.problem or problem
-            return Message(status=Status.PROVIDER_ERROR, reason=str(problem))
+            breached = isinstance(problem, BudgetBreach)
+            return Message(status=Status.PROVIDER_ERROR if breached else Status.UNKNOWN, reason=str(problem))
         if self.problem is None:
             self.problem = NodeFailed(step.name, step.node.kind, reason)
             self.problem.__cause__ = problem

@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import re
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 
 from ..errors import UsageError
-from ..records.text import longest_bytes
+from ..imports import imported, is_reference, reference_to
+from ..records.text import encodable, longest_bytes
 from .passages import passages_of
+from .unspaced import MARKS, paired, query_terms
 
 __all__ = ["CorpusSize", "FunctionRetriever", "Imported", "PassageIndex", "Retriever", "corpus_size", "open_retriever"]
 
 _QUERY_WORDS = 64
 """The most words of a query; a model that writes more is not searching."""
-_WORD = re.compile(r"\w+")
 
 
 class Retriever(Protocol):
@@ -35,53 +34,49 @@ class Retriever(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """A function by the place from which it can be imported, so that it has a name in JSON and in a hash."""
+    """A function or an object by the place from which it can be imported: its name in JSON and in a hash."""
 
     name: str
     """`module:qualified.name`."""
 
     @classmethod
-    def of(cls, function: Callable[..., Any]) -> Imported:
-        """The name of a function.
+    def of(cls, source: object) -> Imported:
+        """The name of a function, or of an object that a module holds at its top.
 
         Raises:
-            ValueError: it cannot be imported by a name: a lambda, a method, or a function within a function.
+            ValueError: it cannot be found again by a name: a lambda, or what was made within a function.
         """
-        module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", "")
-        named = cls(f"{module}:{name}")
-        if not module or not name or "<" in name or named._found() is not function:
+        name = getattr(source, "__qualname__", "")
+        found = f"{getattr(source, '__module__', '')}:{name}" if name else reference_to(source) or ""
+        if not is_reference(found) or imported(found, "retriever") is not source:
             raise ValueError(
-                f"{name or function!r} cannot be found again by a name; "
-                "pass a function that is defined with `def` at the top of a module"
+                f"{name or source!r} cannot be found again by a name; "
+                "pass a function that is defined with `def` at the top of a module, or an object that stands there"
             )
-        return named
+        return cls(found)
 
     def function(self) -> Callable[..., Any]:
-        """Imports the function.
+        """Imports it: the function, or what finds in the object.
 
         Raises:
-            UsageError: there is none.
+            UsageError: there is no such thing, or it finds nothing.
         """
-        function: Callable[..., Any] | None = self._found()
+        found = imported(self.name, "retriever", fits=lambda each: callable(getattr(each, "find", each)))
+        function: Callable[..., Any] = getattr(found, "find", found)
         if not callable(function):
-            raise UsageError(f"retriever {self.name!r}: there is no such function; expected 'module:function'")
+            raise UsageError(
+                f"retriever {self.name!r} is a {type(found).__name__}; name a function, or what has a `find`"
+            )
         return function
-
-    def _found(self) -> Any:
-        module, _, path = self.name.partition(":")
-        try:
-            value: Any = import_module(module)
-        except ImportError as error:
-            raise UsageError(f"retriever {self.name!r}: cannot import {module!r}: {error}") from error
-        for step in path.split("."):
-            value = getattr(value, step, None)
-        return value
 
 
 class FunctionRetriever:
     """Finds passages with a function `(query, top_k) -> list of str`, which may be async.
 
     A function that is not async runs in a thread of its own, so that it does not hold up other calls.
+
+    Args:
+        source: a function, or an object whose method `find` is one.
     """
 
     def __init__(self, source: Imported) -> None:
@@ -100,11 +95,13 @@ class FunctionRetriever:
             found = await asyncio.to_thread(self._function, query, top_k)
         if isinstance(found, str) or not isinstance(found, Sequence) or not all(isinstance(p, str) for p in found):
             raise UsageError(f"retriever {self._name!r} must return a list of str, not {type(found).__name__}")
-        return found[:top_k]
+        return [encodable(passage) for passage in found[:top_k]]
 
 
 class PassageIndex:
     """Passages in an SQLite full-text index in memory, ranked by BM25 (Robertson et al. 1994) over word stems.
+
+    In scripts without spaces between words, such as Chinese, Japanese and Thai, pairs of letters take the words' place.
 
     May be used from any thread.
 
@@ -115,23 +112,24 @@ class PassageIndex:
     def __init__(self, passages: Iterator[str] | Sequence[str]) -> None:
         self._lock = threading.Lock()
         self._database = sqlite3.connect(":memory:", check_same_thread=False)
-        self._database.execute("CREATE VIRTUAL TABLE passage USING fts5(text, tokenize = 'porter unicode61')")
-        rows = ((passage,) for passage in dict.fromkeys(passages))
+        # The index alone: what is read is not what is searched.
+        options = f"content = '', tokenize = \"porter unicode61 tokenchars '{MARKS}'\""
+        self._database.execute(f"CREATE VIRTUAL TABLE passage USING fts5(words, {options})")
+        self._passages = list(dict.fromkeys(passages))
+        rows = ((row, paired(passage)) for row, passage in enumerate(self._passages))
         with self._database:
-            self._database.executemany("INSERT INTO passage (text) VALUES (?)", rows)
+            self._database.executemany("INSERT INTO passage (rowid, words) VALUES (?, ?)", rows)
 
     async def find(self, query: str, top_k: int) -> Sequence[str]:
         """The passages that share most with the words of the query; any text is a query."""
-        words = list(dict.fromkeys(_WORD.findall(query)))[:_QUERY_WORDS]
-        if not words:
+        match = " OR ".join(query_terms(query)[:_QUERY_WORDS])
+        if not match:
             return []
-        # Each word is quoted, so no text of a model is ever read as an operator of the query language.
-        match = " OR ".join(f'"{word}"' for word in words)
         with self._lock:
             rows = self._database.execute(
-                "SELECT text FROM passage WHERE passage MATCH ? ORDER BY bm25(passage), rowid LIMIT ?", (match, top_k)
+                "SELECT rowid FROM passage WHERE passage MATCH ? ORDER BY bm25(passage), rowid LIMIT ?", (match, top_k)
             ).fetchall()
-        return [row[0] for row in rows]
+        return [self._passages[row] for (row,) in rows]
 
     def close(self) -> None:
         """Lets go of the memory."""
@@ -139,9 +137,7 @@ class PassageIndex:
             self._database.close()
 
     def __len__(self) -> int:
-        with self._lock:
-            count: int = self._database.execute("SELECT count(*) FROM passage").fetchone()[0]
-        return count
+        return len(self._passages)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from .asks import ask_of, bound_of, request_of
 from .base import CallBound, Context, Incoming, Inputs, Kind, Node, Speakers
 from .depth import Depth
 from .draws import Draws
-from .knob import ADDED, ANY_MODEL, Adaptive, Choice, Knob, ModelKnob, most
+from .knob import ADDED, ANY_MODEL, Adaptive, Choice, Knob, ModelKnob, Times, most
 from .oracles import right_answer
 from .prompts.base import Ask, Prompt, Style
 from .readings import Reading, most_informed, read_all
@@ -49,7 +49,7 @@ class Solver(Node):
     """The most tokens of a draft or of thinking step by step; None: no limit of their own. What a sample had thought by
     then is kept: the model is asked once more for the answer that it leads to, with up to `max_output_tokens`, by
     continuing the reply where it can and else with the thought in the prompt. Both calls are charged."""
-    samples: Knob[PositiveInt | Adaptive] = 1
+    samples: Knob[Times | Adaptive] = 1
     """How many answers are drawn. A number is drawn at once; `adaptive(low, high)` draws `low` at once and then one by
     one until `stop` is content. Every draw is charged."""
     vote: Knob[VoteRule] = "majority"

@@ -15,7 +15,7 @@ from ..records.message import CANDIDATES, Candidate, Message, MessageSize
 from ..records.text import longest_bytes
 from .asks import ask_of, bound_of, request_of
 from .base import CallBound, Context, Incoming, Inputs, Kind, Node, Scorer, Speakers
-from .knob import ANY_MODEL, Knob, ModelKnob
+from .knob import ANY_MODEL, Knob, ModelKnob, Times
 from .prompts.base import Ask, Prompt, ReasoningStep, Style
 from .readings import most_informed, read_all
 from .votes import normal_form, pooled
@@ -54,7 +54,7 @@ class Verifier(Node):
     """The score from which the choice is accepted. None: 0.5, and 1 for `steps`, where one wrong step spoils all."""
     max_candidates: Knob[Annotated[int, Interval(ge=1, le=CANDIDATES)]] = 4
     """How many distinct candidates are looked at, those with most votes first."""
-    max_steps: Knob[PositiveInt] = 16
+    max_steps: Knob[Times] = 16
     """How many steps of a candidate are solved anew, from the first."""
     max_output_tokens: Knob[PositiveInt] = 256
     """Of each call."""

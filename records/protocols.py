@@ -9,7 +9,7 @@ follow a moment later, in order, and `flush` waits for them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from .rows import (
@@ -119,6 +119,9 @@ class Recorder(Protocol):
 
         A call is recorded by itself where its reservation is on other books, such as that of a reply from the cache.
         """
+
+    def conceal(self, secrets: Iterable[str]) -> None:
+        """From now on nothing is kept with one of these in it, such as the keys of endpoints; a mark stands there."""
 
     def flush(self) -> None:
         """Waits until everything handed over is on the books."""

@@ -18,18 +18,17 @@ __all__ += ["metadata", "reply", "reservation"]
 
 metadata = MetaData()
 
-STUDY = RowTable(metadata, "study", StudyRow, redacted={"arguments"})
+STUDY = RowTable(metadata, "study", StudyRow)
 TRIAL = RowTable(metadata, "trial", TrialRow)
-TASK = RowTable(metadata, "task", TaskRow, redacted={"content"}, keep=True)
-PLAN = RowTable(metadata, "plan", PlanRow, redacted={"content", "drawing"}, keep=True)
-FACT = RowTable(metadata, "fact", FactRow, keys=2, redacted={"content"})
-RUN = RowTable(metadata, "run", RunRow, bounded={"stop_reason", "answer"})
+TASK = RowTable(metadata, "task", TaskRow, keep=True)
+PLAN = RowTable(metadata, "plan", PlanRow, keep=True)
+FACT = RowTable(metadata, "fact", FactRow, keys=2)
+RUN = RowTable(metadata, "run", RunRow)
 SPAN = RowTable(
     metadata,
     "span",
     SpanRow,
     renamed={"events": ("events_hash",)},
-    bounded={"part", "answer", "reason"},
     blobs={"events"},
 )
 CALL = RowTable(
@@ -57,7 +56,6 @@ CALL = RowTable(
         "finish_reason": ("gen_ai_response_finish_reasons",),
         "output_text": ("gen_ai_output_messages_hash",),
     },
-    bounded={"error"},
     blobs={"request_messages", "output_text"},
 )
 ACCOUNT_TOTALS = (*FIGURES, "releases")

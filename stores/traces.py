@@ -82,11 +82,12 @@ class TraceReader:
     def reply_counts(self, study_id: str) -> Sequence[ReplyCount]:
         """See `StudyStore.reply_counts`."""
         self._catch_up()
-        found = self._reader.select(_reply_counts(study_id))
-        return [
-            ReplyCount(**{name: row[name] for name in row if name != "first"} | {"outcome": Status(row["outcome"])})
-            for row in found
-        ]
+        counts = []
+        for row in self._reader.select(_reply_counts(study_id)):
+            with self._reader.decoding("call", "call_id", row["call_id"]):
+                columns = {name: row[name] for name in row if name != "first"}
+                counts.append(ReplyCount(**columns | {"outcome": Status(row["outcome"])}))
+        return counts
 
     def fact(self, subject: str, kind: FactKind) -> FactRow | None:
         """See `FactBook.fact`."""

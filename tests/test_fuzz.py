@@ -20,18 +20,27 @@ import pytest
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
-from apportion.errors import CallFailed, DevSetError, PoolError, ProblemError, UsageError
+from apportion.errors import CallFailed, DevSetError, PlanError, PoolError, ProblemError, UsageError
+from apportion.graphs.graph import Graph
+from apportion.graphs.plan import Plan
 from apportion.models.call_bounds import CallBounds
 from apportion.models.pool_file import read_pool_file
 from apportion.models.reasoning import split_reasoning
 from apportion.models.replies.completion import read_reply
+from apportion.nodes.knob import choose
+from apportion.nodes.passages import passages_of
 from apportion.nodes.prompts.base import Ask, Style
 from apportion.nodes.prompts.chat import ChatDialect
 from apportion.nodes.prompts.pocket import PocketDialect
+from apportion.nodes.solver import Solver
 from apportion.nodes.symbolic.schema import parse_problem
+from apportion.nodes.unspaced import query_terms
+from apportion.nodes.verifier import Verifier
 from apportion.nodes.votes import normal_form
 from apportion.optimizers.serving.policy_file import read_policy_file
 from apportion.optimizers.tables.log_file import load_outcomes
+from apportion.records.display import visible
+from apportion.records.redaction import Redaction, redacted
 from apportion.records.task import Task
 from apportion.tasks.devset import load_tasks
 from apportion.tasks.metrics import score
@@ -203,6 +212,10 @@ def from_file(load: Callable[[Path], object], name: str, text: str) -> object:
         return load(path)
 
 
+def passages(path: Path) -> object:
+    return list(passages_of(path, 1024))
+
+
 def graded(metric: str, gold: str, text: str) -> object:
     return score(Task(question="Which?\nA) red\nB) 42", gold=gold), text, metric)
 
@@ -212,6 +225,8 @@ PARTS = '{"parts": ["Who?", {"question": "When was {p1} born?"}], "combine": "{p
 TASKS = (
     '{"question": "q", "gold": 1.10, "context": ["a"], "metadata": {"tolerance": 0.1}}\n{"question": "r", "name": "2"}'
 )
+LOG_LINES = '{"question": "q", "arm": "a", "score": 1, "cost": 2, "setting": "[1]"}\n'
+GRAPH = Graph("g").add("a", Solver(samples=choose(1, 3))).add("b", Verifier()).connect("a", "b", optional=True)
 LOG = "question,arm,correct,tokens\nq1,a,1,10\nq1,b,0,20\nq2,a,0,10\nq2,b,1,20\n"
 POOL = '[models.a]\nbase_url = "http://localhost:1/v1"\nmax_output_tokens = 64\nprice = {input = 1.0, output = 2.0}\n'
 POLICY = json.dumps(
@@ -244,6 +259,15 @@ PARSERS = {
         partial(from_file, load_tasks, "t.csv"), (DevSetError, UsageError), ("question,gold\nq,1\n",)
     ),
     "outcomes": Parser(partial(from_file, load_outcomes, "o.csv"), (UsageError,), (LOG,)),
+    "outcomes in JSONL": Parser(partial(from_file, load_outcomes, "o.jsonl"), (UsageError,), (LOG_LINES,)),
+    "passages": Parser(partial(from_file, passages, "p.TXT"), (UsageError,), ("one\n\ntwo", "北京" * 9)),
+    "passages in JSONL": Parser(partial(from_file, passages, "p.jsonl"), (UsageError,), ('{"text": "one"}\n"two"',)),
+    "query": Parser(query_terms, samples=("capital of 中国", "กรุงเทพ")),
+    "graph": Parser(Graph.from_json, (UsageError,), (GRAPH.to_json(),)),
+    "plan": Parser(Plan.from_json, (PlanError,), ('{"graph": "g", "values": {"a.samples": 3}, "edges": ["a->b"]}',)),
+    "redaction": Parser(redacted, samples=("api_key = 'abc123def456ghi789'", "https://u:p@h/?key=1", "Bearer x")),
+    "redaction of JSON": Parser(Redaction().json, samples=('{"api_key": "abc", "n": [1]}',)),
+    "terminal": Parser(visible, samples=("\x1b[2J", "a\u200db")),
     "pool": Parser(partial(from_file, read_pool_file, "p.toml"), (PoolError, UsageError), (POOL,)),
     "policy": Parser(partial(from_file, read_policy_file, "p.json"), (UsageError,), (POLICY,)),
 }

@@ -14,14 +14,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from pydantic import ValidationError
 
 from ...budgets.cap import in_unit
-from ...errors import UsageError
+from ...errors import StoreError, UsageError
 from ...graphs.result import Metric
 from ...nodes.stopping import STOP_RULES, StopRule, enough
 from ...nodes.votes import VoteRule, normal_form
 from ...records.protocols import StudyStore
-from ...records.rows import RunRow, Unit
+from ...records.rows import RunRow, TaskRow, Unit
 from ...records.task import Task
 from ...records.usage import ZERO, Amount
 from ..arrays import Bools, Floats, Ints
@@ -71,6 +72,7 @@ class VotePoint(Finding):
 def recorded_draws(
     store: StudyStore,
     runs: Iterable[RunRow],
+    tasks: Iterable[Task],
     node: str,
     scorer: Metric,
     unit: Unit = "tokens",
@@ -82,6 +84,7 @@ def recorded_draws(
     Args:
         store: where the runs are kept.
         runs: of plans under which the node draws several samples; the first run of a task counts.
+        tasks: those that were run. They are not read from the store, where a file of others could name metrics.
         node: is asked the whole question.
         scorer: the metric.
         unit: of the costs.
@@ -91,14 +94,13 @@ def recorded_draws(
         UsageError: a run has no samples of this node, or the node worked on parts of the question.
     """
     found: dict[str, tuple[Draw, ...]] = {}
+    asked = {task.task_id: task for task in tasks}
     for run in runs:
-        row = store.task(run.task_id)
-        if run.task_id in found or row is None:
+        if run.task_id in found or run.task_id not in asked:
             continue
         drawn = _drawn(store, run, node)
         if drawn is not None:
-            task = Task.model_validate_json(row.content)
-            found[run.task_id] = _draws(store, run, *drawn, scorer, task, unit)
+            found[run.task_id] = _draws(store, run, *drawn, scorer, asked[run.task_id], unit)
         elif not leave_out:
             raise UsageError(
                 f"run {run.run_id} has no samples of node {node!r} on the whole question; "
@@ -148,6 +150,16 @@ def _point(tables: Sequence[_VoteTable], most: int, stop: StopRule | None, seed:
         high=score.high,
         cost=float(costs.mean()),
     )
+
+
+def _task(store: StudyStore, row: TaskRow) -> Task:
+    try:
+        return Task.model_validate_json(row.content)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]["msg"]
+        raise StoreError(
+            f"{store.location}: the row of task {row.task_id} is damaged ({first}); restore a copy"
+        ) from None
 
 
 def _drawn(store: StudyStore, run: RunRow, node: str) -> tuple[str, Sequence[tuple[str | None, float | None]]] | None:

@@ -6,7 +6,6 @@ import sqlite3
 from dataclasses import dataclass
 from typing import Literal
 
-import pytest
 from sqlalchemy import MetaData
 from sqlalchemy.schema import CreateTable
 
@@ -14,8 +13,6 @@ from apportion.records.status import Status
 from apportion.records.usage import Amount, Usage
 from apportion.stores.blobs import BlobEncoder
 from apportion.stores.row_table import RowTable
-
-KEY = "sk-" + "abcdefgh" * 6
 
 
 @dataclass(frozen=True)
@@ -42,7 +39,6 @@ TABLE = RowTable(
         "usage": ("read", "wrote", "thought", "known", "guessed"),
         "log": ("log_hash",),
     },
-    bounded={"text"},
     blobs={"log"},
 )
 FULL = Thing("a", "round", 1.5, Status.OK, True, Amount(1, 2, 3), Usage(4, 5, 1, 2, True), 7, "said", "[1]")
@@ -80,10 +76,3 @@ def test_a_row_of_the_same_key_takes_the_place_of_the_first() -> None:
     again = Thing("a", "round", 9.0, Status.OK, False, Amount())
     assert through_a_table(FULL, BARE, again) == [again, BARE]
     assert len(through_a_table(FULL, Thing("a", "square", 1.5, Status.OK, True, Amount()))) == 2
-
-
-@pytest.mark.parametrize("text", ["plain", "", f"the key is {KEY}"])
-def test_texts_are_kept_but_for_keys(text: str) -> None:
-    (found,) = through_a_table(Thing("a", "round", 1.0, Status.OK, True, Amount(), text=text))
-    assert KEY not in found.text
-    assert found.text.startswith(text.partition(KEY)[0])
