@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import Select, select
+from sqlalchemy import RowMapping, Select, select
 
 from ..errors import StoreError
 from ..records.accounts import FIGURES, balance_of
@@ -143,12 +144,19 @@ class Reader:
 
     def rows(self, table: RowTable[Row], asked: Callable[[Select[Any]], Select[Any]]) -> list[Row]:
         """The rows of a table that a statement selects, given that for all of them."""
+        return [self._decoded(table, dict(columns)) for columns in self.select(asked(select(table.table)))]
+
+    def select(self, statement: Select[Any]) -> Sequence[RowMapping]:
+        """All rows of a statement's result."""
         self._check_usable()
         with database_errors(self._path), self._engine.connect() as connection:
-            found = connection.execute(asked(select(table.table))).mappings().all()
-        return [self._decoded(table, dict(columns)) for columns in found]
+            return connection.execute(statement).mappings().all()
 
     def _decoded(self, table: RowTable[Row], columns: dict[str, Any]) -> Row:
         key, value = next(iter(columns.items()))
-        with row_damage(self._path, table.table.name, key, value):
+        with self.decoding(table.table.name, key, value):
             return whole(table.row(columns, self._text))
+
+    def decoding(self, table: str, key: str, value: object) -> AbstractContextManager[None]:
+        """While this is open, what cannot be decoded is damage to a row of this file."""
+        return row_damage(self._path, table, key, value)
