@@ -19,6 +19,8 @@ from .errors import ApportionError, UnknownName, UsageError
 
 __all__ = ["check_admitted", "imported", "imported_module", "is_reference", "outside", "reference_to"]
 
+_MODULE = re.compile(r"[^\W\d][\w-]*(\.[^\W\d][\w-]*)*")
+"""A file that is run by its name may have a dash in it."""
 _REFERENCE = re.compile(r"(?P<module>[^\W\d]\w*(\.[^\W\d]\w*)*):(?P<name>[^\W\d]\w*(\.[^\W\d]\w*)*)")
 
 
@@ -47,12 +49,12 @@ def imported(
         UsageError: it is not written so, is not admitted, or its module cannot be imported; place and remedy are named.
         UnknownName: the module has no such name.
     """
-    if not is_reference(reference):
+    module_name, _, path = reference.partition(":")
+    if not _MODULE.fullmatch(module_name) or not path:
         raise UsageError(f"{what} {reference!r} must be written module:name, for example my_app:{what.split()[-1]}")
     place = f"{what} {reference!r}"
     if allow is not None:
         check_admitted(reference, allow, place)
-    module_name, _, path = reference.partition(":")
     module = imported_module(module_name, place)
     found: Any = module
     for step in path.split("."):

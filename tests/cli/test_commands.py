@@ -169,3 +169,14 @@ def test_runs_fit_a_narrow_terminal_with_ids_whole(
     assert f" {read(folder / 'run.json')['run_id'][:8]} " in printed
     assert "long long" in printed
     assert "…" not in printed
+
+
+@pytest.mark.parametrize("file", ["g.py", "my-app.py", "sub_folder/g2.py"])
+def test_a_graph_may_be_named_by_its_file(file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from apportion.cli.loading import load_graph
+
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / file
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("from apportion import Graph, Solver\ngraph = Graph('named').add('solve', Solver())\n")
+    assert load_graph(f"{file}:graph").name == "named"
