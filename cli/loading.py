@@ -14,8 +14,6 @@ import typer
 
 from ..errors import PlanError, StoreError, UsageError
 from ..imports import imported, imported_module
-from ..records.display import json_escaped
-from ..records.files import read_text
 
 if TYPE_CHECKING:
     from ..graphs.graph import Graph
@@ -140,6 +138,7 @@ def find_plan(where: str, store: StudyStore | None) -> Plan:
         PlanError: there is none, or more than one.
     """
     from ..graphs.plan import Plan
+    from ..records.files import read_text
 
     if Path(where).is_file():
         return Plan.from_json(read_text(Path(where)))
@@ -182,6 +181,8 @@ def write_json(path: str | None, text: str) -> None:
     Raises:
         UsageError: the file cannot be written.
     """
+    from ..records.display import json_escaped
+
     if path is None:
         return
     try:

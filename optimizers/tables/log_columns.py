@@ -101,9 +101,11 @@ def _csv(path: Path) -> dict[str, Any]:
 
 
 def _once(names: Sequence[str], path: Path) -> None:
+    seen: set[str] = set()
     for name in names:
-        if names.count(name) > 1:
+        if name in seen:
             raise FileError(str(path), 0, "", f"there are two columns {name!r}; take one out, or name it otherwise")
+        seen.add(name)
 
 
 def _jsonl(path: Path) -> dict[str, Any]:
