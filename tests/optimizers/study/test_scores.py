@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from apportion.optimizers.study.scores import difference, score_of
+from apportion.optimizers.study.scores import score_of
 
 ODD = np.asarray(np.arange(60) % 2, np.float64)
 
@@ -21,9 +21,3 @@ def test_a_score_with_its_interval_and_what_it_may_cost() -> None:
 def test_the_seed_decides_the_interval() -> None:
     again = [score_of(ODD, ODD, ODD, coverage=1.0, seed=seed) for seed in (1, 1, 2)]
     assert again[0] == again[1] != again[2]
-
-
-def test_a_difference_that_is_always_the_same_is_sure() -> None:
-    found = difference(np.full(30, 0.25), seed=0)
-    assert (found.mean, found.low, found.high) == pytest.approx((0.25, 0.25, 0.25))
-    assert difference(ODD - 0.5, seed=0).low < 0 < difference(ODD - 0.5, seed=0).high

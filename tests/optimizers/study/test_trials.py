@@ -20,6 +20,9 @@ from apportion.models.request import Request
 from apportion.nodes.solver import Solver
 from apportion.optimizers.search.base import Proposal
 from apportion.optimizers.search.measurement import Measurement, Outcome
+from apportion.optimizers.search.registry import optimizer_named
+from apportion.optimizers.study.accounts import StudyAccounts
+from apportion.optimizers.study.spec import StudySpec
 from apportion.optimizers.study.trials import TrialEvaluator
 from apportion.records import AccountRow, Limit, RunRow, Status, Task, TrialRow
 from apportion.tasks.metrics import resolve_metric
@@ -47,21 +50,34 @@ class Study:
 
         async def main() -> Measurement:
             async with Runner(self.graph, Pool([ScriptedModel(script, name="m", card=CARD)]), self.store) as runner:
-                runner.open_account(AccountRow("study", None, Limit("tokens", self.spend), "paid"))
-                evaluator = TrialEvaluator(
-                    runner,
-                    study_id="study",
-                    account_id="study",
-                    accounts={"fit": "study", "test": "study"},
-                    parts={"fit": TASKS, "test": TASKS},
-                    cap=Cap(total=self.total),
-                    scorer=resolve_metric("auto"),
-                    finished=self.finished.append,
-                )
+                spec = self.spec(runner.pool)
+                accounts = StudyAccounts(spec)
+                runner.open_account(AccountRow(accounts.whole, None, Limit("tokens", self.spend), "paid"))
+                for phase in ("search", "validation", "test"):
+                    runner.open_account(AccountRow(accounts.of(phase), accounts.whole, None, "paid"))
+                parts = {"fit": TASKS, "test": TASKS}
+                evaluator = TrialEvaluator(runner, spec, parts, accounts, self.finished.append)
                 (found,) = await evaluator.measure([Proposal(next(iter(runner.space)), len(TASKS))], part)
                 return found
 
         return asyncio.run(main())
+
+    def spec(self, pool: Pool) -> StudySpec:
+        """The same study, whatever its account may pay."""
+        return StudySpec(
+            graph=self.graph,
+            space=self.graph.space(pool),
+            tasks=tuple(TASKS),
+            pool=pool,
+            cap=Cap(total=self.total),
+            spend=1.0,
+            store=self.store,
+            seed=0,
+            scorer=resolve_metric("auto"),
+            metric="auto",
+            make_optimizer=optimizer_named("racing"),
+            optimizer="racing",
+        )
 
     @property
     def runs(self) -> list[RunRow]:
@@ -71,12 +87,12 @@ class Study:
     @property
     def trial(self) -> TrialRow:
         """The trial on the books."""
-        (row,) = self.store.trials("study")
+        (row,) = self.store.trials(self.spec(Pool([ScriptedModel(right, name="m", card=CARD)])).study_id)
         return row
 
     def forget_the_end(self) -> None:
         """Leaves the trial as it is on the books of a process that was killed in it."""
-        self.store.record_trial(replace(self.trial, state="running"))
+        self.store.record(replace(self.trial, state="running"))
 
 
 def test_a_complete_trial_is_read_back_and_not_run() -> None:
@@ -114,7 +130,7 @@ def test_of_tasks_that_ran_twice_the_last_run_counts() -> None:
     study.measure(script=lambda request: "Answer: no")
     study.forget_the_end()
     # Other replies, so that the two runs of a task can be told apart.
-    study.store._rows.replies.clear()
+    study.store._replies.clear()
     assert study.measure().scores.tolist() == [1.0] * 6
     assert [row.score for row in study.runs] == [0.0] * 6 + [1.0] * 6
     assert study.measure().scores.tolist() == [1.0] * 6
@@ -127,7 +143,7 @@ def test_runs_that_were_cancelled_are_no_runs() -> None:
     first = study.measure()
     for row in study.runs[:3]:
         left: dict[str, Any] = {"run_id": f"{row.run_id}-again", "status": Status.CANCELLED, "stop_reason": "cancelled"}
-        study.store.record_run(replace(row, **left, started_at=row.started_at + 60, score=0.0))
+        study.store.record(replace(row, **left, started_at=row.started_at + 60, score=0.0))
     assert study.measure() == first
     assert len(study.runs) == 9
 
