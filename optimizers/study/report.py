@@ -217,7 +217,11 @@ class StudyReport(Finding):
     notes: tuple[str, ...] = ()
     """What was left out, and why."""
     policy: DeployedPolicy | None = Field(default=None, exclude=True, repr=False)
-    """The chosen policy, ready to use: `report.policy.save("policy.json")`. It is not part of the JSON."""
+    """The chosen policy, ready to use: `report.policy.save("policy.json")`. It is not part of the JSON.
+
+    Where policies were left out or had nothing to choose, it gives every task the chosen plan; None where no plan is
+    affordable either.
+    """
 
     @property
     def best(self) -> PlanReport | None:

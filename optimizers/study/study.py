@@ -184,7 +184,7 @@ class Study:
         best = frontier(list(evaluator.measured("validation").values()))
         best = sorted(best, key=lambda m: (m.cost > self._affordable, -m.score))
         try:
-            comparison = await policies.compare(
+            return await policies.compare(
                 evaluator,
                 [*(m.plan for m in best), *found],
                 room=_POLICY_SHARE * self._accounts.left("search", "edges", "validation"),
@@ -196,9 +196,6 @@ class Study:
         except UsageError as error:
             self._notes.append(f"policies: {error}")
             return None
-        if comparison is None:
-            self._notes.append("policies: no two plans could be run on all of fit and validation within the spend")
-        return comparison
 
     async def _conclude(
         self,
@@ -246,6 +243,8 @@ class Study:
         if comparison is not None:
             more["policies"] = policies.report(comparison, service, static)
             more["policy"] = policies.deployed(comparison)
+        elif chosen is not None:
+            more["policy"] = policies.static(chosen)
         return report.model_copy(update={**more, "notes": tuple(self._notes)})
 
     async def _headroom(self, runner: Runner, chosen: Measurement) -> tuple[Headroom, ...]:
