@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ..records.rows import (
     CallRow,
     FactKind,
     FactRow,
+    PartRow,
     PlanRow,
     RunRow,
     Settlement,
@@ -32,6 +33,7 @@ class MemoryStore(MemoryLedger):
     def __init__(self) -> None:
         super().__init__()
         self._studies: dict[str, StudyRow] = {}
+        self._parts: dict[tuple[int, str], PartRow] = {}
         self._facts: dict[tuple[str, FactKind], FactRow] = {}
         self._trials: dict[str, TrialRow] = {}
         self._tasks: dict[str, TaskRow] = {}
@@ -81,6 +83,8 @@ class MemoryStore(MemoryLedger):
                 self._studies[row.study_id] = row
             case TrialRow():
                 self._trials[row.trial_id] = row
+            case PartRow():
+                self._parts.setdefault((row.seed, row.task_id), row)
             case FactRow():
                 self._facts[row.subject, row.kind] = row
 
@@ -127,6 +131,10 @@ class MemoryStore(MemoryLedger):
     def task(self, task_id: str) -> TaskRow | None:
         """See `StudyStore.task`."""
         return self._tasks.get(task_id)
+
+    def parts(self, seed: int) -> Mapping[str, str]:
+        """See `StudyStore.parts`."""
+        return {row.task_id: row.part for row in self._parts.values() if row.seed == seed}
 
     def close(self) -> None:
         """See `StudyStore.close`; nothing to let go of."""

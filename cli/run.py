@@ -57,10 +57,9 @@ def command(
         chosen = None if plan is None else find_plan(plan, store)
         check_models(loaded, chosen, pool)
         result = loaded.run(question, chosen, pool=pool, cap=limit, store=store)
-        reasons = [span.reason for span in store.spans(result.run_id) if span.reason]
     finally:
         store.close()
-    print(result.answer or f"no answer: {reasons[-1] if reasons else result.stop_reason}")
+    print(result.answer or f"no answer: {result.reason or 'it is empty'}")
     print(f"{result.status.value}: {result.charged.tokens:,} tokens charged, {result.lost.tokens:,} lost")
     print(f"next:\n  {program()} show {result.run_id[:8]} --db {db}")
     write_json(json, _to_json(result))
@@ -95,6 +94,7 @@ def _to_json(result: Result) -> str:
             "task_id": result.task_id,
             "status": result.status.value,
             "stop_reason": result.stop_reason,
+            "reason": result.reason,
             "answer": result.answer,
             "charged": amount_fields(result.charged),
             "lost": amount_fields(result.lost),

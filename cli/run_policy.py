@@ -39,10 +39,9 @@ def run_policy(
     store = open_store(db, durable=pool.costs_money)
     try:
         found = policy.invoke(question, cap=cap, store=store)
-        reasons = [span.reason for run_id in found.run_ids for span in store.spans(run_id) if span.reason]
     finally:
         store.close()
-    print(found.answer or f"no answer: {reasons[-1] if reasons else found.stop_reason}")
+    print(found.answer or f"no answer: {found.reason or 'it is empty'}")
     print(f"{found.status.value}: {found.charged.tokens:,} tokens charged, {found.lost.tokens:,} lost")
     arm = next((arm for arm in policy.arms if arm.name == found.arm), None)
     what = "leaves it unanswered" if arm is None else f"gives it {_given(arm)}"
@@ -73,6 +72,7 @@ def _to_json(found: Served) -> str:
             "arm": found.arm,
             "status": found.status.value,
             "stop_reason": found.stop_reason,
+            "reason": found.reason,
             "answer": found.answer,
             "charged": amount_fields(found.charged),
             "lost": amount_fields(found.lost),

@@ -126,8 +126,15 @@ class Reader:
             raise StoreError(f"{self._path} was opened before this process was forked; open it again in each process")
 
     def rows(self, table: RowTable[Row], asked: Callable[[Select[Any]], Select[Any]]) -> list[Row]:
-        """The rows of a table that a statement selects, given that for all of them."""
+        """The rows of a table that a statement selects, given that for all of them.
+
+        A file of an older version that is only read may lack a table, which has no rows then, or a column.
+        """
         self._check_usable()
         with database_errors(self._path), self._engine.connect() as connection:
-            found = connection.execute(asked(select(table.table))).mappings().all()
-        return [table.row(dict(columns), self._text) for columns in found]
+            there = {row[1] for row in connection.exec_driver_sql(f"PRAGMA table_xinfo({table.table.name})")}
+            if not there:
+                return []
+            known = [column for column in table.table.columns if column.name in there]
+            found = connection.execute(asked(select(*known))).mappings().all()
+        return [table.row(table.defaults | dict(columns), self._text) for columns in found]

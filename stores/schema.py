@@ -10,13 +10,14 @@ from __future__ import annotations
 from sqlalchemy import Column, Computed, Float, Integer, LargeBinary, MetaData, Table, Text
 
 from ..records.accounts import FIGURES
-from ..records.rows import UNITS, CallRow, FactRow, PlanRow, RunRow, SpanRow, StudyRow, TaskRow, TrialRow
+from ..records.rows import UNITS, CallRow, FactRow, PartRow, PlanRow, RunRow, SpanRow, StudyRow, TaskRow, TrialRow
 from .row_table import RowTable, amount_columns
 
 __all__ = [
     "ACCOUNT_TOTALS",
     "CALL",
     "FACT",
+    "PART",
     "PLAN",
     "RUN",
     "SPAN",
@@ -36,7 +37,8 @@ TRIAL = RowTable(metadata, "trial", TrialRow)
 TASK = RowTable(metadata, "task", TaskRow, redacted={"content"}, keep=True)
 PLAN = RowTable(metadata, "plan", PlanRow, redacted={"content", "drawing"}, keep=True)
 FACT = RowTable(metadata, "fact", FactRow, redacted={"content"}, keys=2)
-RUN = RowTable(metadata, "run", RunRow, bounded={"stop_reason", "answer"})
+PART = RowTable(metadata, "part", PartRow, keep=True, keys=2)
+RUN = RowTable(metadata, "run", RunRow, bounded={"stop_reason", "answer", "reason"})
 SPAN = RowTable(
     metadata,
     "span",

@@ -200,7 +200,8 @@ class StudyReport(Finding):
     chosen: str | None
     """The hash of the affordable plan with the best score on validation; None where no plan is affordable."""
     test_reads: int
-    """How often plans were scored on the test part, over all starts of this study."""
+    """How often plans or policies were scored on the test part or on some tasks of it, over all starts of this study
+    and of the others in its database."""
     location: str
     """Where the books are."""
     seconds: float

@@ -19,7 +19,7 @@ from ..search.base import Optimizer, Proposal
 from ..search.measurement import Measurement, frontier
 from ..serving.governor import Service
 from .accounts import StudyAccounts
-from .beginning import FINALISTS, Beginning, parts_of
+from .beginning import FINALISTS, Beginning, earlier_reads, parts_of
 from .diagnosis import headroom_of, votes_of
 from .edge_phase import compare_edges
 from .policy_phase import PolicyPhase
@@ -313,7 +313,7 @@ class Study:
             stopped_early=not complete,
             frontier=reports,
             chosen=None if chosen is None else chosen.plan.hash,
-            test_reads=self._test_reads,
+            test_reads=self._test_reads + earlier_reads(spec, self._parts["test"]),
             location=spec.store.location,
             seconds=time.monotonic() - started,
         )

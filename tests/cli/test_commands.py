@@ -114,7 +114,11 @@ def test_the_chosen_policy_is_saved_and_answers(folder: Path, capsys: pytest.Cap
         assert run(["run", "--policy", "policy.json", "What is 21 + 21?", "--models", "pool.toml"]) == 0
         assert capsys.readouterr().out.startswith("42\n")
         assert run([*OPTIMIZE, "--spend", "1e6", "--policies", "none", "--policy-out", "other.json"]) == 0
-        assert "no policy was chosen, so other.json was not written" in capsys.readouterr().out
+        assert "apportion run --policy other.json" in capsys.readouterr().out
+        assert run(["run", "--policy", "other.json", "What is 21 + 21?", "--models", "pool.toml"]) == 0
+        assert capsys.readouterr().out.startswith("42\n")
+        assert run([*OPTIMIZE, "--spend", "1e6", "--cap", "1", "--policy-out", "none.json"]) != 0
+        assert not (folder / "none.json").exists()
         assert run([*OPTIMIZE, "--spend", "1e6", "--policies", "static,jiont"]) == 2
         assert "did you mean 'joint'" in capsys.readouterr().err
 

@@ -30,6 +30,7 @@ from apportion.optimizers.serving.policy import DeployedPolicy
 from apportion.optimizers.tables.table import Arm, Batch, Lesson, Table
 from apportion.optimizers.tables.tabulate import tabulate
 from apportion.records import Status, Task
+from apportion.stores import open_store
 from apportion.tasks.families import generate
 from apportion.tasks.metrics import resolve_metric
 from apportion.testing.scripted import ScriptedModel
@@ -162,6 +163,26 @@ def test_many_questions_share_what_was_opened_and_the_store_keeps_them(deployed:
 
     asyncio.run(main())
     assert [run.task_id for run in reversed(store.runs())] == [task.task_id for task in TASKS[:4]]
+
+
+@pytest.mark.parametrize("cap", [None, Cap(per_task=500), Cap(total=500)])
+def test_a_reply_from_the_cache_is_charged_like_the_first(
+    deployed: DeployedPolicy, tmp_path: Path, cap: Cap | None
+) -> None:
+    with open_store(tmp_path / "books.db") as store:
+        first, again = (deployed.invoke(EASY[0], cap=cap, store=store) for _ in range(2))
+        batches = [deployed.invoke_batch(EASY[:4], cap, store=store) for _ in range(2)] if cap is not None else []
+    assert first.charged.tokens > 0
+    assert (again.charged, again.lost) == (first.charged, first.lost)
+    assert len({batch.charged for batch in batches}) <= 1
+    assert all(batch.charged.tokens > 0 for batch in batches)
+
+
+def test_where_there_is_no_answer_the_reason_is_said(deployed: DeployedPolicy) -> None:
+    served = deployed.invoke(EASY[0], cap=Cap(total=3))
+    assert (served.answer, served.status) == ("", Status.BUDGET)
+    assert "cap" in served.reason
+    assert deployed.invoke(EASY[0]).reason == ""
 
 
 def test_a_model_that_has_changed_is_named_with_what_to_do(deployed: DeployedPolicy, tmp_path: Path) -> None:
