@@ -5,13 +5,16 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 TRAIN_STAMP := $(VENV)/.train-installed
 
-.PHONY: demo test mutants lint types bench proof pocket clean
+.PHONY: demo test fuzz mutants lint types bench proof pocket clean
 
 demo: $(STAMP)
 	$(BIN)/apportion demo
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -q
+
+fuzz: $(STAMP)
+	FUZZ_SECONDS=60 $(BIN)/python -m pytest -q tests/test_fuzz.py
 
 mutants: $(STAMP)
 	$(BIN)/python tests/mutants.py

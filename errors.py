@@ -2,7 +2,8 @@
 
 ApportionError
   UsageError              the caller can mend it; the command line exits with 2
-    DevSetError           a line of a dev set cannot be read
+    FileError             a file of the user's cannot be read; the place in it is named
+      DevSetError         so of a dev set
     GraphError            a graph is not valid
     PlanError             a plan does not belong to its graph, or a value is not admitted
     UnknownName           a model, knob, edge, metric or node kind that does not exist
@@ -33,6 +34,7 @@ __all__ = [
     "CallFailed",
     "CapReached",
     "DevSetError",
+    "FileError",
     "GraphError",
     "Infeasible",
     "NodeFailed",
@@ -54,13 +56,13 @@ class UsageError(ApportionError):
     """Bad input: the message names the place and the remedy."""
 
 
-class DevSetError(UsageError):
-    """A line of a dev set cannot be read.
+class FileError(UsageError):
+    """A file cannot be read.
 
     Args:
         path: the file.
-        line: the line, counted from 1.
-        field: the field at fault, or an empty string where the whole line is.
+        line: the line, counted from 1; 0 where the fault is not in one line.
+        field: the field at fault, or an empty string where it is not one field.
         reason: what is wrong and how to mend it.
     """
 
@@ -69,8 +71,12 @@ class DevSetError(UsageError):
         self.line = line
         self.field = field
         self.reason = reason
-        where = f"{path}:{line}" + (f", field {field!r}" if field else "")
+        where = (f"{path}:{line}" if line else path) + (f", field {field!r}" if field else "")
         super().__init__(f"{where}: {reason}")
+
+
+class DevSetError(FileError):
+    """A line of a dev set cannot be read."""
 
 
 class GraphError(UsageError):

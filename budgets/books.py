@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from ..records.rows import (
     CallRow,
@@ -34,7 +34,6 @@ class MemoryStore(MemoryLedger):
         super().__init__()
         self._studies: dict[str, StudyRow] = {}
         self._parts: dict[tuple[int, str], PartRow] = {}
-        self._facts: dict[tuple[str, FactKind], FactRow] = {}
         self._trials: dict[str, TrialRow] = {}
         self._tasks: dict[str, TaskRow] = {}
         self._plans: dict[str, PlanRow] = {}
@@ -42,6 +41,7 @@ class MemoryStore(MemoryLedger):
         self._spans: dict[str, dict[str, SpanRow]] = {}
         self._calls: dict[str, dict[str, CallRow]] = {}
         self._replies: dict[str, StoredReply] = {}
+        self._facts: dict[tuple[str, FactKind], FactRow] = {}
 
     @property
     def location(self) -> str:
@@ -66,6 +66,10 @@ class MemoryStore(MemoryLedger):
         """See `ReplyCache.get`."""
         return self._replies.get(request_key)
 
+    def fact(self, subject: str, kind: FactKind) -> FactRow | None:
+        """See `FactBook.fact`."""
+        return self._facts.get((subject, kind))
+
     def record(self, row: TraceRow) -> None:
         """See `Recorder.record`."""
         match row:
@@ -79,18 +83,17 @@ class MemoryStore(MemoryLedger):
                 self._spans.setdefault(row.run_id, {})[row.span_id] = row
             case CallRow():
                 self._calls.setdefault(row.run_id, {})[row.call_id] = row
+            case FactRow():
+                self._facts[row.subject, row.kind] = row
             case StudyRow():
                 self._studies[row.study_id] = row
             case TrialRow():
                 self._trials[row.trial_id] = row
             case PartRow():
                 self._parts.setdefault((row.seed, row.task_id), row)
-            case FactRow():
-                self._facts[row.subject, row.kind] = row
 
-    def fact(self, subject: str, kind: FactKind) -> FactRow | None:
-        """See `FactBook.fact`."""
-        return self._facts.get((subject, kind))
+    def conceal(self, secrets: Iterable[str]) -> None:
+        """See `Recorder.conceal`; memory outlives nobody, so it keeps what it is given."""
 
     def flush(self) -> None:
         """See `Recorder.flush`; memory is never behind."""

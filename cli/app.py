@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import warnings
 from typing import Annotated, TextIO
 
@@ -11,6 +10,7 @@ import typer
 from ..errors import ApportionError, BudgetBreach, Infeasible
 from . import demo, fit, models, optimize, pocket, runs, show, simulate, tokens
 from . import run as run_command
+from .output import any_encoding, complain, say
 
 __all__ = ["app", "run"]
 
@@ -29,7 +29,7 @@ def _print_version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
 
-        print(version("apportion"))
+        say(version("apportion"))
         raise typer.Exit
 
 
@@ -56,7 +56,7 @@ app.add_typer(pocket.app, name="pocket")
 
 def run(arguments: list[str] | None = None) -> int:
     """Runs a command and returns its exit code: 0 ok, 2 usage, 3 infeasible, 4 budget breach, 130 interrupted."""
-    with warnings.catch_warnings():
+    with any_encoding(), warnings.catch_warnings():
         warnings.showwarning = _warn
         return _run(arguments)
 
@@ -87,10 +87,9 @@ def _warn(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    print(f"apportion: {message}", file=sys.stderr)
+    complain(str(message))
 
 
 def _complain(message: str, code: int) -> int:
-    for line in message.splitlines():
-        print(f"apportion: {line}", file=sys.stderr)
+    complain(message)
     return code

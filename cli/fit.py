@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from .outcomes import Columns, DropIncomplete, Outcomes, SetAside, Unit
+from .output import say
 
 __all__ = ["command"]
 
@@ -41,12 +42,12 @@ def command(
 
     best = best_arm(table)
     score, cost = float(table.mean_scores[:, best].mean()), float(table.mean_costs[:, best].mean())
-    print(f"learned   {learned.name} from {len(table.questions):,} questions and {len(learned.arms)} arms")
-    print(f"best arm  {table.arms[best].name}: score {score:.3f} for {cost:,.4g} {unit} a question")
-    print(f"budget    {lesson.budget:,.4g} {unit} a question on average; simulate --budget moves it")
+    say(f"learned   {learned.name} from {len(table.questions):,} questions and {len(learned.arms)} arms")
+    say(f"best arm  {table.arms[best].name}: score {score:.3f} for {cost:,.4g} {unit} a question")
+    say(f"budget    {lesson.budget:,.4g} {unit} a question on average; simulate --budget moves it")
     if learned.probe is not None:
-        print(f"probe     {learned.probe}: to be taken of every question first")
-    print(f"written   {out}")
+        say(f"probe     {learned.probe}: to be taken of every question first")
+    say(f"written   {out}")
     aside = f" --set-aside {set_aside:g}" if set_aside else ""
     named = "".join(f" --column {pair}" for pair in column or ())
-    print(f"next:\n  {program()} simulate {out} --outcomes {outcomes}{named}{aside} --budget {lesson.budget:.6g}")
+    say(f"next:\n  {program()} simulate {out} --outcomes {outcomes}{named}{aside} --budget {lesson.budget:.6g}")

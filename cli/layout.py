@@ -13,6 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ..optimizers.bootstrap import Interval
+from ..records.display import visible
+from .output import cell
 
 __all__ = ["difference", "labelled", "rows", "shares"]
 
@@ -31,7 +33,7 @@ def labelled(console: Console, label: str, text: str, *, style: str = "bold") ->
         text: as it is, without markup.
         style: of the label.
     """
-    lines = wrap(text, max(console.width - _LABEL, _LABEL), break_on_hyphens=False) or [""]
+    lines = wrap(visible(text), max(console.width - _LABEL, _LABEL), break_on_hyphens=False) or [""]
     for number, line in enumerate(lines):
         console.print(Text(f"{'' if number else label:<{_LABEL}}", style) + Text(line), soft_wrap=True)
 
@@ -58,9 +60,9 @@ def rows(
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=any(header), header_style="dim")
     for number, title in enumerate(header):
         justify: Literal["left", "right"] = "left" if number in left else "right"
-        table.add_column(Text(title), justify=justify, no_wrap=number != folded, overflow="fold")
+        table.add_column(cell(title), justify=justify, no_wrap=number != folded, overflow="fold")
     for number, line in enumerate(lines):
-        table.add_row(*map(Text, line), style="bold" if number in marked else "")
+        table.add_row(*map(cell, line), style="bold" if number in marked else "")
     wide = 0 if folded is not None else Measurement.get(console, console.options, table).maximum
     room = console.width - wide
     console.print(Padding(table, (0, 0, 0, max(1, min(_LABEL, room)))))

@@ -10,7 +10,9 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import ApportionError, PlanError, UnknownName, UsageError
+from ..errors import ApportionError, PlanError, StoreError, UnknownName, UsageError
+from ..records.display import json_escaped
+from ..records.files import read_text
 
 if TYPE_CHECKING:
     from ..graphs.graph import Graph
@@ -127,7 +129,7 @@ def find_plan(where: str, store: StudyStore | None) -> Plan:
     from ..graphs.plan import Plan
 
     if Path(where).is_file():
-        return Plan.from_json(Path(where).read_text(encoding="utf-8"))
+        return Plan.from_json(read_text(Path(where)))
     if store is None:
         raise PlanError(f"no file {where!r}; to name a plan by its hash, say --db as well")
     found = sorted(
@@ -139,7 +141,10 @@ def find_plan(where: str, store: StudyStore | None) -> Plan:
     row = store.plan(found[0])
     if row is None:
         raise PlanError(f"{store.location} names plan {found[0]} but does not hold it; was it cut?")
-    return Plan.from_json(row.content)
+    try:
+        return Plan.from_json(row.content)
+    except PlanError as error:
+        raise StoreError(f"{store.location}: the row of plan {found[0]} is damaged ({error}); restore a copy") from None
 
 
 def find_run(where: str, store: StudyStore) -> RunRow:
@@ -167,6 +172,6 @@ def write_json(path: str | None, text: str) -> None:
     if path is None:
         return
     try:
-        Path(path).write_text(text + "\n", encoding="utf-8")
+        Path(path).write_text(json_escaped(text) + "\n", encoding="utf-8")
     except OSError as error:
         raise UsageError(f"cannot write {path!r}: {error.strerror}") from error

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .output import cell, say
+
 if TYPE_CHECKING:
     from ..models.checking import ModelCheck
     from ..models.pool import Pool
@@ -70,9 +72,9 @@ def _print_cards(pool: Pool) -> None:
         table.add_column(column, no_wrap=True)
     for card in pool.cards:
         table.add_row(
-            card.name,
+            cell(card.name),
             card.kind,
-            card.dialect,
+            cell(card.dialect),
             f"{card.context_tokens:,}",
             f"{card.max_output_tokens:,}",
             f"{card.weight:g}",
@@ -90,15 +92,15 @@ def _ask(pool: Pool, facts: FactBook | None, probe: bool) -> tuple[Mapping[str, 
     checks = run_sync(check_models, pool, facts)
     for name, found in checks.items():
         for line in found.said:
-            print(f"{name}: {line}")
-    print(f"checked {len(checks)} models behind endpoints for {_cost(found.charged for found in checks.values())}")
+            say(f"{name}: {line}")
+    say(f"checked {len(checks)} models behind endpoints for {_cost(found.charged for found in checks.values())}")
     if not probe:
         return checks, {}
     probes = run_sync(probe_models, pool, [name for name, found in checks.items() if not found.faults], facts)
     for name, seen in probes.items():
         day = datetime.fromtimestamp(seen.found_at)
-        print(f"\n[models.{dumps(name)}]  # found out on {day:%d %B %Y} for {seen.tokens:,} tokens")
-        print("\n".join(seen.lines))
+        say(f"\n[models.{dumps(name)}]  # found out on {day:%d %B %Y} for {seen.tokens:,} tokens")
+        say("\n".join(seen.lines))
     return checks, probes
 
 

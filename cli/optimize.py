@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from .output import say
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -33,7 +35,9 @@ def command(
     db: Annotated[str, typer.Option(help="SQLite file that keeps every call.")] = "apportion.db",
     metric: Annotated[
         str,
-        typer.Option(help="auto (by task), exact, numeric, choice, token_f1, set, constraints, or MODULE:FUNCTION."),
+        typer.Option(
+            help="auto (by task), exact, verbatim, numeric, math, choice, token_f1, set, constraints, MODULE:FUNCTION."
+        ),
     ] = "auto",
     optimizer: Annotated[
         str, typer.Option(help="racing; or tpe, random, coordinate, halving-plain, exhaustive.")
@@ -134,8 +138,8 @@ def _say_why(store: StudyStore) -> None:
 
     failed = (row for row in store.runs() if row.status is not Status.OK)
     reasons = [span.reason for row in islice(failed, 1) for span in store.spans(row.run_id) if span.reason]
-    print(f"no task was answered by any plan of the frontier; the newest reason: {reasons[0] if reasons else 'none'}")
-    print("mend the cause and start again: failed calls are tried again, and nothing else is paid for twice")
+    say(f"no task was answered by any plan of the frontier; the newest reason: {reasons[0] if reasons else 'none'}")
+    say("mend the cause and start again: failed calls are tried again, and nothing else is paid for twice")
 
 
 def _save_policy(report: StudyReport, path: str | None) -> str | None:
@@ -143,7 +147,7 @@ def _save_policy(report: StudyReport, path: str | None) -> str | None:
     if path is None:
         return None
     if report.policy is None:
-        print(f"{path} was not written: no plan is affordable under the cap, so there is no policy; raise --cap")
+        say(f"{path} was not written: no plan is affordable under the cap, so there is no policy; raise --cap")
         return None
     report.policy.save(path)
     return path
@@ -164,9 +168,9 @@ def _next_steps(
     from .loading import program
 
     pool = f" --models {models}" if models is not None else ""
-    print("next:")
+    say("next:")
     if report.chosen is not None:
-        print(f'  {program()} run {graph} --plan {report.chosen[:8]} --db {db}{pool} "{question}"')
+        say(f'  {program()} run {graph} --plan {report.chosen[:8]} --db {db}{pool} "{question}"')
     if policy is not None:
-        print(f'  {program()} run --policy {policy} --db {db}{pool} "{question}"')
-    print(f"  {program()} runs --db {db}")
+        say(f'  {program()} run --policy {policy} --db {db}{pool} "{question}"')
+    say(f"  {program()} runs --db {db}")

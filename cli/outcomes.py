@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ..errors import UsageError
+from .output import say
 
 if TYPE_CHECKING:
     from ..optimizers.tables.table import Table
@@ -51,8 +52,8 @@ def load(path: str, columns: list[str] | None, drop: bool, unit: Literal["tokens
         path, columns={ours: theirs for ours, _, theirs in pairs}, incomplete="drop" if drop else "refuse", unit=unit
     )
     if found.dropped:
-        print(f"dropped   {found.dropped:,} questions that lack an outcome of some arm")
+        say(f"dropped   {found.dropped:,} questions that lack an outcome of some arm")
     if found.repeated:
         replicates = found.table.scores.shape[2]
-        print(f"repeated  samples of {found.repeated:,} pairs of question and arm with fewer than {replicates}")
+        say(f"repeated  samples of {found.repeated:,} pairs of question and arm with fewer than {replicates}")
     return found.table

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from .output import say
+
 __all__ = ["app"]
 
 app = typer.Typer(help="The embedded models as a server.", no_args_is_help=True)
@@ -32,6 +34,6 @@ def serve(
 
     def ready() -> None:
         write_json(json, dumps({"base_url": server.base_url, "models": server.models}, indent=2))
-        print(f"serving {', '.join(server.models)} at {server.base_url} (Ctrl-C stops)", flush=True)
+        say(f"serving {', '.join(server.models)} at {server.base_url} (Ctrl-C stops)", flush=True)
 
     server.run(ready)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ..errors import UsageError
+from .output import say
 
 if TYPE_CHECKING:
     from ..graphs.result import Result
@@ -33,7 +34,9 @@ def command(
     cap: Annotated[float | None, typer.Option(help="Ceiling for this run.")] = None,
     unit: Annotated[Literal["tokens", "weighted", "usd"], typer.Option(help="Of the cap.")] = "tokens",
     db: Annotated[str, typer.Option(help="SQLite file that keeps every call.")] = "apportion.db",
-    json: Annotated[str | None, typer.Option(help="Write the result to this file.", metavar="FILE")] = None,
+    json: Annotated[
+        str | None, typer.Option(help="Write the result to this file, the answer as it came.", metavar="FILE")
+    ] = None,
 ) -> None:
     """Answer one question: by a graph under a plan (every knob's first value if left out), or by a policy."""
     from ..budgets.cap import Cap
@@ -59,9 +62,9 @@ def command(
         result = loaded.run(question, chosen, pool=pool, cap=limit, store=store)
     finally:
         store.close()
-    print(result.answer or f"no answer: {result.reason or 'it is empty'}")
-    print(f"{result.status.value}: {result.charged.tokens:,} tokens charged, {result.lost.tokens:,} lost")
-    print(f"next:\n  {program()} show {result.run_id[:8]} --db {db}")
+    say(result.answer or f"no answer: {result.reason or 'it is empty'}")
+    say(f"{result.status.value}: {result.charged.tokens:,} tokens charged, {result.lost.tokens:,} lost")
+    say(f"next:\n  {program()} show {result.run_id[:8]} --db {db}")
     write_json(json, _to_json(result))
 
 

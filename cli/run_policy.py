@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .output import say
+
 if TYPE_CHECKING:
     from ..budgets.cap import Cap
     from ..models.pool import Pool
@@ -41,13 +43,13 @@ def run_policy(
         found = policy.invoke(question, cap=cap, store=store)
     finally:
         store.close()
-    print(found.answer or f"no answer: {found.reason or 'it is empty'}")
-    print(f"{found.status.value}: {found.charged.tokens:,} tokens charged, {found.lost.tokens:,} lost")
+    say(found.answer or f"no answer: {found.reason or 'it is empty'}")
+    say(f"{found.status.value}: {found.charged.tokens:,} tokens charged, {found.lost.tokens:,} lost")
     arm = next((arm for arm in policy.arms if arm.name == found.arm), None)
     what = "leaves it unanswered" if arm is None else f"gives it {_given(arm)}"
-    print(f"policy {policy.name} at {number(policy.budget)} {policy.unit} a question {what}")
+    say(f"policy {policy.name} at {number(policy.budget)} {policy.unit} a question {what}")
     if found.run_ids:
-        print(f"next:\n  {program()} show {found.run_ids[-1][:8]} --db {db}")
+        say(f"next:\n  {program()} show {found.run_ids[-1][:8]} --db {db}")
     write_json(json, _to_json(found))
 
 

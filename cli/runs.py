@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from .output import cell, say
+
 __all__ = ["command"]
 
 _COLUMNS = ("run", "ended", "plan", "status", "stop", "score", "tokens")
@@ -21,7 +23,6 @@ def command(
     from rich.box import SIMPLE
     from rich.console import Console
     from rich.table import Table
-    from rich.text import Text
 
     from ..stores.opening import open_store
     from .encoding import rows_to_json
@@ -57,9 +58,9 @@ def command(
     taken = sum(2 + max(map(len, column)) for column in zip(columns, *cells, strict=True))
     room = max(6, min(40, console.width - taken - 2))
     for row, shown in zip(rows, cells, strict=True):
-        table.add_row(*shown, Text(" ".join((row.answer or row.reason).split())[:room]))
-    print(f"the newest {len(rows)} runs in {db}")
+        table.add_row(*map(cell, shown), cell(" ".join((row.answer or row.reason).split())[:room]))
+    say(f"the newest {len(rows)} runs in {db}")
     console.print(table)
     if rows:
-        print(f"next:\n  {program()} show {rows[0].run_id[:8]} --db {db}")
+        say(f"next:\n  {program()} show {rows[0].run_id[:8]} --db {db}")
     write_json(json, rows_to_json(rows, told))

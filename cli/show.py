@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .output import cell
+
 if TYPE_CHECKING:
     from rich.tree import Tree
 
@@ -41,19 +43,18 @@ def command(
 
 
 def _tree(row: RunRow, spans: Sequence[SpanRow], calls: Sequence[CallRow], task: str, full: bool) -> Tree:
-    from rich.text import Text
     from rich.tree import Tree
 
     score = "" if row.score is None else f", score {row.score:.2f}"
-    tree = Tree(Text(f"run {row.run_id}: {row.status.value} ({row.stop_reason}){score}", style="bold"))
-    tree.add(Text(f"task {row.task_id}: {_cut(_question(task), full)}"))
-    tree.add(Text(f"answer: {_cut(row.answer, full)}" if row.answer or not row.reason else f"no answer: {row.reason}"))
-    tree.add(Text(f"plan {row.plan_hash}; {row.charged.tokens:,} tokens charged, {row.lost.tokens:,} lost"))
+    tree = Tree(cell(f"run {row.run_id}: {row.status.value} ({row.stop_reason}){score}", style="bold"))
+    tree.add(cell(f"task {row.task_id}: {_cut(_question(task), full)}"))
+    tree.add(cell(f"answer: {_cut(row.answer, full)}" if row.answer or not row.reason else f"no answer: {row.reason}"))
+    tree.add(cell(f"plan {row.plan_hash}; {row.charged.tokens:,} tokens charged, {row.lost.tokens:,} lost"))
     for span in spans:
         place = f" part {span.part}" if span.part else ""
         place += f" round {span.round}" if span.round else ""
         branch = tree.add(
-            Text(
+            cell(
                 f"{span.node} ({span.kind}){place}: {span.status.value}, {span.charged.tokens:,} tokens, "
                 f"{span.ended_at - span.started_at:.3f} s  ->  {_cut(span.answer, full)}"
                 + (f"  [{span.reason}]" if span.reason else ""),
@@ -61,14 +62,12 @@ def _tree(row: RunRow, spans: Sequence[SpanRow], calls: Sequence[CallRow], task:
             )
         )
         for call in (c for c in calls if c.span_id == span.span_id):
-            branch.add(Text(_call_line(call, full)))
+            branch.add(cell(_call_line(call, full)))
     return tree
 
 
 def _call_line(call: CallRow, full: bool) -> str:
-    import json
-
-    prompt = "\n".join(f"{m['role']}: {m['content']}" for m in json.loads(call.request_messages or "[]"))
+    prompt = _prompt(call.request_messages)
     used = "usage unknown" if call.usage is None else f"{call.usage.input_tokens} + {call.usage.output_tokens} tokens"
     notes = [call.outcome.value, used, f"bound {call.bound.tokens:,}", f"charged {call.charged.tokens:,}"]
     notes += [f"lost {call.lost.tokens:,}"] if call.lost.tokens else []
@@ -80,10 +79,19 @@ def _call_line(call: CallRow, full: bool) -> str:
     return "\n".join(lines)
 
 
+def _prompt(messages: str) -> str:
+    import json
+
+    try:
+        return "\n".join(f"{m['role']}: {m['content']}" for m in json.loads(messages or "[]"))
+    except (KeyError, TypeError, ValueError):  # older versions cut long prompts in the middle of their JSON
+        return messages
+
+
 def _question(task: str) -> str:
     import json
 
-    return str(json.loads(task)["question"]) if task else ""
+    return str(json.loads(task).get("question", "")) if task else ""
 
 
 def _cut(text: str, full: bool) -> str:

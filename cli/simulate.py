@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import UsageError
+from ..errors import FileError, UsageError
 from .outcomes import Columns, DropIncomplete, Outcomes, SetAside, Unit
+from .output import cell, say
 
 if TYPE_CHECKING:
     from ..optimizers.analysis.gain import Price
@@ -47,24 +48,20 @@ def command(
     priced = price(learned, table, positive("--budget", budget), seed=seed)
     _print(priced)
     if not set_aside:
-        print("note      questions that fit has seen flatter the policy; --set-aside 0.3 for both keeps some apart")
+        say("note      questions that fit has seen flatter the policy; --set-aside 0.3 for both keeps some apart")
     write_json(json, priced.model_dump_json(indent=2))
 
 
 def _read(path: str) -> ArmPolicy:
-    from json import loads
     from pathlib import Path
 
     from ..optimizers.policies.registry import policy_from_json
+    from ..records.files import read_json
 
     try:
-        content = loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(
-            f"{path}: the policy cannot be read: {error.strerror or error}; `apportion fit` writes one"
-        ) from None
-    except ValueError as error:
-        raise UsageError(f"{path}: this is no JSON: {error}") from None
+        content = read_json(Path(path))
+    except FileError as error:
+        raise UsageError(f"{error}; `apportion fit` writes a policy") from None
     if not isinstance(content, dict):
         raise UsageError(f"{path}: this is no policy; `apportion fit` writes one")
     # The file that `optimize` writes holds the policy as one of its fields.
@@ -79,20 +76,20 @@ def _print(priced: Price) -> None:
 
     p = priced
     apart = f", {p.replicates} samples each" if p.replicates > 1 else ""
-    print(f"policy    {p.policy} on {p.questions:,} questions{apart}")
-    print(f"budget    {p.budget:,.4g} {p.unit} a question on average")
-    print(f"score     {p.score.mean:.3f} ({p.score.low:.3f} to {p.score.high:.3f} with 95 %)")
-    print(f"cost      {p.cost:,.4g} a question; it had foreseen {p.predicted:,.4g}")
-    print(f"hard cap  score {p.capped_score:.3f} for {p.capped_cost:,.4g}, with every question kept within the cap")
+    say(f"policy    {p.policy} on {p.questions:,} questions{apart}")
+    say(f"budget    {p.budget:,.4g} {p.unit} a question on average")
+    say(f"score     {p.score.mean:.3f} ({p.score.low:.3f} to {p.score.high:.3f} with 95 %)")
+    say(f"cost      {p.cost:,.4g} a question; it had foreseen {p.predicted:,.4g}")
+    say(f"hard cap  score {p.capped_score:.3f} for {p.capped_cost:,.4g}, with every question kept within the cap")
     if p.abstained:
-        print(f"abstained {p.abstained:.1%} of the questions")
+        say(f"abstained {p.abstained:.1%} of the questions")
     table = Table(box=SIMPLE, padding=(0, 1, 0, 0), pad_edge=False)
     for column in ("arm", "questions", "score", "cost"):
         table.add_column(column, justify="left" if column == "arm" else "right", overflow="fold")
     for use in p.arms:
-        table.add_row(use.arm, f"{use.questions:,}", f"{use.score:.3f}", f"{use.cost:,.4g}")
+        table.add_row(cell(use.arm), f"{use.questions:,}", f"{use.score:.3f}", f"{use.cost:,.4g}")
     Console(highlight=False, markup=False).print(table)
-    print("beside it, chosen in hindsight on these questions:")
-    print(f"best arm  {p.best_arm}: score {p.best_arm_score:.3f} for {p.best_arm_cost:,.4g}")
-    print(f"mixture   score {p.mixture_score:.3f} for {p.cost:,.4g}, arms drawn at random at the policy's cost")
-    print(f"gain      {p.gain.mean:+.3f} ({p.gain.low:+.3f} to {p.gain.high:+.3f}) over the mixture")
+    say("beside it, chosen in hindsight on these questions:")
+    say(f"best arm  {p.best_arm}: score {p.best_arm_score:.3f} for {p.best_arm_cost:,.4g}")
+    say(f"mixture   score {p.mixture_score:.3f} for {p.cost:,.4g}, arms drawn at random at the policy's cost")
+    say(f"gain      {p.gain.mean:+.3f} ({p.gain.low:+.3f} to {p.gain.high:+.3f}) over the mixture")

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from .output import say
+
 __all__ = ["app"]
 
 app = typer.Typer(
@@ -27,7 +29,7 @@ def fetch(
     from ..models.token_ranks import fetch_ranks
 
     path = fetch_ranks(encoding, seconds=seconds)
-    print(path)
+    say(str(path))
     _write(json, {encoding: str(path)})
 
 
@@ -40,7 +42,7 @@ def import_file(
     from ..models.token_ranks import find_ranks, import_ranks
 
     encodings = import_ranks(file)
-    print(f"serves {', '.join(encodings)}")
+    say(f"serves {', '.join(encodings)}")
     _write(json, {encoding: str(find_ranks(encoding)) for encoding in encodings})
 
 
@@ -51,7 +53,7 @@ def list_encodings(json: JsonFile = None) -> None:
 
     paths = {encoding: find_ranks(encoding) for encoding in RANKS}
     for encoding, path in paths.items():
-        print(f"{encoding:<16}{path or 'not at hand: prompts are bounded by bytes'}")
+        say(f"{encoding:<16}{path or 'not at hand: prompts are bounded by bytes'}")
     _write(json, {encoding: None if path is None else str(path) for encoding, path in paths.items()})
 
 

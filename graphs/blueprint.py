@@ -7,14 +7,18 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ..errors import GraphError
 from ..nodes.base import Kind, Node
 from ..nodes.knob import Adaptive, Choice
+from ..records.files import JsonFault, parse_json
 from ..records.message import Forward
 from .edges import Each, Edge, Loop
 
-__all__ = ["Blueprint", "HasBlueprint"]
+__all__ = ["Blueprint", "GraphContent", "HasBlueprint"]
 
 
 class HasBlueprint(Protocol):
@@ -84,6 +88,36 @@ class Blueprint:
             "finish": self.final,
         }
         return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+class GraphContent(BaseModel):
+    """The JSON of a graph, as far as it can be judged without the kinds of its nodes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    nodes: tuple[tuple[str, dict[str, Any]], ...]
+    edges: tuple[tuple[str, str, bool, Any], ...]
+    each: tuple[tuple[str, str, str], ...]
+    loops: tuple[tuple[str, str, Any, Any], ...]
+    start: tuple[str, ...]
+    finish: str
+
+    @classmethod
+    def of(cls, text: str) -> Self:
+        """Reads what `Blueprint.to_json` wrote.
+
+        Raises:
+            GraphError: it is not that; the message names the field.
+        """
+        try:
+            return cls.model_validate(parse_json(text))
+        except JsonFault as fault:
+            raise GraphError(f"not the JSON of a graph: {fault}") from None
+        except ValidationError as error:
+            wrong = error.errors(include_url=False, include_input=False)[0]
+            place = ".".join(map(str, wrong["loc"]))
+            raise GraphError(f"not the JSON of a graph: field {place!r}: {wrong['msg']}") from None
 
 
 def _plain(value: Any) -> Any:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import GraphError, UnknownName
-from ..nodes.knob import Adaptive, Choice, most
+from ..nodes.knob import MOST_TIMES, Adaptive, Choice, most
 from ..records.message import Forward
 
 __all__ = ["Each", "Edge", "Loop", "edge_name", "forward_policy", "options", "round_bounds"]
@@ -102,6 +102,9 @@ def round_bounds(value: Any, place: str) -> tuple[int, int]:
         low = 1
     else:
         raise GraphError(f"{place}: rounds must be a whole number or adaptive(low, high), not {value!r}")
-    if low < 1 or most(value) < 1:
-        raise GraphError(f"{place}: rounds must be at least 1, not {value!r}; leave the loop out to run it once")
+    if low < 1 or not 1 <= most(value) <= MOST_TIMES:
+        raise GraphError(
+            f"{place}: rounds must be at least 1 and at most {MOST_TIMES:,}, not {value!r}; leave the loop out to run "
+            "it once"
+        )
     return low, most(value)

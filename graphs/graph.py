@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self
 
@@ -11,7 +10,7 @@ from ..nodes.base import Kind, Node
 from ..nodes.kinds import KINDS, kind_of, node_from_json
 from ..nodes.knob import Adaptive, Choice
 from ..records.message import Forward
-from .blueprint import Blueprint
+from .blueprint import Blueprint, GraphContent
 from .checks import check_name, checked
 from .edges import Each, Edge, Loop, edge_name, forward_policy, options, round_bounds
 from .space import Space
@@ -211,21 +210,21 @@ class Graph:
             GraphError: it is not such JSON, or a node was written by another version of its kind.
             UnknownName: a node's kind is not known.
         """
+        content = GraphContent.of(text)
+        graph = cls(content.name, kinds=kinds)
+        for name, fields in content.nodes:
+            graph.add(name, node_from_json(fields, graph.kinds))
         try:
-            content = json.loads(text)
-            graph = cls(content["name"], kinds=kinds)
-            for name, fields in content["nodes"]:
-                graph.add(name, node_from_json(fields, graph.kinds))
-            for source, target, optional, forward in content["edges"]:
+            for source, target, optional, forward in content.edges:
                 graph.connect(source, target, optional=optional, forward=_choice(forward))
-            for split, solve, merge in content["each"]:
+            for split, solve, merge in content.each:
                 graph.each(split, solve, merge)
-            for check, solve, rounds, forward in content["loops"]:
+            for check, solve, rounds, forward in content.loops:
                 graph.loop(check, solve, rounds=_rounds(rounds), forward=_choice(forward))
-            graph.start(*content["start"])
-            return graph.finish(content["finish"])
-        except (KeyError, TypeError, ValueError) as problem:
-            raise GraphError(f"not the JSON of a graph: {type(problem).__name__}: {problem}") from problem
+        except (TypeError, ValueError) as problem:
+            raise GraphError(f"not the JSON of a graph: a choice of an edge or a loop: {problem}") from problem
+        graph.start(*content.start)
+        return graph.finish(content.finish)
 
     def space(self, pool: Pool) -> Space:
         """All plans that the graph and a pool admit.
@@ -342,7 +341,7 @@ class Graph:
 
 
 def _choice(value: Any) -> Any:
-    return Choice(tuple(value["choose"])) if isinstance(value, dict) else value
+    return Choice(tuple(value["choose"])) if isinstance(value, dict) and "choose" in value else value
 
 
 def _rounds(value: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..nodes.knob import ANY_MODEL, Choice
+from ..records.display import visible
 from .active import Active, active_part
 from .blueprint import HasBlueprint
 from .edges import Edge, Loop
@@ -33,7 +34,7 @@ def node_lines(graph: HasBlueprint, name: str, plan: Plan | None) -> list[str]:
             lines.append(f"{field}: {' | '.join(_text(plain(option)) for option in value.values)}")
         elif field in node.model_knobs():
             lines.append(f"{field}: any" if value == ANY_MODEL else f"{field} = {value}")
-    return lines
+    return [visible(line).replace("\n", " ") for line in lines]
 
 
 def edge_label(edge: Edge, plan: Plan | None) -> str:

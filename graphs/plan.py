@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from ..errors import PlanError
+from ..records.files import JsonFault, parse_json
 from .knob_name import KnobName
 
 __all__ = ["Plan", "plain"]
@@ -60,9 +61,9 @@ class Plan:
             PlanError: it is not the JSON of a plan.
         """
         try:
-            content = json.loads(text)
-        except ValueError as problem:
-            raise PlanError(f"not JSON: {problem}") from problem
+            content = parse_json(text)
+        except JsonFault as fault:
+            raise PlanError(f"a plan cannot be read from this: {fault}") from None
         if not isinstance(content, dict) or set(content) != {"graph", "values", "edges"}:
             raise PlanError("a plan is a JSON object with the fields 'graph', 'values' and 'edges'")
         graph, values, edges = content["graph"], content["values"], content["edges"]

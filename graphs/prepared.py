@@ -13,7 +13,7 @@ from ..records.protocols import Recorder
 from ..records.rows import PlanRow, TaskRow
 from ..records.task import Task
 from .active import Active
-from .channels import message_sizes, speakers_of
+from .channels import Channels, message_sizes, speakers_of
 from .compile import supersteps, to_state_graph
 from .direct import Schedule, schedule_of
 from .draw import mermaid
@@ -41,12 +41,12 @@ class PreparedPlan:
     sizes: dict[int, Mapping[str, MessageSize]] = field(default_factory=dict)
     """By the most bytes of a part of the question, all that they depend on."""
 
-    def sizes_for(self, task: Task) -> Mapping[str, MessageSize]:
-        """What edges carry in a run of the task, by the node that they come from."""
+    def channels(self, task: Task) -> Channels:
+        """What edges carry in a run of the task."""
         part = part_bytes(task.question)
         if part not in self.sizes:
             self.sizes[part] = message_sizes(self.resolved, task, self.speakers)
-        return self.sizes[part]
+        return Channels(self.sizes[part], self.speakers.measure)
 
 
 class PreparedPlans:
@@ -98,8 +98,9 @@ class PreparedPlans:
         if active.optional not in self._schedules:
             self._schedules[active.optional] = schedule_of(active)
         config: RunnableConfig = {"recursion_limit": supersteps(active, rounds)}
-        speakers = speakers_of(resolved, self._space.pool)
-        prepared = PreparedPlan(resolved, self._schedules[active.optional], config, speakers)
+        prepared = PreparedPlan(
+            resolved, self._schedules[active.optional], config, speakers_of(resolved, self._space.pool)
+        )
         self._recorder.record(PlanRow(made.hash, made.graph_hash, made.to_json(), mermaid(self._space.graph, made)))
         self._plans[plan.hash] = self._plans[made.hash] = prepared
         return prepared

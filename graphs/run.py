@@ -6,7 +6,7 @@ import asyncio
 import sys
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
@@ -28,7 +28,6 @@ from ..records.status import Status
 from ..records.task import Task
 from ..records.usage import Amount
 from .blueprint import HasBlueprint
-from .channels import Channels
 from .compile import OUT, TASK
 from .context import Services
 from .direct import run_direct
@@ -55,6 +54,8 @@ class _Run:
     metric: Metric | None
     started: float
     allowance: Allowance | None = None
+    score: float | None = None
+    """By a metric that has been waited for."""
 
 
 class Runner:
@@ -74,6 +75,7 @@ class Runner:
         self.graph = graph.blueprint
         self.pool = pool
         self.store = store
+        store.conceal(pool.secrets)
         self.space = Space(self.graph, pool)
         self._at_once = asyncio.Semaphore(at_once)
         self._books = store if isinstance(store, MemoryLedger) else LayeredLedger(store)
@@ -222,13 +224,11 @@ class Runner:
         output_cap: int | None = None,
     ) -> AsyncIterator[_Run]:
         prepared = self._plans.of(plan)
-        channels = Channels(prepared.sizes_for(task), prepared.speakers.measure)
         limit = None if cap is None else cap.task_limit()
         run_id = _new_id()
         account_id = self._open_run(run_id, parent or self._root, limit)
-        session = RunSession(
-            run_id, account_id, task, prepared.resolved, self._services, self.store, channels, seed, output_cap
-        )
+        resolved, channels = prepared.resolved, prepared.channels(task)
+        session = RunSession(run_id, account_id, task, resolved, self._services, self.store, channels, seed, output_cap)
         run = _Run(session, trial_id, metric, time.time())
         message, reason = Message(status=Status.CANCELLED, reason="the run was cancelled"), "cancelled"
         try:
@@ -236,6 +236,7 @@ class Runner:
             yield run
             if session.problem is None:
                 message = await session.finish(run.allowance)
+                run.score = await _waited(metric, task, message)
                 reason = "budget" if session.capped else "complete"
         except Exception:
             message, reason = Message(status=Status.UNKNOWN, reason="the run failed"), "error"
@@ -279,7 +280,7 @@ class Runner:
         """Books the run."""
         session = run.session
         try:
-            score = _score(run.metric, session.task, message)
+            score = run.score if run.score is not None else _score(run.metric, session.task, message)
         except Exception:
             self._book(run, message, "error", None)
             raise
@@ -362,6 +363,12 @@ def _reason(message: Message, session: RunSession) -> str:
     if not message.status.failed:
         return ""
     return message.reason or f"node {session.final_node!r} ended as {message.status.value} and gave no reason"
+
+
+async def _waited(metric: Metric | None, task: Task, message: Message) -> float | None:
+    """The score by a metric that says it may take long, in a thread; None: another gives it at no wait."""
+    waits: Callable[[Task], bool] | None = getattr(metric, "waits", None)
+    return await asyncio.to_thread(_score, metric, task, message) if waits is not None and waits(task) else None
 
 
 def _confidence(message: Message) -> float | None:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ApportionError, BudgetBreach, CallFailed, CapReached, NodeFailed
+from ..errors import ApportionError, BudgetBreach, CallFailed, CapReached, NodeFailed, StoreError
 from ..models.metered import Meter
 from ..models.request import Request
 from ..nodes.base import Inputs
@@ -180,9 +180,12 @@ class RunSession:
         message = Message(status=Status.CANCELLED, reason="the run was cancelled")
         try:
             reply = await self.services.caller.call(request, meter, replaces=allowance.reservation_id)
-            answer = dialect.read_answer(reply.text, Style.DIRECT)
+            capped = reply.finish_reason == "length"
+            answer = dialect.read_answer(reply.text, Style.DIRECT, cut=capped)
             if answer:
                 message = Message(answer=answer, text=reply.text)
+            elif capped:
+                message = Message(status=Status.STARVED, reason="the direct call was cut off", text=reply.text)
             else:
                 message = Message(status=Status.PARSE_ERROR, reason="no answer in the direct call", text=reply.text)
         except CallFailed as failure:
@@ -243,9 +246,10 @@ class RunSession:
         if isinstance(problem, CallFailed):
             return Message(status=problem.status, reason=problem.reason)
         reason = f"{type(problem).__name__}: {problem}"
-        if isinstance(problem, BudgetBreach):
+        if isinstance(problem, (BudgetBreach, StoreError)):  # the node's code is not to blame
             self.problem = self.problem or problem
-            return Message(status=Status.PROVIDER_ERROR, reason=str(problem))
+            breached = isinstance(problem, BudgetBreach)
+            return Message(status=Status.PROVIDER_ERROR if breached else Status.UNKNOWN, reason=str(problem))
         if self.problem is None:
             self.problem = NodeFailed(step.name, step.node.kind, reason)
             self.problem.__cause__ = problem

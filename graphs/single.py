@@ -30,7 +30,7 @@ async def run_single(
     metric: Metric | None,
 ) -> Result:
     """See `Graph.arun`."""
-    task = Task(question=task) if isinstance(task, str) else task
+    task = Task.asking(task) if isinstance(task, str) else task
     space = Space(graph, pool)
     plan = space.default() if plan is None else space.canonical(plan)
     if cap is not None:

@@ -8,10 +8,10 @@ barycentre rule, Sugiyama et al. 1981).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from html import escape
 
 import networkx as nx
 
+from ..records.display import markup
 from .blueprint import HasBlueprint
 from .edges import Edge, Loop
 from .labels import edge_label, loop_label, node_lines, shown
@@ -77,7 +77,7 @@ def svg(graph: HasBlueprint, plan: Plan | None = None) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" '
         f'width="{width:.0f}" height="{height:.0f}" role="img">'
     )
-    title = f"<title>{escape(blueprint.name)}</title>"
+    title = f"<title>{markup(blueprint.name)}</title>"
     tips = "".join(_tip(name, colour) for name, colour in (("tip", "#555"), ("back", "#b3541e")))
     return "\n".join((head, title, f"<style>{_STYLE}</style><defs>{tips}</defs>", *drawn, "</svg>")) + "\n"
 
@@ -143,7 +143,7 @@ def _node(box: _Box, classes: str, *, stacked: bool) -> str:
     for number, line in enumerate(box.lines):
         kind = ("name", "kind")[number] if number < 2 else "knob"
         y = box.y + _PADDING + _LINE * number + 12
-        parts.append(f'<text class="{kind}" x="{box.x + _PADDING:.1f}" y="{y:.1f}">{escape(line)}</text>')
+        parts.append(f'<text class="{kind}" x="{box.x + _PADDING:.1f}" y="{y:.1f}">{markup(line)}</text>')
     if stacked:
         parts.append(_text(box.x + box.width / 2, box.y - 12, "once per part"))
     return "".join((*parts, "</g>"))
@@ -182,7 +182,7 @@ def _loop(loop: Loop, boxes: dict[str, _Box], y: float, plan: Plan | None) -> st
 
 
 def _text(x: float, y: float, text: str) -> str:
-    return f'<text class="label" x="{x:.1f}" y="{y:.1f}" text-anchor="middle">{escape(text)}</text>'
+    return f'<text class="label" x="{x:.1f}" y="{y:.1f}" text-anchor="middle">{markup(text)}</text>'
 
 
 def _tip(name: str, colour: str) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from ..records.usage import Amount, Usage
 from .system_role import JOINT, SystemRole
@@ -21,12 +21,15 @@ _BOUNDING = {
     "template_tokens",
     "message_tokens",
 }
+_MOST = 1e15
+_BOOKS = 2**63 - 1
+"""The largest integer of a database, in the smallest unit of tokens, weighted tokens or dollars."""
 
 
 class ModelCard(BaseModel):
     """What the ledger, the nodes and the optimizer need to know of a model before they call it."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     name: str = Field(min_length=1)
     """The name that graphs and plans use."""
@@ -97,6 +100,20 @@ class ModelCard(BaseModel):
     """How many numbers were trained, where that is known."""
     about: str = ""
     """What it was made for, in a few words, for people."""
+
+    @field_validator("*")
+    @classmethod
+    def _within_reason(cls, value: Any) -> Any:
+        if isinstance(value, int | float) and value > _MOST:
+            raise ValueError(f"Input should be at most {_MOST:g}")
+        return value
+
+    @model_validator(mode="after")
+    def _can_be_booked(self) -> Self:
+        most = self.amount(self.context_tokens, self.max_output_tokens)
+        if max(most.tokens, most.weighted, most.usd) > _BOOKS:
+            raise ValueError("one call could cost more than the books can hold; lower the weight or the prices")
+        return self
 
     @property
     def fingerprint(self) -> str:

@@ -16,6 +16,7 @@ import httpx2
 import openai
 
 from ..errors import CallFailed, PoolError
+from ..records.redaction import redacted
 from ..records.status import Status
 from .event_loops import PerLoop
 from .replies.failures import failure, one_line, read_error
@@ -29,6 +30,8 @@ _CHECK_SECONDS = 15.0
 _NO_KEY = "none"
 """Sent where no key is configured, so that the client does not fall back on a key of another endpoint."""
 _Errors = tuple[type[Exception], ...]
+_VARIABLE = re.compile(r"[A-Z]+(?:_[A-Z]*\d{0,4}[A-Z]*){0,7}")
+"""As environment variables are mostly named, and keys are not."""
 
 
 class Endpoint:
@@ -64,8 +67,8 @@ class Endpoint:
             raise PoolError("field 'api_key_env': give either the variable or the key, not both")
         if api_key_env and not os.environ.get(api_key_env, "").strip():
             raise PoolError(
-                f"field 'api_key_env': the environment variable {api_key_env} is not set; set it to the key for "
-                f"{base_url}, or take the field out if the endpoint needs none"
+                f"field 'api_key_env': {_variable(api_key_env)} is not set; set it to the key for {base_url}, or take "
+                "the field out if the endpoint needs none"
             )
         installed = importlib.util.find_spec("aiohttp") is not None
         if transport == "aiohttp" and not installed:
@@ -88,6 +91,11 @@ class Endpoint:
     def transport(self) -> Transport:
         """How requests travel."""
         return self._transport
+
+    @property
+    def secret(self) -> str:
+        """The key, for those who keep it out of what they write; empty where there is none."""
+        return self._key
 
     def __repr__(self) -> str:
         return f"Endpoint({self._base_url!r})"
@@ -273,17 +281,24 @@ async def _hold(connect: Callable[[], openai.AsyncOpenAI]) -> AsyncGenerator[ope
         await client.close()
 
 
+def _variable(name: str) -> str:
+    """An environment variable for people, by its name unless that may be a key in the wrong field."""
+    if _VARIABLE.fullmatch(name) and redacted(name) == name:
+        return f"the environment variable {name}"
+    return "the environment variable that it names (the name, not the key itself, belongs here)"
+
+
 def _check_url(base_url: str) -> None:
     try:
         url = httpx2.URL(base_url)
     except httpx2.InvalidURL as error:
-        raise PoolError(f"field 'base_url': {base_url!r} is not a URL: {error}") from None
+        raise PoolError(f"field 'base_url': this is not a URL: {error}") from None
     if url.userinfo or url.query:
         raise PoolError(
             "field 'base_url': a user, password or query does not belong here; put a key into 'api_key_env'"
         )
     if url.scheme not in ("http", "https") or not url.host:
-        raise PoolError(f"field 'base_url': {base_url!r} is not a URL of the form http://host:port/v1")
+        raise PoolError("field 'base_url': this is not a URL of the form http://host:port/v1")
 
 
 def _checked_key(key: str) -> str:

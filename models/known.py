@@ -7,10 +7,13 @@ from dataclasses import replace
 from functools import reduce
 from itertools import count
 from operator import add
+from typing import get_args
 
+from ..errors import StoreError
 from ..records.protocols import ReplyCache
+from ..records.rows import StoredReply
 from .card import ModelCard
-from .request import Reply, Request
+from .request import FinishReason, Reply, Request
 
 __all__ = ["KnownReplies", "within"]
 
@@ -47,14 +50,16 @@ class KnownReplies:
         Args:
             request: what is asked.
             key: its content address.
+
+        Raises:
+            StoreError: it is damaged.
         """
         if self._exact:
             for _, known in self._rungs(request):
                 reply = None if known is None else within(known, request.max_output_tokens)
                 if reply is not None:
                     return reply
-        stored = self._replies.get(key)
-        return None if stored is None else Reply.from_json(stored.payload)
+        return self._stored(key)
 
     def place(self, request: Request, key: str, reply: Reply) -> str:
         """The key under which to store a new reply."""
@@ -66,10 +71,27 @@ class KnownReplies:
         """The replies that answer some cap, with their keys, and last the first key that is free."""
         for rung in count():
             key = request.key(self._fingerprint, rung=rung)
-            stored = self._replies.get(key)
-            yield key, None if stored is None else Reply.from_json(stored.payload)
-            if stored is None:
+            known = self._stored(key)
+            yield key, known
+            if known is None:
                 return
+
+    def _stored(self, key: str) -> Reply | None:
+        stored = self._replies.get(key)
+        return None if stored is None else _read(stored)
+
+
+def _read(stored: StoredReply) -> Reply:
+    try:
+        reply = Reply.from_json(stored.payload)
+        if not isinstance(reply.text, str) or reply.finish_reason not in get_args(FinishReason):
+            raise ValueError("text or finish_reason is none")
+        return reply
+    except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as problem:
+        raise StoreError(
+            f"the reply stored under request_key {stored.request_key!r} is damaged ({problem!r}); restore a copy of "
+            "the database, or take the row out of table 'reply': the call is then made once more"
+        ) from problem
 
 
 def within(reply: Reply, cap: int) -> Reply | None:

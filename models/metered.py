@@ -23,6 +23,7 @@ from .card import ModelCard
 from .flights import Flights
 from .known import KnownReplies
 from .pool import Pool
+from .reasoning import reasoning_apart
 from .request import Reply, Request
 
 __all__ = ["Meter", "MeteredCaller", "call_bound"]
@@ -70,7 +71,7 @@ class _Attempt:
     def completed(self, reply: Reply, *, charged: Amount, lost: Amount, cached: bool = False) -> CallRow:
         """The row of an attempt that was answered; it is lost where the usage was not credible."""
         outcome = _OUTCOMES.get(reply.finish_reason, Status.OK)
-        if reply.finish_reason == "length" and not reply.text.strip():
+        if reply.finish_reason == "length" and not reasoning_apart(reply).text.strip():
             outcome = Status.STARVED
         usage = reply.usage if lost == ZERO else None
         return self.row(outcome, reply=reply, usage=usage, charged=charged, lost=lost, cached=cached)
@@ -122,7 +123,8 @@ class _Attempt:
 class MeteredCaller:
     """Completes requests from the cache or from a model, under the ledger.
 
-    Each attempt has its own reservation and its own row. Equal requests in flight at the same time are sent once.
+    Each attempt has its own reservation and its own row. Replies are stored as the model wrote them, and handed on
+    with the reasoning apart from the answer. Equal requests in flight at the same time are sent once.
     A model whose endpoint charged more than its reservation is not called again, by later processes neither.
 
     Args:
@@ -219,7 +221,7 @@ class MeteredCaller:
         row = attempt.completed(reply, charged=charged, lost=lost, cached=True)
         self._ledger.settle(Settlement(reservation_id, charged, lost), row)
         meter.add(charged, lost)
-        return reply
+        return reasoning_apart(reply)
 
     async def _attempts(
         self, model: Model, request: Request, key: str, bound: Amount, meter: Meter, replaces: str | None
@@ -261,7 +263,7 @@ class MeteredCaller:
             self._lose(attempt, outcome, type(stopped).__name__, None, attempt.bound)
             raise
         self._settle_reply(attempt, reply, charged, lost, stored)
-        return reply
+        return reasoning_apart(reply)
 
     def _settle_reply(
         self, attempt: _Attempt, reply: Reply, charged: Amount, lost: Amount, stored: StoredReply

@@ -99,6 +99,12 @@ class Pool:
         """Whether a token of any model has a price."""
         return any(card.costs_money for card in self.cards)
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The keys of its endpoints, which nothing may keep."""
+        endpoints = (getattr(model, "endpoint", None) for model in self)
+        return tuple(secret for endpoint in endpoints if (secret := getattr(endpoint, "secret", "")))
+
     def __iter__(self) -> Iterator[Model]:
         return iter(self._models.values())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
@@ -11,7 +12,9 @@ from typing import Any, get_args
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from ..errors import PoolError, UnknownName
+from ..errors import FileError, PoolError, UnknownName
+from ..records.files import read_text
+from ..records.redaction import redacted
 from .base import Model
 from .card import ModelCard
 from .endpoint import Endpoint, Transport
@@ -21,6 +24,8 @@ __all__ = ["read_pool_file"]
 
 _CARD_FIELDS = frozenset(ModelCard.model_fields) - {"name"}
 _ENDPOINT_FIELDS = ("base_url", "api_key_env", "transport")
+_WORDS = re.compile(r"[A-Za-z_ -]{1,24}")
+"""What no key looks like."""
 _EXAMPLE = '[models.small] with base_url = "http://localhost:8000/v1"'
 
 
@@ -30,12 +35,15 @@ def read_pool_file(path: Path) -> Sequence[Model]:
     Models with the same endpoint share its connections.
 
     Raises:
-        PoolError: with one line for each fault.
+        PoolError: with one line for each fault; none repeats what may be a key in the wrong field.
     """
-    tables = _tables(path)
     models: list[Model] = []
     faults: list[str] = []
     endpoints: dict[tuple[str, ...], Endpoint] = {}
+    try:
+        tables = _tables(path)
+    except PoolError as fault:
+        raise PoolError(redacted(str(fault))) from None
     for name, table in tables.items():
         where = f"{path}, table [models.{name}]"
         try:
@@ -45,19 +53,19 @@ def read_pool_file(path: Path) -> Sequence[Model]:
         except PoolError as fault:
             faults.append(str(fault))
     if faults:
-        raise PoolError("\n".join(faults))
+        raise PoolError(redacted("\n".join(faults)))
     return models
 
 
 def _tables(path: Path) -> Mapping[str, object]:
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise PoolError(f"{path}: no such pool file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise PoolError(f"{path}: cannot be read as a pool file: {error}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise PoolError(f"{path}: not valid TOML: {error}") from error
+        content = tomllib.loads(read_text(path))
+    except FileError as error:
+        raise PoolError(str(error)) from None
+    except RecursionError:
+        raise PoolError(f"{path}: not valid TOML: too many brackets inside each other") from None
+    except ValueError as error:
+        raise PoolError(f"{path}: not valid TOML: {error}") from None
     for key in content:
         if key != "models":
             raise PoolError(f"{path}, {key!r}: unknown; a pool file has one table per model, such as {_EXAMPLE}")
@@ -107,7 +115,12 @@ def _line(where: str, fault: ErrorDetails) -> str:
         near = get_close_matches(field, [*_CARD_FIELDS, *_ENDPOINT_FIELDS], n=1, cutoff=0.5)
         hint = f"did you mean {near[0]!r}?" if near else "take it out"
         return f"{where}, field {field!r}: unknown; {hint}"
-    return f"{where}, field {field!r}: {fault['msg']}; it is {fault['input']!r}"
+    if not field:
+        return f"{where}: {fault['msg']}"
+    value = fault["input"]
+    # What may be a key in the wrong field is not repeated.
+    shown = isinstance(value, int | float) or (isinstance(value, str) and _WORDS.fullmatch(value))
+    return f"{where}, field {field!r}: {fault['msg']}; it is {repr(value) if shown else f'a {type(value).__name__}'}"
 
 
 def _endpoint(table: Mapping[str, object], where: str, endpoints: dict[tuple[str, ...], Endpoint]) -> Endpoint:

@@ -79,7 +79,7 @@ class Request:
                 "",  # tools
             ]
         )
-        return hashlib.sha256(content.encode()).hexdigest()
+        return hashlib.sha256(content.encode(errors="surrogatepass")).hexdigest()
 
     @property
     def conversation(self) -> tuple[ChatMessage, ...]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ..models.request import Request
 from ..records.message import SHORT, Message
-from ..records.text import clip, longest_bytes, one_line
+from ..records.text import clip, longest_bytes, single_spaced
 from .base import CallBound, Context, Incoming, Inputs
 from .prompts.base import Ask, Prompt
 from .votes import normal_form
@@ -35,8 +35,8 @@ def ask_of(inputs: Inputs) -> Ask:
     own = len(dict.fromkeys(inputs.task.context))
     notes: dict[str, str] = {}
     if inputs.previous is not None and not inputs.previous.accepted:
-        answer, reason = inputs.previous.answer, clip(one_line(inputs.previous.reason), REASON_BYTES)
-        notes[normal_form(answer)] = _OBJECTION.format(one_line(answer) or _NO_ANSWER, reason or "no reason given")
+        answer, reason = inputs.previous.answer, clip(single_spaced(inputs.previous.reason), REASON_BYTES)
+        notes[normal_form(answer)] = _OBJECTION.format(single_spaced(answer) or _NO_ANSWER, reason or "no reason given")
     for message in inputs.messages.values():
         for form, note in _notes(message):
             notes.setdefault(form, note)
@@ -121,7 +121,7 @@ def _texts(prompt: Prompt) -> list[str]:
 def _notes(message: Message) -> Iterator[tuple[str, str]]:
     """The answers of a message, the chosen one with its reasoning."""
     if message.answer.strip():
-        answer, text = one_line(message.answer), one_line(message.text)
+        answer, text = single_spaced(message.answer), single_spaced(message.text)
         size = longest_bytes(answer)
         if normal_form(text) == normal_form(answer) or not text:
             note = answer
@@ -132,4 +132,4 @@ def _notes(message: Message) -> Iterator[tuple[str, str]]:
         yield normal_form(answer), note
     for candidate in message.candidates:
         if candidate.answer.strip():
-            yield normal_form(candidate.answer), one_line(candidate.answer)
+            yield normal_form(candidate.answer), single_spaced(candidate.answer)

@@ -14,11 +14,13 @@ __all__ = [
     "ADDED",
     "ANY_MODEL",
     "MODEL",
+    "MOST_TIMES",
     "Adaptive",
     "Choice",
     "Knob",
     "Mark",
     "ModelKnob",
+    "Times",
     "adaptive",
     "choose",
     "marked",
@@ -29,6 +31,11 @@ T = TypeVar("T")
 
 ANY_MODEL = "*"
 """The value of a `ModelKnob` that is open to every model of the pool; in any other field it is a plain value."""
+MOST_TIMES = 10_000
+"""The most samples, rounds or passages of one node: what a file asks for beyond it is a mistake, or meant to hurt."""
+
+Times = Annotated[int, Field(ge=1, le=MOST_TIMES)]
+"""How often a node does something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +43,12 @@ class Choice(Generic[T]):
     """The values of an open knob, in the order in which they were given."""
 
     values: tuple[T, ...]
+
+    def __post_init__(self) -> None:
+        if not self.values:
+            raise ValueError("choose() needs at least one value")
+        if any(value in self.values[:position] for position, value in enumerate(self.values)):
+            raise ValueError(f"choose() got the same value twice: {self.values}")
 
 
 def choose(*values: T) -> T:
@@ -46,10 +59,6 @@ def choose(*values: T) -> T:
     Raises:
         ValueError: no value, or the same value twice.
     """
-    if not values:
-        raise ValueError("choose() needs at least one value")
-    if any(value in values[:position] for position, value in enumerate(values)):
-        raise ValueError(f"choose() got the same value twice: {values}")
     return cast(T, Choice(values))
 
 
@@ -58,8 +67,8 @@ class Adaptive(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    low: int = Field(ge=0)
-    high: int = Field(ge=1)
+    low: int = Field(ge=0, le=MOST_TIMES)
+    high: int = Field(ge=1, le=MOST_TIMES)
 
     @model_validator(mode="after")
     def _ordered(self) -> Adaptive:
@@ -87,6 +96,8 @@ class _KnobSchema:
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         def validate(value: Any, inner: Callable[[Any], Any]) -> Any:
             if isinstance(value, dict) and set(value) == {"choose"}:
+                if not isinstance(value["choose"], list | tuple):
+                    raise ValueError("'choose' must be a list of values")
                 value = Choice(tuple(value["choose"]))
             if isinstance(value, Choice):
                 return Choice(tuple(inner(option) for option in value.values))

@@ -88,7 +88,8 @@ async def _merge(node: Merger, inputs: Inputs, context: Context, solved: _Solved
         temperature=node.temperature,
         sample=inputs.round,
     )
-    reading = await read(request, context, partial(dialect.read_answer, style=Style.THINK))
+    reader = partial(dialect.read_answer, style=Style.THINK)
+    reading = await read(request, context, reader, cut=partial(reader, cut=True))
     if reading.value is None:
         return Message(status=reading.status, reason=reading.reason, text=reading.text)
     candidate = Candidate(reading.value, reading.confidence, text=reading.text, source=context.node)

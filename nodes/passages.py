@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..errors import UsageError
-from ..records.text import clip, longest_bytes, one_line
+from ..errors import FileError, UsageError
+from ..records.files import json_lines, read_text
+from ..records.text import clip, longest_bytes, single_spaced
 
 __all__ = ["passages_of"]
 
 _TEXT_FILES = frozenset({".txt", ".md", ".rst", ".text"})
+_JSON_FILES = frozenset({".jsonl", ".ndjson"})
 
 
 def passages_of(path: Path, passage_bytes: int) -> Iterator[str]:
@@ -25,36 +26,28 @@ def passages_of(path: Path, passage_bytes: int) -> Iterator[str]:
         UsageError: it cannot be read; the message names the file, the line and the field.
     """
     if path.is_dir():
-        files = sorted(file for file in path.rglob("*") if file.suffix in _TEXT_FILES | {".jsonl"} and file.is_file())
+        known = _TEXT_FILES | _JSON_FILES
+        files = sorted(file for file in path.rglob("*") if file.suffix.lower() in known and file.is_file())
         if not files:
             raise UsageError(f"{path}: no file ending in .txt, .md, .rst, .text or .jsonl")
     else:
         files = [path]
     for file in files:
-        try:
-            content = file.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"{file}: cannot be read as UTF-8 text: {error}") from error
-        for passage in _lines_of_json(file, content) if file.suffix == ".jsonl" else _paragraphs(content):
-            yield from _pieces(one_line(passage), passage_bytes)
+        texts = _rows(file) if file.suffix.lower() in _JSON_FILES else _paragraphs(read_text(file))
+        for passage in texts:
+            yield from _pieces(single_spaced(passage), passage_bytes)
 
 
 def _paragraphs(content: str) -> list[str]:
-    blocks = re.split(r"\n[ \t]*\n", content.replace("\r\n", "\n").strip())
+    blocks = re.split(r"\n[ \t]*\n", content.replace("\r\n", "\n").replace("\r", "\n").strip())
     return blocks if len(blocks) > 1 else content.splitlines()
 
 
-def _lines_of_json(file: Path, content: str) -> Iterator[str]:
-    for number, line in enumerate(content.split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            entry = json.loads(line)
-        except ValueError as error:
-            raise UsageError(f"{file}:{number}: not valid JSON: {error}") from None
+def _rows(file: Path) -> Iterator[str]:
+    for line, entry in json_lines(file):
         text = entry.get("text") if isinstance(entry, dict) else entry
         if not isinstance(text, str):
-            raise UsageError(f"{file}:{number}, field 'text': a text is needed here, not {type(text).__name__}")
+            raise FileError(str(file), line, "text", f"a text is needed here, not {type(text).__name__}")
         yield text
 
 
@@ -68,10 +61,12 @@ def _pieces(passage: str, limit: int) -> Iterator[str]:
             continue
         if piece:
             yield piece
-        piece = word
-        while longest_bytes(piece) > limit:
-            head = clip(piece, limit) or piece[0]
+        start = 0
+        # A word may be as long as its file where the script has no spaces, so only what could fit is looked at.
+        while longest_bytes(word[start : start + limit + 1]) > limit:
+            head = clip(word[start : start + limit], limit) or word[start]
             yield head
-            piece = piece[len(head) :]
+            start += len(head)
+        piece = word[start:]
     if piece:
         yield piece

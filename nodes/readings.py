@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 from ..errors import BudgetBreach, CallFailed, CapReached
 from ..models.request import Reply, Request
 from ..records.status import Status
-from ..records.text import encodable, one_line
+from ..records.text import encodable, single_spaced
 from .base import Context
 
 __all__ = ["Reading", "most_informed", "read", "read_all"]
@@ -55,8 +55,20 @@ class Reading(Generic[T]):
         return None if logprob is None else min(1.0, math.exp(logprob))
 
 
-async def read(request: Request, context: Context, reader: Callable[[str], T | None]) -> Reading[T]:
+async def read(
+    request: Request,
+    context: Context,
+    reader: Callable[[str], T | None],
+    *,
+    cut: Callable[[str], T | None] | None = None,
+) -> Reading[T]:
     """Makes a call and reads its reply; a failed call and an unreadable reply become a status.
+
+    Args:
+        request: what is asked.
+        context: of the node.
+        reader: reads a reply.
+        cut: reads a reply that ended at its output cap; None: `reader` does.
 
     Raises:
         BudgetBreach: the model cannot be relied on, so the run must end.
@@ -71,22 +83,31 @@ async def read(request: Request, context: Context, reader: Callable[[str], T | N
     if reply.finish_reason == "content_filter":
         return Reading(None, Status.FILTERED, f"the content filter of {request.model!r} cut the reply", text, reply)
     if reply.finish_reason == "refusal":
-        reason = f"{request.model!r} declined: {one_line(text)[:80]!r}"
+        reason = f"{request.model!r} declined: {single_spaced(text)[:80]!r}"
         return Reading(None, Status.REFUSED, reason, text, reply)
-    value = reader(text) if reply.text.strip() else None
+    capped = reply.finish_reason == "length"
+    value = (cut if cut is not None and capped else reader)(text) if reply.text.strip() else None
     if value is not None and value != "":
         return Reading(value, text=text, reply=reply)
-    if reply.finish_reason == "length":
+    if capped:
         reason = f"{request.model!r} used up its {request.max_output_tokens} output tokens before an answer"
         return Reading(None, Status.STARVED, reason, text, reply)
-    reason = f"no answer could be read from the reply of {request.model!r}: {one_line(text)[:80]!r}"
+    reason = f"no answer could be read from the reply of {request.model!r}: {single_spaced(text)[:80]!r}"
+    if not text.strip() and reply.reasoning:
+        reason = (
+            f"the reply of {request.model!r} holds reasoning and no answer: {single_spaced(reply.reasoning)[:80]!r}"
+        )
     return Reading(None, Status.PARSE_ERROR, reason, text, reply)
 
 
 async def read_all(
-    requests: Sequence[Request], context: Context, reader: Callable[[str], T | None]
+    requests: Sequence[Request],
+    context: Context,
+    reader: Callable[[str], T | None],
+    *,
+    cut: Callable[[str], T | None] | None = None,
 ) -> list[Reading[T]]:
-    """Makes calls at the same time and reads their replies, in the order of the requests.
+    """Makes calls at the same time and reads their replies, in the order of the requests; see `read`.
 
     One that fails spoils no other.
 
@@ -96,12 +117,12 @@ async def read_all(
 
     async def one(request: Request) -> Reading[T] | BudgetBreach:
         try:
-            return await read(request, context, reader)
+            return await read(request, context, reader, cut=cut)
         except BudgetBreach as breach:
             return breach  # Raised below: out of a task group it would come wrapped, and cancel the others.
 
     if len(requests) == 1:
-        return [await read(requests[0], context, reader)]
+        return [await read(requests[0], context, reader, cut=cut)]
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(one(request)) for request in requests]
     readings: list[Reading[T]] = []

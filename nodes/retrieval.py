@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import re
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -16,14 +15,14 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ..errors import UsageError
-from ..records.text import longest_bytes
+from ..records.text import encodable, longest_bytes
 from .passages import passages_of
+from .unspaced import MARKS, paired, query_terms
 
 __all__ = ["CorpusSize", "FunctionRetriever", "Imported", "PassageIndex", "Retriever", "corpus_size", "open_retriever"]
 
 _QUERY_WORDS = 64
 """The most words of a query; a model that writes more is not searching."""
-_WORD = re.compile(r"\w+")
 
 
 class Retriever(Protocol):
@@ -100,11 +99,13 @@ class FunctionRetriever:
             found = await asyncio.to_thread(self._function, query, top_k)
         if isinstance(found, str) or not isinstance(found, Sequence) or not all(isinstance(p, str) for p in found):
             raise UsageError(f"retriever {self._name!r} must return a list of str, not {type(found).__name__}")
-        return found[:top_k]
+        return [encodable(passage) for passage in found[:top_k]]
 
 
 class PassageIndex:
     """Passages in an SQLite full-text index in memory, ranked by BM25 (Robertson et al. 1994) over word stems.
+
+    In scripts without spaces between words, such as Chinese, Japanese and Thai, pairs of letters take the words' place.
 
     May be used from any thread.
 
@@ -115,23 +116,24 @@ class PassageIndex:
     def __init__(self, passages: Iterator[str] | Sequence[str]) -> None:
         self._lock = threading.Lock()
         self._database = sqlite3.connect(":memory:", check_same_thread=False)
-        self._database.execute("CREATE VIRTUAL TABLE passage USING fts5(text, tokenize = 'porter unicode61')")
-        rows = ((passage,) for passage in dict.fromkeys(passages))
+        # The index alone: what is read is not what is searched.
+        options = f"content = '', tokenize = \"porter unicode61 tokenchars '{MARKS}'\""
+        self._database.execute(f"CREATE VIRTUAL TABLE passage USING fts5(words, {options})")
+        self._passages = list(dict.fromkeys(passages))
+        rows = ((row, paired(passage)) for row, passage in enumerate(self._passages))
         with self._database:
-            self._database.executemany("INSERT INTO passage (text) VALUES (?)", rows)
+            self._database.executemany("INSERT INTO passage (rowid, words) VALUES (?, ?)", rows)
 
     async def find(self, query: str, top_k: int) -> Sequence[str]:
         """The passages that share most with the words of the query; any text is a query."""
-        words = list(dict.fromkeys(_WORD.findall(query)))[:_QUERY_WORDS]
-        if not words:
+        match = " OR ".join(query_terms(query)[:_QUERY_WORDS])
+        if not match:
             return []
-        # Each word is quoted, so no text of a model is ever read as an operator of the query language.
-        match = " OR ".join(f'"{word}"' for word in words)
         with self._lock:
             rows = self._database.execute(
-                "SELECT text FROM passage WHERE passage MATCH ? ORDER BY bm25(passage), rowid LIMIT ?", (match, top_k)
+                "SELECT rowid FROM passage WHERE passage MATCH ? ORDER BY bm25(passage), rowid LIMIT ?", (match, top_k)
             ).fetchall()
-        return [row[0] for row in rows]
+        return [self._passages[row] for (row,) in rows]
 
     def close(self) -> None:
         """Lets go of the memory."""
@@ -139,9 +141,7 @@ class PassageIndex:
             self._database.close()
 
     def __len__(self) -> int:
-        with self._lock:
-            count: int = self._database.execute("SELECT count(*) FROM passage").fetchone()[0]
-        return count
+        return len(self._passages)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 from annotated_types import Interval
-from pydantic import NonNegativeInt, PlainSerializer, PlainValidator, PositiveInt
+from pydantic import PlainSerializer, PlainValidator, PositiveInt
 
 from ..records.message import Candidate, Message, MessageSize
 from ..records.status import Status
@@ -16,7 +17,7 @@ from ..records.text import clip
 from ..records.usage import Amount
 from .asks import ask_of, bound_of, request_of
 from .base import CallBound, Context, Incoming, Inputs, Kind, Node, Scorer, Speakers
-from .knob import ADDED, ANY_MODEL, Adaptive, Knob, ModelKnob, most
+from .knob import ADDED, ANY_MODEL, MOST_TIMES, Adaptive, Knob, ModelKnob, Times, most
 from .oracles import said
 from .prompts.base import Ask, Prompt, SearchRound, SearchStep
 from .readings import Reading, read
@@ -65,10 +66,10 @@ class Search(Node):
     """A folder of text files, a text file or a JSONL file, searched by BM25; or a function `(query, top_k) -> list of
     str`, async or not, defined at the top of a module. In JSON a function is `{"import": "module:name"}`."""
     model: ModelKnob = ANY_MODEL
-    rounds: Knob[NonNegativeInt | Adaptive] = 3
+    rounds: Knob[Annotated[int, Interval(ge=0, le=MOST_TIMES)] | Adaptive] = 3
     """The most queries. With `adaptive(low, high)` it also stops looking up when a round after the first `low` brings
     nothing new."""
-    top_k: Knob[PositiveInt] = 3
+    top_k: Knob[Times] = 3
     """Passages for each query."""
     max_output_tokens: Knob[PositiveInt] = 256
     """Of each round."""
@@ -121,7 +122,7 @@ async def _step(
         temperature=node.temperature,
         sample=inputs.round,
     )
-    return await read(request, context, dialect.read_search)
+    return await read(request, context, dialect.read_search, cut=partial(dialect.read_search, cut=True))
 
 
 def _exhausted(limit: int | Adaptive, rounds: list[SearchRound]) -> bool:

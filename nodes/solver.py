@@ -18,7 +18,7 @@ from .asks import ask_of, bound_of, request_of
 from .base import CallBound, Context, Incoming, Inputs, Kind, Node, Speakers
 from .depth import Depth
 from .draws import Draws
-from .knob import ADDED, ANY_MODEL, Adaptive, Choice, Knob, ModelKnob, most
+from .knob import ADDED, ANY_MODEL, Adaptive, Choice, Knob, ModelKnob, Times, most
 from .oracles import right_answer
 from .prompts.base import Ask, Prompt, Style
 from .readings import Reading, most_informed, read_all
@@ -49,7 +49,7 @@ class Solver(Node):
     """The most tokens of a draft or of thinking step by step; None: no limit of their own. What a sample had thought by
     then is kept: the model is asked once more for the answer that it leads to, with up to `max_output_tokens`, by
     continuing the reply where it can and else with the thought in the prompt. Both calls are charged."""
-    samples: Knob[PositiveInt | Adaptive] = 1
+    samples: Knob[Times | Adaptive] = 1
     """How many answers are drawn. A number is drawn at once; `adaptive(low, high)` draws `low` at once and then one by
     one until `stop` is content. Every draw is charged."""
     vote: Knob[VoteRule] = "majority"
@@ -87,11 +87,11 @@ class _Way:
     """From a prompt and an output cap to the request."""
     prompt: Prompt
     cap: int
-    read: Callable[[str], str | None]
+    read: Callable[..., str | None]
     conclude: Callable[[str], Prompt | str] | None
     """From what was thought to the prompt for the answer, or to the answer; None without a limit on thinking."""
     conclude_cap: int
-    read_conclusion: Callable[[str], str | None]
+    read_conclusion: Callable[..., str | None]
 
 
 def _way(node: Solver, inputs: Inputs, context: Context) -> _Way:
@@ -158,7 +158,8 @@ async def _sample(node: Solver, draws: int | Adaptive, way: _Way, context: Conte
 async def _drawn(way: _Way, samples: Sequence[int], context: Context) -> list[Reading[str]]:
     """Draws samples; those that were cut off at the limit on thinking are asked for their answers."""
     first = way.ask(way.prompt, way.cap)
-    readings = await read_all([first.with_sample(first.sample + n) for n in samples], context, way.read)
+    requests = [first.with_sample(first.sample + n) for n in samples]
+    readings = await read_all(requests, context, way.read, cut=partial(way.read, cut=True))
     cut = [place for place, reading in enumerate(readings) if _cut(reading)]
     if way.conclude is None or not cut:
         return readings
@@ -172,7 +173,8 @@ async def _drawn(way: _Way, samples: Sequence[int], context: Context) -> list[Re
         else:
             request = way.ask(conclusion, way.conclude_cap)
             asked[place] = request.with_sample(request.sample + samples[place])
-    answered = await read_all(list(asked.values()), context, way.read_conclusion) if asked else []
+    read = way.read_conclusion
+    answered = await read_all(list(asked.values()), context, read, cut=partial(read, cut=True)) if asked else []
     for place, reading in zip(asked, answered, strict=True):
         thought = _thought(readings[place]).rstrip()
         whole = reading.text if reading.text.startswith(thought) else f"{thought}\n{reading.text}"

@@ -15,7 +15,7 @@ from ..records.message import CANDIDATES, Candidate, Message, MessageSize
 from ..records.text import longest_bytes
 from .asks import ask_of, bound_of, request_of
 from .base import CallBound, Context, Incoming, Inputs, Kind, Node, Scorer, Speakers
-from .knob import ANY_MODEL, Knob, ModelKnob
+from .knob import ANY_MODEL, Knob, ModelKnob, Times
 from .prompts.base import Ask, Prompt, ReasoningStep, Style
 from .readings import most_informed, read_all
 from .votes import normal_form, pooled
@@ -54,7 +54,7 @@ class Verifier(Node):
     """The score from which the choice is accepted. None: 0.5, and 1 for `steps`, where one wrong step spoils all."""
     max_candidates: Knob[Annotated[int, Interval(ge=1, le=CANDIDATES)]] = 4
     """How many distinct candidates are looked at, those with most votes first."""
-    max_steps: Knob[PositiveInt] = 16
+    max_steps: Knob[Times] = 16
     """How many steps of a candidate are solved anew, from the first."""
     max_output_tokens: Knob[PositiveInt] = 256
     """Of each call."""
@@ -151,7 +151,8 @@ async def _judge(node: Verifier, inputs: Inputs, context: Context, candidates: S
     dialect = context.dialect(node.model)
     ask = replace(ask_of(inputs), notes=())
     prompts = [dialect.verify(ask, candidate.answer, candidate.text) for candidate in candidates]
-    readings = await read_all(_requests(node, inputs, context, prompts), context, dialect.read_verdict)
+    reader, requests = dialect.read_verdict, _requests(node, inputs, context, prompts)
+    readings = await read_all(requests, context, reader, cut=partial(reader, cut=True))
     return [_ruled(candidate, reading.value) for candidate, reading in zip(candidates, readings, strict=True)]
 
 
@@ -176,7 +177,8 @@ async def _solve_again(
     questions = list(dict.fromkeys(step.question for found in steps for step in found))
     prompts = [dialect.solve(Ask(question, inputs.task.instructions), Style.DIRECT) for question in questions]
     reader = partial(dialect.read_answer, style=Style.DIRECT)
-    readings = await read_all(_requests(node, inputs, context, prompts), context, reader)
+    requests = _requests(node, inputs, context, prompts)
+    readings = await read_all(requests, context, reader, cut=partial(reader, cut=True))
     solved = {question: reading.value for question, reading in zip(questions, readings, strict=True)}
     return [_compared(candidate, found, solved) for candidate, found in zip(candidates, steps, strict=True)]
 

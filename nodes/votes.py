@@ -1,37 +1,17 @@
-"""Choosing among answers: what counts as the same answer, and how votes are counted."""
+"""Choosing among answers: how votes are counted. Answers of one normal form are one answer."""
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from typing import Literal
 
+from ..records.answers import normal_form
 from ..records.message import Candidate
 
 __all__ = ["Ballot", "VoteRule", "ballots", "normal_form", "pooled"]
 
 VoteRule = Literal["majority", "confidence", "first"]
-
-_NUMBER = re.compile(r"[-+]?(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,40})(?:\.[0-9]{1,40})?")
-_EDGES = " \t\r\n\"'`*_.,;:!?"
-
-
-def normal_form(answer: str) -> str:
-    """The form under which answers are counted as one.
-
-    Compatibility characters, case, white space, quotation marks and closing punctuation do not tell answers apart,
-    and neither do thousands separators or trailing zeros of a number: `1,000.0` is `1000`. Leading zeros do not
-    count either.
-    """
-    text = " ".join(unicodedata.normalize("NFKC", answer).casefold().replace("−", "-").split())
-    bare = text.strip(_EDGES)
-    if _NUMBER.fullmatch(bare):
-        number = Decimal(bare.replace(",", ""))
-        return format(number.normalize(), "f") if number else "0"
-    return bare or text
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ follow a moment later, in order, and `flush` waits for them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from .rows import (
@@ -119,21 +119,21 @@ class Recorder(Protocol):
         A call is recorded by itself where its reservation is on other books, such as that of a reply from the cache.
         """
 
+    def conceal(self, secrets: Iterable[str]) -> None:
+        """From now on nothing is kept with one of these in it, such as the keys of endpoints; a mark stands there."""
+
     def flush(self) -> None:
         """Waits until everything handed over is on the books."""
 
 
-class FactBook(Protocol):
-    """What was found out about models by calling them."""
-
-    def record(self, row: FactRow) -> None:
-        """Keeps a fact, in place of an older one of its kind about the same subject."""
+class FactBook(Recorder, Protocol):
+    """What was found out about models by calling them; a fact takes the place of an older one of its kind."""
 
     def fact(self, subject: str, kind: FactKind) -> FactRow | None:
         """The fact of a kind about a subject, everything handed over so far included, or None."""
 
 
-class StudyStore(LedgerBackend, ReplyCache, Recorder, FactBook, Protocol):
+class StudyStore(LedgerBackend, ReplyCache, FactBook, Protocol):
     """All the books of a study in one place, so that it can be resumed and inspected."""
 
     @property

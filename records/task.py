@@ -5,10 +5,21 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
+
+from ..errors import UsageError
+from .text import lone_surrogate
 
 __all__ = ["Perfect", "Task"]
 
@@ -38,6 +49,16 @@ class Perfect(BaseModel):
         return self
 
 
+def _storable(text: str) -> str:
+    half = lone_surrogate(text)
+    if half:
+        raise ValueError(f"half of a surrogate pair ({half}) is no character; remove it")
+    return text
+
+
+_Text = Annotated[str, AfterValidator(_storable)]
+
+
 class Task(BaseModel):
     """One question of a dev set, or one that a user asks.
 
@@ -48,17 +69,17 @@ class Task(BaseModel):
 
     question: str = Field(min_length=1, max_length=200_000)
     """What is asked. Of the task, only this text, `context` and `instructions` reach a model."""
-    gold: str = ""
+    gold: _Text = ""
     """The right answer, in the form that the metric expects; empty where none is known."""
-    family: str = "default"
+    family: _Text = "default"
     """The group of like tasks that it belongs to."""
-    context: tuple[str, ...] = ()
+    context: tuple[_Text, ...] = ()
     """Passages that come with the question."""
-    instructions: str = ""
+    instructions: _Text = ""
     """How to read the question, for models that were not made for its family."""
     difficulty: int | None = None
     """The setting of the generator's dial, for reports; policies must not read it."""
-    name: str = ""
+    name: _Text = ""
     """A label for people, such as the line's own identifier in its source."""
     metadata: Mapping[str, Any] = Field(default_factory=dict)
     """What the metric needs beside the gold answer, for example the constraints of a puzzle; and under `perfect` the
@@ -80,6 +101,27 @@ class Task(BaseModel):
     def perfect(self) -> Perfect:
         """What perfect nodes would say, as far as the task tells."""
         return Perfect.model_validate(self.metadata.get(_PERFECT, {}))
+
+    @model_validator(mode="after")
+    def _has_identity(self) -> Self:
+        if self.metadata:
+            try:
+                self.model_dump_json(include={"metadata"})
+            except ValueError as problem:
+                raise ValueError(f"metadata cannot be written as JSON: {problem}") from None
+        return self
+
+    @classmethod
+    def asking(cls, question: str) -> Self:
+        """A task of a question alone.
+
+        Raises:
+            UsageError: the question is empty, too long, or no text.
+        """
+        try:
+            return cls(question=question)
+        except ValidationError as error:
+            raise UsageError(f"the question cannot be asked: {error.errors(include_input=False)[0]['msg']}") from None
 
     @property
     def task_id(self) -> str:

@@ -1,11 +1,14 @@
-"""How long a text can be for a tokenizer, and how to cut and clean it."""
+"""How long a text can be for a tokenizer, how to cut and clean it, and what UTF-8 can hold of it."""
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 from unicodedata import is_normalized, normalize
 
-__all__ = ["clip", "encodable", "longest_bytes", "one_line", "slices"]
+__all__ = ["clip", "encodable", "lone_surrogate", "longest_bytes", "single_spaced", "slices"]
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def longest_bytes(text: str) -> int:
@@ -44,14 +47,25 @@ def slices(text: str, count: int) -> list[str]:
     return [text[first:last] for first, last in pairwise(cuts)]
 
 
-def one_line(text: str) -> str:
+def single_spaced(text: str) -> str:
     """The text with every run of white space as one space."""
     return " ".join(text.split())
 
 
+def lone_surrogate(text: str) -> str:
+    """The first half of a surrogate pair in a text, written as an escape; empty where UTF-8 can hold the text.
+
+    JSON and JavaScript admit such halves, for example where an emoji was cut in two.
+    """
+    found = None if text.isascii() else _SURROGATE.search(text)
+    return "" if found is None else f"\\u{ord(found[0]):x}"
+
+
 def encodable(text: str) -> str:
-    """The text without halves of surrogate pairs, which JSON admits and no file, hash or request can hold."""
-    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    """The text with U+FFFD for every half of a surrogate pair; two halves that belong together become one character."""
+    if not lone_surrogate(text):
+        return text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _byte_length(text: str) -> int:

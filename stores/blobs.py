@@ -6,8 +6,6 @@ import hashlib
 import struct
 import zlib
 
-from .text import bounded, redacted
-
 __all__ = ["BlobEncoder", "pack", "unpack"]
 
 _STORED_BYTES = 300
@@ -38,17 +36,16 @@ class BlobEncoder:
         self._rows: list[tuple[str, int, bytes]] = []
 
     def hash(self, text: str) -> str | None:
-        """The hash under which `text` is kept, redacted and bounded; None for an empty text."""
+        """The hash under which `text` is kept; None for an empty text."""
         if not text:
             return None
         # Digests instead of the texts themselves, so that remembering them holds no memory of their size.
-        digest = hashlib.sha256(text.encode(errors="surrogatepass")).digest()
+        encoded = text.encode()
+        digest = hashlib.sha256(encoded).digest()
         known = self._stored.get(digest) or self._fresh.get(digest)
         if known is not None:
             return known
-        kept = bounded(redacted(text))
-        encoded = kept.encode()
-        name = digest.hex() if kept == text else hashlib.sha256(encoded).hexdigest()
+        name = digest.hex()
         self._rows.append((name, len(encoded), pack(encoded)))
         self._fresh[digest] = name
         return name

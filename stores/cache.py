@@ -9,7 +9,6 @@ from typing import Any
 from ..records.rows import StoredReply
 from ..records.usage import Amount
 from .blobs import pack, unpack
-from .text import redacted
 
 __all__ = ["ReplyMemory", "reply_row", "reply_values"]
 
@@ -72,7 +71,7 @@ def _size(reply: StoredReply) -> int:
 def reply_values(row: StoredReply, stored_at: float) -> tuple[Any, ...]:
     """Parameters for the table. Unlike blobs, the payload is kept whole: it is read again in place of a call."""
     charged = row.charged
-    payload = pack(redacted(row.payload).encode())
+    payload = pack(row.payload.encode())
     return (row.request_key, payload, charged.tokens, charged.weighted, charged.usd, stored_at)
 
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection
 
 from ..errors import UnknownName, UsageError
 from ..records.protocols import Short
+from ..records.redaction import Redaction
 from ..records.rows import CallRow, FactRow, PartRow, PlanRow, RunRow, SpanRow, StudyRow, TaskRow, TraceRow, TrialRow
 from . import schema
 from .blobs import BlobEncoder
 from .cache import reply_values
+from .keeping import kept
 from .ledger import Books
 from .operations import Keep, OpenAccount, Operation, Reserve, Settle
 from .owners import Owner, beat, dead_owners, register
@@ -49,6 +51,11 @@ class Group:
         self._owner = owner
         self._chains: dict[str, tuple[str, ...]] = {}
         self._blobs = BlobEncoder()
+        self._redaction = Redaction()
+
+    def conceal(self, secrets: Iterable[str]) -> None:
+        """From now on no row is booked with one of these in it."""
+        self._redaction = self._redaction.concealing(secrets)
 
     def book(self, operations: Sequence[Operation]) -> tuple[bool, list[Exception]]:
         """Books operations in order, all or none.
@@ -153,7 +160,7 @@ class Group:
 
     def _keep(self, row: TraceRow, rows: dict[str, list[tuple[Any, ...]]]) -> None:
         table = _TABLES[type(row)]
-        rows.setdefault(table.insert, []).append(table.values(row, self._blobs))
+        rows.setdefault(table.insert, []).append(table.values(kept(row, self._redaction), self._blobs))
 
     def _settle(self, operation: Settle, books: Books, rows: dict[str, list[tuple[Any, ...]]]) -> None:
         operation.booked = False
@@ -170,4 +177,5 @@ class Group:
         if operation.call is not None:
             self._keep(operation.call, rows)
         if operation.reply is not None:
-            rows.setdefault(_REPLY, []).append(reply_values(operation.reply, time.time()))
+            reply = kept(operation.reply, self._redaction)
+            rows.setdefault(_REPLY, []).append(reply_values(reply, time.time()))

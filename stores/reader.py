@@ -21,6 +21,7 @@ from ..records.rows import (
 from . import schema
 from .blobs import unpack
 from .cache import reply_row
+from .damage import row_damage, whole
 from .database import database_errors, driver, reading_engine, schema_of
 from .row_table import RowTable
 
@@ -75,7 +76,12 @@ class Reader:
     def reply(self, request_key: str) -> StoredReply | None:
         """The cached reply under a key, or None."""
         found = self._one(_REPLY, request_key)
-        return None if found is None else reply_row(request_key, found)
+        if found is None:
+            return None
+        with row_damage(self._path, "reply", "request_key", request_key, remedy="the call is then made once more"):
+            reply = reply_row(request_key, found)
+            whole(reply.charged)  # whoever reads the payload finds out whether it is JSON
+            return reply
 
     def account(self, account_id: str) -> AccountRow | None:
         """An account as it was opened, or None."""
@@ -83,7 +89,9 @@ class Reader:
         if found is None:
             return None
         identity, parent_id, unit, value, measure, label = found
-        return AccountRow(identity, parent_id, None if unit is None else Limit(unit, value), measure, label)
+        with row_damage(self._path, "account", "account_id", account_id):
+            limit = None if unit is None else Limit(unit, value)
+            return whole(AccountRow(identity, parent_id, limit, measure, label))
 
     def account_names(self) -> list[str]:
         """Some of the accounts there are."""
@@ -94,7 +102,10 @@ class Reader:
     def balance(self, account_id: str) -> Balance | None:
         """Where an account stands, or None where there is none of that name."""
         found = self._one(_BALANCE, account_id)
-        return None if found is None else balance_of(found)
+        if found is None:
+            return None
+        with row_damage(self._path, "account", "account_id", account_id):
+            return whole(balance_of(found))
 
     def root_releases(self, account_id: str) -> int:
         """How many settlements the root above an account has seen."""
@@ -109,8 +120,13 @@ class Reader:
         self._engine.dispose()
 
     def _text(self, name: str | None) -> str:
-        found = None if name is None else self._one("SELECT data FROM blob WHERE hash = ?", name)
-        return "" if found is None else unpack(found[0])
+        if name is None:
+            return ""
+        found = self._one("SELECT data FROM blob WHERE hash = ?", name)
+        if found is None:
+            raise ValueError(f"its text {name!r} is missing")
+        with row_damage(self._path, "blob", "hash", name):
+            return unpack(found[0])
 
     def _one(self, statement: str, key: str) -> tuple[Any, ...] | None:
         with self._lock, database_errors(self._path):
@@ -137,4 +153,9 @@ class Reader:
                 return []
             known = [column for column in table.table.columns if column.name in there]
             found = connection.execute(asked(select(*known))).mappings().all()
-        return [table.row(table.defaults | dict(columns), self._text) for columns in found]
+        return [self._decoded(table, dict(columns)) for columns in found]
+
+    def _decoded(self, table: RowTable[Row], columns: dict[str, Any]) -> Row:
+        key, value = next(iter(columns.items()))
+        with row_damage(self._path, table.table.name, key, value):
+            return whole(table.row(table.defaults | columns, self._text))

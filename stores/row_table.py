@@ -16,7 +16,6 @@ from ..records.rows import UNITS
 from ..records.status import Status
 from ..records.usage import Amount, Usage
 from .blobs import BlobEncoder
-from .text import bounded, redacted
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -41,7 +40,7 @@ def amount_columns(*quantities: str) -> list[Column[int]]:
 
 
 class RowTable(Generic[Row]):
-    """The table of a row type. Its columns are named after the fields; the first are the key.
+    """The table of a row type. Its columns are named after the fields; the first ones are the key.
 
     An `Amount` has a column for each unit, a `Usage` one for each of its fields.
 
@@ -49,12 +48,10 @@ class RowTable(Generic[Row]):
         metadata: where the table is declared.
         name: of the table.
         row: the type of its rows, a dataclass.
+        keys: how many columns are the key.
         renamed: by field, the columns that it fills, where they are not named after it; an amount may fill several.
-        redacted: fields whose text is kept whole, but for what looks like a key.
-        bounded: fields whose text is cut to a size as well.
         blobs: fields whose text lies in the table of blobs, so that the column has its hash.
         keep: whether a row that is there stays as it is; it is replaced otherwise.
-        keys: how many of the first columns are the key.
     """
 
     def __init__(
@@ -63,17 +60,14 @@ class RowTable(Generic[Row]):
         name: str,
         row: type[Row],
         *,
+        keys: int = 1,
         renamed: Mapping[str, tuple[str, ...]] | None = None,
-        redacted: Collection[str] = (),
-        bounded: Collection[str] = (),
         blobs: Collection[str] = (),
         keep: bool = False,
-        keys: int = 1,
     ) -> None:
         self._row = row
-        self._redacted, self._bounded, self._blobs = redacted, bounded, blobs
+        self._blobs = blobs
         self._paths: list[str] = []
-        self._changes: list[tuple[int, Callable[[str], str]]] = []
         self._hashed: list[tuple[int, str]] = []
         self._usage: int | None = None
         self._taken: dict[str, Callable[[Columns, Texts], Any]] = {}
@@ -93,9 +87,6 @@ class RowTable(Generic[Row]):
     def values(self, row: Row, blobs: BlobEncoder) -> Values:
         """The parameters of `insert`; texts that lie elsewhere are handed to `blobs`."""
         found = list(self._get(row))
-        for place, change in self._changes:
-            if found[place]:
-                found[place] = change(found[place])
         for place, usual in self._hashed:
             found[place] = None if found[place] == usual else blobs.hash(found[place])
         if self._usage is not None:
@@ -109,9 +100,8 @@ class RowTable(Generic[Row]):
 
     def _declared(self, field: Field[Any], hint: Any, names: tuple[str, ...]) -> list[Column[Any]]:
         """The columns of a field; notes how it is written and read."""
-        hint = str if get_origin(hint) is Literal else hint
-        name, kinds = field.name, [kind for kind in get_args(hint) if kind is not NoneType] or [hint]
-        kind, optional = kinds[0], NoneType in get_args(hint)
+        name, optional = field.name, NoneType in get_args(hint)
+        kind = str if get_origin(hint) is Literal else get_args(hint)[0] if optional else hint
         if kind is Amount:
             units = [f"{names[0]}_{unit}" for unit in UNITS]
             self._paths += [f"{name}.{unit}" for _ in names for unit in UNITS]
@@ -128,15 +118,9 @@ class RowTable(Generic[Row]):
             self._hashed.append((len(self._paths) - 1, usual))
             self._taken[name] = lambda columns, texts: texts(columns[column]) or usual
             return [Column(column, Text)]
-        if name in self._redacted or name in self._bounded:
-            self._changes.append((len(self._paths) - 1, redacted if name in self._redacted else _short))
         read = kind if kind in (Status, bool) else None
         self._taken[name] = lambda columns, texts: columns[column] if read is None else read(columns[column])
         return [Column(column, _TYPES[kind], nullable=optional)]
-
-
-def _short(text: str) -> str:
-    return bounded(redacted(text))
 
 
 def _usage(columns: Columns, names: tuple[str, ...]) -> Usage | None:

@@ -13,38 +13,23 @@ from ..records.accounts import FIGURES
 from ..records.rows import UNITS, CallRow, FactRow, PartRow, PlanRow, RunRow, SpanRow, StudyRow, TaskRow, TrialRow
 from .row_table import RowTable, amount_columns
 
-__all__ = [
-    "ACCOUNT_TOTALS",
-    "CALL",
-    "FACT",
-    "PART",
-    "PLAN",
-    "RUN",
-    "SPAN",
-    "STUDY",
-    "TASK",
-    "TRIAL",
-    "account",
-    "blob",
-    "metadata",
-]
-__all__ += ["reply", "reservation"]
+__all__ = ["ACCOUNT_TOTALS", "CALL", "FACT", "PART", "PLAN", "RUN", "SPAN", "STUDY", "TASK", "TRIAL", "account", "blob"]
+__all__ += ["metadata", "reply", "reservation"]
 
 metadata = MetaData()
 
-STUDY = RowTable(metadata, "study", StudyRow, redacted={"arguments"})
+STUDY = RowTable(metadata, "study", StudyRow)
 TRIAL = RowTable(metadata, "trial", TrialRow)
-TASK = RowTable(metadata, "task", TaskRow, redacted={"content"}, keep=True)
-PLAN = RowTable(metadata, "plan", PlanRow, redacted={"content", "drawing"}, keep=True)
-FACT = RowTable(metadata, "fact", FactRow, redacted={"content"}, keys=2)
+TASK = RowTable(metadata, "task", TaskRow, keep=True)
+PLAN = RowTable(metadata, "plan", PlanRow, keep=True)
+FACT = RowTable(metadata, "fact", FactRow, keys=2)
 PART = RowTable(metadata, "part", PartRow, keep=True, keys=2)
-RUN = RowTable(metadata, "run", RunRow, bounded={"stop_reason", "answer", "reason"})
+RUN = RowTable(metadata, "run", RunRow)
 SPAN = RowTable(
     metadata,
     "span",
     SpanRow,
     renamed={"events": ("events_hash",)},
-    bounded={"part", "answer", "reason"},
     blobs={"events"},
 )
 CALL = RowTable(
@@ -72,7 +57,6 @@ CALL = RowTable(
         "finish_reason": ("gen_ai_response_finish_reasons",),
         "output_text": ("gen_ai_output_messages_hash",),
     },
-    bounded={"error"},
     blobs={"request_messages", "output_text"},
 )
 ACCOUNT_TOTALS = (*FIGURES, "releases")

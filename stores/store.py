@@ -195,6 +195,12 @@ class Store(TraceReader):
         """See `Recorder.record`."""
         self._writing().put(Keep(row))
 
+    def conceal(self, secrets: Iterable[str]) -> None:
+        """See `Recorder.conceal`."""
+        if self._writer is not None:
+            with self._opening:
+                self._writer.conceal(secrets)
+
     def flush(self) -> None:
         """See `Recorder.flush`.
 

@@ -1,4 +1,4 @@
-"""Reading studies, trials, runs and what they are made of."""
+"""Reading studies, trials, runs, what they are made of, and facts."""
 
 from __future__ import annotations
 
@@ -67,6 +67,10 @@ class TraceReader:
         """See `StudyStore.calls`."""
         return self._of_run(schema.CALL, run_id)
 
+    def fact(self, subject: str, kind: FactKind) -> FactRow | None:
+        """See `FactBook.fact`."""
+        return self._by_key(schema.FACT, subject, kind)
+
     def plan(self, plan_hash: str) -> PlanRow | None:
         """See `StudyStore.plan`."""
         return self._by_key(schema.PLAN, plan_hash)
@@ -80,19 +84,13 @@ class TraceReader:
         found = self._rows(schema.PART, lambda found: found.where(schema.PART.table.c.seed == seed))
         return {row.task_id: row.part for row in found}
 
-    def fact(self, subject: str, kind: FactKind) -> FactRow | None:
-        """See `FactBook.fact`."""
-        columns = schema.FACT.table.c
-        found = self._rows(schema.FACT, lambda found: found.where(columns.subject == subject, columns.kind == kind))
-        return found[0] if found else None
-
     def _rows(self, table: RowTable[Row], asked: Callable[[Select[Any]], Select[Any]]) -> list[Row]:
         self._catch_up()
         return self._reader.rows(table, asked)
 
-    def _by_key(self, table: RowTable[Row], key: str) -> Row | None:
-        (name,) = table.table.primary_key.columns
-        found = self._rows(table, lambda found: found.where(name == key))
+    def _by_key(self, table: RowTable[Row], *key: str) -> Row | None:
+        parts = zip(table.table.primary_key.columns, key, strict=True)
+        found = self._rows(table, lambda found: found.where(*(name == value for name, value in parts)))
         return found[0] if found else None
 
     def _of_run(self, table: RowTable[Row], run_id: str) -> list[Row]:

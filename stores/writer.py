@@ -117,6 +117,10 @@ class Writer:
         self.put(operation)
         self._urgent.set()
 
+    def conceal(self, secrets: Iterable[str]) -> None:
+        """See `Recorder.conceal`; one caller at a time."""
+        self._group.conceal(secrets)
+
     @property
     def idle(self) -> bool:
         """Whether everything handed over has been booked."""

@@ -44,15 +44,9 @@ def load_tasks(path: str | os.PathLike[str]) -> tuple[Task, ...]:
     records = {".jsonl": jsonl_records, ".ndjson": jsonl_records, ".csv": csv_records}.get(file.suffix.lower())
     if records is None:
         raise UsageError(f"{file}: the name of a dev set must end in .jsonl or .csv")
-    try:
-        content = file.read_bytes()
-    except OSError as error:
-        raise UsageError(f"{file}: the dev set cannot be read: {error.strerror or error}") from None
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise DevSetError(str(file), 1, "", "this is UTF-16; save the file as UTF-8")
     tasks: list[Task] = []
     lines: dict[str, int] = {}
-    for line, record in records(str(file), content.removeprefix(b"\xef\xbb\xbf")):
+    for line, record in records(file):
         place = _Place(str(file), line)
         task = _task(place, record)
         identity = _identity(place, task)

@@ -5,22 +5,24 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from ..errors import DevSetError
+from ..records.files import JsonFault, parse_json, read_text
 from .devset_fields import fault_in
-from .devset_jsonl import read_json
 
 __all__ = ["csv_records"]
 
 
-def csv_records(path: str, content: bytes) -> Iterator[tuple[int, Mapping[str, Any]]]:
+def csv_records(file: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """The records of a file with the lines on which they begin; empty records are skipped, empty cells left out.
 
     Raises:
         DevSetError: the file is not UTF-8, its header or quoting is broken, or a cell cannot be read.
     """
-    rows = _rows(path, _decode(path, content))
+    path = str(file)
+    rows = _rows(path, read_text(file, error=DevSetError))
     header: Sequence[str] = ()
     for line, cells in rows:
         if not any(cell.strip() for cell in cells):
@@ -33,15 +35,6 @@ def csv_records(path: str, content: bytes) -> Iterator[tuple[int, Mapping[str, A
         else:
             filled = zip(header, cells, strict=True)
             yield line, {name: _cell(path, line, name, cell) for name, cell in filled if cell}
-
-
-def _decode(path: str, content: bytes) -> str:
-    try:
-        return content.decode()
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        reason = f"byte {content[error.start]:#04x} is not UTF-8; save the file as UTF-8"
-        raise DevSetError(path, line, "", reason) from None
 
 
 def _rows(path: str, text: str) -> Iterator[tuple[int, list[str]]]:
@@ -90,13 +83,13 @@ def _cell(path: str, line: int, name: str, cell: str) -> Any:
             raise DevSetError(path, line, name, f"must be a whole number, not {cell[:40]!r}") from None
     if name == "metadata":
         try:
-            return read_json(cell)
-        except ValueError as error:
-            raise DevSetError(path, line, name, f"must be a JSON object: {error}") from None
+            return parse_json(cell)
+        except JsonFault as fault:
+            raise DevSetError(path, line, name, f"must be a JSON object: {fault}") from None
     if name == "context" and cell.lstrip().startswith("["):
         try:
-            return read_json(cell)
-        except ValueError:
+            return parse_json(cell)
+        except JsonFault:
             # Plain text may begin with a bracket too, as in "[1] Cf. page 3".
             return cell
     return cell

@@ -6,18 +6,19 @@ import re
 from collections.abc import Mapping
 
 from ..errors import UsageError
+from ..records.answers import folded, letter_of, plain
 from ..records.task import Task
-from .metric_text import golds, normalise
+from .metric_text import golds
 
 __all__ = ["choice"]
 
 _LISTED = re.compile(r"^[ \t]*\(?([A-Z])[).:][ \t]+(\S.*?)[ \t]*$", re.MULTILINE)
-_ALONE = re.compile(r"^\W*(?:option|choice|answer)?\W*([A-Za-z])\W*$", re.IGNORECASE)
+_ALONE = re.compile(r"^\W*(?:(?:option|choice|answer)\W*)?([A-Za-z])\W*$", re.IGNORECASE)
 _SAID = re.compile(
-    r"\b(?:answer|option|choice)\b(?:\s+(?:is|(?:sh|w)ould\s+be|must\s+be))?\s*[:=]?\s*[\"'(*\[]*([A-Za-z])(?![\w'])"
-    r"|\\boxed\{\s*([A-Za-z])\s*\}",
+    r"\b(?:answer|option|choice)\b(?:\s+(?:is|(?:sh|w)ould\s+be|must\s+be))?\s*[:=]?\s*[\"'(*\[]*([A-Za-z])(?![\w'])",
     re.IGNORECASE,
 )
+_BOXED = re.compile(r"\\boxed\{(?:[^{}]|\{[^{}]*\})*\}")
 _BRACKETED = re.compile(r"\(([A-Za-z])\)")
 _WORD = re.compile(r"\s*\w")
 _FIRST = re.compile(r"^\W*([A-Z])[).:](?:\s|$)")
@@ -44,24 +45,28 @@ def choice(task: Task, answer: str, /) -> float:
 def _choices(task: Task) -> Mapping[str, str]:
     listed = task.metadata.get("choices")
     if listed is None:
-        return {letter: normalise(text) for letter, text in _LISTED.findall(task.question)}
+        return {letter: folded(text) for letter, text in _LISTED.findall(task.question)}
     if not isinstance(listed, list | tuple) or not 1 <= len(listed) <= 26:
         raise UsageError(
             f"metric 'choice', task {task.name or task.task_id!r}: metadata 'choices' must be a list of 1 to 26 texts"
         )
-    return {chr(ord("A") + index): normalise(str(text)) for index, text in enumerate(listed)}
+    return {chr(ord("A") + index): folded(str(text)) for index, text in enumerate(listed)}
 
 
 def _letter(text: str, choices: Mapping[str, str]) -> str | None:
     """The letter that a text chooses, in capitals."""
-    said = normalise(text).strip(" .\"'*")
+    said = folded(text).strip(" .\"'*")
     by_text = [letter for letter, words in choices.items() if words.strip(" .\"'*") == said]
     if len(by_text) == 1:
         return by_text[0]
-    if match := _ALONE.match(text.strip()):
+    *_, boxed = ["", *_BOXED.findall(text)]
+    if letter := letter_of(said) or letter_of(folded(boxed)):
+        return letter.upper()
+    text = plain(text)
+    if match := _ALONE.match(text):
         return match[1].upper()
     # "answer: a dog" is about a dog, so a small letter counts only where no word follows.
-    named = [m[1] or m[2] for m in _SAID.finditer(text) if m[2] or m[1].isupper() or not _WORD.match(text, m.end())]
+    named = [m[1] for m in _SAID.finditer(text) if m[1].isupper() or not _WORD.match(text, m.end())]
     if named:
         return named[-1].upper()
     if match := _FIRST.match(text):

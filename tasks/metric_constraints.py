@@ -8,6 +8,7 @@ from ..errors import ProblemError, UsageError
 from ..nodes.symbolic.answer import parse_answer
 from ..nodes.symbolic.check import objective_value, violations
 from ..nodes.symbolic.schema import Problem, parse_problem
+from ..records.answers import plain
 from ..records.task import Task
 
 __all__ = ["constraints"]
@@ -25,6 +26,8 @@ def constraints(task: Task, answer: str, /) -> float:
     """
     problem = _problem(task)
     values = parse_answer(problem, answer)
+    if not values:
+        values = parse_answer(problem, plain(answer).replace("*", " "))
     if values is None or violations(problem, values):
         return 0.0
     return float(problem.objective is None or objective_value(problem, values) == _optimum(task))

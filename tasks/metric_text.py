@@ -1,4 +1,4 @@
-"""Metrics that compare text: exact, token F1, and sets of items."""
+"""Metrics that compare text: exact, verbatim, token F1, and sets of items."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import unicodedata
 from collections import Counter
 
 from ..errors import UsageError
+from ..records.answers import folded, normal_form, plain
 from ..records.task import Task
 
-__all__ = ["exact", "golds", "normalise", "set_of_items", "token_f1"]
+__all__ = ["exact", "golds", "set_of_items", "token_f1", "verbatim"]
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
@@ -19,8 +20,19 @@ _BULLET = re.compile(r"^(?:[-*•]|\d{1,3}[.)])\s+")
 
 
 def exact(task: Task, answer: str, /) -> float:
-    """1 where the answer is the gold answer, white space and case apart; `metadata["aliases"]` are right too."""
-    return float(normalise(answer) in {normalise(gold) for gold in golds(task, "exact")})
+    """1 where answer and gold have one normal form, as votes have it; `metadata["aliases"]` are right too.
+
+    So white space, case, typography, closing punctuation and the ways of writing a number or a choice do not count.
+    """
+    return float(normal_form(answer) in {normal_form(gold) for gold in golds(task, "exact")})
+
+
+def verbatim(task: Task, answer: str, /) -> float:
+    """1 where the answer is the gold answer sign by sign, white space and case apart; aliases are right too.
+
+    For questions that ask for a form: an added period, `3.10` for `3.1` and `(B)` for `B` are wrong.
+    """
+    return float(_signs(answer) in {_signs(gold) for gold in golds(task, "verbatim")})
 
 
 def token_f1(task: Task, answer: str, /) -> float:
@@ -34,8 +46,8 @@ def token_f1(task: Task, answer: str, /) -> float:
 def set_of_items(task: Task, answer: str, /) -> float:
     """1 where answer and gold name the same items, in any order.
 
-    Items are separated by commas, semicolons, bars, line ends or "and"; brackets around the whole, list marks, quotes,
-    white space and case do not count.
+    Items are separated by commas, semicolons, bars, line ends or "and"; brackets around the whole and list marks do not
+    count. Two items are the same where `exact` takes them for the same.
     """
     return float(_items(answer) in [_items(gold) for gold in golds(task, "set")])
 
@@ -55,13 +67,12 @@ def golds(task: Task, metric: str) -> tuple[str, ...]:
     return (task.gold, *aliases)
 
 
-def normalise(text: str) -> str:
-    """Text without differences of case, white space and Unicode form."""
+def _signs(text: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
 def _words(text: str) -> list[str]:
-    return _ARTICLES.sub(" ", normalise(text).translate(_PUNCTUATION)).split()
+    return _ARTICLES.sub(" ", folded(text).translate(_PUNCTUATION)).split()
 
 
 def _f1(answer: list[str], gold: list[str]) -> float:
@@ -73,8 +84,9 @@ def _f1(answer: list[str], gold: list[str]) -> float:
 
 
 def _items(text: str) -> frozenset[str]:
-    inner = text.strip().rstrip(".").strip()
+    lines = "\n".join(map(plain, text.splitlines())).strip()
+    inner = lines.rstrip(".").strip()
     if inner[:1] + inner[-1:] in ("[]", "{}", "()"):
         inner = inner[1:-1]
-    items = (normalise(_BULLET.sub("", piece.strip())).strip("\"'`. ") for piece in _SEPARATORS.split(inner))
+    items = (normal_form(_BULLET.sub("", piece.strip())) for piece in _SEPARATORS.split(inner))
     return frozenset(item for item in items if item)

@@ -16,14 +16,18 @@ from ..records.task import Task
 from .families import FAMILIES
 from .metric_choice import choice
 from .metric_constraints import constraints
+from .metric_math import math as mathematics
 from .metric_numeric import numeric
-from .metric_text import exact, set_of_items, token_f1
+from .metric_text import exact, set_of_items, token_f1, verbatim
 
 __all__ = ["AUTO", "METRICS", "CheckedMetric", "Metric", "check_golds", "metric_for", "resolve_metric", "score"]
 
 
 class Metric(Protocol):
-    """Scores an answer to a task: 1 is right, 0 is wrong, and nothing lies outside."""
+    """Scores an answer to a task: 1 is right, 0 is wrong, and nothing lies outside.
+
+    One that may take long says so by a method `waits(task) -> bool`; runs then call it in a thread.
+    """
 
     def __call__(self, task: Task, answer: str, /) -> float:
         """The score in [0, 1], a function of the two arguments alone."""
@@ -32,11 +36,13 @@ class Metric(Protocol):
 METRICS: Mapping[str, Metric] = MappingProxyType(
     {
         "exact": exact,
+        "verbatim": verbatim,
         "numeric": numeric,
         "choice": choice,
         "token_f1": token_f1,
         "set": set_of_items,
         "constraints": constraints,
+        "math": mathematics,
     }
 )
 """The metrics that have a name of their own."""
@@ -140,11 +146,26 @@ def check_golds(tasks: Iterable[Task], metric: str | _Function = AUTO) -> None:
             )
 
 
-def _auto(task: Task, answer: str, /) -> float:
-    name = metric_for(task)
-    if name == AUTO:
-        raise UsageError(f"task {task.name or task.task_id!r}: metadata 'metric' must name a metric, not {AUTO!r}")
-    return resolve_metric(name)(task, answer)
+class _Auto:
+    """The metric that each task names for itself."""
+
+    def __call__(self, task: Task, answer: str, /) -> float:
+        return self._named(task)(task, answer)
+
+    def waits(self, task: Task) -> bool:
+        """Whether the task's metric takes so long that it belongs in a thread."""
+        waits: Callable[[Task], bool] | None = getattr(self._named(task), "waits", None)
+        return waits is not None and waits(task)
+
+    @staticmethod
+    def _named(task: Task) -> Metric:
+        name = metric_for(task)
+        if name == AUTO:
+            raise UsageError(f"task {task.name or task.task_id!r}: metadata 'metric' must name a metric, not {AUTO!r}")
+        return resolve_metric(name)
+
+
+_auto = _Auto()
 
 
 def _checked(name: str, function: object) -> Metric:

@@ -10,7 +10,9 @@ Example:
 
 from __future__ import annotations
 
+import contextlib
 import json
+import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
@@ -22,12 +24,15 @@ import pytest
 from ..errors import UsageError
 from ..optimizers.policies.base import ArmPolicy, Assignment, MakePolicy
 from ..optimizers.tables.table import ABSTAIN, Batch, Lesson, Question, Table
+from .hostile import hostile
 from .planted import plant, planted_lesson
 
 __all__ = ["PolicyConformance", "few_arms_lesson", "small_lesson"]
 
 _BUDGETS = (0.0, 60.0, 130.0, 200.0, 320.0, 520.0, 850.0, 5000.0)
 """A question, from too little for any arm to more than enough for all."""
+_HOSTILE = 20
+"""Files with something wrong in them that are tried."""
 _SLACK = 0.02
 """By how much of itself a spend may fall where the budget rises: forecasts differ from batch to batch."""
 
@@ -111,6 +116,19 @@ class PolicyConformance:
         for broken in ({}, {"policy": "no such policy"}, {**content, "policy": "no such policy"}):
             with pytest.raises(UsageError):
                 self.make().from_json(broken)
+
+    def test_hostile_json_is_refused_or_harmless(self) -> None:
+        """Files come from anywhere: what is wrong in one is an error that names the field, not a fault in use."""
+        content, batch = dict(self.fit(small_lesson()).to_json()), self.new_questions()
+        generator = random.Random(0)
+        for _ in range(_HOSTILE):
+            wrong = hostile(content, generator)
+            if not isinstance(wrong, dict):
+                continue
+            with contextlib.suppress(UsageError):
+                policy = self.make().from_json(wrong)
+                for budget in (_BUDGETS[3], _BUDGETS[-1]):
+                    _check(policy, batch, _total(policy, batch, budget))
 
     def test_one_question_alone(self) -> None:
         """Any question may come alone, also one unlike all that were seen; and none may come at all."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from apportion.cli.output import any_encoding, complain
 from apportion.errors import ApportionError
 
 from .command import command
@@ -13,10 +14,12 @@ def main() -> None:
     """Runs the proof; an error of the package is one line."""
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command()(command)
-    try:
-        app()
-    except ApportionError as error:
-        raise SystemExit(f"proof: {error}") from None
+    with any_encoding():
+        try:
+            app()
+        except ApportionError as error:
+            complain(str(error))
+            raise SystemExit(1) from None
 
 
 if __name__ == "__main__":

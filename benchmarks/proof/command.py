@@ -1,7 +1,7 @@
 """`make proof`: when is it better to choose model and compute together, and by how much?
 
 Beside the public names it uses `optimizers.tables`, `.policies`, `.prediction` and `.bootstrap`, `models.card`,
-`nodes.*`, `graphs.run`, `budgets.cap`, `records.*` and `cli.loading`, which may change without notice.
+`nodes.*`, `graphs.run`, `budgets.cap`, `records.*`, `cli.loading` and `cli.output`, which may change without notice.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ def command(
     Started again, it measures nothing twice.
     """
     from apportion.cli.loading import write_json
+    from apportion.cli.output import say
     from apportion.models.pocket import load_pocket_models
     from apportion.models.pool import Pool
     from apportion.stores.opening import open_store
@@ -67,12 +68,12 @@ def command(
         )
     finally:
         store.close()
-    print(text_report(findings), end="")
+    say(text_report(findings).removesuffix("\n"))
     Path(out).write_text(html_report(findings), encoding="utf-8")
     write_json(json, findings.model_dump_json(indent=2))
     if document is not None and text is not None:
         Path(document).write_text(with_results(text, findings), encoding="utf-8")
-    print(f"\nreport  {out}")
+    say(f"\nreport  {out}")
 
 
 def _read(document: str) -> str:

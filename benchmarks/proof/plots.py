@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
+
+from apportion.records.display import markup
 
 from .findings import Dose, PolicyResult, Ranged
 
@@ -123,7 +124,7 @@ def _step(span: float) -> float:
 
 def _whisker(at: float, frame: _Frame, value: Ranged, colour: str, title: str) -> str:
     return (
-        f'<g stroke="{colour}" fill="{colour}"><title>{escape(title)}</title>'
+        f'<g stroke="{colour}" fill="{colour}"><title>{markup(title)}</title>'
         f'<line x1="{at:.1f}" y1="{frame.y(value.low):.1f}" x2="{at:.1f}" y2="{frame.y(value.high):.1f}"/>'
         f'<circle cx="{at:.1f}" cy="{frame.y(value.value):.1f}" r="3.5"/></g>'
     )
@@ -134,12 +135,12 @@ def _line(x1: float, y1: float, x2: float, y2: float, kind: str) -> str:
 
 
 def _text(x: float, y: float, text: str, anchor: str) -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{markup(text)}</text>'
 
 
 def _legend(labels: Sequence[str]) -> str:
     marks = [
-        f'<span><i style="background:{_COLOURS.get(label, _OTHER)}"></i>{escape(label)}</span>'
+        f'<span><i style="background:{_COLOURS.get(label, _OTHER)}"></i>{markup(label)}</span>'
         for label in dict.fromkeys(labels)
         if label in _COLOURS
     ]

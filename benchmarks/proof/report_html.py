@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from html import escape
+from apportion.records.display import markup
 
 from .findings import Findings
 from .plots import dose_plot, frontier_plot
@@ -32,9 +32,9 @@ def html_report(findings: Findings) -> str:
     """The page as text."""
     first, *rest = verdict(findings)
     kind = "fails" if findings.failed else "holds"
-    items = "".join(f"<li>{escape(line.removeprefix('- '))}</li>" for line in rest)
+    items = "".join(f"<li>{markup(line.removeprefix('- '))}</li>" for line in rest)
     parts = [
-        f'<div class="verdict {kind}"><strong>{escape(first)}</strong>{f"<ul>{items}</ul>" if items else ""}</div>',
+        f'<div class="verdict {kind}"><strong>{markup(first)}</strong>{f"<ul>{items}</ul>" if items else ""}</div>',
     ]
     plots = {
         "Planned comparisons": "",
@@ -53,10 +53,10 @@ def html_report(findings: Findings) -> str:
 
 
 def _table(sheet: Sheet, plot: str) -> str:
-    head = "".join(f"<th>{escape(column)}</th>" for column in sheet.columns)
-    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in sheet.rows)
-    note = f'<p class="note">{escape(sheet.note)}</p>' if sheet.note else ""
+    head = "".join(f"<th>{markup(column)}</th>" for column in sheet.columns)
+    body = "".join("<tr>" + "".join(f"<td>{markup(cell)}</td>" for cell in row) + "</tr>" for row in sheet.rows)
+    note = f'<p class="note">{markup(sheet.note)}</p>' if sheet.note else ""
     return (
-        f"<h2>{escape(sheet.title)}</h2>{plot}"
+        f"<h2>{markup(sheet.title)}</h2>{plot}"
         f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>{note}'
     )

@@ -12,6 +12,7 @@ from typing import Any
 
 from ...errors import CallFailed
 from ...records.status import Status
+from ...records.text import encodable
 from ...records.usage import Usage
 from ..call_bounds import CallBounds
 from ..request import FinishReason, Reply
@@ -173,10 +174,7 @@ def _violation(reason: str, usage: Usage | None) -> CallFailed:
 
 
 def _clean(value: object) -> str:
-    """The text without lone surrogates, which JSON admits and UTF-8, so every store, does not; else empty."""
-    if not isinstance(value, str):
-        return ""
-    return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return encodable(value) if isinstance(value, str) else ""
 
 
 def _short(value: object) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from ...records.usage import Usage
+from ...records.usage import MOST_TOKENS, Usage
 from ..call_bounds import CallBounds
 
 __all__ = ["LONGEST_TOKEN_BYTES", "UsageReading", "read_usage"]
@@ -16,8 +16,6 @@ __all__ = ["LONGEST_TOKEN_BYTES", "UsageReading", "read_usage"]
 LONGEST_TOKEN_BYTES = 128
 """The longest token of all tiktoken encodings (r50k, p50k, cl100k, o200k: runs of spaces); Mistral's Tekken has 78."""
 
-_TOO_MANY_TOKENS = 2**31
-"""A count as large is a fault, and in the smallest units of weighted tokens it would not fit a database's integers."""
 _PROMPT = ("prompt_tokens", "input_tokens", "promptTokens", "inputTokens")
 _OUTPUT = ("completion_tokens", "output_tokens", "completionTokens", "outputTokens")
 _TOTAL = ("total_tokens", "totalTokens")
@@ -100,7 +98,7 @@ def _count(record: Mapping[str, object], names: tuple[str, ...]) -> int | None:
         value = record.get(name)
         if isinstance(value, float) and value.is_integer():
             value = int(value)
-        if type(value) is int and 0 <= value < _TOO_MANY_TOKENS:
+        if type(value) is int and 0 <= value < MOST_TOKENS:
             return value
     return None
 

@@ -87,13 +87,14 @@ class Dialect(Protocol):
     """The prompts of all roles for one way of speaking, and the readers of their replies.
 
     A reader returns None where the text cannot be read; the node then reports a parse error. Readers treat text as
-    data: nothing in it is ever evaluated.
+    data: nothing in it is ever evaluated. With `cut` the reply ended at its output cap, and what stands at its end may
+    be half of something.
     """
 
     def solve(self, ask: Ask, style: Style) -> Prompt:
         """Asks for an answer."""
 
-    def read_answer(self, text: str, style: Style) -> str | None:
+    def read_answer(self, text: str, style: Style, *, cut: bool = False) -> str | None:
         """The answer in a solver's reply."""
 
     def conclude(self, ask: Ask, style: Style, trace: str, *, continues: bool) -> Prompt | str:
@@ -121,7 +122,7 @@ class Dialect(Protocol):
     def search(self, ask: Ask, rounds: Sequence[SearchRound], *, last: bool) -> Prompt:
         """Asks for the next query, or for the answer where the passages suffice (always where `last`)."""
 
-    def read_search(self, text: str) -> SearchStep | None:
+    def read_search(self, text: str, *, cut: bool = False) -> SearchStep | None:
         """The query or the answer in a searcher's reply."""
 
     def formalise(self, ask: Ask, problem: str) -> Prompt:
@@ -133,7 +134,7 @@ class Dialect(Protocol):
     def verify(self, ask: Ask, answer: str, reasoning: str) -> Prompt:
         """Asks whether an answer is right."""
 
-    def read_verdict(self, text: str) -> float | None:
+    def read_verdict(self, text: str, *, cut: bool = False) -> float | None:
         """The probability that the answer is right, in [0, 1]."""
 
     def steps(self, reasoning: str) -> tuple[ReasoningStep, ...]:

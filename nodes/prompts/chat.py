@@ -6,12 +6,17 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 
+from ...models.reasoning import split_reasoning
 from ...models.request import ChatMessage
 from ...records.message import Part
-from ...records.text import one_line
+from ...records.text import single_spaced
+from .answers import answer_in
 from .base import Ask, Decomposition, Prompt, ReasoningStep, SearchRound, SearchStep, Style
-from .chat_readers import answer_in, decomposition_in, object_in, search_step_in, steps_in, verdict_in
+from .chat_readers import decomposition_in, search_step_in, steps_in
+from .json_text import object_in
 from .problem_schema import PROBLEM_SCHEMA, closed
+from .verdicts import verdict_in
+from .written import finished
 
 __all__ = ["ChatDialect"]
 
@@ -80,9 +85,9 @@ class ChatDialect:
         """Instructions by style, then the question with its passages and notes."""
         return _prompt(_STYLES[style], _body(ask))
 
-    def read_answer(self, text: str, style: Style) -> str | None:
-        """What follows the last `Answer:`, or its common variants; the whole reply where only an answer was asked."""
-        return answer_in(text, whole=style is Style.DIRECT)
+    def read_answer(self, text: str, style: Style, *, cut: bool = False) -> str | None:
+        """What the reply marks as its answer or concludes; the whole reply where only an answer was asked."""
+        return answer_in(text, whole=style is Style.DIRECT, cut=cut)
 
     def conclude(self, ask: Ask, style: Style, trace: str, *, continues: bool) -> Prompt:
         """Begins the line with the answer behind the reasoning, or shows the reasoning and asks for the answer only."""
@@ -95,7 +100,7 @@ class ChatDialect:
         return _prompt(_DECOMPOSE.format(most=max_parts), _body(ask), schema=_DECOMPOSITION_SCHEMA)
 
     def read_decomposition(self, text: str) -> Decomposition | None:
-        """Reads the JSON, within fences or among other text."""
+        """Reads the JSON, within fences, in another object or among other text."""
         return decomposition_in(text)
 
     def merge(self, ask: Ask, answers: Sequence[tuple[Part, str]], combine: str) -> Prompt:
@@ -107,14 +112,15 @@ class ChatDialect:
     def search(self, ask: Ask, rounds: Sequence[SearchRound], *, last: bool) -> Prompt:
         """The question and all that was searched and found so far; a longer search only adds at the end."""
         history = "".join(
-            f"\n\nQuery: {one_line(done.query)}\n" + ("\n".join(f"- {p}" for p in done.passages) or "Nothing found.")
+            f"\n\nQuery: {single_spaced(done.query)}\n"
+            + ("\n".join(f"- {p}" for p in done.passages) or "Nothing found.")
             for done in rounds
         )
         return _prompt(_SEARCH, _body(ask) + history + (f"\n\n{_SEARCH_LAST}" if last else ""))
 
-    def read_search(self, text: str) -> SearchStep | None:
+    def read_search(self, text: str, *, cut: bool = False) -> SearchStep | None:
         """The first line that says `Query:` or `Answer:`; what follows is the model talking to itself."""
-        return search_step_in(text)
+        return search_step_in(finished(text) if cut else text)
 
     def formalise(self, ask: Ask, problem: str) -> Prompt:
         """Explains the closed schema; after a failed attempt adds what was wrong with it."""
@@ -123,7 +129,7 @@ class ChatDialect:
 
     def read_formalisation(self, text: str, ask: Ask) -> str | None:
         """The first JSON object that declares variables."""
-        found = object_in(text, "variables")
+        found = object_in(split_reasoning(text).answer, "variables")
         return None if found is None else json.dumps(found)
 
     def verify(self, ask: Ask, answer: str, reasoning: str) -> Prompt:
@@ -131,9 +137,9 @@ class ChatDialect:
         grounds = f"\n\nIts reasoning:\n{reasoning}" if reasoning.strip() else ""
         return _prompt(_VERIFY, f"{_body(ask)}\n\nProposed answer:\n{answer}{grounds}")
 
-    def read_verdict(self, text: str) -> float | None:
+    def read_verdict(self, text: str, *, cut: bool = False) -> float | None:
         """A figure from 0 to 100, a fraction, or a plain yes or no."""
-        return verdict_in(text)
+        return verdict_in(finished(text) if cut else text)
 
     def steps(self, reasoning: str) -> tuple[ReasoningStep, ...]:
         """Every `expression = number` that a line claims, as the question what the expression is."""

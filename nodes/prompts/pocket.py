@@ -71,7 +71,7 @@ class PocketDialect:
         """Asks for an answer, from the passages where there are any. What has no draft is asked directly."""
         return _prompt(solving(_ROLES[style], ask.question, _line(" ".join(ask.passages))))
 
-    def read_answer(self, text: str, style: Style) -> str | None:
+    def read_answer(self, text: str, style: Style, *, cut: bool = False) -> str | None:
         """What stands at the end of the reply: a number, letters with their numbers, codes, a letter or a move."""
         last = text.strip().rpartition("|")[2]
         if any(shape.fullmatch(last) for shape in (_PAIRS, _CODES, _MOVE, _LETTER)):
@@ -93,7 +93,7 @@ class PocketDialect:
         done = values[: len(left)]
         if len(done) == len(left):
             return done[-1]
-        return _prompt(f"S{done[-1] if done else chain['start']}{''.join(left[len(done) :])}=")
+        return _prompt(f"{Role.DIRECT}{done[-1] if done else chain['start']}{''.join(left[len(done) :])}=")
 
     def decompose(self, ask: Ask, max_parts: int) -> Prompt:
         """Asks for sub-questions; the models split a question in one way only, whatever `max_parts` is."""
@@ -127,7 +127,7 @@ class PocketDialect:
         finished = [(_line(done.query), _line(" ".join(done.passages))) for done in rounds]
         return _prompt(searching(_line(ask.question), finished, last=last))
 
-    def read_search(self, text: str) -> SearchStep | None:
+    def read_search(self, text: str, *, cut: bool = False) -> SearchStep | None:
         """Reads `>query`, `=answer`, or the bare answer where the prompt already ended in `=`."""
         reply = text.strip()
         if reply.startswith(">"):
@@ -162,7 +162,7 @@ class PocketDialect:
         """Asks for every step of the reasoning to be solved anew; without reasoning the answer is the only step."""
         return _prompt(verifying(_line(ask.question), _line(reasoning) or answer))
 
-    def read_verdict(self, text: str) -> float | None:
+    def read_verdict(self, text: str, *, cut: bool = False) -> float | None:
         """1 where every step came out the same, 0 where one did not."""
         verdict = text.strip()
         if not _VERDICT.fullmatch(verdict):

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 __all__ = [
     "LARGEST",
@@ -58,15 +58,46 @@ Number: TypeAlias = Annotated[int, Field(ge=-LARGEST, le=LARGEST)]
 """A whole number of at most 2^31 in absolute value."""
 Value: TypeAlias = bool | Number | Label
 """What a variable may be: true or false, a whole number, or a label."""
-Relation: TypeAlias = Literal["==", "!=", "<", "<=", ">", ">="]
+_RELATIONS = {
+    **dict.fromkeys(("=", "===", "eq", "equal", "equals", "is", "≡"), "=="),
+    **dict.fromkeys(
+        ("≠", "<>", "!==", "=/=", "~=", "\\ne", "\\neq", "ne", "neq", "not equal", "not equals", "is not"), "!="
+    ),
+    **dict.fromkeys(("≤", "⩽", "=<", "&lt;=", "\\le", "\\leq", "le", "lte", "leq", "at most"), "<="),
+    **dict.fromkeys(("≥", "⩾", "=>", "&gt;=", "\\ge", "\\geq", "ge", "gte", "geq", "at least"), ">="),
+    **dict.fromkeys(("lt", "less than", "＜", "&lt;"), "<"),
+    **dict.fromkeys(("gt", "greater than", "＞", "&gt;"), ">"),
+}
+
+
+def _relation(written: Any) -> Any:
+    """The sign for what models write in its place; a repair round over it would cost a whole call."""
+    return (
+        _RELATIONS.get(" ".join(written.lower().replace("_", " ").split()), written)
+        if isinstance(written, str)
+        else written
+    )
+
+
+Relation: TypeAlias = Annotated[Literal["==", "!=", "<", "<=", ">", ">="], BeforeValidator(_relation)]
+Remark: TypeAlias = Annotated[None, BeforeValidator(lambda _: None), Field(exclude=True, repr=False)]
+"""What a model adds for people; it is read and left out."""
 Complaint: TypeAlias = tuple[str, str]
 """The field at fault and what is wrong with it."""
 
 
 class Closed(BaseModel):
-    """Frozen data without unknown fields and without conversions: "3" is not 3."""
+    """Frozen data without unknown fields and without conversions: "3" is not 3. Remarks are let pass."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    description: Remark = None
+    comment: Remark = None
+    explanation: Remark = None
+    note: Remark = None
+    reason: Remark = None
+    label: Remark = None
+    id: Remark = None
 
 
 class IntVariable(Closed):

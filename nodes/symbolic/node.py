@@ -9,15 +9,15 @@ from functools import partial
 from typing import Annotated, ClassVar
 
 from annotated_types import Interval
-from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import PositiveFloat, PositiveInt
 
 from ...errors import ProblemError
 from ...records.message import Candidate, Message, MessageSize
 from ...records.status import Status
-from ...records.text import clip, one_line
+from ...records.text import clip, single_spaced
 from ..asks import ask_of, bound_of, request_of
 from ..base import CallBound, Context, Incoming, Inputs, Kind, Node, Scorer, Speakers
-from ..knob import ANY_MODEL, Knob, ModelKnob
+from ..knob import ANY_MODEL, MOST_TIMES, Knob, ModelKnob
 from ..oracles import said
 from ..prompts.base import Ask, Prompt
 from ..readings import Reading, most_informed, read
@@ -52,7 +52,7 @@ class SymbolicSolver(Node):
     model: ModelKnob = ANY_MODEL
     max_output_tokens: Knob[PositiveInt] = 1024
     """Of each attempt at writing the problem."""
-    repair_rounds: Knob[NonNegativeInt] = 1
+    repair_rounds: Knob[Annotated[int, Interval(ge=0, le=MOST_TIMES)]] = 1
     """How often the model may mend a problem that could not be read or has no solution, given the solver's message."""
     temperature: Knob[Annotated[float, Interval(ge=0.0, le=2.0)]] = 0.0
     seconds: PositiveFloat = 10.0
@@ -102,7 +102,7 @@ async def _formalise(
     request = request_of(
         context,
         node.model,
-        dialect.formalise(ask, clip(one_line(trouble), _PROBLEM_BYTES)),
+        dialect.formalise(ask, clip(single_spaced(trouble), _PROBLEM_BYTES)),
         max_output_tokens=node.max_output_tokens,
         temperature=node.temperature,
         sample=inputs.round * (node.repair_rounds + 1) + number,
@@ -114,7 +114,7 @@ def _with_attempt(ask: Ask, attempt: str) -> Ask:
     """The message names places in the JSON, which mean nothing to a model that cannot see it."""
     if not attempt:
         return ask
-    return replace(ask, notes=(*ask.notes, _ATTEMPT + clip(one_line(attempt), _ATTEMPT_BYTES)))
+    return replace(ask, notes=(*ask.notes, _ATTEMPT + clip(single_spaced(attempt), _ATTEMPT_BYTES)))
 
 
 def _worst_case(node: SymbolicSolver, ask: Ask, incoming: Incoming, speakers: Speakers) -> tuple[CallBound, ...]:

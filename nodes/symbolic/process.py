@@ -38,18 +38,19 @@ class SolverProcess:
 
     Args:
         memory: the limit of its address space in bytes, where the system has such a limit.
+        module: what it runs, in the manner of `worker`.
 
     Raises:
         Ended: it could not start; the text names the cause.
         OutOfTime: the start took too long.
     """
 
-    def __init__(self, memory: int) -> None:
+    def __init__(self, memory: int, module: str = f"{__package__}.worker") -> None:
         folder = tempfile.mkdtemp(prefix="apportion-solver-")
         errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process; `_end` closes it.
         try:
             popen = subprocess.Popen(
-                [sys.executable, *_isolation(), "-m", f"{__package__}.worker", str(memory)],
+                [sys.executable, *_isolation(), "-m", module, str(memory)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,

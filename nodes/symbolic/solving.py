@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from ortools.sat.python import cp_model
 
 from ...errors import ProblemError
-from ...records.text import one_line
+from ...records.text import single_spaced
 from .build import SolverModel
 from .schema import parse_problem
 
@@ -35,7 +35,7 @@ def solve_text(text: str, seconds: float, *, memory: int) -> Mapping[str, object
     built = SolverModel(problem)
     invalid = built.model.validate()
     if invalid:
-        return {"status": "unknown", "reason": f"the solver refuses the problem: {one_line(invalid)[:300]}"}
+        return {"status": "unknown", "reason": f"the solver refuses the problem: {single_spaced(invalid)[:300]}"}
     solver = _solver(seconds, memory)
     status = solver.solve(built.model)
     if status == cp_model.INFEASIBLE:

@@ -10,7 +10,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 try:
@@ -18,7 +18,7 @@ try:
 except ImportError:  # There are no such limits on Windows; the memory and time limits of the solver itself remain.
     resource = None  # type: ignore[assignment]
 
-__all__ = ["main"]
+__all__ = ["main", "serve"]
 
 _STDERR_BYTES = 64 * 1024
 _OPEN_FILES = 32
@@ -27,19 +27,33 @@ _SPARE_CPU_SECONDS = 5
 
 def main() -> None:
     """Answers problems until its input ends. The first argument is the memory limit in bytes."""
+
+    def load() -> Callable[[Any, int], Mapping[str, object]]:
+        from .solving import solve_text
+
+        return lambda request, memory: solve_text(request["problem"], request["seconds"], memory=memory)
+
+    serve(load)
+
+
+def serve(load: Callable[[], Callable[[Any, int], Mapping[str, object]]]) -> None:
+    """Answers requests until the input ends, each within its `seconds`.
+
+    Args:
+        load: imports what answers, before the limits are set: from a request and the memory limit to a reply.
+    """
     memory = int(sys.argv[1])
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
     # Whatever a library prints goes to the error stream, never between the replies.
     os.dup2(2, 1)
-    from .solving import solve_text
-
+    answer = load()
     _limit(memory)
     _reply(replies, {"status": "ready"})
     for line in sys.stdin.buffer:
         request = json.loads(line)
         _limit_processor(request["seconds"])
         try:
-            reply = solve_text(request["problem"], request["seconds"], memory=memory)
+            reply = answer(request, memory)
         except MemoryError:
             reply = {"status": "unknown", "reason": f"the problem needs more than {memory:,} bytes of memory"}
         _reply(replies, reply)

@@ -14,14 +14,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from pydantic import ValidationError
 
 from ...budgets.cap import in_unit
-from ...errors import UsageError
+from ...errors import StoreError, UsageError
 from ...graphs.result import Metric
 from ...nodes.stopping import STOP_RULES, StopRule, enough
 from ...nodes.votes import VoteRule, normal_form
 from ...records.protocols import StudyStore
-from ...records.rows import RunRow, Unit
+from ...records.rows import RunRow, TaskRow, Unit
 from ...records.task import Task
 from ...records.usage import ZERO, Amount
 from ..arrays import Bools, Floats, Ints
@@ -97,7 +98,7 @@ def recorded_draws(
             continue
         drawn = _drawn(store, run, node)
         if drawn is not None:
-            task = Task.model_validate_json(row.content)
+            task = _task(store, row)
             found[run.task_id] = _draws(store, run, *drawn, scorer, task, unit)
         elif not leave_out:
             raise UsageError(
@@ -148,6 +149,16 @@ def _point(tables: Sequence[_VoteTable], most: int, stop: StopRule | None, seed:
         high=score.high,
         cost=float(costs.mean()),
     )
+
+
+def _task(store: StudyStore, row: TaskRow) -> Task:
+    try:
+        return Task.model_validate_json(row.content)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]["msg"]
+        raise StoreError(
+            f"{store.location}: the row of task {row.task_id} is damaged ({first}); restore a copy"
+        ) from None
 
 
 def _drawn(store: StudyStore, run: RunRow, node: str) -> tuple[str, Sequence[tuple[str | None, float | None]]] | None:

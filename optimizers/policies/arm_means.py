@@ -30,6 +30,8 @@ class ArmMeans(Fitted):
     def _check(self) -> Self:
         if not self.arms or any(a.shape != (len(self.arms),) for a in (self.scores, self.costs, self.high)):
             raise ValueError("arms, scores, costs and high must be lists of one length, and not empty")
+        if min(self.costs.min(), self.high.min()) < 0:
+            raise ValueError("costs and high must not be negative")
         return self
 
     @classmethod

@@ -41,6 +41,12 @@ class BestRoute(Learned):
     heads: LogisticHeads = LogisticHeads(weights=np.empty((0, 0)), bias=np.empty(0))
     """For every reference, one for every arm."""
 
+    def misfit(self, columns: int, arms: int) -> str:
+        """See `Learned.misfit`."""
+        if not all(0 <= arm < arms for arm in self.references):
+            return "references"
+        return "" if self.heads.fits(columns, arms * len(self.references)) else "heads"
+
     @classmethod
     def draft(cls, lesson: Lesson, predictor: Predictor) -> Self:
         """See `Learned.draft`."""

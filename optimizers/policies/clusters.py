@@ -62,6 +62,16 @@ class Clusters(Learned):
     policy: Literal["clusters"] = "clusters"
     partitions: tuple[Partition, ...] = ()
 
+    def misfit(self, columns: int, arms: int) -> str:
+        """See `Learned.misfit`."""
+        for each in self.partitions:
+            clusters = len(each.centers)
+            if not clusters or each.centers.shape != (clusters, columns):
+                return "partitions"
+            if each.scores.shape != (clusters, arms) or each.costs.shape != (clusters, arms):
+                return "partitions"
+        return ""
+
     @classmethod
     def draft(cls, lesson: Lesson, predictor: Predictor) -> Self:
         """See `Learned.draft`."""

@@ -49,6 +49,13 @@ class DifficultyBins(Learned):
     policy: Literal["difficulty_bins"] = "difficulty_bins"
     bins: tuple[Bins, ...] = ()
 
+    def misfit(self, columns: int, arms: int) -> str:
+        """See `Learned.misfit`."""
+        for each in self.bins:
+            if each.edges.ndim != 1 or each.scores.shape != (len(each.edges) + 1, arms):
+                return "bins"
+        return ""
+
     @classmethod
     def draft(cls, lesson: Lesson, predictor: Predictor) -> Self:
         """See `Learned.draft`."""

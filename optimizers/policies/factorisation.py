@@ -64,6 +64,18 @@ class Factorisation(Learned):
     """(smaller, larger)."""
     factors: Factors = Factors(arms=(), project=np.empty((0, 0)), embeddings=np.empty((0, 0)))
 
+    def misfit(self, columns: int, arms: int) -> str:
+        """See `Learned.misfit`."""
+        known = self.factors.arms
+        if len(set(known)) < len(known) or not all(0 <= arm < arms for arm in known):
+            return "factors.arms"
+        if not all(arm in known for pair in self.pairs for arm in pair):
+            return "pairs"
+        sizes = self.factors.embeddings.shape[1:]
+        if self.factors.project.shape != (columns + 1, *sizes) or self.factors.embeddings.shape != (len(known), *sizes):
+            return "factors"
+        return "" if len(sizes) == 1 else "factors.embeddings"
+
     @classmethod
     def draft(cls, lesson: Lesson, predictor: Predictor) -> Self:
         """See `Learned.draft`."""

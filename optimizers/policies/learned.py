@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import ClassVar, Self
 
 import numpy as np
+from pydantic import model_validator
 
 from ...errors import UsageError
 from ..arrays import Ints
@@ -39,6 +40,19 @@ class Learned(Fitted):
     predictor: Predictor
     schedule: Schedule = Schedule(budgets=np.empty(0), choices=())
     """Which way serves at which budget."""
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Self:
+        field = self.misfit(self.predictor.encoder.columns, len(self.predictor.arms))
+        if field:
+            raise ValueError(
+                f"{field} does not fit the arms and columns of its predictor; write the file anew instead of editing it"
+            )
+        return self
+
+    def misfit(self, columns: int, arms: int) -> str:
+        """The first field that is not for so many columns and arms; empty where all are. For what a subclass adds."""
+        return ""
 
     @property
     def arms(self) -> tuple[Arm, ...]:

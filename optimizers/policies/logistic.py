@@ -25,6 +25,10 @@ class LogisticHeads(Fitted):
     bias: Array
     """(heads,)."""
 
+    def fits(self, columns: int, heads: int) -> bool:
+        """Whether it is for so many columns and events."""
+        return self.weights.shape == (columns, heads) and self.bias.shape == (heads,)
+
     def predict(self, matrix: Floats) -> Floats:
         """(questions, heads)."""
         return sigmoid(matrix @ self.weights + self.bias)

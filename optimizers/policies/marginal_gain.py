@@ -33,6 +33,10 @@ class MarginalGain(Learned):
     frontier: tuple[int, ...] = ()
     """The arms that are best for their cost on average."""
 
+    def misfit(self, columns: int, arms: int) -> str:
+        """See `Learned.misfit`."""
+        return "" if self.frontier and all(0 <= arm < arms for arm in self.frontier) else "frontier"
+
     @classmethod
     def draft(cls, lesson: Lesson, predictor: Predictor) -> Self:
         """See `Learned.draft`."""

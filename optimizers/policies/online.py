@@ -43,6 +43,10 @@ class Online(Learned):
     prices: Array = np.empty((0, 0))
     """(shares, rungs): the price at which validation's knapsack spends that."""
 
+    def misfit(self, columns: int, arms: int) -> str:
+        """See `Learned.misfit`."""
+        return "" if self.rates.ndim == 1 and self.prices.shape == (len(SHARES), len(self.rates) or -1) else "prices"
+
     @classmethod
     def draft(cls, lesson: Lesson, predictor: Predictor) -> Self:
         """See `Learned.draft`."""

@@ -41,6 +41,12 @@ class QualityGap(Learned):
     heads: LogisticHeads = LogisticHeads(weights=np.empty((0, 0)), bias=np.empty(0))
     """One for every pair."""
 
+    def misfit(self, columns: int, arms: int) -> str:
+        """See `Learned.misfit`."""
+        if not all(0 <= arm < arms for pair in self.pairs for arm in pair):
+            return "pairs"
+        return "" if self.heads.fits(columns, len(self.pairs)) else "heads"
+
     @classmethod
     def draft(cls, lesson: Lesson, predictor: Predictor) -> Self:
         """See `Learned.draft`."""

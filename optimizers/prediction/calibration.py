@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
+from pydantic import model_validator
 
 from ..arrays import Floats
 from ..regression import logit, sigmoid
@@ -28,6 +29,14 @@ class Calibration(Fitted):
     inputs: Array = np.empty(0)
     """Isotonic: the corners of the curve."""
     outputs: Array = np.empty(0)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.inputs.ndim != 1 or self.inputs.shape != self.outputs.shape:
+            raise ValueError("inputs and outputs must be two lists of one length")
+        if self.kind == "isotonic" and not len(self.inputs):
+            raise ValueError("an isotonic curve needs inputs and outputs")
+        return self
 
     def apply(self, scores: Floats) -> Floats:
         """Calibrated scores, of the same shape."""

@@ -11,15 +11,16 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
+from pydantic import model_validator
 
 from ...errors import UsageError
 from ..arrays import Floats, Ints
 from ..tables.table import Batch
 from .fitted import Array, Fitted, rounded
-from .text_counts import counted
+from .text_counts import AMOUNTS, counted
 
 __all__ = ["Encoder", "Features", "fit_encoder"]
 
@@ -58,6 +59,19 @@ class Encoder(Fitted):
     probe: str | None
     probe_center: float = 0.0
     probe_scale: float = 0.0
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        terms, components = len(self.terms), self.text_center.shape
+        if len(set(self.terms)) < terms or len(set(self.families)) < len(self.families):
+            raise ValueError("terms and families must differ from each other")
+        if self.rarity.shape != (terms,) or len(components) != 1 or (not terms and components != (0,)):
+            raise ValueError("rarity must have a number for every term, and text_center one for every component")
+        if terms and self.components.shape != (terms, *components):
+            raise ValueError("components must have a row for every term, as long as text_center")
+        if self.count_center.shape != (AMOUNTS,) or self.count_scale.shape != (AMOUNTS,):
+            raise ValueError(f"count_center and count_scale must have {AMOUNTS} numbers each")
+        return self
 
     @cached_property
     def key(self) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, PlainSerializer, PlainValidator, ValidationError
 
 from ...errors import UsageError
@@ -14,20 +15,35 @@ from ..arrays import Floats, Ints
 __all__ = ["Array", "Fitted", "Indexes", "rounded"]
 
 
+_MOST = 1e30
+"""No score, cost or weight comes near it, and products of several still are numbers."""
+_MOST_INDEX = 2**31 - 1
+
+
 def _array(value: Any) -> Floats:
-    array = np.asarray(value, np.float64)
-    if not np.isfinite(array).all():
-        raise ValueError("its numbers must be finite")
+    array = _listed(value, np.float64)
+    if array.size and not np.abs(array).max() <= _MOST:  # also where one is not a number
+        raise ValueError(f"its numbers must be finite, and none above {_MOST:g}")
     array.flags.writeable = False
     return array
 
 
 def _indexes(value: Any) -> Ints:
-    array = np.asarray(value)
-    if array.dtype.kind not in "iu" or (array.size and array.min() < 0):
+    array = _listed(value, None)
+    if array.size and (array.dtype.kind not in "iu" or array.min() < 0 or array.max() > _MOST_INDEX):
         raise ValueError("its numbers must be whole and not negative")
     array = array.astype(np.intp)
     array.flags.writeable = False
+    return array
+
+
+def _listed(value: Any, kind: type[np.float64] | None) -> NDArray[Any]:
+    try:
+        array = np.asarray(value, kind)
+    except (OverflowError, TypeError, ValueError):
+        array = np.empty(())
+    if not array.ndim or array.dtype.kind not in "biuf":
+        raise ValueError("it must be a list of numbers, or of lists of them that are equally long")
     return array
 
 
@@ -41,7 +57,7 @@ Indexes = Annotated[Ints, PlainValidator(_indexes), PlainSerializer(lambda array
 class Fitted(BaseModel):
     """A fitted state. Reading back what `to_json` wrote gives the same numbers to the last digit."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=False)
 
     def to_json(self) -> dict[str, Any]:
         """All fields as JSON values."""

@@ -21,6 +21,7 @@ from .calibration import Calibration, fit_calibration
 from .features import Encoder, fit_encoder
 from .fitted import Array, Fitted, rounded
 from .heads.base import Examples, folds_of
+from .heads.clusters import ClusterHead
 from .heads.costs import CostHead, fit_costs
 from .heads.registry import HEADS, AnyHead
 
@@ -47,9 +48,9 @@ class Predictor(Fitted):
     arms: tuple[Arm, ...]
     probe: str | None = None
     """The probe that it needs of every question."""
-    probe_cost: float = 0.0
+    probe_cost: float = Field(default=0.0, ge=0, le=1e30)
     """What taking the probe cost on average."""
-    probe_high: float = 0.0
+    probe_high: float = Field(default=0.0, ge=0, le=1e30)
     """What it stayed below 19 times in 20."""
     encoder: Encoder
     scores: AnyHead
@@ -63,6 +64,10 @@ class Predictor(Fitted):
     @model_validator(mode="after")
     def _check(self) -> Self:
         columns, arms = self.encoder.columns, len(self.arms)
+        if not arms or len({arm.name for arm in self.arms}) < arms:
+            raise ValueError("arms must be at least one, each with a name of its own")
+        if isinstance(self.scores, ClusterHead) and len(self.scores.means) <= len(self.encoder.families):
+            raise ValueError("scores.means must have a row for every family, and one more")
         if not (
             self.scores.fits(columns, arms) and self.costs.fits(columns, arms) and self.arm_scores.shape == (arms,)
         ):

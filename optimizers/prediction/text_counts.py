@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ..arrays import Floats, Ints
 from ..tables.table import Batch, Table
 
-__all__ = ["TextCounts", "counted", "with_texts_counted"]
+__all__ = ["AMOUNTS", "TextCounts", "counted", "with_texts_counted"]
 
 _KNOWN = "texts"
 """The place in `Batch.known`."""
@@ -24,6 +24,8 @@ _COUNTED = tuple(
     re.compile(pattern)
     for pattern in (r"\w+", r"\d", r"\d+", r"[-+*/=^%<>]", r"[()\[\]{}]", r"\n", r"[.?!;:,]", r"[A-Z]")
 )
+AMOUNTS = 1 + len(_COUNTED)
+"""How many kinds of amounts are counted."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

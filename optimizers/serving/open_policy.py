@@ -8,7 +8,6 @@ from typing import Any, Protocol
 from uuid import uuid4
 
 from ...budgets.cap import Cap
-from ...errors import UsageError
 from ...graphs.plan import Plan
 from ...graphs.result import Metric, Result
 from ...graphs.run import Runner
@@ -136,6 +135,4 @@ class _Alone:
 def _task(question: str | Task) -> Task:
     if isinstance(question, Task):
         return question
-    if not question:
-        raise UsageError("the question is empty")
-    return Task(question=question)
+    return Task.asking(question)

@@ -25,6 +25,7 @@ from ...models.pocket import load_pocket_models
 from ...models.pool import Pool
 from ...nodes.base import Kind
 from ...nodes.kinds import KINDS
+from ...records.display import json_escaped
 from ...records.protocols import StudyStore
 from ...records.rows import Unit
 from ...records.task import Task
@@ -153,7 +154,7 @@ class DeployedPolicy:
             reference=self._reference,
         )
         try:
-            Path(path).write_text(content.model_dump_json() + "\n", encoding="utf-8")
+            Path(path).write_text(json_escaped(content.model_dump_json()) + "\n", encoding="utf-8")
         except OSError as error:
             raise UsageError(f"cannot write {str(path)!r}: {error.strerror}") from error
 

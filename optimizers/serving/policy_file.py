@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ...errors import PoolError, UsageError
 from ...models.card import ModelCard
+from ...records.files import read_json
 from ...records.rows import Unit
 from ..tables.table import Arm, Batch, Question
 
@@ -23,7 +23,7 @@ _REFERENCES = 200
 class SavedModel(BaseModel):
     """What a model was when the policy was fitted."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     name: str
     fingerprint: str
@@ -58,10 +58,16 @@ class SavedModel(BaseModel):
 class Reference(BaseModel):
     """Questions like those that the policy was fitted to; a single question is decided as if it came among them."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     questions: tuple[Question, ...] = Field(min_length=1, max_length=_REFERENCES)
     probes: dict[str, tuple[float, ...]]
+
+    @model_validator(mode="after")
+    def _of_all_questions(self) -> Self:
+        if any(len(values) != len(self.questions) for values in self.probes.values()):
+            raise ValueError("probes must have a number for every question")
+        return self
 
     @classmethod
     def of(cls, batch: Batch, probe: str | None) -> Self:
@@ -79,7 +85,7 @@ class Reference(BaseModel):
 class PolicyFile(BaseModel):
     """The content of a policy file."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     format: Literal["apportion-policy"] = "apportion-policy"
     version: Literal[1] = 1
@@ -100,12 +106,7 @@ def read_policy_file(path: Path) -> PolicyFile:
     Raises:
         UsageError: it cannot be read, or is no policy file; the message names the field.
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"cannot read {str(path)!r}: {error.strerror}") from error
-    except ValueError as error:
-        raise UsageError(f"{path}: not JSON: {error}") from error
+    content = read_json(path)
     if not isinstance(content, dict) or content.get("format") != "apportion-policy":
         advice = ""
         if isinstance(content, dict) and "policy" in content:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ...errors import UnknownName, UsageError
+from ...errors import FileError, UnknownName, UsageError
+from ...records.files import check_mark, json_lines
 
 __all__ = ["read_columns"]
+
+_BLOCK = 16 * 1024 * 1024
+"""Bytes of a CSV file that are parsed at once; no row may be longer."""
 
 
 def read_columns(
@@ -39,12 +44,7 @@ def read_columns(
             raise UnknownName("column of outcomes", name, known)
     if not path.is_file():
         raise UsageError(f"no file {str(path)!r}")
-    try:
-        found = read(path)
-    except OSError as error:
-        raise UsageError(f"{path}: the outcomes cannot be read: {error.strerror or error}") from None
-    except UnicodeDecodeError:
-        raise UsageError(f"{path}: this is not UTF-8; save the file as UTF-8") from None
+    found = read(path)
     for theirs in renamed.values():
         if theirs not in found:
             raise UnknownName(f"column in {path}", theirs, found)
@@ -61,13 +61,12 @@ def read_columns(
 
 
 def _parquet(path: Path) -> dict[str, Any]:
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    try:
-        table = pq.read_table(path)
-    except pa.ArrowInvalid as error:
-        raise UsageError(f"{path}: this is no Parquet file: {error}") from None
+    with _damage(path, "this is no Parquet file"), pq.ParquetFile(path) as opened:
+        _once(opened.schema_arrow.names, path)
+        table = opened.read()
+        table.validate(full=True)  # else text that is no UTF-8 is found out much later
     return {name: table.column(name).combine_chunks() for name in table.column_names}
 
 
@@ -75,39 +74,49 @@ def _csv(path: Path) -> dict[str, Any]:
     import pyarrow as pa
     from pyarrow import csv
 
-    parsing = csv.ParseOptions(newlines_in_values=True)
-    try:
+    check_mark(path)
+    parsing, reading = csv.ParseOptions(newlines_in_values=True), csv.ReadOptions(use_threads=False, block_size=_BLOCK)
+    with _damage(path, "this is no CSV file in UTF-8"):
         # Everything as text: a question that looks like a date is not one.
-        with csv.open_csv(path, parse_options=parsing) as opened:
+        with csv.open_csv(path, read_options=reading, parse_options=parsing) as opened:
             names = opened.schema.names
+        _once(names, path)
         table = csv.read_csv(
             path,
-            read_options=csv.ReadOptions(use_threads=False),
+            read_options=reading,
             parse_options=parsing,
             convert_options=csv.ConvertOptions(
                 column_types=dict.fromkeys(names, pa.large_string()), null_values=[""], strings_can_be_null=True
             ),
         )
-    except pa.ArrowInvalid as error:
-        raise UsageError(f"{path}: {error}") from None
     return {name: table.column(name).combine_chunks() for name in table.column_names}
+
+
+@contextmanager
+def _damage(path: Path, what: str) -> Iterator[None]:
+    """Turns what Arrow raises into one line that names the file."""
+    import pyarrow as pa
+
+    try:
+        yield
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise FileError(str(path), 0, "", f"{what}: {' '.join(str(error).split())}") from None
+
+
+def _once(names: Sequence[str], path: Path) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise FileError(str(path), 0, "", f"there are two columns {name!r}; take one out, or name it otherwise")
 
 
 def _jsonl(path: Path) -> dict[str, Any]:
     import pyarrow as pa
 
     rows: list[Mapping[str, Any]] = []
-    with path.open(encoding="utf-8-sig") as lines:
-        for number, line in enumerate(lines, start=1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except ValueError as error:
-                raise UsageError(f"{path}, line {number}: this is no JSON: {error}") from None
-            if not isinstance(row, dict):
-                raise UsageError(f'{path}, line {number}: a row is an object, {{"question": ..., "arm": ...}}')
-            rows.append(row)
+    for line, row in json_lines(path, finite=False):
+        if not isinstance(row, dict):
+            raise FileError(str(path), line, "", 'a row is an object, {"question": ..., "arm": ...}')
+        rows.append(row)
     names = dict.fromkeys(name for row in rows for name in row)
     return {name: pa.array([_text(row.get(name)) for row in rows], pa.large_string()) for name in names}
 

@@ -11,6 +11,7 @@ from typing import Any, Literal, NoReturn
 import numpy as np
 
 from ...errors import UsageError
+from ...records.files import JsonFault, parse_json
 from ...records.rows import Unit
 from ..arrays import Bools, Floats, Ints
 from .log_columns import read_columns
@@ -233,7 +234,7 @@ def _canonical(setting: str) -> str:
     if not setting:
         return ""
     try:
-        value = json.loads(setting)
-    except ValueError:
+        value = parse_json(setting)
+    except JsonFault:
         value = setting
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

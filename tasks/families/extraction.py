@@ -59,7 +59,7 @@ def _ask(rng: random.Random, difficulty: int) -> Asked:
 
 EXTRACTION = Family(
     name="extraction",
-    metric="exact",
+    metric="verbatim",
     instructions=_INSTRUCTIONS,
     dial="names asked",
     difficulties=range(1, 7),

@@ -1,17 +1,24 @@
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
+import random
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from apportion.errors import GraphError, UnknownName
+from apportion.errors import GraphError, UnknownName, UsageError
 from apportion.graphs.graph import Graph
+from apportion.models.pool import Pool
 from apportion.nodes.knob import adaptive, choose
 from apportion.nodes.solver import Solver
+from apportion.nodes.verifier import Verifier
 from apportion.records.message import Forward
+from apportion.testing.hostile import hostile
 
 
 def chain(kinds: Any, node: Any, *names: str) -> Graph:
@@ -113,10 +120,34 @@ def test_rounds_are_numbers_of_at_least_one(rounds: Any, make: Callable[..., Gra
         make("a", "b").loop("b", "a", rounds=rounds)
 
 
-@pytest.mark.parametrize("text", ["[]", "{", '{"name": "g"}', '{"name": "g", "nodes": [1]}'])
-def test_json_of_something_else(text: str) -> None:
-    with pytest.raises(GraphError, match="not the JSON of a graph"):
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[]", ""),
+        ("{", "not valid JSON"),
+        ('{"name": "g"}', "field 'nodes'"),
+        ('{"name": "g", "nodes": [1]}', "field 'nodes.0'"),
+        ('{"name": 3}', "field 'name'"),
+        ('{"name": "x\\ud83d"}', "field 'name': half of a surrogate pair"),
+        ("[" * 3000, "too many brackets"),
+    ],
+)
+def test_json_of_something_else(text: str, said: str) -> None:
+    with pytest.raises(GraphError, match=f"not the JSON of a graph: .*{said}"):
         Graph.from_json(text)
+
+
+@given(st.randoms(use_true_random=False))
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_hostile_graphs_are_refused_or_harmless(pool: Pool, generator: random.Random) -> None:
+    graph = Graph("g").add("solve", Solver(samples=choose(1, 3, adaptive(1, 4)), style=choose("direct", "think")))
+    graph.add("check", Verifier(method="score")).connect("solve", "check", forward=choose("full", "answer"))
+    graph.loop("check", "solve", rounds=choose(1, adaptive(1, 2)))
+    with contextlib.suppress(UsageError):
+        again = Graph.from_json(json.dumps(hostile(json.loads(graph.to_json()), generator)))
+        assert again.hash
+        assert again.draw("svg")
+        again.space(pool).default()
 
 
 def test_json_of_another_version_of_a_kind(make: Callable[..., Graph], kinds: Any) -> None:

@@ -1,15 +1,21 @@
 from __future__ import annotations
 
+import contextlib
+import json
+import random
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from apportion.errors import PlanError, UnknownName
+from apportion.errors import PlanError, UnknownName, UsageError
 from apportion.graphs.graph import Graph
 from apportion.graphs.plan import Plan
 from apportion.models.pool import Pool
 from apportion.nodes.knob import choose
 from apportion.records.message import Forward
+from apportion.testing.hostile import hostile
 
 
 @pytest.fixture
@@ -63,7 +69,11 @@ def test_unknown_knobs_and_missing_values(two: Graph, pool: Pool) -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("{", "not JSON"),
+        ("{", "not valid JSON"),
+        ('{"graph": "g", "values": {"a.b": NaN}, "edges": []}', r"field 'values\.a\.b': a number must be finite"),
+        ('{"graph": "g\\ud83d", "values": {}, "edges": []}', "field 'graph': half of a surrogate pair"),
+        ('{"graph": "g", "values": {}, "edges": ["\\ud83d"]}', r"field 'edges\[0\]': half of a surrogate pair"),
+        ('{"graph": "g", "values": ' + "[" * 2000 + "]" * 2000 + "}", "too many brackets"),
         ("[]", "a plan is a JSON object"),
         ('{"graph": "g", "values": {}}', "a plan is a JSON object"),
         ('{"graph": 1, "values": {}, "edges": []}', "field 'graph'"),
@@ -80,3 +90,13 @@ def test_the_settings_of_one_node_without_those_of_its_edges(two: Graph, pool: P
     plan = two.space(pool).default()
     assert plan.settings("solve") == {"model": "small", "width": 1}
     assert plan.settings("check") == plan.settings("nowhere") == {}
+
+
+@given(st.randoms(use_true_random=False))
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_hostile_plans_are_refused_or_harmless(two: Graph, pool: Pool, generator: random.Random) -> None:
+    space = two.space(pool)
+    content = json.loads(space.default().to_json())
+    with contextlib.suppress(UsageError):
+        plan = Plan.from_json(json.dumps(hostile(content, generator)))
+        assert space.canonical(plan).hash

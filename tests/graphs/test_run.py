@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -326,3 +327,23 @@ def test_a_verifier_in_a_loop_keeps_the_better_choice_of_an_earlier_round() -> N
     graph.connect("solve", "check").loop("check", "solve", rounds=3)
     result = graph.run("What is 6 times 7?", pool=Pool([ScriptedModel(script)]))
     assert result.answer == "42"
+
+
+def test_a_metric_that_may_take_long_is_called_in_a_thread(bench: Any, made_of: Made) -> None:
+    class Slow:
+        def __init__(self) -> None:
+            self.threads: list[str] = []
+
+        def waits(self, task: Task) -> bool:
+            return task.gold == "slow"
+
+        def __call__(self, task: Task, answer: str, /) -> float:
+            self.threads.append(threading.current_thread().name)
+            return 0.5
+
+    metric, graph, pool = Slow(), bench.chain(made_of(bench.answer), "a"), bench.one_model()
+    for gold in ("slow", "fast"):
+        result = bench.run(graph, pool, MemoryStore(), Task(question="?", gold=gold), metric=metric)
+        assert result.score == 0.5
+    assert len(metric.threads) == 2
+    assert metric.threads[0] != metric.threads[1]

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ET
 
 from apportion.graphs.graph import Graph
 from apportion.models.pool import Pool
+from apportion.nodes.solver import Solver
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -33,6 +35,17 @@ def test_svg_is_whole_and_self_contained(wide: Graph, pool: Pool) -> None:
                 assert name == other or right <= x2 or right2 <= x or low <= y2 or low2 <= y, (name, other)
         for edge in wide.edges:
             assert placed[edge.source][2] < placed[edge.target][0]
+
+
+def test_names_with_control_characters_are_drawn_as_escapes(pool: Pool) -> None:
+    graph = Graph("esc \x1b[31m nul \0 half \ufffe bidi \u202e <&>")
+    graph.add("solve", Solver(model="m\x1b\0\u202e<b>\n\ufffe"))
+    drawing = graph.draw("svg")
+    texts = [text.text for text in ET.fromstring(drawing).iter(f"{SVG}text")]
+    assert r"model = m\x1b\x00\u202e<b> \ufffe" in texts
+    flow = graph.draw("mermaid")
+    assert r"model = m\x1b\x00\u202e#lt;b#gt; \ufffe" in flow
+    assert not re.search("[\x00-\x09\x0b-\x1f\u202e\ufffe]", drawing + flow)
 
 
 def test_svg_marks_edges(wide: Graph) -> None:

@@ -405,3 +405,19 @@ def test_a_reply_stored_by_another_while_this_call_waited_for_room_is_not_paid_a
     asyncio.run(story())
     assert model.attempts == 1
     assert desk.balance == Balance(charged=Amount(15, 15_000_000))
+
+
+def test_reasoning_is_apart_from_the_answer_also_in_a_reply_from_the_cache() -> None:
+    said = "<think>6*7</think>42"
+    model = Scripted(lambda _: Reply(said, "stop", Usage(10, 5)))
+    desk = Desk(model)
+    replies = [asyncio.run(desk.call()) for _ in range(2)]
+    assert model.attempts == 1
+    assert [(reply.text, reply.reasoning) for reply in replies] == [("42", "6*7")] * 2
+    assert {row.output_text for row in desk.store.calls("run")} == {said}
+
+
+def test_a_reply_that_was_cut_off_within_its_reasoning_is_starved() -> None:
+    desk = Desk(Scripted(lambda _: Reply("<think>maybe Answer: 5", "length", Usage(10, 20))))
+    assert asyncio.run(desk.call()).text == ""
+    assert [row.outcome for row in desk.store.calls("run")] == [Status.STARVED]

@@ -116,7 +116,7 @@ def test_a_key_in_the_file_is_refused_and_not_repeated(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(PoolError, match=r"none\.toml: no such pool file"):
+    with pytest.raises(PoolError, match=r"none\.toml: cannot be read: No such file"):
         Pool.from_toml(tmp_path / "none.toml")
     with pytest.raises(PoolError, match="cannot be read"):
         Pool.from_toml(tmp_path)
@@ -124,6 +124,75 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 
 def test_a_file_that_is_no_text(tmp_path: Path) -> None:
     path = tmp_path / "pool.toml"
-    path.write_bytes(b"\xff\xfe")
-    with pytest.raises(PoolError, match="cannot be read"):
-        Pool.from_toml(path)
+    for content, said in (
+        (b"\xff\xfe", "this is UTF-16; save the file as UTF-8"),
+        (b"[models.a]\nserved_as = 'caf\xe9'", r"pool\.toml:2: byte 0xe9"),
+        (b"[models.a]\nx = 1\0", "not valid TOML: .*at line 2"),
+        (b"a = " + b"[" * 5000, "too many brackets"),
+        (b"a = " + b"9" * 5000, "not valid TOML"),
+        (b'a = "\\ud83d"', "not valid TOML: .*at line 1"),
+    ):
+        path.write_bytes(content)
+        with pytest.raises(PoolError, match=said):
+            Pool.from_toml(path)
+
+
+def test_a_byte_order_mark_is_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "POOL.TOML"
+    path.write_bytes(b"\xef\xbb\xbf" + f"[models.m]\r\n{URL}".encode())
+    assert Pool.from_toml(path).names == ("m",)
+
+
+_PASTED = {
+    "openai": "sk-" + "proj-" + "CANARYabcdefghijklmnop0123456789",
+    "google": "AIza" + "CANARY0123456789abcdefghijklmnopqrs",
+    "hex": "c0ffee00c0ffee00c0ffee00c0ffee00",
+    "upper case": "AKIA" + "CANARY0123456789",
+    "letters and digits": "CANARYabcdefghijklmnop0123456789",
+}
+
+
+@pytest.mark.parametrize("key", _PASTED)
+@pytest.mark.parametrize(
+    "form",
+    [
+        '[models.a]\nbase_url = "KEY"',
+        '[models.a]\nbase_url = "http://user:KEY@localhost/v1"',
+        '[models.a]\nbase_url = "http://localhost/v1?key=KEY"',
+        f'[models.a]\n{URL}api_key_env = "KEY"',
+        f'[models.a]\n{URL}transport = "KEY"',
+        f'[models.a]\n{URL}weight = "KEY"',
+        f'[models.a]\n{URL}output_cap = "KEY"',
+        f'[models.a]\n{URL}kind = "KEY"',
+        f'[models.a]\n{URL}temperature = "KEY"',
+        f'[models.a]\n{URL}reasoning_efforts = "KEY"',
+        f'[models.a]\n{URL}reasoning_efforts = ["low", 3, "KEY"]',
+        f'[models.a]\n{URL}served_as = ["KEY"]',
+        f'[models.a]\n{URL}weight = 1e12\nabout = "KEY"',
+        f'[models.a]\n{URL}key = "KEY"',
+        f'[models.a]\n{URL}api_token = "KEY"',
+        '[models.a]\nprovider = "pocket"\napi_key = "KEY"',
+        'api_key = "KEY"',
+        '[models.a]\nserved_as = "KEY',
+    ],
+)
+def test_a_key_in_the_wrong_field_is_not_repeated(tmp_path: Path, form: str, key: str) -> None:
+    message = fault(tmp_path, form.replace("KEY", _PASTED[key]))
+    assert "anary" not in message.lower()
+    assert "c0ffee" not in message
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("weight = inf", "field 'weight': Input should be a finite number"),
+        ("weight = 1e300", "field 'weight': .*at most 1e\\+15"),
+        ("context_tokens = 999999999999999999999999", "field 'context_tokens': .*at most 1e\\+15"),
+        ("timeout_seconds = nan", "field 'timeout_seconds': Input should be"),
+        ("weight = 1e14", "one call could cost more than the books can hold"),
+        ("attempts = -1", "field 'attempts': Input should be greater than 0"),
+        ("temperature = 1979-05-27", "field 'temperature': .*it is a date"),
+    ],
+)
+def test_hostile_numbers_are_named(tmp_path: Path, line: str, said: str) -> None:
+    assert re.search(said, fault(tmp_path, f"[models.a]\n{URL}{line}\n"))

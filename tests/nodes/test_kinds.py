@@ -63,6 +63,12 @@ def test_open_knobs_survive_json(node: Solver) -> None:
         ({"version": 99}, "version 99"),
         ({"samples": 0}, r"field 'samples"),
         ({"sampels": 1}, r"field 'sampels'"),
+        ({"samples": 10**30}, "field 'samples"),
+        ({"samples": {"low": 1, "high": 10**9}}, "field 'samples"),
+        ({"samples": {"choose": []}}, "field 'samples': .*at least one value"),
+        ({"samples": {"choose": 3}}, "field 'samples': .*must be a list"),
+        ({"samples": {"choose": [1, 1]}}, "field 'samples': .*same value twice"),
+        ({"temperature": float("nan")}, "field 'temperature"),
     ],
 )
 def test_bad_json_names_what_is_wrong(change: dict[str, object], message: str) -> None:

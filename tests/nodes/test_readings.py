@@ -80,3 +80,23 @@ def test_the_failure_that_says_most_about_the_question() -> None:
     assert most_informed(failures) == (Status.PARSE_ERROR, "first")
     assert most_informed([])[0] is Status.SKIPPED
     assert all(most_informed([(status, "x")])[0] is status for status in Status if status.failed)
+
+
+def test_reasoning_without_an_answer_is_starved_where_it_was_cut_off_and_named_where_it_ended() -> None:
+    thought = "<think>Perhaps\nA fine\nno"
+    used = Usage(1, 20)
+    said = (Reply(thought, "length", used), Reply(thought, "stop", used), Reply("", "stop", used, reasoning="A fine"))
+    readings = read_samples(lambda request: said[request.sample], 3)
+    assert [reading.status for reading in readings] == [Status.STARVED, Status.PARSE_ERROR, Status.PARSE_ERROR]
+    assert all("holds reasoning and no answer" in reading.reason for reading in readings[1:])
+
+
+def test_a_reply_that_was_cut_off_is_read_as_such() -> None:
+    ledger = Ledger(MemoryLedger(), "test")
+    ledger.open("task")
+    said = (Reply("A", "length", None), Reply("A", "stop", None))
+    caller = MeteredCaller(Pool([ScriptedModel(lambda request: said[request.sample])]), ledger, NoReplies())
+    context = BenchContext("node", None, caller, Meter("task", "run", "span"))
+    requests = [Request("scripted", (ChatMessage("user", "?"),), 20, 0.7).with_sample(n) for n in range(2)]
+    readings = asyncio.run(read_all(requests, context, starts_with_a, cut=lambda text: None))
+    assert [(reading.value, reading.status) for reading in readings] == [(None, Status.STARVED), ("A", Status.OK)]

@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
+import sqlite3
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -22,6 +25,10 @@ def find(index: PassageIndex, query: str, top_k: int = 3) -> Sequence[str]:
 
 def shout(query: str, top_k: int) -> list[str]:
     return [query.upper()] * (top_k + 5)
+
+
+def half(query: str, top_k: int) -> list[str]:
+    return ["an emoji cut in two: \ud83d"]
 
 
 async def whisper(query: str, top_k: int) -> list[str]:
@@ -62,6 +69,58 @@ def test_any_text_is_a_query(query: str) -> None:
     assert set(find(INDEX, query)) <= set(FACTS)
 
 
+CAPITALS = [
+    "北京是中国的首都。",
+    "東京は日本の首都です。",
+    "กรุงเทพมหานครเป็นเมืองหลวงของประเทศไทย",
+    "서울은 대한민국의 수도이다.",
+    "ភ្នំពេញជារាជធានី",
+    "Paris is the capital of France.",
+    "香水很贵",
+    "我的iPhone15手机在哪里",
+]
+
+
+@pytest.mark.parametrize(
+    ("query", "place"),
+    [
+        ("北京", 0),
+        ("中国的首都", 0),
+        ("日本", 1),
+        ("日本の首都はどこですか", 1),
+        ("ﾄｳｷｮｳ 東京", 1),
+        ("ประเทศไทย", 2),
+        ("กรุงเทพ", 2),
+        ("서울", 3),
+        ("ភ្នំពេញ", 4),
+        ("capitals of 法国", 5),
+        ("水", 6),
+        ("手机", 7),
+        ("iPhone15", 7),
+    ],
+)
+def test_scripts_without_spaces_are_found(query: str, place: int) -> None:
+    assert find(PassageIndex(CAPITALS), query, 1) == [CAPITALS[place]]
+
+
+words = st.lists(
+    st.sampled_from(["Ann", "lives", "living", "rome", "naïve", "x1", "foo_bar", "the", "é-e"]), max_size=8
+)
+
+
+@given(st.lists(words.map(" ".join).filter(bool), min_size=1, max_size=8, unique=True), words.map(", ".join))
+@settings(max_examples=60, deadline=None)
+def test_text_with_spaces_is_ranked_as_by_sqlite_alone(passages: list[str], query: str) -> None:
+    asked = list(dict.fromkeys(re.findall(r"\w+", query)))
+    with closing(sqlite3.connect(":memory:")) as database:
+        database.execute("CREATE VIRTUAL TABLE plain USING fts5(text, tokenize = 'porter unicode61')")
+        database.executemany("INSERT INTO plain (text) VALUES (?)", [(passage,) for passage in passages])
+        match = " OR ".join(f'"{word}"' for word in asked)
+        ranked = "SELECT text FROM plain WHERE plain MATCH ? ORDER BY bm25(plain), rowid"
+        expected = [text for (text,) in database.execute(ranked, (match,))] if asked else []
+    assert find(PassageIndex(passages), query, len(passages)) == expected
+
+
 def test_a_place_is_indexed_and_one_without_passages_refused(tmp_path: Path) -> None:
     file = tmp_path / "facts.txt"
     file.write_text("\n".join(FACTS))
@@ -75,6 +134,7 @@ def test_a_place_is_indexed_and_one_without_passages_refused(tmp_path: Path) -> 
 def test_functions_sync_and_async() -> None:
     assert asyncio.run(FunctionRetriever(Imported.of(shout)).find("Ann", 2)) == ["ANN", "ANN"]
     assert asyncio.run(FunctionRetriever(Imported.of(whisper)).find("Ann", 2)) == ["ann"]
+    assert asyncio.run(FunctionRetriever(Imported.of(half)).find("Ann", 2)) == ["an emoji cut in two: \ufffd"]
     with pytest.raises(UsageError, match="must return a list of str, not str"):
         asyncio.run(FunctionRetriever(Imported.of(wrong)).find("Ann", 2))
 

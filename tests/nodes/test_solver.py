@@ -301,3 +301,16 @@ def test_a_graph_without_a_limit_on_thinking_keeps_its_hash() -> None:
     )
     again = Graph.from_json(Graph("one").add("solve", Solver(thinking_tokens=choose(None, 8))).to_json())
     assert again.nodes["solve"] == Solver(thinking_tokens=choose(None, 8))
+
+
+def test_a_vote_counts_ways_of_writing_one_answer_as_one() -> None:
+    said = ("(B)", "<think>C? C!</think>B.", r"\boxed{\text{B}}", "C", "C)")
+    model = ScriptedModel(lambda request: said[request.sample])
+    outcome = NodeBench([model]).run(direct(5), INPUTS)
+    assert outcome.events[0][1]["votes"] == [3, 2]
+    assert outcome.message.answer == "(B)"
+
+
+def test_half_an_answer_is_starved() -> None:
+    model = ScriptedModel(lambda request: Reply("The capital is Par", "length", None))
+    assert NodeBench([model]).run(direct(), INPUTS).message.status is Status.STARVED

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from apportion.errors import UsageError
 from apportion.records import Task
 from apportion.records.task import Perfect
 
@@ -14,6 +15,30 @@ def test_the_identity_is_the_content() -> None:
     assert task.task_id == Task(question="2+2", gold="4", name="another label").task_id
     assert task.task_id != Task(question="2+2", gold="5").task_id
     assert len(task.task_id) == 16
+
+
+@pytest.mark.parametrize("field", ["question", "gold", "family", "instructions", "name"])
+def test_what_utf8_cannot_hold_is_refused_at_once(field: str) -> None:
+    with pytest.raises(ValidationError):
+        Task.model_validate({"question": "q", field: "x\ud83d"})
+    with pytest.raises(ValidationError, match="half of a surrogate pair"):
+        Task(question="q", context=("fine", "x\ud83d"))
+
+
+def test_metadata_must_be_json() -> None:
+    deep: list[object] = []
+    for _ in range(5000):
+        deep = [deep]
+    for wrong in ("x\ud83d", object(), deep):
+        with pytest.raises(ValidationError, match="metadata cannot be written as JSON"):
+            Task(question="q", metadata={"a": wrong})
+
+
+def test_a_question_alone_that_cannot_be_asked_is_the_callers_to_mend() -> None:
+    assert Task.asking("2+2?") == Task(question="2+2?")
+    for wrong in ("", "x\ud83d", "x" * 200_001):
+        with pytest.raises(UsageError, match="the question cannot be asked"):
+            Task.asking(wrong)
 
 
 def test_a_task_does_not_change() -> None:

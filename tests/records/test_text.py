@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from apportion.records.text import clip, encodable, longest_bytes, one_line, slices
+from apportion.records.text import clip, encodable, longest_bytes, single_spaced, slices
 
 HOSTILE = st.text(
     alphabet=st.one_of(
@@ -72,7 +72,7 @@ def test_slices_are_the_text_in_pieces_as_equal_as_can_be(text: str, count: int)
 
 
 def test_white_space_of_any_kind_is_one_space() -> None:
-    assert one_line(" a\n\tb \u00a0 c ") == "a b c"
+    assert single_spaced(" a\n\tb \u00a0 c ") == "a b c"
 
 
 @given(HOSTILE)

@@ -172,7 +172,7 @@ def test_giving_up_while_nothing_was_taken_is_no_fault(store: Store) -> None:
 
 @pytest.mark.parametrize(
     ("charged", "changes"),
-    [(Amount(3), {"response_id": "\udfff"}), (Amount(3), {"error": None}), (Amount(2**70), {})],
+    [(Amount(3), {"request_key": "\udfff"}), (Amount(3), {"error": None}), (Amount(2**70), {})],
 )
 def test_a_settlement_that_cannot_be_written_loses_its_reservation_and_is_told(
     store: Store, row: Row, charged: Amount, changes: dict[str, Any]

@@ -48,7 +48,7 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def test_every_name_is_a_metric() -> None:
-    assert set(METRICS) == {"exact", "numeric", "choice", "token_f1", "set", "constraints"}
+    assert set(METRICS) == {"exact", "numeric", "choice", "token_f1", "set", "constraints", "math", "verbatim"}
     assert resolve_metric("exact")(TASK, "4") == 1.0
 
 

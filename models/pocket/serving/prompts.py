@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from ....records.text import one_line
+from ....records.text import single_spaced
 from ...request import ChatMessage
 from ..shorthand import Role, searching, solving, verifying
 from ..tokenizer import UNKNOWN, encode
@@ -86,10 +86,10 @@ def _question(sections: Sections) -> tuple[str, str] | None:
     if combination:
         for name, answer in _PART.findall(sections.last(Section.PARTS)):
             combination = combination.replace(f"{{{name}}}", answer)
-        return one_line(combination), sections.last(Section.QUESTION)
+        return single_spaced(combination), sections.last(Section.QUESTION)
     labelled = sections.last(Section.QUESTION)
     if labelled:
-        return find_question(labelled) or (one_line(labelled), labelled)
+        return find_question(labelled) or (single_spaced(labelled), labelled)
     return find_question(sections.rest) or find_question(sections.last(Section.QUERY))
 
 
@@ -113,16 +113,16 @@ def _shorthand(role: Role, question: str, sections: Sections, facts: tuple[str, 
         case Role.FORMALISE:
             return role + ("!" if sections.last(Section.COMPLAINT) else "") + question
         case Role.VERIFY:
-            return verifying(question, one_line(_claim(sections)))
+            return verifying(question, single_spaced(_claim(sections)))
         case Role.SEARCH:
             return _search(question, sections)
     if sections.last(Section.COMBINATION):  # it says all that it takes
         return solving(role, question)
-    return solving(role, question, _passages(sections.last(Section.PASSAGES)) or one_line(" ".join(facts)))
+    return solving(role, question, _passages(sections.last(Section.PASSAGES)) or single_spaced(" ".join(facts)))
 
 
 def _passages(text: str) -> str:
-    return one_line(_BULLET.sub("", text))
+    return single_spaced(_BULLET.sub("", text))
 
 
 def _search(question: str, sections: Sections) -> str:
@@ -131,5 +131,5 @@ def _search(question: str, sections: Sections) -> str:
     for section in sections.all(Section.QUERY) if sections.last(Section.QUESTION) else ():
         query, _, found = section.partition("\n")
         passages = "" if found.strip() == _NOTHING_FOUND else _passages(found)
-        rounds.append((one_line(query), passages))
+        rounds.append((single_spaced(query), passages))
     return searching(question, rounds, last=_LAST_ROUND.search(sections.rest) is not None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ....records.text import one_line
+from ....records.text import single_spaced
 
 __all__ = ["find_facts", "find_question", "without"]
 
@@ -52,7 +52,7 @@ def find_question(text: str) -> tuple[str, str] | None:
     if not matches:
         return None
     found = matches[-1]
-    return (_canonical(found[0]) if found["sum"] else one_line(found[0])), found[0]
+    return (_canonical(found[0]) if found["sum"] else single_spaced(found[0])), found[0]
 
 
 def find_facts(text: str) -> tuple[str, ...]:

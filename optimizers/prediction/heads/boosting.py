@@ -47,6 +47,8 @@ class BoostingHead(Fitted):
         if self.arm_means.shape != (arms,) or self.arm_columns.ndim != 2 or len(self.arm_columns) != arms:
             return False
         places = self.columns.shape[1]
+        if not 0 <= self.depth <= places or (len(self.columns) and not places):
+            return False
         known = columns + self.arm_columns.shape[1]
         return bool((self.columns < known).all() and (self.left < places).all() and (self.right < places).all())
 

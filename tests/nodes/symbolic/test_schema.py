@@ -53,7 +53,7 @@ def test_all_variables_are_shown_unless_said_otherwise() -> None:
         (linear(constant="3"), "constraints[1] (linear).constant: input should be a valid integer"),
         (linear(constant=2.5), "constraints[1] (linear).constant: input should be a valid integer"),
         (linear(constant=True), "constraints[1] (linear).constant: input should be a valid integer"),
-        (linear(relation="=<"), "constraints[1] (linear).relation: input should be '==', '!=', '<', '<=', '>' or '>='"),
+        (linear(relation="~"), "constraints[1] (linear).relation: input should be '==', '!=', '<', '<=', '>' or '>='"),
         (linear(weight=1), "constraints[1] (linear).weight: there is no such field; remove it"),
         ({"kind": "linear"}, "constraints[1] (linear).terms: this field is missing"),
         ({"kind": "lin"}, "constraints[1].kind: 'lin' is not known; use one of all_different, linear"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import cache
 
 import pytest
@@ -53,6 +54,44 @@ def test_what_is_no_policy_is_refused() -> None:
         policy_from_json({"policy": "jont"})
     with pytest.raises(UnknownName, match="'online'"):
         fit_all(["onlin"], small_lesson())
+
+
+@pytest.mark.parametrize(
+    ("policy", "path", "value", "said"),
+    [
+        ("static", "means.costs", [-1.0, 2.0], "field 'means': .*must not be negative"),
+        ("static", "means.scores", [0.5], "field 'means': .*lists of one length"),
+        ("static", "means.scores", [float("nan"), 1.0], r"field 'means\.scores': .*finite"),
+        ("static_mix", "seed", 1.5, "field 'seed'"),
+        ("joint", "schedule.choices", [-1], "field 'schedule'"),
+        ("joint", "predictor.share", 1e999, r"field 'predictor\.share'"),
+        ("joint", "predictor.probe_cost", -1, r"field 'predictor\.probe_cost'"),
+        ("joint", "predictor.arms", [], "field 'predictor': .*at least one"),
+        ("joint", "predictor.arm_scores", [10**400, 0], r"field 'predictor\.arm_scores'"),
+        ("joint", "predictor.encoder.rarity", [1.0], r"field 'predictor\.encoder': .*rarity"),
+        ("joint", "predictor.encoder.count_scale", [1.0], r"field 'predictor\.encoder': .*count_scale"),
+        ("joint", "predictor.calibration", {"kind": "isotonic"}, r"field 'predictor\.calibration'"),
+        ("online", "prices", [[1.0]], "prices does not fit"),
+        ("quality_gap", "pairs", [[0, 7]], "pairs does not fit"),
+        ("quality_gap", "heads.bias", [0.0] * 50, "heads does not fit"),
+        ("best_route", "references", [-1], "references does not fit"),
+        ("clusters", "partitions", [{"centers": [[1.0]], "scores": [[1.0]], "costs": [[1.0]]}], "partitions does not"),
+        ("factorisation", "factors.arms", [0, 0], r"factors\.arms does not fit"),
+        ("factorisation", "factors.project", [[1.0]], "factors does not fit"),
+        ("difficulty_bins", "bins", [{"edges": [], "scores": [[1.0]]}], "bins does not fit"),
+        ("marginal_gain", "frontier", [9], "frontier does not fit"),
+        ("marginal_gain", "frontier", [], "frontier does not fit"),
+    ],
+)
+def test_hostile_values_are_named(policy: str, path: str, value: object, said: str) -> None:
+    content = json.loads(json.dumps(fitted(few_arms_lesson("clones"))[policy].to_json()))
+    *steps, last = path.split(".")
+    holder = content
+    for step in steps:
+        holder = holder[step]
+    holder[last] = value
+    with pytest.raises(UsageError, match=said):
+        policy_from_json(content)
 
 
 def test_policies_of_a_comparison_share_one_predictor() -> None:

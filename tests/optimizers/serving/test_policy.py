@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from apportion import Policy
 from apportion.budgets.books import MemoryStore
@@ -33,6 +37,7 @@ from apportion.records import Status, Task
 from apportion.stores import open_store
 from apportion.tasks.families import generate
 from apportion.tasks.metrics import resolve_metric
+from apportion.testing.hostile import hostile
 from apportion.testing.scripted import ScriptedModel
 
 SCORER = resolve_metric("auto")
@@ -207,6 +212,10 @@ def test_a_model_that_has_changed_is_named_with_what_to_do(deployed: DeployedPol
         (lambda content: content | {"format": "x"}, "no policy file"),
         (lambda content: {"policy": "joint"}, "learned from a log"),
         (lambda content: content | {"budget": -1}, "'budget'"),
+        (lambda content: content | {"budget": float("nan")}, "'budget': a number must be finite"),
+        (lambda content: content | {"budget": 10**400}, "'budget'"),
+        (lambda content: content | {"unit": "x\ud83d"}, "'unit': half of a surrogate pair"),
+        (lambda content: content | {"reference": {**content["reference"], "probes": {"p": [1.0]}}}, "'reference'"),
         (lambda content: content | {"version": 2}, "'version'"),
         (lambda content: content | {"policy": {"policy": "jiont"}}, "did you mean 'joint'"),
         (lambda content: content | {"graph": {"name": "g"}}, "graph"),
@@ -222,10 +231,23 @@ def test_a_file_that_is_no_policy_is_told_where_it_is_wrong(
     with pytest.raises(UsageError, match=message):
         Policy.load(path, pool=planted_pool())
     path.write_text("{")
-    with pytest.raises(UsageError, match="not JSON"):
+    with pytest.raises(UsageError, match=r"policy\.json:1: not valid JSON"):
         Policy.load(path)
-    with pytest.raises(UsageError, match="cannot read"):
+    with pytest.raises(UsageError, match=r"nowhere\.json: cannot be read"):
         Policy.load(tmp_path / "nowhere.json")
+
+
+@given(st.randoms(use_true_random=False))
+@settings(max_examples=40, deadline=None)
+def test_hostile_files_are_refused_or_harmless(
+    deployed: DeployedPolicy, tmp_path_factory: pytest.TempPathFactory, generator: random.Random
+) -> None:
+    path = tmp_path_factory.mktemp("hostile") / "policy.json"
+    deployed.save(path)
+    path.write_text(json.dumps(hostile(json.loads(path.read_text()), generator)))
+    with contextlib.suppress(UsageError):
+        policy = Policy.load(path, pool=planted_pool())
+        assert policy.dial(0.5).invoke("easy 3: is 3 fine?").status
 
 
 def test_a_plan_of_another_graph_is_refused(deployed: DeployedPolicy) -> None:

@@ -20,7 +20,7 @@ from apportion.models.request import Request
 from apportion.nodes.solver import Solver
 from apportion.optimizers.search.base import Proposal
 from apportion.optimizers.search.measurement import Measurement, Outcome
-from apportion.optimizers.search.registry import optimizer_named
+from apportion.optimizers.search.racing import Racing
 from apportion.optimizers.study.accounts import StudyAccounts
 from apportion.optimizers.study.spec import StudySpec
 from apportion.optimizers.study.trials import TrialEvaluator
@@ -43,41 +43,39 @@ class Study:
         self.store = MemoryStore()
         self.graph = Graph("one").add("solve", Solver(style="direct", max_output_tokens=20))
         self.spend, self.total = spend, total
+        self.study_id = ""
         self.finished: list[Outcome] = []
 
     def measure(self, part: str = "fit", script: Callable[[Request], str] = right) -> Measurement:
         """What a process that has just begun finds out about the plan."""
 
         async def main() -> Measurement:
-            async with Runner(self.graph, Pool([ScriptedModel(script, name="m", card=CARD)]), self.store) as runner:
-                spec = self.spec(runner.pool)
-                accounts = StudyAccounts(spec)
-                runner.open_account(AccountRow(accounts.whole, None, Limit("tokens", self.spend), "paid"))
-                for phase in ("search", "validation", "test"):
-                    runner.open_account(AccountRow(accounts.of(phase), accounts.whole, None, "paid"))
-                parts = {"fit": TASKS, "test": TASKS}
-                evaluator = TrialEvaluator(runner, spec, parts, accounts, self.finished.append)
+            pool = Pool([ScriptedModel(script, name="m", card=CARD)])
+            async with Runner(self.graph, pool, self.store) as runner:
+                spec = StudySpec(
+                    graph=self.graph,
+                    space=runner.space,
+                    tasks=tuple(TASKS),
+                    pool=pool,
+                    cap=Cap(total=self.total),
+                    spend=10**6,
+                    store=self.store,
+                    seed=0,
+                    scorer=resolve_metric("auto"),
+                    metric="auto",
+                    make_optimizer=Racing,
+                    optimizer="racing",
+                )
+                self.study_id = spec.study_id
+                # Not the study's own accounts, of which a phase may pay only a share.
+                runner.open_account(AccountRow("pays", None, Limit("tokens", self.spend), "paid"))
+                evaluator = TrialEvaluator(
+                    runner, spec, {"fit": TASKS, "test": TASKS}, StudyAccounts(spec), self.finished.append
+                ).paying(part, "pays")
                 (found,) = await evaluator.measure([Proposal(next(iter(runner.space)), len(TASKS))], part)
                 return found
 
         return asyncio.run(main())
-
-    def spec(self, pool: Pool) -> StudySpec:
-        """The same study, whatever its account may pay."""
-        return StudySpec(
-            graph=self.graph,
-            space=self.graph.space(pool),
-            tasks=tuple(TASKS),
-            pool=pool,
-            cap=Cap(total=self.total),
-            spend=1.0,
-            store=self.store,
-            seed=0,
-            scorer=resolve_metric("auto"),
-            metric="auto",
-            make_optimizer=optimizer_named("racing"),
-            optimizer="racing",
-        )
 
     @property
     def runs(self) -> list[RunRow]:
@@ -87,7 +85,7 @@ class Study:
     @property
     def trial(self) -> TrialRow:
         """The trial on the books."""
-        (row,) = self.store.trials(self.spec(Pool([ScriptedModel(right, name="m", card=CARD)])).study_id)
+        (row,) = self.store.trials(self.study_id)
         return row
 
     def forget_the_end(self) -> None:

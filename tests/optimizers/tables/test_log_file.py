@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from apportion.errors import UnknownName, UsageError
 from apportion.optimizers.tables.log_file import load_outcomes
@@ -163,11 +166,89 @@ def test_files_that_are_none(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="there are no rows"):
         load_outcomes(tmp_path / "log.csv")
     (tmp_path / "log.jsonl").write_text('{"question": "a"}\n[1]\n')
-    with pytest.raises(UsageError, match="line 2: a row is an object"):
+    with pytest.raises(UsageError, match=r"log\.jsonl:2: a row is an object"):
         load_outcomes(tmp_path / "log.jsonl")
     (tmp_path / "log.jsonl").write_text("{\n")
-    with pytest.raises(UsageError, match="line 1: this is no JSON"):
+    with pytest.raises(UsageError, match=r"log\.jsonl:1: not valid JSON"):
         load_outcomes(tmp_path / "log.jsonl")
     (tmp_path / "log.jsonl").write_bytes(b'{"question": "\xff"}')
     with pytest.raises(UsageError, match="save the file as UTF-8"):
         load_outcomes(tmp_path / "log.jsonl")
+
+
+ROW = b'{"question": "q", "arm": "a", "score": 1, "cost": 1%s}'
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("LOG.CSV", b"\xef\xbb\xbfquestion,arm,score,cost\r\nq,a,1,1\r\n"),
+        ("LOG.JSONL", b"\xef\xbb\xbf" + ROW % b"" + b"\r\n\r\n"),
+        ("a.jsonl", ROW % b', "confidence": NaN, "setting": "[[[["'),
+        ("b.jsonl", ROW % (b', "setting": "' + b"[" * 3000 + b'"')),
+        ("c.csv", b"question,arm,score,cost,text\nq,a,1,1," + b"long " * 500_000 + b"\n"),
+    ],
+)
+def test_files_as_they_come_are_read(tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / name).write_bytes(content)
+    assert load_outcomes(tmp_path / name).table.questions[0].name == "q"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("a.csv", "question,arm,score,cost\nq,a,1,1\n".encode("utf-16"), "this is UTF-16; save the file as UTF-8"),
+        ("a.csv", b"question,arm,score,cost\ncaf\xe9,a,1,1\n", "no CSV file in UTF-8: .*invalid UTF8"),
+        ("a.csv", b"question,question,arm,score,cost\nq,q,a,1,1\n", "there are two columns 'question'"),
+        ("a.csv", b"", "Empty CSV file"),
+        ("a.jsonl", ROW % (b', "x": ' + b"[" * 2000 + b"]" * 2000), r"a\.jsonl:1: there are too many brackets"),
+        (
+            "a.jsonl",
+            ROW % b"" + b"\n" + ROW % b', "text": "x\\ud83d"',
+            r"a\.jsonl:2, field 'text': half of a surrogate",
+        ),
+        ("a.jsonl", ROW % b', "cost": 2', r"a\.jsonl:1: key 'cost' is there twice"),
+        ("a.jsonl", ROW.replace(b'"cost": 1', b'"cost": 1e999') % b"", "row 1, column 'cost': inf is not right"),
+        ("a.jsonl", ROW.replace(b'"cost": 1', b'"cost": ' + b"9" * 400) % b"", "row 1, column 'cost': inf is not"),
+        ("a.parquet", b"PAR1" + bytes(50) + b"PAR1", "this is no Parquet file"),
+        ("a.parquet", b"", "this is no Parquet file"),
+    ],
+)
+def test_what_cannot_be_read_is_told_in_one_line(tmp_path: Path, name: str, content: bytes, said: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UsageError, match=said) as caught:
+        load_outcomes(tmp_path / name)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """A small file of each format."""
+    folder = tmp_path_factory.mktemp("whole")
+    rows = [(f"q{i}", arm, "1", "2.5", f"text é {i}") for i in range(8) for arm in "ab"]
+    names = ("question", "arm", "score", "cost", "text")
+    columns: list[list[Any]] = [[row[place] for row in rows] for place in range(5)]
+    columns[2:4] = [[float(value) for value in column] for column in columns[2:4]]
+    pa.parquet.write_table(pa.table(dict(zip(names, columns, strict=True))), folder / "log.parquet")
+    return {
+        "log.parquet": (folder / "log.parquet").read_bytes(),
+        "log.csv": "\n".join(",".join(row) for row in [names, *rows]).encode(),
+        "log.jsonl": "\n".join(json.dumps(dict(zip(names, row, strict=True))) for row in rows).encode(),
+    }
+
+
+@pytest.mark.parametrize("name", ["log.parquet", "log.csv", "log.jsonl"])
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_a_damaged_file_is_read_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, whole: dict[str, bytes], name: str, data: st.DataObject
+) -> None:
+    content = bytearray(whole[name])
+    places = st.lists(st.tuples(st.integers(0, len(content) - 1), st.integers(0, 255)), max_size=4)
+    for place, byte in data.draw(places):
+        content[place] = byte
+    cut = data.draw(st.none() | st.integers(0, len(content)))
+    file = tmp_path_factory.mktemp("damaged") / name
+    file.write_bytes(content[:cut])
+    with contextlib.suppress(UsageError):
+        load_outcomes(file)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from apportion.models.pocket.serving.questions import find_facts, find_question, without
-from apportion.records.text import one_line
+from apportion.records.text import single_spaced
 
 
 def found(text: str) -> str | None:
@@ -38,7 +38,7 @@ def test_the_mark_of_a_list_is_no_operator() -> None:
 def test_facts_in_their_order() -> None:
     text = "Note: kemo works\nwith lato. They saw it. lato met rali. Stock kemo 47,\nlato 12. rali stays in room 12."
 
-    assert [one_line(fact) for fact in find_facts(text)] == [
+    assert [single_spaced(fact) for fact in find_facts(text)] == [
         "kemo works with lato.",
         "lato met rali.",
         "Stock kemo 47, lato 12.",
