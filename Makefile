@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 TRAIN_STAMP := $(VENV)/.train-installed
 
-.PHONY: demo test fuzz mutants lint types bench proof pocket clean
+.PHONY: demo test fuzz mutants lint types bench proof resolve pocket clean
 
 demo: $(STAMP)
 	$(BIN)/apportion demo
@@ -32,6 +32,11 @@ bench: $(STAMP)
 
 proof: $(STAMP)
 	$(BIN)/python -m benchmarks.proof
+
+# Resolves apportion beside what people already use; needs the package index.
+resolve: $(STAMP)
+	@command -v uv >/dev/null 2>&1 || $(BIN)/python -m pip install -q uv
+	$(BIN)/python -m benchmarks.resolving
 
 pocket: $(TRAIN_STAMP)
 	$(BIN)/python -m training

@@ -10,6 +10,7 @@ import typer
 from ..errors import ApportionError, BudgetBreach, Infeasible
 from . import demo, fit, models, optimize, pocket, runs, show, simulate, tokens
 from . import run as run_command
+from .names import FitCommand, OptimizeCommand
 from .output import any_encoding, complain, say
 
 __all__ = ["app", "run"]
@@ -43,11 +44,11 @@ def program(
 
 
 app.command("demo")(demo.command)
-app.command("optimize")(optimize.command)
+app.command("optimize", cls=OptimizeCommand)(optimize.command)
 app.command("run")(run_command.command)
 app.command("runs")(runs.command)
 app.command("show")(show.command)
-app.command("fit")(fit.command)
+app.command("fit", cls=FitCommand)(fit.command)
 app.command("simulate")(simulate.command)
 app.command("models")(models.command)
 app.add_typer(tokens.app, name="tokens")
@@ -87,7 +88,8 @@ def _warn(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    complain(str(message))
+    if not issubclass(category, DeprecationWarning | PendingDeprecationWarning):  # those are for who wrote the code
+        complain(str(message))
 
 
 def _complain(message: str, code: int) -> int:

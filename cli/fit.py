@@ -15,7 +15,7 @@ __all__ = ["command"]
 def command(
     outcomes: Outcomes,
     out: Annotated[str, typer.Option(help="Where to write the policy.", metavar="FILE")] = "policy.json",
-    policy: Annotated[str, typer.Option(help="Which policy to learn; a wrong name lists them.")] = "joint",
+    policy: Annotated[str, typer.Option(help="Which policy to learn, by its name or as MODULE:CLASS.")] = "joint",
     budget: Annotated[
         float | None, typer.Option(help="What a question may cost on average; as the best single arm if left out.")
     ] = None,
@@ -28,17 +28,18 @@ def command(
     """Learn from the outcomes of any arms on any questions: which arm is worth its cost, for which question."""
     import json
 
-    from ..optimizers.policies.registry import policy_named
+    from ..optimizers.policies.registry import policy_named, policy_to_json
     from ..optimizers.tables.split import best_arm, lesson_from
     from ..optimizers.tables.split import set_aside as divided
-    from .loading import positive, program, write_json
+    from .loading import positive, preload, program, write_json
     from .outcomes import load
 
+    preload("policy", policy)
     make = policy_named(policy)
     table = divided(load(outcomes, column, drop_incomplete, unit), set_aside)[0]
     lesson = lesson_from(table, None if budget is None else positive("--budget", budget), seed=seed)
     learned = make.fit(lesson)
-    write_json(out, json.dumps(learned.to_json(), ensure_ascii=False))
+    write_json(out, json.dumps(policy_to_json(learned), ensure_ascii=False))
 
     best = best_arm(table)
     score, cost = float(table.mean_scores[:, best].mean()), float(table.mean_costs[:, best].mean())
@@ -50,4 +51,5 @@ def command(
     say(f"written   {out}")
     aside = f" --set-aside {set_aside:g}" if set_aside else ""
     named = "".join(f" --column {pair}" for pair in column or ())
+    named += f" --allow {policy.partition(':')[0]}" if ":" in policy else ""
     say(f"next:\n  {program()} simulate {out} --outcomes {outcomes}{named}{aside} --budget {lesson.budget:.6g}")

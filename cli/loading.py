@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import importlib
 import math
 import shutil
 import sys
-import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from ..errors import ApportionError, PlanError, StoreError, UnknownName, UsageError
+import typer
+
+from ..errors import PlanError, StoreError, UsageError
+from ..imports import imported, imported_module
 from ..records.display import json_escaped
 from ..records.files import read_text
 
@@ -21,7 +24,24 @@ if TYPE_CHECKING:
     from ..records.protocols import StudyStore
     from ..records.rows import RunRow
 
-__all__ = ["find_plan", "find_run", "load_graph", "load_pool", "positive", "program", "write_json"]
+__all__ = [
+    "Allow",
+    "admitted",
+    "find_plan",
+    "find_run",
+    "load_graph",
+    "load_pool",
+    "positive",
+    "preload",
+    "program",
+    "write_json",
+]
+
+
+Allow = Annotated[
+    list[str] | None,
+    typer.Option(help="A module that files may name, with all below it; may be repeated.", metavar="MODULE"),
+]
 
 
 def load_graph(where: str) -> Graph:
@@ -32,65 +52,58 @@ def load_graph(where: str) -> Graph:
     """
     from ..graphs.graph import Graph
 
-    module_name, _, name = where.partition(":")
-    if not module_name or not name:
+    module, _, name = where.rpartition(":")
+    if not module or not name:
         raise UsageError(f"{where!r} does not name a graph; write MODULE:NAME, for example my_app:graph")
-    module = _module(module_name)
-    if not hasattr(module, name):
-        graphs = [key for key, value in vars(module).items() if isinstance(value, Graph)]
-        raise UnknownName(f"graph in {module_name}", name, graphs)
-    graph = getattr(module, name)
+    path = Path(module)
+    if path.suffix == ".py" and not path.is_file():
+        raise UsageError(f"no file {module!r}")
+    folder, stem = (path.resolve().parent, path.stem) if path.suffix == ".py" else (Path.cwd(), module)
+    with _importable(folder):
+        graph = imported(f"{stem}:{name}", "graph", fits=lambda each: isinstance(each, Graph))
     if not isinstance(graph, Graph):
         raise UsageError(f"{where!r} is a {type(graph).__name__}, not a Graph")
     return graph
 
 
-def _module(name: str) -> object:
-    path = Path(name)
-    if path.suffix == ".py":
-        if not path.is_file():
-            raise UsageError(f"no file {name!r}")
-        sys.path.insert(0, str(path.resolve().parent))
-        name = path.stem
-    else:
-        sys.path.insert(0, str(Path.cwd()))
+def admitted(allow: Sequence[str] | None) -> tuple[str, ...]:
+    """The modules of `--allow`, imported, the current folder's first; files may name them then.
+
+    Raises:
+        UsageError: one cannot be imported.
+    """
+    with _importable(Path.cwd()):
+        for name in allow or ():
+            imported_module(name, f"--allow {name}")
+    return tuple(allow or ())
+
+
+def preload(what: str, *names: str) -> None:
+    """Imports what is named as MODULE:NAME, the current folder's first, so that it is found by that name later.
+
+    Raises:
+        UsageError: it cannot be imported.
+    """
+    with _importable(Path.cwd()):
+        for name in names:
+            if ":" in name:
+                imported(name, what)
+
+
+@contextmanager
+def _importable(folder: Path) -> Iterator[None]:
+    """Lets modules in a folder be imported, before others of their name; afterwards the others come first again.
+
+    So a file in the user's folder never stands in for a library that is imported later.
+    """
+    place = str(folder)
+    sys.path.insert(0, place)
     try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name is None or not (name == error.name or name.startswith(error.name + ".")):
-            raise _broken(name, error) from error
-        raise UsageError(f"no module {name!r}; run the command from the folder that holds it, or give a path") from None
-    except ApportionError:
-        raise
-    except Exception as error:
-        raise _broken(name, error) from error
+        yield
     finally:
-        del sys.path[0]
-
-
-def _broken(name: str, error: Exception) -> UsageError:
-    """Says where in the user's module an import failed, and with what."""
-    frames = [
-        frame
-        for frame in traceback.extract_tb(error.__traceback__)
-        if Path(frame.filename).stem == name.rpartition(".")[2]
-    ]
-    if isinstance(error, SyntaxError):
-        place = f"{error.filename}:{error.lineno}"
-    elif frames:
-        place = f"{frames[-1].filename}:{frames[-1].lineno}"
-    else:
-        place = f"module {name!r}"
-    return UsageError(f"{place}: {_said(error)}")
-
-
-def _said(error: Exception) -> str:
-    from pydantic import ValidationError
-
-    if not isinstance(error, ValidationError):
-        return f"{type(error).__name__}: {error.msg if isinstance(error, SyntaxError) else error}"
-    wrong = [f"field {'.'.join(map(str, e['loc']))!r}: {e['msg']}; it is {e['input']!r}" for e in error.errors()]
-    return f"{error.title}: {'; '.join(wrong)}"
+        sys.path.remove(place)
+        if place not in sys.path:
+            sys.path.append(place)
 
 
 def positive(option: str, value: float) -> float:

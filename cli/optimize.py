@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from .loading import Allow
 from .output import say
 
 if TYPE_CHECKING:
@@ -35,29 +36,33 @@ def command(
     db: Annotated[str, typer.Option(help="SQLite file that keeps every call.")] = "apportion.db",
     metric: Annotated[
         str,
-        typer.Option(
-            help="auto (by task), exact, verbatim, numeric, math, choice, token_f1, set, constraints, MODULE:FUNCTION."
-        ),
+        typer.Option(help="Its name, or MODULE:FUNCTION; auto takes what each task names."),
     ] = "auto",
-    optimizer: Annotated[
-        str, typer.Option(help="racing; or tpe, random, coordinate, halving-plain, exhaustive.")
-    ] = "racing",
+    optimizer: Annotated[str, typer.Option(help="Its name, or MODULE:CLASS.")] = "racing",
     seed: Annotated[int, typer.Option(help="Of the split, the order and the random plans.", min=0)] = 0,
     policies: Annotated[
-        str | None, typer.Option(help="Policies to compare, by comma; none to leave them out.", metavar="NAMES")
+        str | None,
+        typer.Option(
+            help="Policies to compare, names or MODULE:CLASS by comma; none to leave them out.", metavar="NAMES"
+        ),
     ] = None,
     policy_out: Annotated[
         str | None, typer.Option(help="Write the chosen policy to this file, for `run --policy`.", metavar="FILE")
     ] = None,
+    allow: Allow = None,
     json: Annotated[str | None, typer.Option(help="Write the report to this file.", metavar="FILE")] = None,
 ) -> None:
     """Search a graph's plans on a dev set, under a hard cap. Started again, it goes on where it stopped."""
     from ..budgets.cap import Cap
     from ..optimizers.study.optimize import optimize
     from ..tasks.devset import load_tasks
-    from .loading import load_graph, load_pool, positive
+    from .loading import admitted, load_graph, load_pool, positive, preload
 
-    loaded, dev_set, pool = load_graph(graph), load_tasks(tasks), load_pool(models)
+    loaded, dev_set = load_graph(graph), load_tasks(tasks, allow=admitted(allow))
+    pool, compared = load_pool(models), _named(policies)
+    preload("metric", metric)
+    preload("optimizer", optimizer)
+    preload("policy", *compared)
     own = None if per_task is None else positive("--per-task", per_task)
     ceiling, most = Cap(total=positive("--cap", cap), per_task=own, unit=unit), positive("--spend", spend)
     with watched(db, pool) as (store, reporter):
@@ -71,7 +76,7 @@ def command(
             seed=seed,
             metric=metric,
             optimizer=optimizer,
-            policies=_named(policies),
+            policies=compared,
             reporter=reporter,
         )
         conclude(report, store, graph, models, "your question", json, policy_out)
@@ -172,5 +177,6 @@ def _next_steps(
     if report.chosen is not None:
         say(f'  {program()} run {graph} --plan {report.chosen[:8]} --db {db}{pool} "{question}"')
     if policy is not None:
-        say(f'  {program()} run --policy {policy} --db {db}{pool} "{question}"')
+        allow = "".join(f" --allow {module}" for module in report.policy.modules) if report.policy else ""
+        say(f'  {program()} run --policy {policy}{allow} --db {db}{pool} "{question}"')
     say(f"  {program()} runs --db {db}")

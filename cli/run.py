@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ..errors import UsageError
+from .loading import Allow
 from .output import say
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def command(
     cap: Annotated[float | None, typer.Option(help="Ceiling for this run.")] = None,
     unit: Annotated[Literal["tokens", "weighted", "usd"], typer.Option(help="Of the cap.")] = "tokens",
     db: Annotated[str, typer.Option(help="SQLite file that keeps every call.")] = "apportion.db",
+    allow: Allow = None,
     json: Annotated[
         str | None, typer.Option(help="Write the result to this file, the answer as it came.", metavar="FILE")
     ] = None,
@@ -50,7 +52,7 @@ def command(
     limit = None if cap is None else Cap(per_task=positive("--cap", cap), unit=unit)
     pool = load_pool(models)
     if policy is not None:
-        run_policy(policy, dial, question, pool, limit, db, json)
+        run_policy(policy, dial, question, pool, limit, db, json, allow or ())
         return
     loaded = load_graph(graph)
     run_sync(pool.check)

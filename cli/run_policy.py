@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from .output import say
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..budgets.cap import Cap
     from ..models.pool import Pool
     from ..optimizers.serving.answer import Served
@@ -16,7 +18,14 @@ __all__ = ["run_policy"]
 
 
 def run_policy(
-    path: str, dial: float | None, question: str, pool: Pool, cap: Cap | None, db: str, json: str | None
+    path: str,
+    dial: float | None,
+    question: str,
+    pool: Pool,
+    cap: Cap | None,
+    db: str,
+    json: str | None,
+    allow: Sequence[str] = (),
 ) -> None:
     """Answers a question and prints what came of it.
 
@@ -28,14 +37,15 @@ def run_policy(
         cap: the ceiling.
         db: SQLite file that keeps every call.
         json: file for the result.
+        allow: modules that the file may name.
     """
     from ..graphs.portal import run_sync
     from ..optimizers.serving.policy import DeployedPolicy
     from ..stores.opening import open_store
-    from .loading import program, write_json
+    from .loading import admitted, program, write_json
     from .numbers import number
 
-    policy = DeployedPolicy.load(path, pool=pool)
+    policy = DeployedPolicy.load(path, pool=pool, allow=admitted(allow))
     policy = policy if dial is None else policy.dial(dial)
     run_sync(pool.check)
     store = open_store(db, durable=pool.costs_money)

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import FileError, UsageError
+from .loading import Allow
 from .outcomes import Columns, DropIncomplete, Outcomes, SetAside, Unit
 from .output import cell, say
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..optimizers.analysis.gain import Price
     from ..optimizers.policies.base import ArmPolicy
 
@@ -28,6 +31,7 @@ def command(
     set_aside: SetAside = 0.0,
     unit: Unit = "tokens",
     seed: Annotated[int, typer.Option(help="Of the intervals.", min=0)] = 0,
+    allow: Allow = None,
     json: Annotated[str | None, typer.Option(help="Write the figures to this file.", metavar="FILE")] = None,
 ) -> None:
     """Say what a policy would have scored and cost on questions whose outcomes are known for every arm."""
@@ -37,7 +41,7 @@ def command(
     from .loading import positive, write_json
     from .outcomes import load
 
-    learned = _read(policy)
+    learned = _read(policy, allow or ())
     table = load(outcomes, column, drop_incomplete, unit)
     if set_aside:
         table = divided(table, set_aside)[1]
@@ -52,11 +56,12 @@ def command(
     write_json(json, priced.model_dump_json(indent=2))
 
 
-def _read(path: str) -> ArmPolicy:
+def _read(path: str, allow: Sequence[str]) -> ArmPolicy:
     from pathlib import Path
 
     from ..optimizers.policies.registry import policy_from_json
     from ..records.files import read_json
+    from .loading import admitted
 
     try:
         content = read_json(Path(path))
@@ -66,7 +71,7 @@ def _read(path: str) -> ArmPolicy:
         raise UsageError(f"{path}: this is no policy; `apportion fit` writes one")
     # The file that `optimize` writes holds the policy as one of its fields.
     inner = content.get("policy")
-    return policy_from_json(inner if isinstance(inner, dict) else content)
+    return policy_from_json(inner if isinstance(inner, dict) else content, allow=admitted(allow))
 
 
 def _print(priced: Price) -> None:

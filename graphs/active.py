@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-
-import networkx as nx
+from graphlib import TopologicalSorter
 
 from .blueprint import Blueprint
 from .edges import Each, Edge, Loop
 
-__all__ = ["Active", "Body", "active_part"]
+__all__ = ["Active", "Body", "active_part", "body_nodes", "levels", "reached"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +39,8 @@ class Active:
     @cached_property
     def order(self) -> tuple[str, ...]:
         """The nodes in topological order, ties in the order of the graph."""
+        import networkx as nx  # here, because a graph that is only built should not wait for it
+
         position = {name: index for index, name in enumerate(self.blueprint.nodes)}
         graph: nx.DiGraph[str] = nx.DiGraph()
         graph.add_nodes_from(name for name in position if name in self.names)
@@ -75,10 +76,10 @@ def active_part(graph: Blueprint, on: Collection[str]) -> Active | None:
     alive = frozenset(graph.nodes)
     while True:
         live = [edge for edge in edges if edge.source in alive and edge.target in alive]
-        reached = _reached(graph.entries & alive, [(e.source, e.target) for e in live])
-        looping = [loop for loop in graph.loops if _loops(loop, live, reached)]
+        found = reached(graph.entries & alive, [(e.source, e.target) for e in live])
+        looping = [loop for loop in graph.loops if _loops(loop, live, found)]
         back = [(e.target, e.source) for e in live] + [(loop.solve, loop.check) for loop in looping]
-        kept = reached & _reached({graph.final} & alive, back)
+        kept = found & reached({graph.final} & alive, back)
         for group in graph.groups:
             if not group.members <= kept:
                 kept -= group.members
@@ -95,16 +96,29 @@ def active_part(graph: Blueprint, on: Collection[str]) -> Active | None:
 def body_nodes(loop: Loop, edges: Iterable[Edge]) -> frozenset[str]:
     """The nodes on any path from the loop's first node to its last; empty where there is no path."""
     edges = list(edges)
-    ahead = _reached({loop.solve}, [(edge.source, edge.target) for edge in edges])
-    behind = _reached({loop.check}, [(edge.target, edge.source) for edge in edges])
+    ahead = reached({loop.solve}, [(edge.source, edge.target) for edge in edges])
+    behind = reached({loop.check}, [(edge.target, edge.source) for edge in edges])
     return ahead & behind
 
 
-def _loops(loop: Loop, live: list[Edge], reached: frozenset[str]) -> bool:
-    return loop.solve in reached and loop.check in reached and bool(body_nodes(loop, live))
+def _loops(loop: Loop, live: list[Edge], found: frozenset[str]) -> bool:
+    return loop.solve in found and loop.check in found and bool(body_nodes(loop, live))
 
 
-def _reached(starts: Iterable[str], pairs: Iterable[tuple[str, str]]) -> frozenset[str]:
+def levels(nodes: Iterable[str], pairs: Iterable[tuple[str, str]]) -> Iterator[tuple[str, ...]]:
+    """The nodes of an acyclic graph, those together that wait for no other but those before."""
+    order: TopologicalSorter[str] = TopologicalSorter(dict.fromkeys(nodes, ()))
+    for source, target in pairs:
+        order.add(target, source)
+    order.prepare()
+    while order.is_active():
+        level = order.get_ready()
+        yield level
+        order.done(*level)
+
+
+def reached(starts: Iterable[str], pairs: Iterable[tuple[str, str]]) -> frozenset[str]:
+    """The nodes that can be reached from some, these included."""
     ahead: dict[str, list[str]] = {}
     for source, target in pairs:
         ahead.setdefault(source, []).append(target)

@@ -13,7 +13,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ..errors import GraphError
 from ..nodes.base import Kind, Node
+from ..nodes.kinds import home_of
 from ..nodes.knob import Adaptive, Choice
+from ..nodes.retrieval import Imported
 from ..records.files import JsonFault, parse_json
 from ..records.message import Forward
 from .edges import Each, Edge, Loop
@@ -73,12 +75,24 @@ class Blueprint:
 
     @cached_property
     def hash(self) -> str:
-        """Of the canonical JSON, 16 hexadecimal digits; a plan names it."""
-        return hashlib.sha256(self.to_json().encode()).hexdigest()[:16]
+        """Of the canonical JSON, 16 hexadecimal digits; a plan names it. Where kinds come from is not part of it."""
+        return hashlib.sha256(_dumped(self._content()).encode()).hexdigest()[:16]
 
     def to_json(self) -> str:
-        """The canonical JSON, which `Graph.from_json` reads."""
-        content = {
+        """The canonical JSON, which `Graph.from_json` reads, and where the kinds come from that it does not know."""
+        used = sorted({node.kind for node in self.nodes.values()})
+        homes = {name: home for name in used if (home := home_of(self.kinds[name])) is not None}
+        return _dumped(self._content() | ({"kinds": homes} if homes else {}))
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """The modules that whoever loads its JSON must admit."""
+        named = [home_of(self.kinds[node.kind]) for node in self.nodes.values()]
+        named += [value.name for node in self.nodes.values() for _, value in node if isinstance(value, Imported)]
+        return tuple(sorted({reference.partition(":")[0] for reference in named if reference}))
+
+    def _content(self) -> dict[str, Any]:
+        return {
             "name": self.name,
             "nodes": [[name, node.canonical()] for name, node in self.nodes.items()],
             "edges": [[e.source, e.target, e.optional, _plain(e.forward)] for e in self.edges],
@@ -87,7 +101,10 @@ class Blueprint:
             "start": sorted(self.starts),
             "finish": self.final,
         }
-        return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def _dumped(content: dict[str, Any]) -> str:
+    return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 class GraphContent(BaseModel):
@@ -102,6 +119,8 @@ class GraphContent(BaseModel):
     loops: tuple[tuple[str, str, Any, Any], ...]
     start: tuple[str, ...]
     finish: str
+    kinds: dict[str, Any] = {}
+    """By kind that does not come with the package, where it is found."""
 
     @classmethod
     def of(cls, text: str) -> Self:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
+from graphlib import CycleError, TopologicalSorter
 from typing import Any
-
-import networkx as nx
 
 from ..errors import GraphError
 from ..nodes.base import Kind, Node
-from .active import active_part, body_nodes
+from .active import active_part, body_nodes, reached
 from .blueprint import Blueprint
 from .edges import Each, Edge, Loop
 
@@ -57,31 +56,33 @@ def checked(
     order = {node: position for position, node in enumerate(nodes)}
     groups = tuple(sorted(groups, key=lambda group: order[group.split]))
     loops = tuple(sorted(loops, key=lambda loop: (order[loop.check], order[loop.solve])))
-    drawn: nx.DiGraph[str] = nx.DiGraph()
-    drawn.add_nodes_from(nodes)
-    drawn.add_edges_from((edge.source, edge.target) for edge in edges)
-    _no_cycles(drawn)
+    _no_cycles(nodes, edges)
     bodies = _bodies(loops, edges)
     _groups(groups, edges, bodies)
-    entries = frozenset(node for node in nodes if not drawn.in_degree(node)) | frozenset(starts)
-    final = finish if finish is not None else _only_sink(name, drawn)
-    _all_matter(drawn, loops, final)
+    entries = frozenset(nodes) - {edge.target for edge in edges} | frozenset(starts)
+    final = finish if finish is not None else _only_sink(name, nodes, edges)
+    _all_matter(nodes, edges, loops, final)
     blueprint = Blueprint(name, kinds, dict(nodes), tuple(edges), groups, loops, tuple(starts), entries, final)
     _cuts(blueprint)
     return blueprint
 
 
-def _no_cycles(drawn: nx.DiGraph[str]) -> None:
+def _no_cycles(nodes: Iterable[str], edges: list[Edge]) -> None:
+    order: TopologicalSorter[str] = TopologicalSorter()
+    for edge in edges:
+        order.add(edge.target, edge.source)
     try:
-        cycle = nx.find_cycle(drawn)
-    except nx.NetworkXNoCycle:
-        return
-    path = "->".join([*(source for source, *_ in cycle), cycle[-1][1]])
-    raise GraphError(f"the edges {path} form a cycle; make the edge that leads back a loop(check, solve)")
+        order.prepare()
+    except CycleError as found:
+        around = found.args[1][1:]
+        begins = around.index(min(around, key=list(nodes).index))
+        path = "->".join([*around[begins:], *around[: begins + 1]])
+        raise GraphError(f"the edges {path} form a cycle; make the edge that leads back a loop(check, solve)") from None
 
 
-def _only_sink(name: str, drawn: nx.DiGraph[str]) -> str:
-    sinks = [node for node in drawn if not drawn.out_degree(node)]
+def _only_sink(name: str, nodes: Iterable[str], edges: list[Edge]) -> str:
+    sources = {edge.source for edge in edges}
+    sinks = [node for node in nodes if node not in sources]
     if len(sinks) == 1:
         return sinks[0]
     listed = ", ".join(repr(sink) for sink in sinks)
@@ -91,11 +92,10 @@ def _only_sink(name: str, drawn: nx.DiGraph[str]) -> str:
     )
 
 
-def _all_matter(drawn: nx.DiGraph[str], loops: Collection[Loop], final: str) -> None:
-    back = drawn.reverse(copy=True)
-    back.add_edges_from((loop.solve, loop.check) for loop in loops)
-    useful = nx.descendants(back, final) | {final}
-    for node in drawn:
+def _all_matter(nodes: Iterable[str], edges: list[Edge], loops: Collection[Loop], final: str) -> None:
+    back = [(edge.target, edge.source) for edge in edges] + [(loop.solve, loop.check) for loop in loops]
+    useful = reached({final}, back)
+    for node in nodes:
         if node not in useful:
             raise GraphError(f"node {node!r} can never reach the final node {final!r}; connect it, or leave it out")
 

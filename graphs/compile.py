@@ -11,7 +11,7 @@ barrier on a node that never runs ends the graph without output, so the runtime 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
@@ -20,34 +20,9 @@ from typing_extensions import TypedDict
 from ..records.message import Message
 from ..records.task import Task
 from .active import Active, Body
+from .state import OUT, TASK, channel
 
-__all__ = ["OUT", "TASK", "Session", "channel", "supersteps", "to_state_graph"]
-
-TASK = "task"
-"""The channel of the task, the graph's input."""
-OUT = "out"
-"""The channel of the final node's message, the graph's output."""
-
-
-class Session(Protocol):
-    """One run, as the compiled graph sees it: the LangGraph run's `context`."""
-
-    async def step(self, node: str, state: Mapping[str, Any]) -> Message:
-        """Runs a node; never raises but for cancellation."""
-
-    def goes_on(self, loop: str, message: Message) -> bool:
-        """Whether a loop has another round, after this message of its check."""
-
-
-def channel(node: str) -> str:
-    """The state channel in which a node's message is."""
-    return f"{node}.message"
-
-
-def supersteps(active: Active, rounds: Mapping[str, int]) -> int:
-    """The most supersteps of a run, for LangGraph's recursion limit; `rounds` has the most rounds by loop."""
-    again = sum((rounds[body.loop.name] - 1) * len(body.nodes) for body in active.bodies)
-    return len(active.names) + again + len(active.bodies) + 1
+__all__ = ["to_state_graph"]
 
 
 def to_state_graph(active: Active) -> StateGraph[Any, Any, Any, Any]:

@@ -12,11 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import networkx as nx
-
 from ..records.task import Task
-from .active import Active, Body
-from .compile import TASK, Session, channel
+from .active import Active, Body, levels
+from .state import TASK, Session, channel
 
 __all__ = ["Schedule", "run_direct", "schedule_of"]
 
@@ -37,15 +35,11 @@ def schedule_of(active: Active) -> Schedule:
     """The levels of what runs, each loop as one piece."""
     position = {name: index for index, name in enumerate(active.order)}
     piece = {name: active.body_of[name].loop.name if name in active.body_of else name for name in active.order}
-    pieces: nx.DiGraph[str] = nx.DiGraph()
-    pieces.add_nodes_from(piece.values())
-    pieces.add_edges_from(
-        (piece[edge.source], piece[edge.target]) for edge in active.edges if piece[edge.source] != piece[edge.target]
-    )
+    pairs = [(piece[edge.source], piece[edge.target]) for edge in active.edges]
     rounds = {body.loop.name: _Round(body, _levels(active, body.nodes, position)) for body in active.bodies}
     return tuple(
         tuple(rounds.get(name, name) for name in sorted(level, key=lambda name: _place(name, rounds, position)))
-        for level in nx.topological_generations(pieces)
+        for level in levels(piece.values(), (pair for pair in pairs if pair[0] != pair[1]))
     )
 
 
@@ -84,10 +78,8 @@ async def _together(pieces: Sequence[Any]) -> None:
 
 
 def _levels(active: Active, nodes: frozenset[str], position: Mapping[str, int]) -> tuple[tuple[str, ...], ...]:
-    within: nx.DiGraph[str] = nx.DiGraph()
-    within.add_nodes_from(nodes)
-    within.add_edges_from((e.source, e.target) for e in active.edges if e.source in nodes and e.target in nodes)
-    return tuple(tuple(sorted(level, key=position.__getitem__)) for level in nx.topological_generations(within))
+    within = ((e.source, e.target) for e in active.edges if e.source in nodes and e.target in nodes)
+    return tuple(tuple(sorted(level, key=position.__getitem__)) for level in levels(nodes, within))
 
 
 def _place(name: str, rounds: Mapping[str, _Round], position: Mapping[str, int]) -> int:

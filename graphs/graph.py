@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
 from ..errors import GraphError, UnknownName
-from ..nodes.base import Kind, Node
-from ..nodes.kinds import KINDS, kind_of, node_from_json
+from ..nodes.base import Node
+from ..nodes.kinds import Kinds, kind_of, kinds_from, kinds_named, node_from_json
 from ..nodes.knob import Adaptive, Choice
 from ..records.message import Forward
 from .blueprint import Blueprint, GraphContent
@@ -43,12 +43,12 @@ class Graph:
 
     Args:
         name: a label for people.
-        kinds: the node kinds by name; `kinds_with` adds your own to those of the package.
+        kinds: your own node kinds, beside those of the package and of installed ones; or a whole table by name.
     """
 
-    def __init__(self, name: str, *, kinds: Mapping[str, Kind[Any]] = KINDS) -> None:
+    def __init__(self, name: str, *, kinds: Kinds = ()) -> None:
         self.name = name
-        self.kinds = kinds
+        self.kinds = kinds_from(kinds)
         self._nodes: dict[str, Node] = {}
         self._edges: dict[str, Edge] = {}
         self._groups: list[Each] = []
@@ -203,17 +203,24 @@ class Graph:
         return self.blueprint.to_json()
 
     @classmethod
-    def from_json(cls, text: str, *, kinds: Mapping[str, Kind[Any]] = KINDS) -> Graph:
-        """Reads what `to_json` wrote.
+    def from_json(cls, text: str, *, kinds: Kinds = (), allow: Collection[str] = ()) -> Graph:
+        """Reads what `to_json` wrote. The text is data: a module that it names is imported only where it is admitted.
+
+        Args:
+            text: the JSON.
+            kinds: as for the graph itself.
+            allow: modules that are admitted with all that is below them, for kinds and for retrievers.
 
         Raises:
             GraphError: it is not such JSON, or a node was written by another version of its kind.
             UnknownName: a node's kind is not known.
+            UsageError: it names a module that is not admitted; the message has the option that admits it.
         """
         content = GraphContent.of(text)
-        graph = cls(content.name, kinds=kinds)
+        used = [fields["kind"] for _, fields in content.nodes if "kind" in fields]
+        graph = cls(content.name, kinds=kinds_named(used, content.kinds, kinds_from(kinds), allow))
         for name, fields in content.nodes:
-            graph.add(name, node_from_json(fields, graph.kinds))
+            graph.add(name, node_from_json(fields, graph.kinds, allow=allow))
         try:
             for source, target, optional, forward in content.edges:
                 graph.connect(source, target, optional=optional, forward=_choice(forward))

@@ -14,12 +14,12 @@ from ..records.rows import PlanRow, TaskRow
 from ..records.task import Task
 from .active import Active
 from .channels import Channels, message_sizes, speakers_of
-from .compile import supersteps, to_state_graph
 from .direct import Schedule, schedule_of
 from .draw import mermaid
 from .plan import Plan
 from .resolved import ResolvedPlan, resolve
 from .space import Space
+from .state import supersteps
 
 if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
@@ -78,6 +78,8 @@ class PreparedPlans:
     def compiled(self, active: Active) -> Any:
         """The part of the graph that runs, as compiled by LangGraph."""
         if active.optional not in self._compiled:
+            from .compile import to_state_graph  # here, because a search runs without LangGraph and need not load it
+
             self._compiled[active.optional] = to_state_graph(active).compile(name=self._space.graph.name)
         return self._compiled[active.optional]
 

@@ -28,7 +28,6 @@ from ..records.status import Status
 from ..records.task import Task
 from ..records.usage import Amount
 from .blueprint import HasBlueprint
-from .compile import OUT, TASK
 from .context import Services
 from .direct import run_direct
 from .finishing import direct_call
@@ -37,6 +36,7 @@ from .prepared import PreparedPlans
 from .result import Engine, Metric, Result
 from .session import Allowance, RunSession
 from .space import Space
+from .state import OUT, TASK
 
 __all__ = ["Runner"]
 

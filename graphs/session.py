@@ -23,11 +23,11 @@ from ..records.task import Task
 from ..records.text import longest_bytes
 from ..records.usage import ZERO, Amount
 from .channels import Channels
-from .compile import channel
 from .context import NodeContext, Services, drawn
 from .finishing import best_so_far
 from .parts import gathered, waves
 from .resolved import ResolvedPlan, Step
+from .state import channel
 
 if TYPE_CHECKING:
     from .result import Result
@@ -118,7 +118,7 @@ class RunSession:
         self.short_account = self.short_account or reached.account
 
     async def step(self, node: str, state: Mapping[str, Any]) -> Message:
-        """See `compile.Session.step`."""
+        """See `state.Session.step`."""
         step = self.resolved.steps[node]
         if self.problem is not None:
             return Message(status=Status.SKIPPED, reason="the run has ended")
@@ -139,7 +139,7 @@ class RunSession:
         return message
 
     def goes_on(self, loop: str, message: Message) -> bool:
-        """See `compile.Session.goes_on`: leaves when accepted, once there were the fewest rounds."""
+        """See `state.Session.goes_on`: leaves when accepted, once there were the fewest rounds."""
         rounds = self.resolved.rounds[loop]
         done = self._round.get(loop, 0) + 1
         if self.capped or self.problem is not None or done >= rounds.high:

@@ -9,8 +9,6 @@ from itertools import combinations, product
 from math import prod
 from typing import Any
 
-import networkx as nx
-
 from ..errors import PlanError, UnknownName
 from ..models.pool import Pool
 from ..nodes.base import Node
@@ -224,6 +222,8 @@ class Space:
 
     def _with(self, edge: str, edges: Collection[str]) -> set[str]:
         """The edges with one more, and with the fewest others that lead to it and from it to the final node."""
+        import networkx as nx  # here, because a graph that is only built should not wait for it
+
         blueprint = self.graph
         drawn: nx.DiGraph[str] = nx.DiGraph()
         for each in blueprint.edges:

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import networkx as nx
-
 from ..records.display import markup
+from .active import levels
 from .blueprint import HasBlueprint
 from .edges import Edge, Loop
 from .labels import edge_label, loop_label, node_lines, shown
@@ -85,10 +84,8 @@ def svg(graph: HasBlueprint, plan: Plan | None = None) -> str:
 def _layers(graph: HasBlueprint, plan: Plan | None) -> tuple[list[list[_Box]], dict[str, list[str]]]:
     """The boxes by layer, placed; and by edge the boxes and lanes on its way."""
     blueprint = graph.blueprint
-    flow: nx.DiGraph[str] = nx.DiGraph()
-    flow.add_nodes_from(blueprint.nodes)
-    flow.add_edges_from((edge.source, edge.target) for edge in blueprint.edges)
-    generations = [sorted(layer, key=list(blueprint.nodes).index) for layer in nx.topological_generations(flow)]
+    flow = levels(blueprint.nodes, ((edge.source, edge.target) for edge in blueprint.edges))
+    generations = [sorted(layer, key=list(blueprint.nodes).index) for layer in flow]
     depth = {name: number for number, layer in enumerate(generations) for name in layer}
     layers = [[_node_box(graph, name, plan) for name in layer] for layer in generations]
     reads: dict[str, list[str]] = {name: [] for name in blueprint.nodes}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import importlib.util
 import json
 import os
 import re
@@ -12,19 +11,19 @@ import ssl
 from collections.abc import AsyncGenerator, Callable, Iterator
 from typing import Literal, NoReturn
 
-import httpx2
 import openai
 
 from ..errors import CallFailed, PoolError
 from ..records.redaction import redacted
 from ..records.status import Status
 from .event_loops import PerLoop
+from .openai_client import AIOHTTP_MISSING, http
 from .replies.failures import failure, one_line, read_error
 from .replies.waits import wait_in_headers
 
 __all__ = ["Endpoint", "Transport"]
 
-Transport = Literal["aiohttp", "httpx2"]
+Transport = Literal["aiohttp", "httpx", "httpx2"]
 
 _CHECK_SECONDS = 15.0
 _NO_KEY = "none"
@@ -43,8 +42,8 @@ class Endpoint:
         base_url: such as "http://localhost:8000/v1".
         api_key_env: the environment variable that holds the key; empty where none is needed.
         api_key: the key itself, for callers that keep keys elsewhere.
-        transport: "aiohttp" (about 1.6 times as many requests per second; needs that package) or "httpx2". None takes
-            aiohttp where it is installed.
+        transport: "aiohttp" (about 1.6 times as many requests per second; with openai 2 it needs httpx-aiohttp too), or
+            "httpx", also called "httpx2", which comes with openai. None takes aiohttp where it can be had.
         connect_seconds: the most that opening a connection may take. A call that fails there was never sent, and so
             is not billed.
 
@@ -70,15 +69,16 @@ class Endpoint:
                 f"field 'api_key_env': {_variable(api_key_env)} is not set; set it to the key for {base_url}, or take "
                 "the field out if the endpoint needs none"
             )
-        installed = importlib.util.find_spec("aiohttp") is not None
-        if transport == "aiohttp" and not installed:
-            raise PoolError("field 'transport': the package aiohttp is not installed; install it or take the field out")
+        if transport == "aiohttp" and AIOHTTP_MISSING:
+            raise PoolError(
+                f"field 'transport': the package {AIOHTTP_MISSING} is not installed; install it or take the field out"
+            )
         self._base_url = base_url.rstrip("/")
         self._connect_seconds = connect_seconds
         self._completions_url = f"{self._base_url}/chat/completions"
         self._api_key_env = api_key_env
         self._key = _checked_key(api_key or os.environ.get(api_key_env, ""))
-        self._transport: Transport = transport or ("aiohttp" if installed else "httpx2")
+        self._transport: Transport = transport or ("httpx" if AIOHTTP_MISSING else "aiohttp")
         self._leases = PerLoop(lambda: _Lease(self._connect))
         self._transport_errors, self._unsent_errors = _transport_errors(self._transport)
 
@@ -116,7 +116,7 @@ class Endpoint:
         try:
             async with asyncio.timeout(seconds):
                 client = await self._leases.get().client()
-                response = await client.post(self._completions_url, cast_to=httpx2.Response, content=content)
+                response = await client.post(self._completions_url, cast_to=http.Response, content=content)
                 return self._redacted(response.content)
         except TimeoutError:
             raise CallFailed(
@@ -141,7 +141,7 @@ class Endpoint:
             async with asyncio.timeout(_CHECK_SECONDS):
                 client = await self._leases.get().client()
                 try:
-                    response = await client.get("/models", cast_to=httpx2.Response)
+                    response = await client.get("/models", cast_to=http.Response)
                     status, page = response.status_code, response.content.lstrip()[:1] == b"<"
                     names = _listed(response.content)
                 except openai.APIStatusError as error:
@@ -165,8 +165,8 @@ class Endpoint:
             await lease.end()
 
     def _connect(self) -> openai.AsyncOpenAI:
-        limits = httpx2.Limits(max_connections=10_000, max_keepalive_connections=1_000, keepalive_expiry=5.0)
-        timeout = httpx2.Timeout(None, connect=self._connect_seconds)  # `complete` holds the deadline of the whole
+        limits = http.Limits(max_connections=10_000, max_keepalive_connections=1_000, keepalive_expiry=5.0)
+        timeout = http.Timeout(None, connect=self._connect_seconds)  # `complete` holds the deadline of the whole
         make = openai.DefaultAioHttpClient if self._transport == "aiohttp" else openai.DefaultAsyncHttpxClient
         client = openai.AsyncOpenAI(
             base_url=self._base_url,
@@ -188,7 +188,7 @@ class Endpoint:
 
     async def _status_of_empty_request(self, client: openai.AsyncOpenAI) -> int:
         try:
-            response = await client.post(self._completions_url, cast_to=httpx2.Response, content=b"{}")
+            response = await client.post(self._completions_url, cast_to=http.Response, content=b"{}")
         except openai.APIStatusError as error:
             return error.status_code
         return response.status_code
@@ -290,8 +290,8 @@ def _variable(name: str) -> str:
 
 def _check_url(base_url: str) -> None:
     try:
-        url = httpx2.URL(base_url)
-    except httpx2.InvalidURL as error:
+        url = http.URL(base_url)
+    except http.InvalidURL as error:
         raise PoolError(f"field 'base_url': this is not a URL: {error}") from None
     if url.userinfo or url.query:
         raise PoolError(
@@ -311,9 +311,9 @@ def _checked_key(key: str) -> str:
 
 def _transport_errors(transport: Transport) -> tuple[_Errors, _Errors]:
     """What a failed exchange raises, and which of it is raised only before anything was sent."""
-    failed: _Errors = (openai.OpenAIError, httpx2.HTTPError, OSError)
-    if transport == "httpx2":
-        return failed, (httpx2.ConnectError, httpx2.ConnectTimeout, ssl.SSLCertVerificationError)
+    failed: _Errors = (openai.OpenAIError, http.HTTPError, OSError)
+    if transport != "aiohttp":
+        return failed, (http.ConnectError, http.ConnectTimeout, ssl.SSLCertVerificationError)
     # Its adapter translates some errors not at all, such as a bad status line, and a lost connection to a connect
     # timeout, so its own errors below are looked at.
     aiohttp = importlib.import_module("aiohttp")

@@ -1,68 +1,50 @@
-"""Node kinds, their prompts by dialect, votes and stop rules, and the knobs that open them to the optimizer."""
+"""Node kinds, their prompts by dialect, votes and stop rules, and the knobs that open them to the optimizer.
+
+The names below are loaded when they are first used, so that the solver's process does not load every node kind.
+"""
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from .base import CallBound, Context, Inputs, Kind, Node
-    from .decomposer import Decomposer
-    from .depth import Depth
-    from .draws import Draws
-    from .kinds import KINDS, kind_of, kinds_with, node_from_json
-    from .knob import ANY_MODEL, Adaptive, Choice, Knob, ModelKnob, adaptive, choose
-    from .merger import Merger
-    from .search import Search
-    from .solver import Solver
-    from .symbolic.node import SymbolicSolver
-    from .verifier import Verifier
+from ..lazy import lazy_names
 
-__all__ = [
-    "ANY_MODEL",
-    "KINDS",
-    "Adaptive",
-    "CallBound",
-    "Choice",
-    "Context",
-    "Decomposer",
-    "Depth",
-    "Draws",
-    "Inputs",
-    "Kind",
-    "Knob",
-    "Merger",
-    "ModelKnob",
-    "Node",
-    "Search",
-    "Solver",
-    "SymbolicSolver",
-    "Verifier",
-    "adaptive",
-    "choose",
-    "kind_of",
-    "kinds_with",
-    "node_from_json",
-]
+if TYPE_CHECKING:  # the same names for type checkers and editors, which read no table; a test holds the two together
+    from .base import CallBound as CallBound, Context as Context, Inputs as Inputs, Kind as Kind, Node as Node
+    from .decomposer import Decomposer as Decomposer
+    from .depth import Depth as Depth
+    from .draws import Draws as Draws
+    from .kinds import KINDS as KINDS, kind_of as kind_of, kinds_with as kinds_with, node_from_json as node_from_json
+    from .knob import (
+        ANY_MODEL as ANY_MODEL,
+        Adaptive as Adaptive,
+        Choice as Choice,
+        Knob as Knob,
+        ModelKnob as ModelKnob,
+        adaptive as adaptive,
+        choose as choose,
+    )
+    from .merger import Merger as Merger
+    from .search import Search as Search
+    from .solver import Solver as Solver
+    from .symbolic.node import SymbolicSolver as SymbolicSolver
+    from .verifier import Verifier as Verifier
+
+    __all__: list[str]
 
 _HOMES = {
     "base": ("CallBound", "Context", "Inputs", "Kind", "Node"),
-    "kinds": ("KINDS", "kind_of", "kinds_with", "node_from_json"),
-    "knob": ("ANY_MODEL", "Adaptive", "Choice", "Knob", "ModelKnob", "adaptive", "choose"),
     "decomposer": ("Decomposer",),
     "depth": ("Depth",),
     "draws": ("Draws",),
+    "kinds": ("KINDS", "kind_of", "kinds_with", "node_from_json"),
+    "knob": ("ANY_MODEL", "Adaptive", "Choice", "Knob", "ModelKnob", "adaptive", "choose"),
     "merger": ("Merger",),
     "search": ("Search",),
     "solver": ("Solver",),
     "symbolic.node": ("SymbolicSolver",),
     "verifier": ("Verifier",),
 }
-"""Names by module; imported when first asked for, so that the solver's process does not load every node kind."""
 
-
-def __getattr__(name: str) -> Any:
-    for module, names in _HOMES.items():
-        if name in names:
-            return getattr(import_module(f".{module}", __name__), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if not TYPE_CHECKING:
+    __getattr__, __dir__, __all__ = lazy_names(__name__, _HOMES)

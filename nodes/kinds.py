@@ -1,46 +1,66 @@
-"""The node kinds that come with the package, by name."""
+"""The node kinds by name: those of the package, installed ones, and those that a caller gives."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, TypeAlias
 
 from pydantic import ValidationError
 
-from ..errors import GraphError, UnknownName
-from . import decomposer, merger, search, solver, verifier
+from ..errors import GraphError, UnknownName, UsageError
+from ..imports import outside, reference_to
+from ..registry import Registry
 from .base import Kind, Node
-from .symbolic import node as symbolic_solver
 
-__all__ = ["KINDS", "kind_of", "kinds_with", "node_from_json"]
+__all__ = ["KINDS", "Kinds", "home_of", "kind_of", "kinds_from", "kinds_named", "kinds_with", "node_from_json"]
 
-_ALL: tuple[Kind[Any], ...] = (
-    decomposer.KIND,
-    merger.KIND,
-    search.KIND,
-    solver.KIND,
-    symbolic_solver.KIND,
-    verifier.KIND,
+Kinds: TypeAlias = Mapping[str, Kind[Any]] | Iterable[Kind[Any]]
+"""How a caller gives kinds: further ones, or a whole table by name."""
+
+
+def _checked(name: str, kind: object) -> Kind[Any]:
+    if not isinstance(kind, Kind):
+        raise UsageError(f"{kind!r} is no node kind, an object of the class Kind")
+    if name not in ("", kind.config.kind):
+        raise UsageError(f"node kind {name!r} calls itself {kind.config.kind!r}; the two names must be one")
+    return kind
+
+
+KINDS: Registry[Kind[Any]] = Registry(
+    "node kind",
+    "apportion.kinds",
+    _checked,
+    {
+        "decomposer": "nodes.decomposer:KIND",
+        "merger": "nodes.merger:KIND",
+        "search": "nodes.search:KIND",
+        "solver": "nodes.solver:KIND",
+        "symbolic_solver": "nodes.symbolic.node:KIND",
+        "verifier": "nodes.verifier:KIND",
+    },
 )
-
-KINDS: Mapping[str, Kind[Any]] = MappingProxyType({kind.config.kind: kind for kind in _ALL})
-"""By name. Further kinds are given to `Graph` by whoever uses them; this table never changes."""
+"""The package's own and those that installed packages register; never changes."""
 
 
-def kinds_with(*kinds: Kind[Any]) -> Mapping[str, Kind[Any]]:
-    """The kinds of the package and some more.
+def kinds_with(*kinds: Kind[Any]) -> Registry[Kind[Any]]:
+    """The kinds of the table and some more.
 
     Raises:
         GraphError: a name is taken.
     """
-    table = dict(KINDS)
-    for kind in kinds:
-        name = kind.config.kind
-        if name in table and table[name] is not kind:
-            raise GraphError(f"there are two node kinds named {name!r}; give yours another `kind`")
-        table[name] = kind
-    return MappingProxyType(table)
+    try:
+        return KINDS.adding((kind.config.kind, kind) for kind in kinds)
+    except UsageError as taken:
+        raise GraphError(str(taken)) from None
+
+
+def kinds_from(kinds: Kinds) -> Mapping[str, Kind[Any]]:
+    """A table by name, from one or from further kinds.
+
+    Raises:
+        GraphError: a name is taken.
+    """
+    return kinds if isinstance(kinds, Mapping) else kinds_with(*kinds)
 
 
 def kind_of(node: Node, kinds: Mapping[str, Kind[Any]] = KINDS) -> Kind[Any]:
@@ -59,12 +79,53 @@ def kind_of(node: Node, kinds: Mapping[str, Kind[Any]] = KINDS) -> Kind[Any]:
     return kind
 
 
-def node_from_json(data: Mapping[str, Any], kinds: Mapping[str, Kind[Any]] = KINDS) -> Node:
+def home_of(kind: Kind[Any]) -> str | None:
+    """Where a file says that a kind comes from, `module:name`.
+
+    None for those of the table, which need no place, and for one that no module holds at its top: whoever loads the
+    file must give that one again.
+    """
+    if KINDS.get(kind.config.kind) is kind:
+        return None
+    found = reference_to(kind, (kind.config.__module__, kind.run.__module__))
+    return found and outside(found)
+
+
+def kinds_named(
+    names: Iterable[str], homes: Mapping[str, str], kinds: Mapping[str, Kind[Any]], allow: Collection[str]
+) -> Mapping[str, Kind[Any]]:
+    """A table with the kinds that a file needs: those of another table, and those that modules hold as the file says.
+
+    Args:
+        names: of the kinds.
+        homes: `module:name` by kind, as `home_of` gave them.
+        kinds: the other table.
+        allow: the modules that are admitted.
+
+    Raises:
+        UsageError: a module is not admitted or cannot be imported, or what it holds is not that kind.
+    """
+    found = {name: KINDS.load(homes[name], allow, name) for name in names if name not in kinds and name in homes}
+    if not found:
+        return kinds
+    return kinds.adding(found.items()) if isinstance(kinds, Registry) else {**kinds, **found}
+
+
+def node_from_json(
+    data: Mapping[str, Any], kinds: Mapping[str, Kind[Any]] = KINDS, *, allow: Collection[str] | None = ()
+) -> Node:
     """Reads what `Node.canonical` wrote.
+
+    Args:
+        data: JSON values.
+        kinds: by name.
+        allow: modules that the data may name, None for all. A node whose settings name modules checks them in a
+            validator, against `info.context["allow"]`.
 
     Raises:
         UnknownName: there is no such kind.
         GraphError: a setting does not fit, or the node was written for another version of its kind.
+        UsageError: it names a module that is not admitted.
     """
     fields = dict(data)
     name, version = fields.pop("kind", None), fields.pop("version", None)
@@ -78,7 +139,7 @@ def node_from_json(data: Mapping[str, Any], kinds: Mapping[str, Kind[Any]] = KIN
             f"this {name} node was written for version {version} of its kind; here it has {config.version}"
         )
     try:
-        return config.model_validate(fields)
+        return config.model_validate(fields, context={"allow": allow})
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(step) for step in first["loc"])

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 
 from ..errors import UsageError
+from ..imports import imported, is_reference, reference_to
 from ..records.text import encodable, longest_bytes
 from .passages import passages_of
 from .unspaced import MARKS, paired, query_terms
@@ -34,53 +34,49 @@ class Retriever(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """A function by the place from which it can be imported, so that it has a name in JSON and in a hash."""
+    """A function or an object by the place from which it can be imported: its name in JSON and in a hash."""
 
     name: str
     """`module:qualified.name`."""
 
     @classmethod
-    def of(cls, function: Callable[..., Any]) -> Imported:
-        """The name of a function.
+    def of(cls, source: object) -> Imported:
+        """The name of a function, or of an object that a module holds at its top.
 
         Raises:
-            ValueError: it cannot be imported by a name: a lambda, a method, or a function within a function.
+            ValueError: it cannot be found again by a name: a lambda, or what was made within a function.
         """
-        module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", "")
-        named = cls(f"{module}:{name}")
-        if not module or not name or "<" in name or named._found() is not function:
+        name = getattr(source, "__qualname__", "")
+        found = f"{getattr(source, '__module__', '')}:{name}" if name else reference_to(source) or ""
+        if not is_reference(found) or imported(found, "retriever") is not source:
             raise ValueError(
-                f"{name or function!r} cannot be found again by a name; "
-                "pass a function that is defined with `def` at the top of a module"
+                f"{name or source!r} cannot be found again by a name; "
+                "pass a function that is defined with `def` at the top of a module, or an object that stands there"
             )
-        return named
+        return cls(found)
 
     def function(self) -> Callable[..., Any]:
-        """Imports the function.
+        """Imports it: the function, or what finds in the object.
 
         Raises:
-            UsageError: there is none.
+            UsageError: there is no such thing, or it finds nothing.
         """
-        function: Callable[..., Any] | None = self._found()
+        found = imported(self.name, "retriever", fits=lambda each: callable(getattr(each, "find", each)))
+        function: Callable[..., Any] = getattr(found, "find", found)
         if not callable(function):
-            raise UsageError(f"retriever {self.name!r}: there is no such function; expected 'module:function'")
+            raise UsageError(
+                f"retriever {self.name!r} is a {type(found).__name__}; name a function, or what has a `find`"
+            )
         return function
-
-    def _found(self) -> Any:
-        module, _, path = self.name.partition(":")
-        try:
-            value: Any = import_module(module)
-        except ImportError as error:
-            raise UsageError(f"retriever {self.name!r}: cannot import {module!r}: {error}") from error
-        for step in path.split("."):
-            value = getattr(value, step, None)
-        return value
 
 
 class FunctionRetriever:
     """Finds passages with a function `(query, top_k) -> list of str`, which may be async.
 
     A function that is not async runs in a thread of its own, so that it does not hold up other calls.
+
+    Args:
+        source: a function, or an object whose method `find` is one.
     """
 
     def __init__(self, source: Imported) -> None:

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 from annotated_types import Interval
-from pydantic import PlainSerializer, PlainValidator, PositiveInt
+from pydantic import PlainSerializer, PlainValidator, PositiveInt, ValidationInfo
 
+from ..imports import imported, is_reference
 from ..records.message import Candidate, Message, MessageSize
 from ..records.status import Status
 from ..records.text import clip
@@ -32,14 +33,18 @@ _NO_ANSWER = frozenset({"unknown", "not found", "no answer", ""})
 """What searchers say instead of an answer, in normal form."""
 
 
-def _source(value: Any) -> str | Imported:
-    if isinstance(value, Imported):
-        return value
+def _source(value: Any, info: ValidationInfo) -> str | Imported:
     if isinstance(value, dict) and set(value) == {"import"} and isinstance(value["import"], str):
-        return Imported(value["import"])
+        value = Imported(value["import"])
+    elif isinstance(value, str) and is_reference(value) and not Path(value).exists():
+        value = Imported(value)
+    if isinstance(value, Imported):
+        if info.context is not None and info.context["allow"] is not None:  # it is from a file
+            imported(value.name, "retriever", allow=info.context["allow"])
+        return value
     if isinstance(value, str | Path) and str(value):
         return str(value)
-    if callable(value):
+    if callable(getattr(value, "find", value)):
         return Imported.of(value)
     raise ValueError("give the path of a folder or file, or a function (query, top_k) -> list of str")
 
@@ -59,12 +64,13 @@ class Search(Node):
     kind: ClassVar[str] = "search"
 
     retriever: Annotated[
-        str | Path | Callable[[str, int], Any] | Imported,
+        str | Path | Callable[[str, int], Any] | Retriever | Imported,
         PlainValidator(_source),
         PlainSerializer(_source_json, return_type=Any),
     ]
     """A folder of text files, a text file or a JSONL file, searched by BM25; or a function `(query, top_k) -> list of
-    str`, async or not, defined at the top of a module. In JSON a function is `{"import": "module:name"}`."""
+    str`, async or not, or an object whose `find` is one, at the top of a module: itself, or "module:name". In JSON it
+    is `{"import": "module:name"}`, and is imported only where whoever loads the file admits the module."""
     model: ModelKnob = ANY_MODEL
     rounds: Knob[Annotated[int, Interval(ge=0, le=MOST_TIMES)] | Adaptive] = 3
     """The most queries. With `adaptive(low, high)` it also stops looking up when a round after the first `low` brings

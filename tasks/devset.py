@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ..errors import DevSetError, UsageError
+from ..imports import imported
 from ..records.task import Task
 from .devset_csv import csv_records
 from .devset_fields import FIELDS, OTHER_NAMES, fault_in
@@ -28,16 +29,22 @@ class _Place:
         return DevSetError(self.path, self.line, field, reason)
 
 
-def load_tasks(path: str | os.PathLike[str]) -> tuple[Task, ...]:
+def load_tasks(path: str | os.PathLike[str], *, allow: Collection[str] = ()) -> tuple[Task, ...]:
     """Reads all tasks of a `.jsonl` or `.csv` file, in its order.
 
     Only `question` is required. `gold` may be called `answer` and `name` may be called `id`. In CSV, `context` is a
     JSON list of passages or one passage as plain text, and `metadata` is a JSON object. Empty lines, a byte order
     mark and either kind of line end are accepted.
 
+    The file is data: a metric of the form `module:function` in a task's metadata is imported only where it is admitted.
+
+    Args:
+        path: the file.
+        allow: modules that are admitted with all that is below them, for metrics.
+
     Raises:
-        DevSetError: a line cannot be read; file, line and field are named. An empty file and a task that is there
-            twice are such errors too.
+        DevSetError: a line cannot be read, or names a module that is not admitted; file, line and field are named. An
+            empty file and a task that is there twice are such errors too.
         UsageError: there is no such file, or its name ends otherwise.
     """
     file = Path(path)
@@ -49,6 +56,7 @@ def load_tasks(path: str | os.PathLike[str]) -> tuple[Task, ...]:
     for line, record in records(file):
         place = _Place(str(file), line)
         task = _task(place, record)
+        _check_metric(place, task, allow)
         identity = _identity(place, task)
         first = lines.setdefault(identity, line)
         if first != line:
@@ -101,6 +109,16 @@ def _value(place: _Place, name: str, field: str, value: Any) -> Any:
     if field == "context" and isinstance(value, list):
         given = "a list that holds something else"
     raise place.error(name, f"must be {wanted}, not {given}")
+
+
+def _check_metric(place: _Place, task: Task, allow: Collection[str]) -> None:
+    named = task.metadata.get("metric")
+    if not isinstance(named, str) or ":" not in named:
+        return
+    try:
+        imported(named, "metric", allow=allow)
+    except UsageError as error:
+        raise place.error("metadata", str(error)) from error
 
 
 def _identity(place: _Place, task: Task) -> str:

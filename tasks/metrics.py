@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import reduce
-from types import MappingProxyType
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from ..errors import UnknownName, UsageError
+from ..imports import imported
 from ..records.task import Task
+from ..registry import Registry
 from .families import FAMILIES
-from .metric_choice import choice
-from .metric_constraints import constraints
-from .metric_math import math as mathematics
-from .metric_numeric import numeric
-from .metric_text import exact, set_of_items, token_f1, verbatim
 
 __all__ = ["AUTO", "METRICS", "CheckedMetric", "Metric", "check_golds", "metric_for", "resolve_metric", "score"]
 
@@ -32,20 +26,6 @@ class Metric(Protocol):
     def __call__(self, task: Task, answer: str, /) -> float:
         """The score in [0, 1], a function of the two arguments alone."""
 
-
-METRICS: Mapping[str, Metric] = MappingProxyType(
-    {
-        "exact": exact,
-        "verbatim": verbatim,
-        "numeric": numeric,
-        "choice": choice,
-        "token_f1": token_f1,
-        "set": set_of_items,
-        "constraints": constraints,
-        "math": mathematics,
-    }
-)
-"""The metrics that have a name of their own."""
 
 AUTO = "auto"
 """The name of the metric that each task names for itself, see `metric_for`."""
@@ -82,6 +62,43 @@ class CheckedMetric:
         return float(value)
 
 
+def _checked(name: str, function: Any) -> Metric:
+    """A metric of the package as it is, one from outside held to its form."""
+    if isinstance(function, CheckedMetric) or f"{getattr(function, '__module__', '')}.".startswith(f"{__package__}."):
+        own: Metric = function
+        return own
+    if not callable(function):
+        raise UsageError(f"metric {name!r} is no function; it is a {type(function).__name__}")
+    if inspect.isclass(function):
+        raise UsageError(f"metric {name!r} is a class; name a function, or an object that can be called")
+    try:
+        inspect.signature(function).bind(None, "")
+    except TypeError:
+        raise UsageError(f"metric {name!r} cannot be called with (task, answer)") from None
+    except ValueError:
+        # A function in C may have no signature; the first call then tells.
+        return CheckedMetric(name, function)
+    return CheckedMetric(name, function)
+
+
+METRICS: Registry[Metric] = Registry(
+    "metric",
+    "apportion.metrics",
+    _checked,
+    {
+        "exact": "tasks.metric_text:exact",
+        "verbatim": "tasks.metric_text:verbatim",
+        "numeric": "tasks.metric_numeric:numeric",
+        "choice": "tasks.metric_choice:choice",
+        "token_f1": "tasks.metric_text:token_f1",
+        "set": "tasks.metric_text:set_of_items",
+        "constraints": "tasks.metric_constraints:constraints",
+        "math": "tasks.metric_math:math",
+    },
+)
+"""The metrics that have a name: the package's own, and those that installed packages register; never changes."""
+
+
 def resolve_metric(metric: str | _Function) -> Metric:
     """The metric of a name in `METRICS`, of "auto", of `module:function`, or a callable itself.
 
@@ -93,11 +110,11 @@ def resolve_metric(metric: str | _Function) -> Metric:
         return _checked(getattr(metric, "__name__", type(metric).__name__), metric)
     if metric == AUTO:
         return _auto
-    if metric in METRICS:
-        return METRICS[metric]
     if ":" in metric:
-        return _checked(metric, _imported(metric))
-    raise UnknownName("metric", metric, (*METRICS, AUTO))
+        return _checked(metric, imported(metric, "metric"))
+    if metric not in METRICS:
+        raise UnknownName("metric", metric, (*METRICS, AUTO))
+    return METRICS[metric]
 
 
 def metric_for(task: Task) -> str:
@@ -136,7 +153,7 @@ def check_golds(tasks: Iterable[Task], metric: str | _Function = AUTO) -> None:
     for task in tasks:
         name = metric_for(task) if metric == AUTO else metric
         grader = resolve_metric(name)
-        if grader not in METRICS.values():
+        if isinstance(grader, CheckedMetric) or grader is _auto:
             continue
         reached = grader(task, task.gold)
         if task.gold and reached < 1:
@@ -166,42 +183,3 @@ class _Auto:
 
 
 _auto = _Auto()
-
-
-def _checked(name: str, function: object) -> Metric:
-    if isinstance(function, CheckedMetric) or function is _auto or function in METRICS.values():
-        return function  # type: ignore[return-value]
-    if not callable(function):
-        raise UsageError(f"metric {name!r} is no function; it is a {type(function).__name__}")
-    if inspect.isclass(function):
-        raise UsageError(f"metric {name!r} is a class; name a function, or an object that can be called")
-    try:
-        inspect.signature(function).bind(None, "")
-    except TypeError:
-        raise UsageError(f"metric {name!r} cannot be called with (task, answer)") from None
-    except ValueError:
-        # A function in C may have no signature; the first call then tells.
-        return CheckedMetric(name, function)
-    return CheckedMetric(name, function)
-
-
-def _imported(name: str) -> object:
-    """The object that `module:function` names."""
-    module_name, _, attribute = name.partition(":")
-    if not module_name or not attribute:
-        raise UsageError(f"metric {name!r} must be written module:function")
-    try:
-        module = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        if error.name is not None and (module_name == error.name or module_name.startswith(f"{error.name}.")):
-            reason = f"there is no module {error.name!r}; install it or put its folder on PYTHONPATH"
-            raise UsageError(f"metric {name!r}: {reason}") from None
-        raise UsageError(f"metric {name!r}: module {module_name!r} needs {error.name!r}, which is missing") from error
-    except Exception as error:
-        reason = f"module {module_name!r} fails when imported: {type(error).__name__}: {error}"
-        raise UsageError(f"metric {name!r}: {reason}") from error
-    try:
-        return reduce(getattr, attribute.split("."), module)
-    except AttributeError:
-        public = (entry for entry, value in vars(module).items() if callable(value) and not entry.startswith("_"))
-        raise UnknownName(f"function in metric module {module_name!r}:", attribute, public) from None

@@ -24,8 +24,9 @@ TESTED_IN = {
     "cli/run cli/run_policy cli/show cli/tokens": "cli/test_commands.py",
     "cli/outcomes cli/simulate": "cli/test_fit.py",
     "cli/layout": "cli/test_terminal.py",
+    "cli/names": "cli/test_app.py",
     "graphs/blueprint": "graphs/test_graph.py",
-    "graphs/direct": "graphs/test_compile.py",
+    "graphs/direct graphs/state": "graphs/test_compile.py",
     "graphs/labels": "graphs/test_draw.py",
     "graphs/prepared": "graphs/test_run.py",
     "models/call_bounds": "models/test_metered.py",
@@ -58,6 +59,7 @@ TESTED_IN = {
     "testing/planted": "optimizers/tables/test_portfolio.py",
     "testing/policy": "optimizers/policies/test_registry.py",
     "__main__": "cli/test_app.py",
+    "lazy": "test_face.py",
 }
 """What has its tests in the file of something else, because it is a part of that."""
 
@@ -66,6 +68,7 @@ OF_THE_WHOLE = {
     "test_examples.py": "the examples",
     "test_face.py": "the names that the package offers",
     "test_fuzz.py": "hostile texts at every reader and parser",
+    "test_files_are_data.py": "no file has anything imported or started",
     "test_mirror.py": "this",
     "test_model_text_is_data.py": "nothing that a model writes is run",
     "test_mutants.py": "the tool that tries broken lines",

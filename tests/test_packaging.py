@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import ast
+import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterable
+from importlib.metadata import packages_distributions
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 NOT_SHIPPED = {"tests", "examples", "docs", "benchmarks", "training"}
@@ -21,8 +26,7 @@ def folders_with_code() -> set[str]:
 
 
 def test_every_folder_is_listed() -> None:
-    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    assert set(settings["tool"]["setuptools"]["packages"]) == folders_with_code()
+    assert set(settings()["tool"]["setuptools"]["packages"]) == folders_with_code()
 
 
 def test_every_folder_and_file_of_the_root_is_linked_for_type_checkers() -> None:
@@ -31,6 +35,55 @@ def test_every_folder_and_file_of_the_root_is_linked_for_type_checkers() -> None
     links = ROOT / ".types" / "apportion"
     assert {p.name for p in links.iterdir()} == rooms | files
     assert all(p.is_symlink() and p.resolve() == ROOT / p.name for p in links.iterdir())
+
+
+def settings() -> dict[str, Any]:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
+def names(requirements: Iterable[str]) -> set[str]:
+    return {re.split(r"[\[<>=!~ ]", requirement)[0].lower() for requirement in requirements}
+
+
+def third_party(folder: str) -> dict[str, set[str]]:
+    """The installed packages that shipped files import, by file; those of a folder, or all others where it is empty."""
+    owners = packages_distributions()
+    found: dict[str, set[str]] = {}
+    for path in ROOT.rglob("*.py"):
+        parts = path.relative_to(ROOT).parts
+        if parts[0] in NOT_SHIPPED or parts[0].startswith(".") or (parts[0] == "testing") != (folder == "testing"):
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            modules += [str(node.module)] if isinstance(node, ast.ImportFrom) and not node.level else []
+            for module in {module.partition(".")[0] for module in modules} - sys.stdlib_module_names:
+                found.setdefault("/".join(parts), set()).update(name.lower() for name in owners.get(module, [module]))
+    return found
+
+
+COMES_WITH = {"annotated-types": "pydantic", "httpx2": "openai", "aiohttp": "openai"}
+"""Packages that are a part of another's interface."""
+
+
+def test_what_is_imported_is_required_and_nothing_else() -> None:
+    project = settings()["project"]
+    required, extras = names(project["dependencies"]), project["optional-dependencies"]
+    shipped = third_party("")
+    allowed = required | names(extras["parquet"]) | {"apportion", *COMES_WITH}
+    assert {file: used - allowed for file, used in shipped.items() if used - allowed} == {}
+    assert required - set().union(*shipped.values()) == {"aiohttp"}  # openai imports it, where it is installed
+    assert names(extras["parquet"]) <= set().union(*shipped.values())
+    for_tests = set().union(*third_party("testing").values())
+    assert for_tests - required == names(extras["testing"])
+
+
+def test_only_log_files_import_pyarrow() -> None:
+    assert [file for file, used in third_party("").items() if "pyarrow" in used] == ["optimizers/tables/log_columns.py"]
+
+
+def test_extras_have_code() -> None:
+    extras = set(settings()["project"]["optional-dependencies"])
+    assert extras == {"parquet", "testing", "bench", "train", "dev"}
 
 
 def test_the_face_imports_nothing_heavy() -> None:

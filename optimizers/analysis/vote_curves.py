@@ -72,6 +72,7 @@ class VotePoint(Finding):
 def recorded_draws(
     store: StudyStore,
     runs: Iterable[RunRow],
+    tasks: Iterable[Task],
     node: str,
     scorer: Metric,
     unit: Unit = "tokens",
@@ -83,6 +84,7 @@ def recorded_draws(
     Args:
         store: where the runs are kept.
         runs: of plans under which the node draws several samples; the first run of a task counts.
+        tasks: those that were run. They are not read from the store, where a file of others could name metrics.
         node: is asked the whole question.
         scorer: the metric.
         unit: of the costs.
@@ -92,14 +94,13 @@ def recorded_draws(
         UsageError: a run has no samples of this node, or the node worked on parts of the question.
     """
     found: dict[str, tuple[Draw, ...]] = {}
+    asked = {task.task_id: task for task in tasks}
     for run in runs:
-        row = store.task(run.task_id)
-        if run.task_id in found or row is None:
+        if run.task_id in found or run.task_id not in asked:
             continue
         drawn = _drawn(store, run, node)
         if drawn is not None:
-            task = _task(store, row)
-            found[run.task_id] = _draws(store, run, *drawn, scorer, task, unit)
+            found[run.task_id] = _draws(store, run, *drawn, scorer, asked[run.task_id], unit)
         elif not leave_out:
             raise UsageError(
                 f"run {run.run_id} has no samples of node {node!r} on the whole question; "

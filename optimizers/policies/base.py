@@ -60,6 +60,10 @@ class ArmPolicy(Protocol):
 class MakePolicy(Protocol):
     """A policy's class: fits it, and reads it back."""
 
+    @property
+    def name(self) -> str:
+        """Of all policies that it makes; the name in the registry."""
+
     def fit(self, lesson: Lesson) -> ArmPolicy:
         """Learns from a lesson.
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -23,14 +22,13 @@ from ...graphs.result import Metric
 from ...graphs.run import Runner
 from ...models.pocket import load_pocket_models
 from ...models.pool import Pool
-from ...nodes.base import Kind
-from ...nodes.kinds import KINDS
+from ...nodes.kinds import Kinds
 from ...records.display import json_escaped
 from ...records.protocols import StudyStore
 from ...records.rows import Unit
 from ...records.task import Task
-from ..policies.base import ArmPolicy, Assignment
-from ..policies.registry import policy_from_json
+from ..policies.base import ArmPolicy, Assignment, MakePolicy
+from ..policies.registry import policy_from_json, policy_to_json
 from ..tables.table import Arm, Batch, Question, question_of
 from .answer import Menu, Served
 from .governor import Service
@@ -103,17 +101,29 @@ class DeployedPolicy:
 
     @classmethod
     def load(
-        cls, path: str | Path, *, pool: Pool | None = None, kinds: Mapping[str, Kind[Any]] = KINDS
+        cls,
+        path: str | Path,
+        *,
+        pool: Pool | None = None,
+        kinds: Kinds = (),
+        policies: Iterable[MakePolicy] = (),
+        allow: Collection[str] = (),
     ) -> DeployedPolicy:
         """Reads a policy file. It needs neither a store nor a dev set, only the models.
+
+        The file is data: a module that it names is imported only where it is admitted.
 
         Args:
             path: what `save` wrote.
             pool: has the models that the policy uses, unchanged; the embedded models where it is left out.
-            kinds: of the graph's nodes, where it has some that do not come with the package.
+            kinds: of the graph's nodes, where it has some that neither come with the package nor are installed.
+            policies: likewise, classes of policies.
+            allow: modules that are admitted with all that is below them, for what the file names: "my_app" admits
+                `my_app.sub`, not `my_apple`.
 
         Raises:
-            UsageError: it is no such file; the message names the field.
+            UsageError: it is no such file, or names a module that is not admitted; the message names the field, or the
+                option.
             PoolError: the pool lacks a model, or has another one under its name.
             GraphError, PlanError: the graph or a plan was written by another version of a node kind.
         """
@@ -129,9 +139,9 @@ class DeployedPolicy:
         for model in content.models:
             model.check(given.card(model.name), content.unit)
         return cls(
-            Graph.from_json(json.dumps(content.graph), kinds=kinds),
+            Graph.from_json(json.dumps(content.graph), kinds=kinds, allow=allow),
             Pool(given.model(model.name) for model in content.models),
-            policy_from_json(content.policy),
+            policy_from_json(content.policy, policies=policies, allow=allow),
             content.reference.batch,
             budget=content.budget,
             unit=content.unit,
@@ -149,7 +159,7 @@ class DeployedPolicy:
             budget=self._budget,
             graph=json.loads(self._graph.to_json()),
             arms=self._others,
-            policy=dict(self._policy.to_json()),
+            policy=policy_to_json(self._policy),
             models=tuple(SavedModel.of(card) for card in self._pool.cards if card.name in self._used()),
             reference=self._reference,
         )
@@ -157,6 +167,12 @@ class DeployedPolicy:
             Path(path).write_text(json_escaped(content.model_dump_json()) + "\n", encoding="utf-8")
         except OSError as error:
             raise UsageError(f"cannot write {str(path)!r}: {error.strerror}") from error
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """The modules that whoever loads its file must admit, see `load`."""
+        home = policy_to_json(self._policy).get("class", "")
+        return tuple(sorted({*self._graph.blueprint.modules, *([home.partition(":")[0]] if home else [])}))
 
     @property
     def graph(self) -> Graph:

@@ -124,7 +124,7 @@ def _votes_of(
 
 def _draws(spec: StudySpec, name: str, plan: Plan, tasks: Sequence[Task]) -> list[tuple[Draw, ...]]:
     """By task in their order, those left out on which the node drew once or not at all."""
-    found = recorded_draws(spec.store, _runs(spec, plan), name, spec.scorer, spec.cap.unit, leave_out=True)
+    found = recorded_draws(spec.store, _runs(spec, plan), tasks, name, spec.scorer, spec.cap.unit, leave_out=True)
     return [found[task.task_id] for task in tasks if len(found.get(task.task_id, ())) > 1]
 
 

@@ -16,7 +16,8 @@ from ...records.protocols import StudyStore
 from ...records.task import Task
 from ...records.text import longest_bytes
 from ...tasks.metrics import check_golds, resolve_metric
-from ..policies.registry import policy_named
+from ..policies.base import MakePolicy
+from ..policies.registry import policies_named
 from ..search.registry import MakeOptimizer, optimizer_named
 from .policy_selection import POLICIES_COMPARED
 from .report import StudyReport
@@ -40,7 +41,7 @@ async def optimize_async(
     seed: int = 0,
     metric: str | Metric = "auto",
     optimizer: str | MakeOptimizer = "racing",
-    policies: Sequence[str] = POLICIES_COMPARED,
+    policies: Sequence[str | MakePolicy] = POLICIES_COMPARED,
     reporter: Reporter | None = None,
 ) -> StudyReport:
     """Finds the plans of a graph that score best for what they cost, and the policy to use under a cap.
@@ -60,8 +61,8 @@ async def optimize_async(
         store: where every call is kept; in memory when left out.
         seed: of the split, the order and the random plans.
         metric: its name, `module:function`, or a callable; "auto" takes what each task names.
-        optimizer: a name in `OPTIMIZERS`, or what makes one from a brief.
-        policies: names in `POLICIES` of those to compare; empty to leave this part out.
+        optimizer: a name in `OPTIMIZERS`, `module:name`, or what makes one from a `ProblemSpec`, such as its class.
+        policies: those to compare: names in `POLICIES`, `module:Class`, or classes; empty to leave this part out.
         reporter: is told of the progress.
 
     Raises:
@@ -74,8 +75,7 @@ async def optimize_async(
     if len({task.task_id for task in tasks}) < len(tasks):
         raise UsageError("the dev set has the same task twice; remove the copies")
     check_golds(tasks, metric)
-    for name in policies:
-        policy_named(name)
+    compared = policies_named(policies)
     space = graph.space(pool)
     check_feasible(space, max(tasks, key=_length), pool, cap)
     make = optimizer_named(optimizer) if isinstance(optimizer, str) else optimizer
@@ -92,7 +92,7 @@ async def optimize_async(
         metric=_named(metric),
         make_optimizer=make,
         optimizer=_named(optimizer),
-        policies=tuple(policies),
+        policies=compared,
     )
     return await Study(spec, reporter or Silent()).run()
 

@@ -17,9 +17,9 @@ from ...records.rows import Unit
 from ...records.task import Task
 from ..analysis.gain import mixture_at
 from ..bootstrap import mean_interval, within_one_error
-from ..policies.base import ArmPolicy
+from ..policies.base import ArmPolicy, MakePolicy
 from ..policies.joint_safe import JointSafe
-from ..policies.registry import fit_all, policy_named
+from ..policies.registry import fit_all
 from ..search.measurement import Measurement
 from ..serving.replay_batch import serve_on_table
 from ..tables.arms import arm_of
@@ -108,7 +108,7 @@ async def compare(
     plans: Sequence[Plan],
     parts: Mapping[str, Sequence[Task]],
     scorer: Metric,
-    names: Sequence[str],
+    policies: Mapping[str, MakePolicy],
     *,
     budget: float,
     cap: Cap,
@@ -130,7 +130,7 @@ async def compare(
         plans: of the portfolio.
         parts: tasks of "fit" and of "validation".
         scorer: the metric.
-        names: of policies. Those that need what the tables lack are left out.
+        policies: by name. Those that need what the tables lack are left out.
         budget: what a task may cost on average, in the unit of the cap.
         cap: limits each task where it says so.
         account: pays for it.
@@ -159,11 +159,11 @@ async def compare(
     if fitting is not None:
         fitting()
     lesson = Lesson(tables["fit"], tables["validation"], budget, seed)
-    return await asyncio.to_thread(_fitted, lesson, _possible(names, lesson))
+    return await asyncio.to_thread(_fitted, lesson, _possible(policies, lesson))
 
 
-def _fitted(lesson: Lesson, names: Sequence[str]) -> Comparison:
-    policies = fit_all(names, lesson)
+def _fitted(lesson: Lesson, makers: Sequence[MakePolicy]) -> Comparison:
+    policies = fit_all(makers, lesson)
     count = len(lesson.validation.questions)
     budget = count * lesson.budget
     services = {name: serve_on_table(policy, lesson.validation, budget) for name, policy in policies.items()}
@@ -190,11 +190,9 @@ def _fitted(lesson: Lesson, names: Sequence[str]) -> Comparison:
     return Comparison(lesson.fit, lesson.validation, lesson.budget, policies, tuple(scores), chosen)
 
 
-def _possible(names: Sequence[str], lesson: Lesson) -> list[str]:
-    """The policies, each known by its name, without those that need confidences where there are none."""
-    for name in names:
-        policy_named(name)
+def _possible(policies: Mapping[str, MakePolicy], lesson: Lesson) -> list[MakePolicy]:
+    """The policies without those that need confidences where there are none."""
     if min(len(lesson.fit.questions), len(lesson.validation.questions)) < _FEWEST_TASKS:
         raise UsageError(f"policies need at least {_FEWEST_TASKS} tasks in fit and in validation")
     sure = lesson.fit.confidences is not None and lesson.validation.confidences is not None
-    return [name for name in names if name != "cascade" or sure]
+    return [make for name, make in policies.items() if name != "cascade" or sure]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from ...budgets.cap import Cap
 from ...graphs.graph import Graph
@@ -13,6 +14,7 @@ from ...graphs.space import Space
 from ...models.pool import Pool
 from ...records.protocols import StudyStore
 from ...records.task import Task
+from ..policies.base import MakePolicy
 from ..search.registry import MakeOptimizer
 
 __all__ = ["StudySpec"]
@@ -37,8 +39,8 @@ class StudySpec:
     metric: str
     make_optimizer: MakeOptimizer
     optimizer: str
-    policies: tuple[str, ...] = ()
-    """Names of the policies to fit and compare; none to leave them out."""
+    policies: Mapping[str, MakePolicy] = field(default_factory=dict)
+    """The policies to fit and compare, by name; none to leave them out."""
 
     def as_json(self) -> str:
         """What identifies the study, as canonical JSON."""
@@ -52,7 +54,7 @@ class StudySpec:
             "seed": self.seed,
             "metric": self.metric,
             "optimizer": self.optimizer,
-            "policies": self.policies,
+            "policies": list(self.policies),
         }
         return json.dumps(content, sort_keys=True, separators=(",", ":"))
 

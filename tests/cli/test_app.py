@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
@@ -9,8 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from apportion.cli import app
 from apportion.cli.app import run
+from apportion.optimizers.policies.registry import POLICIES
+from apportion.optimizers.search.registry import OPTIMIZERS
+from apportion.registry import Registry
 from apportion.stores.opening import open_store
+from apportion.tasks.metrics import METRICS
 from apportion.testing.fault_server import Behaviour, FaultServer
 
 OPTIMIZE = ["optimize", "sums_app:graph", "--tasks", "dev.jsonl", "--models", "pool.toml"]
@@ -32,6 +38,30 @@ def test_help_imports_nothing_heavy() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "optimize" in done.stdout
     assert done.stdout.splitlines()[-1] == "heavy: []"
+
+
+@pytest.mark.parametrize(
+    ("command", "tables"),
+    [
+        ("fit", {"--policy": POLICIES}),
+        ("optimize", {"--metric": METRICS, "--optimizer": OPTIMIZERS, "--policies": POLICIES}),
+    ],
+)
+def test_help_lists_the_names_that_options_take(
+    command: str, tables: dict[str, Registry[object]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run([command, "--help"]) == 0
+    listed = capsys.readouterr().out.split("Names:\n")[1].replace("-\n", "-")
+    rows = re.split(r"\s*(--\w+)\s+", listed)[1:]
+    assert {option: re.split(r",\s+", names.strip()) for option, names in zip(rows[::2], rows[1::2], strict=True)} == {
+        option: list(table) for option, table in tables.items()
+    }
+
+
+def test_a_librarys_deprecation_is_not_for_who_types(capsys: pytest.CaptureFixture[str]) -> None:
+    for category, shown in ((DeprecationWarning, 0), (PendingDeprecationWarning, 0), (UserWarning, 1)):
+        app._warn("soon gone", category, "library.py", 1)
+        assert capsys.readouterr().err.count("apportion: soon gone") == shown
 
 
 def test_the_version_is_that_of_the_installed_package(capsys: pytest.CaptureFixture[str]) -> None:

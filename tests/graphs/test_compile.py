@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 
 from apportion.budgets.books import MemoryStore
 from apportion.errors import GraphError, PlanError
-from apportion.graphs.compile import OUT, TASK, supersteps, to_state_graph
+from apportion.graphs.compile import to_state_graph
 from apportion.graphs.graph import Graph
 from apportion.graphs.resolved import ResolvedPlan, resolve
 from apportion.graphs.result import Engine
 from apportion.graphs.run import Runner
+from apportion.graphs.state import OUT, TASK, supersteps
 from apportion.models.pool import Pool
 from apportion.nodes.base import Context, Inputs
 from apportion.nodes.knob import adaptive

@@ -2,16 +2,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib.util
 import socket
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 
 from apportion.errors import CallFailed, PoolError
 from apportion.models.card import ModelCard
 from apportion.models.endpoint import Endpoint, Transport
+from apportion.models.openai_client import AIOHTTP_MISSING
 from apportion.models.openai_compatible import OpenAIModel
 from apportion.models.request import ChatMessage, Reply, Request
 from apportion.records.status import Status
@@ -23,10 +23,10 @@ TRANSPORTS = [
     pytest.param(
         name,
         marks=pytest.mark.skipif(
-            name == "aiohttp" and importlib.util.find_spec("aiohttp") is None, reason="aiohttp is not installed"
+            name == "aiohttp" and bool(AIOHTTP_MISSING), reason=f"{AIOHTTP_MISSING} is not installed"
         ),
     )
-    for name in get_args(Transport)
+    for name in ("aiohttp", "httpx")
 ]
 
 

@@ -70,7 +70,7 @@ def test_names_with_dots_and_shared_endpoints(tmp_path: Path) -> None:
         ("[models.a]\n", "FILE, table [models.a], field 'base_url': is missing"),
         ("[models.a]\nbase_url = 8000\n", "FILE, table [models.a], field 'base_url': must be a text"),
         ('[models.a]\nbase_url = "localhost:8000"\n', "FILE, table [models.a], field 'base_url': "),
-        (f'[models.a]\n{URL}transport = "smoke"\n', "field 'transport': must be one of aiohttp, httpx2"),
+        (f'[models.a]\n{URL}transport = "smoke"\n', "field 'transport': must be one of aiohttp, httpx, httpx2"),
         (f"[models.a]\n{URL}contex_tokens = 9\n", "field 'contex_tokens': unknown; did you mean 'context_tokens'?"),
         (f"[models.a]\n{URL}zzz = 9\n", "field 'zzz': unknown; take it out"),
         (f'[models.a]\n{URL}name = "b"\n', "field 'name': the table's own name is the model's name"),

@@ -35,7 +35,7 @@ def test_own_kinds_are_added_to_a_new_table() -> None:
     table = kinds_with(renamed())
     assert kind_of(Renamed(), table).config is Renamed
     assert "renamed" not in KINDS
-    with pytest.raises(GraphError, match="two node kinds named 'solver'"):
+    with pytest.raises(GraphError, match="another node kind named 'solver'"):
         kinds_with(Kind(config=Other, run=KIND.run, worst_case=KIND.worst_case))
 
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from apportion.errors import UsageError
+from apportion.errors import UnknownName, UsageError
 from apportion.nodes.retrieval import FunctionRetriever, Imported, PassageIndex, open_retriever
 
 FACTS = ["Ann lives in Rome.", "Bob lives with Ann.", "Cid saw Bob.", "Rome is old."]
@@ -139,6 +139,22 @@ def test_functions_sync_and_async() -> None:
         asyncio.run(FunctionRetriever(Imported.of(wrong)).find("Ann", 2))
 
 
+class Shelf:
+    def find(self, query: str, top_k: int) -> list[str]:
+        return [f"{query} of the shelf"]
+
+
+SHELF = Shelf()
+
+
+def test_an_object_at_the_top_of_a_module_finds_too() -> None:
+    named = Imported.of(SHELF)
+    assert named.name == f"{__name__}:SHELF"
+    assert asyncio.run(FunctionRetriever(named).find("Ann", 2)) == ["Ann of the shelf"]
+    with pytest.raises(ValueError, match="an object that stands there"):
+        Imported.of(Shelf())
+
+
 def test_functions_without_a_name_are_refused() -> None:
     def inner(query: str, top_k: int) -> list[str]:
         return []
@@ -150,8 +166,10 @@ def test_functions_without_a_name_are_refused() -> None:
 
 
 def test_a_name_that_leads_nowhere_is_a_clear_error() -> None:
-    with pytest.raises(UsageError, match="cannot import 'no_such_module'"):
+    with pytest.raises(UsageError, match="there is no module 'no_such_module'"):
         Imported("no_such_module:f").function()
-    with pytest.raises(UsageError, match="no such function"):
-        Imported("json:no_such").function()
+    with pytest.raises(UnknownName, match="unknown retriever in module 'json': 'dump_s'; did you mean 'dumps'"):
+        Imported("json:dump_s").function()
+    with pytest.raises(UsageError, match="is a list; name a function, or what has a `find`"):
+        Imported("json:__path__").function()
     assert Imported("json:dumps").function() is json.dumps

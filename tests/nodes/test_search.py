@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from apportion.budgets.books import MemoryStore
 from apportion.budgets.cap import Cap
+from apportion.errors import UsageError
 from apportion.graphs.graph import Graph
 from apportion.graphs.run import Runner
 from apportion.models.pool import Pool
@@ -141,7 +142,18 @@ def test_a_function_is_part_of_the_hash_and_survives_json() -> None:
     node = Search(retriever=archive, model="scripted")
     data = json.loads(json.dumps(node.canonical()))
     assert data["retriever"] == {"import": f"{archive.__module__}:archive"}
-    assert node_from_json(data) == node
+    assert node_from_json(data, allow=(archive.__module__,)) == node
+    assert Search(retriever=f"{archive.__module__}:archive", model="scripted") == node
+
+
+@pytest.mark.parametrize("named", ["subprocess:call", {"import": "subprocess:call"}])
+def test_data_does_not_name_what_is_run(named: object) -> None:
+    data = Search(retriever="corpus").canonical() | {"retriever": named}
+    with pytest.raises(
+        UsageError, match=r"retriever 'subprocess:call' is of the module 'subprocess'.*--allow subprocess"
+    ):
+        node_from_json(data)
+    assert node_from_json(data, allow=("subprocess",)) == Search(retriever="subprocess:call")
 
 
 def test_a_path_survives_json(tmp_path: Path) -> None:

@@ -74,13 +74,13 @@ def test_a_callable_is_a_metric() -> None:
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("no_such_module:f", "there is no module 'no_such_module'; install it or put its folder on PYTHONPATH"),
+        ("no_such_module:f", "there is no module 'no_such_module'; install it, put its folder on PYTHONPATH"),
         ("{module}:haf", "did you mean 'half'?"),
         ("{module}:table", "is no function; it is a dict"),
         ("{module}:Judge", "is a class"),
         ("{module}:short", "cannot be called with (task, answer)"),
-        ("{module}:", "must be written module:function"),
-        (":half", "must be written module:function"),
+        ("{module}:", "must be written module:name"),
+        (":half", "must be written module:name"),
     ],
 )
 def test_a_name_that_leads_nowhere_says_why(module: str, name: str, words: str) -> None:
@@ -92,9 +92,9 @@ def test_a_name_that_leads_nowhere_says_why(module: str, name: str, words: str) 
 @pytest.mark.parametrize(
     ("source", "words"),
     [
-        ("import no_such_thing", "needs 'no_such_thing', which is missing"),
-        ("1 / 0", "fails when imported: ZeroDivisionError: division by zero"),
-        ("def", "fails when imported: SyntaxError"),
+        ("import no_such_thing", "broken_metrics.py:1: ModuleNotFoundError: No module named 'no_such_thing'"),
+        ("1 / 0", "broken_metrics.py:1: ZeroDivisionError: division by zero"),
+        ("def", "broken_metrics.py:1: SyntaxError: "),
     ],
 )
 def test_a_module_that_cannot_be_imported_says_why(

@@ -170,7 +170,8 @@ def test_one_run_with_many_samples_serves_all_others_without_a_call() -> None:
     model = ScriptedModel(script, name="m")
     store, _ = asyncio.run(measured(graph(6), [model], tasks))
     sent = len(model.requests)
-    draws = recorded_draws(store, store.runs(), "solve", exact)
+    draws = recorded_draws(store, store.runs(), tasks, "solve", exact)
+    assert recorded_draws(store, store.runs(), [TASK], "solve", exact) == {}
     assert len(model.requests) == sent == 6 * 12
     assert set(draws) == {task.task_id for task in tasks}
     whole = point_of(list(draws.values()), 6)
@@ -194,7 +195,7 @@ def test_a_sample_that_was_asked_for_twice_costs_both_calls() -> None:
     model = ScriptedModel(script, name="m")
     graph = Graph("one").add("solve", Solver(model="m", samples=2, thinking_tokens=12, max_output_tokens=40))
     store, _ = asyncio.run(measured(graph, [model], [TASK]))
-    (draws,) = recorded_draws(store, store.runs(), "solve", exact).values()
+    (draws,) = recorded_draws(store, store.runs(), [TASK], "solve", exact).values()
     prompts = [model.count_tokens(request.messages) for request in model.requests]
     assert [draw.cost for draw in draws] == [prompts[0] + 9, prompts[1] + 12 + prompts[2] + 1]
 
@@ -203,11 +204,11 @@ def test_runs_without_samples_of_the_node_are_named() -> None:
     one = Graph("one").add("solve", Solver(model="m", style="direct"))
     store, _ = asyncio.run(measured(one, [ScriptedModel(lambda request: "a", name="m")], [TASK]))
     with pytest.raises(UsageError, match="no samples of node 'solve'"):
-        recorded_draws(store, store.runs(), "solve", exact)
+        recorded_draws(store, store.runs(), [TASK], "solve", exact)
     parts = Graph("parts").add("split", Decomposer(model="m", max_parts=1)).add("part", Solver(model="m", samples=3))
     parts.add("merge", Merger(model="m")).each("split", "part", "merge")
     store, _ = asyncio.run(measured(parts, [ScriptedModel(lambda request: "Answer: a", name="m")], [TASK]))
-    assert len(recorded_draws(store, store.runs(), "part", exact)) == 1  # the whole question, as its only part
+    assert len(recorded_draws(store, store.runs(), [TASK], "part", exact)) == 1  # the whole question, as its only part
 
 
 def thinker(request: Request) -> Reply:

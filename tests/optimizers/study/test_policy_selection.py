@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from apportion.budgets.cap import Cap
 from apportion.errors import UnknownName, UsageError
+from apportion.optimizers.policies.registry import policies_named
 from apportion.optimizers.study import policy_selection
 from apportion.optimizers.study.policy_selection import Comparison, compare, portfolio_of_study
 from apportion.optimizers.tables.table import Arm, Question, Table
@@ -48,7 +49,8 @@ def choose(planted: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
         async def tabulate(*_: Any, **__: Any) -> Table:
             return next(found)
 
-        def fit_all(names: Any, lesson: Any) -> Mapping[str, Any]:
+        def fit_all(makers: Any, lesson: Any) -> Mapping[str, Any]:
+            names = [make.name for make in makers]
             asked = [question.name for question in lesson.validation.questions]
             wanted = {name: np.where(np.arange(len(ARMS)) == arms[name], 1.0, 0.0) for name in names}
             costs = dict.fromkeys(asked, COSTS)
@@ -62,7 +64,7 @@ def choose(planted: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
         monkeypatch.setattr(policy_selection, "tabulate", tabulate)
         monkeypatch.setattr(policy_selection, "fit_all", fit_all)
         given: Any = {"runner": None, "plans": (), "parts": {"fit": (), "validation": ()}, "scorer": None}
-        compared = compare(**given, names=tuple(arms), budget=100.0, cap=Cap(total=1e6), account="study")
+        compared = compare(**given, policies=policies_named(arms), budget=100.0, cap=Cap(total=1e6), account="study")
         return asyncio.run(compared)
 
     return choose

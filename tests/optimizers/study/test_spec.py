@@ -11,6 +11,7 @@ from apportion.graphs.graph import Graph
 from apportion.models.card import ModelCard
 from apportion.models.pool import Pool
 from apportion.nodes.solver import Solver
+from apportion.optimizers.policies.registry import policies_named
 from apportion.optimizers.search.registry import optimizer_named
 from apportion.optimizers.study.spec import StudySpec
 from apportion.records import Task
@@ -40,7 +41,7 @@ SPEC = StudySpec(
     metric="auto",
     make_optimizer=optimizer_named("racing"),
     optimizer="racing",
-    policies=("static", "joint"),
+    policies=policies_named(("static", "joint")),
 )
 OTHERS: dict[str, list[Any]] = {
     "graph": [graph(30)],
@@ -51,7 +52,7 @@ OTHERS: dict[str, list[Any]] = {
     "seed": [2],
     "metric": ["numeric"],
     "optimizer": ["tpe"],
-    "policies": [("static",), ()],
+    "policies": [policies_named(["static"]), {}],
 }
 BY_ANOTHER_FIELD = {"space": "graph", "scorer": "metric", "make_optimizer": "optimizer"}
 SAME = {"store"}
