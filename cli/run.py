@@ -36,6 +36,9 @@ def command(
     unit: Annotated[Literal["tokens", "weighted", "usd"], typer.Option(help="Of the cap.")] = "tokens",
     db: Annotated[str, typer.Option(help="SQLite file that keeps every call.")] = "apportion.db",
     allow: Allow = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="With --policy: refuse where code of yours has changed since.")
+    ] = False,
     json: Annotated[
         str | None, typer.Option(help="Write the result to this file, the answer as it came.", metavar="FILE")
     ] = None,
@@ -52,7 +55,7 @@ def command(
     limit = None if cap is None else Cap(per_task=positive("--cap", cap), unit=unit)
     pool = load_pool(models)
     if policy is not None:
-        run_policy(policy, dial, question, pool, limit, db, json, allow or ())
+        run_policy(policy, dial, question, pool, limit, db, json, allow or (), strict=strict)
         return
     loaded = load_graph(graph)
     run_sync(pool.check)
