@@ -18,7 +18,11 @@ _BLOCK = 16 * 1024 * 1024
 
 
 def read_columns(
-    path: Path, known: Mapping[str, str], required: Sequence[str], renamed: Mapping[str, str]
+    path: Path,
+    known: Mapping[str, str],
+    required: Sequence[str],
+    renamed: Mapping[str, str],
+    stand_ins: Mapping[str, str],
 ) -> dict[str, Any]:
     """Reads those columns of a file that have a known name.
 
@@ -27,6 +31,8 @@ def read_columns(
         known: what the columns hold, by their names.
         required: those that must be there.
         renamed: what the file calls them, where that is something else.
+        stand_ins: by a column that may be missing, one of the known names whose column in the file serves for it where
+            it was not needed itself.
 
     Returns:
         Arrow arrays by known name. CSV and JSONL values come as text, which is read later, row by row where need be.
@@ -51,6 +57,10 @@ def read_columns(
     # A column that was named for something is no longer what its own name says.
     columns = {name: column for name, column in found.items() if name in known and name not in renamed.values()}
     columns |= {name: found[theirs] for name, theirs in renamed.items()}
+    for name, theirs in stand_ins.items():
+        # Free to stand in: the file has it, and what usually goes by its name was found elsewhere.
+        if name not in columns and theirs in found and theirs in renamed and theirs not in renamed.values():
+            columns[name] = found[theirs]
     for name in required:
         if name not in columns:
             raise UsageError(
