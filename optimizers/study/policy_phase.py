@@ -284,6 +284,8 @@ class PolicyPhase:
             static=None if static is None else static.plan.hash,
             gain=None if static is None else mean_interval(service.scores - static.scores, seed=seed),
             swapped=sum(one.arm != one.planned for one in service.served),
+            unspent=service.unspent,
+            why_unspent=service.why_unspent,
         )
 
     def _paid(self, measured: Sequence[Measurement], tasks: int) -> float:

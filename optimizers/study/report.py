@@ -90,6 +90,10 @@ class PolicyTest(Finding):
     """Its score less that of the plan, both as batches under the same cap."""
     swapped: int
     """Tasks whose arm was changed before they began, because the one planned did not fit any more."""
+    unspent: float | None = None
+    """What was left of the batch's cap, in its unit; None where only each task is limited."""
+    why_unspent: str = ""
+    """Why it was not used up."""
 
 
 class ArmReport(Finding):
