@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-NAMES = ("allocation", "bounds", "graph", "store", "client", "pocket", "recorded", "thinking")
+NAMES = ("starting", "allocation", "bounds", "graph", "store", "client", "pocket", "recorded", "thinking")
 
 
 def main(arguments: list[str]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from ..records.rows import (
     CallRow,
@@ -10,6 +11,7 @@ from ..records.rows import (
     FactRow,
     PartRow,
     PlanRow,
+    ReplyCount,
     RunRow,
     Settlement,
     SpanRow,
@@ -19,6 +21,7 @@ from ..records.rows import (
     TraceRow,
     TrialRow,
 )
+from ..records.status import Status
 from .memory import MemoryLedger
 
 __all__ = ["MemoryStore"]
@@ -126,6 +129,25 @@ class MemoryStore(MemoryLedger):
     def calls(self, run_id: str) -> Sequence[CallRow]:
         """See `StudyStore.calls`."""
         return sorted(self._calls.get(run_id, {}).values(), key=lambda row: row.started_at)
+
+    def reply_counts(self, study_id: str) -> Sequence[ReplyCount]:
+        """See `StudyStore.reply_counts`."""
+        trials = {row.trial_id for row in self.trials(study_id)}
+        counts: dict[tuple[str, str, str, str, Status], ReplyCount] = {}
+        for run in self._runs.values():
+            if run.trial_id not in trials:
+                continue
+            spans, calls = self._spans.get(run.run_id, {}), self._calls.get(run.run_id, {}).values()
+            last = {(call.span_id, call.request_key): call.call_id for call in calls}
+            for call in calls:
+                span, outcome = spans.get(call.span_id), call.outcome
+                again = not call.finish_reason and last[call.span_id, call.request_key] != call.call_id
+                if span is None or again or outcome is Status.CANCELLED:
+                    continue
+                key = run.plan_hash, span.node, span.kind, call.request_model, outcome
+                known = counts.get(key) or ReplyCount(*key, 0, run.run_id, call.call_id)
+                counts[key] = replace(known, replies=known.replies + 1)
+        return list(counts.values())
 
     def plan(self, plan_hash: str) -> PlanRow | None:
         """See `StudyStore.plan`."""

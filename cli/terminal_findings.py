@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.console import Console
 
 from ..optimizers.analysis.edge_ablation import EdgeWorth
 from ..optimizers.analysis.iso_cost import IsoCostLevel
 from ..optimizers.analysis.vote_curves import VotePoint
-from ..optimizers.study.report import StudyReport, VotesReport
+from ..optimizers.study.report import ReadingReport, StudyReport, VotesReport
 from .layout import difference, labelled, rows
 from .numbers import number
 
-__all__ = ["print_edges", "print_headroom", "print_iso_cost", "print_votes"]
+__all__ = ["print_edges", "print_headroom", "print_iso_cost", "print_readings", "print_votes"]
 
+_WORTH_TELLING = 0.03
+"""The share of a node's replies that gave no answer from which on they are told of."""
+_NO_ANSWER = ("unread", "starved", "refused", "filtered", "oversize", "failed")
 _VOTES = 8
 """Numbers of samples on a line."""
 
@@ -72,6 +77,39 @@ def print_iso_cost(console: Console, report: StudyReport) -> None:
     header = ["within", *(f"{count} {'round' if count == 1 else 'rounds'}" for count in counts)]
     lines = [[number(level.level), *_level_row(level, counts)] for level in report.iso_cost]
     rows(console, header, lines, left=range(1, len(header)))
+
+
+def print_readings(console: Console, report: StudyReport) -> None:
+    """Prints which replies gave no answer, where there were more than a few, and what hung on them."""
+    told = [found for found in report.readings if found.replies - found.answered > _WORTH_TELLING * found.replies]
+    if not told:
+        return
+    total, answered, unread = (
+        sum(getattr(each, name) for each in report.readings) for name in ("replies", "answered", "unread")
+    )
+    labelled(
+        console,
+        "unread",
+        f"{total - answered:,} of {total:,} replies gave no answer, {unread:,} of them because nothing could be read",
+    )
+    kinds = [kind for kind in _NO_ANSWER if any(getattr(found, kind) for found in told)]
+    rows(
+        console,
+        ["", "", "", "replies", "answered", *kinds],
+        [_reading_row(found, kinds) for found in told],
+        left=(0, 1, 2),
+    )
+    for found in told:
+        for kind, example in ((kind, found.examples[kind]) for kind in kinds if kind in found.examples):
+            said = repr(example.text) if example.text else example.reason
+            labelled(console, "", f"{kind}, {found.node}, {found.model}: {said} in run {example.run_id[:8]}", style="")
+        if found.warning:
+            labelled(console, "", found.warning, style="yellow")
+
+
+def _reading_row(found: ReadingReport, kinds: Sequence[str]) -> list[str]:
+    shares = [f"{100 * getattr(found, kind) / found.replies:.0f} %" for kind in ("answered", *kinds)]
+    return [found.node, found.model, found.style, f"{found.replies:,}", *shares]
 
 
 def print_votes(console: Console, report: StudyReport) -> None:

@@ -10,7 +10,7 @@ from graphlib import TopologicalSorter
 from .blueprint import Blueprint
 from .edges import Each, Edge, Loop
 
-__all__ = ["Active", "Body", "active_part", "body_nodes", "levels", "reached"]
+__all__ = ["Active", "Body", "active_part", "body_nodes", "levels", "reached", "sorter"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +39,15 @@ class Active:
     @cached_property
     def order(self) -> tuple[str, ...]:
         """The nodes in topological order, ties in the order of the graph."""
-        import networkx as nx  # here, because a graph that is only built should not wait for it
-
-        position = {name: index for index, name in enumerate(self.blueprint.nodes)}
-        graph: nx.DiGraph[str] = nx.DiGraph()
-        graph.add_nodes_from(name for name in position if name in self.names)
-        graph.add_edges_from((edge.source, edge.target) for edge in self.edges)
-        return tuple(nx.lexicographical_topological_sort(graph, key=position.__getitem__))
+        names = [name for name in self.blueprint.nodes if name in self.names]
+        waits = sorter(names, ((edge.source, edge.target) for edge in self.edges))
+        ready, found = [*map(names.index, waits.get_ready())], []
+        while ready:
+            ready.sort()
+            found.append(names[ready.pop(0)])
+            waits.done(found[-1])
+            ready += map(names.index, waits.get_ready())
+        return tuple(found)
 
     @cached_property
     def sources(self) -> dict[str, tuple[str, ...]]:
@@ -105,12 +107,22 @@ def _loops(loop: Loop, live: list[Edge], found: frozenset[str]) -> bool:
     return loop.solve in found and loop.check in found and bool(body_nodes(loop, live))
 
 
-def levels(nodes: Iterable[str], pairs: Iterable[tuple[str, str]]) -> Iterator[tuple[str, ...]]:
-    """The nodes of an acyclic graph, those together that wait for no other but those before."""
+def sorter(nodes: Iterable[str], pairs: Iterable[tuple[str, str]]) -> TopologicalSorter[str]:
+    """A sorter that is ready to be asked, for nodes and the pairs of which the second waits for the first.
+
+    Raises:
+        CycleError: some wait for themselves.
+    """
     order: TopologicalSorter[str] = TopologicalSorter(dict.fromkeys(nodes, ()))
     for source, target in pairs:
         order.add(target, source)
     order.prepare()
+    return order
+
+
+def levels(nodes: Iterable[str], pairs: Iterable[tuple[str, str]]) -> Iterator[tuple[str, ...]]:
+    """The nodes of an acyclic graph, those together that wait for no other but those before."""
+    order = sorter(nodes, pairs)
     while order.is_active():
         level = order.get_ready()
         yield level

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from graphlib import CycleError, TopologicalSorter
+from graphlib import CycleError
 from typing import Any
 
 from ..errors import GraphError
 from ..nodes.base import Kind, Node
-from .active import active_part, body_nodes, reached
+from .active import active_part, body_nodes, reached, sorter
 from .blueprint import Blueprint
 from .edges import Each, Edge, Loop
 
@@ -68,11 +68,8 @@ def checked(
 
 
 def _no_cycles(nodes: Iterable[str], edges: list[Edge]) -> None:
-    order: TopologicalSorter[str] = TopologicalSorter()
-    for edge in edges:
-        order.add(edge.target, edge.source)
     try:
-        order.prepare()
+        sorter(nodes, ((edge.source, edge.target) for edge in edges))
     except CycleError as found:
         around = found.args[1][1:]
         begins = around.index(min(around, key=list(nodes).index))

@@ -13,6 +13,7 @@ from ..models.metered import Meter, MeteredCaller, call_bound
 from ..models.pool import Pool
 from ..models.request import Reply, Request
 from ..nodes.prompts.base import Dialect
+from ..records.status import Status
 from ..records.usage import Amount
 
 __all__ = ["NodeContext", "RunServices", "Services", "drawn"]
@@ -49,6 +50,9 @@ class RunServices(Protocol):
 
     def short(self, reached: CapReached) -> None:
         """Notes that a reservation of this run did not fit."""
+
+    def read_as(self, meter: Meter, reply: Reply, status: Status, reason: str) -> None:
+        """Books what came of reading a reply to a call of the meter's span."""
 
 
 class NodeContext:
@@ -106,6 +110,10 @@ class NodeContext:
         except CapReached as reached:
             self._run.short(reached)
             raise
+
+    def read_as(self, reply: Reply, status: Status, reason: str = "") -> None:
+        """See `Context.read_as`."""
+        self._run.read_as(self._meter, reply, status, reason)
 
     def record(self, event: str, **fields: object) -> None:
         """See `Context.record`."""

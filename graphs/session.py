@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ApportionError, BudgetBreach, CallFailed, CapReached, NodeFailed, StoreError
 from ..models.metered import Meter
-from ..models.request import Request
+from ..models.request import Reply, Request
 from ..nodes.base import Inputs
 from ..nodes.parts import fill, part_bytes
 from ..nodes.prompts.base import Style
@@ -20,7 +20,7 @@ from ..records.protocols import Recorder
 from ..records.rows import SpanRow
 from ..records.status import Status
 from ..records.task import Task
-from ..records.text import longest_bytes
+from ..records.text import longest_bytes, single_spaced
 from ..records.usage import ZERO, Amount
 from .channels import Channels
 from .context import NodeContext, Services, drawn
@@ -36,6 +36,8 @@ __all__ = ["FINISH", "Allowance", "RunSession"]
 
 FINISH = "finish"
 """The kind of the span in which the finishing allowance is used."""
+_OF_REPLIES = frozenset({Status.PARSE_ERROR, Status.STARVED, Status.REFUSED, Status.FILTERED})
+"""What a node says of the reply that it had, where it fails with that."""
 _LONG_PART = (
     "part {}: with the answers that it needs filled in, its question has more than the {:,} bytes that a part may"
 )
@@ -102,6 +104,8 @@ class RunSession:
         """By node: what it last said of the whole question without failing; a failed round does not undo one before."""
         self._round: dict[str, int] = {}
         self._path: dict[str, float] = {}
+        self._meters: dict[str, Meter] = {}
+        """By node: of its last execution."""
 
     @property
     def capped(self) -> bool:
@@ -116,6 +120,12 @@ class RunSession:
     def short(self, reached: CapReached) -> None:
         """See `RunServices.short`."""
         self.short_account = self.short_account or reached.account
+
+    def read_as(self, meter: Meter, reply: Reply, status: Status, reason: str) -> None:
+        """See `RunServices.read_as`."""
+        row = meter.read_as(reply, status, reason)
+        if row is not None:
+            self._recorder.record(row)
 
     async def step(self, node: str, state: Mapping[str, Any]) -> Message:
         """See `state.Session.step`."""
@@ -188,6 +198,7 @@ class RunSession:
                 message = Message(status=Status.STARVED, reason="the direct call was cut off", text=reply.text)
             else:
                 message = Message(status=Status.PARSE_ERROR, reason="no answer in the direct call", text=reply.text)
+                self.read_as(meter, reply, message.status, message.reason)
         except CallFailed as failure:
             message = Message(status=failure.status, reason=failure.reason)
         except CapReached as reached:
@@ -215,12 +226,14 @@ class RunSession:
     async def _execute(self, step: Step, inputs: Inputs, part: str = "") -> tuple[Message, float]:
         """Runs a node once, in a span; returns its message and the seconds it took."""
         meter = Meter(self.account_id, self.run_id, _new_id())
+        self._meters[step.name] = meter
         context = NodeContext(self, step.name, meter)
         started, clock = time.time(), time.perf_counter()
         message = Message(status=Status.CANCELLED, reason="the run was cancelled")
         for source, brought in inputs.messages.items():
             if brought.status is Status.OVERSIZE:
                 context.record("oversize", source=source, reason=brought.reason)
+                self._too_large(source, brought.reason)
         try:
             if self.capped and step.name != self.final_node:
                 message = Message(status=Status.SKIPPED, reason="the cap was reached")
@@ -228,6 +241,7 @@ class RunSession:
                 message = await step.kind.run(step.node, inputs, context)
                 if not isinstance(message, Message):
                     raise TypeError(f"it must return a Message, not {type(message).__name__}")
+                self._last_read_as(meter, message)
         except Exception as problem:  # noqa: BLE001 - a raising branch would cancel its siblings in the graph
             message = self._failure(step, problem)
         finally:
@@ -236,6 +250,20 @@ class RunSession:
                 meter, step.name, step.node.kind, inputs.round, part, started, seconds, message, context.events
             )
         return message, seconds
+
+    def _last_read_as(self, meter: Meter, message: Message) -> None:
+        """A node that fails for what it read says so of its last reply, whether it told the context or not."""
+        if message.status in _OF_REPLIES and meter.booked:
+            row, reply = meter.booked[-1]
+            if reply is not None and row.outcome is Status.OK:
+                reason = message.reason or f"no answer could be read from {single_spaced(reply.text)[:80]!r}"
+                self.read_as(meter, reply, message.status, reason)
+
+    def _too_large(self, source: str, reason: str) -> None:
+        """What came in was too large for its edge: the replies that it was read from reached nobody."""
+        for row, reply in list(self._meters[source].booked) if source in self._meters else ():
+            if reply is not None and row.outcome is Status.OK:
+                self.read_as(self._meters[source], reply, Status.OVERSIZE, reason)
 
     def _failure(self, step: Step, problem: Exception) -> Message:
         """What an exception in a node means for the run."""

@@ -14,7 +14,7 @@ from typing import Literal, NoReturn
 import openai
 
 from ..errors import CallFailed, PoolError
-from ..records.redaction import redacted
+from ..records.redaction import Redaction, redacted
 from ..records.status import Status
 from .event_loops import PerLoop
 from .openai_client import AIOHTTP_MISSING, http
@@ -78,6 +78,8 @@ class Endpoint:
         self._completions_url = f"{self._base_url}/chat/completions"
         self._api_key_env = api_key_env
         self._key = _checked_key(api_key or os.environ.get(api_key_env, ""))
+        # None of a key that is short: it guards nothing, and "none" or "ollama" may be a word of any reply.
+        self._forms_of_key = Redaction().concealing([self._key]).secrets
         self._transport: Transport = transport or ("httpx" if AIOHTTP_MISSING else "aiohttp")
         self._leases = PerLoop(lambda: _Lease(self._connect))
         self._transport_errors, self._unsent_errors = _transport_errors(self._transport)
@@ -227,12 +229,15 @@ class Endpoint:
 
     def _redacted(self, body: bytes) -> bytes:
         """The body without the key, since some servers repeat it and bodies are stored."""
-        key = self._key.encode()
-        return body.replace(key, b"[key]") if key and key in body else body
+        for form in self._forms_of_key:
+            body = body.replace(form.encode(), b"[key]")
+        return body
 
     def _clean(self, text: str) -> str:
         """One short line without the key."""
-        return one_line(text.replace(self._key, "[key]") if self._key else text)
+        for form in self._forms_of_key:
+            text = text.replace(form, "[key]")
+        return one_line(text)
 
 
 _URL_HINT = "perhaps 'base_url' is wrong (it mostly ends in /v1)"

@@ -45,13 +45,29 @@ class Meter:
     span_id: str
     charged: Amount = ZERO
     lost: Amount = ZERO
-    calls: int = 0
+    booked: list[tuple[CallRow, Reply | None]] = field(default_factory=list)
+    """The row of each attempt, with its reply where one came, in the order of their ends."""
 
-    def add(self, charged: Amount, lost: Amount) -> None:
+    @property
+    def calls(self) -> int:
+        """How many attempts were settled."""
+        return len(self.booked)
+
+    def add(self, row: CallRow, reply: Reply | None = None) -> None:
         """Books one settled attempt."""
-        self.charged += charged
-        self.lost += lost
-        self.calls += 1
+        self.charged += row.charged
+        self.lost += row.lost
+        self.booked.append((row, reply))
+
+    def read_as(self, reply: Reply, outcome: Status, reason: str) -> CallRow | None:
+        """The row of the call that gave a reply, with what came of reading it; None where the row says so already."""
+        error = "; ".join(filter(None, (reason, reply.note)))
+        for place, (row, given) in enumerate(self.booked):
+            if given is reply and (row.outcome, row.error) != (outcome, error):
+                row = replace(row, outcome=outcome, error=error)
+                self.booked[place] = row, reply
+                return row
+        return None
 
 
 @dataclass(slots=True)
@@ -220,8 +236,9 @@ class MeteredCaller:
         attempt = _Attempt(request, card, key, meter, reservation_id, 1, bound)
         row = attempt.completed(reply, charged=charged, lost=lost, cached=True)
         self._ledger.settle(Settlement(reservation_id, charged, lost), row)
-        meter.add(charged, lost)
-        return reasoning_apart(reply)
+        said = reasoning_apart(reply)
+        meter.add(row, said)
+        return said
 
     async def _attempts(
         self, model: Model, request: Request, key: str, bound: Amount, meter: Meter, replaces: str | None
@@ -262,26 +279,26 @@ class MeteredCaller:
             outcome = Status.CANCELLED if isinstance(stopped, asyncio.CancelledError) else Status.PROVIDER_ERROR
             self._lose(attempt, outcome, type(stopped).__name__, None, attempt.bound)
             raise
-        self._settle_reply(attempt, reply, charged, lost, stored)
-        return reasoning_apart(reply)
+        return self._settle_reply(attempt, reply, charged, lost, stored)
 
     def _settle_reply(
         self, attempt: _Attempt, reply: Reply, charged: Amount, lost: Amount, stored: StoredReply
-    ) -> None:
-        bound, meter = attempt.bound, attempt.meter
+    ) -> Reply:
+        bound, said = attempt.bound, reasoning_apart(reply)
         row = attempt.completed(reply, charged=charged, lost=lost)
         breached = charged.exceeds(bound)
         # The reply of a breach is used by nobody, and in the cache it would pass the next cap too.
         self._ledger.settle(Settlement(attempt.reservation_id, charged, lost), row, None if breached else stored)
-        meter.add(charged, lost)
+        attempt.meter.add(row, said)
         if breached:
             raise self._breaches.add(attempt.card, bound, charged)
+        return said
 
     def _settle_failure(self, attempt: _Attempt, failure: CallFailed) -> None:
         if not failure.billed:
             row = attempt.row(failure.status, error=failure.reason)
             self._ledger.settle(Settlement(attempt.reservation_id), row)
-            attempt.meter.add(ZERO, ZERO)
+            attempt.meter.add(row)
             return
         card, usage = attempt.card, failure.usage if _credible(failure.usage, attempt.request) else None
         lost = attempt.bound if usage is None else card.charge(usage)
@@ -292,7 +309,7 @@ class MeteredCaller:
     def _lose(self, attempt: _Attempt, outcome: Status, error: str, usage: Usage | None, lost: Amount) -> None:
         row = attempt.row(outcome, error=error, usage=usage, lost=lost)
         self._ledger.settle(Settlement(attempt.reservation_id, lost=lost), row)
-        attempt.meter.add(ZERO, lost)
+        attempt.meter.add(row)
 
 
 def call_bound(model: Model, request: Request) -> Amount:

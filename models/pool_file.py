@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -17,8 +17,9 @@ from ..records.files import read_text
 from ..records.redaction import redacted
 from .base import Model
 from .card import ModelCard
-from .endpoint import Endpoint, Transport
-from .openai_compatible import OpenAIModel
+
+if TYPE_CHECKING:
+    from .endpoint import Endpoint
 
 __all__ = ["read_pool_file"]
 
@@ -78,6 +79,8 @@ def _tables(path: Path) -> Mapping[str, object]:
 def _model(name: str, table: Mapping[str, object], where: str, endpoints: dict[tuple[str, ...], Endpoint]) -> Model:
     if table.get("provider") == "pocket":
         return _pocket_model(name, table, where)
+    from .openai_compatible import OpenAIModel  # here, because pools of embedded models need no client
+
     endpoint = _endpoint(table, where, endpoints)
     return OpenAIModel.on(_card(name, table, where), endpoint)
 
@@ -124,6 +127,8 @@ def _line(where: str, fault: ErrorDetails) -> str:
 
 
 def _endpoint(table: Mapping[str, object], where: str, endpoints: dict[tuple[str, ...], Endpoint]) -> Endpoint:
+    from .endpoint import Endpoint, Transport
+
     base_url = _text(table, "base_url", where)
     if not base_url:
         raise PoolError(

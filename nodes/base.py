@@ -13,6 +13,7 @@ from ..errors import PlanError
 from ..models.card import ModelCard
 from ..models.request import Reply, Request
 from ..records.message import ANY_SIZE, CANDIDATES, Message, MessageSize
+from ..records.status import Status
 from ..records.task import Task
 from ..records.text import longest_bytes
 from ..records.usage import Amount
@@ -148,6 +149,13 @@ class Context(Protocol):
         Raises:
             CapReached: it does not fit; whatever the node has by now is its best answer.
             CallFailed: the model failed, with a typed status.
+        """
+
+    def read_as(self, reply: Reply, status: Status, reason: str = "") -> None:
+        """Says what came of reading a reply to one of its calls, for reports: what is not said was read.
+
+        `readings.read` says it. A node that reads its replies otherwise need not: where its message says parse_error,
+        starved, refused or filtered, so does its last reply.
         """
 
     def record(self, event: str, **fields: object) -> None:

@@ -61,14 +61,16 @@ async def read(
     reader: Callable[[str], T | None],
     *,
     cut: Callable[[str], T | None] | None = None,
+    goes_on: bool = False,
 ) -> Reading[T]:
     """Makes a call and reads its reply; a failed call and an unreadable reply become a status.
 
     Args:
         request: what is asked.
-        context: of the node.
+        context: of the node; is told how the reply was read.
         reader: reads a reply.
         cut: reads a reply that ended at its output cap; None: `reader` does.
+        goes_on: whether the node goes on from a reply that ended at its output cap, so that nothing is amiss with it.
 
     Raises:
         BudgetBreach: the model cannot be relied on, so the run must end.
@@ -79,17 +81,26 @@ async def read(
         return Reading(None, Status.BUDGET, str(reached))
     except CallFailed as failure:
         return Reading(None, failure.status, failure.reason)
+    capped = reply.finish_reason == "length"
+    reading = _read(request, reply, cut if cut is not None and capped else reader)
+    if goes_on and capped:
+        context.read_as(reply, Status.OK)
+    elif reading.status.failed:
+        context.read_as(reply, reading.status, reading.reason)
+    return reading
+
+
+def _read(request: Request, reply: Reply, reader: Callable[[str], T | None]) -> Reading[T]:
     text = encodable(_whole(request, reply))
     if reply.finish_reason == "content_filter":
         return Reading(None, Status.FILTERED, f"the content filter of {request.model!r} cut the reply", text, reply)
     if reply.finish_reason == "refusal":
         reason = f"{request.model!r} declined: {single_spaced(text)[:80]!r}"
         return Reading(None, Status.REFUSED, reason, text, reply)
-    capped = reply.finish_reason == "length"
-    value = (cut if cut is not None and capped else reader)(text) if reply.text.strip() else None
+    value = reader(text) if reply.text.strip() else None
     if value is not None and value != "":
         return Reading(value, text=text, reply=reply)
-    if capped:
+    if reply.finish_reason == "length":
         reason = f"{request.model!r} used up its {request.max_output_tokens} output tokens before an answer"
         return Reading(None, Status.STARVED, reason, text, reply)
     reason = f"no answer could be read from the reply of {request.model!r}: {single_spaced(text)[:80]!r}"
@@ -106,6 +117,7 @@ async def read_all(
     reader: Callable[[str], T | None],
     *,
     cut: Callable[[str], T | None] | None = None,
+    goes_on: bool = False,
 ) -> list[Reading[T]]:
     """Makes calls at the same time and reads their replies, in the order of the requests; see `read`.
 
@@ -117,12 +129,12 @@ async def read_all(
 
     async def one(request: Request) -> Reading[T] | BudgetBreach:
         try:
-            return await read(request, context, reader, cut=cut)
+            return await read(request, context, reader, cut=cut, goes_on=goes_on)
         except BudgetBreach as breach:
             return breach  # Raised below: out of a task group it would come wrapped, and cancel the others.
 
     if len(requests) == 1:
-        return [await read(requests[0], context, reader, cut=cut)]
+        return [await read(requests[0], context, reader, cut=cut, goes_on=goes_on)]
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(one(request)) for request in requests]
     readings: list[Reading[T]] = []

@@ -159,7 +159,8 @@ async def _drawn(way: _Way, samples: Sequence[int], context: Context) -> list[Re
     """Draws samples; those that were cut off at the limit on thinking are asked for their answers."""
     first = way.ask(way.prompt, way.cap)
     requests = [first.with_sample(first.sample + n) for n in samples]
-    readings = await read_all(requests, context, way.read, cut=partial(way.read, cut=True))
+    goes_on = way.conclude is not None
+    readings = await read_all(requests, context, way.read, cut=partial(way.read, cut=True), goes_on=goes_on)
     cut = [place for place, reading in enumerate(readings) if _cut(reading)]
     if way.conclude is None or not cut:
         return readings

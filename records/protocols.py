@@ -19,6 +19,7 @@ from .rows import (
     FactKind,
     FactRow,
     PlanRow,
+    ReplyCount,
     Reservation,
     RunRow,
     Settlement,
@@ -164,6 +165,12 @@ class StudyStore(LedgerBackend, ReplyCache, FactBook, Protocol):
 
     def calls(self, run_id: str) -> Sequence[CallRow]:
         """The calls of a run, in order of their start."""
+
+    def reply_counts(self, study_id: str) -> Sequence[ReplyCount]:
+        """What came of the calls in the runs of a study's trials, cached ones included, in the order of the first.
+
+        An attempt counts where it was the last at its request in its span; what was cancelled does not count.
+        """
 
     def plan(self, plan_hash: str) -> PlanRow | None:
         """The plan, or None."""

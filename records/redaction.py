@@ -18,8 +18,10 @@ from .text import encodable
 __all__ = ["Redaction", "redacted"]
 
 _MARK = "[redacted]"
-_LEAST_SECRET = 12
-"""Characters; what is shorter ("none", "ollama", "test-key") guards nothing and may be a word of any text."""
+_LEAST_SECRET = 8
+_LEAST_WORDS = 16
+"""Characters. What is shorter, or of this length without a digit ("ollama", "not-needed", "lm-studio"), guards nothing
+and may be a word of any text."""
 
 _BEFORE = r"(?<![A-Za-z0-9]{0})|(?<=\\[bfnrt]{0})|(?<=\\u[0-9a-f]{{4}}{0})|(?<=%[0-9A-F]{{2}}{0})|(?<=[\d;\[]m{0})"
 """What may stand before the beginning of a key: no letter, but for the last one of an escape of JSON, of a URL, or of a
@@ -114,7 +116,8 @@ class Redaction:
         """One that knows these secrets too, also as URLs and JSON write them; short ones are left out."""
         forms = set(self.secrets)
         for secret in secrets:
-            if len(secret) >= _LEAST_SECRET:
+            digits = any(character.isdigit() for character in secret)
+            if len(secret) >= (_LEAST_SECRET if digits else _LEAST_WORDS):
                 forms |= {secret, quote(secret, ""), json.dumps(secret)[1:-1]}
         return Redaction(tuple(sorted(forms, key=lambda secret: (-len(secret), secret))))
 

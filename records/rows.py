@@ -23,6 +23,7 @@ __all__ = [
     "Measure",
     "PartRow",
     "PlanRow",
+    "ReplyCount",
     "Reservation",
     "ReservationKind",
     "RunRow",
@@ -130,6 +131,7 @@ class CallRow:
     started_at: float
     ended_at: float
     outcome: Status
+    """How the attempt ended; where a reply came that the node could not use, why not."""
     bound: Amount
     """The upper bound computed for the request; what was reserved."""
     charged: Amount = ZERO
@@ -142,7 +144,23 @@ class CallRow:
     finish_reason: str = ""
     output_text: str = ""
     error: str = ""
-    """What went wrong, or what was odd about a reply that was used."""
+    """What went wrong, also in reading the reply, or what was odd about a reply that was used."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyCount:
+    """How many replies to calls of a node, under a plan, by a model, came to the same. It is counted, not stored."""
+
+    plan_hash: str
+    node: str
+    kind: str
+    model: str
+    outcome: Status
+    replies: int
+    run_id: str
+    """The run of the first of them."""
+    call_id: str
+    """The first of them."""
 
 
 @dataclass(frozen=True, slots=True)

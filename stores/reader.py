@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import Select, select
+from sqlalchemy import RowMapping, Select, select
 
 from ..errors import StoreError
 from ..records.accounts import FIGURES, balance_of
@@ -146,16 +147,26 @@ class Reader:
 
         A file of an older version that is only read may lack a table, which has no rows then, or a column.
         """
+        there = self._columns(table.table.name)
+        known = [column for column in table.table.columns if column.name in there]
+        return [self._decoded(table, dict(columns)) for columns in self.select(asked(select(*known)))] if known else []
+
+    def _columns(self, table: str) -> set[str]:
         self._check_usable()
         with database_errors(self._path), self._engine.connect() as connection:
-            there = {row[1] for row in connection.exec_driver_sql(f"PRAGMA table_xinfo({table.table.name})")}
-            if not there:
-                return []
-            known = [column for column in table.table.columns if column.name in there]
-            found = connection.execute(asked(select(*known))).mappings().all()
-        return [self._decoded(table, dict(columns)) for columns in found]
+            return {row[1] for row in connection.exec_driver_sql(f"PRAGMA table_xinfo({table})")}
+
+    def select(self, statement: Select[Any]) -> Sequence[RowMapping]:
+        """All rows of a statement's result."""
+        self._check_usable()
+        with database_errors(self._path), self._engine.connect() as connection:
+            return connection.execute(statement).mappings().all()
 
     def _decoded(self, table: RowTable[Row], columns: dict[str, Any]) -> Row:
         key, value = next(iter(columns.items()))
-        with row_damage(self._path, table.table.name, key, value):
+        with self.decoding(table.table.name, key, value):
             return whole(table.row(table.defaults | columns, self._text))
+
+    def decoding(self, table: str, key: str, value: object) -> AbstractContextManager[None]:
+        """While this is open, what cannot be decoded is damage to a row of this file."""
+        return row_damage(self._path, table, key, value)

@@ -5,9 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import ColumnClause, Select, literal_column, true
+from sqlalchemy import ColumnClause, Select, exists, func, literal_column, select, true
 
-from ..records.rows import CallRow, FactKind, FactRow, PlanRow, RunRow, SpanRow, StudyRow, TaskRow, TrialRow
+from ..records.rows import (
+    CallRow,
+    FactKind,
+    FactRow,
+    PlanRow,
+    ReplyCount,
+    RunRow,
+    SpanRow,
+    StudyRow,
+    TaskRow,
+    TrialRow,
+)
+from ..records.status import Status
 from . import schema
 from .reader import Reader
 from .row_table import RowTable
@@ -67,6 +79,16 @@ class TraceReader:
         """See `StudyStore.calls`."""
         return self._of_run(schema.CALL, run_id)
 
+    def reply_counts(self, study_id: str) -> Sequence[ReplyCount]:
+        """See `StudyStore.reply_counts`."""
+        self._catch_up()
+        counts = []
+        for row in self._reader.select(_reply_counts(study_id)):
+            with self._reader.decoding("call", "call_id", row["call_id"]):
+                columns = {name: row[name] for name in row if name != "first"}
+                counts.append(ReplyCount(**columns | {"outcome": Status(row["outcome"])}))
+        return counts
+
     def fact(self, subject: str, kind: FactKind) -> FactRow | None:
         """See `FactBook.fact`."""
         return self._by_key(schema.FACT, subject, kind)
@@ -96,3 +118,25 @@ class TraceReader:
     def _of_run(self, table: RowTable[Row], run_id: str) -> list[Row]:
         columns = table.table.c
         return self._rows(table, lambda f: f.where(columns.run_id == run_id).order_by(columns.started_at, _ROW_NUMBER))
+
+
+def _reply_counts(study_id: str) -> Select[Any]:
+    trial, run, call, span = (table.table for table in (schema.TRIAL, schema.RUN, schema.CALL, schema.SPAN))
+    later = call.alias("later")
+    number: ColumnClause[int] = literal_column("call.rowid")
+    same = (getattr(later.c, name) == getattr(call.c, name) for name in ("run_id", "span_id", "request_key"))
+    again = exists().where(*same, literal_column("later.rowid") > number)
+    key = run.c.plan_hash, span.c.node, span.c.kind, call.c.gen_ai_request_model.label("model"), call.c.outcome
+    first = func.min(number).label("first")
+    return (
+        # Beside a minimum SQLite takes the other columns from the row that has it.
+        select(*key, func.count().label("replies"), run.c.run_id, call.c.call_id, first)
+        .select_from(trial)
+        .join(run, run.c.trial_id == trial.c.trial_id)
+        .join(call, call.c.run_id == run.c.run_id)
+        .join(span, span.c.span_id == call.c.span_id)
+        .where(trial.c.study_id == study_id, call.c.outcome != Status.CANCELLED.value)
+        .where((call.c.gen_ai_response_finish_reasons != "") | ~again)
+        .group_by(*key)
+        .order_by(first)
+    )

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..errors import DevSetError
-from ..records.files import JsonFault, parse_json, read_text
+from ..records.csv_rows import csv_rows
+from ..records.files import JsonFault, parse_json
 from .devset_fields import fault_in
 
 __all__ = ["csv_records"]
@@ -22,41 +21,13 @@ def csv_records(file: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
         DevSetError: the file is not UTF-8, its header or quoting is broken, or a cell cannot be read.
     """
     path = str(file)
-    rows = _rows(path, read_text(file, error=DevSetError))
     header: Sequence[str] = ()
-    for line, cells in rows:
-        if not any(cell.strip() for cell in cells):
-            continue
+    for line, cells in csv_rows(file, error=DevSetError):
         if not header:
             header = _header(path, line, cells)
-        elif len(cells) != len(header):
-            reason = f"{len(cells)} cells, but the header has {len(header)}; put text with commas in double quotes"
-            raise DevSetError(path, line, "", reason)
         else:
             filled = zip(header, cells, strict=True)
             yield line, {name: _cell(path, line, name, cell) for name, cell in filled if cell}
-
-
-def _rows(path: str, text: str) -> Iterator[tuple[int, list[str]]]:
-    # newline="" keeps line ends inside quoted cells as they are.
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    while True:
-        line = reader.line_num + 1
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            raise DevSetError(path, line, "", f"broken CSV: {error}; {_remedy(str(error))}") from None
-        yield line, cells
-
-
-def _remedy(error: str) -> str:
-    if "field limit" in error:
-        return "so long a text belongs in a .jsonl file"
-    if "unexpected end" in error:
-        return "a double quote that opens here is never closed"
-    return 'write a double quote inside a quoted cell twice, as in "say ""yes"""'
 
 
 def _header(path: str, line: int, cells: Sequence[str]) -> tuple[str, ...]:

@@ -42,6 +42,8 @@ class BenchContext:
         self.bounds: list[Amount] = []
         """The bound of each."""
         self.events: list[tuple[str, dict[str, object]]] = []
+        self.failed_readings: list[tuple[Status, str]] = []
+        """See `NodeRun.failed_readings`."""
 
     @property
     def node(self) -> str:
@@ -76,6 +78,11 @@ class BenchContext:
         self.bounds.append(self.bound(request))
         return await self._caller.call(request, self._meter)
 
+    def read_as(self, reply: Reply, status: Status, reason: str = "") -> None:
+        """See `Context.read_as`."""
+        if self._meter.read_as(reply, status, reason) is not None and status.failed:
+            self.failed_readings.append((status, reason))
+
     def record(self, event: str, **fields: object) -> None:
         """See `Context.record`; refuses values that are not JSON."""
         json.dumps(fields)
@@ -94,6 +101,8 @@ class NodeRun:
     bounds: tuple[Amount, ...]
     """Of each of them."""
     events: tuple[tuple[str, dict[str, object]], ...] = field(default=())
+    failed_readings: tuple[tuple[Status, str], ...] = ()
+    """Of each reply that the node could not use: status and reason."""
 
 
 class NodeBench:
@@ -118,7 +127,8 @@ class NodeBench:
         with self._context(node, limit, name) as (context, meter):
             message = asyncio.run(_run(self._kinds[node.kind], node, inputs, context))
         requests, bounds = tuple(context.requests), tuple(context.bounds)
-        return NodeRun(message, meter.charged, meter.lost, requests, bounds, tuple(context.events))
+        events, readings = tuple(context.events), tuple(context.failed_readings)
+        return NodeRun(message, meter.charged, meter.lost, requests, bounds, events, readings)
 
     def oracle(self, node: Node, inputs: Inputs, scorer: Scorer, *, name: str = "node") -> Message | None:
         """What the node would say if it made no mistake; None where the task does not tell.

@@ -226,7 +226,7 @@ TASKS = (
     '{"question": "q", "gold": 1.10, "context": ["a"], "metadata": {"tolerance": 0.1}}\n{"question": "r", "name": "2"}'
 )
 LOG_LINES = '{"question": "q", "arm": "a", "score": 1, "cost": 2, "setting": "[1]"}\n'
-GRAPH = Graph("g").add("a", Solver(samples=choose(1, 3))).add("b", Verifier()).connect("a", "b", optional=True)
+GRAPH = Graph("g").add("a", Solver(samples=choose(1, 3))).add("b", Verifier()).connect("a", "b")
 LOG = "question,arm,correct,tokens\nq1,a,1,10\nq1,b,0,20\nq2,a,0,10\nq2,b,1,20\n"
 POOL = '[models.a]\nbase_url = "http://localhost:1/v1"\nmax_output_tokens = 64\nprice = {input = 1.0, output = 2.0}\n'
 POLICY = json.dumps(

@@ -45,10 +45,10 @@ def names(requirements: Iterable[str]) -> set[str]:
     return {re.split(r"[\[<>=!~ ]", requirement)[0].lower() for requirement in requirements}
 
 
-def third_party(folder: str) -> dict[str, set[str]]:
-    """The installed packages that shipped files import, by file; those of a folder, or all others where it is empty."""
+def third_party(folder: str) -> dict[str, set[tuple[str, frozenset[str]]]]:
+    """What shipped files import, with the packages that may bring it; of a folder, or of all others if it is empty."""
     owners = packages_distributions()
-    found: dict[str, set[str]] = {}
+    found: dict[str, set[tuple[str, frozenset[str]]]] = {}
     for path in ROOT.rglob("*.py"):
         parts = path.relative_to(ROOT).parts
         if parts[0] in NOT_SHIPPED or parts[0].startswith(".") or (parts[0] == "testing") != (folder == "testing"):
@@ -56,12 +56,19 @@ def third_party(folder: str) -> dict[str, set[str]]:
         for node in ast.walk(ast.parse(path.read_text())):
             modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             modules += [str(node.module)] if isinstance(node, ast.ImportFrom) and not node.level else []
-            for module in {module.partition(".")[0] for module in modules} - sys.stdlib_module_names:
-                found.setdefault("/".join(parts), set()).update(name.lower() for name in owners.get(module, [module]))
+            for module in {module.partition(".")[0] for module in modules} - sys.stdlib_module_names - {"_typeshed"}:
+                by = frozenset(name.lower() for name in owners.get(module, [module]))
+                found.setdefault("/".join(parts), set()).add((module, by))
     return found
 
 
-COMES_WITH = {"annotated-types": "pydantic", "httpx2": "openai", "aiohttp": "openai"}
+COMES_WITH = {
+    "annotated-types": "pydantic",
+    "httpx2": "openai",
+    "langchain-core": "langgraph",
+    "pydantic_core": "pydantic",
+    "typing_extensions": "pydantic",
+}
 """Packages that are a part of another's interface."""
 
 
@@ -69,21 +76,25 @@ def test_what_is_imported_is_required_and_nothing_else() -> None:
     project = settings()["project"]
     required, extras = names(project["dependencies"]), project["optional-dependencies"]
     shipped = third_party("")
-    allowed = required | names(extras["parquet"]) | {"apportion", *COMES_WITH}
-    assert {file: used - allowed for file, used in shipped.items() if used - allowed} == {}
-    assert required - set().union(*shipped.values()) == {"aiohttp"}  # openai imports it, where it is installed
-    assert names(extras["parquet"]) <= set().union(*shipped.values())
-    for_tests = set().union(*third_party("testing").values())
-    assert for_tests - required == names(extras["testing"])
+    allowed = required | names(extras["parquet"]) | names(extras["math"]) | {"apportion", *COMES_WITH}
+    strangers = {f"{file}: {module}" for file, found in shipped.items() for module, by in found if not by & allowed}
+    assert strangers == set()
+    imported = {package for found in shipped.values() for _, by in found for package in by}
+    assert required - imported == {"aiohttp"}  # openai imports it
+    for extra in ("math", "parquet"):
+        assert names(extras[extra]) <= imported
+    for_tests = {module for found in third_party("testing").values() for module, by in found if not by & required}
+    assert for_tests == names(extras["testing"])
 
 
 def test_only_log_files_import_pyarrow() -> None:
-    assert [file for file, used in third_party("").items() if "pyarrow" in used] == ["optimizers/tables/log_columns.py"]
+    users = [file for file, found in third_party("").items() if any(module == "pyarrow" for module, _ in found)]
+    assert users == ["optimizers/tables/log_columns.py"]
 
 
 def test_extras_have_code() -> None:
     extras = set(settings()["project"]["optional-dependencies"])
-    assert extras == {"parquet", "testing", "bench", "train", "dev"}
+    assert extras == {"math", "parquet", "testing", "bench", "train", "dev"}
 
 
 def test_the_face_imports_nothing_heavy() -> None:

@@ -24,8 +24,11 @@ __all__ = [
     "PoliciesReport",
     "PolicyScore",
     "PolicyTest",
+    "ReadingExample",
+    "ReadingReport",
     "Score",
     "StudyReport",
+    "UnreadPlan",
     "VotesReport",
 ]
 
@@ -179,6 +182,59 @@ class VotesReport(Finding):
     """Fixed numbers first, rising; then stop rules."""
 
 
+class ReadingExample(Finding):
+    """A reply that others came to the same as."""
+
+    run_id: str
+    text: str
+    """How the reply begins, reasoning left out where there was more; empty where none came."""
+    reason: str
+    """What was amiss; empty where nothing was."""
+
+
+class ReadingReport(Finding):
+    """What came of the replies to a node's calls to a model, in the runs of the study's trials, cached ones included.
+
+    A call that was tried again counts once.
+    """
+
+    node: str
+    model: str
+    style: str
+    """How far the node reasons, as its kind calls it; empty where the kind does not say. "finish": the direct call that
+    ends a run whose cap was reached."""
+    replies: int
+    """All of them; the sum of those that follow."""
+    answered: int
+    unread: int
+    """There was text, but no answer could be read from it."""
+    starved: int
+    """The output cap was used up before there was an answer."""
+    refused: int
+    filtered: int
+    oversize: int
+    """Read, but too large for an edge that should carry the answer."""
+    failed: int
+    """No reply came: the endpoint failed, or was too slow."""
+    examples: dict[str, ReadingExample]
+    """The first of each, by the names of the fields above; those that are 0 have none."""
+    warning: str
+    """Which plans and choices hung on unread replies; empty where fewer than a fifth were unread in every plan."""
+
+
+class UnreadPlan(Finding):
+    """A plan in which more than a fifth of the replies to a node's calls could not be read."""
+
+    plan_hash: str
+    node: str
+    model: str
+    style: str
+    replies: int
+    unread: int
+    example: ReadingExample
+    """The first of the unread."""
+
+
 class StudyReport(Finding):
     """What a study measured, found and paid."""
 
@@ -219,8 +275,12 @@ class StudyReport(Finding):
     """Of the chosen plan's nodes, the largest gain first; empty where no plan was chosen, see also `notes`."""
     votes: tuple[VotesReport, ...] = ()
     """Of every node that drew several samples of the whole question."""
+    readings: tuple[ReadingReport, ...] = ()
+    """By node, model and style: what came of the replies."""
+    unread_plans: tuple[UnreadPlan, ...] = ()
+    """The plans that may be better than their scores say, the most unread first."""
     notes: tuple[str, ...] = ()
-    """What was left out, and why."""
+    """What was left out, and why; then the warnings of `readings`."""
     policy: DeployedPolicy | None = Field(default=None, exclude=True, repr=False)
     """The chosen policy, ready to use: `report.policy.save("policy.json")`. It is not part of the JSON.
 

@@ -24,7 +24,8 @@ from .diagnosis import headroom_of, votes_of
 from .edge_phase import compare_edges
 from .policy_phase import PolicyPhase
 from .policy_selection import Comparison
-from .report import PlanReport, Score, StudyReport
+from .readings import Choice, readings_of
+from .report import PlanReport, ReadingReport, Score, StudyReport, UnreadPlan
 from .reporter import Progress, Reporter
 from .scores import score_of
 from .spec import StudySpec
@@ -239,6 +240,8 @@ class Study:
             "votes": votes_of(spec, measured, self._parts["fit"]),
             "headroom": () if chosen is None else await self._headroom(runner, chosen),
         }
+        more["readings"], more["unread_plans"] = self._readings(chosen, comparison)
+        self._notes += [each.warning for each in more["readings"] if each.warning]
         report = self._report(evaluator, reports, chosen, complete, started)
         if comparison is not None:
             more["policies"] = policies.report(comparison, service, static)
@@ -246,6 +249,19 @@ class Study:
         elif chosen is not None:
             more["policy"] = policies.static(chosen)
         return report.model_copy(update={**more, "notes": tuple(self._notes)})
+
+    def _readings(
+        self, chosen: Measurement | None, comparison: Comparison | None
+    ) -> tuple[tuple[ReadingReport, ...], tuple[UnreadPlan, ...]]:
+        """What came of replies, and what hung on those that could not be read."""
+        choices = []
+        if chosen is not None:
+            choices.append(Choice(f"the chosen plan {chosen.plan.hash[:8]}", {chosen.plan.hash}))
+        if comparison is not None:
+            arms = comparison.policy.arms
+            stages = {stage.arm for arm in arms for stage in arm.stages}
+            choices.append(Choice(f"the chosen policy {comparison.chosen}", stages.union(arm.name for arm in arms)))
+        return readings_of(self._spec.store, self._spec.study_id, self._spec.space, choices)
 
     async def _headroom(self, runner: Runner, chosen: Measurement) -> tuple[Headroom, ...]:
         """What perfect nodes would add to the chosen plan, paid with what nothing else needed."""

@@ -3,39 +3,45 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ...errors import FileError, UnknownName, UsageError
-from ...records.files import check_mark, json_lines
+from ...records.csv_rows import csv_rows
+from ...records.files import json_lines
+from ..arrays import Floats
 
 __all__ = ["read_columns"]
 
-_BLOCK = 16 * 1024 * 1024
-"""Bytes of a CSV file that are parsed at once; no row may be longer."""
+_LONGEST = 16 * 1024 * 1024
+"""The most characters of a cell of a CSV file."""
 
 
 def read_columns(
     path: Path,
     known: Mapping[str, str],
     required: Sequence[str],
+    numbers: Sequence[str],
     renamed: Mapping[str, str],
     stand_ins: Mapping[str, str],
-) -> dict[str, Any]:
+) -> dict[str, Floats | list[str | None]]:
     """Reads those columns of a file that have a known name.
 
     Args:
         path: ends in `.parquet`, `.csv`, `.jsonl` or `.ndjson`.
         known: what the columns hold, by their names.
         required: those that must be there.
+        numbers: those that hold numbers.
         renamed: what the file calls them, where that is something else.
         stand_ins: by a column that may be missing, one of the known names whose column in the file serves for it where
             it was not needed itself.
 
     Returns:
-        Arrow arrays by known name. CSV and JSONL values come as text, which is read later, row by row where need be.
+        Values by known name: texts, None where there is none; numbers of a Parquet file as an array, NaN where empty,
+        while those of CSV and JSONL are texts still, which are read later, so that an error names the row.
 
     Raises:
         UsageError: the file cannot be read, or lacks a column.
@@ -57,60 +63,47 @@ def read_columns(
     # A column that was named for something is no longer what its own name says.
     columns = {name: column for name, column in found.items() if name in known and name not in renamed.values()}
     columns |= {name: found[theirs] for name, theirs in renamed.items()}
-    for name, theirs in stand_ins.items():
-        # Free to stand in: the file has it, and what usually goes by its name was found elsewhere.
-        if name not in columns and theirs in found and theirs in renamed and theirs not in renamed.values():
-            columns[name] = found[theirs]
+    # Free to stand in: the file has it, and what usually goes by its name was found elsewhere.
+    free = {name: theirs for name, theirs in stand_ins.items() if theirs in renamed and theirs not in renamed.values()}
+    columns = {name: found[theirs] for name, theirs in free.items() if theirs in found} | columns
     for name in required:
         if name not in columns:
             raise UsageError(
                 f"{path}: there is no column {name!r} ({known[name]}); say what it is called: --column {name}=NAME, "
                 f"or columns={{{name!r}: NAME}}. The file has {', '.join(found) or 'no columns'}"
             )
+    for name, column in columns.items():
+        if not isinstance(column, list):
+            columns[name] = _from_arrow(column, f"{path}, column {name!r}", number=name in numbers)
     return columns
 
 
 def _parquet(path: Path) -> dict[str, Any]:
-    import pyarrow.parquet as pq
-
-    with _damage(path, "this is no Parquet file"), pq.ParquetFile(path) as opened:
-        _once(opened.schema_arrow.names, path)
-        table = opened.read()
-        table.validate(full=True)  # else text that is no UTF-8 is found out much later
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ModuleNotFoundError:
+        raise UsageError(
+            f"{path}: reading Parquet needs pyarrow: pip install 'apportion[parquet]'; or write the log as CSV or JSONL"
+        ) from None
+    try:
+        with pq.ParquetFile(path) as opened:
+            _once(opened.schema_arrow.names, path)
+            table = opened.read()
+            table.validate(full=True)  # else text that is no UTF-8 is found out much later
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise FileError(str(path), 0, "", f"this is no Parquet file: {' '.join(str(error).split())}") from None
     return {name: table.column(name).combine_chunks() for name in table.column_names}
 
 
 def _csv(path: Path) -> dict[str, Any]:
-    import pyarrow as pa
-    from pyarrow import csv
-
-    check_mark(path)
-    parsing, reading = csv.ParseOptions(newlines_in_values=True), csv.ReadOptions(use_threads=False, block_size=_BLOCK)
-    with _damage(path, "this is no CSV file in UTF-8"):
-        # Everything as text: a question that looks like a date is not one.
-        with csv.open_csv(path, read_options=reading, parse_options=parsing) as opened:
-            names = opened.schema.names
-        _once(names, path)
-        table = csv.read_csv(
-            path,
-            read_options=reading,
-            parse_options=parsing,
-            convert_options=csv.ConvertOptions(
-                column_types=dict.fromkeys(names, pa.large_string()), null_values=[""], strings_can_be_null=True
-            ),
-        )
-    return {name: table.column(name).combine_chunks() for name in table.column_names}
-
-
-@contextmanager
-def _damage(path: Path, what: str) -> Iterator[None]:
-    """Turns what Arrow raises into one line that names the file."""
-    import pyarrow as pa
-
-    try:
-        yield
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise FileError(str(path), 0, "", f"{what}: {' '.join(str(error).split())}") from None
+    rows = csv_rows(path, longest=_LONGEST)
+    line, names = next(rows, (1, []))
+    if not names:
+        raise FileError(str(path), line, "", "there is no header, such as question,arm,score,cost")
+    _once(names, path)
+    cells = [row for _, row in rows]
+    return {name: [row[place] or None for row in cells] for place, name in enumerate(names)}
 
 
 def _once(names: Sequence[str], path: Path) -> None:
@@ -120,16 +113,31 @@ def _once(names: Sequence[str], path: Path) -> None:
 
 
 def _jsonl(path: Path) -> dict[str, Any]:
-    import pyarrow as pa
-
     rows: list[Mapping[str, Any]] = []
     for line, row in json_lines(path, finite=False):
         if not isinstance(row, dict):
             raise FileError(str(path), line, "", 'a row is an object, {"question": ..., "arm": ...}')
         rows.append(row)
     names = dict.fromkeys(name for row in rows for name in row)
-    return {name: pa.array([_text(row.get(name)) for row in rows], pa.large_string()) for name in names}
+    return {name: [_text(row.get(name)) for row in rows] for name in names}
 
 
 def _text(value: Any) -> str | None:
-    return value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
+    if value is None or isinstance(value, str):
+        return value or None
+    return json.dumps(value, ensure_ascii=False, sort_keys=True)
+
+
+def _from_arrow(found: Any, where: str, *, number: bool) -> Floats | list[str | None]:
+    """A column of a Parquet file: an array where it is to be numbers and can be, else texts."""
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(found.type):
+        found = found.cast(found.type.value_type)
+    try:
+        if number and not (pa.types.is_string(found.type) or pa.types.is_large_string(found.type)):
+            return np.asarray(found.cast(pa.float64()).to_numpy(zero_copy_only=False), np.float64)
+        return [text or None for text in found.cast(pa.large_string()).to_pylist()]
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        wanted = "number" if number else "text"
+        raise UsageError(f"{where}: {found.type} is no {wanted}; write it as a {wanted}") from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NoReturn
@@ -77,9 +77,8 @@ def load_outcomes(
         UsageError: the file cannot be read or lacks a column, or a row is at fault; file, row and column are named,
             rows counted from 1 without a header.
     """
-    return _Rows(str(path), read_columns(Path(path), COLUMNS, _REQUIRED, columns or {}, _STAND_INS)).outcomes(
-        incomplete, unit
-    )
+    found = read_columns(Path(path), COLUMNS, _REQUIRED, _NUMBERS, columns or {}, _STAND_INS)
+    return _Rows(str(path), found).outcomes(incomplete, unit)
 
 
 class _Rows:
@@ -169,10 +168,10 @@ class _Rows:
 
     def _named(self, column: str) -> tuple[Ints, list[str]]:
         """(rows,): the number of each row's name, and the names in the order in which they come."""
-        coded = self._strings(column).dictionary_encode()
-        if coded.null_count:
-            self._fail(int(np.argmax(coded.is_null().to_numpy(zero_copy_only=False))), column, "it is empty")
-        return np.asarray(coded.indices.to_numpy(), np.intp), coded.dictionary.to_pylist()
+        codes, names = _coded(self._columns[column])
+        if (codes < 0).any():
+            self._fail(int(np.argmin(codes)), column, "it is empty")
+        return codes, names
 
     def _texts(self) -> tuple[list[str], list[str]]:
         """The texts of the questions, and their families."""
@@ -194,10 +193,8 @@ class _Rows:
         """What a column says of each owner; it must say the same in all rows of one, or nothing."""
         if column not in self._columns:
             return [""] * len(names)
-        coded = self._strings(column).dictionary_encode()
-        said = np.flatnonzero(~coded.is_null().to_numpy(zero_copy_only=False))
-        codes = np.full(len(owners), -1)
-        codes[said] = coded.indices.drop_null().to_numpy()
+        codes, values = _coded(self._columns[column])
+        said = np.flatnonzero(codes >= 0)
         first = np.full(len(names), len(owners))
         np.minimum.at(first, owners[said], said)
         differs = said[codes[said] != codes[first[owners[said]]]]
@@ -206,7 +203,6 @@ class _Rows:
             self._fail(
                 row, column, f"{what} {names[owner]!r} has another in row {first[owner] + 1}; make them the same"
             )
-        values = [*coded.dictionary.to_pylist(), ""]
         return [values[codes[row]] if row < len(owners) else "" for row in first]
 
     def _sample_numbers(self) -> Floats:
@@ -220,13 +216,10 @@ class _Rows:
 
     def _numbers(self, column: str, low: float, high: float, *, empty: bool = False) -> Floats:
         """(rows,): a column as numbers; NaN where it is empty and may be."""
-        import pyarrow as pa
-
         found = self._columns[column]
-        try:
-            numbers = np.asarray(found.cast(pa.float64()).to_numpy(zero_copy_only=False), np.float64)
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-            numbers = np.array([self._number(row, column, value) for row, value in enumerate(found.to_pylist())])
+        if not isinstance(found, np.ndarray):
+            found = np.array([self._number(row, column, value) for row, value in enumerate(found)], np.float64)
+        numbers: Floats = found
         wrong = ~((numbers >= low) & (numbers <= high) & np.isfinite(numbers))
         if empty:
             wrong &= ~np.isnan(numbers)
@@ -236,27 +229,14 @@ class _Rows:
             self._fail(row, column, f"{shown}; write a number, {COLUMNS[column]}")
         return numbers
 
-    def _number(self, row: int, column: str, value: Any) -> float:
+    def _number(self, row: int, column: str, value: str | None) -> float:
         if value is None:
             return np.nan
-        text = str(value).strip().lower()
+        text = value.strip().lower()
         try:
             return float({"true": "1", "false": "0"}.get(text, text))
         except ValueError:
             self._fail(row, column, f"{value!r} is no number")
-
-    def _strings(self, column: str) -> Any:
-        import pyarrow as pa
-        import pyarrow.compute as pc
-
-        found = self._columns[column]
-        if pa.types.is_dictionary(found.type):
-            found = found.cast(found.type.value_type)
-        try:
-            strings = found.cast(pa.large_string())
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-            raise UsageError(f"{self._path}, column {column!r}: {found.type} is no text; write it as text") from None
-        return pc.if_else(pc.equal(strings, ""), pa.scalar(None, pa.large_string()), strings)
 
     def _fail(self, row: int, column: str, reason: str) -> NoReturn:
         raise UsageError(f"{self._path}, row {row + 1}, column {column!r}: {reason}")
@@ -265,6 +245,13 @@ class _Rows:
 def _is_text(name: str) -> bool:
     """Whether this looks like what somebody asks, and not like what somebody calls it."""
     return any(not (character.isascii() and (character.isalnum() or character in "-_.:/#@")) for character in name)
+
+
+def _coded(values: Sequence[Any]) -> tuple[Ints, list[str]]:
+    """(rows,): the number of each row's value, -1 where there is none; and the values in the order of their numbers."""
+    numbers: dict[str, int] = {}
+    codes = (-1 if value is None else numbers.setdefault(value, len(numbers)) for value in values)
+    return np.fromiter(codes, np.intp, len(values)), list(numbers)
 
 
 def _canonical(setting: str) -> str:

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from apportion.budgets.cap import Cap
 from apportion.cli.terminal import TerminalReporter
-from apportion.optimizers.study.report import StudyReport
+from apportion.optimizers.study.report import ReadingExample, ReadingReport, StudyReport
 from apportion.optimizers.study.reporter import Announcement
 
 
@@ -80,6 +80,28 @@ def test_what_was_left_out_is_said(report: StudyReport) -> None:
     )
     labels = {line[:8].strip() for line in printed(bare)} - {""}
     assert labels == {"frontier", "plan", "paid", "store"}
+
+
+def test_replies_without_an_answer_are_told_where_there_were_more_than_a_few(report: StudyReport) -> None:
+    def reading(model: str, warning: str = "", **counts: int) -> ReadingReport:
+        kinds = ("answered", "unread", "starved", "refused", "filtered", "oversize", "failed")
+        known = dict.fromkeys(kinds, 0) | counts
+        replies = sum(known.values())
+        said = {kind: ReadingExample(run_id="a" * 32, text="", reason=f"{kind}!") for kind in counts}
+        return ReadingReport(
+            node="solve", model=model, style="think", replies=replies, examples=said, warning=warning, **known
+        )
+
+    few = reading("fine", answered=97, unread=3)
+    assert not any("fine" in line for line in printed(report.model_copy(update={"readings": (few,)})))
+    many = reading("odd", "plan x: may be better", answered=95, starved=4, failed=1)
+    found = report.model_copy(update={"readings": (few, many), "notes": ("nothing", "plan x: may be better")})
+    unread = below(printed(found), "unread")
+    assert unread.startswith("unread 8 of 200 replies gave no answer, 3 of them because nothing could be read")
+    assert "replies answered starved failed solve odd think 100 95 % 4 % 1 %" in unread
+    assert "starved, solve, odd: starved! in run aaaaaaaa failed, solve, odd: failed! in run aaaaaaaa" in unread
+    assert unread.endswith("plan x: may be better")
+    assert below(printed(found), "left out").startswith("left out nothing the spend")
 
 
 def test_no_affordable_plan_is_said_with_what_the_cheapest_costs(report: StudyReport) -> None:

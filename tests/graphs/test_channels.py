@@ -60,6 +60,8 @@ def test_what_is_larger_than_its_edge_has_a_status_that_names_edge_and_setting()
     for word in ("solve->vote", "600", "64", "output cap", "bytes_per_token"):
         assert word in vote.reason
     assert [event["event"] for event in json.loads(vote.events)] == ["oversize"]
+    (call,) = store.calls(result.run_id)
+    assert (call.outcome, "solve->vote" in call.error) == (Status.OVERSIZE, True)
 
 
 def test_sizes_are_in_tokens_where_one_exact_tokenizer_counts_for_all() -> None:

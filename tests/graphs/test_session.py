@@ -18,6 +18,7 @@ from apportion.graphs.run import Runner
 from apportion.models.request import Reply, Request
 from apportion.nodes.base import Context, Inputs
 from apportion.nodes.prompts import dialect_named
+from apportion.nodes.solver import Solver
 from apportion.records.message import Message, Part
 from apportion.records.status import Status
 from apportion.records.task import Task
@@ -268,3 +269,29 @@ def test_a_round_that_the_cap_ends_does_not_undo_the_one_before(bench: Any, made
         ("check", 1),
     ]
     assert pool.model("small").requests == ()
+
+
+def test_a_sample_that_could_not_be_read_is_found_on_its_call_also_where_its_span_is_ok(bench: Any) -> None:
+    store = MemoryStore()
+    pool = bench.one_model(lambda request: "~~" if request.sample == 1 else "Answer: 42")
+    graph = Graph("g").add("solve", Solver(model=pool.cards[0].name, style="think", samples=3))
+    result = graph.run(TASK, pool=pool, store=store)
+    assert result.status is Status.OK
+    assert {call.sample_index: call.outcome for call in store.calls(result.run_id)} == {
+        0: Status.OK,
+        1: Status.PARSE_ERROR,
+        2: Status.OK,
+    }
+    assert next(call.error for call in store.calls(result.run_id) if call.error).endswith("'~~'")
+
+
+def test_a_node_that_reads_by_itself_fails_for_its_last_reply_alone(bench: Any, made_of: Made) -> None:
+    async def twice(_: Any, inputs: Inputs, context: Context) -> Message:
+        await context.call(bench.ask("first"))
+        await context.call(bench.ask("second"))
+        return Message(status=Status.PARSE_ERROR)
+
+    store = MemoryStore()
+    result = bench.run(bench.chain(made_of(twice), "a"), bench.one_model(), store)
+    assert [call.outcome for call in store.calls(result.run_id)] == [Status.OK, Status.PARSE_ERROR]
+    assert "no answer could be read" in store.calls(result.run_id)[1].error

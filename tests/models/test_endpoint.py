@@ -281,6 +281,13 @@ def test_a_key_that_the_endpoint_repeats_is_taken_out() -> None:
     assert key not in repr(endpoint)
 
 
+def test_a_key_that_guards_nothing_may_be_a_word_of_a_reply() -> None:
+    with FaultServer(reply=lambda body: "ollama runs models") as server:
+        model = OpenAIModel.on(ModelCard(name="m"), Endpoint(server.base_url, api_key="ollama"))
+        reply = asyncio.run(model.complete(REQUEST))
+    assert reply.text == "ollama runs models"
+
+
 def refusal(answer: Answer, transport: Transport = "httpx2", **endpoint: Any) -> CallFailed:
     with FaultServer([answer]) as server:
         model = OpenAIModel.on(ModelCard(name="m"), Endpoint(server.base_url, transport=transport, **endpoint))

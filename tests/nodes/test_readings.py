@@ -82,6 +82,39 @@ def test_the_failure_that_says_most_about_the_question() -> None:
     assert all(most_informed([(status, "x")])[0] is status for status in Status if status.failed)
 
 
+def test_what_came_of_a_reply_is_said_of_its_own_call() -> None:
+    shared = Reply("B", "stop", None, note="odd")
+    ledger = Ledger(MemoryLedger(), "test")
+    ledger.open("task")
+    said: list[str | Reply] = ["A", shared, "C", Reply("A", "content_filter", None)]
+    model = ScriptedModel(lambda request: said[request.sample])
+    meter = Meter("task", "run", "span")
+    context = BenchContext("node", None, MeteredCaller(Pool([model]), ledger, NoReplies()), meter)
+    request = Request("scripted", (ChatMessage("user", "?"),), 20, 0.7)
+    asyncio.run(read_all([request.with_sample(number) for number in range(4)], context, starts_with_a))
+    rows = {row.sample_index: row for row, _ in meter.booked}
+    outcomes = [rows[number].outcome for number in range(4)]
+    assert outcomes == [Status.OK, Status.PARSE_ERROR, Status.PARSE_ERROR, Status.FILTERED]
+    assert rows[0].error == ""
+    assert rows[1].error == "no answer could be read from the reply of 'scripted': 'B'; odd"
+    assert "'C'" in rows[2].error
+    assert [status for status, _ in context.failed_readings] == outcomes[1:]
+
+
+def test_a_reply_that_was_cut_is_starved_unless_its_node_goes_on_from_it() -> None:
+    for goes_on, outcome in ((False, Status.STARVED), (True, Status.OK)):
+        ledger = Ledger(MemoryLedger(), "test")
+        ledger.open("task")
+        model = ScriptedModel(lambda request: Reply("" if request.sample else "so", "length", None))
+        meter = Meter("task", "run", "span")
+        context = BenchContext("node", None, MeteredCaller(Pool([model]), ledger, NoReplies()), meter)
+        request = Request("scripted", (ChatMessage("user", "?"),), 20, 0.7)
+        requests = [request, request.with_sample(1)]
+        readings = asyncio.run(read_all(requests, context, starts_with_a, goes_on=goes_on))
+        assert [reading.status for reading in readings] == [Status.STARVED] * 2
+        assert [row.outcome for row, _ in meter.booked] == [outcome] * 2
+
+
 def test_reasoning_without_an_answer_is_starved_where_it_was_cut_off_and_named_where_it_ended() -> None:
     thought = "<think>Perhaps\nA fine\nno"
     used = Usage(1, 20)

@@ -231,6 +231,7 @@ def test_what_is_cut_off_while_thinking_is_answered_directly_and_both_calls_are_
     written = 11 + 20 + 25 + 25 + 1 + 1
     assert outcome.charged.tokens == written + sum(model.count_tokens(request.messages) for request in model.requests)
     assert ("cut", {"samples": [2, 3]}) in outcome.events
+    assert outcome.failed_readings == ()
 
 
 def test_what_was_thought_is_kept_and_shown_to_a_model_that_continues_nothing() -> None:

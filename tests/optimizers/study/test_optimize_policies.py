@@ -163,8 +163,8 @@ def test_cold_and_warm_cache_decide_and_charge_alike(tmp_path: Path) -> None:
 
 def told(report: StudyReport) -> dict[str, Any]:
     """Everything but where it was, what it was called, how long it took, and what did not have to be paid again."""
-    apart = {"study_id", "location", "seconds", "spend", "paid", "test_reads"}
-    return report.model_dump(mode="json", exclude=apart)
+    apart: dict[str, Any] = dict.fromkeys(("study_id", "location", "seconds", "spend", "paid", "test_reads"), True)
+    return report.model_dump(mode="json", exclude=apart | {"readings": {"__all__": {"examples"}}})
 
 
 def deployed(report: StudyReport, folder: Path) -> Any:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -160,7 +161,7 @@ def test_files_that_are_none(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="this is no Parquet file"):
         load_outcomes(tmp_path / "log.parquet")
     (tmp_path / "log.csv").write_text("question,arm,score,cost\na,b,1,2\na,c,1\n")
-    with pytest.raises(UsageError, match=r"log\.csv: .*Row #3"):
+    with pytest.raises(UsageError, match=r"log\.csv:3: 3 cells, but the header has 4"):
         load_outcomes(tmp_path / "log.csv")
     (tmp_path / "log.csv").write_text("question,arm,score,cost\n")
     with pytest.raises(UsageError, match="there are no rows"):
@@ -174,6 +175,17 @@ def test_files_that_are_none(tmp_path: Path) -> None:
     (tmp_path / "log.jsonl").write_bytes(b'{"question": "\xff"}')
     with pytest.raises(UsageError, match="save the file as UTF-8"):
         load_outcomes(tmp_path / "log.jsonl")
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
+def test_only_parquet_needs_pyarrow(tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    log, parquet = write(tmp_path / f"log{suffix}", rows()), write(tmp_path / "log.parquet", rows())
+    whole = load_outcomes(parquet).table
+    for module in [name for name in sys.modules if name.partition(".")[0] == "pyarrow"]:
+        monkeypatch.setitem(sys.modules, module, None)
+    assert load_outcomes(log).table.scores.tolist() == whole.scores.tolist()
+    with pytest.raises(UsageError, match=r"log\.parquet: .*pip install 'apportion\[parquet\]'"):
+        load_outcomes(parquet)
 
 
 ROW = b'{"question": "q", "arm": "a", "score": 1, "cost": 1%s}'
@@ -198,9 +210,9 @@ def test_files_as_they_come_are_read(tmp_path: Path, name: str, content: bytes) 
     ("name", "content", "said"),
     [
         ("a.csv", "question,arm,score,cost\nq,a,1,1\n".encode("utf-16"), "this is UTF-16; save the file as UTF-8"),
-        ("a.csv", b"question,arm,score,cost\ncaf\xe9,a,1,1\n", "no CSV file in UTF-8: .*invalid UTF8"),
+        ("a.csv", b"question,arm,score,cost\ncaf\xe9,a,1,1\n", r"a\.csv:2: byte 0xe9 at column 4 is not UTF-8"),
         ("a.csv", b"question,question,arm,score,cost\nq,q,a,1,1\n", "there are two columns 'question'"),
-        ("a.csv", b"", "Empty CSV file"),
+        ("a.csv", b"", r"a\.csv:1: there is no header"),
         ("a.jsonl", ROW % (b', "x": ' + b"[" * 2000 + b"]" * 2000), r"a\.jsonl:1: there are too many brackets"),
         (
             "a.jsonl",
