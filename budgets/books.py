@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from ..records.rows import (
     CallRow,
     FactKind,
     FactRow,
+    PartRow,
     PlanRow,
     ReplyCount,
     RunRow,
@@ -35,6 +36,7 @@ class MemoryStore(MemoryLedger):
     def __init__(self) -> None:
         super().__init__()
         self._studies: dict[str, StudyRow] = {}
+        self._parts: dict[tuple[int, str], PartRow] = {}
         self._trials: dict[str, TrialRow] = {}
         self._tasks: dict[str, TaskRow] = {}
         self._plans: dict[str, PlanRow] = {}
@@ -90,6 +92,8 @@ class MemoryStore(MemoryLedger):
                 self._studies[row.study_id] = row
             case TrialRow():
                 self._trials[row.trial_id] = row
+            case PartRow():
+                self._parts.setdefault((row.seed, row.task_id), row)
 
     def conceal(self, secrets: Iterable[str]) -> None:
         """See `Recorder.conceal`; memory outlives nobody, so it keeps what it is given."""
@@ -152,6 +156,10 @@ class MemoryStore(MemoryLedger):
     def task(self, task_id: str) -> TaskRow | None:
         """See `StudyStore.task`."""
         return self._tasks.get(task_id)
+
+    def parts(self, seed: int) -> Mapping[str, str]:
+        """See `StudyStore.parts`."""
+        return {row.task_id: row.part for row in self._parts.values() if row.seed == seed}
 
     def close(self) -> None:
         """See `StudyStore.close`; nothing to let go of."""

@@ -23,7 +23,7 @@ class LayeredLedger:
 
     A run's own account needs no durability: when its process dies, so does the run. Its parent, a batch or a study,
     does. A reservation takes from the accounts in memory and from the shared ancestors, or from none. A reply from
-    the cache touches the shared books only where an account there limits what is charged.
+    the cache touches the shared books only where an account there measures what is charged, such as a batch's.
 
     Implements `LedgerBackend`: accounts opened by `open_account` live in memory, those by `open_shared` on the books.
 
@@ -127,10 +127,10 @@ class LayeredLedger:
             await self._shared.wait_for_release(account_id, seconds)
 
     def _counts_cached(self, account_id: str) -> bool:
-        """Whether a reply from the cache counts against a limit on the shared books."""
+        """Whether a reply from the cache counts on the shared books."""
         account: AccountRow | None = self._lasting[account_id]
         while account is not None:
-            if account.limit is not None and account.measure == "charged":
+            if account.measure == "charged":
                 return True
             account = None if account.parent_id is None else self._lasting[account.parent_id]
         return False

@@ -31,6 +31,7 @@ def row_fields(row: RunRow | SpanRow | CallRow) -> dict[str, Any]:
     return fields | {key: amount_fields(amount) for key, amount in amounts.items()}
 
 
-def rows_to_json(rows: Sequence[RunRow]) -> str:
-    """Rows as a JSON list."""
-    return json.dumps([row_fields(row) for row in rows], indent=2, ensure_ascii=False)
+def rows_to_json(rows: Sequence[RunRow], parts: Sequence[str]) -> str:
+    """Runs as a JSON list, each with the part of the dev set that it was made on."""
+    fields = [row_fields(row) | {"part": part} for row, part in zip(rows, parts, strict=True)]
+    return json.dumps(fields, indent=2, ensure_ascii=False)

@@ -15,7 +15,7 @@ __all__ = ["command"]
 def command(
     outcomes: Outcomes,
     out: Annotated[str, typer.Option(help="Where to write the policy.", metavar="FILE")] = "policy.json",
-    policy: Annotated[str, typer.Option(help="Which policy to learn, by its name or as MODULE:CLASS.")] = "joint",
+    policy: Annotated[str, typer.Option(help="Which policy to learn, by its name or as MODULE:CLASS.")] = "joint_safe",
     budget: Annotated[
         float | None, typer.Option(help="What a question may cost on average; as the best single arm if left out.")
     ] = None,
@@ -27,12 +27,13 @@ def command(
 ) -> None:
     """Learn from the outcomes of any arms on any questions: which arm is worth its cost, for which question."""
     import json
+    from shlex import quote
 
     from ..optimizers.policies.registry import policy_named, policy_to_json
     from ..optimizers.tables.split import best_arm, lesson_from
     from ..optimizers.tables.split import set_aside as divided
     from .loading import positive, preload, program, write_json
-    from .outcomes import load
+    from .outcomes import load, options
 
     preload("policy", policy)
     make = policy_named(policy)
@@ -49,7 +50,7 @@ def command(
     if learned.probe is not None:
         say(f"probe     {learned.probe}: to be taken of every question first")
     say(f"written   {out}")
-    aside = f" --set-aside {set_aside:g}" if set_aside else ""
-    named = "".join(f" --column {pair}" for pair in column or ())
-    named += f" --allow {policy.partition(':')[0]}" if ":" in policy else ""
-    say(f"next:\n  {program()} simulate {out} --outcomes {outcomes}{named}{aside} --budget {lesson.budget:.6g}")
+    again = options(column, drop_incomplete, unit, set_aside)
+    again += f" --allow {policy.partition(':')[0]}" if ":" in policy else ""
+    files = f"{quote(out)} --outcomes {quote(outcomes)} {again}".rstrip()
+    say(f"next:\n  {program()} simulate {files} --budget {lesson.budget:.6g}")

@@ -152,7 +152,7 @@ def _save_policy(report: StudyReport, path: str | None) -> str | None:
     if path is None:
         return None
     if report.policy is None:
-        say(f"no policy was chosen, so {path} was not written")
+        say(f"{path} was not written: no plan is affordable under the cap, so there is no policy; raise --cap")
         return None
     report.policy.save(path)
     return path

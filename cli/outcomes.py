@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ..errors import UsageError
-from .output import say
+from .output import complain, say
 
 if TYPE_CHECKING:
     from ..optimizers.tables.table import Table
 
-__all__ = ["Columns", "DropIncomplete", "Outcomes", "SetAside", "Unit", "load"]
+__all__ = ["Columns", "DropIncomplete", "Outcomes", "SetAside", "Unit", "load", "options"]
 
 Outcomes = Annotated[
     str,
@@ -43,6 +43,7 @@ def load(path: str, columns: list[str] | None, drop: bool, unit: Literal["tokens
         UsageError: it cannot be read, or a column is not named as OURS=THEIRS.
     """
     from ..optimizers.tables.log_file import load_outcomes
+    from ..optimizers.tables.split import shuffled
 
     pairs = [pair.partition("=") for pair in columns or ()]
     for ours, _, theirs in pairs:
@@ -53,7 +54,25 @@ def load(path: str, columns: list[str] | None, drop: bool, unit: Literal["tokens
     )
     if found.dropped:
         say(f"dropped   {found.dropped:,} questions that lack an outcome of some arm")
+    for arm, family in found.absent:
+        say(f"absent    {arm} was not run on family {family!r}; there it counts as a failure at its highest cost")
+    if not found.texts:
+        complain(
+            "warning: there is no text of the questions, so they are told apart by their families alone; "
+            "name its column: --column text=NAME"
+        )
     if found.repeated:
         replicates = found.table.scores.shape[2]
         say(f"repeated  samples of {found.repeated:,} pairs of question and arm with fewer than {replicates}")
-    return found.table
+    return shuffled(found.table)
+
+
+def options(columns: list[str] | None, drop: bool, unit: Literal["tokens", "weighted", "usd"], set_aside: float) -> str:
+    """These options as one types them again, where they are not as usual."""
+    from shlex import join
+
+    words = [word for pair in columns or () for word in ("--column", pair)]
+    words += ["--drop-incomplete"] if drop else []
+    words += ["--set-aside", f"{set_aside:g}"] if set_aside else []
+    words += ["--unit", unit] if unit != "tokens" else []
+    return join(words)

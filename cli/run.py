@@ -36,6 +36,9 @@ def command(
     unit: Annotated[Literal["tokens", "weighted", "usd"], typer.Option(help="Of the cap.")] = "tokens",
     db: Annotated[str, typer.Option(help="SQLite file that keeps every call.")] = "apportion.db",
     allow: Allow = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="With --policy: refuse where code of yours has changed since.")
+    ] = False,
     json: Annotated[
         str | None, typer.Option(help="Write the result to this file, the answer as it came.", metavar="FILE")
     ] = None,
@@ -52,7 +55,7 @@ def command(
     limit = None if cap is None else Cap(per_task=positive("--cap", cap), unit=unit)
     pool = load_pool(models)
     if policy is not None:
-        run_policy(policy, dial, question, pool, limit, db, json, allow or ())
+        run_policy(policy, dial, question, pool, limit, db, json, allow or (), strict=strict)
         return
     loaded = load_graph(graph)
     run_sync(pool.check)
@@ -62,10 +65,9 @@ def command(
         chosen = None if plan is None else find_plan(plan, store)
         check_models(loaded, chosen, pool)
         result = loaded.run(question, chosen, pool=pool, cap=limit, store=store)
-        reasons = [span.reason for span in store.spans(result.run_id) if span.reason]
     finally:
         store.close()
-    say(result.answer or f"no answer: {reasons[-1] if reasons else result.stop_reason}")
+    say(result.answer or f"no answer: {result.reason or 'it is empty'}")
     say(f"{result.status.value}: {result.charged.tokens:,} tokens charged, {result.lost.tokens:,} lost")
     say(f"next:\n  {program()} show {result.run_id[:8]} --db {db}")
     write_json(json, _to_json(result))
@@ -100,6 +102,7 @@ def _to_json(result: Result) -> str:
             "task_id": result.task_id,
             "status": result.status.value,
             "stop_reason": result.stop_reason,
+            "reason": result.reason,
             "answer": result.answer,
             "charged": amount_fields(result.charged),
             "lost": amount_fields(result.lost),

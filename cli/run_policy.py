@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .output import say
+from .output import complain, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,6 +26,8 @@ def run_policy(
     db: str,
     json: str | None,
     allow: Sequence[str] = (),
+    *,
+    strict: bool = False,
 ) -> None:
     """Answers a question and prints what came of it.
 
@@ -38,23 +40,29 @@ def run_policy(
         db: SQLite file that keeps every call.
         json: file for the result.
         allow: modules that the file may name.
+        strict: whether code that has changed since is an error; it is a warning otherwise.
     """
+    import warnings
+
     from ..graphs.portal import run_sync
     from ..optimizers.serving.policy import DeployedPolicy
     from ..stores.opening import open_store
     from .loading import admitted, program, write_json
     from .numbers import number
 
-    policy = DeployedPolicy.load(path, pool=pool, allow=admitted(allow))
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always", UserWarning)
+        policy = DeployedPolicy.load(path, pool=pool, allow=admitted(allow), strict=strict)
+    for warning in told:
+        complain(f"warning: {warning.message}")
     policy = policy if dial is None else policy.dial(dial)
     run_sync(pool.check)
     store = open_store(db, durable=pool.costs_money)
     try:
         found = policy.invoke(question, cap=cap, store=store)
-        reasons = [span.reason for run_id in found.run_ids for span in store.spans(run_id) if span.reason]
     finally:
         store.close()
-    say(found.answer or f"no answer: {reasons[-1] if reasons else found.stop_reason}")
+    say(found.answer or f"no answer: {found.reason or 'it is empty'}")
     say(f"{found.status.value}: {found.charged.tokens:,} tokens charged, {found.lost.tokens:,} lost")
     arm = next((arm for arm in policy.arms if arm.name == found.arm), None)
     what = "leaves it unanswered" if arm is None else f"gives it {_given(arm)}"
@@ -85,6 +93,7 @@ def _to_json(found: Served) -> str:
             "arm": found.arm,
             "status": found.status.value,
             "stop_reason": found.stop_reason,
+            "reason": found.reason,
             "answer": found.answer,
             "charged": amount_fields(found.charged),
             "lost": amount_fields(found.lost),

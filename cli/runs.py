@@ -31,11 +31,16 @@ def command(
     store = open_store(db, read_only=True)
     try:
         rows = store.runs(limit=limit)
+        trials = [trial for study in store.studies() for trial in store.trials(study.study_id)]
     finally:
         store.close()
+    parts = {trial.trial_id: trial.part for trial in trials}
+    told = [parts.get(row.trial_id or "", "") for row in rows]
+    # Room is short, so the part stands there only where some run belongs to one.
+    columns = (*_COLUMNS, "part") if any(told) else _COLUMNS
     console = Console()
     table = Table(box=SIMPLE, padding=(0, 1, 0, 0), pad_edge=False)
-    for column in (*_COLUMNS, "answer"):
+    for column in (*columns, "answer"):
         table.add_column(column, no_wrap=True, justify="right" if column in ("score", "tokens") else "left")
     cells = [
         (
@@ -46,15 +51,16 @@ def command(
             row.stop_reason,
             "-" if row.score is None else f"{row.score:.2f}",
             f"{row.charged.tokens:,}",
+            *([part] if any(told) else []),
         )
-        for row in rows
+        for row, part in zip(rows, told, strict=True)
     ]
-    taken = sum(2 + max(map(len, column)) for column in zip(_COLUMNS, *cells, strict=True))
+    taken = sum(2 + max(map(len, column)) for column in zip(columns, *cells, strict=True))
     room = max(6, min(40, console.width - taken - 2))
     for row, shown in zip(rows, cells, strict=True):
-        table.add_row(*map(cell, shown), cell(" ".join(row.answer.split())[:room]))
+        table.add_row(*map(cell, shown), cell(" ".join((row.answer or row.reason).split())[:room]))
     say(f"the newest {len(rows)} runs in {db}")
     console.print(table)
     if rows:
         say(f"next:\n  {program()} show {rows[0].run_id[:8]} --db {db}")
-    write_json(json, rows_to_json(rows))
+    write_json(json, rows_to_json(rows, told))

@@ -41,6 +41,8 @@ def print_policies(console: Console, report: StudyReport) -> None:
     score = found.test.score
     told = f"score {score.score:.3f} ({score.low:.2f} to {score.high:.2f}) for {number(score.cost)} {unit} a task"
     labelled(console, "test", f"{told}, {100 * score.coverage:.0f} % answered, {score.tasks} tasks as one batch")
+    if found.test.unspent:
+        labelled(console, "", f"{number(found.test.unspent)} {unit} of the cap are left: {found.test.why_unspent}")
     best = report.best
     if best is not None and best.test is not None and found.test.gain is not None:
         labelled(

@@ -36,6 +36,8 @@ class Result:
     lost: Amount
     latency: float
     """Seconds along the critical path over the spans."""
+    reason: str = ""
+    """Why there is no answer; empty where there is one."""
     short_account: str = ""
     """The account whose cap was reached first, where one was."""
     confidence: float | None = None

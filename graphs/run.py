@@ -94,7 +94,8 @@ class Runner:
             if opened is not None:
                 resources[name] = self._opened.enter_context(opened(node))
         self._services = replace(self._services, resources=resources)
-        self.open_account(AccountRow(self._root, label=f"runs of graph {self.graph.name}"))
+        # Nobody asks what all runs were charged, so that replies from the cache need not be booked there.
+        self.open_account(AccountRow(self._root, measure="paid", label=f"runs of graph {self.graph.name}"))
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -304,6 +305,7 @@ class Runner:
             charged=session.charged,
             lost=session.lost,
             latency=session.latency,
+            reason=_reason(message, session),
         )
         self.store.record(row)
         return Result(
@@ -318,6 +320,7 @@ class Runner:
             lost=row.lost,
             latency=row.latency,
             short_account=session.short_account,
+            reason=row.reason,
             confidence=_confidence(message),
         )
 
@@ -353,6 +356,13 @@ def _score(metric: Metric | None, task: Task, message: Message) -> float | None:
     if metric is None or not (task.gold or task.metadata):
         return None
     return 0.0 if message.status.failed else metric(task, message.answer)
+
+
+def _reason(message: Message, session: RunSession) -> str:
+    """Why there is no answer; a failed run always says so."""
+    if not message.status.failed:
+        return ""
+    return message.reason or f"node {session.final_node!r} ended as {message.status.value} and gave no reason"
 
 
 async def _waited(metric: Metric | None, task: Task, message: Message) -> float | None:

@@ -9,7 +9,7 @@ follow a moment later, in order, and `flush` waits for them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from .rows import (
@@ -115,7 +115,7 @@ class Recorder(Protocol):
     """Where traces go. Rows are kept as they are; one with an id that exists replaces it."""
 
     def record(self, row: TraceRow) -> None:
-        """Keeps a row. A task or a plan that exists is left as it is.
+        """Keeps a row. A task, a plan or a task's part that exists is left as it is.
 
         A call is recorded by itself where its reservation is on other books, such as that of a reply from the cache.
         """
@@ -177,6 +177,9 @@ class StudyStore(LedgerBackend, ReplyCache, FactBook, Protocol):
 
     def task(self, task_id: str) -> TaskRow | None:
         """The task, or None."""
+
+    def parts(self, seed: int) -> Mapping[str, str]:
+        """To which part of the dev set tasks belong in studies of a seed, by their ids."""
 
     def close(self) -> None:
         """Flushes and lets go of the place."""

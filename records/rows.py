@@ -21,6 +21,7 @@ __all__ = [
     "FactRow",
     "Limit",
     "Measure",
+    "PartRow",
     "PlanRow",
     "ReplyCount",
     "Reservation",
@@ -236,6 +237,8 @@ class RunRow:
     lost: Amount
     latency: float
     """Seconds along the critical path over the spans."""
+    reason: str = ""
+    """Why there is no answer; empty where there is one, and in rows of older versions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,7 +271,7 @@ class TrialRow:
     study_id: str
     plan_hash: str
     part: str
-    """fit, validation or test."""
+    """fit, validation or test; headroom where a node was replaced by a perfect one, or its base line."""
     rung: int
     tasks: int
     score: float
@@ -297,5 +300,15 @@ class StudyRow:
     """How often the test part was read."""
 
 
-TraceRow = CallRow | SpanRow | RunRow | TaskRow | PlanRow | TrialRow | StudyRow | FactRow
+@dataclass(frozen=True, slots=True)
+class PartRow:
+    """To which part of the dev set a task belongs, for all studies of a seed; the first to say so is right."""
+
+    seed: int
+    task_id: str
+    part: str
+    """fit, validation or test."""
+
+
+TraceRow = CallRow | SpanRow | RunRow | TaskRow | PlanRow | TrialRow | StudyRow | FactRow | PartRow
 """What is recorded of a study beside its ledger."""

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from ..errors import UnknownName, UsageError
 from ..records.protocols import Short
 from ..records.redaction import Redaction
-from ..records.rows import CallRow, FactRow, PlanRow, RunRow, SpanRow, StudyRow, TaskRow, TraceRow, TrialRow
+from ..records.rows import CallRow, FactRow, PartRow, PlanRow, RunRow, SpanRow, StudyRow, TaskRow, TraceRow, TrialRow
 from . import schema
 from .blobs import BlobEncoder
 from .cache import reply_values
@@ -34,6 +34,7 @@ _TABLES: Mapping[type[TraceRow], RowTable[Any]] = {
     PlanRow: schema.PLAN,
     TaskRow: schema.TASK,
     FactRow: schema.FACT,
+    PartRow: schema.PART,
 }
 
 

@@ -244,7 +244,51 @@ def m002_facts(connection: Connection) -> None:
     )
 
 
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (m001_first, m002_facts)
+_VIEWS_3 = (
+    "DROP VIEW failures",
+    "CREATE VIEW failures AS "
+    "SELECT 'run' AS what, run_id AS id, run_id, ended_at AS at, status, task_id AS name, "
+    "CASE reason WHEN '' THEN stop_reason ELSE reason END AS reason, lost_tokens FROM run WHERE status <> 'ok' "
+    "UNION ALL SELECT 'span', span_id, run_id, ended_at, status, node, reason, lost_tokens "
+    "FROM span WHERE status <> 'ok' "
+    "UNION ALL SELECT 'call', call_id, run_id, ended_at, outcome, gen_ai_request_model, error, lost_tokens "
+    "FROM call WHERE outcome <> 'ok' "
+    "UNION ALL SELECT 'reservation', reservation_id, NULL, closed_at, 'lost', account_id, 'its process ended', "
+    "lost_tokens FROM reservation WHERE state = 'lost'",
+    "DROP VIEW cost_per_run",
+    "CREATE VIEW cost_per_run AS "
+    "SELECT run.run_id, run.trial_id, CASE WHEN run.trial_id LIKE 'headroom%' THEN 'headroom' ELSE trial.part END "
+    "AS part, run.task_id, run.plan_hash, run.status, run.score, coalesce(made.calls, 0) AS calls, "
+    "run.charged_tokens, run.lost_tokens, coalesce(made.paid_tokens, 0) AS paid_tokens, "
+    "run.charged_weighted / 1e6 AS charged_weighted, run.charged_usd / 1e9 AS charged_usd, "
+    "run.lost_usd / 1e9 AS lost_usd, coalesce(made.paid_usd, 0) / 1e9 AS paid_usd, run.latency, "
+    "run.ended_at - run.started_at AS seconds "
+    "FROM run LEFT JOIN trial ON trial.trial_id = run.trial_id LEFT JOIN ("
+    "SELECT run_id, count(*) AS calls, "
+    "sum(lost_tokens + CASE cached WHEN 1 THEN 0 ELSE charged_tokens END) AS paid_tokens, "
+    "sum(lost_usd + CASE cached WHEN 1 THEN 0 ELSE charged_usd END) AS paid_usd FROM call GROUP BY run_id"
+    ") AS made ON made.run_id = run.run_id",
+)
+
+
+def m003_reasons_and_parts(connection: Connection) -> None:
+    """Why runs have no answer, and to which part of a dev set tasks belong: as studies have treated them so far."""
+    connection.exec_driver_sql("ALTER TABLE run ADD COLUMN reason TEXT NOT NULL DEFAULT ''")
+    connection.exec_driver_sql(
+        "CREATE TABLE part (seed INTEGER NOT NULL, task_id TEXT NOT NULL, "
+        "part TEXT NOT NULL CHECK (part IN ('fit', 'validation', 'test')), PRIMARY KEY (seed, task_id))"
+    )
+    connection.exec_driver_sql(
+        "INSERT OR IGNORE INTO part SELECT json_extract(study.arguments, '$.seed'), run.task_id, trial.part "
+        "FROM run JOIN trial USING (trial_id) JOIN study USING (study_id) "
+        "WHERE trial.part IN ('fit', 'validation', 'test') AND json_valid(study.arguments) "
+        "AND json_type(study.arguments, '$.seed') = 'integer' ORDER BY run.started_at"
+    )
+    for statement in _VIEWS_3:
+        connection.exec_driver_sql(statement)
+
+
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (m001_first, m002_facts, m003_reasons_and_parts)
 VERSION = len(MIGRATIONS)
 """The schema that this code reads and writes."""
 

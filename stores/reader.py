@@ -143,8 +143,18 @@ class Reader:
             raise StoreError(f"{self._path} was opened before this process was forked; open it again in each process")
 
     def rows(self, table: RowTable[Row], asked: Callable[[Select[Any]], Select[Any]]) -> list[Row]:
-        """The rows of a table that a statement selects, given that for all of them."""
-        return [self._decoded(table, dict(columns)) for columns in self.select(asked(select(table.table)))]
+        """The rows of a table that a statement selects, given that for all of them.
+
+        A file of an older version that is only read may lack a table, which has no rows then, or a column.
+        """
+        there = self._columns(table.table.name)
+        known = [column for column in table.table.columns if column.name in there]
+        return [self._decoded(table, dict(columns)) for columns in self.select(asked(select(*known)))] if known else []
+
+    def _columns(self, table: str) -> set[str]:
+        self._check_usable()
+        with database_errors(self._path), self._engine.connect() as connection:
+            return {row[1] for row in connection.exec_driver_sql(f"PRAGMA table_xinfo({table})")}
 
     def select(self, statement: Select[Any]) -> Sequence[RowMapping]:
         """All rows of a statement's result."""
@@ -155,7 +165,7 @@ class Reader:
     def _decoded(self, table: RowTable[Row], columns: dict[str, Any]) -> Row:
         key, value = next(iter(columns.items()))
         with self.decoding(table.table.name, key, value):
-            return whole(table.row(columns, self._text))
+            return whole(table.row(table.defaults | columns, self._text))
 
     def decoding(self, table: str, key: str, value: object) -> AbstractContextManager[None]:
         """While this is open, what cannot be decoded is damage to a row of this file."""

@@ -81,6 +81,8 @@ class RowTable(Generic[Row]):
         self.insert = insert_statement(self.table, "keep" if keep else "replace")
         """The driver's SQL that stores the values of a row."""
         self._get = attrgetter(*self._paths)
+        self.defaults = {field.name: field.default for field in fields(row) if field.default is not MISSING}
+        """By column that a file of an older version may lack: its value there."""
 
     def values(self, row: Row, blobs: BlobEncoder) -> Values:
         """The parameters of `insert`; texts that lie elsewhere are handed to `blobs`."""

@@ -10,10 +10,10 @@ from __future__ import annotations
 from sqlalchemy import Column, Computed, Float, Integer, LargeBinary, MetaData, Table, Text
 
 from ..records.accounts import FIGURES
-from ..records.rows import UNITS, CallRow, FactRow, PlanRow, RunRow, SpanRow, StudyRow, TaskRow, TrialRow
+from ..records.rows import UNITS, CallRow, FactRow, PartRow, PlanRow, RunRow, SpanRow, StudyRow, TaskRow, TrialRow
 from .row_table import RowTable, amount_columns
 
-__all__ = ["ACCOUNT_TOTALS", "CALL", "FACT", "PLAN", "RUN", "SPAN", "STUDY", "TASK", "TRIAL", "account", "blob"]
+__all__ = ["ACCOUNT_TOTALS", "CALL", "FACT", "PART", "PLAN", "RUN", "SPAN", "STUDY", "TASK", "TRIAL", "account", "blob"]
 __all__ += ["metadata", "reply", "reservation"]
 
 metadata = MetaData()
@@ -23,6 +23,7 @@ TRIAL = RowTable(metadata, "trial", TrialRow)
 TASK = RowTable(metadata, "task", TaskRow, keep=True)
 PLAN = RowTable(metadata, "plan", PlanRow, keep=True)
 FACT = RowTable(metadata, "fact", FactRow, keys=2)
+PART = RowTable(metadata, "part", PartRow, keep=True, keys=2)
 RUN = RowTable(metadata, "run", RunRow)
 SPAN = RowTable(
     metadata,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import ColumnClause, Select, exists, func, literal_column, select, true
@@ -100,6 +100,11 @@ class TraceReader:
     def task(self, task_id: str) -> TaskRow | None:
         """See `StudyStore.task`."""
         return self._by_key(schema.TASK, task_id)
+
+    def parts(self, seed: int) -> Mapping[str, str]:
+        """See `StudyStore.parts`."""
+        found = self._rows(schema.PART, lambda found: found.where(schema.PART.table.c.seed == seed))
+        return {row.task_id: row.part for row in found}
 
     def _rows(self, table: RowTable[Row], asked: Callable[[Select[Any]], Select[Any]]) -> list[Row]:
         self._catch_up()

@@ -17,7 +17,9 @@ from ...graphs.result import Result
 from ...graphs.run import Runner
 from ...nodes.base import Context, Inputs, Node, Oracle, Scorer
 from ...records.message import Message
+from ...records.rows import TrialRow
 from ...records.task import Task
+from ...records.usage import ZERO
 from ..arrays import Floats
 from ..bootstrap import Interval, mean_interval
 from ..concurrency import in_turn
@@ -50,6 +52,7 @@ async def node_headroom(
     scorer: Scorer,
     *,
     account: str | None = None,
+    study_id: str = "",
     seed: int = 0,
     finished: Callable[[Result], None] | None = None,
 ) -> tuple[Headroom, ...]:
@@ -57,7 +60,7 @@ async def node_headroom(
 
     An intervention shows what a node's mistakes cost the whole, which blame by reading a trace does not. What comes
     before the node and what is asked alike after it comes from the cache, so on runs that were made before only those
-    calls are paid that read something new. The runs are on the books under trials named `headroom/NODE`.
+    calls are paid that read something new. The runs are on the books under trials of the part "headroom".
 
     Args:
         runner: of the plan's graph, entered.
@@ -65,6 +68,7 @@ async def node_headroom(
         plan: of this graph.
         scorer: the metric.
         account: pays for it; opened on the runner already.
+        study_id: the study that the trials belong to, where there is one.
         seed: of the runs' draws and of the intervals.
         finished: called after every run.
 
@@ -78,8 +82,17 @@ async def node_headroom(
     """
     if not tasks:
         raise UsageError("headroom needs at least one task")
-    series = partial(_scores, tasks=tasks, plan=plan, scorer=scorer, account=account, seed=seed, finished=finished)
-    base = await series(runner, trial="headroom")
+    series = partial(
+        _scores,
+        tasks=tasks,
+        plan=plan,
+        scorer=scorer,
+        account=account,
+        study_id=study_id,
+        seed=seed,
+        finished=finished,
+    )
+    base = await series(runner, node="")
     found = []
     for name, step in resolve(runner.space, plan).steps.items():
         oracle = step.kind.oracle
@@ -88,7 +101,7 @@ async def node_headroom(
         replaced: set[str] = set()
         graph = _with_oracle(runner.graph, step, oracle, scorer, replaced)
         async with runner.beside(graph) as other:
-            scores = await series(other, trial=f"headroom/{name}")
+            scores = await series(other, node=name)
         if replaced:
             found.append(
                 Headroom(
@@ -125,12 +138,17 @@ async def _scores(
     tasks: Sequence[Task],
     plan: Plan,
     scorer: Scorer,
-    trial: str,
+    node: str,
     account: str | None,
+    study_id: str,
     seed: int,
     finished: Callable[[Result], None] | None,
 ) -> Floats:
-    scores = np.zeros(len(tasks))
+    """Per task, with the node replaced, or none where its name is empty; under a trial of their own."""
+    scores, results = np.zeros(len(tasks)), list[Result]()
+    trial = "/".join(name for name in ("headroom", study_id, node) if name)
+    row = TrialRow(trial, study_id, plan.hash, "headroom", 0, len(tasks), 0.0, 0.0, ZERO, ZERO, "running")
+    runner.store.record(row)
 
     async def one(place: int) -> None:
         result = await runner.run(
@@ -147,8 +165,18 @@ async def _scores(
         if result.score is None:
             raise UsageError(f"task {tasks[place].name or result.task_id!r} has no gold answer to grade by")
         scores[place] = result.score
+        results.append(result)
         if finished is not None:
             finished(result)
 
     await in_turn((one(place) for place in range(len(tasks))), _AT_ONCE)
+    ended = replace(
+        row,
+        score=float(scores.mean()),
+        coverage=sum(not result.status.failed for result in results) / len(results),
+        charged=sum((result.charged for result in results), ZERO),
+        lost=sum((result.lost for result in results), ZERO),
+        state="complete",
+    )
+    runner.store.record(ended)
     return scores

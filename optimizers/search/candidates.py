@@ -134,9 +134,12 @@ def covering(space: Space, most: int, generator: random.Random) -> list[Plan]:
 
     Each node appears in the smallest part of the graph that can run with it, so that what a node does and costs is
     seen by itself; the values of its knobs are put together in random order (a Latin square's rows). The space's
-    default comes first.
+    default comes first. Where there is room for some of them only, those with the fewest nodes come first, because a
+    graph must not be searched to less effect than a part of it.
     """
-    plans: dict[Plan, None] = {space.default(): None}
+    default = space.default()
+    plans: dict[Plan, tuple[int, int]] = {default: (len(space.active(default.edges).names), 0)}
+    """With their nodes and the turn in which they were made."""
     waiting = set(space.graph.nodes)
     smallest = sorted(space.arrangements, key=lambda active: (len(active.names), active.optional))
     for active in smallest:
@@ -147,6 +150,6 @@ def covering(space: Space, most: int, generator: random.Random) -> list[Plan]:
         orders = {name: generator.sample(range(len(values)), len(values)) for name, values in knobs.items()}
         for turn in range(max(map(len, knobs.values()), default=1)):
             chosen = {name: values[orders[name][turn % len(values)]] for name, values in knobs.items()}
-            plans[space.plan(chosen, edges)] = None
+            plans.setdefault(space.plan(chosen, edges), (len(active.names), turn))
         waiting -= active.names
-    return list(plans)[: max(1, most)]
+    return list(plans) if len(plans) <= most else sorted(plans, key=plans.__getitem__)[: max(1, most)]

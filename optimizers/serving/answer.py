@@ -37,6 +37,15 @@ class Served:
     lost: Amount
     run_ids: tuple[str, ...]
     """One, or one for each stage of a cascade that was tried."""
+    reason: str = ""
+    """Why there is no answer; empty where there is one."""
+
+
+_NOTHING = {
+    Status.SKIPPED: "the policy leaves it unanswered at this budget; a higher one answers more",
+    Status.BUDGET: "the cap has no room left for any arm",
+}
+"""Why nothing was run, by the status that says so."""
 
 
 class Menu:
@@ -108,4 +117,5 @@ def served(
         charged=sum((result.charged for result in results), ZERO),
         lost=sum((result.lost for result in results), ZERO),
         run_ids=tuple(result.run_id for result in results),
+        reason=_NOTHING.get(nothing, nothing.value) if said is None else said.reason,
     )

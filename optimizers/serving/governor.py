@@ -52,6 +52,32 @@ class Service:
     """The questions as the policy saw them, with their probes."""
     looks: Floats
     """(questions,): what the probe of each cost, in the unit of the cap."""
+    limit: int | None = None
+    """The cap of the batch in the smallest unit; None where only each question is limited."""
+
+    @property
+    def unspent(self) -> float | None:
+        """What is left of the cap, in its unit; None where the batch had none for all of it."""
+        if self.limit is None:
+            return None
+        return in_unit(Amount(*[self.limit] * 3) - self.charged - self.lost, self.unit)
+
+    @property
+    def why_unspent(self) -> str:
+        """Why that was not used up, in one line; empty where nothing is left."""
+        if not self.unspent:
+            return ""
+        short = sum(one.status is Status.BUDGET for one in self.served)
+        left_out = sum(one.status is Status.SKIPPED for one in self.served)
+        changed = [one for one in self.served if one.arm and one.planned and one.arm != one.planned]
+        swapped = sum(one.status is not Status.BUDGET for one in changed)
+        reasons = [
+            (short, "{} questions found no room for the upper bound of their cheapest call"),
+            (left_out, "the policy leaves {} questions unanswered"),
+            (swapped, "{} questions got another arm, because the one planned did not fit when their turn came"),
+        ]
+        told = [text.format(count) for count, text in reasons if count]
+        return "; ".join(told) or "every question got the arm planned for it, and they cost less than the cap allows"
 
     @property
     def costs(self) -> Floats:
@@ -236,7 +262,9 @@ class _Batch:
         account_id = self._settings.account.account_id
         balance = self._runner.ledger.balance(account_id)
         served = tuple(self._served[i] for i in range(len(self._tasks)))
-        return Service(served, account_id, balance.charged, balance.lost, self._unit, self._batch, self._looks)
+        limit = self._settings.account.limit
+        most = None if limit is None else limit.value
+        return Service(served, account_id, balance.charged, balance.lost, self._unit, self._batch, self._looks, most)
 
     async def serve(self, start: int, every: int) -> None:
         """Decides the rest of the batch and serves the first of it."""

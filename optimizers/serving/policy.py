@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+import warnings
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import cached_property
@@ -15,7 +16,8 @@ import numpy as np
 
 from ...budgets.books import MemoryStore
 from ...budgets.cap import Cap
-from ...errors import PoolError, UsageError
+from ...errors import GraphError, PoolError, UsageError
+from ...graphs.code import codes_of
 from ...graphs.graph import Graph
 from ...graphs.portal import run_closing
 from ...graphs.result import Metric
@@ -108,6 +110,7 @@ class DeployedPolicy:
         kinds: Kinds = (),
         policies: Iterable[MakePolicy] = (),
         allow: Collection[str] = (),
+        strict: bool = False,
     ) -> DeployedPolicy:
         """Reads a policy file. It needs neither a store nor a dev set, only the models.
 
@@ -120,6 +123,7 @@ class DeployedPolicy:
             policies: likewise, classes of policies.
             allow: modules that are admitted with all that is below them, for what the file names: "my_app" admits
                 `my_app.sub`, not `my_apple`.
+            strict: whether a changed kind or function of the user's own is an error; it is a warning otherwise.
 
         Raises:
             UsageError: it is no such file, or names a module that is not admitted; the message names the field, or the
@@ -138,8 +142,10 @@ class DeployedPolicy:
             )
         for model in content.models:
             model.check(given.card(model.name), content.unit)
+        graph = Graph.from_json(json.dumps(content.graph), kinds=kinds, allow=allow)
+        _check_code(str(path), content.code, codes_of(graph), strict=strict)
         return cls(
-            Graph.from_json(json.dumps(content.graph), kinds=kinds, allow=allow),
+            graph,
             Pool(given.model(model.name) for model in content.models),
             policy_from_json(content.policy, policies=policies, allow=allow),
             content.reference.batch,
@@ -161,6 +167,7 @@ class DeployedPolicy:
             arms=self._others,
             policy=policy_to_json(self._policy),
             models=tuple(SavedModel.of(card) for card in self._pool.cards if card.name in self._used()),
+            code=dict(codes_of(self._graph)),
             reference=self._reference,
         )
         try:
@@ -310,6 +317,21 @@ class DeployedPolicy:
         if self._policy.probe is not None:
             named.add(self._policy.probe.partition("/")[2])
         return named
+
+
+def _check_code(path: str, then: Mapping[str, str], now: Mapping[str, str], *, strict: bool) -> None:
+    """Tells what has changed since the policy was fitted; of what cannot be looked at without running it, nothing."""
+    changed = [
+        f"{name} (then {then[name]}, now {now[name]})" for name in then if now.get(name, then[name]) != then[name]
+    ]
+    if not changed:
+        return
+    told = (
+        f"{path}: the code of {', '.join(changed)} has changed since the policy was fitted, so its forecasts may be off"
+    )
+    if strict:
+        raise GraphError(f"{told}. Bring the former code back, run optimize again, or load it without strict")
+    warnings.warn(f"{told}; run optimize again", stacklevel=3)
 
 
 def _joined(known: Batch, more: Batch) -> Batch:

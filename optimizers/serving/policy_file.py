@@ -97,6 +97,8 @@ class PolicyFile(BaseModel):
     """Those that only the stages of cascades name; the policy has its own."""
     policy: dict[str, Any]
     models: tuple[SavedModel, ...] = Field(min_length=1)
+    code: dict[str, str] = {}
+    """What the code of the graph's own kinds and functions was, see `codes_of`."""
     reference: Reference
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 
+from ...records.rows import PartRow
 from ...records.task import Task
 from ...tasks.split import split
 from ..search.base import Optimizer, ProblemSpec, Proposal
@@ -13,7 +15,7 @@ from .cost_forecast import CostForecast
 from .reporter import Announcement
 from .spec import StudySpec
 
-__all__ = ["FINALISTS", "Beginning", "parts_of"]
+__all__ = ["FINALISTS", "Beginning", "earlier_reads", "parts_of"]
 
 FINALISTS = 8
 """How many plans are validated at most."""
@@ -25,12 +27,39 @@ _USUAL_SHARE = 0.5
 
 
 def parts_of(spec: StudySpec) -> dict[str, tuple[Task, ...]]:
-    """Fit, validation and test, each in an order that mixes the families, the same for every plan."""
+    """Fit, validation and test, each in an order that mixes the families, the same for every plan.
+
+    A task stays in the part in which the spec's store first saw it under the spec's seed.
+
+    Raises:
+        UsageError: as `split`.
+    """
 
     def place(task: Task) -> str:
         return hashlib.sha256(f"{spec.seed}/{task.task_id}".encode()).hexdigest()
 
-    return {name: tuple(sorted(part, key=place)) for name, part in split(spec.tasks, spec.seed).items()}
+    known = spec.store.parts(spec.seed)
+    found = split(spec.tasks, spec.seed, known)
+    for part, tasks in found.items():
+        for task in tasks:
+            if task.task_id not in known:
+                spec.store.record(PartRow(spec.seed, task.task_id, part))
+    spec.store.flush()
+    return {name: tuple(sorted(part, key=place)) for name, part in found.items()}
+
+
+def earlier_reads(spec: StudySpec, test: Sequence[Task]) -> int:
+    """How often other studies on the store's books have scored plans on tasks that are the test part of this one."""
+    own = {task.task_id for task in test}
+    reads = 0
+    for row in spec.store.studies():
+        if row.study_id == spec.study_id or not row.test_reads:
+            continue
+        asked = json.loads(row.arguments)
+        parts = spec.store.parts(asked["seed"])
+        if any(parts.get(task) == "test" for task in own.intersection(asked["tasks"])):
+            reads += row.test_reads
+    return reads
 
 
 class Beginning:

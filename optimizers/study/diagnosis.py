@@ -61,7 +61,15 @@ async def headroom_of(
     count = int(min(len(tasks), _TASKS, affordable))
     if count < min(len(tasks), _FEWEST):
         return None
-    return await node_headroom(runner, tasks[:count], chosen.plan, spec.scorer, account=account, finished=finished)
+    return await node_headroom(
+        runner,
+        tasks[:count],
+        chosen.plan,
+        spec.scorer,
+        account=account,
+        study_id=spec.study_id,
+        finished=finished,
+    )
 
 
 def votes_of(spec: StudySpec, measured: Sequence[Measurement], tasks: Sequence[Task]) -> tuple[VotesReport, ...]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from ...budgets.books import MemoryStore
 from ...budgets.cap import Cap
 from ...errors import UsageError
 from ...graphs.bounds import check_feasible
+from ...graphs.code import code_of, codes_of
 from ...graphs.graph import Graph
 from ...graphs.portal import in_sync
 from ...graphs.result import Metric
@@ -15,7 +16,7 @@ from ...models.pool import Pool
 from ...records.protocols import StudyStore
 from ...records.task import Task
 from ...records.text import longest_bytes
-from ...tasks.metrics import check_golds, resolve_metric
+from ...tasks.metrics import CheckedMetric, check_golds, resolve_metric
 from ..policies.base import MakePolicy
 from ..policies.registry import policies_named
 from ..search.registry import MakeOptimizer, optimizer_named
@@ -93,6 +94,7 @@ async def optimize_async(
         make_optimizer=make,
         optimizer=_named(optimizer),
         policies=compared,
+        code=_code(graph, metric),
     )
     return await Study(spec, reporter or Silent()).run()
 
@@ -106,6 +108,13 @@ def _named(given: str | Callable[..., object]) -> str:
     if isinstance(given, str):
         return given
     return f"{given.__module__}:{getattr(given, '__qualname__', type(given).__qualname__)}"
+
+
+def _code(graph: Graph, metric: str | Metric) -> Mapping[str, str]:
+    """The code of the user's own kinds and functions, a change in which makes another study."""
+    found, scorer = dict(codes_of(graph)), resolve_metric(metric)
+    code = code_of(scorer.function if isinstance(scorer, CheckedMetric) else scorer)
+    return found | {"metric": code} if code else found
 
 
 def _length(task: Task) -> int:

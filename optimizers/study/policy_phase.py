@@ -9,12 +9,15 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from ...budgets.cap import in_unit
+from ...errors import UsageError
 from ...graphs.bounds import Bounds
 from ...graphs.plan import Plan
 from ...graphs.run import Runner
 from ...records.task import Task
 from ..arrays import Ints
 from ..bootstrap import mean_interval
+from ..policies.arm_means import ArmMeans
+from ..policies.static import Static
 from ..search.base import Proposal
 from ..search.measurement import Measurement
 from ..serving.governor import Governor, Service
@@ -35,6 +38,8 @@ __all__ = ["PolicyPhase"]
 
 _NO_LIMIT = 1e12
 """A budget per question that no arm reaches."""
+_TOO_DEAR = "the spend did not reach for running a second plan on all of fit and validation; a larger one would"
+_ONLY_PLAN = "the graph has one plan only, so there is nothing to choose"
 
 
 class PolicyPhase:
@@ -74,7 +79,7 @@ class PolicyPhase:
         *,
         room: float,
         account: str,
-    ) -> Comparison | None:
+    ) -> Comparison:
         """Chooses a portfolio, tabulates it, and compares policies.
 
         A search for the best plan drops plans early that are good at a few questions only, or too dear for all of them.
@@ -88,18 +93,15 @@ class PolicyPhase:
             room: what may be paid.
             account: pays for it.
 
-        Returns:
-            None where not even two arms can be tabulated within the room.
-
         Raises:
             SpendExhausted: the account cannot pay for it after all.
-            UsageError: there are too few tasks.
+            UsageError: there is nothing to choose from, or there are too few tasks; the message says why.
         """
         tasks = len(self._parts["fit"])
-        await self._widen(evaluator.paying("fit", account), always, room / 2)
+        dropped = await self._widen(evaluator.paying("fit", account), always, room / 2)
         measured = [found for found in evaluator.measured("fit").values() if len(found.outcomes) == tasks]
         if len(measured) < 2:
-            return None
+            raise UsageError(_TOO_DEAR if dropped else self._alone(list(evaluator.measured("fit").values())))
         validated = evaluator.measured("validation")
         table = self._table(measured, tasks)
         room /= 2
@@ -116,7 +118,9 @@ class PolicyPhase:
         known = [plan for plan in always if any(found.plan == plan for found in measured)]
         chosen = portfolio_of_study(table, known, affordable)
         if not chosen:
-            return None
+            raise UsageError(_TOO_DEAR)
+        if len(chosen) == 1:
+            raise UsageError(self._alone(measured, measured[chosen[0]]))
         self._phase("tabulating")
         return await compare(
             self._runner,
@@ -133,10 +137,26 @@ class PolicyPhase:
             fitting=lambda: self._phase("fitting"),
         )
 
-    async def _widen(self, evaluator: TrialEvaluator, always: Sequence[Plan], room: float) -> None:
+    def _alone(self, seen: Sequence[Measurement], best: Measurement | None = None) -> str:
+        """Why there is nothing to choose: one plan stands alone among those that were seen."""
+        if len(seen) == 1:
+            size = self._runner.space.size
+            return _ONLY_PLAN if size == 1 else f"the search's part of the spend measured one plan only, of {size:,}"
+        first = min(len(found.outcomes) for found in seen)
+        plans = [found.first(first) for found in seen]
+        best = max(plans, key=lambda found: (found.score, -found.cost)) if best is None else best.first(first)
+        name = best.plan.hash[:8]
+        if all(best.score >= found.score and best.cost <= found.cost for found in plans):
+            return f"plan {name} is at least as good and as cheap as all others, so there is nothing to choose"
+        return f"no other plan would add anything to plan {name} on any kind of task, so there is nothing to choose"
+
+    async def _widen(self, evaluator: TrialEvaluator, always: Sequence[Plan], room: float) -> bool:
         """Measures on all of fit what the search dropped early: first what belongs to the portfolio anyway.
 
         Without the best plan for all, policies would be compared to each other and not to what they are to beat.
+
+        Returns:
+            Whether the room was too small for some of them.
         """
         known = evaluator.measured("fit")
         seen = list(known.values())
@@ -145,15 +165,21 @@ class PolicyPhase:
         portfolio = choose_portfolio(table, size=min(ARMS, len(seen)), prices=portfolio_prices(table))
         wanted = [known[plan.hash] for plan in always if plan.hash in known] + [seen[arm] for arm in portfolio]
         proposals: list[Proposal] = []
+        dropped = False
         for found in {found.plan.hash: found for found in wanted}.values():
             cost = self._paid([found], tasks - len(found.outcomes))
-            if len(found.outcomes) < tasks and cost <= room:
-                room -= cost
-                proposals.append(Proposal(found.plan, tasks))
+            if len(found.outcomes) == tasks:
+                continue
+            if cost > room:
+                dropped = True
+                continue
+            room -= cost
+            proposals.append(Proposal(found.plan, tasks))
         await evaluator.measure(proposals, "fit")
+        return dropped
 
-    def _table(self, measured: Sequence[Measurement], tasks: int) -> Table:
-        return table_of(measured, self._parts["fit"][:tasks], self._runner, self._spec.cap.unit)
+    def _table(self, measured: Sequence[Measurement], tasks: int, part: str = "fit") -> Table:
+        return table_of(measured, self._parts[part][:tasks], self._runner, self._spec.cap.unit)
 
     async def serve(self, comparison: Comparison, account: str) -> Service:
         """Serves the test part with the chosen policy, once, as a batch under the hard cap.
@@ -227,6 +253,16 @@ class PolicyPhase:
             others=_others(comparison),
         )
 
+    def static(self, chosen: Measurement) -> DeployedPolicy:
+        """The chosen plan for every question, as a policy: what is left where there is nothing to choose.
+
+        Args:
+            chosen: the plan on validation.
+        """
+        spec, table = self._spec, self._table([chosen], len(chosen.outcomes), "validation")
+        policy = Static(means=ArmMeans.of(table))
+        return DeployedPolicy(spec.graph, spec.pool, policy, table.batch(), budget=self._budget, unit=spec.cap.unit)
+
     def _nodes(self, comparison: Comparison, batch: Batch, used: Ints, planned: Ints) -> tuple[NodeReport, ...]:
         unlimited = comparison.policy.assign(batch, _NO_LIMIT * len(batch)).arms
         return explain(
@@ -248,6 +284,8 @@ class PolicyPhase:
             static=None if static is None else static.plan.hash,
             gain=None if static is None else mean_interval(service.scores - static.scores, seed=seed),
             swapped=sum(one.arm != one.planned for one in service.served),
+            unspent=service.unspent,
+            why_unspent=service.why_unspent,
         )
 
     def _paid(self, measured: Sequence[Measurement], tasks: int) -> float:

@@ -92,13 +92,13 @@ def portfolio_of_study(table: Table, always: Sequence[Plan], affordable: Callabl
         affordable: whether the rest of the tabulation can be paid for, given the numbers of the arms.
 
     Returns:
-        Numbers of arms; empty where not even two can be paid for.
+        Numbers of arms; one where no other adds anything, none where not even two can be paid for.
     """
     must = list(dict.fromkeys(table.arm(plan.hash) for plan in always))
     prices = portfolio_prices(table)
     for size in range(min(ARMS, len(table.arms)), max(1, len(must) - 1), -1):
         chosen: list[int] = choose_portfolio(table, size=size, prices=prices, always=must).tolist()
-        if len(chosen) > 1 and affordable(chosen):
+        if len(chosen) == 1 or affordable(chosen):
             return chosen
     return []
 

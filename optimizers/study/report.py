@@ -93,6 +93,10 @@ class PolicyTest(Finding):
     """Its score less that of the plan, both as batches under the same cap."""
     swapped: int
     """Tasks whose arm was changed before they began, because the one planned did not fit any more."""
+    unspent: float | None = None
+    """What was left of the batch's cap, in its unit; None where only each task is limited."""
+    why_unspent: str = ""
+    """Why it was not used up."""
 
 
 class ArmReport(Finding):
@@ -256,7 +260,8 @@ class StudyReport(Finding):
     chosen: str | None
     """The hash of the affordable plan with the best score on validation; None where no plan is affordable."""
     test_reads: int
-    """How often plans were scored on the test part, over all starts of this study."""
+    """How often plans or policies were scored on the test part or on some tasks of it, over all starts of this study
+    and of the others in its database."""
     location: str
     """Where the books are."""
     seconds: float
@@ -277,7 +282,11 @@ class StudyReport(Finding):
     notes: tuple[str, ...] = ()
     """What was left out, and why; then the warnings of `readings`."""
     policy: DeployedPolicy | None = Field(default=None, exclude=True, repr=False)
-    """The chosen policy, ready to use: `report.policy.save("policy.json")`. It is not part of the JSON."""
+    """The chosen policy, ready to use: `report.policy.save("policy.json")`. It is not part of the JSON.
+
+    Where policies were left out or had nothing to choose, it gives every task the chosen plan; None where no plan is
+    affordable either.
+    """
 
     @property
     def best(self) -> PlanReport | None:

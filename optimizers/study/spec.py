@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from ...budgets.cap import Cap
 from ...graphs.graph import Graph
@@ -41,10 +42,12 @@ class StudySpec:
     optimizer: str
     policies: Mapping[str, MakePolicy] = field(default_factory=dict)
     """The policies to fit and compare, by name; none to leave them out."""
+    code: Mapping[str, str] = field(default_factory=dict)
+    """What the code of the user's own kinds and functions is, see `codes_of`."""
 
     def as_json(self) -> str:
         """What identifies the study, as canonical JSON."""
-        content = {
+        content: dict[str, Any] = {
             "version": _VERSION,
             "graph": self.graph.hash,
             "tasks": sorted(task.task_id for task in self.tasks),
@@ -56,6 +59,8 @@ class StudySpec:
             "optimizer": self.optimizer,
             "policies": list(self.policies),
         }
+        if self.code:
+            content["code"] = dict(self.code)
         return json.dumps(content, sort_keys=True, separators=(",", ":"))
 
     @property

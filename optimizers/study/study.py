@@ -19,7 +19,7 @@ from ..search.base import Optimizer, Proposal
 from ..search.measurement import Measurement, frontier
 from ..serving.governor import Service
 from .accounts import StudyAccounts
-from .beginning import FINALISTS, Beginning, parts_of
+from .beginning import FINALISTS, Beginning, earlier_reads, parts_of
 from .diagnosis import headroom_of, votes_of
 from .edge_phase import compare_edges
 from .policy_phase import PolicyPhase
@@ -185,7 +185,7 @@ class Study:
         best = frontier(list(evaluator.measured("validation").values()))
         best = sorted(best, key=lambda m: (m.cost > self._affordable, -m.score))
         try:
-            comparison = await policies.compare(
+            return await policies.compare(
                 evaluator,
                 [*(m.plan for m in best), *found],
                 room=_POLICY_SHARE * self._accounts.left("search", "edges", "validation"),
@@ -197,9 +197,6 @@ class Study:
         except UsageError as error:
             self._notes.append(f"policies: {error}")
             return None
-        if comparison is None:
-            self._notes.append("policies: no two plans could be run on all of fit and validation within the spend")
-        return comparison
 
     async def _conclude(
         self,
@@ -249,6 +246,8 @@ class Study:
         if comparison is not None:
             more["policies"] = policies.report(comparison, service, static)
             more["policy"] = policies.deployed(comparison)
+        elif chosen is not None:
+            more["policy"] = policies.static(chosen)
         return report.model_copy(update={**more, "notes": tuple(self._notes)})
 
     def _readings(
@@ -330,7 +329,7 @@ class Study:
             stopped_early=not complete,
             frontier=reports,
             chosen=None if chosen is None else chosen.plan.hash,
-            test_reads=self._test_reads,
+            test_reads=self._test_reads + earlier_reads(spec, self._parts["test"]),
             location=spec.store.location,
             seconds=time.monotonic() - started,
         )

@@ -26,6 +26,7 @@ def read_columns(
     required: Sequence[str],
     numbers: Sequence[str],
     renamed: Mapping[str, str],
+    stand_ins: Mapping[str, str],
 ) -> dict[str, Floats | list[str | None]]:
     """Reads those columns of a file that have a known name.
 
@@ -35,6 +36,8 @@ def read_columns(
         required: those that must be there.
         numbers: those that hold numbers.
         renamed: what the file calls them, where that is something else.
+        stand_ins: by a column that may be missing, one of the known names whose column in the file serves for it where
+            it was not needed itself.
 
     Returns:
         Values by known name: texts, None where there is none; numbers of a Parquet file as an array, NaN where empty,
@@ -60,6 +63,9 @@ def read_columns(
     # A column that was named for something is no longer what its own name says.
     columns = {name: column for name, column in found.items() if name in known and name not in renamed.values()}
     columns |= {name: found[theirs] for name, theirs in renamed.items()}
+    # Free to stand in: the file has it, and what usually goes by its name was found elsewhere.
+    free = {name: theirs for name, theirs in stand_ins.items() if theirs in renamed and theirs not in renamed.values()}
+    columns = {name: found[theirs] for name, theirs in free.items() if theirs in found} | columns
     for name in required:
         if name not in columns:
             raise UsageError(

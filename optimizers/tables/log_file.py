@@ -34,6 +34,7 @@ COLUMNS: Mapping[str, str] = {
 """The columns that are read, and what they hold; the first four are required."""
 
 _REQUIRED = ("question", "arm", "score", "cost")
+_STAND_INS = {"text": "question"}
 _NUMBERS = ("score", "cost", "sample", "confidence")
 
 
@@ -46,6 +47,11 @@ class Outcomes:
     """Questions that were left out because some arm has no outcome for them."""
     repeated: int
     """Cells with fewer samples than others, whose samples count several times."""
+    absent: tuple[tuple[str, str], ...] = ()
+    """(arm, family) where the arm was run on no question of the family: there it counts as a failure at its highest
+    cost, so that no policy is led to it."""
+    texts: bool = True
+    """Whether the questions' own texts were found; without them policies know questions by their families alone."""
 
 
 def load_outcomes(
@@ -57,8 +63,9 @@ def load_outcomes(
 ) -> Outcomes:
     """Reads a file of outcomes.
 
-    Every arm must have an outcome for every question. Where cells have different numbers of samples, there are as many
-    replicates as the largest has, and smaller ones take their samples in turn.
+    Every arm must have an outcome for every question of those families that it was run on. Texts are taken from the
+    column `text`, else from `question`, where that holds more than names. Where cells have different numbers of
+    samples, there are as many replicates as the largest has, and smaller ones take their samples in turn.
 
     Args:
         path: ends in `.parquet`, `.csv`, `.jsonl` or `.ndjson`.
@@ -70,7 +77,7 @@ def load_outcomes(
         UsageError: the file cannot be read or lacks a column, or a row is at fault; file, row and column are named,
             rows counted from 1 without a header.
     """
-    found = read_columns(Path(path), COLUMNS, _REQUIRED, _NUMBERS, columns or {})
+    found = read_columns(Path(path), COLUMNS, _REQUIRED, _NUMBERS, columns or {}, _STAND_INS)
     return _Rows(str(path), found).outcomes(incomplete, unit)
 
 
@@ -90,24 +97,45 @@ class _Rows:
         """Sorts the rows into a table."""
         shape = (len(self._question_names), len(self._arm_names))
         order, counts = self._sorted(shape)
-        complete: Bools = np.all(counts > 0, axis=1)
+        texts, families = self._texts()
+        absent, pairs = self._absent(counts, families)
+        complete: Bools = np.all((counts > 0) | absent, axis=1)
         if not complete.all() and (incomplete == "refuse" or not complete.any()):
-            self._refuse(counts, complete)
+            self._refuse(np.where(absent, 1, counts), complete)
         replicates = int(counts[complete].max())
         # Row r of a cell with n samples is its sample r mod n.
         begins = np.append(0, counts.ravel().cumsum()[:-1]).reshape(shape)[complete]
-        turns = np.arange(replicates) % counts[complete][:, :, None]
-        cells = order[begins[:, :, None] + turns]
+        turns = np.arange(replicates) % np.maximum(counts[complete], 1)[:, :, None]
+        cells = order[np.minimum(begins[:, :, None] + turns, len(order) - 1)]
+        nowhere, costs = absent[complete][:, :, None], self._numbers("cost", 0, np.inf)
+        highest = np.zeros(shape[1])
+        np.maximum.at(highest, self._arms, costs)
+        sure = self._numbers("confidence", 0, 1, empty=True)[cells] if "confidence" in self._columns else None
         table = Table(
-            questions=tuple(question for question, kept in zip(self._texts(), complete, strict=True) if kept),
+            questions=tuple(
+                Question(*row)
+                for row, kept in zip(zip(self._question_names, texts, families, strict=True), complete, strict=True)
+                if kept
+            ),
             arms=self._described(),
-            scores=self._numbers("score", 0, 1)[cells],
-            costs=self._numbers("cost", 0, np.inf)[cells],
+            scores=np.where(nowhere, 0.0, self._numbers("score", 0, 1)[cells]),
+            costs=np.where(nowhere, highest[:, None], costs[cells]),
             unit=unit,
-            confidences=self._numbers("confidence", 0, 1, empty=True)[cells] if "confidence" in self._columns else None,
+            confidences=None if sure is None else np.where(nowhere, np.nan, sure),
         )
-        short = int((counts[complete] < replicates).sum())
-        return Outcomes(table, dropped=int((~complete).sum()), repeated=short)
+        short = int(((counts < replicates) & ~absent)[complete].sum())
+        return Outcomes(table, int((~complete).sum()), short, pairs, any(texts))
+
+    def _absent(self, counts: Ints, families: list[str]) -> tuple[Bools, tuple[tuple[str, str], ...]]:
+        """(questions, arms): whether the arm was run on no question of the same family; and these arms and families."""
+        absent, pairs = np.zeros(counts.shape, bool), []
+        of = np.array(families, object)
+        for family in dict.fromkeys(filter(None, families)):
+            here = of == family
+            missing = ~(counts[here] > 0).any(axis=0)
+            absent[np.ix_(here, missing)] = True
+            pairs += [(self._arm_names[arm], family) for arm in np.flatnonzero(missing)]
+        return absent, tuple(pairs)
 
     def _sorted(self, shape: tuple[int, int]) -> tuple[Ints, Ints]:
         """The rows by question, arm and sample, and (questions, arms): how many there are of each."""
@@ -145,10 +173,13 @@ class _Rows:
             self._fail(int(np.argmin(codes)), column, "it is empty")
         return codes, names
 
-    def _texts(self) -> list[Question]:
+    def _texts(self) -> tuple[list[str], list[str]]:
+        """The texts of the questions, and their families."""
         texts = self._constant("text", self._questions, self._question_names, "question")
         families = self._constant("family", self._questions, self._question_names, "question")
-        return [Question(*row) for row in zip(self._question_names, texts, families, strict=True)]
+        if not any(texts) and 2 * sum(map(_is_text, self._question_names)) > len(self._question_names):
+            texts = self._question_names
+        return texts, families
 
     def _described(self) -> tuple[Arm, ...]:
         models = self._constant("model", self._arms, self._arm_names, "arm")
@@ -209,6 +240,11 @@ class _Rows:
 
     def _fail(self, row: int, column: str, reason: str) -> NoReturn:
         raise UsageError(f"{self._path}, row {row + 1}, column {column!r}: {reason}")
+
+
+def _is_text(name: str) -> bool:
+    """Whether this looks like what somebody asks, and not like what somebody calls it."""
+    return any(not (character.isascii() and (character.isalnum() or character in "-_.:/#@")) for character in name)
 
 
 def _coded(values: Sequence[Any]) -> tuple[Ints, list[str]]:

@@ -10,7 +10,7 @@ from ...errors import UsageError
 from ...tasks.split import dealt
 from .table import Lesson, Question, Table
 
-__all__ = ["best_arm", "lesson_from", "set_aside"]
+__all__ = ["best_arm", "lesson_from", "set_aside", "shuffled"]
 
 _FEWEST = 4
 _VALIDATES = (False, True, False, False, True, False, False, True, False, False)
@@ -32,6 +32,14 @@ def set_aside(table: Table, share: float) -> tuple[Table, Table]:
     return table.take(np.flatnonzero(~aside)), table.take(np.flatnonzero(aside))
 
 
+def shuffled(table: Table) -> Table:
+    """The same table with its questions in the order of hashes of their names.
+
+    Where forecasts are equal, the earlier question is served better, and the order of a file must not be a rule.
+    """
+    return table.take(np.argsort([_place("order", question) for question in table.questions], kind="stable"))
+
+
 def lesson_from(table: Table, budget: float | None = None, *, seed: int = 0) -> Lesson:
     """Divides questions 70/30 into those that policies are fitted to and those that they are compared on.
 
@@ -47,6 +55,7 @@ def lesson_from(table: Table, budget: float | None = None, *, seed: int = 0) -> 
     """
     if len(table.questions) < _FEWEST:
         raise UsageError(f"{len(table.questions)} questions are too few to learn from; at least {_FEWEST} are needed")
+    table = shuffled(table)
     if budget is None:
         budget = float(table.mean_costs.mean(axis=0)[best_arm(table)])
     keys = [(question.family, _place(f"lesson/{seed}", question)) for question in table.questions]

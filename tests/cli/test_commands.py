@@ -114,7 +114,11 @@ def test_the_chosen_policy_is_saved_and_answers(folder: Path, capsys: pytest.Cap
         assert run(["run", "--policy", "policy.json", "What is 21 + 21?", "--models", "pool.toml"]) == 0
         assert capsys.readouterr().out.startswith("42\n")
         assert run([*OPTIMIZE, "--spend", "1e6", "--policies", "none", "--policy-out", "other.json"]) == 0
-        assert "no policy was chosen, so other.json was not written" in capsys.readouterr().out
+        assert "apportion run --policy other.json" in capsys.readouterr().out
+        assert run(["run", "--policy", "other.json", "What is 21 + 21?", "--models", "pool.toml"]) == 0
+        assert capsys.readouterr().out.startswith("42\n")
+        assert run([*OPTIMIZE, "--spend", "1e6", "--cap", "1", "--policy-out", "none.json"]) != 0
+        assert not (folder / "none.json").exists()
         assert run([*OPTIMIZE, "--spend", "1e6", "--policies", "static,jiont"]) == 2
         assert "did you mean 'joint'" in capsys.readouterr().err
 
@@ -161,6 +165,9 @@ def test_runs_fit_a_narrow_terminal_with_ids_whole(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     with FaultServer(reply=lambda body: "Answer: " + "long " * 9) as server:
+
+
+    with FaultServer(reply=lambda body: "Answer: " + "long " * 8) as server:
         (folder / "pool.toml").write_text(f'[models.local]\nbase_url = "{server.base_url}"\n')
         assert run(["run", "sums_app:graph", "6 * 7?", "--models", "pool.toml", "--json", "run.json"]) == 0
     capsys.readouterr()

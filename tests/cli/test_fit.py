@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +37,7 @@ SIMULATE = ["simulate", "policy.json", "--outcomes", "log.parquet", "--column", 
 def test_fit_then_simulate(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run([*FIT, "--budget", "11.5", "--set-aside", "0.3"]) == 0
     printed = capsys.readouterr().out
-    assert "learned   joint from " in printed
+    assert "learned   joint_safe from " in printed
     following = printed.splitlines()[-1].split()
     assert following[1:] == [*SIMULATE, "--set-aside", "0.3", "--budget", "11.5"]
 
@@ -100,3 +101,38 @@ def test_bad_input_is_one_line(log: Path, capsys: pytest.CaptureFixture[str], ar
     errors = capsys.readouterr().err
     assert said in errors
     assert len(errors.splitlines()) == 1
+
+
+def test_the_line_that_comes_next_runs_as_it_is_printed(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = pa.parquet.read_table(log / "log.parquet").slice(1)
+    (log / "my logs").mkdir()
+    pa.parquet.write_table(table, log / "my logs" / "log.parquet")
+    given = ["--outcomes", "my logs/log.parquet", "--column", "question=query", "--drop-incomplete", "--unit", "usd"]
+    assert run(["fit", *given, "--policy", "static_mix", "--set-aside", "0.3"]) == 0
+    following = shlex.split(capsys.readouterr().out.splitlines()[-1])
+    assert run(following[1:]) == 0
+    printed = capsys.readouterr().out
+    assert "usd a question" in printed
+    assert "dropped" in printed
+
+
+def test_the_order_of_the_file_makes_no_difference(log: Path) -> None:
+    found = []
+    for step in (1, -1):
+        rows = pa.parquet.read_table(log / "log.parquet").to_pylist()[::step]
+        kinds = ("sum it up", "where is the river")
+        rows = [{**row, "text": kinds[int(row["query"][1:]) % 2]} for row in sorted(rows, key=lambda row: row["arm"])]
+        pa.parquet.write_table(pa.Table.from_pylist(rows), "alike.parquet")
+        files = ["--outcomes", "alike.parquet", "--column", "question=query"]
+        assert run(["fit", *files, "--policy", "joint", "--budget", "11"]) == 0
+        assert run(["simulate", "policy.json", *files, "--budget", "11", "--json", "price.json"]) == 0
+        price = json.loads((log / "price.json").read_text())
+        found.append((price["score"], price["cost"]))
+    assert found[0] == found[1]
+
+
+def test_a_log_without_texts_is_warned_of(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = pa.parquet.read_table(log / "log.parquet")
+    pa.parquet.write_table(table.drop_columns(["text"]), log / "log.parquet")
+    assert run([*FIT, "--policy", "static_mix"]) == 0
+    assert "no text of the questions" in capsys.readouterr().err

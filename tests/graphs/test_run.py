@@ -5,6 +5,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ from apportion.graphs.session import FINISH
 from apportion.models.pool import Pool
 from apportion.models.request import Reply, Request
 from apportion.nodes.base import Context, Inputs, Kind, Node
-from apportion.nodes.kinds import kinds_with
+from apportion.nodes.kinds import KINDS, kinds_with
 from apportion.nodes.prompts import dialect_named
 from apportion.nodes.solver import Solver
 from apportion.nodes.verifier import Verifier
@@ -211,6 +212,20 @@ def test_scores(bench: Any, made_of: Made) -> None:
     assert bench.run(graph, pool, store, Task(question="?"), metric=bench.right).score is None
     assert bench.run(graph, pool, store, Task(question="?", metadata={"at least": 40}), metric=bench.right).score == 0.0
     assert bench.run(graph, pool, store).score is None
+
+
+@pytest.mark.parametrize("reason", ["because", ""])
+def test_a_run_without_an_answer_says_why(reason: str) -> None:
+    async def fail(node: Any, inputs: Inputs, context: Context) -> Message:
+        return Message(status=Status.UNKNOWN, reason=reason)
+
+    kinds = {**KINDS, "solver": replace(KINDS["solver"], run=fail)}
+    graph = Graph("failing", kinds=kinds).add("solve", Solver(model="m"))
+    store = MemoryStore()
+    result = graph.run("why?", pool=Pool([ScriptedModel(lambda request: "", name="m")]), store=store)
+    (row,) = store.runs()
+    assert (result.status, result.stop_reason) == (Status.UNKNOWN, "complete")
+    assert result.reason == row.reason == (reason or "node 'solve' ended as unknown and gave no reason")
 
 
 def test_a_metric_that_fails_is_raised_with_the_run_on_the_books(bench: Any, made_of: Made) -> None:

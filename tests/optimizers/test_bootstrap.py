@@ -31,3 +31,10 @@ def test_pairing_shows_a_difference_that_separate_intervals_hide() -> None:
     weights = resample_weights(40, 500, seed=0)
     assert np.all(weights @ ours > weights @ base)
     assert mean_interval(ours).low < mean_interval(base).high
+
+
+def test_a_difference_that_is_always_the_same_is_sure() -> None:
+    found = mean_interval(np.full(30, 0.25))
+    assert (found.mean, found.low, found.high) == pytest.approx((0.25, 0.25, 0.25))
+    coins = np.asarray(np.arange(60) % 2, np.float64) - 0.5
+    assert mean_interval(coins).low < 0 < mean_interval(coins).high

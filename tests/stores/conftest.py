@@ -13,6 +13,7 @@ from apportion.records import (
     CallRow,
     FactRow,
     Limit,
+    PartRow,
     PlanRow,
     RunRow,
     SpanRow,
@@ -82,6 +83,7 @@ RUN = RunRow(
     charged=Amount(40, 80, 120),
     lost=Amount(1, 2, 3),
     latency=4.5,
+    reason="",
 )
 ROWS: dict[type, Any] = {
     CallRow: CALL,
@@ -90,6 +92,7 @@ ROWS: dict[type, Any] = {
     TaskRow: TaskRow("task", "chains", '{"question":"12*3"}'),
     PlanRow: PlanRow("plan", "graph", "{}", "flowchart LR"),
     TrialRow: TrialRow("trial", "study", "plan", "fit", 1, 20, 0.5, 0.9, Amount(1, 2, 3), Amount(4, 5, 6), "running"),
+    PartRow: PartRow(1, "task", "test"),
     FactRow: FactRow("model", "breach", '{"reserved":30}', 11.0),
     StudyRow: StudyRow("study", "graph", "account", '{"seed":1}', 10.0, "running", 0),
 }

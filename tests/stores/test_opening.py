@@ -53,6 +53,21 @@ def test_a_database_of_the_second_schema_can_be_read(path: Path, row: Callable[.
         assert store.calls("run") == [row(CallRow)]
 
 
+def test_a_database_of_the_third_schema_can_be_read(path: Path, row: Callable[..., Any]) -> None:
+    shutil.copy(DATABASES / "schema3.sqlite", path)
+    with open_store(path) as store:
+        assert store.runs() == [row(RunRow)]
+        assert store.parts(1) == {"task": "test"}
+
+
+def test_tasks_keep_the_part_that_older_versions_gave_them(path: Path) -> None:
+    shutil.copy(DATABASES / "schema2.sqlite", path)
+    with open_store(path, read_only=True) as store:
+        assert (store.runs()[0].reason, store.parts(1)) == ("", {})
+    with open_store(path) as store:
+        assert store.parts(1) == {"task": "fit"}
+
+
 def test_a_migration_copies_the_file_first(old: Path, row: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     def m002_notes(connection: Connection) -> None:
         connection.exec_driver_sql("CREATE TABLE note (text TEXT)")

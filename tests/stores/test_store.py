@@ -24,6 +24,7 @@ from apportion.records import (
     FactRow,
     LedgerBackend,
     Limit,
+    PartRow,
     PlanRow,
     Reservation,
     RunRow,
@@ -72,6 +73,7 @@ def test_rows_come_back_as_they_were_and_survive_closing(store: Store, path: Pat
     store.record(row(TrialRow))
     store.record(row(StudyRow))
     store.record(row(FactRow))
+    store.record(row(PartRow))
 
     def check(books: Store) -> None:
         cached = row(CallRow, call_id="cached", cached=True, usage=None, request_seed=None, started_at=200.0)
@@ -86,6 +88,7 @@ def test_rows_come_back_as_they_were_and_survive_closing(store: Store, path: Pat
         assert books.studies() == [row(StudyRow)]
         assert books.fact("model", "breach") == row(FactRow)
         assert (books.fact("model", "probe"), books.fact("x", "breach")) == (None, None)
+        assert (books.parts(1), books.parts(2)) == ({"task": "test"}, {})
         assert (books.run("x"), books.task("x"), books.plan("x"), books.study("x")) == (None,) * 4
 
     check(store)
@@ -109,6 +112,9 @@ def test_rows_are_replaced_in_place_except_tasks_and_plans(store: Store, row: Ro
     assert store.plan("plan") == row(PlanRow)
     store.record(row(FactRow))
     store.record(row(FactRow, content="", found_at=12.0))
+    store.record(row(PartRow))
+    store.record(row(PartRow, part="fit"))
+    assert store.parts(1) == {"task": "test"}
     assert store.fact("model", "breach") == row(FactRow, content="", found_at=12.0)
 
 

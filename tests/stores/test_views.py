@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from apportion.records import Amount, CallRow, Reservation, RunRow, Settlement, SpanRow, Status
+from apportion.records import Amount, CallRow, Reservation, RunRow, Settlement, SpanRow, Status, TrialRow
 from apportion.stores import Store
 
 
@@ -27,7 +27,9 @@ def ask(store: Store, path: Path, row: Callable[..., Any]) -> Callable[[str], li
     lost = {"outcome": Status.TIMEOUT, "error": "too late", "charged": none, "lost": Amount(90)}
     store.record(row(CallRow, call_id="lost", run_id="bad", span_id="bad1", usage=None, **lost))
     store.record(row(SpanRow, span_id="bad1", run_id="bad", status=Status.TIMEOUT, reason="no reply"))
-    store.record(row(RunRow, run_id="bad", status=Status.TIMEOUT, stop_reason="no reply", lost=Amount(90)))
+    bad = {"status": Status.TIMEOUT, "stop_reason": "complete", "reason": "no reply", "lost": Amount(90)}
+    store.record(row(RunRow, run_id="bad", trial_id="headroom/study", **bad))
+    store.record(row(TrialRow))
     store.flush()
 
     def ask(question: str) -> list[tuple[Any, ...]]:
@@ -46,9 +48,9 @@ def test_tokens_per_node(ask: Callable[[str], list[tuple[Any, ...]]]) -> None:
 
 def test_cost_per_run(ask: Callable[[str], list[tuple[Any, ...]]]) -> None:
     assert ask(
-        "SELECT run_id, calls, charged_tokens, lost_tokens, paid_tokens, charged_usd, paid_usd, seconds "
+        "SELECT run_id, part, calls, charged_tokens, lost_tokens, paid_tokens, charged_usd, paid_usd, seconds "
         "FROM cost_per_run ORDER BY run_id DESC"
-    ) == [("run", 2, 80, 0, 40, 4.0, 2.0, 5.0), ("bad", 1, 40, 90, 90, 1.2e-7, 0.0, 5.0)]
+    ) == [("run", "fit", 2, 80, 0, 40, 4.0, 2.0, 5.0), ("bad", "headroom", 1, 40, 90, 90, 1.2e-7, 0.0, 5.0)]
 
 
 def test_failures(ask: Callable[[str], list[tuple[Any, ...]]]) -> None:

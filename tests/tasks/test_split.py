@@ -42,6 +42,27 @@ def test_a_part_is_not_in_the_order_of_the_file() -> None:
     assert places != sorted(places)
 
 
+def test_tasks_that_have_a_part_keep_it_and_the_others_are_divided_among_themselves() -> None:
+    given_tasks = tasks(60)
+    before = split(given_tasks[:40], seed=2)
+    known = {task.task_id: part for part, held in before.items() for task in held}
+    after = split(given_tasks[::-1], seed=2, known=known)
+    assert all(task in after[part] for part, held in before.items() for task in held)
+    assert {part: len(held) for part, held in after.items()} == {"fit": 30, "validation": 12, "test": 18}
+    # One at a time they keep the proportions too.
+    for task in given_tasks[40:]:
+        found = split([*(each for each in given_tasks if each.task_id in known), task], seed=2, known=known)
+        known |= {task.task_id: next(part for part, held in found.items() if task in held)}
+    assert Counter(known.values()) == {"fit": 30, "validation": 12, "test": 18}
+
+
+def test_a_part_for_which_no_task_is_left_is_named() -> None:
+    given_tasks = tasks(10)
+    known = {task.task_id: "fit" for task in given_tasks}
+    with pytest.raises(UsageError, match="left for validation"):
+        split(given_tasks, seed=0, known=known)
+
+
 @given(sizes=st.lists(st.integers(1, 25), min_size=1, max_size=6), seed=st.integers())
 def test_every_task_is_in_one_part_and_shares_are_off_by_little(sizes: list[int], seed: int) -> None:
     given_tasks = [task for index, size in enumerate(sizes) for task in tasks(size, f"family {index}")]

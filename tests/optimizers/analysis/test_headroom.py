@@ -105,6 +105,9 @@ def test_the_runs_are_told_apart_in_the_store() -> None:
     events = {span.node: span.events for span in bench.store.spans(run.run_id)}
     assert "gold" in events["first"]
     assert "gold" not in events["second"]
+    booked = {trial.trial_id: (trial.part, trial.tasks, trial.score, trial.state) for trial in bench.store.trials("")}
+    assert booked["headroom"] == ("headroom", 20, 0.25, "complete")
+    assert booked["headroom/first"] == ("headroom", 20, 1.0, "complete")
     assert {run.graph_hash for run in bench.store.runs()} == {bench.graph.hash}
 
 

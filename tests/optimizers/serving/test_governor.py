@@ -235,6 +235,12 @@ def test_what_the_policy_leaves_unanswered_costs_nothing_and_says_so(planted: An
     assert 0 < len(skipped) < len(TASKS)
     assert {(one.status, one.score, one.charged.tokens) for one in skipped} == {(Status.SKIPPED, 0.0, 0)}
     assert service.charged.tokens <= 500
+    assert service.unspent == 500 - service.charged.tokens - service.lost.tokens
+    told = {Status.SKIPPED: f"the policy leaves {len(skipped)} questions", Status.BUDGET: "questions found no room"}
+    assert all(told[one.status] in service.why_unspent for one in service.served if one.status in told)
+    ample = bench.serve(bench.policy(TASKS, [100], [0.5]), TASKS, Cap(total=10**6))
+    assert "they cost less than the cap allows" in ample.why_unspent
+    assert bench.serve(bench.policy(TASKS, [100], [0.5]), TASKS, Cap(per_task=10**5)).unspent is None
 
 
 def test_a_cap_for_each_task_holds_beside_that_for_all_and_alone(planted: Any) -> None:

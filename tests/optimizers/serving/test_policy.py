@@ -5,6 +5,7 @@ import contextlib
 import json
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,15 @@ from hypothesis import strategies as st
 from apportion import Policy
 from apportion.budgets.books import MemoryStore
 from apportion.budgets.cap import Cap
-from apportion.errors import PoolError, UsageError
+from apportion.errors import GraphError, PoolError, UsageError
+from apportion.graphs.code import codes_of
 from apportion.graphs.graph import Graph
 from apportion.graphs.run import Runner
 from apportion.models.card import ModelCard
 from apportion.models.pocket import load_pocket_models
 from apportion.models.pool import Pool
 from apportion.models.request import Request
+from apportion.nodes.kinds import KINDS
 from apportion.nodes.knob import choose
 from apportion.nodes.solver import Solver
 from apportion.nodes.verifier import Verifier
@@ -34,6 +37,7 @@ from apportion.optimizers.serving.policy import DeployedPolicy
 from apportion.optimizers.tables.table import Arm, Batch, Lesson, Table
 from apportion.optimizers.tables.tabulate import tabulate
 from apportion.records import Status, Task
+from apportion.stores import open_store
 from apportion.tasks.families import generate
 from apportion.tasks.metrics import resolve_metric
 from apportion.testing.hostile import hostile
@@ -169,6 +173,26 @@ def test_many_questions_share_what_was_opened_and_the_store_keeps_them(deployed:
     assert [run.task_id for run in reversed(store.runs())] == [task.task_id for task in TASKS[:4]]
 
 
+@pytest.mark.parametrize("cap", [None, Cap(per_task=500), Cap(total=500)])
+def test_a_reply_from_the_cache_is_charged_like_the_first(
+    deployed: DeployedPolicy, tmp_path: Path, cap: Cap | None
+) -> None:
+    with open_store(tmp_path / "books.db") as store:
+        first, again = (deployed.invoke(EASY[0], cap=cap, store=store) for _ in range(2))
+        batches = [deployed.invoke_batch(EASY[:4], cap, store=store) for _ in range(2)] if cap is not None else []
+    assert first.charged.tokens > 0
+    assert (again.charged, again.lost) == (first.charged, first.lost)
+    assert len({batch.charged for batch in batches}) <= 1
+    assert all(batch.charged.tokens > 0 for batch in batches)
+
+
+def test_where_there_is_no_answer_the_reason_is_said(deployed: DeployedPolicy) -> None:
+    served = deployed.invoke(EASY[0], cap=Cap(total=3))
+    assert (served.answer, served.status) == ("", Status.BUDGET)
+    assert "cap" in served.reason
+    assert deployed.invoke(EASY[0]).reason == ""
+
+
 def test_a_model_that_has_changed_is_named_with_what_to_do(deployed: DeployedPolicy, tmp_path: Path) -> None:
     path = tmp_path / "policy.json"
     deployed.save(path)
@@ -279,3 +303,24 @@ def test_models_that_no_arm_needs_may_be_gone_and_pocket_models_need_no_pool(pla
 def test_policies_from_logs_cannot_be_deployed(planted: Any, lesson: Lesson) -> None:
     with pytest.raises(UsageError, match="policies from logs only advise"):
         DeployedPolicy(graph(), planted_pool(), planted((Arm("gpt"),), {}, {}), lesson.validation.batch(), budget=1.0)
+
+
+def test_code_that_has_changed_since_is_named_or_refused(deployed: DeployedPolicy, tmp_path: Path) -> None:
+    deployed.save(tmp_path / "policy.json")
+    content = json.loads((tmp_path / "policy.json").read_text())
+    assert content["code"] == {}
+    own = Graph("own", kinds={**KINDS, "solver": replace(KINDS["solver"], oracle=own_oracle)}).add("solve", Solver())
+    assert list(codes_of(own)) == ["kind 'solver'"]
+    content["code"] = {"kind 'solver'": "source 0123"}
+    (tmp_path / "policy.json").write_text(json.dumps(content))
+    # Of what comes with the package nothing is said: its versions are in the graph.
+    Policy.load(tmp_path / "policy.json", pool=planted_pool())
+    kinds = {**KINDS, "solver": replace(KINDS["solver"], oracle=own_oracle)}
+    with pytest.warns(UserWarning, match="code of kind 'solver' .then source 0123, now source .* has changed"):
+        Policy.load(tmp_path / "policy.json", pool=planted_pool(), kinds=kinds)
+    with pytest.raises(GraphError, match="has changed since the policy was fitted"):
+        Policy.load(tmp_path / "policy.json", pool=planted_pool(), kinds=kinds, strict=True)
+
+
+async def own_oracle(*_: Any) -> None:
+    """Knows nothing."""

@@ -152,6 +152,29 @@ def test_a_finished_study_started_again_calls_nothing_and_reports_the_same(tmp_p
     assert reports[1].test_reads == 2 * reports[0].test_reads
 
 
+def test_a_grown_dev_set_keeps_the_parts_and_counts_all_reads_of_the_test_part(tmp_path: Path) -> None:
+    bench, parts = Bench(), []
+    whole = bench.tasks
+    with open_store(tmp_path / "study.db") as store:
+        reports = []
+        for count in (70, 120):
+            bench.tasks = whole[:count][::-1]
+            reports.append(bench.optimize(store))
+            parts.append(dict(store.parts(0)))
+        by_run = {
+            (trial.study_id, run.task_id): trial.part
+            for report in reports
+            for trial in store.trials(report.study_id)
+            if trial.part != "headroom"
+            for run in store.runs(trial_id=trial.trial_id)
+        }
+    assert parts[0].items() <= parts[1].items()
+    assert reports[1].tasks == {"fit": 60, "validation": 24, "test": 36}
+    assert all(parts[1][task_id] == part for (_, task_id), part in by_run.items())
+    first, second = (report.test_reads for report in reports)
+    assert second == first + sum(plan.test is not None for plan in reports[1].frontier)
+
+
 def test_cold_and_warm_cache_decide_alike() -> None:
     store = MemoryStore()
     bench = Bench()

@@ -157,7 +157,8 @@ def test_cold_and_warm_cache_decide_and_charge_alike(tmp_path: Path) -> None:
     assert charged[0] == charged[1]
     assert warm.paid == 0
     assert again.paid == cold.paid
-    assert again.test_reads == 2 * cold.test_reads
+    # The same part was read by both studies, and by the first one again.
+    assert again.test_reads == 3 * cold.test_reads
 
 
 def told(report: StudyReport) -> dict[str, Any]:
@@ -184,7 +185,9 @@ def test_policies_may_be_left_out_and_wrong_names_are_named() -> None:
         bench.optimize(policies=("jiont",))
     assert bench.calls == 0
     plain = bench.optimize(policies=())
-    assert (plain.policies, plain.policy, plain.notes) == (None, None, ())
+    assert (plain.policies, plain.notes) == (None, ())
+    assert plain.policy is not None
+    assert [arm.name for arm in plain.policy.arms] == [plain.chosen]
     assert plain.edges is not None
 
 
@@ -195,7 +198,8 @@ def test_a_spend_without_room_for_policies_says_so_and_keeps_the_rest() -> None:
         assert report.paid <= spend
         assert report.frontier
         if report.policies is None:
-            assert any(note.startswith("policies: ") for note in report.notes)
+            assert any(note.startswith("policies: the spend") for note in report.notes)
+        assert (report.policy is None) == (report.chosen is None)
         notes += report.notes
     assert notes
 
@@ -205,6 +209,31 @@ def test_few_tasks_are_no_reason_to_fail() -> None:
     few = optimize(bench.graph, bench.tasks[:32], bench.pool, cap=Cap(total=9_000), spend=1e6, policies=POLICIES)
     assert few.policies is None
     assert any("at least 10 tasks" in note for note in few.notes)
+    assert few.policy is not None
+    assert few.policy.name == "static"
+
+
+@pytest.mark.parametrize("models", [1, 2])
+def test_where_one_plan_is_best_and_cheapest_it_is_the_policy(models: int, tmp_path: Path) -> None:
+    bench = Bench()
+    right = ScriptedModel(lambda request: "yes", name="right", card=CARD)
+    wordy = ScriptedModel(lambda request: "I am not sure at all about that one", name="wordy", card=CARD)
+    pool = Pool([right, wordy][:models])
+    graph = Graph("one").add("solve", Solver(style="direct", max_output_tokens=20))
+    report = optimize(graph, bench.tasks[:60], pool, cap=Cap(total=32_000), spend=1e6, policies=POLICIES)
+    (note,) = (note for note in report.notes if note.startswith("policies: "))
+    assert report.best is not None
+    told = (
+        "the graph has one plan only"
+        if models == 1
+        else f"plan {report.best.plan_hash[:8]} is at least as good and as cheap"
+    )
+    assert note.startswith(f"policies: {told}")
+    assert report.policies is None
+    assert report.policy is not None
+    report.policy.save(tmp_path / "policy.json")
+    served = Policy.load(tmp_path / "policy.json", pool=pool).dial(0.2).invoke("short question 1 on birds: is it so?")
+    assert (served.answer, served.arm) == ("yes", report.chosen)
 
 
 class Listener:

@@ -103,3 +103,6 @@ def test_a_portfolio_has_what_it_must_and_as_much_as_can_be_paid() -> None:
     assert len(two) == 2
     assert 2 in two
     assert portfolio_of_study(measured, must, lambda arms: False) == []
+    # Where the cheapest is also the best for every question, it stands alone, whatever could be paid.
+    alone = table(np.tile([1.0, 0.5, 0.5], (40, 1)))
+    assert portfolio_of_study(alone, [], lambda arms: False) == [0]

@@ -264,3 +264,44 @@ def test_a_damaged_file_is_read_or_refused(
     file.write_bytes(content[:cut])
     with contextlib.suppress(UsageError):
         load_outcomes(file)
+
+
+def test_an_arm_that_was_not_run_on_a_family_is_a_failure_there(tmp_path: Path) -> None:
+    more = [
+        {"question": f"{family}{number}", "arm": arm, "score": 1, "cost": cost, "family": family}
+        for family in ("sums", "words")
+        for number in range(3)
+        for arm, cost in (("a", 1 + number), ("b", 5))
+        if (arm, family) != ("a", "words")
+    ]
+    found = load_outcomes(write(tmp_path / "log.jsonl", more))
+    assert (found.absent, found.dropped, found.repeated) == ((("a", "words"),), 0, 0)
+    arm = found.table.arm("a")
+    names = [question.name for question in found.table.questions]
+    scores = dict(zip(names, found.table.mean_scores[:, arm], strict=True))
+    assert scores == {"sums0": 1, "sums1": 1, "sums2": 1, "words0": 0, "words1": 0, "words2": 0}
+    assert sorted(found.table.mean_costs[:, arm]) == [1, 2, 3, 3, 3, 3]
+    # Within a family, an outcome that is missing is missing.
+    with pytest.raises(UsageError, match="lack an outcome"):
+        load_outcomes(write(tmp_path / "less.jsonl", more[1:]))
+
+
+@pytest.mark.parametrize(
+    ("header", "renamed", "text"),
+    [
+        ({"question": "what is it?"}, {}, "what is it?"),
+        ({"question": "47+83="}, {}, "47+83="),
+        ({"question": "q-17"}, {}, ""),
+        ({"question": "q-17", "text": "what is it?"}, {}, "what is it?"),
+        ({"id": "q-17", "question": "what is it?"}, {"question": "id"}, "what is it?"),
+        ({"id": "q-17", "question": "what is it?", "text": "and this?"}, {"question": "id"}, "and this?"),
+        ({"id": "q-17", "question": "0.5"}, {"question": "id", "cost": "question"}, ""),
+    ],
+)
+def test_texts_are_found_where_they_stand(
+    tmp_path: Path, header: dict[str, str], renamed: dict[str, str], text: str
+) -> None:
+    row = {**header, "arm": "a", "score": 1, "cost": 1}
+    found = load_outcomes(write(tmp_path / "log.jsonl", [row]), columns=renamed)
+    assert found.table.questions[0].text == text
+    assert found.texts == bool(text)

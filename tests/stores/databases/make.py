@@ -20,6 +20,7 @@ from apportion.records import (
     CallRow,
     FactRow,
     Limit,
+    PartRow,
     PlanRow,
     Reservation,
     RunRow,
@@ -54,7 +55,7 @@ def main() -> None:
         reply = StoredReply(made.request_key, '{"text":"36"}', made.charged)
         store.settle(Settlement("reservation", charged=made.charged), made, reply)
         store.settle(Settlement("lost", lost=Amount(7)))
-        for kind in (SpanRow, RunRow, TaskRow, PlanRow, TrialRow, StudyRow, FactRow):
+        for kind in (SpanRow, RunRow, TaskRow, PlanRow, TrialRow, StudyRow, FactRow, PartRow):
             store.record(rows[kind])
     path.with_name(path.name + ".lock").unlink(missing_ok=True)
     with closing(sqlite3.connect(path)) as connection, connection:
