@@ -164,9 +164,6 @@ def test_runs_fit_a_narrow_terminal_with_ids_whole(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
-    with FaultServer(reply=lambda body: "Answer: " + "long " * 9) as server:
-
-
     with FaultServer(reply=lambda body: "Answer: " + "long " * 8) as server:
         (folder / "pool.toml").write_text(f'[models.local]\nbase_url = "{server.base_url}"\n')
         assert run(["run", "sums_app:graph", "6 * 7?", "--models", "pool.toml", "--json", "run.json"]) == 0
