@@ -132,7 +132,7 @@ class MemoryStore(MemoryLedger):
 
     def reply_counts(self, study_id: str) -> Sequence[ReplyCount]:
         """See `StudyStore.reply_counts`."""
-        trials = {row.trial_id for row in self.trials(study_id)}
+        trials = {row.trial_id for row in self.trials(study_id) if row.part != "headroom"}
         counts: dict[tuple[str, str, str, str, Status], ReplyCount] = {}
         for run in self._runs.values():
             if run.trial_id not in trials:

@@ -169,7 +169,8 @@ class StudyStore(LedgerBackend, ReplyCache, FactBook, Protocol):
     def reply_counts(self, study_id: str) -> Sequence[ReplyCount]:
         """What came of the calls in the runs of a study's trials, cached ones included, in the order of the first.
 
-        An attempt counts where it was the last at its request in its span; what was cancelled does not count.
+        An attempt counts where it was the last at its request in its span; what was cancelled does not count, nor do
+        runs with perfect nodes.
         """
 
     def plan(self, plan_hash: str) -> PlanRow | None:

@@ -135,7 +135,7 @@ def _reply_counts(study_id: str) -> Select[Any]:
         .join(run, run.c.trial_id == trial.c.trial_id)
         .join(call, call.c.run_id == run.c.run_id)
         .join(span, span.c.span_id == call.c.span_id)
-        .where(trial.c.study_id == study_id, call.c.outcome != Status.CANCELLED.value)
+        .where(trial.c.study_id == study_id, trial.c.part != "headroom", call.c.outcome != Status.CANCELLED.value)
         .where((call.c.gen_ai_response_finish_reasons != "") | ~again)
         .group_by(*key)
         .order_by(first)
