@@ -68,11 +68,10 @@ def _bare(text: str) -> str:
         before = text
         text = _EMPHASIS.sub(r"\1", text).rstrip(_CLOSING)
         text = text.rstrip("!") if _CALLED.search(text[-_LAYERS:]) else text
-        text = (
-            text.lstrip(_AROUND + ",;:")
-            if _FEET.search(text[-_LAYERS:]) and text[:1] not in _AROUND
-            else text.strip(_AROUND)
-        )
+        quoted = text[:1] in _AROUND
+        text = text.lstrip(_AROUND + ",;:")
+        if quoted or not _FEET.search(text[-_LAYERS:]):
+            text = text.rstrip(_AROUND)
         if text == before:
             break
     return text

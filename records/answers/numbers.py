@@ -117,7 +117,8 @@ def number_in(said: str) -> Number | None:
     if found.end() == len(bare):
         return _number(found, found["digits"])
     unit = _UNIT.fullmatch(bare, found.end())
-    return None if unit is None else _number(found, found["digits"], _UNITS.get(unit[1], unit[1]))
+    code = found["digits"][:1] == "0" and found["digits"].isdigit() and len(found["digits"]) > 1
+    return None if unit is None or code else _number(found, found["digits"], _UNITS.get(unit[1], unit[1]))
 
 
 def last_number(text: str) -> Number | None:

@@ -124,6 +124,7 @@ def test_ways_of_writing_one_answer(same: tuple[str, ...]) -> None:
         (r"\frac{1}{2}x", r"\frac{1}{2x}"),
         ("log₂8", "log28"),
         ("?", "!", ""),
+        ("07k", "7k", "007k"),
         ("A. Lincoln", "A. Einstein", "A"),
     ],
 )
