@@ -31,7 +31,7 @@ def test_python_blocks_run_and_print_what_they_say(
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {"__name__": "document"}
     for position, block in enumerate(blocks):
-        exec(compile(block, f"{document.name}[{position}]", "exec"), names)  # noqa: S102
+        exec(compile(block, f"{document.name}[{position}]", "exec", dont_inherit=True), names)  # noqa: S102
     printed = capsys.readouterr().out.splitlines()
     assert [line for line in PRINTED.findall("\n".join(blocks)) if line not in printed] == []
 
