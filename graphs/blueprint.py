@@ -119,7 +119,7 @@ class GraphContent(BaseModel):
     loops: tuple[tuple[str, str, Any, Any], ...]
     start: tuple[str, ...]
     finish: str
-    kinds: dict[str, Any] = {}
+    kinds: dict[str, str] = {}
     """By kind that does not come with the package, where it is found."""
 
     @classmethod

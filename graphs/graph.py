@@ -217,7 +217,7 @@ class Graph:
             UsageError: it names a module that is not admitted; the message has the option that admits it.
         """
         content = GraphContent.of(text)
-        used = [fields["kind"] for _, fields in content.nodes if "kind" in fields]
+        used = [kind for _, fields in content.nodes if isinstance(kind := fields.get("kind"), str)]
         graph = cls(content.name, kinds=kinds_named(used, content.kinds, kinds_from(kinds), allow))
         for name, fields in content.nodes:
             graph.add(name, node_from_json(fields, graph.kinds, allow=allow))
