@@ -8,9 +8,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from ..errors import PlanError, StoreError, UsageError
 from ..imports import imported, imported_module
@@ -23,7 +21,6 @@ if TYPE_CHECKING:
     from ..records.rows import RunRow
 
 __all__ = [
-    "Allow",
     "admitted",
     "find_plan",
     "find_run",
@@ -33,12 +30,6 @@ __all__ = [
     "preload",
     "program",
     "write_json",
-]
-
-
-Allow = Annotated[
-    list[str] | None,
-    typer.Option(help="A module that files may name, with all below it; may be repeated.", metavar="MODULE"),
 ]
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from .loading import Allow
+from .options import Allow
 from .output import say
 
 if TYPE_CHECKING:

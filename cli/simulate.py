@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import FileError, UsageError
-from .loading import Allow
+from .options import Allow
 from .outcomes import Columns, DropIncomplete, Outcomes, SetAside, Unit
 from .output import cell, say
 
