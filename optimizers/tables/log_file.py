@@ -34,6 +34,7 @@ COLUMNS: Mapping[str, str] = {
 """The columns that are read, and what they hold; the first four are required."""
 
 _REQUIRED = ("question", "arm", "score", "cost")
+_NUMBERS = ("score", "cost", "sample", "confidence")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
