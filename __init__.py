@@ -29,7 +29,7 @@ if TYPE_CHECKING:  # the same names for type checkers and editors, which read no
     from .nodes.merger import Merger as Merger
     from .nodes.search import Search as Search
     from .nodes.solver import Solver as Solver
-    from .nodes.symbolic.node import SymbolicSolver as SymbolicSolver
+    from .nodes.symbolic_solver import SymbolicSolver as SymbolicSolver
     from .nodes.verifier import Verifier as Verifier
     from .optimizers.serving.policy import DeployedPolicy
     from .optimizers.study.optimize import optimize as optimize, optimize_async as optimize_async
@@ -59,7 +59,7 @@ _HOMES = {
     "nodes.merger": ("Merger",),
     "nodes.search": ("Search",),
     "nodes.solver": ("Solver",),
-    "nodes.symbolic.node": ("SymbolicSolver",),
+    "nodes.symbolic_solver": ("SymbolicSolver",),
     "nodes.verifier": ("Verifier",),
     "optimizers.serving.policy": ("DeployedPolicy as Policy",),
     "optimizers.study.optimize": ("optimize", "optimize_async"),

@@ -12,7 +12,7 @@ from ..nodes.merger import Merger
 from ..nodes.retrieval import PassageIndex
 from ..nodes.search import Search
 from ..nodes.solver import Solver
-from ..nodes.symbolic.node import SymbolicSolver
+from ..nodes.symbolic_solver import SymbolicSolver
 from ..nodes.verifier import Verifier
 from ..records.task import Task
 from ..tasks.families import FAMILIES, corpus, generate

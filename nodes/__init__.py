@@ -27,7 +27,7 @@ if TYPE_CHECKING:  # the same names for type checkers and editors, which read no
     from .merger import Merger as Merger
     from .search import Search as Search
     from .solver import Solver as Solver
-    from .symbolic.node import SymbolicSolver as SymbolicSolver
+    from .symbolic_solver import SymbolicSolver as SymbolicSolver
     from .verifier import Verifier as Verifier
 
     __all__: list[str]
@@ -42,7 +42,7 @@ _HOMES = {
     "merger": ("Merger",),
     "search": ("Search",),
     "solver": ("Solver",),
-    "symbolic.node": ("SymbolicSolver",),
+    "symbolic_solver": ("SymbolicSolver",),
     "verifier": ("Verifier",),
 }
 

@@ -35,7 +35,7 @@ KINDS: Registry[Kind[Any]] = Registry(
         "merger": "nodes.merger:KIND",
         "search": "nodes.search:KIND",
         "solver": "nodes.solver:KIND",
-        "symbolic_solver": "nodes.symbolic.node:KIND",
+        "symbolic_solver": "nodes.symbolic_solver:KIND",
         "verifier": "nodes.verifier:KIND",
     },
 )

@@ -35,6 +35,7 @@ TESTED_IN = {
     "models/pocket/serving/samples": "models/pocket/serving/test_app.py",
     "models/side_calls": "models/test_probing.py",
     "nodes/prompts/problem_schema": "nodes/prompts/test_chat.py",
+    "nodes/symbolic/variables": "nodes/symbolic/test_constraints.py",
     "nodes/symbolic/worker": "nodes/symbolic/test_process.py",
     "optimizers/policies/learned optimizers/policies/view": "optimizers/policies/test_joint.py",
     "optimizers/policies/logistic": "optimizers/policies/test_best_route.py",

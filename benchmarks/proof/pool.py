@@ -15,7 +15,7 @@ from apportion.nodes.knob import choose
 from apportion.nodes.merger import Merger
 from apportion.nodes.search import Search
 from apportion.nodes.solver import Solver
-from apportion.nodes.symbolic.node import SymbolicSolver
+from apportion.nodes.symbolic_solver import SymbolicSolver
 from apportion.nodes.verifier import Verifier
 
 __all__ = ["GENERALISTS", "PAIRED", "SPECIALISTS", "candidate_plans", "draws_at_random", "pools_of", "proof_graph"]

@@ -34,8 +34,9 @@ from collections.abc import Sequence
 from ...models.pocket.shorthand import Role, searching, solving, verifying
 from ...models.request import ChatMessage
 from ...records.message import Part
-from ..symbolic.constraints import AllDifferent, Compare, Constraint, IntVariable, Linear, Term
+from ..symbolic.constraints import AllDifferent, Compare, Constraint, Linear
 from ..symbolic.schema import Problem
+from ..symbolic.variables import IntVariable, Term
 from .base import Ask, Decomposition, Prompt, ReasoningStep, SearchRound, SearchStep, Style
 
 __all__ = ["UNKNOWN_ANSWER", "PocketDialect"]

@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 
 from .check import Assignment, in_domain, objective_value
-from .constraints import BoolVariable, EnumVariable, IntVariable
 from .schema import Problem
+from .variables import BoolVariable, EnumVariable, IntVariable
 
 __all__ = ["parse_answer", "print_answer"]
 

@@ -11,23 +11,18 @@ from .constraints import (
     Abs,
     AllDifferent,
     AnyOf,
-    BoolVariable,
     Compare,
     Count,
     Cumulative,
     Element,
-    EnumVariable,
     Implication,
-    IntVariable,
     Linear,
     Max,
     Min,
-    Relation,
     TableConstraint,
-    Term,
-    Value,
 )
 from .schema import Problem
+from .variables import BoolVariable, EnumVariable, IntVariable, Relation, Term, Value
 
 __all__ = ["SolverModel"]
 

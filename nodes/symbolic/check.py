@@ -14,21 +14,18 @@ from .constraints import (
     Abs,
     AllDifferent,
     AnyOf,
-    BoolVariable,
     Compare,
     Count,
     Cumulative,
     Element,
-    EnumVariable,
     Implication,
-    IntVariable,
     Linear,
     Max,
     Min,
     TableConstraint,
-    Term,
 )
 from .schema import Problem
+from .variables import BoolVariable, EnumVariable, IntVariable, Term
 
 __all__ = ["Assignment", "in_domain", "objective_value", "violations"]
 

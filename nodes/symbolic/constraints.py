@@ -7,132 +7,47 @@ independently, in `check` for Python and in `build` for the solver.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from difflib import get_close_matches
-from typing import Annotated, Any, Literal, TypeAlias
+from collections.abc import Iterator
+from typing import Annotated, Literal, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import Field
+
+from .variables import (
+    LARGEST,
+    Closed,
+    Complaint,
+    EnumVariable,
+    IntVariable,
+    Name,
+    Number,
+    Relation,
+    Term,
+    Value,
+    Variables,
+    alike,
+    named,
+    numeric,
+    terms_fit,
+    value_fits,
+)
 
 __all__ = [
-    "LARGEST",
     "Abs",
     "Activity",
     "AllDifferent",
     "AnyOf",
-    "BoolVariable",
     "Compare",
-    "Complaint",
     "Condition",
     "Constraint",
     "Count",
     "Cumulative",
     "Element",
-    "EnumVariable",
     "Implication",
-    "IntVariable",
     "Linear",
     "Max",
     "Min",
-    "Name",
-    "Relation",
     "TableConstraint",
-    "Term",
-    "Value",
-    "Variable",
-    "Variables",
-    "named",
-    "terms_fit",
 ]
-
-LARGEST = 2**31
-"""The largest absolute value of a bound, coefficient or constant in a constraint."""
-
-_SUM = 2**60
-"""The largest absolute value that a weighted sum may reach; the solver counts in 64 bits."""
-
-Name: TypeAlias = Annotated[str, Field(pattern=r"^[^\W\d]\w{0,63}$")]
-"""A variable's name: a letter or underscore, then up to 63 letters, digits or underscores."""
-Label: TypeAlias = Annotated[str, Field(pattern=r"^[^=,;\s](?:[^=,;\x00-\x1f]{0,62}[^=,;\s])?$")]
-"""A value of an enum: up to 64 characters on one line without `=`, `,` or `;`."""
-Number: TypeAlias = Annotated[int, Field(ge=-LARGEST, le=LARGEST)]
-"""A whole number of at most 2^31 in absolute value."""
-Value: TypeAlias = bool | Number | Label
-"""What a variable may be: true or false, a whole number, or a label."""
-_RELATIONS = {
-    **dict.fromkeys(("=", "===", "eq", "equal", "equals", "is", "≡"), "=="),
-    **dict.fromkeys(
-        ("≠", "<>", "!==", "=/=", "~=", "\\ne", "\\neq", "ne", "neq", "not equal", "not equals", "is not"), "!="
-    ),
-    **dict.fromkeys(("≤", "⩽", "=<", "&lt;=", "\\le", "\\leq", "le", "lte", "leq", "at most"), "<="),
-    **dict.fromkeys(("≥", "⩾", "=>", "&gt;=", "\\ge", "\\geq", "ge", "gte", "geq", "at least"), ">="),
-    **dict.fromkeys(("lt", "less than", "＜", "&lt;"), "<"),
-    **dict.fromkeys(("gt", "greater than", "＞", "&gt;"), ">"),
-}
-
-
-def _relation(written: Any) -> Any:
-    """The sign for what models write in its place; a repair round over it would cost a whole call."""
-    return (
-        _RELATIONS.get(" ".join(written.lower().replace("_", " ").split()), written)
-        if isinstance(written, str)
-        else written
-    )
-
-
-Relation: TypeAlias = Annotated[Literal["==", "!=", "<", "<=", ">", ">="], BeforeValidator(_relation)]
-Remark: TypeAlias = Annotated[None, BeforeValidator(lambda _: None), Field(exclude=True, repr=False)]
-"""What a model adds for people; it is read and left out."""
-Complaint: TypeAlias = tuple[str, str]
-"""The field at fault and what is wrong with it."""
-
-
-class Closed(BaseModel):
-    """Frozen data without unknown fields and without conversions: "3" is not 3. Remarks are let pass."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-    description: Remark = None
-    comment: Remark = None
-    explanation: Remark = None
-    note: Remark = None
-    reason: Remark = None
-    label: Remark = None
-    id: Remark = None
-
-
-class IntVariable(Closed):
-    """A whole number from `low` to `high`, both included."""
-
-    type: Literal["int"] = "int"
-    name: Name
-    low: Number
-    high: Number
-
-
-class BoolVariable(Closed):
-    """True or false; 1 or 0 in sums."""
-
-    type: Literal["bool"] = "bool"
-    name: Name
-
-
-class EnumVariable(Closed):
-    """One label of a list. Equal labels of two variables are equal values."""
-
-    type: Literal["enum"] = "enum"
-    name: Name
-    values: tuple[Label, ...] = Field(min_length=1, max_length=1000)
-
-
-Variable: TypeAlias = Annotated[IntVariable | BoolVariable | EnumVariable, Field(discriminator="type")]
-Variables: TypeAlias = Mapping[str, IntVariable | BoolVariable | EnumVariable]
-
-
-class Term(Closed):
-    """A variable with its coefficient in a sum."""
-
-    variable: Name
-    coefficient: Number = 1
 
 
 class AllDifferent(Closed):
@@ -144,7 +59,7 @@ class AllDifferent(Closed):
     def complaints(self, variables: Variables) -> Iterator[Complaint]:
         """What does not fit the declared variables."""
         yield from named("variables", self.variables, variables)
-        yield from _alike("variables", self.variables, variables)
+        yield from alike("variables", self.variables, variables)
         name, times = Counter(self.variables).most_common(1)[0]
         if times > 1:
             yield "variables", f"{name!r} is listed twice, so it can never differ from itself; list it once"
@@ -179,10 +94,10 @@ class Compare(Closed):
             return
         yield from named("variable", (self.variable,), variables)
         if self.value is not None:
-            yield from _value_fits("value", self.variable, self.value, variables)
+            yield from value_fits("value", self.variable, self.value, variables)
         if self.other is not None:
             yield from named("other", (self.other,), variables)
-            yield from _alike("other", (self.variable, self.other), variables)
+            yield from alike("other", (self.variable, self.other), variables)
         if self.relation not in ("==", "!=") and isinstance(variables.get(self.variable), EnumVariable):
             yield "relation", f"{self.variable!r} is an enum, whose labels have no order; use == or !="
 
@@ -231,7 +146,7 @@ class TableConstraint(Closed):
                 yield f"rows[{index}]", f"{len(row)} values for {len(self.variables)} variables"
                 continue
             for column, (name, value) in enumerate(zip(self.variables, row, strict=True)):
-                yield from _value_fits(f"rows[{index}][{column}]", name, value, variables)
+                yield from value_fits(f"rows[{index}][{column}]", name, value, variables)
 
 
 class Element(Closed):
@@ -253,7 +168,7 @@ class Element(Closed):
         names = tuple(entry for entry in self.array if isinstance(entry, str))
         yield from named("array", names, variables)
         yield from named("target", (self.target,), variables)
-        yield from _alike("array", (self.target, *names), variables)
+        yield from alike("array", (self.target, *names), variables)
         if len(names) < len(self.array) and isinstance(variables.get(self.target), EnumVariable):
             yield "array", f"{self.target!r} is an enum, so every entry must name an enum variable"
 
@@ -267,7 +182,7 @@ class Abs(Closed):
 
     def complaints(self, variables: Variables) -> Iterator[Complaint]:
         """What does not fit the declared variables."""
-        yield from _numeric("target", (self.target,), variables)
+        yield from numeric("target", (self.target,), variables)
         yield from terms_fit("terms", self.terms, variables)
 
 
@@ -277,8 +192,8 @@ class _Extreme(Closed):
 
     def complaints(self, variables: Variables) -> Iterator[Complaint]:
         """What does not fit the declared variables."""
-        yield from _numeric("target", (self.target,), variables)
-        yield from _numeric("variables", self.variables, variables)
+        yield from numeric("target", (self.target,), variables)
+        yield from numeric("variables", self.variables, variables)
 
 
 class Min(_Extreme):
@@ -306,7 +221,7 @@ class Count(Closed):
         """What does not fit the declared variables."""
         yield from named("variables", self.variables, variables)
         for name in self.variables:
-            yield from _value_fits("value", name, self.value, variables)
+            yield from value_fits("value", name, self.value, variables)
 
 
 class Activity(Closed):
@@ -327,7 +242,7 @@ class Cumulative(Closed):
     def complaints(self, variables: Variables) -> Iterator[Complaint]:
         """What does not fit the declared variables."""
         for index, activity in enumerate(self.activities):
-            yield from _numeric(f"activities[{index}].start", (activity.start,), variables)
+            yield from numeric(f"activities[{index}].start", (activity.start,), variables)
 
 
 Constraint: TypeAlias = Annotated[
@@ -345,56 +260,6 @@ Constraint: TypeAlias = Annotated[
     | Cumulative,
     Field(discriminator="kind"),
 ]
-
-
-def named(field: str, names: Iterable[str], variables: Variables) -> Iterator[Complaint]:
-    """Complains of names that no variable has."""
-    for name in names:
-        if name not in variables:
-            near = get_close_matches(name, variables, n=1, cutoff=0.5)
-            some = ", ".join(list(variables)[:8]) + (", ..." if len(variables) > 8 else "")
-            yield field, f"no variable {name!r}; " + (f"did you mean {near[0]!r}?" if near else f"declared: {some}")
-
-
-def terms_fit(field: str, terms: tuple[Term, ...], variables: Variables) -> Iterator[Complaint]:
-    """Complains of terms that are unknown or not numbers, and of sums beyond 2^60."""
-    yield from _numeric(field, [term.variable for term in terms], variables)
-    reach = 0
-    for term in terms:
-        match variables.get(term.variable):
-            case IntVariable(low=low, high=high):
-                reach += abs(term.coefficient) * max(abs(low), abs(high))
-            case _:
-                reach += abs(term.coefficient)
-    if reach > _SUM:
-        yield field, "the sum can pass 2^60; use smaller coefficients or narrower variables"
-
-
-def _numeric(field: str, names: Iterable[str], variables: Variables) -> Iterator[Complaint]:
-    for name in names:
-        yield from named(field, (name,), variables)
-        if isinstance(variables.get(name), EnumVariable):
-            yield field, f"{name!r} is an enum; a number (int or bool variable) is needed here"
-
-
-def _alike(field: str, names: Iterable[str], variables: Variables) -> Iterator[Complaint]:
-    """Labels cannot be compared with numbers."""
-    declared = [name for name in names if name in variables]
-    enums = [name for name in declared if isinstance(variables[name], EnumVariable)]
-    numbers = [name for name in declared if name not in set(enums)]
-    if enums and numbers:
-        yield field, f"{enums[0]!r} is an enum and {numbers[0]!r} a number; they cannot be compared"
-
-
-def _value_fits(field: str, name: str, value: Value, variables: Variables) -> Iterator[Complaint]:
-    match variables.get(name):
-        case IntVariable() if isinstance(value, bool) or not isinstance(value, int):
-            yield field, f"{name!r} is an int, so the value must be a whole number, not {value!r}"
-        case BoolVariable() if not isinstance(value, bool):
-            yield field, f"{name!r} is a bool, so the value must be true or false, not {value!r}"
-        case EnumVariable(values=labels) if value not in labels or isinstance(value, bool | int):
-            shown = ", ".join(labels[:8]) + (", ..." if len(labels) > 8 else "")
-            yield field, f"{value!r} is not a label of {name!r}; its labels: {shown}"
 
 
 def _inner(field: str, conditions: tuple[Condition, ...], variables: Variables) -> Iterator[Complaint]:

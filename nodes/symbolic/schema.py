@@ -8,11 +8,11 @@ from typing import Literal
 from pydantic import Field, ValidationError, model_validator
 
 from ...errors import ProblemError
-from .constraints import (
+from .constraints import Constraint
+from .variables import (
     BoolVariable,
     Closed,
     Complaint,
-    Constraint,
     EnumVariable,
     IntVariable,
     Name,

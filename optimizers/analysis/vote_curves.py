@@ -14,15 +14,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from pydantic import ValidationError
 
 from ...budgets.cap import in_unit
-from ...errors import StoreError, UsageError
+from ...errors import UsageError
 from ...graphs.result import Metric
 from ...nodes.stopping import STOP_RULES, StopRule, enough
 from ...nodes.votes import VoteRule, normal_form
 from ...records.protocols import StudyStore
-from ...records.rows import RunRow, TaskRow, Unit
+from ...records.rows import RunRow, Unit
 from ...records.task import Task
 from ...records.usage import ZERO, Amount
 from ..arrays import Bools, Floats, Ints
@@ -150,16 +149,6 @@ def _point(tables: Sequence[_VoteTable], most: int, stop: StopRule | None, seed:
         high=score.high,
         cost=float(costs.mean()),
     )
-
-
-def _task(store: StudyStore, row: TaskRow) -> Task:
-    try:
-        return Task.model_validate_json(row.content)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]["msg"]
-        raise StoreError(
-            f"{store.location}: the row of task {row.task_id} is damaged ({first}); restore a copy"
-        ) from None
 
 
 def _drawn(store: StudyStore, run: RunRow, node: str) -> tuple[str, Sequence[tuple[str | None, float | None]]] | None:

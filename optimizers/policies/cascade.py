@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal, Self
 
@@ -18,7 +18,7 @@ from .arm_means import ArmMeans, OnMeans
 from .base import Assignment
 from .static import Static
 
-__all__ = ["Cascade", "cascade_arm", "cascade_outcomes"]
+__all__ = ["Cascade", "cascade_arm", "cascade_outcomes", "outcomes_of"]
 
 _LEVELS = np.linspace(0.1, 0.9, 9)
 """Quantiles of an arm's confidences that are tried as thresholds."""
@@ -77,6 +77,24 @@ def cascade_outcomes(table: Table, stages: Iterable[Stage]) -> tuple[Floats, Flo
         # Not a number is never sure.
         asking = asking & ~(table.confidences[:, arm] >= stage.sure)
     return scores, costs
+
+
+def outcomes_of(arms: Sequence[Arm], table: Table) -> tuple[Floats, Floats]:
+    """(questions, arms, replicates) twice: scores and costs of arms of a table, and of cascades of these.
+
+    Raises:
+        UsageError: the table lacks an arm, or has no confidences, which a cascade needs.
+    """
+    known = {arm.name for arm in table.arms}
+    found = []
+    for arm in arms:
+        if arm.stages and arm.name not in known:
+            found.append(cascade_outcomes(table, arm.stages))
+        else:
+            number = table.arm(arm.name)
+            found.append((table.scores[:, number], table.costs[:, number]))
+    scores, costs = zip(*found, strict=True)
+    return np.stack(scores, axis=1), np.stack(costs, axis=1)
 
 
 _NO_CONFIDENCES = (
@@ -140,11 +158,5 @@ def _frontier(found: list[_Found], most: int) -> list[_Found]:
 
 def _with(table: Table, cascades: list[tuple[Stage, ...]]) -> Table:
     """The table with cascades as further arms."""
-    outcomes = [cascade_outcomes(table, stages) for stages in cascades]
-    return Table(
-        table.questions,
-        (*table.arms, *(cascade_arm(stages) for stages in cascades)),
-        np.concatenate([table.scores, *(scores[:, None] for scores, _ in outcomes)], axis=1),
-        np.concatenate([table.costs, *(costs[:, None] for _, costs in outcomes)], axis=1),
-        table.unit,
-    )
+    arms = (*table.arms, *map(cascade_arm, cascades))
+    return Table(table.questions, arms, *outcomes_of(arms, table), table.unit)

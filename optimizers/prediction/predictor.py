@@ -66,7 +66,8 @@ class Predictor(Fitted):
         columns, arms = self.encoder.columns, len(self.arms)
         if not arms or len({arm.name for arm in self.arms}) < arms:
             raise ValueError("arms must be at least one, each with a name of its own")
-        if isinstance(self.scores, ClusterHead) and len(self.scores.means) <= len(self.encoder.families):
+        head = self.scores
+        if isinstance(head, ClusterHead) and not len(head.centers) and len(head.means) <= len(self.encoder.families):
             raise ValueError("scores.means must have a row for every family, and one more")
         if not (
             self.scores.fits(columns, arms) and self.costs.fits(columns, arms) and self.arm_scores.shape == (arms,)

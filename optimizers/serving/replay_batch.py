@@ -8,7 +8,7 @@ import numpy as np
 
 from ..arrays import Bools, Floats, Ints
 from ..policies.base import ArmPolicy
-from ..policies.cascade import cascade_outcomes
+from ..policies.cascade import outcomes_of
 from ..prediction.predictor import Predictor
 from ..tables.table import ABSTAIN, Batch, Table
 
@@ -75,7 +75,8 @@ class _Desk:
     def __init__(self, policy: ArmPolicy, table: Table, budget: float, replicate: int) -> None:
         count = len(table.questions)
         self._policy = policy
-        self._real_scores, self._real_costs = _outcomes(policy, table.replicates([replicate]))
+        scores, costs = outcomes_of(policy.arms, table.replicates([replicate]))
+        self._real_scores, self._real_costs = scores[:, :, 0], costs[:, :, 0]
         batch, self._looks = _looked(policy, table, budget)
         self._batch = prepared(policy, batch)
         self._floors = np.maximum(policy.assign(self._batch, 0.0).high - self._looks, 0.0)
@@ -136,19 +137,6 @@ def prepared(policy: ArmPolicy, batch: Batch) -> Batch:
     """The batch with what the policy's predictor makes of it, so that every barrier need not predict anew."""
     predictor = getattr(policy, "predictor", None)
     return predictor.prepared(batch) if isinstance(predictor, Predictor) else batch
-
-
-def _outcomes(policy: ArmPolicy, table: Table) -> tuple[Floats, Floats]:
-    """(questions, arms of the policy) twice: scores and costs of a table of one replicate."""
-    names = {arm.name for arm in table.arms}
-    columns = [
-        cascade_outcomes(table, arm.stages)
-        if arm.stages and arm.name not in names
-        else (table.scores[:, table.arm(arm.name)], table.costs[:, table.arm(arm.name)])
-        for arm in policy.arms
-    ]
-    scores, costs = zip(*columns, strict=True)
-    return np.concatenate(scores, axis=1), np.concatenate(costs, axis=1)
 
 
 def _looked(policy: ArmPolicy, table: Table, budget: float) -> tuple[Batch, Floats]:

@@ -6,8 +6,9 @@ import random
 from dataclasses import dataclass
 from typing import Literal
 
-from ...nodes.symbolic.constraints import AllDifferent, Compare, Constraint, IntVariable, Linear, Term
+from ...nodes.symbolic.constraints import AllDifferent, Compare, Constraint, Linear
 from ...nodes.symbolic.schema import Problem
+from ...nodes.symbolic.variables import IntVariable, Term
 from .base import Asked, Family, drawn
 
 __all__ = ["PUZZLES", "Clause", "Puzzle", "draw_puzzle"]

@@ -13,8 +13,8 @@ from apportion.nodes.merger import Merger
 from apportion.nodes.prompts import dialect_named
 from apportion.nodes.search import Search
 from apportion.nodes.solver import Solver
-from apportion.nodes.symbolic.node import SymbolicSolver
 from apportion.nodes.symbolic.solve import SymbolicWorker
+from apportion.nodes.symbolic_solver import SymbolicSolver
 from apportion.nodes.verifier import Verifier
 from apportion.records.message import Candidate, Message
 from apportion.records.task import Task

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from apportion.nodes.symbolic.answer import parse_answer, print_answer
 from apportion.nodes.symbolic.check import in_domain
-from apportion.nodes.symbolic.constraints import BoolVariable, EnumVariable, IntVariable, Term
 from apportion.nodes.symbolic.schema import Objective, Problem, Shown
+from apportion.nodes.symbolic.variables import BoolVariable, EnumVariable, IntVariable, Term
 
 VARIABLES = (
     IntVariable(name="a", low=-9, high=9),

@@ -17,26 +17,21 @@ from apportion.nodes.symbolic.constraints import (
     Activity,
     AllDifferent,
     AnyOf,
-    BoolVariable,
     Compare,
     Condition,
     Constraint,
     Count,
     Cumulative,
     Element,
-    EnumVariable,
     Implication,
-    IntVariable,
     Linear,
     Max,
     Min,
-    Relation,
     TableConstraint,
-    Term,
-    Variable,
 )
 from apportion.nodes.symbolic.schema import Objective, Problem, Shown
 from apportion.nodes.symbolic.solving import solve_text
+from apportion.nodes.symbolic.variables import BoolVariable, EnumVariable, IntVariable, Relation, Term, Variable
 
 RELATIONS: tuple[Relation, ...] = ("==", "!=", "<", "<=", ">", ">=")
 NUMBERS = ("a", "b", "c", "q")

@@ -8,23 +8,19 @@ from apportion.nodes.symbolic.constraints import (
     Activity,
     AllDifferent,
     AnyOf,
-    BoolVariable,
     Compare,
     Constraint,
     Count,
     Cumulative,
     Element,
-    EnumVariable,
     Implication,
-    IntVariable,
     Linear,
     Max,
     Min,
-    Relation,
     TableConstraint,
-    Term,
 )
 from apportion.nodes.symbolic.schema import Objective, Problem
+from apportion.nodes.symbolic.variables import BoolVariable, EnumVariable, IntVariable, Relation, Term
 
 VARIABLES = (
     IntVariable(name="a", low=-3, high=5),

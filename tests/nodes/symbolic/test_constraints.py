@@ -7,22 +7,18 @@ from apportion.nodes.symbolic.constraints import (
     Activity,
     AllDifferent,
     AnyOf,
-    BoolVariable,
     Compare,
     Constraint,
     Count,
     Cumulative,
     Element,
-    EnumVariable,
     Implication,
-    IntVariable,
     Linear,
     Max,
     Min,
     TableConstraint,
-    Term,
-    Variable,
 )
+from apportion.nodes.symbolic.variables import BoolVariable, EnumVariable, IntVariable, Term, Variable
 
 DECLARED: dict[str, Variable] = {
     "a": IntVariable(name="a", low=0, high=5),

@@ -7,7 +7,6 @@ import pytest
 from pydantic import ValidationError
 
 from apportion.errors import ProblemError
-from apportion.nodes.symbolic.constraints import IntVariable, Term
 from apportion.nodes.symbolic.schema import (
     MOST_BYTES,
     MOST_CONSTRAINTS,
@@ -17,6 +16,7 @@ from apportion.nodes.symbolic.schema import (
     Shown,
     parse_problem,
 )
+from apportion.nodes.symbolic.variables import IntVariable, Term
 
 A: dict[str, Any] = {"type": "int", "name": "a", "low": 0, "high": 5}
 PET: dict[str, Any] = {"type": "enum", "name": "pet", "values": ["cat", "big dog"]}

@@ -15,10 +15,11 @@ import pytest
 
 from apportion.errors import UsageError
 from apportion.nodes.symbolic import solve as solve_module
-from apportion.nodes.symbolic.constraints import AllDifferent, Compare, IntVariable, Linear, Relation, Term
+from apportion.nodes.symbolic.constraints import AllDifferent, Compare, Linear
 from apportion.nodes.symbolic.process import SolverProcess
 from apportion.nodes.symbolic.schema import Problem, Shown
 from apportion.nodes.symbolic.solve import SolverOutcome, SymbolicWorker
+from apportion.nodes.symbolic.variables import IntVariable, Relation, Term
 from apportion.records.status import Status
 
 

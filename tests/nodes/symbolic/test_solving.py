@@ -3,9 +3,10 @@ from __future__ import annotations
 import pytest
 
 from apportion.nodes.symbolic import solving
-from apportion.nodes.symbolic.constraints import AllDifferent, AnyOf, Compare, IntVariable, Linear, Term
+from apportion.nodes.symbolic.constraints import AllDifferent, AnyOf, Compare, Linear
 from apportion.nodes.symbolic.schema import Objective, Problem
 from apportion.nodes.symbolic.solving import solve_text
+from apportion.nodes.symbolic.variables import IntVariable, Term
 
 MEMORY = 2**31
 A, B = IntVariable(name="a", low=0, high=9), IntVariable(name="b", low=0, high=9)

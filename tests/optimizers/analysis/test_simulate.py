@@ -9,8 +9,9 @@ import pytest
 from numpy.typing import NDArray
 
 from apportion.errors import UsageError
-from apportion.optimizers.analysis.simulate import simulate, with_cascades
+from apportion.optimizers.analysis.simulate import simulate
 from apportion.optimizers.policies.base import Assignment
+from apportion.optimizers.policies.cascade import cascade_arm, outcomes_of
 from apportion.optimizers.tables.table import ABSTAIN, Arm, Batch, Probe, Question, Stage, Table
 
 SMALL, LARGE = Arm("small"), Arm("large")
@@ -58,22 +59,19 @@ def test_a_probe_is_paid_for_every_question() -> None:
 
 def test_a_cascade_stops_where_it_is_sure_and_pays_for_all_that_it_asked() -> None:
     sure = np.array([[[0.6, 0.5], [0.1, 0.2]], [[0.9, np.nan], [0.3, 0.4]], [[0.0, 1.0], [0.5, 0.6]]])
-    found = with_cascades(table(sure), [ASK_TWICE])
-    assert [arm.stages for arm in found.arms] == [(), (), ASK_TWICE]
-    assert found.scores[:, 2].tolist() == [[1, 1], [0, 0], [0, 1]]
-    assert found.costs[:, 2].tolist() == [[1, 22], [1, 11], [32, 2]]
-    assert found.confidences is not None
-    assert found.confidences[:, 2].tolist() == [[0.6, 0.2], [0.9, 0.4], [0.5, 1.0]]
-    simulated = simulate(Fixed((LARGE, found.arms[2]), (1, 1, 0)), table(sure), 9.0)
+    scores, costs = outcomes_of((LARGE, cascade_arm(ASK_TWICE)), table(sure))
+    assert scores[:, 0].tolist() == [[1, 1], [1, 0], [0, 0.5]]
+    assert scores[:, 1].tolist() == [[1, 1], [0, 0], [0, 1]]
+    assert costs[:, 1].tolist() == [[1, 22], [1, 11], [32, 2]]
+    simulated = simulate(Fixed((LARGE, cascade_arm(ASK_TWICE)), (1, 1, 0)), table(sure), 9.0)
     assert simulated.scores.tolist() == [1, 0, 0.25]
     assert simulated.costs.tolist() == [11.5, 6, 20]
-    assert with_cascades(found, []) is found
 
 
 def test_what_a_table_lacks_is_named() -> None:
     with pytest.raises(UsageError, match="no arm 'huge'"):
         simulate(Fixed((Arm("huge"),), (0, 0, 0)), table(), 1)
-    with pytest.raises(UsageError, match="the table has no confidences"):
-        with_cascades(table(), [ASK_TWICE])
+    with pytest.raises(UsageError, match="the table has none"):
+        simulate(Fixed((cascade_arm(ASK_TWICE),), (0, 0, 0)), table(), 1)
     with pytest.raises(UsageError, match="no arm 'huge'"):
-        with_cascades(table(np.zeros((3, 2, 2))), [(Stage("huge", 0),)])
+        simulate(Fixed((cascade_arm((Stage("huge", 0),)),), (0, 0, 0)), table(np.zeros((3, 2, 2))), 1)

@@ -8,6 +8,7 @@ import pytest
 
 from apportion.errors import UnknownName, UsageError
 from apportion.optimizers.arrays import Floats
+from apportion.optimizers.prediction.heads.clusters import ClusterHead
 from apportion.optimizers.prediction.heads.registry import HEADS
 from apportion.optimizers.prediction.predictor import Predictor, cross_fitted, fit_predictor
 from apportion.optimizers.tables.knapsack import allocate
@@ -102,6 +103,22 @@ def test_a_probe_is_kept_where_it_is_worth_its_cost() -> None:
 
 def test_a_probe_that_says_what_is_known_already_is_not_kept() -> None:
     assert fit_predictor(lesson(), head="clusters").probe is None
+
+
+def test_clusters_may_be_fewer_than_families() -> None:
+    plain = lesson(fit=120, validation=40)
+
+    def in_families(part: Table) -> Table:
+        return replace(part, questions=tuple(replace(q, family=f"f{i % 40}") for i, q in enumerate(part.questions)))
+
+    learned = replace(plain, fit=in_families(plain.fit), validation=in_families(plain.validation))
+    predictor = fit_predictor(learned, head="clusters", probes=False)
+    assert isinstance(predictor.scores, ClusterHead)
+    assert 0 < len(predictor.scores.centers) < 40 == len(predictor.encoder.families)
+    content = predictor.to_json()
+    content["scores"] |= {"centers": [], "means": content["scores"]["means"][:9]}
+    with pytest.raises(UsageError, match="a row for every family"):
+        Predictor.from_json(content)
 
 
 def test_drawing_scores_to_the_arms_means() -> None:

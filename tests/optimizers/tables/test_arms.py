@@ -10,7 +10,7 @@ from apportion.graphs.plan import Plan
 from apportion.models.pool import Pool
 from apportion.nodes.knob import choose
 from apportion.nodes.solver import Solver
-from apportion.nodes.symbolic.node import SymbolicSolver
+from apportion.nodes.symbolic_solver import SymbolicSolver
 from apportion.nodes.verifier import Verifier
 from apportion.optimizers.tables.arms import arm_of, plan_of
 from apportion.optimizers.tables.table import Arm, Stage

@@ -11,18 +11,18 @@ from typing import Annotated, ClassVar
 from annotated_types import Interval
 from pydantic import PositiveFloat, PositiveInt
 
-from ...errors import ProblemError
-from ...records.message import Candidate, Message, MessageSize
-from ...records.status import Status
-from ...records.text import clip, single_spaced
-from ..asks import ask_of, bound_of, request_of
-from ..base import CallBound, Context, Incoming, Inputs, Kind, Node, Scorer, Speakers
-from ..knob import ANY_MODEL, MOST_TIMES, Knob, ModelKnob
-from ..oracles import said
-from ..prompts.base import Ask, Prompt
-from ..readings import Reading, most_informed, read
-from .schema import parse_problem
-from .solve import SymbolicWorker
+from ..errors import ProblemError
+from ..records.message import Candidate, Message, MessageSize
+from ..records.status import Status
+from ..records.text import clip, single_spaced
+from .asks import ask_of, bound_of, request_of
+from .base import CallBound, Context, Incoming, Inputs, Kind, Node, Scorer, Speakers
+from .knob import ANY_MODEL, MOST_TIMES, Knob, ModelKnob
+from .oracles import said
+from .prompts.base import Ask, Prompt
+from .readings import Reading, most_informed, read
+from .symbolic.schema import parse_problem
+from .symbolic.solve import SymbolicWorker
 
 __all__ = ["KIND", "SymbolicSolver"]
 

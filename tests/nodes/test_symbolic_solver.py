@@ -8,8 +8,8 @@ import pytest
 from apportion.models.request import Request
 from apportion.nodes import Inputs, SymbolicSolver
 from apportion.nodes.base import Node
-from apportion.nodes.symbolic.node import KIND
 from apportion.nodes.symbolic.solve import SymbolicWorker
+from apportion.nodes.symbolic_solver import KIND
 from apportion.records.status import Status
 from apportion.records.task import Task
 from apportion.testing.node import NodeBench, NodeConformance, NodeRun
