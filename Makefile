@@ -10,8 +10,9 @@ TRAIN_STAMP := $(VENV)/.train-installed
 demo: $(STAMP)
 	$(BIN)/apportion demo
 
+# In as many processes as there are cores, with a thread each; plain `pytest` runs them in one.
 test: $(STAMP)
-	$(BIN)/python -m pytest -q
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist worksteal
 
 fuzz: $(STAMP)
 	FUZZ_SECONDS=60 $(BIN)/python -m pytest -q tests/test_fuzz.py

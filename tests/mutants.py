@@ -96,23 +96,23 @@ def read_list(path: Path = LIST) -> list[Mutant]:
     return [Mutant(**{**entry, "tests": tuple(entry["tests"])}) for entry in tomllib.loads(path.read_text())["mutant"]]
 
 
-def pass_here(root: Path, tests: Sequence[str]) -> bool:
-    """Whether tests pass in a copy of the tree; its folder is named as the package, so that it is the one imported.
+def failure_of(root: Path, tests: Sequence[str]) -> str:
+    """How tests fail in a copy of the tree, empty where they pass; its folder is named as the package to be imported.
 
     Raises:
         Stale: they cannot be run.
     """
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
     alone = {"PYTHONPATH": str(root.parent), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, **alone}
     try:
-        done = subprocess.run(
-            command, cwd=root, env=os.environ | alone, capture_output=True, text=True, timeout=SECONDS
-        )
+        done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, timeout=SECONDS)
     except subprocess.TimeoutExpired:
-        return False
+        return f"not done after {SECONDS} s"
+    said = (done.stdout + done.stderr).strip()[-2000:]
     if done.returncode not in (_PASSED, _FAILED):
-        raise Stale(f"pytest could not run: {(done.stdout + done.stderr).strip()[-2000:]}")
-    return done.returncode == _PASSED
+        raise Stale(f"pytest could not run: {said}")
+    return said if done.returncode else ""
 
 
 def try_out(mutant: Mutant, root: Path) -> Fate:
@@ -125,7 +125,7 @@ def try_out(mutant: Mutant, root: Path) -> Fate:
     whole = place.read_text()
     try:
         _write(place, whole.replace(mutant.old, mutant.new))
-        return "survives" if pass_here(root, tests) else "noticed"
+        return "noticed" if failure_of(root, tests) else "survives"
     finally:
         _write(place, whole)
 
@@ -151,8 +151,8 @@ def main(arguments: Sequence[str]) -> int:
         for number in range(max(1, given.jobs)):
             trees.put(copy_tree(Path(folder) / str(number)))
 
-        if not _pass_unbroken(mutants, Path(folder) / "0" / "apportion"):
-            print("the tests fail without any mutant; mend them first")
+        if failure := _failure_unbroken(mutants, Path(folder) / "0" / "apportion"):
+            print(f"the tests fail without any mutant; mend them first:\n{failure}")
             return 1
 
         def one(mutant: Mutant) -> bool:
@@ -174,12 +174,12 @@ def main(arguments: Sequence[str]) -> int:
     return int(bool(wrong))
 
 
-def _pass_unbroken(mutants: Sequence[Mutant], root: Path) -> bool:
+def _failure_unbroken(mutants: Sequence[Mutant], root: Path) -> str:
     tests: set[str] = set()
     for mutant in mutants:
         with suppress(Stale):  # told when its turn comes
             tests.update(mutant.tests_at(root))
-    return pass_here(root, sorted(test for test in tests if test.partition("::")[0] not in tests - {test}))
+    return failure_of(root, sorted(test for test in tests if test.partition("::")[0] not in tests - {test}))
 
 
 def _write(place: Path, text: str) -> None:

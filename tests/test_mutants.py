@@ -58,7 +58,7 @@ def test_it_tells_what_tests_notice_and_what_they_do_not(mutants: ModuleType, tr
     survives: Any = replace(noticed, old="x / 2", new="x / 3")
     assert mutants.try_out(survives, tree) == "survives"
     assert (tree / "sums.py").read_text() == before
-    assert mutants.pass_here(tree, ["tests/test_sums.py"])
+    assert mutants.failure_of(tree, ["tests/test_sums.py"]) == ""
     with pytest.raises(mutants.Stale, match="could not run"):
         mutants.try_out(replace(noticed, tests=("tests/test_sums.py::test_other",)), tree)
 

@@ -251,7 +251,7 @@ class Listener:
 
 def test_progress_names_the_phases() -> None:
     listener = Listener()
-    Bench().optimize(reporter=listener)
+    Bench().optimize(reporter=listener, policies=("static_mix",))
     assert [phase for phase in listener.phases if phase in ("fit", "tabulating", "test")] == [
         "fit",
         "tabulating",

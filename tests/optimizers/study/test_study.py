@@ -30,15 +30,16 @@ def _of(score: dict[str, Any] | None) -> list[Any] | None:
     return None if score is None else [score[name] for name in ("tasks", "score", "coverage", "cost", "lost")]
 
 
-def test_a_study_of_an_older_version_goes_on_without_paying(
+def test_a_study_of_an_older_version_goes_on(
     kept_database: Path, kept_figures: dict[str, Any], kept_study: ModuleType
 ) -> None:
+    """What its trials found stands. Replies are bought once more where the addresses of replies have changed since."""
     then = kept_figures["found"]
     now = kept_study.found(kept_study.run(kept_database))
-    assert now["paid"] == then["paid"]
     assert figures(now) == figures(then)
     assert (now["chosen"], now["policy"]) == (then["chosen"], then["policy"])
-    assert _of(now["test"]) == _of(then["test"])
+    assert then["paid"] <= now["paid"] <= 2 * then["paid"]
+    assert kept_study.found(kept_study.run(kept_database)) == now
     with open_store(kept_database, read_only=True) as store:
         assert [study.study_id for study in store.studies()] == [kept_figures["held"]["study_id"]]
 
