@@ -23,6 +23,7 @@ from .migrations import VERSION
 from .owners import Owner, alive_owners, dead_owners
 from .reader import Reader
 from .store import HandedOver, Store
+from .unsent import UnsentCalls
 from .writer import Writer
 
 __all__ = ["open_store"]
@@ -65,7 +66,7 @@ def _open_for_reading(path: Path, reason: str) -> Store:
     except BaseException:
         reader.close()
         raise
-    return Store(path, "", reader, None, HandedOver(reader), reason)
+    return Store(path, "", reader, None, HandedOver(reader, UnsentCalls(path, "", flushed=False)), reason)
 
 
 def _open_for_writing(path: Path, turn: TurnLock, durable: bool | None) -> Store:
@@ -75,7 +76,10 @@ def _open_for_writing(path: Path, turn: TurnLock, durable: bool | None) -> Store
             connection = writing_engine(path).connect()
             found = schema_of(driver(connection), path)
             if found <= VERSION:
-                owner = _enter(connection, path, found)
+                owner = Owner.this()
+                unsent = UnsentCalls(path, owner.owner_id, flushed=not owner.tells_restarts)
+                group = Group(connection, path, owner, unsent)
+                _enter(connection, path, found, owner, group)
         if found > VERSION:
             connection.close()
             turn.close()
@@ -88,14 +92,13 @@ def _open_for_writing(path: Path, turn: TurnLock, durable: bool | None) -> Store
             connection.close()
         turn.close()
         raise
-    handed_over = HandedOver(reader)
-    writer = Writer(path, connection, turn, owner, durable=durable, on_commit=handed_over.booked)
+    handed_over = HandedOver(reader, unsent)
+    writer = Writer(path, connection, turn, group, durable=durable, on_commit=handed_over.booked)
     return Store(path, owner.owner_id, reader, writer, handed_over)
 
 
-def _enter(connection: Connection, path: Path, found: int) -> Owner:
+def _enter(connection: Connection, path: Path, found: int, owner: Owner, group: Group) -> None:
     """Makes the file fit to be written and registers this process."""
-    owner = Owner.this()
     if found:
         with connection.begin():
             dead = dead_owners(connection, owner)
@@ -106,5 +109,4 @@ def _enter(connection: Connection, path: Path, found: int) -> Owner:
             raise StoreError(f"{path} has to be brought up to date, but another process has it open; close that one")
     if found < VERSION:
         bring_up_to_date(connection, path, found)
-    Group(connection, owner).enter()
-    return owner
+    group.enter()

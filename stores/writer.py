@@ -24,7 +24,7 @@ from .database import driver, explained
 from .group import Group
 from .lock import TurnLock
 from .operations import Barrier, Keep, Operation, Reserve, Settle
-from .owners import HEARTBEAT_SECONDS, Owner
+from .owners import HEARTBEAT_SECONDS
 
 __all__ = ["Writer"]
 
@@ -59,7 +59,7 @@ class Writer:
         path: the database, for messages.
         connection: to write with; this thread's alone from now on.
         turn: the lock that lets processes write in turn.
-        owner: who holds what is reserved here.
+        group: books what is handed over, on that connection.
         durable: whether a commit of the ledger waits for the disk; transactions that hold only traces never do.
             False for good, None until `make_durable`.
         on_commit: called on this thread with the operations that were booked and whether room was released.
@@ -70,7 +70,7 @@ class Writer:
         path: Path,
         connection: Connection,
         turn: TurnLock,
-        owner: Owner,
+        group: Group,
         *,
         durable: bool | None,
         on_commit: Callable[[Iterable[Operation], bool], None],
@@ -80,7 +80,7 @@ class Writer:
         self._driver = driver(connection)
         self._turn = turn
         self._on_commit = on_commit
-        self._group = Group(connection, owner)
+        self._group = group
         self._may_be_durable = durable is not False
         self._durable = bool(durable)
         self._synchronous = "NORMAL"
