@@ -11,6 +11,7 @@ from ..errors import StoreError
 from .database import (
     bring_up_to_date,
     check_header,
+    check_statements,
     check_whole,
     database_errors,
     driver,
@@ -72,8 +73,12 @@ def _open_for_reading(path: Path, reason: str) -> Store:
 def _open_for_writing(path: Path, turn: TurnLock, durable: bool | None) -> Store:
     connection: Connection | None = None
     try:
-        with turn.held(), database_errors(path):
+        with database_errors(path):
             connection = writing_engine(path).connect()
+            if schema_of(driver(connection), path):
+                check_whole(driver(connection), path)
+        with turn.held(), database_errors(path):
+            # Once more, because another process may have made it meanwhile.
             found = schema_of(driver(connection), path)
             if found <= VERSION:
                 owner = Owner.this()
@@ -101,12 +106,10 @@ def _enter(connection: Connection, path: Path, found: int, owner: Owner, group: 
     """Makes the file fit to be written and registers this process."""
     if found:
         with connection.begin():
-            dead = dead_owners(connection, owner)
-            alive = alive_owners(connection) - {*dead}
-        if dead:
-            check_whole(driver(connection), path)
+            alive = alive_owners(connection) - {*dead_owners(connection, owner)}
         if found < VERSION and alive:
             raise StoreError(f"{path} has to be brought up to date, but another process has it open; close that one")
     if found < VERSION:
         bring_up_to_date(connection, path, found)
+    check_statements(driver(connection), path)
     group.enter()

@@ -168,8 +168,9 @@ class Store(TraceReader):
 
         Raises:
             UnknownName: no such open reservation, so nothing may be sent under it.
-            StoreError: it could not be written, so the call may not be sent.
+            StoreError: it could not be written, or the file is gone, so the call may not be sent.
         """
+        self._writing().check_place()
         if not self._handed_over.unsent.remove(reservation_id):
             raise UnknownName("unsent reservation", reservation_id, ())
 
