@@ -71,7 +71,7 @@ def identity(path: Path) -> tuple[tuple[int, int] | None, ...]:
 
     SQLite itself would go on with the file that it has open, which nobody can find any more.
     """
-    found = []
+    found: list[tuple[int, int] | None] = []
     for name in (path, path.with_name(path.name + "-wal")):
         try:
             known = name.stat()
