@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
-from typing import Annotated, Any, Literal, TypeAlias
+from functools import cached_property
+from itertools import islice
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, FailFast, Field
 
 __all__ = [
     "LARGEST",
@@ -31,6 +33,7 @@ __all__ = [
     "Implication",
     "IntVariable",
     "Linear",
+    "Many",
     "Max",
     "Min",
     "Name",
@@ -47,9 +50,14 @@ __all__ = [
 LARGEST = 2**31
 """The largest absolute value of a bound, coefficient or constant in a constraint."""
 
+_COMPARED_NAMES = 256
+"""How many declared names are looked through for one that an unknown name may mean; comparing them is slow."""
 _SUM = 2**60
 """The largest absolute value that a weighted sum may reach; the solver counts in 64 bits."""
 
+T = TypeVar("T")
+Many: TypeAlias = Annotated[tuple[T, ...], FailFast()]
+"""A list that is read up to its first fault: thousands of them are not worth finding when only one is told."""
 Name: TypeAlias = Annotated[str, Field(pattern=r"^[^\W\d]\w{0,63}$")]
 """A variable's name: a letter or underscore, then up to 63 letters, digits or underscores."""
 Label: TypeAlias = Annotated[str, Field(pattern=r"^[^=,;\s](?:[^=,;\x00-\x1f]{0,62}[^=,;\s])?$")]
@@ -121,7 +129,17 @@ class EnumVariable(Closed):
 
     type: Literal["enum"] = "enum"
     name: Name
-    values: tuple[Label, ...] = Field(min_length=1, max_length=1000)
+    values: Many[Label] = Field(min_length=1, max_length=1000)
+
+    @cached_property
+    def labels(self) -> frozenset[str]:
+        """The values, to look one up among them."""
+        return frozenset(self.values)
+
+    @cached_property
+    def folded(self) -> Mapping[str, str]:
+        """From a value without regard to case to the value; to the first in order where several differ by case only."""
+        return {label.casefold(): label for label in sorted(self.values, reverse=True)}
 
 
 Variable: TypeAlias = Annotated[IntVariable | BoolVariable | EnumVariable, Field(discriminator="type")]
@@ -139,7 +157,7 @@ class AllDifferent(Closed):
     """No two of the variables are equal."""
 
     kind: Literal["all_different"] = "all_different"
-    variables: tuple[Name, ...] = Field(min_length=2)
+    variables: Many[Name] = Field(min_length=2)
 
     def complaints(self, variables: Variables) -> Iterator[Complaint]:
         """What does not fit the declared variables."""
@@ -154,7 +172,7 @@ class Linear(Closed):
     """The sum of coefficient times variable, compared with a constant."""
 
     kind: Literal["linear"] = "linear"
-    terms: tuple[Term, ...] = Field(min_length=1)
+    terms: Many[Term] = Field(min_length=1)
     relation: Relation
     constant: Number
 
@@ -195,8 +213,8 @@ class Implication(Closed):
     """When all of `when` hold, all of `then` hold."""
 
     kind: Literal["implication"] = "implication"
-    when: tuple[Condition, ...] = Field(min_length=1)
-    then: tuple[Condition, ...] = Field(min_length=1)
+    when: Many[Condition] = Field(min_length=1)
+    then: Many[Condition] = Field(min_length=1)
 
     def complaints(self, variables: Variables) -> Iterator[Complaint]:
         """What does not fit the declared variables."""
@@ -208,7 +226,7 @@ class AnyOf(Closed):
     """At least one of the conditions holds."""
 
     kind: Literal["any_of"] = "any_of"
-    conditions: tuple[Condition, ...] = Field(min_length=1)
+    conditions: Many[Condition] = Field(min_length=1)
 
     def complaints(self, variables: Variables) -> Iterator[Complaint]:
         """What does not fit the declared variables."""
@@ -219,8 +237,8 @@ class TableConstraint(Closed):
     """The variables together take one of the rows; with `forbidden`, none of them."""
 
     kind: Literal["table"] = "table"
-    variables: tuple[Name, ...] = Field(min_length=1)
-    rows: tuple[tuple[Value, ...], ...] = Field(min_length=1)
+    variables: Many[Name] = Field(min_length=1)
+    rows: Many[Many[Value]] = Field(min_length=1)
     forbidden: bool = False
 
     def complaints(self, variables: Variables) -> Iterator[Complaint]:
@@ -242,7 +260,7 @@ class Element(Closed):
 
     kind: Literal["element"] = "element"
     index: Name
-    array: tuple[Number | Name, ...] = Field(min_length=1)
+    array: Many[Number | Name] = Field(min_length=1)
     target: Name
 
     def complaints(self, variables: Variables) -> Iterator[Complaint]:
@@ -263,7 +281,7 @@ class Abs(Closed):
 
     kind: Literal["abs"] = "abs"
     target: Name
-    terms: tuple[Term, ...] = Field(min_length=1)
+    terms: Many[Term] = Field(min_length=1)
 
     def complaints(self, variables: Variables) -> Iterator[Complaint]:
         """What does not fit the declared variables."""
@@ -273,7 +291,7 @@ class Abs(Closed):
 
 class _Extreme(Closed):
     target: Name
-    variables: tuple[Name, ...] = Field(min_length=1)
+    variables: Many[Name] = Field(min_length=1)
 
     def complaints(self, variables: Variables) -> Iterator[Complaint]:
         """What does not fit the declared variables."""
@@ -297,7 +315,7 @@ class Count(Closed):
     """How many of the variables equal `value`, compared with a constant."""
 
     kind: Literal["count"] = "count"
-    variables: tuple[Name, ...] = Field(min_length=1)
+    variables: Many[Name] = Field(min_length=1)
     value: Value
     relation: Relation
     constant: Number
@@ -321,7 +339,7 @@ class Cumulative(Closed):
     """At every moment the demands of the activities under way are at most `capacity`."""
 
     kind: Literal["cumulative"] = "cumulative"
-    activities: tuple[Activity, ...] = Field(min_length=1)
+    activities: Many[Activity] = Field(min_length=1)
     capacity: int = Field(ge=0, le=LARGEST)
 
     def complaints(self, variables: Variables) -> Iterator[Complaint]:
@@ -351,7 +369,7 @@ def named(field: str, names: Iterable[str], variables: Variables) -> Iterator[Co
     """Complains of names that no variable has."""
     for name in names:
         if name not in variables:
-            near = get_close_matches(name, variables, n=1, cutoff=0.5)
+            near = get_close_matches(name, islice(variables, _COMPARED_NAMES), n=1, cutoff=0.5)
             some = ", ".join(list(variables)[:8]) + (", ..." if len(variables) > 8 else "")
             yield field, f"no variable {name!r}; " + (f"did you mean {near[0]!r}?" if near else f"declared: {some}")
 
@@ -379,11 +397,12 @@ def _numeric(field: str, names: Iterable[str], variables: Variables) -> Iterator
 
 def _alike(field: str, names: Iterable[str], variables: Variables) -> Iterator[Complaint]:
     """Labels cannot be compared with numbers."""
-    declared = [name for name in names if name in variables]
-    enums = [name for name in declared if isinstance(variables[name], EnumVariable)]
-    numbers = [name for name in declared if name not in set(enums)]
-    if enums and numbers:
-        yield field, f"{enums[0]!r} is an enum and {numbers[0]!r} a number; they cannot be compared"
+    first: dict[bool, str] = {}
+    for name in names:
+        if name in variables:
+            first.setdefault(isinstance(variables[name], EnumVariable), name)
+    if len(first) == 2:
+        yield field, f"{first[True]!r} is an enum and {first[False]!r} a number; they cannot be compared"
 
 
 def _value_fits(field: str, name: str, value: Value, variables: Variables) -> Iterator[Complaint]:
@@ -392,7 +411,8 @@ def _value_fits(field: str, name: str, value: Value, variables: Variables) -> It
             yield field, f"{name!r} is an int, so the value must be a whole number, not {value!r}"
         case BoolVariable() if not isinstance(value, bool):
             yield field, f"{name!r} is a bool, so the value must be true or false, not {value!r}"
-        case EnumVariable(values=labels) if value not in labels or isinstance(value, bool | int):
+        case EnumVariable() as variable if value not in variable.labels:
+            labels = variable.values
             shown = ", ".join(labels[:8]) + (", ..." if len(labels) > 8 else "")
             yield field, f"{value!r} is not a label of {name!r}; its labels: {shown}"
 
