@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
+
+import typer
 
 from .output import say
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from ..budgets.cap import Cap
+    from ..graphs.result import Result
     from ..models.pool import Pool
     from ..optimizers.serving.answer import Served
     from ..optimizers.tables.table import Arm
+    from ..records.protocols import StudyStore
 
-__all__ = ["run_policy"]
+__all__ = ["NO_ANSWER", "run_policy", "why_not"]
+
+NO_ANSWER = 5
+"""The exit code of a question that got no answer."""
 
 
 def run_policy(
@@ -27,7 +33,7 @@ def run_policy(
     json: str | None,
     allow: Sequence[str] = (),
 ) -> None:
-    """Answers a question and prints what came of it.
+    """Answers a question and prints what came of it; exits with `NO_ANSWER` where it got none.
 
     Args:
         path: of the policy file.
@@ -51,17 +57,26 @@ def run_policy(
     store = open_store(db, durable=pool.costs_money)
     try:
         found = policy.invoke(question, cap=cap, store=store)
-        reasons = [span.reason for run_id in found.run_ids for span in store.spans(run_id) if span.reason]
+        try:
+            say(found.answer or f"no answer: {why_not(found, found.run_ids, store)}")
+            say(f"{found.status.value}: {found.charged.tokens:,} tokens charged, {found.lost.tokens:,} lost")
+            arm = next((arm for arm in policy.arms if arm.name == found.arm), None)
+            what = "leaves it unanswered" if arm is None else f"gives it {_given(arm)}"
+            say(f"policy {policy.name} at {number(policy.budget)} {policy.unit} a question {what}")
+            if found.run_ids:
+                say(f"next:\n  {program()} show {found.run_ids[-1][:8]} --db {db}")
+        finally:
+            write_json(json, _to_json(found))
     finally:
         store.close()
-    say(found.answer or f"no answer: {reasons[-1] if reasons else found.stop_reason}")
-    say(f"{found.status.value}: {found.charged.tokens:,} tokens charged, {found.lost.tokens:,} lost")
-    arm = next((arm for arm in policy.arms if arm.name == found.arm), None)
-    what = "leaves it unanswered" if arm is None else f"gives it {_given(arm)}"
-    say(f"policy {policy.name} at {number(policy.budget)} {policy.unit} a question {what}")
-    if found.run_ids:
-        say(f"next:\n  {program()} show {found.run_ids[-1][:8]} --db {db}")
-    write_json(json, _to_json(found))
+    if not found.answer:
+        raise typer.Exit(NO_ANSWER)
+
+
+def why_not(found: Result | Served, run_ids: Sequence[str], store: StudyStore) -> str:
+    """Why there is no answer, in a line: the last reason of a node, else that of the run."""
+    reasons = [span.reason for run_id in run_ids for span in store.spans(run_id) if span.reason]
+    return reasons[-1] if reasons else found.stop_reason
 
 
 def _given(arm: Arm) -> str:
