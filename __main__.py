@@ -6,7 +6,7 @@ __all__ = ["main"]
 
 
 def main() -> None:
-    """Runs the command line; its exit code is 0, 2 (usage), 3 (infeasible) or 4 (budget breach)."""
+    """Runs the command line; `apportion --help` names its exit codes."""
     from .cli.app import run
 
     raise SystemExit(run())

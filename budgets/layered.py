@@ -103,6 +103,10 @@ class LayeredLedger:
         if reservation.kind == "allowance":
             self._allowances[reservation.reservation_id] = reservation
 
+    def mark_sent(self, reservation_id: str) -> None:
+        """See `LedgerBackend.mark_sent`; calls are always on the shared books."""
+        self._shared.mark_sent(reservation_id)
+
     def settle(self, settlement: Settlement, call: CallRow | None = None, reply: StoredReply | None = None) -> None:
         """See `LedgerBackend.settle`."""
         open_here = self._local.settled(settlement)

@@ -57,16 +57,35 @@ class Ledger:
         return account_id
 
     async def reserve(
-        self, account_id: str, amount: Amount, *, cached: bool = False, replaces: str | None = None
+        self,
+        account_id: str,
+        amount: Amount,
+        *,
+        cached: bool = False,
+        replaces: str | None = None,
+        unsent: bool = False,
     ) -> str:
         """Reserves for a call and returns the reservation's id.
 
         Where the amount does not fit now but calls in flight may give room back, waits for them.
 
+        Args:
+            account_id: what is charged.
+            amount: the most that the call can cost.
+            cached: whether the reply is known already.
+            replaces: a held allowance whose room this call may use.
+            unsent: whether `mark_sent` will say when the call leaves.
+
         Raises:
             CapReached: it does not fit, and nothing can be released.
         """
-        return await self._in_line(Reservation(_new_id(), account_id, amount, self._owner, "call", cached, replaces))
+        return await self._in_line(
+            Reservation(_new_id(), account_id, amount, self._owner, "call", cached, replaces, unsent)
+        )
+
+    def mark_sent(self, reservation_id: str) -> None:
+        """Notes that a call leaves now, see `LedgerBackend.mark_sent`."""
+        self._backend.mark_sent(reservation_id)
 
     async def hold(self, account_id: str, amount: Amount, *, for_allowances: bool = True) -> str:
         """Holds an allowance that no other call can take, and returns its id.

@@ -62,6 +62,12 @@ class MemoryLedger:
                 del self._open[reservation.replaces]
             self._open[reservation.reservation_id] = chain, reservation
 
+    def mark_sent(self, reservation_id: str) -> None:
+        """See `LedgerBackend.mark_sent`; what is sent dies with these books, so there is nothing to note."""
+        with self._lock:
+            if reservation_id not in self._open:
+                raise UnknownName("open reservation", reservation_id, ())
+
     def settle(self, settlement: Settlement, call: CallRow | None = None, reply: StoredReply | None = None) -> None:
         """See `LedgerBackend.settle`; call rows and replies are not kept here."""
         self.settled(settlement)

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import signal
+import sys
+import threading
 import warnings
-from typing import Annotated, TextIO
+from types import FrameType
+from typing import Annotated, Self, TextIO
 
 import typer
 
@@ -16,9 +22,15 @@ from .output import any_encoding, complain, say
 __all__ = ["app", "run"]
 
 _INTERRUPTED = 130
+_TERMINATED = 143
+_EXIT_CODES = (
+    "Exit codes: 0 ok, 2 usage, 3 infeasible, 4 budget breach, 5 no answer (run), 130 interrupted (Ctrl-C), "
+    "143 terminated (SIGTERM)."
+)
 
 app = typer.Typer(
     name="apportion",
+    epilog=_EXIT_CODES,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -56,21 +68,50 @@ app.add_typer(pocket.app, name="pocket")
 
 
 def run(arguments: list[str] | None = None) -> int:
-    """Runs a command and returns its exit code: 0 ok, 2 usage, 3 infeasible, 4 budget breach, 130 interrupted."""
-    with any_encoding(), warnings.catch_warnings():
+    """Runs a command and returns its exit code, one of those that the help names."""
+    with any_encoding(), warnings.catch_warnings(), _Terminations() as terminations:
         warnings.showwarning = _warn
-        return _run(arguments)
+        return _flushed(_run(arguments, terminations))
 
 
-def _run(arguments: list[str] | None) -> int:
+class _Terminations:
+    """Makes SIGTERM end a command as Ctrl-C does, so that what was reserved is settled and what is open is closed.
+
+    Once: who asks a second time while that is being done does not interrupt it.
+    """
+
+    came = False
+
+    def __enter__(self) -> Self:
+        self._heeded = threading.current_thread() is threading.main_thread()
+        if self._heeded:
+            self._before = signal.signal(signal.SIGTERM, self._stop)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._heeded:
+            signal.signal(signal.SIGTERM, self._before)
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        if not self.came:
+            self.came = True
+            raise KeyboardInterrupt
+
+
+def _run(arguments: list[str] | None, terminations: _Terminations) -> int:
     try:
         app(args=arguments)
     except SystemExit as leaving:
         if leaving.code == _INTERRUPTED:  # typer makes this of a KeyboardInterrupt
             return _complain(
-                "stopped; what was settled is kept, and a search started again goes on from there", _INTERRUPTED
+                "stopped; what was settled is kept, and a search started again goes on from there",
+                _TERMINATED if terminations.came else _INTERRUPTED,
             )
         return leaving.code if isinstance(leaving.code, int) else 0
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        return _unprinted(error, 0)
     except Infeasible as error:
         return _complain(str(error), 3)
     except BudgetBreach as error:
@@ -90,6 +131,25 @@ def _warn(
 ) -> None:
     if not issubclass(category, DeprecationWarning | PendingDeprecationWarning):  # those are for who wrote the code
         complain(str(message))
+
+
+def _flushed(code: int) -> int:
+    """The exit code of a command, once what it printed has been written."""
+    try:
+        if sys.stdout is not None:  # it is where the standard output was closed
+            sys.stdout.flush()
+    except OSError as error:
+        return _unprinted(error, code)
+    return code
+
+
+def _unprinted(error: OSError, code: int) -> int:
+    """The exit code where the output cannot be written."""
+    # Else the interpreter tries again at its end, and complains then.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if error.errno == errno.EPIPE:  # whoever reads through a pipe has read enough
+        return code
+    return _complain(f"the output cannot be written ({error.strerror}); `runs` and `show` print what was answered", 2)
 
 
 def _complain(message: str, code: int) -> int:

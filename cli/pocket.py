@@ -20,6 +20,12 @@ def serve(
     queue: Annotated[
         int, typer.Option(min=1, help="The most samples that run or wait at once; then clients get a 429.")
     ] = 1024,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A name besides the loopback ones under which it may be asked; can be repeated.", metavar="NAME"
+        ),
+    ] = None,
     json: Annotated[
         str | None, typer.Option(help="Write the URL and the models to this file when it listens.", metavar="FILE")
     ] = None,
@@ -30,7 +36,7 @@ def serve(
     from ..models.pocket.serving import PocketServer
     from .loading import write_json
 
-    server = PocketServer(host=host, port=port, queue=queue)
+    server = PocketServer(host=host, port=port, queue=queue, allow_hosts=allow_host or ())
 
     def ready() -> None:
         write_json(json, dumps({"base_url": server.base_url, "models": server.models}, indent=2))

@@ -43,13 +43,16 @@ def command(
         str | None, typer.Option(help="Write the result to this file, the answer as it came.", metavar="FILE")
     ] = None,
 ) -> None:
-    """Answer one question: by a graph under a plan (every knob's first value if left out), or by a policy."""
+    """Answer one question: by a graph under a plan (every knob's first value if left out), or by a policy.
+
+    Where there is no answer, the exit code is 5, and what is printed says why.
+    """
     from ..budgets.cap import Cap
     from ..graphs.portal import run_sync
     from ..stores.opening import open_store
     from .loading import find_plan, load_graph, load_pool, positive, program, write_json
     from .plan_checks import check_models, check_plan_is_somewhere
-    from .run_policy import run_policy
+    from .run_policy import NO_ANSWER, run_policy
 
     graph, question = _graph_and_question(words, plan, policy, dial)
     limit = None if cap is None else Cap(per_task=positive("--cap", cap), unit=unit)
@@ -65,12 +68,17 @@ def command(
         chosen = None if plan is None else find_plan(plan, store)
         check_models(loaded, chosen, pool)
         result = loaded.run(question, chosen, pool=pool, cap=limit, store=store)
+        # Before the store is closed: that may fail, and what was paid for is told all the same.
+        try:
+            say(result.answer or f"no answer: {result.reason or result.stop_reason}")
+            say(f"{result.status.value}: {result.charged.tokens:,} tokens charged, {result.lost.tokens:,} lost")
+            say(f"next:\n  {program()} show {result.run_id[:8]} --db {db}")
+        finally:
+            write_json(json, _to_json(result))
     finally:
         store.close()
-    say(result.answer or f"no answer: {result.reason or 'it is empty'}")
-    say(f"{result.status.value}: {result.charged.tokens:,} tokens charged, {result.lost.tokens:,} lost")
-    say(f"next:\n  {program()} show {result.run_id[:8]} --db {db}")
-    write_json(json, _to_json(result))
+    if not result.answer:
+        raise typer.Exit(NO_ANSWER)
 
 
 def _graph_and_question(words: list[str], plan: str | None, policy: str | None, dial: float | None) -> tuple[str, str]:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
+
+import typer
 
 from .output import complain, say
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from ..budgets.cap import Cap
     from ..models.pool import Pool
     from ..optimizers.serving.answer import Served
     from ..optimizers.tables.table import Arm
 
-__all__ = ["run_policy"]
+__all__ = ["NO_ANSWER", "run_policy"]
+
+NO_ANSWER = 5
+"""The exit code of a question that got no answer."""
 
 
 def run_policy(
@@ -29,7 +33,7 @@ def run_policy(
     *,
     strict: bool = False,
 ) -> None:
-    """Answers a question and prints what came of it.
+    """Answers a question and prints what came of it; exits with `NO_ANSWER` where it got none.
 
     Args:
         path: of the policy file.
@@ -60,16 +64,20 @@ def run_policy(
     store = open_store(db, durable=pool.costs_money)
     try:
         found = policy.invoke(question, cap=cap, store=store)
+        try:
+            say(found.answer or f"no answer: {found.reason or found.stop_reason}")
+            say(f"{found.status.value}: {found.charged.tokens:,} tokens charged, {found.lost.tokens:,} lost")
+            arm = next((arm for arm in policy.arms if arm.name == found.arm), None)
+            what = "leaves it unanswered" if arm is None else f"gives it {_given(arm)}"
+            say(f"policy {policy.name} at {number(policy.budget)} {policy.unit} a question {what}")
+            if found.run_ids:
+                say(f"next:\n  {program()} show {found.run_ids[-1][:8]} --db {db}")
+        finally:
+            write_json(json, _to_json(found))
     finally:
         store.close()
-    say(found.answer or f"no answer: {found.reason or 'it is empty'}")
-    say(f"{found.status.value}: {found.charged.tokens:,} tokens charged, {found.lost.tokens:,} lost")
-    arm = next((arm for arm in policy.arms if arm.name == found.arm), None)
-    what = "leaves it unanswered" if arm is None else f"gives it {_given(arm)}"
-    say(f"policy {policy.name} at {number(policy.budget)} {policy.unit} a question {what}")
-    if found.run_ids:
-        say(f"next:\n  {program()} show {found.run_ids[-1][:8]} --db {db}")
-    write_json(json, _to_json(found))
+    if not found.answer:
+        raise typer.Exit(NO_ANSWER)
 
 
 def _given(arm: Arm) -> str:

@@ -35,12 +35,10 @@ async def run_single(
     plan = space.default() if plan is None else space.canonical(plan)
     if cap is not None:
         check_feasible(space, task, pool, cap)
-    store = MemoryStore() if store is None else store
-    try:
-        async with Runner(graph, pool, store) as runner:
-            parent = None
-            if cap is not None and cap.total is not None:
-                parent = runner.open_account(AccountRow(f"single-{uuid4().hex}", limit=cap.batch_limit(1, 1)))
-            return await runner.run(task, plan, parent_account=parent, cap=cap, metric=metric)
-    finally:
-        store.flush()
+    # Books that cannot be written any more are told of by `flush` or `close` of whoever opened them: raised here, that
+    # would take the answer away which was paid for.
+    async with Runner(graph, pool, MemoryStore() if store is None else store) as runner:
+        parent = None
+        if cap is not None and cap.total is not None:
+            parent = runner.open_account(AccountRow(f"single-{uuid4().hex}", limit=cap.batch_limit(1, 1)))
+        return await runner.run(task, plan, parent_account=parent, cap=cap, metric=metric)

@@ -14,6 +14,10 @@ __all__ = ["Model"]
 class Model(Protocol):
     """Something that completes a request.
 
+    A model that may hold a call back, for a free slot or a connection, has an attribute `announces` that is true, and
+    calls `departure.leave` right before a request leaves this process. Of any other model, a call counts as sent from
+    the moment at which `complete` is called, and is lost where this process is killed after that.
+
     Only the metered caller calls `complete`; nodes cannot reach it. One call of `complete` is one attempt: a model
     never retries by itself, because each attempt needs a reservation of its own. It may be called many times at once.
     """

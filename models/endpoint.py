@@ -7,17 +7,18 @@ import importlib
 import json
 import os
 import re
-import ssl
 from collections.abc import AsyncGenerator, Callable, Iterator
+from importlib.util import find_spec
 from typing import Literal, NoReturn
 
 import openai
 
-from ..errors import CallFailed, PoolError
+from ..errors import ApportionError, CallFailed, PoolError
 from ..records.redaction import Redaction, redacted
 from ..records.status import Status
+from .departure import departure, trace_departure
 from .event_loops import PerLoop
-from .openai_client import AIOHTTP_MISSING, http
+from .openai_client import http
 from .replies.failures import failure, one_line, read_error
 from .replies.waits import wait_in_headers
 
@@ -42,8 +43,8 @@ class Endpoint:
         base_url: such as "http://localhost:8000/v1".
         api_key_env: the environment variable that holds the key; empty where none is needed.
         api_key: the key itself, for callers that keep keys elsewhere.
-        transport: "aiohttp" (about 1.6 times as many requests per second; with openai 2 it needs httpx-aiohttp too), or
-            "httpx", also called "httpx2", which comes with openai. None takes aiohttp where it can be had.
+        transport: "aiohttp" (about 1.6 times as many requests per second), or "httpx", also called "httpx2", which
+            comes with openai. None takes aiohttp where it is installed.
         connect_seconds: the most that opening a connection may take. A call that fails there was never sent, and so
             is not billed.
 
@@ -69,10 +70,9 @@ class Endpoint:
                 f"field 'api_key_env': {_variable(api_key_env)} is not set; set it to the key for {base_url}, or take "
                 "the field out if the endpoint needs none"
             )
-        if transport == "aiohttp" and AIOHTTP_MISSING:
-            raise PoolError(
-                f"field 'transport': the package {AIOHTTP_MISSING} is not installed; install it or take the field out"
-            )
+        installed = find_spec("aiohttp") is not None
+        if transport == "aiohttp" and not installed:
+            raise PoolError("field 'transport': the package aiohttp is not installed; install it or take the field out")
         self._base_url = base_url.rstrip("/")
         self._connect_seconds = connect_seconds
         self._completions_url = f"{self._base_url}/chat/completions"
@@ -80,9 +80,9 @@ class Endpoint:
         self._key = _checked_key(api_key or os.environ.get(api_key_env, ""))
         # None of a key that is short: it guards nothing, and "none" or "ollama" may be a word of any reply.
         self._forms_of_key = Redaction().concealing([self._key]).secrets
-        self._transport: Transport = transport or ("httpx" if AIOHTTP_MISSING else "aiohttp")
+        self._transport: Transport = transport or ("aiohttp" if installed else "httpx")
         self._leases = PerLoop(lambda: _Lease(self._connect))
-        self._transport_errors, self._unsent_errors = _transport_errors(self._transport)
+        self._transport_errors = _transport_errors(self._transport)
 
     @property
     def base_url(self) -> str:
@@ -115,19 +115,20 @@ class Endpoint:
         Raises:
             CallFailed: there was no such response.
         """
-        try:
-            async with asyncio.timeout(seconds):
-                client = await self._leases.get().client()
-                response = await client.post(self._completions_url, cast_to=http.Response, content=content)
-                return self._redacted(response.content)
-        except TimeoutError:
-            raise CallFailed(
-                Status.TIMEOUT, f"{self._base_url} gave no answer within {seconds:g} s", retryable=True
-            ) from None
-        except openai.APIStatusError as error:
-            self._refused(error)
-        except self._transport_errors as error:
-            self._broken(error)
+        with departure() as leaving:
+            try:
+                async with asyncio.timeout(seconds):
+                    client = await self._leases.get().client()
+                    response = await client.post(self._completions_url, cast_to=http.Response, content=content)
+                    return self._redacted(response.content)
+            except TimeoutError:
+                silent = "gave no answer" if leaving.left else "could not be reached"
+                reason = f"{self._base_url} {silent} within {seconds:g} s"
+                raise CallFailed(Status.TIMEOUT, reason, billed=leaving.left, retryable=True) from None
+            except openai.APIStatusError as error:
+                self._refused(error)
+            except self._transport_errors as error:
+                self._broken(error, leaving.left)
 
     async def check(self) -> tuple[str, ...] | None:
         """Asks whether the endpoint is there and takes the key; costs no tokens.
@@ -169,18 +170,24 @@ class Endpoint:
     def _connect(self) -> openai.AsyncOpenAI:
         limits = http.Limits(max_connections=10_000, max_keepalive_connections=1_000, keepalive_expiry=5.0)
         timeout = http.Timeout(None, connect=self._connect_seconds)  # `complete` holds the deadline of the whole
-        make = openai.DefaultAioHttpClient if self._transport == "aiohttp" else openai.DefaultAsyncHttpxClient
+        # Without redirects, http never meets a certificate, and loading the known authorities takes 40 ms.
+        verify = False if self._base_url.startswith("http://") else http.create_ssl_context()
+        carrier: http.AsyncBaseTransport | None = None
+        if self._transport == "aiohttp":
+            from .aiohttp_transport import AiohttpTransport
+
+            carrier = AiohttpTransport(verify, limits, self._connect_seconds)
         client = openai.AsyncOpenAI(
             base_url=self._base_url,
             api_key=self._key or _NO_KEY,
             max_retries=0,
             timeout=timeout,
-            # Without redirects, http never meets a certificate, and loading the known authorities takes 40 ms.
-            http_client=make(
+            http_client=http.AsyncClient(
+                transport=carrier,
                 limits=limits,
                 timeout=timeout,
-                follow_redirects=False,
-                verify=not self._base_url.startswith("http://"),
+                verify=verify,
+                event_hooks={"request": [trace_departure]},
             ),
         )
         if client.base_url.host != "api.openai.com":  # these come from the environment and are meant for OpenAI alone
@@ -210,9 +217,12 @@ class Endpoint:
         failed.retryable = failed.retryable and not hint  # the same request would be refused again
         raise failed from None
 
-    def _broken(self, error: Exception) -> NoReturn:
+    def _broken(self, error: Exception, left: bool) -> NoReturn:
         """What a connection that failed means."""
-        if any(isinstance(cause, self._unsent_errors) for cause in _causes(error)):
+        for cause in _causes(error):
+            if isinstance(cause, ApportionError):  # it could not be announced
+                raise cause
+        if not left:
             raise CallFailed(Status.PROVIDER_ERROR, self._unreachable(error), billed=False, retryable=True) from None
         reason = f"{self._base_url} broke off: {self._clean(_cause(error))}"
         raise CallFailed(Status.PROVIDER_ERROR, reason, retryable=True) from None
@@ -314,15 +324,10 @@ def _checked_key(key: str) -> str:
     return key
 
 
-def _transport_errors(transport: Transport) -> tuple[_Errors, _Errors]:
-    """What a failed exchange raises, and which of it is raised only before anything was sent."""
+def _transport_errors(transport: Transport) -> _Errors:
+    """What a failed exchange raises."""
     failed: _Errors = (openai.OpenAIError, http.HTTPError, OSError)
-    if transport != "aiohttp":
-        return failed, (http.ConnectError, http.ConnectTimeout, ssl.SSLCertVerificationError)
-    # Its adapter translates some errors not at all, such as a bad status line, and a lost connection to a connect
-    # timeout, so its own errors below are looked at.
-    aiohttp = importlib.import_module("aiohttp")
-    return (*failed, aiohttp.ClientError), (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+    return (*failed, importlib.import_module("aiohttp").ClientError) if transport == "aiohttp" else failed
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -20,6 +20,7 @@ from .base import Model
 from .breaches import Breaches
 from .call_bounds import call_bounds
 from .card import ModelCard
+from .departure import Departure, announces
 from .flights import Flights
 from .known import KnownReplies
 from .pool import Pool
@@ -82,6 +83,8 @@ class _Attempt:
     number: int
     """Counted from 1."""
     bound: Amount
+    sent: bool = True
+    """Whether it may have left this process, and so may be billed."""
     started_at: float = field(default_factory=time.time)
 
     def completed(self, reply: Reply, *, charged: Amount, lost: Amount, cached: bool = False) -> CallRow:
@@ -246,7 +249,8 @@ class MeteredCaller:
         card = model.card
         wait = _BACKOFF_SECONDS[0]
         for number in range(1, card.attempts + 1):
-            reservation_id = await self._ledger.reserve(meter.account_id, bound, replaces=replaces)
+            waits = announces(model)
+            reservation_id = await self._ledger.reserve(meter.account_id, bound, replaces=replaces, unsent=waits)
             replaces = None
             # Another process may have stored the reply meanwhile: what was on the books before this reservation is
             # seen now, so that no settled call is paid twice.
@@ -254,7 +258,7 @@ class MeteredCaller:
             if known is not None:
                 self._ledger.release(reservation_id)
                 return await self._replay(known, request, key, card, bound, meter, None)
-            attempt = _Attempt(request, card, key, meter, reservation_id, number, bound)
+            attempt = _Attempt(request, card, key, meter, reservation_id, number, bound, sent=not waits)
             try:
                 return await self._complete(model, attempt)
             except CallFailed as failure:
@@ -267,7 +271,7 @@ class MeteredCaller:
 
     async def _complete(self, model: Model, attempt: _Attempt) -> Reply:
         try:
-            reply = await model.complete(attempt.request)
+            reply = await self._send(model, attempt)
             charged, lost = _cost(reply, attempt.request, attempt.card, attempt.bound)
             place = self._known[attempt.card.name].place(attempt.request, attempt.key, reply)
             stored = StoredReply(place, reply.to_json(), charged + lost)
@@ -277,9 +281,19 @@ class MeteredCaller:
         except BaseException as stopped:
             # A cancelled task must not await here: a second cancellation would interrupt the settlement.
             outcome = Status.CANCELLED if isinstance(stopped, asyncio.CancelledError) else Status.PROVIDER_ERROR
-            self._lose(attempt, outcome, type(stopped).__name__, None, attempt.bound)
+            self._lose(attempt, outcome, type(stopped).__name__, None, attempt.bound if attempt.sent else ZERO)
             raise
         return self._settle_reply(attempt, reply, charged, lost, stored)
+
+    async def _send(self, model: Model, attempt: _Attempt) -> Reply:
+        def mark() -> None:
+            self._ledger.mark_sent(attempt.reservation_id)
+            attempt.sent = True
+
+        if attempt.sent:
+            return await model.complete(attempt.request)
+        with Departure(mark).expected():
+            return await model.complete(attempt.request)
 
     def _settle_reply(
         self, attempt: _Attempt, reply: Reply, charged: Amount, lost: Amount, stored: StoredReply
@@ -295,7 +309,7 @@ class MeteredCaller:
         return said
 
     def _settle_failure(self, attempt: _Attempt, failure: CallFailed) -> None:
-        if not failure.billed:
+        if not (failure.billed and attempt.sent):
             row = attempt.row(failure.status, error=failure.reason)
             self._ledger.settle(Settlement(attempt.reservation_id), row)
             attempt.meter.add(row)

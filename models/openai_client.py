@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import openai
 
-__all__ = ["AIOHTTP_MISSING", "http"]
+__all__ = ["http"]
 
 _THIRD = int(openai.__version__.partition(".")[0]) >= 3
 
@@ -16,7 +15,3 @@ if TYPE_CHECKING:
     import httpx2 as http
 else:
     http = import_module("httpx2" if _THIRD else "httpx")
-
-_NEEDED = ("aiohttp",) if _THIRD else ("aiohttp", "httpx_aiohttp")
-AIOHTTP_MISSING = next((name for name in _NEEDED if find_spec(name) is None), "")
-"""The package that the transport "aiohttp" lacks, by the name of its module; empty where it can be used."""

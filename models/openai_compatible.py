@@ -43,6 +43,9 @@ class OpenAIModel:
         PoolError: the endpoint cannot be used as given.
     """
 
+    announces = True
+    """See `Model`: a call waits for its turn and for a connection."""
+
     def __init__(
         self,
         card: ModelCard,

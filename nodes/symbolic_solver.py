@@ -11,7 +11,6 @@ from typing import Annotated, ClassVar
 from annotated_types import Interval
 from pydantic import PositiveFloat, PositiveInt
 
-from ..errors import ProblemError
 from ..records.message import Candidate, Message, MessageSize
 from ..records.status import Status
 from ..records.text import clip, single_spaced
@@ -21,7 +20,6 @@ from .knob import ANY_MODEL, MOST_TIMES, Knob, ModelKnob
 from .oracles import said
 from .prompts.base import Ask, Prompt
 from .readings import Reading, most_informed, read
-from .symbolic.schema import parse_problem
 from .symbolic.solve import SymbolicWorker
 
 __all__ = ["KIND", "SymbolicSolver"]
@@ -86,12 +84,8 @@ async def _run(node: SymbolicSolver, inputs: Inputs, context: Context) -> Messag
 
 async def _solve(problem_json: str, seconds: float, context: Context) -> Message:
     """The answer, or the status and one line that says what to mend."""
-    try:
-        problem = parse_problem(problem_json)
-    except ProblemError as error:
-        return Message(status=Status.PARSE_ERROR, reason=str(error))
     worker: SymbolicWorker = context.resource
-    outcome = await worker.solve(problem, seconds)
+    outcome = await worker.solve(problem_json, seconds)
     return Message(answer=outcome.answer, status=outcome.status, reason=outcome.reason)
 
 

@@ -82,6 +82,16 @@ class LedgerBackend(Protocol):
             UnknownName: no such account, or no such open allowance.
         """
 
+    def mark_sent(self, reservation_id: str) -> None:
+        """Notes that the call of an `unsent` reservation leaves now; it may be sent when this returns.
+
+        From here on the call is lost if its process dies, whatever came of it. Synchronous, so that nothing comes
+        between this and the sending.
+
+        Raises:
+            UnknownName: no such open reservation, so nothing may be sent under it.
+        """
+
     def settle(self, settlement: Settlement, call: CallRow | None = None, reply: StoredReply | None = None) -> None:
         """Ends a reservation exactly once and books the call and the cached reply with it, all or nothing.
 

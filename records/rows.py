@@ -89,12 +89,15 @@ class Reservation:
     account_id: str
     amount: Amount
     owner: str
-    """The process that holds it; when it dies a call is lost, and only an allowance is given back."""
+    """The process that holds it; when it dies, a call that was sent is lost, and all else is given back."""
     kind: ReservationKind = "call"
     cached: bool = False
     """True for a reply from the cache: accounts that measure paid are not touched."""
     replaces: str | None = None
     """A held allowance that is given back in the same step, so that its room serves this reservation."""
+    unsent: bool = False
+    """True for a call that may have to wait once it is reserved, for a free slot say: it counts as sent from
+    `LedgerBackend.mark_sent` on, and any other from the start."""
 
 
 @dataclass(frozen=True, slots=True)

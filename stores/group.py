@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection
@@ -18,8 +19,9 @@ from .cache import reply_values
 from .keeping import kept
 from .ledger import Books
 from .operations import Keep, OpenAccount, Operation, Reserve, Settle
-from .owners import Owner, beat, dead_owners, register
+from .owners import Owner, alive_owners, beat, dead_owners, register
 from .row_table import RowTable, insert_statement
+from .unsent import UnsentCalls, remove_stale, unsent_calls_of
 
 __all__ = ["Group"]
 
@@ -43,12 +45,16 @@ class Group:
 
     Args:
         connection: to write with.
+        path: of the database.
         owner: who holds what is reserved here.
+        unsent: the calls of this owner that wait.
     """
 
-    def __init__(self, connection: Connection, owner: Owner) -> None:
+    def __init__(self, connection: Connection, path: Path, owner: Owner, unsent: UnsentCalls) -> None:
         self._connection = connection
+        self._path = path
         self._owner = owner
+        self._unsent = unsent
         self._chains: dict[str, tuple[str, ...]] = {}
         self._blobs = BlobEncoder()
         self._redaction = Redaction()
@@ -88,35 +94,40 @@ class Group:
         return books.released, wrong
 
     def enter(self) -> None:
-        """Registers this owner, and charges what dead owners hold."""
+        """Registers this owner, and ends what dead owners hold."""
         with self._connection.begin():
             self._bury(dead_owners(self._connection, self._owner))
             register(self._connection, self._owner)
+            alive = alive_owners(self._connection)
+        remove_stale(self._path, alive)
 
     def keep_house(self) -> bool:
-        """Renews this owner's heartbeat and charges what dead owners hold; whether there was any."""
+        """Renews this owner's heartbeat and ends what dead owners hold; whether there was any."""
         with self._connection.begin():
             beat(self._connection, self._owner.owner_id)
             return self._bury(dead_owners(self._connection, self._owner))
 
     def sweep(self) -> bool:
-        """Charges what dead owners hold; whether there was any."""
+        """Ends what dead owners hold; whether there was any."""
         with self._connection.begin():
             return self._bury(dead_owners(self._connection, self._owner))
 
     def close(self) -> None:
-        """Charges what this owner still holds, and enters it as closed."""
+        """Ends what this owner still holds, and enters it as closed."""
         with self._connection.begin():
-            self._bury([self._owner.owner_id])
+            self._end([self._owner.owner_id], self._unsent)
             self._connection.exec_driver_sql(
                 "UPDATE owner SET state = 'closed' WHERE owner_id = ?", (self._owner.owner_id,)
             )
+        self._unsent.close(remove=True)
 
-    def _bury(self, owner_ids: Sequence[str]) -> bool:
-        if not owner_ids:
-            return False
+    def _bury(self, dead: Mapping[str, bool]) -> bool:
+        known = (name for name, ended in dead.items() if ended)
+        return bool(dead) and self._end([*dead], unsent_calls_of(self._path, known))
+
+    def _end(self, owner_ids: Sequence[str], unsent: Container[str]) -> bool:
         books = Books(self._connection, self._owner.owner_id, self._chains)
-        found = books.lose(owner_ids)
+        found = books.lose(owner_ids, unsent)
         books.write()
         return found > 0
 

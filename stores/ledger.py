@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -165,16 +165,20 @@ class Books:
         self._end(held, charged, lost, "settled")
         return True
 
-    def lose(self, owner_ids: Sequence[str]) -> int:
-        """Charges as lost all calls in flight of dead owners, and returns how many reservations they held.
+    def lose(self, owner_ids: Sequence[str], unsent: Container[str]) -> int:
+        """Charges as lost the calls that dead owners had sent, and returns how many reservations they held.
 
-        An allowance is given back: nothing was sent under it, or its call would have replaced it.
+        An allowance is given back too: nothing was sent under it, or its call would have replaced it.
+
+        Args:
+            owner_ids: who is dead.
+            unsent: the calls that were not sent.
         """
         self._load_reservations(_BY_OWNER, owner_ids)
         orphans = [held for held in self._held.values() if held.state == "open"]
         self._load_accounts({held.reservation.account_id for held in orphans})
         for held in orphans:
-            if held.reservation.kind == "allowance":
+            if held.reservation.kind == "allowance" or held.reservation.reservation_id in unsent:
                 self._end(held, ZERO, ZERO, "settled")
             else:
                 self._end(held, ZERO, held.reservation.amount, "lost")

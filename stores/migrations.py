@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 from sqlalchemy import Connection
 
-__all__ = ["APPLICATION_ID", "MIGRATIONS", "VERSION", "migrate"]
+__all__ = ["APPLICATION_ID", "MIGRATIONS", "NEW_KEYS", "VERSION", "migrate"]
 
 APPLICATION_ID = 0x41505052
 """Marks the file as ours ("APPR"), so that another program's database is not taken for one."""
@@ -288,7 +288,19 @@ def m003_reasons_and_parts(connection: Connection) -> None:
         connection.exec_driver_sql(statement)
 
 
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (m001_first, m002_facts, m003_reasons_and_parts)
+def m004_request_keys(connection: Connection) -> None:
+    """Marks the file as one whose new replies have the keys of today; see `NEW_KEYS`."""
+
+
+NEW_KEYS = 4
+"""The schema since which every node draws for itself: replies that were kept before have other keys."""
+
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
+    m001_first,
+    m002_facts,
+    m003_reasons_and_parts,
+    m004_request_keys,
+)
 VERSION = len(MIGRATIONS)
 """The schema that this code reads and writes."""
 

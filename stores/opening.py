@@ -11,6 +11,7 @@ from ..errors import StoreError
 from .database import (
     bring_up_to_date,
     check_header,
+    check_statements,
     check_whole,
     database_errors,
     driver,
@@ -23,6 +24,7 @@ from .migrations import VERSION
 from .owners import Owner, alive_owners, dead_owners
 from .reader import Reader
 from .store import HandedOver, Store
+from .unsent import UnsentCalls
 from .writer import Writer
 
 __all__ = ["open_store"]
@@ -65,17 +67,24 @@ def _open_for_reading(path: Path, reason: str) -> Store:
     except BaseException:
         reader.close()
         raise
-    return Store(path, "", reader, None, HandedOver(reader), reason)
+    return Store(path, "", reader, None, HandedOver(reader, UnsentCalls(path, "", flushed=False)), reason)
 
 
 def _open_for_writing(path: Path, turn: TurnLock, durable: bool | None) -> Store:
     connection: Connection | None = None
     try:
-        with turn.held(), database_errors(path):
+        with database_errors(path):
             connection = writing_engine(path).connect()
+            if schema_of(driver(connection), path):
+                check_whole(driver(connection), path)
+        with turn.held(), database_errors(path):
+            # Once more, because another process may have made it meanwhile.
             found = schema_of(driver(connection), path)
             if found <= VERSION:
-                owner = _enter(connection, path, found)
+                owner = Owner.this()
+                unsent = UnsentCalls(path, owner.owner_id, flushed=not owner.tells_restarts)
+                group = Group(connection, path, owner, unsent)
+                _enter(connection, path, found, owner, group)
         if found > VERSION:
             connection.close()
             turn.close()
@@ -88,23 +97,19 @@ def _open_for_writing(path: Path, turn: TurnLock, durable: bool | None) -> Store
             connection.close()
         turn.close()
         raise
-    handed_over = HandedOver(reader)
-    writer = Writer(path, connection, turn, owner, durable=durable, on_commit=handed_over.booked)
+    handed_over = HandedOver(reader, unsent)
+    writer = Writer(path, connection, turn, group, durable=durable, on_commit=handed_over.booked)
     return Store(path, owner.owner_id, reader, writer, handed_over)
 
 
-def _enter(connection: Connection, path: Path, found: int) -> Owner:
+def _enter(connection: Connection, path: Path, found: int, owner: Owner, group: Group) -> None:
     """Makes the file fit to be written and registers this process."""
-    owner = Owner.this()
     if found:
         with connection.begin():
-            dead = dead_owners(connection, owner)
-            alive = alive_owners(connection) - {*dead}
-        if dead:
-            check_whole(driver(connection), path)
+            alive = alive_owners(connection) - {*dead_owners(connection, owner)}
         if found < VERSION and alive:
             raise StoreError(f"{path} has to be brought up to date, but another process has it open; close that one")
     if found < VERSION:
         bring_up_to_date(connection, path, found)
-    Group(connection, owner).enter()
-    return owner
+    check_statements(driver(connection), path)
+    group.enter()

@@ -40,6 +40,11 @@ class Owner:
     process_id: int
     process_started: str
 
+    @property
+    def tells_restarts(self) -> bool:
+        """Whether `host` changes where the machine is started anew, so that a process of before is no process of it."""
+        return "/" in self.host
+
     @classmethod
     def this(cls) -> Owner:
         """A new owner in this process."""
@@ -84,17 +89,18 @@ def beat(connection: Connection, owner_id: str) -> None:
     )
 
 
-def dead_owners(connection: Connection, this: Owner) -> list[str]:
-    """Owners that neither closed nor live.
+def dead_owners(connection: Connection, this: Owner) -> dict[str, bool]:
+    """Owners that neither closed nor live, and of each whether its process is known to have ended.
 
-    One that was found dead may have been late only, and have reserved since.
+    Of the others nothing was heard for too long; they may have been late only, and have reserved since.
     """
     rows = connection.exec_driver_sql(
         "SELECT owner_id, host, process_id, process_started, heartbeat_at FROM owner WHERE owner_id <> ? AND "
         "(state = 'alive' OR owner_id IN (SELECT owner_id FROM reservation WHERE state = 'open'))",
         (this.owner_id,),
     )
-    return [name for name, *known in rows if not _lives(this, *known)]
+    ends = {name: _ended(this, *known) for name, *known in rows}
+    return {name: known for name, known in ends.items() if known is not None}
 
 
 def alive_owners(connection: Connection) -> set[str]:
@@ -103,15 +109,16 @@ def alive_owners(connection: Connection) -> set[str]:
     return {name for (name,) in rows}
 
 
-def _lives(this: Owner, host: str, process_id: int, process_started: str, heartbeat_at: float) -> bool:
+def _ended(this: Owner, host: str, process_id: int, process_started: str, heartbeat_at: float) -> bool | None:
+    """None of an owner that lives; else whether that is known, and not only to be taken from its silence."""
     if host == this.host:
         started = _process_started(process_id)
         if process_started:
-            return started == process_started
+            return None if started == process_started else True
         if not _exists(process_id):
-            return False
+            return True
     # The clock may have been set back: a heartbeat from the future says nothing, so it counts as fresh.
-    return time.time() - heartbeat_at < GRACE_SECONDS
+    return None if time.time() - heartbeat_at < GRACE_SECONDS else False
 
 
 def _exists(process_id: int) -> bool:

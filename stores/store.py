@@ -27,6 +27,7 @@ from .operations import Keep, OpenAccount, Operation, Reserve, Settle
 from .reader import Reader
 from .releases import Releases
 from .traces import TraceReader
+from .unsent import UnsentCalls
 from .writer import Writer
 
 __all__ = ["HandedOver", "Store"]
@@ -40,9 +41,11 @@ class HandedOver:
 
     Args:
         reader: of the file.
+        unsent: the calls of this process that wait.
     """
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: Reader, unsent: UnsentCalls) -> None:
+        self.unsent = unsent
         self.replies = ReplyMemory(reader.reply)
         self.releases = Releases()
         self.accounts: dict[str, AccountRow] = {}
@@ -52,6 +55,7 @@ class HandedOver:
         """The writer has booked these, and may have given room back."""
         for operation in operations:
             if isinstance(operation, Settle):
+                self.unsent.forget(operation.settlement.reservation_id)
                 if operation.reply is not None:
                     self.replies.booked(operation.reply, kept=operation.booked)
             elif isinstance(operation, OpenAccount):
@@ -94,7 +98,7 @@ class Store(TraceReader):
         self._read_only_reason = read_only_reason
         self._opening = threading.Lock()
         # Also when the program ends or forgets to close: what was handed over is booked.
-        self._finalizer = weakref.finalize(self, _close, writer, reader)
+        self._finalizer = weakref.finalize(self, _close, writer, reader, handed_over.unsent)
 
     @property
     def location(self) -> str:
@@ -143,17 +147,32 @@ class Store(TraceReader):
         """
         loop = asyncio.get_running_loop()
         operation = Reserve(reservation, loop, loop.create_future())
-        writer = self._writing()
+        writer, unsent = self._writing(), self._handed_over.unsent
+        if reservation.unsent:
+            unsent.add(reservation.reservation_id)
         writer.put_urgent(operation)
         try:
             await operation.future
-        except Short:
-            self._handed_over.releases.note(operation)
-            raise
         except asyncio.CancelledError:
             # The caller never learns that it holds a reservation, so it sends nothing.
             writer.put(Settle(Settlement(reservation.reservation_id), withdrawn=True))
             raise
+        except Exception as refused:
+            unsent.forget(reservation.reservation_id)
+            if isinstance(refused, Short):
+                self._handed_over.releases.note(operation)
+            raise
+
+    def mark_sent(self, reservation_id: str) -> None:
+        """See `LedgerBackend.mark_sent`.
+
+        Raises:
+            UnknownName: no such open reservation, so nothing may be sent under it.
+            StoreError: it could not be written, or the file is gone, so the call may not be sent.
+        """
+        self._writing().check_place()
+        if not self._handed_over.unsent.remove(reservation_id):
+            raise UnknownName("unsent reservation", reservation_id, ())
 
     def settle(self, settlement: Settlement, call: CallRow | None = None, reply: StoredReply | None = None) -> None:
         """See `LedgerBackend.settle`. Returns at once; a reservation that was never taken is told of by `flush`.
@@ -240,9 +259,12 @@ def _nothing() -> None:
     """Nobody writes, so there is nothing to wait for."""
 
 
-def _close(writer: Writer | None, reader: Reader) -> None:
+def _close(writer: Writer | None, reader: Reader, unsent: UnsentCalls) -> None:
     if reader.forked:
         return  # the parent's connections are not this process's to close
     reader.close()
-    if writer is not None:
-        writer.close()
+    try:
+        if writer is not None:
+            writer.close()
+    finally:
+        unsent.close(remove=False)

@@ -20,11 +20,11 @@ from sqlalchemy.exc import DBAPIError
 
 from ..errors import StoreError
 from ..records.protocols import Short
-from .database import driver, explained
+from .database import driver, explained, identity
 from .group import Group
 from .lock import TurnLock
 from .operations import Barrier, Keep, Operation, Reserve, Settle
-from .owners import HEARTBEAT_SECONDS, Owner
+from .owners import HEARTBEAT_SECONDS
 
 __all__ = ["Writer"]
 
@@ -59,7 +59,7 @@ class Writer:
         path: the database, for messages.
         connection: to write with; this thread's alone from now on.
         turn: the lock that lets processes write in turn.
-        owner: who holds what is reserved here.
+        group: books what is handed over, on that connection.
         durable: whether a commit of the ledger waits for the disk; transactions that hold only traces never do.
             False for good, None until `make_durable`.
         on_commit: called on this thread with the operations that were booked and whether room was released.
@@ -70,17 +70,18 @@ class Writer:
         path: Path,
         connection: Connection,
         turn: TurnLock,
-        owner: Owner,
+        group: Group,
         *,
         durable: bool | None,
         on_commit: Callable[[Iterable[Operation], bool], None],
     ) -> None:
         self._path = path
+        self._place = identity(path)
         self._connection = connection
         self._driver = driver(connection)
         self._turn = turn
         self._on_commit = on_commit
-        self._group = Group(connection, owner)
+        self._group = group
         self._may_be_durable = durable is not False
         self._durable = bool(durable)
         self._synchronous = "NORMAL"
@@ -95,6 +96,8 @@ class Writer:
         self._busy = False
         self._closing = False
         self._errors: list[Exception] = []
+        self._trouble: StoreError | None = None
+        """Why the place was unavailable last."""
         self._process_id = os.getpid()
         self._next_beat = time.monotonic() + HEARTBEAT_SECONDS
         self._next_sweep = 0.0
@@ -222,7 +225,11 @@ class Writer:
     def _book(self, group: list[Operation]) -> bool:
         """Books a group, or sees to it that each is booked by itself. False where the place is unavailable."""
         try:
+            self.check_place()
             released = self._transact(group)
+        except StoreError as gone:
+            self._postpone(group, gone)
+            return False
         except DBAPIError as error:
             if _unavailable(error):
                 self._postpone(group, explained(self._path, error))
@@ -234,6 +241,18 @@ class Writer:
         else:
             self._deliver(group, released)
         return True
+
+    def check_place(self) -> None:
+        """Checks that what is booked is booked where it can be found; may be called from any thread.
+
+        Raises:
+            StoreError: the file was deleted, moved or replaced.
+        """
+        if identity(self._path) != self._place:
+            raise StoreError(
+                f"{self._path} was deleted, moved or replaced while it was open; nothing more is sent, and what was "
+                "not booked before is not kept. Put it back, or name a new file, and start again"
+            )
 
     def _spoiled(self, group: list[Operation], error: Exception) -> None:
         if len(group) > 1:
@@ -291,6 +310,7 @@ class Writer:
 
     def _postpone(self, group: list[Operation], told: StoreError) -> None:
         """Tells those who wait that the place is unavailable, and keeps the rest for the next try."""
+        self._trouble = told
         pending = [*group]
         while self._queue:
             pending.append(self._queue.popleft())
@@ -329,8 +349,8 @@ class Writer:
     def _finish(self) -> None:
         self._step()
         if self._queue:
-            left = f"{self._path}: {len(self._queue)} operations could not be booked"
-            self._errors.append(StoreError(f"{left}; what was reserved for them will count as lost"))
+            left = f"{len(self._queue)} operations could not be booked; what was reserved for them will count as lost"
+            self._errors.append(StoreError(f"{self._trouble} ({left})"))
             return
         try:
             with self._turn.held():

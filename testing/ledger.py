@@ -299,6 +299,23 @@ class LedgerConformance:
         with pytest.raises(Short):
             asyncio.run(tree.reserve(tree.a, 1))
 
+    def test_a_call_that_waits_is_marked_when_it_leaves(self, tree: AccountTree) -> None:
+        """The mark moves no sum, and says so where there is nothing to be sent under."""
+        tree.open(token_limit(10))
+
+        async def send() -> None:
+            name = await tree.reserve(tree.a, 6, unsent=True)
+            before = tree.balances()
+            tree.ledger.mark_sent(name)
+            assert tree.balances() == before
+            tree.settle(name, charged=4)
+            for gone in (name, "nothing"):
+                with pytest.raises(UnknownName, match=gone):
+                    tree.ledger.mark_sent(gone)
+
+        asyncio.run(send())
+        assert tree.ledger.balance(tree.a).charged == amount_of(4)
+
     def test_waiting_ends_with_a_settlement(self, tree: AccountTree) -> None:
         """Whoever waits on the account that was short is woken by a settlement below it."""
         tree.open(token_limit(10))

@@ -10,6 +10,7 @@ from typing import get_args
 from ..errors import CallFailed
 from ..models.base import Model
 from ..models.call_bounds import call_bounds
+from ..models.departure import Departure, announces
 from ..models.request import ChatMessage, FinishReason, Reply, Request
 
 __all__ = ["HOSTILE_TEXTS", "ModelConformance"]
@@ -136,6 +137,30 @@ class ModelConformance:
         model = self.make_model()
         for _ in range(2):
             asyncio.run(_complete(model, [self.request(model)], close=False))
+
+    def test_it_says_when_a_request_leaves(self) -> None:
+        """A model that announces its requests does so once for each, and sends none that could not be announced."""
+        model = self.make_model()
+        if not announces(model):
+            return
+
+        async def announced(refusal: Exception | None = None) -> int:
+            announcements = 0
+
+            def announce() -> None:
+                nonlocal announcements
+                announcements += 1
+                if refusal is not None:
+                    raise refusal
+
+            with Departure(announce).expected():
+                (outcome,) = await asyncio.gather(model.complete(self.request(model)), return_exceptions=True)
+            await model.aclose()
+            assert outcome is refusal or (refusal is None and isinstance(outcome, Reply)), f"it ended with {outcome!r}"
+            return announcements
+
+        assert asyncio.run(announced()) == 1, "each request is announced once"
+        assert asyncio.run(announced(LookupError("no"))) == 1, "an announcement that fails ends the call"
 
     def test_cancellation_reaches_the_caller(self) -> None:
         """A cancelled call ends with CancelledError, and the model works on."""

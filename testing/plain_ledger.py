@@ -54,10 +54,12 @@ class AccountTree:
         *,
         cached: bool = False,
         replaces: str | None = None,
+        unsent: bool = False,
     ) -> str:
         """Reserves `amount_of(tokens)` and returns the reservation's id."""
         name = f"{self._prefix}r{next(self._ids)}"
-        await self.ledger.reserve(Reservation(name, account_id, amount_of(tokens), _OWNER, kind, cached, replaces))
+        reservation = Reservation(name, account_id, amount_of(tokens), _OWNER, kind, cached, replaces, unsent)
+        await self.ledger.reserve(reservation)
         return name
 
     def settle(self, name: str, charged: int = 0, lost: int = 0) -> None:

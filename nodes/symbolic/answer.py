@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator
 
 from .check import Assignment, in_domain, objective_value
 from .schema import Problem
@@ -13,6 +13,8 @@ __all__ = ["parse_answer", "print_answer"]
 
 _TRUE = frozenset({"true", "yes", "1"})
 _FALSE = frozenset({"false", "no", "0"})
+_LONGEST_LABEL = 256
+"""Characters; a label has at most 64, and some letters become several when case is disregarded."""
 
 
 def print_answer(problem: Problem, assignment: Assignment) -> str:
@@ -69,16 +71,19 @@ def _value(variable: IntVariable | BoolVariable | EnumVariable, text: str) -> bo
             word = re.match(r"\w+", text)
             said = word[0].casefold() if word else ""
             return True if said in _TRUE else False if said in _FALSE else None
-        case EnumVariable(values=labels):
-            return _label(labels, text)
+        case EnumVariable():
+            return _label(variable, text[:_LONGEST_LABEL])
 
 
-def _label(labels: tuple[str, ...], text: str) -> str | None:
-    """The longest label that the text begins with."""
-    for fold in (str, str.casefold):
-        fits: Mapping[str, str] = {fold(label): label for label in sorted(labels, reverse=True)}
-        for label in sorted(fits, key=len, reverse=True):
-            rest = fold(text)
-            if rest.startswith(label) and not re.match(r"\w", rest[len(label) :]):
-                return fits[label]
-    return None
+def _label(variable: EnumVariable, text: str) -> str | None:
+    """The longest label that the text begins with; in its own case, before it is looked for in another."""
+    folded = text.casefold()
+    for begin in _beginnings(text):
+        if begin in variable.labels:
+            return begin
+    return next((variable.folded[begin] for begin in _beginnings(folded) if begin in variable.folded), None)
+
+
+def _beginnings(text: str) -> Iterator[str]:
+    """What a text may begin with, the longest first; it never ends within a word."""
+    return (text[:end] for end in range(len(text), 0, -1) if not re.match(r"\w", text[end : end + 1]))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Iterable, Mapping
 from functools import singledispatch
+from itertools import accumulate
 from typing import Any, TypeAlias
 
 from .constraints import (
@@ -77,7 +78,7 @@ def in_domain(variable: IntVariable | BoolVariable | EnumVariable, value: bool |
             return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
         case BoolVariable():
             return isinstance(value, bool)
-        case EnumVariable(values=labels):
+        case EnumVariable(labels=labels):
             return isinstance(value, str) and value in labels
 
 
@@ -156,12 +157,9 @@ def _(constraint: Count, values: Assignment) -> bool:
 
 @_holds.register
 def _(constraint: Cumulative, values: Assignment) -> bool:
-    spans = [
-        (int(values[activity.start]), int(values[activity.start]) + activity.duration, activity.demand)
-        for activity in constraint.activities
-    ]
-    # The load rises only where an activity begins, so those are the moments to look at.
-    return all(
-        sum(demand for begin, end, demand in spans if begin <= moment < end) <= constraint.capacity
-        for moment, _, _ in spans
-    )
+    changes: list[tuple[int, int]] = []
+    for activity in constraint.activities:
+        begin = int(values[activity.start])
+        changes += ((begin, activity.demand), (begin + activity.duration, -activity.demand))
+    # At one moment what ends comes before what begins.
+    return all(load <= constraint.capacity for load in accumulate(demand for _, demand in sorted(changes)))

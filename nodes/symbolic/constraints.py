@@ -18,6 +18,7 @@ from .variables import (
     Complaint,
     EnumVariable,
     IntVariable,
+    Many,
     Name,
     Number,
     Relation,
@@ -54,7 +55,7 @@ class AllDifferent(Closed):
     """No two of the variables are equal."""
 
     kind: Literal["all_different"] = "all_different"
-    variables: tuple[Name, ...] = Field(min_length=2)
+    variables: Many[Name] = Field(min_length=2)
 
     def complaints(self, variables: Variables) -> Iterator[Complaint]:
         """What does not fit the declared variables."""
@@ -69,7 +70,7 @@ class Linear(Closed):
     """The sum of coefficient times variable, compared with a constant."""
 
     kind: Literal["linear"] = "linear"
-    terms: tuple[Term, ...] = Field(min_length=1)
+    terms: Many[Term] = Field(min_length=1)
     relation: Relation
     constant: Number
 
@@ -110,8 +111,8 @@ class Implication(Closed):
     """When all of `when` hold, all of `then` hold."""
 
     kind: Literal["implication"] = "implication"
-    when: tuple[Condition, ...] = Field(min_length=1)
-    then: tuple[Condition, ...] = Field(min_length=1)
+    when: Many[Condition] = Field(min_length=1)
+    then: Many[Condition] = Field(min_length=1)
 
     def complaints(self, variables: Variables) -> Iterator[Complaint]:
         """What does not fit the declared variables."""
@@ -123,7 +124,7 @@ class AnyOf(Closed):
     """At least one of the conditions holds."""
 
     kind: Literal["any_of"] = "any_of"
-    conditions: tuple[Condition, ...] = Field(min_length=1)
+    conditions: Many[Condition] = Field(min_length=1)
 
     def complaints(self, variables: Variables) -> Iterator[Complaint]:
         """What does not fit the declared variables."""
@@ -134,8 +135,8 @@ class TableConstraint(Closed):
     """The variables together take one of the rows; with `forbidden`, none of them."""
 
     kind: Literal["table"] = "table"
-    variables: tuple[Name, ...] = Field(min_length=1)
-    rows: tuple[tuple[Value, ...], ...] = Field(min_length=1)
+    variables: Many[Name] = Field(min_length=1)
+    rows: Many[Many[Value]] = Field(min_length=1)
     forbidden: bool = False
 
     def complaints(self, variables: Variables) -> Iterator[Complaint]:
@@ -157,7 +158,7 @@ class Element(Closed):
 
     kind: Literal["element"] = "element"
     index: Name
-    array: tuple[Number | Name, ...] = Field(min_length=1)
+    array: Many[Number | Name] = Field(min_length=1)
     target: Name
 
     def complaints(self, variables: Variables) -> Iterator[Complaint]:
@@ -178,7 +179,7 @@ class Abs(Closed):
 
     kind: Literal["abs"] = "abs"
     target: Name
-    terms: tuple[Term, ...] = Field(min_length=1)
+    terms: Many[Term] = Field(min_length=1)
 
     def complaints(self, variables: Variables) -> Iterator[Complaint]:
         """What does not fit the declared variables."""
@@ -188,7 +189,7 @@ class Abs(Closed):
 
 class _Extreme(Closed):
     target: Name
-    variables: tuple[Name, ...] = Field(min_length=1)
+    variables: Many[Name] = Field(min_length=1)
 
     def complaints(self, variables: Variables) -> Iterator[Complaint]:
         """What does not fit the declared variables."""
@@ -212,7 +213,7 @@ class Count(Closed):
     """How many of the variables equal `value`, compared with a constant."""
 
     kind: Literal["count"] = "count"
-    variables: tuple[Name, ...] = Field(min_length=1)
+    variables: Many[Name] = Field(min_length=1)
     value: Value
     relation: Relation
     constant: Number
@@ -236,7 +237,7 @@ class Cumulative(Closed):
     """At every moment the demands of the activities under way are at most `capacity`."""
 
     kind: Literal["cumulative"] = "cumulative"
-    activities: tuple[Activity, ...] = Field(min_length=1)
+    activities: Many[Activity] = Field(min_length=1)
     capacity: int = Field(ge=0, le=LARGEST)
 
     def complaints(self, variables: Variables) -> Iterator[Complaint]:

@@ -50,7 +50,7 @@ class SolverProcess:
         errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process; `_end` closes it.
         try:
             popen = subprocess.Popen(
-                [sys.executable, *_isolation(), "-m", module, str(memory)],
+                [sys.executable, *_isolation(), "-m", module, str(memory), str(os.getpid())],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,

@@ -15,6 +15,7 @@ from .variables import (
     Complaint,
     EnumVariable,
     IntVariable,
+    Many,
     Name,
     Term,
     Variable,
@@ -22,10 +23,20 @@ from .variables import (
     terms_fit,
 )
 
-__all__ = ["MOST_BYTES", "MOST_CONSTRAINTS", "MOST_VARIABLES", "Objective", "Problem", "Shown", "parse_problem"]
+__all__ = [
+    "MOST_BYTES",
+    "MOST_CONSTRAINTS",
+    "MOST_VARIABLES",
+    "TOO_LONG",
+    "Objective",
+    "Problem",
+    "Shown",
+    "parse_problem",
+]
 
 MOST_BYTES = 256 * 1024
 """The longest text of a problem, in bytes of UTF-8."""
+TOO_LONG = f"the problem is too long: at most {MOST_BYTES:,} bytes are read. Write it shorter."
 MOST_VARIABLES = 2_000
 MOST_CONSTRAINTS = 10_000
 
@@ -34,13 +45,13 @@ class Objective(Closed):
     """What is to be smallest or largest."""
 
     sense: Literal["minimize", "maximize"]
-    terms: tuple[Term, ...] = Field(min_length=1)
+    terms: Many[Term] = Field(min_length=1)
 
 
 class Shown(Closed):
     """What of a solution is the answer, and how it is printed."""
 
-    variables: tuple[Name, ...] = ()
+    variables: Many[Name] = ()
     """Which variables, in which order; empty for all of them in the order of their declaration."""
     form: Literal["pairs", "values", "objective"] = "pairs"
     """pairs: `a=1 b=3`; values: `1 3`; objective: the value of the objective alone."""
@@ -54,8 +65,8 @@ class Problem(Closed):
             `parse_problem`, whose errors are written for the model that wrote the text.
     """
 
-    variables: tuple[Variable, ...] = Field(min_length=1, max_length=MOST_VARIABLES)
-    constraints: tuple[Constraint, ...] = Field(default=(), max_length=MOST_CONSTRAINTS)
+    variables: Many[Variable] = Field(min_length=1, max_length=MOST_VARIABLES)
+    constraints: Many[Constraint] = Field(default=(), max_length=MOST_CONSTRAINTS)
     objective: Objective | None = None
     answer: Shown = Shown()
 
@@ -109,9 +120,8 @@ def parse_problem(json_text: str) -> Problem:
     Raises:
         ProblemError: with one line that names the constraint and the field, written so that the model can mend it.
     """
-    size = len(json_text.encode("utf-8", "surrogatepass"))
-    if size > MOST_BYTES:
-        raise ProblemError(f"the problem is {size:,} bytes long; at most {MOST_BYTES:,} are read. Write it shorter.")
+    if len(json_text.encode("utf-8", "surrogatepass")) > MOST_BYTES:
+        raise ProblemError(TOO_LONG)
     try:
         return Problem.model_validate_json(json_text)
     except ValidationError as error:
@@ -134,7 +144,7 @@ def _one_line(error: ValidationError) -> str:
     if kind in ("union_tag_invalid", "union_tag_not_found"):
         field = str(context["discriminator"]).strip("'")
         known = str(context.get("expected_tags", "")).replace("'", "")
-        given = f"{context['tag']!r} is not known" if "tag" in context else "this field is missing"
+        given = f"{str(context['tag'])[:64]!r} is not known" if "tag" in context else "this field is missing"
         return f"{place}.{field}: {given}" + (f"; use one of {known}" if known else "")
     if any_value:
         return f"{place}: must be a whole number up to 2^31, true or false, or a label without '=', ',' or ';'"

@@ -1,4 +1,4 @@
-"""Solving constraint problems in a warm process, with every solution checked again in Python."""
+"""Solving constraint problems in a warm process, which reads them and checks every solution again in Python."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ from typing import Any, Self
 
 from ...errors import UsageError
 from ...records.status import Status
-from .answer import print_answer
-from .check import Assignment, violations
+from .check import Assignment
 from .process import Ended, OutOfTime, SolverProcess
-from .schema import Problem
+from .schema import MOST_BYTES, TOO_LONG, Problem
 
 __all__ = ["SolverOutcome", "SymbolicWorker"]
 
@@ -30,8 +29,9 @@ class SolverOutcome:
 
     status: Status
     """ok: a solution was found and checked, the best one where there is an objective; unsat: it is proved that there is
-    none; timeout: the clock ended it; unknown: neither was shown within the limit of effort, which is the same on every
-    machine, or the process crashed, or what it said does not survive the check."""
+    none; timeout: the clock ended it; parse_error: the text is no problem, and the reason says so to the model that
+    wrote it; unknown: neither was shown within the limit of effort, which is the same on every machine, or the process
+    crashed, or its solution does not survive the check."""
     assignment: Assignment = field(default_factory=lambda: MappingProxyType({}))
     """A value for every variable; empty unless the status is ok."""
     answer: str = ""
@@ -69,15 +69,17 @@ class SymbolicWorker:
         self._closed = False
         self._owner = os.getpid()
 
-    async def solve(self, problem: Problem, seconds: float = 10.0) -> SolverOutcome:
+    async def solve(self, problem: Problem | str, seconds: float = 10.0) -> SolverOutcome:
         """Solves a problem; see `submit`."""
         return await asyncio.wrap_future(self.submit(problem, seconds))
 
-    def submit(self, problem: Problem, seconds: float = 10.0) -> Future[SolverOutcome]:
+    def submit(self, problem: Problem | str, seconds: float = 10.0) -> Future[SolverOutcome]:
         """Queues a problem, for callers without an event loop.
 
+        A text is read in the solver's process, so that whatever a model wrote costs the caller nothing but its length.
+
         Args:
-            problem: what to solve.
+            problem: what to solve, as a problem or as its JSON.
             seconds: after this time the process is killed; waiting in the queue and starting up do not count.
 
         Raises:
@@ -109,8 +111,11 @@ class SymbolicWorker:
     ) -> None:
         self.close()
 
-    def _solve(self, problem: Problem, seconds: float) -> SolverOutcome:
-        request = json.dumps({"problem": problem.to_json(), "seconds": seconds * _SOLVER_SHARE})
+    def _solve(self, problem: Problem | str, seconds: float) -> SolverOutcome:
+        text = problem if isinstance(problem, str) else problem.to_json()
+        if len(text) > MOST_BYTES:
+            return SolverOutcome(Status.PARSE_ERROR, reason=TOO_LONG)
+        request = json.dumps({"problem": text, "seconds": seconds * _SOLVER_SHARE})
         try:
             process = self._take()
         except (Ended, OutOfTime) as error:
@@ -123,7 +128,7 @@ class SymbolicWorker:
             return SolverOutcome(Status.UNKNOWN, reason="the worker was closed" if self._closed else str(error))
         finally:
             self._give(process)
-        return _outcome(problem, reply)
+        return _outcome(reply)
 
     def _take(self) -> SolverProcess:
         """A process that is alive, started where none waits.
@@ -159,19 +164,14 @@ class SymbolicWorker:
         process.end()
 
 
-def _outcome(problem: Problem, text: str) -> SolverOutcome:
-    """Reads a reply and believes no solution that does not survive the check."""
+def _outcome(text: str) -> SolverOutcome:
+    """Reads what the process said."""
     try:
         reply: dict[str, Any] = json.loads(text)
         status = Status(reply["status"])
-        reason = str(reply.get("reason", ""))
+        if status is not Status.OK:
+            return SolverOutcome(status, reason=str(reply.get("reason", "")))
+        assignment: dict[str, bool | int | str] = dict(reply["assignment"])
+        return SolverOutcome(status, MappingProxyType(assignment), str(reply["answer"]))
     except (ValueError, KeyError, TypeError):
         return SolverOutcome(Status.UNKNOWN, reason=f"the solver process said something else: {text[:100]!r}")
-    if status is not Status.OK:
-        return SolverOutcome(status, reason=reason)
-    given = reply.get("assignment")
-    assignment: dict[str, Any] = given if isinstance(given, dict) else {}
-    faults = violations(problem, assignment)
-    if faults:
-        return SolverOutcome(Status.UNKNOWN, reason=f"the solver's solution fails the check: {faults[0]}")
-    return SolverOutcome(Status.OK, MappingProxyType(assignment), print_answer(problem, assignment))

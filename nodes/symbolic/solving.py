@@ -1,4 +1,4 @@
-"""Solving one problem with CP-SAT, inside the worker."""
+"""Reading a problem, solving it with CP-SAT and checking the solution, inside the worker."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from ortools.sat.python import cp_model
 
 from ...errors import ProblemError
 from ...records.text import single_spaced
+from .answer import print_answer
 from .build import SolverModel
+from .check import violations
 from .schema import parse_problem
 
 __all__ = ["solve_text"]
@@ -25,12 +27,13 @@ def solve_text(text: str, seconds: float, *, memory: int) -> Mapping[str, object
     search at the same point everywhere ("unknown"); only a machine too slow for that ends it by the clock ("timeout").
 
     Returns:
-        `status`, a value of `Status` (ok, unsat, unknown, timeout), `reason` and `assignment`.
+        `status`, a value of `Status` (ok, unsat, unknown, timeout, parse_error), `reason`, and of what is ok the
+        `assignment`, and the `answer` as the problem asks for it to be printed.
     """
     try:
         problem = parse_problem(text)
     except ProblemError as error:
-        return {"status": "unknown", "reason": str(error)}
+        return {"status": "parse_error", "reason": str(error)}
     started = time.monotonic()
     built = SolverModel(problem)
     invalid = built.model.validate()
@@ -40,13 +43,17 @@ def solve_text(text: str, seconds: float, *, memory: int) -> Mapping[str, object
     status = solver.solve(built.model)
     if status == cp_model.INFEASIBLE:
         return {"status": "unsat", "reason": "the constraints contradict each other"}
-    found = built.read(solver) if status in (cp_model.OPTIMAL, cp_model.FEASIBLE) else None
+    found = built.read(solver) if status in (cp_model.OPTIMAL, cp_model.FEASIBLE) else {}
     if status != cp_model.OPTIMAL:
         late = time.monotonic() - started >= 0.95 * seconds
         reason = "a solution was found, but not proved best" if found else "no solution was found"
         limit = f"in {seconds:g} s" if late else "within the limit of effort"
-        return {"status": "timeout" if late else "unknown", "reason": f"{reason} {limit}", "assignment": found}
-    return {"status": "ok", "assignment": found}
+        return {"status": "timeout" if late else "unknown", "reason": f"{reason} {limit}"}
+    # Nothing of the solver is believed that does not also satisfy the problem as Python reads it.
+    faults = violations(problem, found)
+    if faults:
+        return {"status": "unknown", "reason": f"the solver's solution fails the check: {faults[0]}"}
+    return {"status": "ok", "assignment": found, "answer": print_answer(problem, found)}
 
 
 def _solver(seconds: float, memory: int) -> cp_model.CpSolver:

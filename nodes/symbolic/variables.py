@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
-from typing import Annotated, Any, Literal, TypeAlias
+from functools import cached_property
+from itertools import islice
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, FailFast, Field
 
 __all__ = [
     "LARGEST",
@@ -16,6 +18,7 @@ __all__ = [
     "EnumVariable",
     "IntVariable",
     "Label",
+    "Many",
     "Name",
     "Number",
     "Relation",
@@ -33,9 +36,14 @@ __all__ = [
 LARGEST = 2**31
 """The largest absolute value of a bound, coefficient or constant in a constraint."""
 
+_COMPARED_NAMES = 256
+"""How many declared names are looked through for one that an unknown name may mean; comparing them is slow."""
 _SUM = 2**60
 """The largest absolute value that a weighted sum may reach; the solver counts in 64 bits."""
 
+T = TypeVar("T")
+Many: TypeAlias = Annotated[tuple[T, ...], FailFast()]
+"""A list that is read up to its first fault: thousands of them are not worth finding when only one is told."""
 Name: TypeAlias = Annotated[str, Field(pattern=r"^[^\W\d]\w{0,63}$")]
 """A variable's name: a letter or underscore, then up to 63 letters, digits or underscores."""
 Label: TypeAlias = Annotated[str, Field(pattern=r"^[^=,;\s](?:[^=,;\x00-\x1f]{0,62}[^=,;\s])?$")]
@@ -107,7 +115,17 @@ class EnumVariable(Closed):
 
     type: Literal["enum"] = "enum"
     name: Name
-    values: tuple[Label, ...] = Field(min_length=1, max_length=1000)
+    values: Many[Label] = Field(min_length=1, max_length=1000)
+
+    @cached_property
+    def labels(self) -> frozenset[str]:
+        """The values, to look one up among them."""
+        return frozenset(self.values)
+
+    @cached_property
+    def folded(self) -> Mapping[str, str]:
+        """From a value without regard to case to the value; to the first in order where several differ by case only."""
+        return {label.casefold(): label for label in sorted(self.values, reverse=True)}
 
 
 Variable: TypeAlias = Annotated[IntVariable | BoolVariable | EnumVariable, Field(discriminator="type")]
@@ -125,7 +143,7 @@ def named(field: str, names: Iterable[str], variables: Variables) -> Iterator[Co
     """Complains of names that no variable has."""
     for name in names:
         if name not in variables:
-            near = get_close_matches(name, variables, n=1, cutoff=0.5)
+            near = get_close_matches(name, islice(variables, _COMPARED_NAMES), n=1, cutoff=0.5)
             some = ", ".join(list(variables)[:8]) + (", ..." if len(variables) > 8 else "")
             yield field, f"no variable {name!r}; " + (f"did you mean {near[0]!r}?" if near else f"declared: {some}")
 
@@ -154,11 +172,12 @@ def numeric(field: str, names: Iterable[str], variables: Variables) -> Iterator[
 
 def alike(field: str, names: Iterable[str], variables: Variables) -> Iterator[Complaint]:
     """Complains of labels beside numbers, which cannot be compared."""
-    declared = [name for name in names if name in variables]
-    enums = [name for name in declared if isinstance(variables[name], EnumVariable)]
-    numbers = [name for name in declared if name not in set(enums)]
-    if enums and numbers:
-        yield field, f"{enums[0]!r} is an enum and {numbers[0]!r} a number; they cannot be compared"
+    first: dict[bool, str] = {}
+    for name in names:
+        if name in variables:
+            first.setdefault(isinstance(variables[name], EnumVariable), name)
+    if len(first) == 2:
+        yield field, f"{first[True]!r} is an enum and {first[False]!r} a number; they cannot be compared"
 
 
 def value_fits(field: str, name: str, value: Value, variables: Variables) -> Iterator[Complaint]:
@@ -168,6 +187,7 @@ def value_fits(field: str, name: str, value: Value, variables: Variables) -> Ite
             yield field, f"{name!r} is an int, so the value must be a whole number, not {value!r}"
         case BoolVariable() if not isinstance(value, bool):
             yield field, f"{name!r} is a bool, so the value must be true or false, not {value!r}"
-        case EnumVariable(values=labels) if value not in labels or isinstance(value, bool | int):
+        case EnumVariable() as variable if value not in variable.labels:
+            labels = variable.values
             shown = ", ".join(labels[:8]) + (", ..." if len(labels) > 8 else "")
             yield field, f"{value!r} is not a label of {name!r}; its labels: {shown}"

@@ -1,12 +1,20 @@
 from __future__ import annotations
 
+import json
+import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
+import textwrap
+import time
+from collections.abc import Mapping
+from contextlib import closing
 from importlib.metadata import version
 from itertools import repeat
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +22,7 @@ from apportion.cli import app
 from apportion.cli.app import run
 from apportion.optimizers.policies.registry import POLICIES
 from apportion.optimizers.search.registry import OPTIMIZERS
+from apportion.records import ZERO
 from apportion.registry import Registry
 from apportion.stores.opening import open_store
 from apportion.tasks.metrics import METRICS
@@ -174,16 +183,103 @@ def test_a_warning_is_a_line_without_source_code(folder: Path, capsys: pytest.Ca
     assert capsys.readouterr().err.splitlines()[0] == "apportion: look out"
 
 
-def test_an_interrupted_search_says_that_it_goes_on(folder: Path) -> None:
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGTERM to heed")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_stopped_search_says_that_it_goes_on(folder: Path, number: signal.Signals, code: int) -> None:
     with FaultServer(latency=5.0) as server:
         (folder / "pool.toml").write_text(f'[models.local]\nbase_url = "{server.base_url}"\n')
         command = [sys.executable, "-m", "apportion", *OPTIMIZE, "--cap", "1e6", "--spend", "1e6"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as started:
             server.wait_for(1, seconds=60)
-            started.send_signal(signal.SIGINT)
+            started.send_signal(number)
             _, complaint = started.communicate(timeout=60)
-    assert started.returncode == 130
+    assert started.returncode == code
+    with open_store(folder / "apportion.db", read_only=True) as store:
+        (study,) = store.studies()
+        balance = store.balance(study.account_id)
+    assert balance.reserved == ZERO
+    assert server.billed_tokens <= balance.lost.tokens
     assert complaint == "apportion: stopped; what was settled is kept, and a search started again goes on from there\n"
+
+
+def ask(folder: Path, *more: str, **settings: Any) -> subprocess.CompletedProcess[bytes]:
+    """`apportion run` as a program of its own."""
+    command = [sys.executable, "-m", "apportion", "run", "sums_app:graph", "2?", "--models", "pool.toml", *more]
+    return subprocess.run(command, cwd=folder, check=False, **{"capture_output": True, "timeout": 60, **settings})
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii", "utf-8"])
+def test_an_answer_that_the_terminal_cannot_show_is_escaped(folder: Path, encoding: str) -> None:
+    with FaultServer(reply=lambda body: "Answer: \u03c0 \u5317 \U0001f600") as server:
+        (folder / "pool.toml").write_text(f'[models.local]\nbase_url = "{server.base_url}"\n')
+        done = ask(folder, env={**os.environ, "PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"})
+    assert (done.returncode, done.stderr) == (0, b"")
+    answer = done.stdout.decode(encoding).splitlines()[0]
+    assert answer == ("\u03c0 \u5317 \U0001f600" if encoding == "utf-8" else r"\u03c0 \u5317 \U0001f600")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is always full")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_an_answer_that_cannot_be_printed_is_kept(folder: Path, unbuffered: str) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = ask(
+            folder, "--json", "a.json", env={**os.environ, "PYTHONUNBUFFERED": unbuffered}, capture_output=False,
+            stdout=full, stderr=subprocess.PIPE,
+        )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr.startswith(b"apportion: the output cannot be written (No space left on device)")
+    assert json.loads((folder / "a.json").read_text())["answer"] == "42"
+    with open_store(folder / "apportion.db", read_only=True) as store:
+        assert [row.answer for row in store.runs()] == ["42"]
+
+
+def test_an_answer_is_printed_although_the_books_cannot_be_closed(folder: Path) -> None:
+    def reply(body: Mapping[str, Any]) -> str:
+        (folder / "apportion.db").unlink()
+        return "Answer: 42"
+
+    with FaultServer(reply=reply) as server:
+        (folder / "pool.toml").write_text(f'[models.local]\nbase_url = "{server.base_url}"\n')
+        done = ask(folder)
+    assert (done.returncode, done.stdout.splitlines()[0]) == (2, b"42")
+    assert b"apportion.db was deleted" in done.stderr
+
+
+def test_what_is_only_reserved_when_a_batch_is_killed_is_free_again(folder: Path) -> None:
+    program = """
+        import asyncio, sys
+        from apportion import Pool, Task, open_store
+        from apportion.graphs.run import Runner
+        from sums_app import graph
+
+        async def main():
+            async with Runner(graph, Pool.from_toml("pool.toml"), open_store("apportion.db")) as runner:
+                plan = runner.space.default()
+                await asyncio.gather(*(runner.run(Task(question=f"{number:02}?"), plan) for number in range(20)))
+
+        asyncio.run(main())
+    """
+    with FaultServer(repeat(Behaviour.HANG)) as server:
+        (folder / "pool.toml").write_text(f'[models.local]\nbase_url = "{server.base_url}"\nconcurrency = 2\n')
+        with subprocess.Popen([sys.executable, "-c", textwrap.dedent(program)], cwd=folder) as started:
+            server.wait_for(2, seconds=60)
+            until = time.monotonic() + 30
+            while len(open_reservations(folder)) < 20 and time.monotonic() < until:
+                time.sleep(0.02)
+            assert sorted(open_reservations(folder)) == [0] * 18 + [1] * 2
+            started.kill()
+        assert server.requests == 2
+    with open_store(folder / "apportion.db"):
+        assert open_reservations(folder) == []
+    with closing(sqlite3.connect(folder / "apportion.db")) as connection:
+        ended = "SELECT state, count(*), sum(lost_tokens) > 0 FROM reservation GROUP BY state ORDER BY state"
+        assert connection.execute(ended).fetchall() == [("lost", 2, 1), ("settled", 18, 0)]
+
+
+def open_reservations(folder: Path) -> list[int]:
+    """Of each reservation that is open, whether its call was sent."""
+    with closing(sqlite3.connect(folder / "apportion.db")) as connection:
+        return [sent for (sent,) in connection.execute("SELECT sent FROM reservation WHERE state = 'open'")]
 
 
 def test_a_search_without_an_answer_says_why(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -193,5 +289,5 @@ def test_a_search_without_an_answer_says_why(folder: Path, capsys: pytest.Captur
         printed = stderr_line(capsys)
         assert "no model answered a single call" in printed
         assert "insufficient_quota" in printed
-        assert run(["run", "sums_app:graph", "2?", "--models", "pool.toml"]) == 0
+        assert run(["run", "sums_app:graph", "2?", "--models", "pool.toml"]) == 5
         assert capsys.readouterr().out.startswith(f"no answer: {server.base_url} answered 429: insufficient_quota")

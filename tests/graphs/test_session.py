@@ -4,13 +4,14 @@ import asyncio
 import random
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from apportion.budgets.books import MemoryStore
 from apportion.budgets.cap import Cap
-from apportion.errors import BudgetBreach, CallFailed, NodeFailed
+from apportion.errors import BudgetBreach, CallFailed, NodeFailed, StoreError
 from apportion.graphs.finishing import direct_call
 from apportion.graphs.graph import Graph
 from apportion.graphs.result import Result
@@ -23,6 +24,7 @@ from apportion.records.message import Message, Part
 from apportion.records.status import Status
 from apportion.records.task import Task
 from apportion.records.usage import ZERO, Usage
+from apportion.stores.opening import open_store
 
 TASK = Task(question="what is 6 * 7?", gold="42")
 Made = Callable[..., tuple[type[Any], Any]]
@@ -115,6 +117,28 @@ def test_a_breach_inside_a_group_of_exceptions(bench: Any, made_of: Made) -> Non
     pool = bench.one_model(lambda request: Reply("", "stop", Usage(10_000, 1)))
     with pytest.raises(BudgetBreach):
         bench.run(bench.chain(made_of(grouped), "a"), pool, MemoryStore())
+
+
+def test_books_that_fail_end_the_run_and_are_not_blamed_on_a_node(bench: Any, made_of: Made, tmp_path: Path) -> None:
+    async def ask(_: Any, inputs: Inputs, context: Context) -> Message:
+        await context.call(bench.ask(context.node))
+        path.unlink(missing_ok=True)
+        return Message(answer="x")
+
+    path = tmp_path / "books.db"
+    store = open_store(path)
+    calls: list[Request] = []
+
+    def script(request: Request) -> str:
+        calls.append(request)
+        return "y"
+
+    pool = bench.one_model(script)
+    with pytest.raises(StoreError, match=r"books\.db was deleted"):
+        bench.run(bench.chain(made_of(ask), *"abc"), pool, store)
+    assert len(calls) == 1
+    with pytest.raises(StoreError, match="could not be booked"):
+        store.close()
 
 
 def test_latency_is_the_critical_path(bench: Any, made_of: Made) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib.util
 import socket
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,6 @@ import pytest
 from apportion.errors import CallFailed, PoolError
 from apportion.models.card import ModelCard
 from apportion.models.endpoint import Endpoint, Transport
-from apportion.models.openai_client import AIOHTTP_MISSING
 from apportion.models.openai_compatible import OpenAIModel
 from apportion.models.request import ChatMessage, Reply, Request
 from apportion.records.status import Status
@@ -23,7 +23,7 @@ TRANSPORTS = [
     pytest.param(
         name,
         marks=pytest.mark.skipif(
-            name == "aiohttp" and bool(AIOHTTP_MISSING), reason=f"{AIOHTTP_MISSING} is not installed"
+            name == "aiohttp" and importlib.util.find_spec("aiohttp") is None, reason="aiohttp is not installed"
         ),
     )
     for name in ("aiohttp", "httpx")

@@ -8,6 +8,7 @@ import pytest
 from apportion.models.request import Request
 from apportion.nodes import Inputs, SymbolicSolver
 from apportion.nodes.base import Node
+from apportion.nodes.symbolic.schema import Problem
 from apportion.nodes.symbolic.solve import SymbolicWorker
 from apportion.nodes.symbolic_solver import KIND
 from apportion.records.status import Status
@@ -93,6 +94,17 @@ def test_text_without_a_problem_is_a_parse_error(worker: SymbolicWorker) -> None
 
 def test_the_failure_that_says_most_is_reported(worker: SymbolicWorker) -> None:
     assert solve(worker, CONTRADICTION, "no")[0].message.status is Status.UNSAT
+
+
+def test_what_the_model_wrote_is_read_in_the_workers_process(
+    worker: SymbolicWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_here(*_: object) -> None:
+        raise AssertionError("a problem was read in the event loop's process")
+
+    monkeypatch.setattr(Problem, "model_validate_json", read_here)
+    outcome, _ = solve(worker, TYPO, GOOD)
+    assert outcome.message.answer == "a=1 b=2"
 
 
 def test_code_is_not_run(worker: SymbolicWorker) -> None:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import asyncio
 import os
 import random
 import shutil
 import sqlite3
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -13,10 +15,24 @@ import pytest
 from sqlalchemy import Connection
 
 from apportion.errors import StoreError
-from apportion.records import Amount, Balance, CallRow, FactRow, RunRow, SpanRow, StudyRow, TrialRow
-from apportion.stores import database, migrations, open_store, opening
+from apportion.records import (
+    AccountRow,
+    Amount,
+    Balance,
+    CallRow,
+    FactRow,
+    Reservation,
+    RunRow,
+    Settlement,
+    SpanRow,
+    StoredReply,
+    StudyRow,
+    TrialRow,
+)
+from apportion.stores import Store, database, migrations, open_store, opening
 
 DATABASES = Path(__file__).with_name("databases")
+pytestmark = pytest.mark.filterwarnings("ignore::apportion.stores.database.OldRepliesWarning")
 
 
 @pytest.fixture
@@ -30,6 +46,14 @@ def run_sql(path: Path, *statements: str) -> None:
     with closing(sqlite3.connect(path)) as connection, connection:
         for statement in statements:
             connection.execute(statement)
+
+
+def with_step(monkeypatch: pytest.MonkeyPatch, step: Callable[[Connection], None]) -> None:
+    """Makes a step after the present schema due."""
+    steps = (*migrations.MIGRATIONS, step)
+    monkeypatch.setattr(database, "MIGRATIONS", steps)
+    monkeypatch.setattr(database, "VERSION", len(steps))
+    monkeypatch.setattr(opening, "VERSION", len(steps))
 
 
 @pytest.mark.parametrize("read_only", [False, True])
@@ -69,13 +93,10 @@ def test_tasks_keep_the_part_that_older_versions_gave_them(path: Path) -> None:
 
 
 def test_a_migration_copies_the_file_first(old: Path, row: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    def m002_notes(connection: Connection) -> None:
+    def notes(connection: Connection) -> None:
         connection.exec_driver_sql("CREATE TABLE note (text TEXT)")
 
-    present = (migrations.m001_first, m002_notes)
-    monkeypatch.setattr(database, "MIGRATIONS", present)
-    monkeypatch.setattr(database, "VERSION", 2)
-    monkeypatch.setattr(opening, "VERSION", 2)
+    with_step(monkeypatch, notes)
     for _ in range(2):
         with open_store(old) as store:
             assert store.runs() == [row(RunRow)]
@@ -88,13 +109,11 @@ def test_a_migration_copies_the_file_first(old: Path, row: Callable[..., Any], m
 
 
 def test_a_migration_that_fails_changes_nothing(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def m002_broken(connection: Connection) -> None:
+    def broken(connection: Connection) -> None:
         connection.exec_driver_sql("CREATE TABLE note (text TEXT)")
         connection.exec_driver_sql("no such statement")
 
-    monkeypatch.setattr(database, "MIGRATIONS", (migrations.m001_first, m002_broken))
-    monkeypatch.setattr(database, "VERSION", 2)
-    monkeypatch.setattr(opening, "VERSION", 2)
+    with_step(monkeypatch, broken)
     with pytest.raises(StoreError, match=r"books\.db"):
         open_store(old)
     monkeypatch.undo()
@@ -158,15 +177,53 @@ def test_a_truncated_file_is_refused(old: Path) -> None:
         open_store(old)
 
 
-def test_damage_is_found_after_a_crash(old: Path) -> None:
-    # Somebody did not close it.
-    run_sql(old, "INSERT INTO owner VALUES ('gone', 'elsewhere', 1, '1', 0, 'alive')")
+@pytest.mark.parametrize("closed", [True, False])
+def test_damage_is_found_at_the_next_opening(old: Path, closed: bool) -> None:
+    if not closed:
+        run_sql(old, "INSERT INTO owner VALUES ('gone', 'elsewhere', 1, '1', 0, 'alive')")
     data = bytearray(old.read_bytes())
     for page in range(8, len(data) // 4096 - 4):
         data[page * 4096 : page * 4096 + 200] = random.Random(page).randbytes(200)
     old.write_bytes(data)
     with pytest.raises(StoreError, match=r"books\.db.*damaged.*recover"):
         open_store(old)
+
+
+def damages(size: int) -> Iterator[tuple[int, int]]:
+    """Where noise is written and how much of it: every page but the first, and 30 smaller places."""
+    draw = random.Random(0)
+    yield from ((page * 4096, 4096) for page in range(1, size // 4096))
+    yield from ((draw.randrange(100, size - 64), draw.choice([1, 8, 64])) for _ in range(30))
+
+
+def test_damage_is_found_before_anything_is_reserved_or_does_no_harm(path: Path, row: Callable[..., Any]) -> None:
+    def use(store: Store, number: int) -> None:
+        async def call() -> None:
+            for name in (f"r{number}-{each}" for each in range(4)):
+                await store.reserve(Reservation(name, "study", Amount(10), store.owner))
+                made = row(CallRow, call_id=name, output_text=name, run_id=name)
+                store.settle(Settlement(name, charged=Amount(7)), made, StoredReply(name, name * 2000, Amount(7)))
+                store.record(row(SpanRow, span_id=name, run_id=name))
+                store.record(row(RunRow, run_id=name))
+
+        store.open_account(AccountRow("study"))
+        asyncio.run(call())
+
+    with open_store(path) as store:
+        for number in range(15):
+            use(store, number)
+    data = path.read_bytes()
+    found = 0
+    for place, size in damages(len(data)):
+        path.write_bytes(data[:place] + random.Random(place).randbytes(size) + data[place + size :])
+        try:
+            store = open_store(path)
+        except StoreError:
+            found += 1
+            continue
+        with store:
+            use(store, 1000 + place)
+    assert found > 20
 
 
 def test_places_that_do_not_exist(tmp_path: Path) -> None:
@@ -195,3 +252,16 @@ def test_an_empty_file_becomes_a_store(path: Path) -> None:
     path.touch()
     with open_store(str(path)) as store:
         assert store.studies() == []
+
+
+@pytest.mark.parametrize(("schema", "tells"), [(1, True), (3, True), (4, False)])
+def test_replies_that_will_not_be_used_again_are_told_of_once(path: Path, schema: int, tells: bool) -> None:
+    shutil.copy(DATABASES / f"schema{schema}.sqlite", path)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        for _ in range(2):
+            with open_store(path):
+                pass
+    assert [str(warning.message).partition(": ")[2][:43] for warning in told] == (
+        ["1 cached replies, worth 40 tokens, 0.00 USD"] if tells else []
+    )

@@ -101,6 +101,52 @@ def test_an_allowance_of_a_killed_process_is_given_back(path: Path) -> None:
     assert reservations(path) == {"held": ("settled", 0)}
 
 
+def test_of_a_killed_process_only_what_was_sent_is_lost(path: Path) -> None:
+    holder = textwrap.dedent(
+        """
+        import asyncio, os, sys
+        from apportion.records import AccountRow, Amount, Limit, Reservation
+        from apportion.stores import open_store
+
+        async def main(store):
+            for name, unsent in (("at once", False), ("left", True), ("waits", True)):
+                await store.reserve(Reservation(name, "study", Amount(20), store.owner, unsent=unsent))
+            store.mark_sent("left")
+
+        store = open_store(sys.argv[1])
+        store.open_account(AccountRow("study", None, Limit("tokens", 100)))
+        asyncio.run(main(store))
+        os.kill(os.getpid(), 9)
+        """
+    )
+    subprocess.run([sys.executable, "-c", holder, str(path)], check=False)
+    with open_store(path) as store:
+        assert store.balance("study") == Balance(lost=Amount(40), paid=Amount(40))
+    assert reservations(path) == {"at once": ("lost", 20), "left": ("lost", 20), "waits": ("settled", 0)}
+
+
+def test_what_waits_when_a_store_is_closed_is_given_back(path: Path) -> None:
+    async def reserve(store: Store) -> None:
+        await store.reserve(Reservation("left", "study", Amount(20), store.owner, unsent=True))
+        store.mark_sent("left")
+        await store.reserve(Reservation("waits", "study", Amount(30), store.owner, unsent=True))
+
+    with open_store(path) as store:
+        store.open_account(AccountRow("study", None, Limit("tokens", 100)))
+        asyncio.run(reserve(store))
+    with open_store(path) as store:
+        assert store.balance("study") == Balance(lost=Amount(20), paid=Amount(20))
+
+
+def test_of_an_owner_that_is_only_silent_every_call_counts_as_sent(store: Store, path: Path) -> None:
+    asyncio.run(store.reserve(Reservation("r", "task", Amount(600), store.owner, unsent=True)))
+    _move(path, store.owner, host="elsewhere", heartbeat_at=0.0)
+    with open_store(path) as second:
+        assert second.balance("study").lost == Amount(600)
+    # It has been charged for, so it may go on.
+    store.mark_sent("r")
+
+
 def test_two_processes_share_a_cap(path: Path) -> None:
     limit = 7 * 60 + 5
     processes = [start(path, name, limit) for name in "ab"]

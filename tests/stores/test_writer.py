@@ -87,6 +87,37 @@ def test_without_room_no_reservation_is_granted(
     assert len(store.calls("run")) == 1
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="an open file cannot be deleted")
+@pytest.mark.parametrize("what", ["deleted", "replaced", "log deleted"])
+def test_a_database_that_is_gone_ends_what_would_be_booked_in_it(store: Store, path: Path, what: str) -> None:
+    asyncio.run(hold(store, "before", 100))
+    if what == "replaced":
+        with open_store(path.with_name("other.db")):
+            pass
+        path.with_name("other.db").replace(path)
+    else:
+        path.with_name("books.db-wal" if what == "log deleted" else "books.db").unlink()
+    store.settle(Settlement("before", charged=Amount(60)))
+    for _ in range(2):
+        with pytest.raises(StoreError, match=r"books\.db was deleted, moved or replaced while it was open"):
+            asyncio.run(hold(store, "after", 1))
+    with pytest.raises(StoreError, match="deleted, moved or replaced"):
+        store.mark_sent("before")
+    with pytest.raises(StoreError, match="1 operations could not be booked"):
+        store.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="an open file cannot be moved")
+def test_a_database_that_is_put_back_goes_on(store: Store, path: Path) -> None:
+    away = path.with_name("away.db")
+    path.rename(away)
+    with pytest.raises(StoreError, match=r"Put it back"):
+        asyncio.run(hold(store, "r", 1))
+    away.rename(path)
+    asyncio.run(hold(store, "r", 1))
+    assert store.balance("study").reserved == Amount(1)
+
+
 def test_closing_without_room_says_what_is_missing(path: Path, row: Callable[..., Any]) -> None:
     store = open_store(path)
     store.record(row(RunRow))

@@ -12,6 +12,7 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -23,6 +24,7 @@ from ..model import PocketModel
 from .asked import Asked, read_body
 from .completion import Completion
 from .event_stream import EventStream
+from .hosts import HostCheck
 from .places import Places
 from .prompts import prompt_of
 from .refusal import FAULT, Refusal
@@ -39,12 +41,13 @@ _GONE = 499
 """What many servers log where a client has left; nobody receives it."""
 
 
-def build_app(models: Sequence[PocketModel], queue: int) -> Starlette:
+def build_app(models: Sequence[PocketModel], queue: int, hosts: Sequence[str] = ()) -> Starlette:
     """The server as an ASGI application; it closes the models at its end.
 
     Args:
         models: to be served under their cards' names.
         queue: the most samples that run or wait at once.
+        hosts: names besides those of the loopback interface that it answers to.
     """
     api = _Api(models, queue)
     app = Starlette(
@@ -59,6 +62,7 @@ def build_app(models: Sequence[PocketModel], queue: int) -> Starlette:
             ClientDisconnect: _left,
             Exception: _failed,
         },
+        middleware=[Middleware(HostCheck, admitted=hosts)],
         lifespan=api.lifespan,
     )
     app.router.redirect_slashes = False

@@ -16,6 +16,8 @@ import uvicorn
 from ....errors import UsageError
 from ..model import PocketModel, load_pocket_models
 from .app import build_app
+from .deadlines import with_deadline
+from .hosts import host_name
 
 __all__ = ["QUEUE", "PocketServer"]
 
@@ -40,9 +42,11 @@ class PocketServer:
         host: a loopback address.
         port: 0 takes a free one.
         queue: the most samples that run or wait at once; beyond that, requests are answered with 429.
+        allow_hosts: names besides those of the loopback interface that a request may be addressed to.
+        request_seconds: how long a request may take to arrive, from its first byte to its last.
 
     Raises:
-        UsageError: the host is not a loopback address, the port is taken, or the queue is empty.
+        UsageError: the host is not a loopback address, the port is taken, the queue is empty, or a name is none.
     """
 
     def __init__(
@@ -52,16 +56,19 @@ class PocketServer:
         host: str = "127.0.0.1",
         port: int = 0,
         queue: int = QUEUE,
+        allow_hosts: Sequence[str] = (),
+        request_seconds: float = 30.0,
     ) -> None:
         if queue < 1:
             raise UsageError(f"a queue of {queue} serves nobody; it must hold at least 1 sample")
+        names = [host_name(name) for name in allow_hosts]
         self._models = tuple(load_pocket_models() if models is None else models)
         self._socket = _bind(host, port)
         self._server = _Server(
             uvicorn.Config(
-                build_app(self._models, queue),
+                build_app(self._models, queue, [*names, self._socket.getsockname()[0]]),
                 loop="asyncio",
-                http="h11",
+                http=with_deadline(request_seconds),
                 ws="none",
                 lifespan="on",
                 log_config=None,

@@ -3,8 +3,10 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -45,7 +47,10 @@ def test_it_lives_in_an_empty_folder_with_no_secrets_and_its_own_session(
             *(name.encode() for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TEMP", "LD_LIBRARY_PATH")),
         }
         folder = (proc / "cwd").readlink()
-        assert list(folder.iterdir()) == []
+        assert folder.name.startswith("apportion-solver-")
+        assert folder.name.endswith(" (deleted)")
+        assert list((proc / "cwd").iterdir()) == []
+        assert not folder.with_name(folder.name.removesuffix(" (deleted)")).exists()
         assert os.getsid(process.pid) == process.pid
         limits = (proc / "limits").read_text()
         for name, value in (("address space", MEMORY), ("file size", 65536), ("open files", 32)):
@@ -53,7 +58,6 @@ def test_it_lives_in_an_empty_folder_with_no_secrets_and_its_own_session(
             assert line.split()[-3 if name != "processes" else -2] == str(value)
     finally:
         process.end()
-    assert not folder.exists()
     assert not proc.exists()
 
 
@@ -117,6 +121,69 @@ def test_killing_from_another_thread_ends_the_wait() -> None:
     finally:
         process.end()
         timer.join()
+
+
+_PARENT = """
+import json, os, sys, threading, time
+from apportion.nodes.symbolic.process import SolverProcess
+
+process = SolverProcess(2 * 1024**3)
+if sys.argv[1] == "forked" and os.fork() == 0:
+    time.sleep(60)
+    os._exit(0)
+if sys.argv[1] == "solving":
+    # Far beyond the time that the test takes.
+    numbers = [{"type": "int", "name": f"x{i}", "low": 0, "high": 400} for i in range(50)]
+    sums = [
+        {
+            "kind": "linear",
+            "terms": [{"variable": f"x{i}", "coefficient": (i * 7919 + j * 104729) ** 2 % 997} for i in range(50)],
+            "relation": "==",
+            "constant": 2_000_003 + 17 * j,
+        }
+        for j in range(18)
+    ]
+    problem = json.dumps({"variables": numbers, "constraints": sums})
+    request = json.dumps({"problem": problem, "seconds": 600.0, "unique": False})
+    threading.Thread(target=process.ask, args=(request, 600.0), daemon=True).start()
+    time.sleep(0.5)
+print(process.pid, flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.skipif(not LINUX, reason="reads /proc")
+@pytest.mark.parametrize("doing", ["waiting", "solving", "forked"])
+def test_it_ends_with_its_parent_however_that_ends(doing: str, tmp_path: Path) -> None:
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(
+        [sys.executable, "-c", _PARENT, doing],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment,
+        start_new_session=True,
+    ) as parent:
+        assert parent.stdout is not None
+        pid = int(parent.stdout.readline())
+        assert _runs(pid)
+        parent.kill()
+        parent.wait()
+        until = time.monotonic() + 30
+        while _runs(pid) and time.monotonic() < until:
+            time.sleep(0.01)
+        assert not _runs(pid)
+        if doing == "forked":
+            os.killpg(parent.pid, signal.SIGKILL)
+    assert list(tmp_path.iterdir()) == []
+
+
+def _runs(pid: int) -> bool:
+    """Whether a process is there and not only waits to be buried."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
 
 
 def test_a_start_that_fails_says_why(monkeypatch: pytest.MonkeyPatch) -> None:

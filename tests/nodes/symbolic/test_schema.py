@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import contextlib
 import json
+import time
 from typing import Any
 
 import pytest
@@ -128,8 +130,49 @@ def test_limits_of_size() -> None:
     text = json.dumps({"variables": short, "constraints": [choice] * (MOST_CONSTRAINTS + 1)})
     with pytest.raises(ValidationError):
         Problem.model_validate_json(text)
-    with pytest.raises(ProblemError, match="at most 262,144 are read"):
+    with pytest.raises(ProblemError, match="at most 262,144 bytes are read"):
         parse_problem(" " * (MOST_BYTES + 1))
+
+
+LABELS = [f"v{number}" for number in range(1000)]
+FILLED: dict[str, tuple[dict[str, Any], Any]] = {
+    "names of one enum": ({"kind": "all_different", "variables": [...]}, "pet"),
+    "an element of names": ({"kind": "element", "index": "a", "array": [...], "target": "pet"}, "pet"),
+    "counted labels": ({"kind": "count", "variables": [...], "value": "v999", "relation": "<", "constant": 9}, "pet"),
+    "rows of labels": ({"kind": "table", "variables": ["pet"], "rows": [...]}, ["v999"]),
+    "terms that are none": ({"kind": "linear", "terms": [...], "relation": "<", "constant": 9}, 1),
+    "values that are none": ({"kind": "table", "variables": ["pet"], "rows": [...]}, [None]),
+    "activities": (
+        {"kind": "cumulative", "activities": [...], "capacity": 9},
+        {"start": "a", "duration": 1, "demand": 1},
+    ),
+}
+"""A constraint and what its list is filled with."""
+
+
+@pytest.mark.parametrize("kind", FILLED)
+def test_no_text_takes_more_work_than_its_length(kind: str) -> None:
+    """In processor time, which other processes do not lengthen: work quadratic in the length takes 5 to 20 s."""
+    constraint, item = FILLED[kind]
+    variables = [{"type": "enum", "name": "pet", "values": LABELS}, {"type": "int", "name": "a", "low": 0, "high": 9}]
+    count = (MOST_BYTES - 20_000) // len(json.dumps(item, separators=(",", ":")) + ",")
+    filled = {key: [item] * count if value == [...] else value for key, value in constraint.items()}
+    text = json.dumps({"variables": variables, "constraints": [filled]}, separators=(",", ":"))
+    assert MOST_BYTES - 30_000 < len(text) <= MOST_BYTES
+    began = time.process_time()
+    for _ in range(3):
+        with contextlib.suppress(ProblemError):
+            parse_problem(text)
+    assert time.process_time() - began < 3
+
+
+def test_a_name_is_not_compared_with_thousands() -> None:
+    many = [{"type": "bool", "name": "n" * 58 + f"{number:04}"} for number in range(MOST_VARIABLES)]
+    text = json.dumps({"variables": many, "constraints": [{"kind": "compare", "variable": "n" * 61, "value": True}]})
+    began = time.process_time()
+    with pytest.raises(ProblemError, match="did you mean"):
+        parse_problem(text)
+    assert time.process_time() - began < 1
 
 
 def test_a_sum_that_could_pass_64_bits_is_refused() -> None:

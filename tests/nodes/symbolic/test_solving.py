@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from apportion.nodes.symbolic import solving
+from apportion.nodes.symbolic.build import SolverModel
 from apportion.nodes.symbolic.constraints import AllDifferent, AnyOf, Compare, Linear
 from apportion.nodes.symbolic.schema import Objective, Problem
 from apportion.nodes.symbolic.solving import solve_text
@@ -44,14 +45,14 @@ def test_the_best_solution_is_found() -> None:
     cap = Linear(terms=SUM, relation="<=", constant=11)
     goal = Objective(sense="maximize", terms=(Term(variable="a", coefficient=2), Term(variable="b", coefficient=3)))
     reply = solve(Problem(variables=(A, B), constraints=(cap,), objective=goal))
-    assert reply == {"status": "ok", "assignment": {"a": 2, "b": 9}}
+    assert reply == {"status": "ok", "assignment": {"a": 2, "b": 9}, "answer": "a=2 b=9"}
 
 
 def test_an_objective_beyond_the_precision_of_floats_keeps_its_best_value() -> None:
     wide = IntVariable(name="a", low=0, high=2**29)
     goal = Objective(sense="maximize", terms=(Term(variable="a", coefficient=2**30), Term(variable="b")))
     reply = solve(Problem(variables=(wide, B), objective=goal))
-    assert reply == {"status": "ok", "assignment": {"a": 2**29, "b": 9}}
+    assert reply["assignment"] == {"a": 2**29, "b": 9}
 
 
 @pytest.mark.parametrize(
@@ -63,7 +64,7 @@ def test_a_search_given_up_is_not_unsat(
 ) -> None:
     monkeypatch.setattr(solving, "_EFFORT_PER_SECOND", effort_per_second)
     reply = solve(subset_sums(), seconds)
-    assert reply == {"status": status, "reason": f"no solution was found {words}", "assignment": None}
+    assert reply == {"status": status, "reason": f"no solution was found {words}"}
 
 
 def test_the_answer_is_the_same_every_time() -> None:
@@ -81,7 +82,23 @@ def test_the_answer_is_the_same_every_time() -> None:
     assert all(solve(problem) == first for _ in range(3))
 
 
-def test_text_that_is_no_problem_is_an_error_with_the_reason() -> None:
+@pytest.mark.parametrize(
+    ("found", "reason"),
+    [
+        ({"a": 8}, "constraints[0] (compare) does not hold"),
+        ({"a": "7"}, "'a' cannot be '7'"),
+        ({}, "'a' has no value"),
+    ],
+)
+def test_a_false_solution_is_never_an_answer(
+    found: dict[str, bool | int | str], reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SolverModel, "read", lambda self, solver: found)
+    reply = solve(Problem(variables=(A,), constraints=(Compare(variable="a", value=7),)))
+    assert reply == {"status": "unknown", "reason": f"the solver's solution fails the check: {reason}"}
+
+
+def test_text_that_is_no_problem_says_what_to_mend() -> None:
     reply = solve_text('{"variables": [], "run": "import os"}', 1.0, memory=MEMORY)
-    assert reply["status"] == "unknown"
+    assert reply["status"] == "parse_error"
     assert "variables" in str(reply["reason"])
