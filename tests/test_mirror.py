@@ -45,6 +45,7 @@ TESTED_IN = {
     "optimizers/search/base": "optimizers/search/test_exhaustive.py",
     "optimizers/search/race": "optimizers/search/test_racing.py",
     "optimizers/serving/answer optimizers/serving/open_policy": "optimizers/serving/test_policy.py",
+    "optimizers/serving/service": "optimizers/serving/test_governor.py",
     "optimizers/study/beginning": "optimizers/study/test_optimize.py",
     "optimizers/study/edge_phase optimizers/study/policy_phase": "optimizers/study/test_optimize_policies.py",
     "optimizers/study/report": "optimizers/study/test_optimize_policies.py",

@@ -18,7 +18,8 @@ from ..policies.base import ArmPolicy, Assignment
 from ..tables.probes import take_probe
 from ..tables.table import ABSTAIN, Arm, Batch, Question
 from .answer import Menu, Served, served
-from .governor import Governor, Service
+from .governor import Governor
+from .service import Service
 
 __all__ = ["Deployed", "OpenPolicy"]
 

@@ -33,10 +33,10 @@ from ..policies.base import ArmPolicy, Assignment, MakePolicy
 from ..policies.registry import policy_from_json, policy_to_json
 from ..tables.table import Arm, Batch, Question, question_of
 from .answer import Menu, Served
-from .governor import Service
 from .open_policy import OpenPolicy
 from .policy_file import PolicyFile, Reference, SavedModel, read_policy_file
 from .replay_batch import prepared
+from .service import Service
 
 __all__ = ["DeployedPolicy", "OpenPolicy"]
 

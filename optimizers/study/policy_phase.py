@@ -20,9 +20,10 @@ from ..policies.arm_means import ArmMeans
 from ..policies.static import Static
 from ..search.base import Proposal
 from ..search.measurement import Measurement
-from ..serving.governor import Governor, Service
+from ..serving.governor import Governor
 from ..serving.policy import DeployedPolicy
 from ..serving.replay_batch import serve_on_table
+from ..serving.service import Service
 from ..tables.portfolio import choose_portfolio, portfolio_prices
 from ..tables.probes import probe_graph, probe_names
 from ..tables.table import ABSTAIN, Arm, Batch, Table

@@ -17,7 +17,7 @@ from ..analysis.headroom import Headroom
 from ..analysis.iso_cost import iso_cost
 from ..search.base import Optimizer, Proposal
 from ..search.measurement import Measurement, frontier
-from ..serving.governor import Service
+from ..serving.service import Service
 from .accounts import StudyAccounts
 from .beginning import FINALISTS, Beginning, earlier_reads, parts_of
 from .diagnosis import headroom_of, votes_of

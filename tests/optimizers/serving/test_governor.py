@@ -24,7 +24,8 @@ from apportion.models.request import Reply, Request
 from apportion.nodes.knob import choose
 from apportion.nodes.solver import Solver
 from apportion.optimizers.policies.cascade import cascade_arm
-from apportion.optimizers.serving.governor import Governor, Service
+from apportion.optimizers.serving.governor import Governor
+from apportion.optimizers.serving.service import Service
 from apportion.optimizers.tables.arms import arm_of
 from apportion.optimizers.tables.table import Arm, Stage
 from apportion.records import AccountRow, Limit, Status, StudyStore, Task, Usage
