@@ -57,7 +57,7 @@ TESTED_IN = {
     "tasks/families/base tasks/families/chains tasks/families/composites": "tasks/families/test_families.py",
     "tasks/families/hops tasks/families/puzzles": "tasks/families/test_families.py",
     "testing/fault_completions": "testing/test_fault_server.py",
-    "testing/ledger testing/plain_ledger": "budgets/test_memory.py",
+    "testing/ledger testing/ledger_accounts testing/plain_ledger": "budgets/test_memory.py",
     "testing/optimizer": "optimizers/search/test_registry.py",
     "testing/planted": "optimizers/tables/test_portfolio.py",
     "testing/policy": "optimizers/policies/test_registry.py",
