@@ -91,6 +91,12 @@ class Registry(Mapping[str, T]):
         """
         return self._checked(name, imported(reference, self.what, allow=allow, fits=self._fits))
 
+    @cached_property
+    def references(self) -> frozenset[str]:
+        """Where the package's own and installed ones are, `module:name`."""
+        installed = (f"{entry.module}:{entry.attr}" for entry in self._installed.values())
+        return frozenset((*(f"{__package__}.{own}" for own in self._own.values()), *installed))
+
     def __getitem__(self, name: str) -> T:
         if name in self._given:
             return self._given[name]

@@ -88,7 +88,8 @@ class Blueprint:
     def modules(self) -> tuple[str, ...]:
         """The modules that whoever loads its JSON must admit."""
         named = [home_of(self.kinds[node.kind]) for node in self.nodes.values()]
-        named += [value.name for node in self.nodes.values() for _, value in node if isinstance(value, Imported)]
+        settings = [value for node in self.nodes.values() for _, value in node]
+        named += [value.name for value in settings if isinstance(value, Imported) and not value.known]
         return tuple(sorted({reference.partition(":")[0] for reference in named if reference}))
 
     def _content(self) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,10 +16,20 @@ from typing import Any, Protocol
 from ..errors import UsageError
 from ..imports import imported, is_reference, reference_to
 from ..records.text import encodable, longest_bytes
+from ..registry import Registry
 from .passages import passages_of
 from .unspaced import MARKS, paired, query_terms
 
-__all__ = ["CorpusSize", "FunctionRetriever", "Imported", "PassageIndex", "Retriever", "corpus_size", "open_retriever"]
+__all__ = [
+    "RETRIEVERS",
+    "CorpusSize",
+    "FunctionRetriever",
+    "Imported",
+    "PassageIndex",
+    "Retriever",
+    "corpus_size",
+    "open_retriever",
+]
 
 _QUERY_WORDS = 64
 """The most words of a query; a model that writes more is not searching."""
@@ -55,19 +65,44 @@ class Imported:
             )
         return cls(found)
 
+    @property
+    def known(self) -> bool:
+        """Whether a file may name it without its module being admitted."""
+        return self.name in RETRIEVERS.references
+
+    def check(self, allow: Collection[str]) -> None:
+        """Imports it for a file that names it.
+
+        Raises:
+            UsageError: there is no such thing, or its module is not admitted; see `imported`.
+        """
+        imported(self.name, "retriever", allow=None if self.known else allow)
+
     def function(self) -> Callable[..., Any]:
         """Imports it: the function, or what finds in the object.
 
         Raises:
             UsageError: there is no such thing, or it finds nothing.
         """
-        found = imported(self.name, "retriever", fits=lambda each: callable(getattr(each, "find", each)))
+        found: Any = _checked(self.name, imported(self.name, "retriever", fits=_finds))
         function: Callable[..., Any] = getattr(found, "find", found)
-        if not callable(function):
-            raise UsageError(
-                f"retriever {self.name!r} is a {type(found).__name__}; name a function, or what has a `find`"
-            )
         return function
+
+
+def _finds(source: object) -> bool:
+    return callable(getattr(source, "find", source))
+
+
+def _checked(name: str, source: object) -> object:
+    if not _finds(source):
+        raise UsageError(f"retriever {name!r} is a {type(source).__name__}; name a function, or what has a `find`")
+    return source
+
+
+RETRIEVERS: Registry[object] = Registry(
+    "retriever", "apportion.retrievers", _checked, {"demo": "cli.demo_graph:look_up"}
+)
+"""What a file may name without its module being admitted: the demo's, and what installed packages register."""
 
 
 class FunctionRetriever:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar
 from annotated_types import Interval
 from pydantic import PlainSerializer, PlainValidator, PositiveInt, ValidationInfo
 
-from ..imports import imported, is_reference
+from ..imports import is_reference
 from ..records.message import Candidate, Message, MessageSize
 from ..records.status import Status
 from ..records.text import clip
@@ -40,7 +40,7 @@ def _source(value: Any, info: ValidationInfo) -> str | Imported:
         value = Imported(value)
     if isinstance(value, Imported):
         if info.context is not None and info.context["allow"] is not None:  # it is from a file
-            imported(value.name, "retriever", allow=info.context["allow"])
+            value.check(info.context["allow"])
         return value
     if isinstance(value, str | Path) and str(value):
         return str(value)

