@@ -94,7 +94,7 @@ def test_a_live_batch_is_never_above_its_cap_whatever_the_models_use(
             raise CallFailed(Status.PROVIDER_ERROR, "down", billed=draw.random() < 0.5)
         prompt = sum(len(message.content) + 2 for message in request.messages) + 2
         usage = None if kind < 0.2 else Usage(draw.randint(1, prompt), draw.randint(1, request.max_output_tokens))
-        return Reply(draw.choice(["Answer: yes", "Answer: no", "well"]), "stop", usage)
+        return Reply(draw.choice(["Answer: yes", "Answer: no", "well"])[: request.max_output_tokens], "stop", usage)
 
     pool = Pool([ScriptedModel(wild, name="m", card=CARD)])
     plans = [{}, {"solve.max_output_tokens": 90}, {"solve.max_output_tokens": 90, "solve.samples": 3}]
