@@ -64,6 +64,7 @@ def third_party(folder: str) -> dict[str, set[tuple[str, frozenset[str]]]]:
 
 COMES_WITH = {
     "annotated-types": "pydantic",
+    "h11": "uvicorn",
     "httpx2": "openai",
     "langchain-core": "langgraph",
     "pydantic_core": "pydantic",
