@@ -36,7 +36,7 @@ _FIELDS: dict[type, Fields] = {
     CallRow: Fields(("response_model", "response_id", "output_text", "error"), ("request_messages",)),
     FactRow: Fields(whole=("content",)),
     PlanRow: Fields(("drawing",), whole=("content",)),
-    RunRow: Fields(("stop_reason", "answer")),
+    RunRow: Fields(("stop_reason", "answer", "reason")),
     SpanRow: Fields(("part", "answer", "reason"), ("events",)),
     StoredReply: Fields(whole=("payload",)),
     StudyRow: Fields(whole=("arguments",)),

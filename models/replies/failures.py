@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from ...errors import CallFailed
+from ...records.redaction import redacted
 from ...records.status import Status
 from ...records.usage import Usage
 from .waits import wait_in_body
@@ -121,8 +122,9 @@ def failure(
 
 
 def one_line(text: str) -> str:
-    """One short line of a text, without characters that a terminal would obey."""
-    line = " ".join("".join(each if each.isprintable() else " " for each in text[: 20 * _LONGEST]).split())
+    """One short line of a text, without keys and without characters that a terminal would obey."""
+    begun = redacted(text[: 20 * _LONGEST])
+    line = " ".join("".join(each if each.isprintable() else " " for each in begun).split())
     return line if len(line) <= _LONGEST else line[:_LONGEST] + "..."
 
 

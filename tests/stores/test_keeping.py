@@ -3,12 +3,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import re
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -27,9 +28,10 @@ from apportion.records import (
     StudyRow,
     TaskRow,
 )
+from apportion.records.rows import TraceRow
 from apportion.stores import Store, open_store
 from apportion.stores.blobs import unpack
-from apportion.stores.keeping import TEXT_BYTES, bounded
+from apportion.stores.keeping import TEXT_BYTES, bounded, fields_of
 
 _BODY = "Zq8Lw2Xv9Kt4Rm7Pn3Hs6Jd5Gf1Bc0Yy8Uu7Ii6Oo5"
 _KEY = "sk-" + "proj-" + _BODY
@@ -61,7 +63,7 @@ def everything(row: Callable[..., Any], text: str) -> dict[type, Any]:
         ),
         StoredReply: StoredReply("key", record, Amount(1)),
         SpanRow: row(SpanRow, part=text, answer=text, reason=text, events=inside),
-        RunRow: row(RunRow, answer=text, stop_reason=text),
+        RunRow: row(RunRow, answer=text, stop_reason=text, reason=text),
         TaskRow: row(TaskRow, content=record, family=text),
         PlanRow: row(PlanRow, content=record, drawing=text),
         StudyRow: row(StudyRow, arguments=record),
@@ -87,13 +89,29 @@ def texts_of(path: Path) -> Iterator[str]:
                 yield from (unpack(value) if isinstance(value, bytes) else str(value) for value in record)
 
 
+_OURS = re.compile(
+    r".*\.(\w+_(id|hash|key|name)|kind|state|node|subject|request_model|finish_reason)|(Trial|Part)Row\.part"
+)
+"""Texts that this package makes, or that name what the user's own code has."""
+
+
+@pytest.mark.parametrize("row_type", get_args(TraceRow))
+def test_every_text_that_others_write_goes_through_here(row_type: type) -> None:
+    fields, hints = fields_of(row_type), get_type_hints(row_type)
+    texts = {name for name, hint in hints.items() if str in (hint, *get_args(hint))}
+    looked_at = {*fields.texts, *fields.json, *fields.whole}
+    assert looked_at <= texts
+    others = [f"{row_type.__name__}.{name}" for name in texts - looked_at]
+    assert [name for name in others if not _OURS.fullmatch(name)] == []
+
+
 def test_no_key_reaches_the_disk(store: Store, path: Path, row: Callable[..., Any]) -> None:
     store.conceal([_OF_AN_ENDPOINT])
     text = f"see\n{_KEY}\nand\t{_OF_AN_ENDPOINT}\n, in JSON {json.dumps(chr(10) + _KEY)}"
     keep(store, everything(row, text))
     assert text in everything(row, text)[CallRow].output_text
     found = list(texts_of(path))
-    assert sum("[redacted]" in value for value in found) >= 13
+    assert sum("[redacted]" in value for value in found) >= 14
     for secret in (_BODY, _OF_AN_ENDPOINT, json.dumps(_OF_AN_ENDPOINT)[1:-1]):
         assert not [value for value in found if secret in value]
         assert not [file.name for file in path.parent.iterdir() if secret.encode() in file.read_bytes()]

@@ -154,3 +154,9 @@ def test_anything_is_one_short_line(body: object) -> None:
     stated = read_error(body)
     assert stated.text == one_line(stated.text)
     assert stated.status is None or 400 <= stated.status < 600
+
+
+def test_a_key_in_an_error_is_not_told() -> None:
+    key = "sk-" + "proj-" + "CANARYabcdefghijklmnop0123456789"
+    stated = read_error(json.dumps({"error": {"message": f"Incorrect API key provided:\n{key}."}}).encode())
+    assert stated.text == "Incorrect API key provided: [redacted]."
