@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 TRAIN_STAMP := $(VENV)/.train-installed
 
-.PHONY: demo test fuzz mutants lint types bench proof resolve pocket clean
+.PHONY: demo test fuzz mutants lint types bench proof resolve pocket clean chaos
 
 demo: $(STAMP)
 	$(BIN)/apportion demo
@@ -30,6 +30,9 @@ types: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks
+
+chaos: $(STAMP)
+	$(BIN)/python -m benchmarks.chaos
 
 proof: $(STAMP)
 	$(BIN)/python -m benchmarks.proof
