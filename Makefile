@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 TRAIN_STAMP := $(VENV)/.train-installed
 
-.PHONY: demo test fuzz mutants lint types bench proof resolve pocket clean chaos
+.PHONY: chaos demo test fuzz mutants lint types bench proof resolve pocket clean
 
 demo: $(STAMP)
 	$(BIN)/apportion demo

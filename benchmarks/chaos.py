@@ -1,4 +1,4 @@
-"""What kills, faults and hostile inputs do to the books: `make chaos`, or `python -m benchmarks.chaos [--seconds 240]`.
+"""What kills, faults and hostile inputs do to the books: `make chaos`, or `python -m benchmarks.chaos [--seconds 200]`.
 
 Programs ask a server that fails at random and keeps a provider's books. They are killed at random moments and started
 again until they are done; databases are damaged, and deleted while they are in use. Printed is what the server billed,
@@ -42,6 +42,8 @@ FAULTS = [each for each in Behaviour if each not in (Behaviour.OK, Behaviour.OVE
 """All but those after which a model is rightly not called again."""
 INPUTS = ("\x1b]0;x\x07\x1b[2J", "\x00", "\u202e", "<think>", "{" * 9000, "9" * 9000, *HOSTILE_TEXTS)
 ROOT = Path(__file__).resolve().parent.parent
+AGAIN = (Status.PROVIDER_ERROR, Status.TIMEOUT, Status.CANCELLED, Status.UNKNOWN)
+"""What another try may mend; whatever a model said is settled."""
 FAILED = 3
 """The exit code of a program that was not killed, but some of whose questions met faults only."""
 
@@ -81,12 +83,13 @@ class Tally:
 def main() -> int:
     """Runs rounds for a time and prints what came of them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=240.0, help="how long to go on")
+    parser.add_argument("--seconds", type=float, default=200.0, help="how long to go on")
     parser.add_argument("--seed", type=int, default=None, help="of what is drawn; printed where it is left out")
-    parser.add_argument("--child", nargs=2, metavar=("URL", "DB"), help=argparse.SUPPRESS)
+    parser.add_argument("--child", nargs=3, metavar=("URL", "DB", "TASKS"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child:
-        return asyncio.run(child(*arguments.child))
+        url, path, tasks = arguments.child
+        return asyncio.run(child(url, path, int(tasks)))
     seed = random.randrange(2**31) if arguments.seed is None else arguments.seed
     print(f"seed     {seed}")
     tally, draw, ends = Tally(), random.Random(seed), time.monotonic() + arguments.seconds
@@ -98,7 +101,7 @@ def main() -> int:
     return 1 if sum(tally.broken.values()) else 0
 
 
-async def child(url: str, path: str) -> int:
+async def child(url: str, path: str, tasks: int) -> int:
     """Answers all tasks, and says of each that its answer is on the books, and whether all calls for it are."""
     card = ModelCard(name="m", concurrency=CONCURRENCY, timeout_seconds=0.5, attempts=2)
     graph = Graph("chaos").add("solve", Solver(style="think", samples=3, temperature=0.7, max_output_tokens=64))
@@ -113,13 +116,13 @@ async def child(url: str, path: str) -> int:
                 task = Task(question=question(number))
                 result = await runner.run(task, plan, parent_account=account, engine="direct")
                 store.flush()
-                if result.status is Status.OK:
+                if result.status not in AGAIN:
                     settled = all(call.outcome is Status.OK for call in store.calls(result.run_id))
                     print(json.dumps([number, result.answer, settled]), flush=True)
                 else:
                     failed += 1
 
-            await asyncio.gather(*(answer(number) for number in range(TASKS)))
+            await asyncio.gather(*(answer(number) for number in range(tasks)))
     return FAILED if failed else 0
 
 
@@ -151,16 +154,16 @@ def replies(draw: random.Random, tally: Tally) -> Any:
     return reply
 
 
-def start(url: str, path: Path) -> subprocess.Popen[str]:
+def start(url: str, path: Path, tasks: int) -> subprocess.Popen[str]:
     """Starts a program that answers all tasks."""
-    command = [sys.executable, "-m", "benchmarks.chaos", "--child", url, str(path)]
+    command = [sys.executable, "-m", "benchmarks.chaos", "--child", url, str(path), str(tasks)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
 
 
-def try_kills(tally: Tally, draw: random.Random, ends: float, most: int = 12) -> None:
+def try_kills(tally: Tally, draw: random.Random, ends: float, *, kills: int = 12, tasks: int = TASKS) -> None:
     """Kills a program again and again, lets it finish, and compares both sides' books."""
     told: dict[int, str] = {}
     settled: set[int] = set()
@@ -171,11 +174,11 @@ def try_kills(tally: Tally, draw: random.Random, ends: float, most: int = 12) ->
         code: int | None = None
         while code != 0:
             before = len(server.received)
-            process = start(server.base_url, path)
+            process = start(server.base_url, path, tasks)
             tally.starts += 1
-            if most > 0 and time.monotonic() < ends:
-                kill_later(process, server, tally, draw)
-                most -= 1
+            if kills > 0 and time.monotonic() < ends:
+                kill_later(process, server, tally, draw, tasks)
+                kills -= 1
             out, err = process.communicate(timeout=120)
             code = process.returncode
             asked = [json.dumps(request.body) for request in server.received[before:]]
@@ -189,13 +192,15 @@ def try_kills(tally: Tally, draw: random.Random, ends: float, most: int = 12) ->
             if code not in (0, FAILED, 130, -signal.SIGINT, -signal.SIGTERM, -signal.SIGKILL):
                 tally.promise("programs that ended in another way", 1)
                 print(f"exit code {code}: {err.strip().splitlines()[-1:]}")
-        tally.promise("lost answers", TASKS - len(told))
+        tally.promise("lost answers", tasks - len(told))
         compare(tally, server, path)
 
 
-def kill_later(process: subprocess.Popen[str], server: FaultServer, tally: Tally, draw: random.Random) -> None:
+def kill_later(
+    process: subprocess.Popen[str], server: FaultServer, tally: Tally, draw: random.Random, tasks: int
+) -> None:
     """Kills a program while it starts, asks, or ends."""
-    number, wanted = draw.choice(SIGNALS), server.requests + draw.randrange(60)
+    number, wanted = draw.choice(SIGNALS), server.requests + draw.randrange(2 * tasks)
     pause = draw.uniform(0.0, 0.05)
 
     def kill() -> None:
@@ -235,26 +240,26 @@ def compare(tally: Tally, server: FaultServer, path: Path) -> None:
     tally.promise("reservations left open", balance.reserved != ZERO)
 
 
-def try_damage(tally: Tally, draw: random.Random) -> None:
+def try_damage(tally: Tally, draw: random.Random, *, tasks: int = TASKS) -> None:
     """Writes noise into a database that was closed in order: it is refused before anything is sent, or goes on."""
     with tempfile.TemporaryDirectory() as folder, FaultServer(reply=replies(draw, tally)) as server:
         path = Path(folder) / "chaos.db"
-        start(server.base_url, path).communicate()
+        start(server.base_url, path, tasks).communicate()
         data, sent = path.read_bytes(), server.requests
         place, size = draw.randrange(100, len(data) - 4096), draw.choice((1, 64, 4096))
         path.write_bytes(data[:place] + draw.randbytes(size) + data[place + size :])
-        process = start(server.base_url, path)
+        process = start(server.base_url, path, tasks)
         process.communicate()
         tally.starts += 2
         tally.promise("calls sent on damaged books", server.requests - sent if process.returncode else 0)
 
 
-def try_deletion(tally: Tally, draw: random.Random) -> None:
+def try_deletion(tally: Tally, draw: random.Random, *, tasks: int = TASKS) -> None:
     """Deletes a database in use: the program ends with an error, and sends no more than was under way."""
     with tempfile.TemporaryDirectory() as folder, FaultServer(latency=0.05, reply=replies(draw, tally)) as server:
         path = Path(folder) / "chaos.db"
-        process = start(server.base_url, path)
-        server.wait_for(draw.randrange(1, 60), seconds=60)
+        process = start(server.base_url, path, tasks)
+        server.wait_for(draw.randrange(1, tasks), seconds=60)
         path.unlink()
         sent = server.requests
         process.communicate(timeout=60)

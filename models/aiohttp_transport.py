@@ -6,7 +6,7 @@ import ssl
 import urllib.request
 
 import aiohttp
-from aiohttp.connector import Connection
+from aiohttp.abc import AbstractStreamWriter
 
 from .departure import leave
 from .openai_client import http
@@ -36,18 +36,19 @@ class AiohttpTransport(http.AsyncBaseTransport):
         """One request, one response."""
         if self._session is None:
             self._session, self._proxy = self._open(), _proxy_for(request.url)
+        body = await request.aread()
         try:
             async with self._session.request(
                 request.method,
                 str(request.url),
                 headers=request.headers.multi_items(),
-                data=await request.aread() or None,
+                data=_Body(body) if body else None,
                 allow_redirects=False,
                 auto_decompress=False,
                 proxy=self._proxy,
             ) as response:
-                body = await response.read()
-                return http.Response(response.status, headers=response.raw_headers, content=body, request=request)
+                content = await response.read()
+                return http.Response(response.status, headers=response.raw_headers, content=content, request=request)
         except aiohttp.ConnectionTimeoutError as error:
             raise http.ConnectTimeout(str(error), request=request) from error
 
@@ -67,15 +68,19 @@ class AiohttpTransport(http.AsyncBaseTransport):
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._connect_seconds),
-            request_class=_Request,
         )
 
 
-class _Request(aiohttp.ClientRequest):
-    # Not a trace: where one is interrupted, aiohttp leaves the connection open.
-    async def send(self, conn: Connection) -> aiohttp.ClientResponse:
+class _Body(aiohttp.BytesPayload):
+    """Says that it leaves where nothing comes between that and its first byte; headers alone ask for nothing."""
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
         leave()
-        return await super().send(conn)
+        await super().write(writer)
+
+    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
+        leave()
+        await super().write_with_length(writer, content_length)
 
 
 def _proxy_for(url: http.URL) -> str | None:

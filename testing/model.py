@@ -156,7 +156,7 @@ class ModelConformance:
             with Departure(announce).expected():
                 (outcome,) = await asyncio.gather(model.complete(self.request(model)), return_exceptions=True)
             await model.aclose()
-            assert outcome is refusal or (refusal is None and isinstance(outcome, Reply)), f"it ended with {outcome!r}"
+            assert isinstance(outcome, Reply if refusal is None else Exception), f"it ended with {outcome!r}"
             return announcements
 
         assert asyncio.run(announced()) == 1, "each request is announced once"
