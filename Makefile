@@ -16,6 +16,7 @@ test: $(STAMP)
 
 fuzz: $(STAMP)
 	FUZZ_SECONDS=60 $(BIN)/python -m pytest -q tests/test_fuzz.py
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist worksteal -m hypothesis --hypothesis-profile anew
 
 mutants: $(STAMP)
 	$(BIN)/python tests/mutants.py
