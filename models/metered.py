@@ -22,10 +22,10 @@ from .call_bounds import call_bounds
 from .card import ModelCard
 from .departure import Departure, announces
 from .flights import Flights
-from .known import KnownReplies
 from .pool import Pool
 from .reasoning import reasoning_apart
 from .request import Reply, Request
+from .stored_replies import StoredReplies
 
 __all__ = ["Meter", "MeteredCaller", "call_bound"]
 
@@ -168,7 +168,7 @@ class MeteredCaller:
         self._sleep = sleep
         self._flights = Flights()
         self._breaches = Breaches(facts)
-        self._known = {card.name: KnownReplies(cache, card) for card in pool.cards}
+        self._known = {card.name: StoredReplies(cache, card) for card in pool.cards}
 
     @property
     def pool(self) -> Pool:

@@ -8,8 +8,8 @@ from ..errors import CallFailed
 from ..records.protocols import ReplyCache
 from ..records.status import Status
 from .card import ModelCard
-from .known import KnownReplies
 from .request import ChatMessage, Reply, Request
+from .stored_replies import StoredReplies
 
 __all__ = ["ReplayModel"]
 
@@ -24,7 +24,7 @@ class ReplayModel:
 
     def __init__(self, card: ModelCard, replies: ReplyCache) -> None:
         self._card = card
-        self._known = KnownReplies(replies, card)
+        self._known = StoredReplies(replies, card)
 
     @property
     def card(self) -> ModelCard:

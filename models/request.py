@@ -59,7 +59,7 @@ class Request:
 
         Args:
             fingerprint: of the model behind the name, so that a renamed or replaced model misses.
-            rung: in place of the output cap, for replies that answer several caps, see `KnownReplies`.
+            rung: in place of the output cap, for replies that answer several caps, see `StoredReplies`.
         """
         content = _TO_JSON(
             [

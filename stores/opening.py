@@ -21,8 +21,8 @@ from .database import (
 from .group import Group
 from .lock import TurnLock
 from .migrations import VERSION
-from .owners import Owner, alive_owners, dead_owners
 from .reader import Reader
+from .reservation_owners import Owner, alive_owners, dead_owners
 from .store import HandedOver, Store
 from .unsent import UnsentCalls
 from .writer import Writer

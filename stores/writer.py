@@ -24,7 +24,7 @@ from .database import driver, explained, identity
 from .group import Group
 from .lock import TurnLock
 from .operations import Barrier, Keep, Operation, Reserve, Settle
-from .owners import HEARTBEAT_SECONDS
+from .reservation_owners import HEARTBEAT_SECONDS
 
 __all__ = ["Writer"]
 

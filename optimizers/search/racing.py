@@ -8,7 +8,7 @@ from ...graphs.plan import Plan
 from .base import ProblemSpec, Proposal
 from .capability import best_in_some_family
 from .measurement import Measurement
-from .race import Race
+from .race_state import Race
 from .ranking import Ranking
 from .resumable import Resumable
 

@@ -15,7 +15,7 @@ from ...graphs.plan import Plan
 from ..bootstrap import resample_weights
 from .base import ProblemSpec, Proposal
 from .measurement import Measurement
-from .race import Race
+from .race_state import Race
 from .racing import Racing
 from .ranking import Ranking
 from .resumable import Resumable, Rounds

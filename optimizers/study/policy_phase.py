@@ -28,7 +28,7 @@ from ..tables.portfolio import choose_portfolio, portfolio_prices
 from ..tables.probes import probe_graph, probe_names
 from ..tables.table import ABSTAIN, Arm, Batch, Table
 from .cost_forecast import CostForecast
-from .explain import explain
+from .node_reasons import explain
 from .policy_selection import ARMS, Comparison, compare, portfolio_of_study, table_of
 from .report import ArmReport, NodeReport, PoliciesReport, PolicyTest
 from .scores import score_of

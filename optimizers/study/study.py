@@ -20,8 +20,8 @@ from ..search.measurement import Measurement, frontier
 from ..serving.service import Service
 from .accounts import StudyAccounts
 from .beginning import FINALISTS, Beginning, earlier_reads, parts_of
-from .diagnosis import headroom_of, votes_of
 from .edge_phase import compare_edges
+from .headroom_and_votes import headroom_of, votes_of
 from .policy_phase import PolicyPhase
 from .policy_selection import Comparison
 from .readings import Choice, readings_of

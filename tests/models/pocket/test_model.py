@@ -10,11 +10,11 @@ import pytest
 
 from apportion.errors import CallFailed, UnknownName
 from apportion.models.base import Model
-from apportion.models.known import within
 from apportion.models.pocket import PocketModel, load_pocket_model, load_pocket_models, pocket_names
 from apportion.models.pocket.engine import Written
 from apportion.models.pocket.tokenizer import END, decode, encode
 from apportion.models.request import ChatMessage, Reply, Request
+from apportion.models.stored_replies import within
 from apportion.records.status import Status
 
 NAMES = (

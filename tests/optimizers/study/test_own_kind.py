@@ -30,7 +30,7 @@ from apportion.nodes.votes import ballots
 from apportion.optimizers.search.capability import Capabilities
 from apportion.optimizers.search.measurement import Measurement, Outcome
 from apportion.optimizers.search.shared_calls import SharedCalls
-from apportion.optimizers.study.explain import explain
+from apportion.optimizers.study.node_reasons import explain
 from apportion.optimizers.study.optimize import optimize
 from apportion.optimizers.study.report import StudyReport
 from apportion.optimizers.tables.arms import arm_of

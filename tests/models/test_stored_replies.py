@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from apportion.budgets.books import MemoryStore
 from apportion.budgets.ledger import Ledger
 from apportion.models.card import ModelCard
-from apportion.models.known import KnownReplies, within
 from apportion.models.metered import Meter, MeteredCaller
 from apportion.models.pool import Pool
 from apportion.models.replay import ReplayModel
 from apportion.models.request import ChatMessage, Reply, Request
+from apportion.models.stored_replies import StoredReplies, within
 from apportion.records.usage import Usage
 from apportion.testing.scripted import ScriptedModel
 
@@ -173,7 +173,7 @@ def test_replies_that_were_stored_under_their_own_address_are_found() -> None:
 
 
 def test_other_samples_seeds_and_temperatures_are_other_replies() -> None:
-    known = KnownReplies(MemoryStore(), CARD)
+    known = StoredReplies(MemoryStore(), CARD)
     requests = [REQUEST, REQUEST.with_sample(1), replace(REQUEST, seed=1), replace(REQUEST, temperature=0.5)]
     assert len({known.question(request) for request in requests}) == 4
     assert known.question(REQUEST) == known.question(capped(3)) != known.key(REQUEST)

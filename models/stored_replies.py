@@ -15,10 +15,10 @@ from ..records.rows import StoredReply
 from .card import ModelCard
 from .request import FinishReason, Reply, Request
 
-__all__ = ["KnownReplies", "within"]
+__all__ = ["StoredReplies", "within"]
 
 
-class KnownReplies:
+class StoredReplies:
     """The stored replies of one model, and where new ones go.
 
     A reply is stored under the content address of its request. Where the card says that truncation is exact, a reply

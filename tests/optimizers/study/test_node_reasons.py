@@ -10,7 +10,7 @@ from apportion.nodes.knob import choose
 from apportion.nodes.solver import Solver
 from apportion.nodes.verifier import Verifier
 from apportion.optimizers.policies.cascade import cascade_arm
-from apportion.optimizers.study.explain import explain
+from apportion.optimizers.study.node_reasons import explain
 from apportion.optimizers.tables.arms import arm_of
 from apportion.optimizers.tables.table import ABSTAIN, Arm, Stage
 from apportion.testing.scripted import ScriptedModel
