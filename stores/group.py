@@ -18,8 +18,8 @@ from .blobs import BlobEncoder
 from .cache import reply_values
 from .keeping import kept
 from .ledger import Books
+from .live_owners import Owner, alive_owners, beat, dead_owners, register
 from .operations import Keep, OpenAccount, Operation, Reserve, Settle
-from .reservation_owners import Owner, alive_owners, beat, dead_owners, register
 from .row_table import RowTable, insert_statement
 from .unsent import UnsentCalls, remove_stale, unsent_calls_of
 

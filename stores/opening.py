@@ -19,10 +19,10 @@ from .database import (
     writing_engine,
 )
 from .group import Group
+from .live_owners import Owner, alive_owners, dead_owners
 from .lock import TurnLock
 from .migrations import VERSION
 from .reader import Reader
-from .reservation_owners import Owner, alive_owners, dead_owners
 from .store import HandedOver, Store
 from .unsent import UnsentCalls
 from .writer import Writer

@@ -23,7 +23,7 @@ class UnsentCalls:
     A request must not leave before it is crossed out here, and nothing should come between the two: whoever sends does
     it himself, with one small write. A transaction would cost the time of a thread and of a disk, and a kill after it
     would charge what was never sent. What was written survives its process, but perhaps not its machine, so the file is
-    believed only of a process that is known to have ended (see `owners`); without it every call counts as sent.
+    believed only of a process that is known to have ended (see `live_owners`); without it every call counts as sent.
 
     Thread safety: all methods may be called from any thread.
 

@@ -22,9 +22,9 @@ from ..errors import StoreError
 from ..records.protocols import Short
 from .database import driver, explained, identity
 from .group import Group
+from .live_owners import HEARTBEAT_SECONDS
 from .lock import TurnLock
 from .operations import Barrier, Keep, Operation, Reserve, Settle
-from .reservation_owners import HEARTBEAT_SECONDS
 
 __all__ = ["Writer"]
 

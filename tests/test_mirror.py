@@ -43,7 +43,6 @@ TESTED_IN = {
     "optimizers/policies/pairs": "optimizers/policies/test_quality_gap.py",
     "optimizers/policies/rehearsal": "optimizers/policies/test_joint_safe.py",
     "optimizers/search/base": "optimizers/search/test_exhaustive.py",
-    "optimizers/search/race_state": "optimizers/search/test_racing.py",
     "optimizers/serving/answer optimizers/serving/open_policy": "optimizers/serving/test_policy.py",
     "optimizers/serving/service": "optimizers/serving/test_governor.py",
     "optimizers/study/beginning": "optimizers/study/test_optimize.py",

@@ -12,7 +12,7 @@ from ..arrays import Ints
 from ..prediction.predictor import Predictor
 from ..tables.table import Lesson
 from .arm_means import ArmMeans
-from .budget_dial import turned
+from .bisection import turned
 from .learned import Learned
 from .logistic import LogisticHeads
 from .quality_gap import gap_targets

@@ -12,7 +12,7 @@ from ..arrays import Floats, Ints
 from ..prediction.fitted import Array, Fitted, rounded
 from ..prediction.predictor import Predictor
 from ..tables.table import Lesson, Table
-from .budget_dial import turned
+from .bisection import turned
 from .learned import Learned
 from .schedule import MakePlan
 from .view import View

@@ -15,8 +15,7 @@ from ...graphs.plan import Plan
 from ..bootstrap import resample_weights
 from .base import ProblemSpec, Proposal
 from .measurement import Measurement
-from .race_state import Race
-from .racing import Racing
+from .racing import Race, Racing
 from .ranking import Ranking
 from .resumable import Resumable, Rounds
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from apportion.optimizers.policies.budget_dial import turned
+from apportion.optimizers.policies.bisection import turned
 from apportion.optimizers.policies.clusters import Clusters, Partition
 from apportion.optimizers.policies.rehearsal import Rehearsal
 from apportion.optimizers.prediction.predictor import Predictor

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from apportion.optimizers.policies.budget_dial import turned
+from apportion.optimizers.policies.bisection import turned
 
 COSTS = np.column_stack([np.full(10, 1.0), np.full(10, 3.0)])
 NEED = np.linspace(0.05, 0.95, 10)

@@ -15,7 +15,7 @@ import pytest
 
 from apportion.records import AccountRow, Amount, Balance, Limit, Reservation, Short
 from apportion.stores import Store, open_store
-from apportion.stores.reservation_owners import GRACE_SECONDS
+from apportion.stores.live_owners import GRACE_SECONDS
 
 _CALLER = textwrap.dedent(
     """
