@@ -34,6 +34,7 @@ if TYPE_CHECKING:  # the same names for type checkers and editors, which read no
     from .optimizers.serving.policy import DeployedPolicy
     from .optimizers.study.optimize import optimize as optimize, optimize_async as optimize_async
     from .optimizers.study.report import StudyReport as StudyReport
+    from .records.prompt import Prompt as Prompt
     from .records.status import Status as Status
     from .records.task import Task as Task
     from .stores.opening import open_store as open_store
@@ -64,6 +65,7 @@ _HOMES = {
     "optimizers.serving.policy": ("DeployedPolicy as Policy",),
     "optimizers.study.optimize": ("optimize", "optimize_async"),
     "optimizers.study.report": ("StudyReport",),
+    "records.prompt": ("Prompt",),
     "records.status": ("Status",),
     "records.task": ("Task",),
     "stores.opening": ("open_store",),

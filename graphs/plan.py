@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from ..errors import PlanError
 from ..records.files import JsonFault, parse_json
+from ..records.prompt import Prompt
 from .knob_name import KnobName
 
 __all__ = ["Plan", "plain"]
@@ -88,4 +89,6 @@ def plain(value: Any) -> Any:
         return value.model_dump(mode="json")
     if isinstance(value, Enum):
         return value.value
+    if isinstance(value, Prompt):
+        return value.label
     return [plain(item) for item in value] if isinstance(value, (list, tuple)) else value

@@ -8,11 +8,12 @@ from dataclasses import replace
 from ..models.request import Request
 from ..records.message import SHORT, Message
 from ..records.text import clip, longest_bytes, single_spaced
-from .base import CallBound, Context, Incoming, Inputs
-from .prompts.base import Ask, Prompt
+from .base import CallBound, Context, Incoming, Inputs, Node
+from .knob import MOST_TIMES
+from .prompts.base import Ask, Messages, Wording
 from .votes import normal_form
 
-__all__ = ["NOTES", "PASSAGES", "REASON_BYTES", "ask_of", "bound_of", "request_of"]
+__all__ = ["NOTES", "PASSAGES", "REASON_BYTES", "ask_of", "bound_of", "request_of", "wording_of"]
 
 NOTES = 16
 """The most notes of other nodes in one prompt."""
@@ -24,10 +25,13 @@ REASON_BYTES = 256
 _REASONING = "{} (reasoning: {})"
 _OBJECTION = "{} (not accepted: {})"
 _NO_ANSWER = "no answer"
+_MOST_LEFT = 10**12 - 1
+"""What is left is told up to this many tokens."""
+_MOST_ROUNDS = str(MOST_TIMES)
 
 
-def ask_of(inputs: Inputs) -> Ask:
-    """The question with the passages found so far, and the other nodes' answers as notes.
+def ask_of(inputs: Inputs, node: Node | None = None) -> Ask:
+    """The question with the passages found so far, the other nodes' answers as notes, and the prompt of a node.
 
     A later round of a loop reads first what its checker had against the answer of the round before. A node's
     reasoning stands behind its answer. Each answer is named once.
@@ -41,11 +45,28 @@ def ask_of(inputs: Inputs) -> Ask:
         for form, note in _notes(message):
             notes.setdefault(form, note)
     ask = inputs.ask(notes=tuple(notes.values())[:NOTES])
-    return replace(ask, passages=ask.passages[: own + PASSAGES])
+    return replace(ask, passages=ask.passages[: own + PASSAGES], wording=wording_of(node, inputs))
+
+
+def wording_of(node: Node | None, inputs: Inputs) -> Wording | None:
+    """The prompt of a pinned node with what its placeholders need; None where it has none."""
+    prompts = () if node is None else node.prompts()
+    if not prompts:
+        return None
+    (prompt,) = prompts
+    answers = {name: inputs.messages[name].answer for name in prompt.nodes if name in inputs.messages}
+    left = "" if inputs.left is None else _two_digits(inputs.left)
+    return Wording(prompt, answers, left, "" if inputs.rounds_left is None else str(inputs.rounds_left))
+
+
+def _two_digits(number: int) -> str:
+    """A number rounded down to its first two digits: a prompt that tells every token would never be asked twice."""
+    number = max(0, min(number, _MOST_LEFT))
+    return str(number)[:2] + "0" * (len(str(number)) - 2)
 
 
 def request_of(
-    context: Context, model: str, prompt: Prompt, *, max_output_tokens: int, temperature: float, sample: int
+    context: Context, model: str, prompt: Messages, *, max_output_tokens: int, temperature: float, sample: int
 ) -> Request:
     """The request for a prompt, with what the model's card says that it can do."""
     card = context.card(model)
@@ -58,17 +79,19 @@ def request_of(
         stop=prompt.stop,
         logprobs=card.logprobs,
         response_schema=prompt.response_schema if card.json_schema else "",
-        prefix=prompt.prefix,
+        prefix="" if card.prefix == "none" else prompt.prefix,
     )
 
 
 def bound_of(
     model: str,
-    render: Callable[[Ask], Prompt],
+    render: Callable[[Ask], Messages],
     ask: Ask,
     incoming: int,
     output_tokens: int,
     *,
+    node: Node | None = None,
+    upstream: Incoming | None = None,
     extra_bytes: int = 0,
     times: int = 1,
     measure: Callable[[str], int] = longest_bytes,
@@ -83,13 +106,17 @@ def bound_of(
         ask: the question as it is known before the run.
         incoming: what the node's edges may bring, a loop's objection included.
         output_tokens: the call's output cap.
+        node: whose prompt it is, where it may have one of the user's own.
+        upstream: what the answers of `{node:NAME}` come from, where it is not what the edges bring.
         extra_bytes: text that is neither in the ask nor comes over an edge.
         times: how many such calls.
         measure: how large a text is, see `Speakers.measure`.
     """
-    brought = Incoming.of(incoming)
+    brought, prompts = Incoming.of(incoming), () if node is None else node.prompts()
+    if prompts:
+        ask = replace(ask, wording=Wording(prompts[0], left="9" * len(str(_MOST_LEFT)), rounds_left=_MOST_ROUNDS))
     framed = _texts(render(_filled(ask, brought)))
-    full = _texts(render(_filled(ask, brought, filled=True)))
+    full = _texts(render(_named(_filled(ask, brought, filled=True), brought if upstream is None else upstream)))
     # A dialect may leave out what it has no use for, so what a text from upstream takes is seen in what is rendered.
     grown = sum(map(longest_bytes, full)) - sum(map(longest_bytes, framed))
     size = sum(map(measure, framed)) + max(0, grown)
@@ -113,7 +140,15 @@ def _filled(ask: Ask, incoming: Incoming, *, filled: bool = False) -> Ask:
     return replace(ask, notes=(*ask.notes, *notes), passages=(*ask.passages, *passages))
 
 
-def _texts(prompt: Prompt) -> list[str]:
+def _named(ask: Ask, upstream: Incoming) -> Ask:
+    """The ask with an answer as large as can be for each node that its prompt names."""
+    if ask.wording is None:
+        return ask
+    most = "x" * max((size.answer for size in upstream.sizes), default=0)
+    return replace(ask, wording=replace(ask.wording, answers=dict.fromkeys(ask.wording.prompt.nodes, most)))
+
+
+def _texts(prompt: Messages) -> list[str]:
     more = [text for text in (prompt.prefix, prompt.response_schema) if text]
     return [message.content for message in prompt.messages] + more
 

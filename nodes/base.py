@@ -13,6 +13,7 @@ from ..errors import PlanError
 from ..models.card import ModelCard
 from ..models.request import Reply, Request
 from ..records.message import ANY_SIZE, CANDIDATES, Message, MessageSize
+from ..records.prompt import Prompt
 from ..records.status import Status
 from ..records.task import Task
 from ..records.text import longest_bytes
@@ -80,6 +81,10 @@ class Node(BaseModel):
         """
         return frozenset()
 
+    def prompts(self) -> tuple[Prompt, ...]:
+        """The prompts of the user's own that it may ask with."""
+        return ()
+
     def canonical(self) -> dict[str, Any]:
         """The node as JSON values, for the graph's hash.
 
@@ -108,6 +113,10 @@ class Inputs:
     """Of a loop, from 0."""
     previous: Message | None = None
     """In the later rounds of a loop, for its first node and its checker: what the checker said of the round before."""
+    left: int | None = None
+    """Tokens that the run had left when the node started, for prompts that say so; None without a cap."""
+    rounds_left: int | None = None
+    """How many rounds of its loop may follow this one; None outside loops."""
 
     def evidence(self) -> tuple[str, ...]:
         """The task's passages and those found upstream, each once."""
@@ -286,4 +295,6 @@ class Kind(Generic[NodeT]):
 
 
 def _dumped(value: Any) -> Any:
+    if isinstance(value, Prompt):
+        return value.label
     return value.model_dump(mode="json") if isinstance(value, BaseModel) else value

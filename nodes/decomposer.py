@@ -13,16 +13,17 @@ from ..records.message import CANDIDATES, Message, MessageSize, Part
 from ..records.status import Status
 from ..records.text import slices
 from .asks import ask_of, bound_of, request_of
-from .base import CallBound, Context, Incoming, Inputs, Kind, Node, Scorer, Speakers
+from .base import CallBound, Context, Incoming, Inputs, Kind, Scorer, Speakers
 from .knob import ADDED, ANY_MODEL, Knob, ModelKnob
+from .model_node import OF_CALLS, ModelNode
 from .parts import complaint, part_bytes, placeholders
-from .prompts.base import Ask, Decomposition, Prompt
+from .prompts.base import Ask, Decomposition, Messages
 from .readings import read
 
 __all__ = ["KIND", "Decomposer"]
 
 
-class Decomposer(Node):
+class Decomposer(ModelNode):
     """Splits the question into parts, and says how their answers make the answer of the whole.
 
     A reply that cannot be used (too many parts, a part longer than the question, a circle), or a call that fails,
@@ -49,7 +50,7 @@ class Decomposer(Node):
 
     def idle_knobs(self) -> frozenset[str]:
         """See `Node.idle_knobs`; slices make no calls."""
-        return _OF_CALLS if self.method == "slices" else frozenset({"slice_letters"})
+        return OF_CALLS if self.method == "slices" else frozenset({"slice_letters"})
 
     def open_knobs(self, models: tuple[str, ...]) -> dict[str, tuple[Any, ...]]:
         """See `Node.open_knobs`; slices have no knobs of calls, and a model none of slices."""
@@ -59,7 +60,6 @@ class Decomposer(Node):
         return {name: values for name, values in found.items() if name not in self.idle_knobs()}
 
 
-_OF_CALLS = frozenset({"model", "max_output_tokens", "temperature"})
 _LIST_AT_THE_END = re.compile(r"(?P<head>.*\s)(?P<listed>\S+)", re.S)
 
 
@@ -73,7 +73,7 @@ async def _run(node: Decomposer, inputs: Inputs, context: Context) -> Message:
     request = request_of(
         context,
         node.model,
-        dialect.decompose(ask_of(inputs), node.max_parts),
+        dialect.decompose(ask_of(inputs, node), node.max_parts),
         max_output_tokens=node.max_output_tokens,
         temperature=node.temperature,
         sample=inputs.round,
@@ -138,10 +138,11 @@ def _worst_case(node: Decomposer, ask: Ask, incoming: Incoming, speakers: Speake
         return ()
     speaker = speakers(node.model)
 
-    def render(filled: Ask) -> Prompt:
+    def render(filled: Ask) -> Messages:
         return speaker.decompose(filled, node.max_parts)
 
-    return (bound_of(node.model, render, ask, incoming, node.max_output_tokens, measure=speakers.measure),)
+    cap, measure = node.max_output_tokens, speakers.measure
+    return (bound_of(node.model, render, ask, incoming, cap, node=node, measure=measure),)
 
 
 def _writes(node: Decomposer, ask: Ask, incoming: Incoming, speakers: Speakers) -> MessageSize:

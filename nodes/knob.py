@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, is_dataclass
 from functools import cache
 from typing import Annotated, Any, Generic, TypeVar, cast, get_args
 
@@ -113,6 +113,8 @@ class _KnobSchema:
 def _to_json(value: Any) -> Any:
     if isinstance(value, Choice):
         return {"choose": [_to_json(option) for option in value.values]}
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
     return value.model_dump(mode="json") if isinstance(value, BaseModel) else value
 
 

@@ -13,18 +13,19 @@ from pydantic import PositiveInt
 from ..records.message import CANDIDATES, Candidate, Message, MessageSize, Part
 from ..records.status import Status
 from ..records.text import longest_bytes
-from .asks import ask_of, bound_of, request_of
-from .base import CallBound, Context, Incoming, Inputs, Kind, Node, Speakers
+from .asks import ask_of, bound_of, request_of, wording_of
+from .base import CallBound, Context, Incoming, Inputs, Kind, Speakers
 from .knob import ANY_MODEL, Knob, ModelKnob
+from .model_node import ModelNode
 from .oracles import right_answer
 from .parts import fill, placeholders
-from .prompts.base import Ask, Prompt, Style
+from .prompts.base import Ask, Messages, Style
 from .readings import read
 
 __all__ = ["KIND", "Merger"]
 
 
-class Merger(Node):
+class Merger(ModelNode):
     """Asks for the answer of the whole, given those of the parts.
 
     It reads two messages: one with `parts` and `combine`, and one whose candidates are the parts' answers, each with
@@ -78,7 +79,7 @@ async def _merge(node: Merger, inputs: Inputs, context: Context, solved: _Solved
     if longest_bytes(fill(solved.combine, answers)) > size:
         return Message(status=Status.PARSE_ERROR, reason="`combine` repeats long answers, so it has no bound")
     dialect = context.dialect(node.model)
-    ask = ask_of(replace(inputs, messages=solved.others))
+    ask = replace(ask_of(replace(inputs, messages=solved.others)), wording=wording_of(node, inputs))
     given = [(part, answers[part.name]) for part in solved.parts if part.name in answers]
     request = request_of(
         context,
@@ -117,11 +118,13 @@ def _worst_case(node: Merger, ask: Ask, incoming: Incoming, speakers: Speakers) 
     speaker, cap, measure = speakers(node.model), node.max_output_tokens, speakers.measure
     frames = [(Part(f"p{number}", ""), "") for number in range(1, CANDIDATES + 1)]
 
-    def render(filled: Ask) -> Prompt:
+    def render(filled: Ask) -> Messages:
         return speaker.merge(filled, frames, "x")
 
     # What comes in is read as parts and answers, as notes or as passages, but only once.
-    return (bound_of(node.model, render, ask, 1, cap, extra_bytes=incoming, measure=measure),)
+    return (
+        bound_of(node.model, render, ask, 1, cap, node=node, upstream=incoming, extra_bytes=incoming, measure=measure),
+    )
 
 
 def _writes(node: Merger, ask: Ask, incoming: Incoming, speakers: Speakers) -> MessageSize:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -17,10 +18,11 @@ from ..records.status import Status
 from ..records.text import clip
 from ..records.usage import Amount
 from .asks import ask_of, bound_of, request_of
-from .base import CallBound, Context, Incoming, Inputs, Kind, Node, Scorer, Speakers
+from .base import CallBound, Context, Incoming, Inputs, Kind, Scorer, Speakers
 from .knob import ADDED, ANY_MODEL, MOST_TIMES, Adaptive, Knob, ModelKnob, Times, most
+from .model_node import ModelNode
 from .oracles import said
-from .prompts.base import Ask, Prompt, SearchRound, SearchStep
+from .prompts.base import Ask, Messages, SearchRound, SearchStep
 from .readings import Reading, read
 from .retrieval import CorpusSize, Imported, Retriever, corpus_size, open_retriever
 from .votes import normal_form
@@ -53,7 +55,7 @@ def _source_json(value: str | Imported) -> Any:
     return {"import": value.name} if isinstance(value, Imported) else value
 
 
-class Search(Node):
+class Search(ModelNode):
     """Answers from passages that it looks up, or hands on what it found.
 
     In each round the model reads what was found so far and writes the next query, or the answer. After the last round
@@ -119,11 +121,13 @@ async def _run(node: Search, inputs: Inputs, context: Context) -> Message:
 async def _step(
     node: Search, inputs: Inputs, context: Context, rounds: list[SearchRound], *, last: bool
 ) -> Reading[SearchStep]:
-    dialect = context.dialect(node.model)
+    dialect, ask = context.dialect(node.model), ask_of(inputs, node)
+    if ask.wording is not None:
+        ask = replace(ask, wording=replace(ask.wording, rounds_left=str(most(node.rounds) - len(rounds))))
     request = request_of(
         context,
         node.model,
-        dialect.search(ask_of(inputs), rounds, last=last),
+        dialect.search(ask, rounds, last=last),
         max_output_tokens=node.max_output_tokens,
         temperature=node.temperature,
         sample=inputs.round,
@@ -157,11 +161,13 @@ def _worst_case(node: Search, ask: Ask, incoming: Incoming, speakers: Speakers) 
     grown = min(QUERY_BYTES, speakers.reply(node.model, node.max_output_tokens)) + found * corpus.longest
 
     def bound(finished: int, *, last: bool) -> CallBound:
-        def render(filled: Ask) -> Prompt:
+        def render(filled: Ask) -> Messages:
             return speaker.search(filled, [frame] * finished, last=last)
 
         tokens, extra = node.max_output_tokens, finished * grown
-        return bound_of(node.model, render, ask, incoming, tokens, extra_bytes=extra, measure=speakers.measure)
+        return bound_of(
+            node.model, render, ask, incoming, tokens, node=node, extra_bytes=extra, measure=speakers.measure
+        )
 
     final = most(node.rounds)
     bounds = [bound(finished, last=False) for finished in range(final)]

@@ -15,12 +15,13 @@ from ..models.request import Request
 from ..records.message import CANDIDATES, Candidate, Message, MessageSize
 from ..records.status import Status
 from .asks import ask_of, bound_of, request_of
-from .base import CallBound, Context, Incoming, Inputs, Kind, Node, Speakers
+from .base import CallBound, Context, Incoming, Inputs, Kind, Speakers
 from .depth import Depth
 from .draws import Draws
 from .knob import ADDED, ANY_MODEL, Adaptive, Choice, Knob, ModelKnob, Times, most
+from .model_node import ModelNode
 from .oracles import right_answer
-from .prompts.base import Ask, Prompt, Style
+from .prompts.base import Ask, Messages, Style
 from .readings import Reading, most_informed, read_all
 from .stopping import STOP_RULES, StopRule, enough
 from .votes import VoteRule, ballots, normal_form
@@ -31,7 +32,7 @@ _ANSWER_BEGINS = 16
 """What may stand between a thought and its answer, in bytes."""
 
 
-class Solver(Node):
+class Solver(ModelNode):
     """Answers the question, perhaps several times, and votes.
 
     It reads the task's passages and the evidence found upstream, other nodes' answers as notes, and in a later round
@@ -83,22 +84,22 @@ class Solver(Node):
 class _Way:
     """How a sample is asked for, and how one that was cut off at the limit on thinking comes to its answer."""
 
-    ask: Callable[[Prompt, int], Request]
+    ask: Callable[[Messages, int], Request]
     """From a prompt and an output cap to the request."""
-    prompt: Prompt
+    prompt: Messages
     cap: int
     read: Callable[..., str | None]
-    conclude: Callable[[str], Prompt | str] | None
+    conclude: Callable[[str], Messages | str] | None
     """From what was thought to the prompt for the answer, or to the answer; None without a limit on thinking."""
     conclude_cap: int
     read_conclusion: Callable[..., str | None]
 
 
 def _way(node: Solver, inputs: Inputs, context: Context) -> _Way:
-    dialect, ask, style = context.dialect(node.model), ask_of(inputs), Style(node.style)
+    dialect, ask, style = context.dialect(node.model), ask_of(inputs, node), Style(node.style)
     limit = _thinking_limit(node)
 
-    def request(prompt: Prompt, cap: int) -> Request:
+    def request(prompt: Messages, cap: int) -> Request:
         sample, temperature = inputs.round * most(_draws(node).number), node.temperature
         return request_of(context, node.model, prompt, max_output_tokens=cap, temperature=temperature, sample=sample)
 
@@ -229,13 +230,15 @@ def _worst_case(node: Solver, ask: Ask, incoming: Incoming, speakers: Speakers) 
     speaker, limit, style = speakers(node.model), _thinking_limit(node), Style(node.style)
     times = most(_draws(node).number)
 
-    def bound(render: Callable[[Ask], Prompt], cap: int, thought: int = 0) -> CallBound:
+    def bound(render: Callable[[Ask], Messages], cap: int, thought: int = 0) -> CallBound:
         measure = speakers.measure
-        return bound_of(node.model, render, ask, incoming, cap, extra_bytes=thought, times=times, measure=measure)
+        return bound_of(
+            node.model, render, ask, incoming, cap, node=node, extra_bytes=thought, times=times, measure=measure
+        )
 
-    def concluding(filled: Ask, *, continues: bool) -> Prompt:
+    def concluding(filled: Ask, *, continues: bool) -> Messages:
         conclusion = speaker.conclude(filled, style, "", continues=continues)
-        return Prompt(()) if isinstance(conclusion, str) else conclusion
+        return Messages(()) if isinstance(conclusion, str) else conclusion
 
     first = bound(partial(speaker.solve, style=style), limit or node.max_output_tokens)
     if limit is None:

@@ -15,10 +15,11 @@ from ..records.message import Candidate, Message, MessageSize
 from ..records.status import Status
 from ..records.text import clip, single_spaced
 from .asks import ask_of, bound_of, request_of
-from .base import CallBound, Context, Incoming, Inputs, Kind, Node, Scorer, Speakers
+from .base import CallBound, Context, Incoming, Inputs, Kind, Scorer, Speakers
 from .knob import ANY_MODEL, MOST_TIMES, Knob, ModelKnob
+from .model_node import ModelNode
 from .oracles import said
-from .prompts.base import Ask, Prompt
+from .prompts.base import Ask, Messages
 from .readings import Reading, most_informed, read
 from .symbolic.solve import SymbolicWorker
 
@@ -36,7 +37,7 @@ _ATTEMPT = "your last attempt: "
 _NO_PROBLEM = "no problem could be read from the reply"
 
 
-class SymbolicSolver(Node):
+class SymbolicSolver(ModelNode):
     """Answers by constraint solving: the model only says what the problem is.
 
     What the model writes is read as closed data, solved in another process, and the solution is checked again, so an
@@ -58,7 +59,7 @@ class SymbolicSolver(Node):
 
 
 async def _run(node: SymbolicSolver, inputs: Inputs, context: Context) -> Message:
-    ask = ask_of(inputs)
+    ask = ask_of(inputs, node)
     failures: list[tuple[Status, str]] = []
     trouble, attempt = "", ""
     for number in range(node.repair_rounds + 1):
@@ -114,15 +115,16 @@ def _with_attempt(ask: Ask, attempt: str) -> Ask:
 def _worst_case(node: SymbolicSolver, ask: Ask, incoming: Incoming, speakers: Speakers) -> tuple[CallBound, ...]:
     speaker, cap, measure = speakers(node.model), node.max_output_tokens, speakers.measure
 
-    def first(filled: Ask) -> Prompt:
+    def first(filled: Ask) -> Messages:
         return speaker.formalise(filled, "")
 
-    def mended(filled: Ask) -> Prompt:
+    def mended(filled: Ask) -> Messages:
         return speaker.formalise(_with_attempt(filled, "x" * _ATTEMPT_BYTES), "x" * _PROBLEM_BYTES)
 
-    bounds = [bound_of(node.model, first, ask, incoming, cap, measure=measure)]
+    bounds = [bound_of(node.model, first, ask, incoming, cap, node=node, measure=measure)]
     if node.repair_rounds:
-        bounds.append(bound_of(node.model, mended, ask, incoming, cap, times=node.repair_rounds, measure=measure))
+        times = node.repair_rounds
+        bounds.append(bound_of(node.model, mended, ask, incoming, cap, node=node, times=times, measure=measure))
     return tuple(bounds)
 
 

@@ -14,9 +14,10 @@ from ..models.request import Request
 from ..records.message import CANDIDATES, Candidate, Message, MessageSize
 from ..records.text import longest_bytes
 from .asks import ask_of, bound_of, request_of
-from .base import CallBound, Context, Incoming, Inputs, Kind, Node, Scorer, Speakers
+from .base import CallBound, Context, Incoming, Inputs, Kind, Scorer, Speakers
 from .knob import ANY_MODEL, Knob, ModelKnob, Times
-from .prompts.base import Ask, Prompt, ReasoningStep, Style
+from .model_node import OF_CALLS, ModelNode
+from .prompts.base import Ask, Messages, ReasoningStep, Style
 from .readings import most_informed, read_all
 from .votes import normal_form, pooled
 
@@ -31,7 +32,7 @@ _STEP_BYTES = 64
 """A longer step is left out; it bounds what solving all steps anew can cost."""
 
 
-class Verifier(Node):
+class Verifier(ModelNode):
     """Scores the candidates that come in, passes the best one on, and accepts it or not.
 
     - `vote`: no call. Every node before it has one vote, spread over its candidates by their confidence.
@@ -61,10 +62,10 @@ class Verifier(Node):
     temperature: Knob[Annotated[float, Interval(ge=0.0, le=2.0)]] = 0.0
 
     def idle_knobs(self) -> frozenset[str]:
-        """See `Node.idle_knobs`; a vote makes no calls, and only `steps` has steps."""
+        """See `Node.idle_knobs`; a vote makes no calls; only `steps` has steps, which have no prompt."""
         if self.method == "vote":
-            return frozenset({"model", "max_steps", "max_output_tokens", "temperature"})
-        return frozenset() if self.method == "steps" else frozenset({"max_steps"})
+            return OF_CALLS | {"max_steps"}
+        return frozenset({"prompt"} if self.method == "steps" else {"max_steps"})
 
     def open_knobs(self, models: tuple[str, ...]) -> dict[str, tuple[Any, ...]]:
         """See `Node.open_knobs`; a vote has no knobs of calls."""
@@ -149,7 +150,7 @@ def _voted(candidate: Candidate) -> _Judged:
 
 async def _judge(node: Verifier, inputs: Inputs, context: Context, candidates: Sequence[Candidate]) -> list[_Judged]:
     dialect = context.dialect(node.model)
-    ask = replace(ask_of(inputs), notes=())
+    ask = replace(ask_of(inputs, node), notes=())
     prompts = [dialect.verify(ask, candidate.answer, candidate.text) for candidate in candidates]
     reader, requests = dialect.read_verdict, _requests(node, inputs, context, prompts)
     readings = await read_all(requests, context, reader, cut=partial(reader, cut=True))
@@ -194,7 +195,7 @@ def _compared(candidate: Candidate, steps: Sequence[ReasoningStep], solved: dict
     return _Judged(candidate, 1 - len(wrong) / len(told), objection)
 
 
-def _requests(node: Verifier, inputs: Inputs, context: Context, prompts: Sequence[Prompt]) -> list[Request]:
+def _requests(node: Verifier, inputs: Inputs, context: Context, prompts: Sequence[Messages]) -> list[Request]:
     cap, heat, draw = node.max_output_tokens, node.temperature, inputs.round
     return [
         request_of(context, node.model, prompt, max_output_tokens=cap, temperature=heat, sample=draw)
@@ -228,12 +229,21 @@ def _worst_case(node: Verifier, ask: Ask, incoming: Incoming, speakers: Speakers
         times = node.max_candidates * node.max_steps
         return (bound_of(node.model, render, step, 0, cap, times=times, measure=measure),)
 
-    def render_verdict(filled: Ask) -> Prompt:
+    def render_verdict(filled: Ask) -> Messages:
         return speaker.verify(filled, "x", "x")
 
     extra, times = incoming.candidate, min(node.max_candidates, incoming.candidates)
     bound = bound_of(
-        node.model, render_verdict, ask, incoming.evidence, cap, extra_bytes=extra, times=times, measure=measure
+        node.model,
+        render_verdict,
+        ask,
+        incoming.evidence,
+        cap,
+        node=node,
+        upstream=incoming,
+        extra_bytes=extra,
+        times=times,
+        measure=measure,
     )
     return (bound,)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from apportion.models.pocket.tokenizer import encode
-from apportion.nodes.prompts.base import Ask, Prompt, Style
+from apportion.nodes.prompts.base import Ask, Messages, Style
 from apportion.nodes.prompts.pocket import PocketDialect
 from apportion.tasks.families.base import share_of
 from apportion.tasks.families.chains import Chain, calculate, draw_chain
@@ -57,7 +57,7 @@ class Example:
         return cls(tuple(tokens), tuple(written))
 
 
-def reply(prompt: Prompt, text: str) -> Example:
+def reply(prompt: Messages, text: str) -> Example:
     """A prompt and the line that answers it."""
     return Example.of((prompt.messages[-1].content, False), (text + "\n", True))
 

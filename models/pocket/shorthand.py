@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from .tokenizer import encode
 
-__all__ = ["Role", "searching", "solving", "verifying"]
+__all__ = ["PocketRole", "searching", "solving", "verifying"]
 
 _SEARCH_TOKENS = 240
 """The longest search prompt that leaves room for a query in the models' window of 256."""
@@ -15,7 +15,7 @@ _NO_DRAFT = ("Find ", "Codes ", "Count ", "Pegs ")
 """How the questions begin that are asked directly where a draft is wanted."""
 
 
-class Role(StrEnum):
+class PocketRole(StrEnum):
     """A role; its value is the letter that a prompt for it begins with."""
 
     DIRECT = "S"
@@ -34,9 +34,9 @@ class Role(StrEnum):
     """Solve every step of a reasoning anew."""
 
 
-def solving(role: Role, question: str, context: str = "") -> str:
+def solving(role: PocketRole, question: str, context: str = "") -> str:
     """Asks for an answer, from the context where there is any. What has no draft is asked directly."""
-    role = Role.DIRECT if role is Role.DRAFT and question.startswith(_NO_DRAFT) else role
+    role = PocketRole.DIRECT if role is PocketRole.DRAFT and question.startswith(_NO_DRAFT) else role
     return f"{role}{context}\n{question}" if context else role + question
 
 
@@ -51,7 +51,7 @@ def searching(question: str, rounds: Sequence[tuple[str, str]], *, last: bool) -
         rounds: the query and the passages found of each finished round, each on one line.
         last: whether the model must answer now.
     """
-    begin, end = f"{Role.SEARCH}{question}\n", "=" if last else ""
+    begin, end = f"{PocketRole.SEARCH}{question}\n", "=" if last else ""
     finished = [f">{query}\n{passages}\n" for query, passages in rounds]
     while len(finished) > 1 and len(encode("".join((begin, *finished, end)))) > _SEARCH_TOKENS:
         del finished[0]
@@ -60,4 +60,4 @@ def searching(question: str, rounds: Sequence[tuple[str, str]], *, last: bool) -
 
 def verifying(question: str, claim: str) -> str:
     """Asks for every step of a reasoning, or for an answer that stands alone, to be solved anew; both on one line."""
-    return f"{Role.VERIFY}{question}\n{claim}\n"
+    return f"{PocketRole.VERIFY}{question}\n{claim}\n"

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
 from ...models.request import ChatMessage
 from ...records.message import Part
+from ...records.prompt import Prompt
 
-__all__ = ["Ask", "Decomposition", "Dialect", "Prompt", "ReasoningStep", "SearchRound", "SearchStep", "Style"]
+__all__ = [
+    "Ask",
+    "Decomposition",
+    "Dialect",
+    "Messages",
+    "ReasoningStep",
+    "SearchRound",
+    "SearchStep",
+    "Style",
+    "Wording",
+]
 
 
 class Style(StrEnum):
@@ -25,6 +36,17 @@ class Style(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Wording:
+    """In whose words a node asks: the user's own prompt, with what its placeholders need beside the question."""
+
+    prompt: Prompt
+    answers: Mapping[str, str] = field(default_factory=dict)
+    """By upstream node, for `{node:NAME}`."""
+    left: str = ""
+    rounds_left: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Ask:
     """A question as a node passes it to a dialect."""
 
@@ -35,10 +57,12 @@ class Ask:
     """Context of the task and evidence found upstream."""
     notes: tuple[str, ...] = ()
     """Other nodes' answers or objections, one a line."""
+    wording: Wording | None = None
+    """None: the dialect's own words."""
 
 
 @dataclass(frozen=True, slots=True)
-class Prompt:
+class Messages:
     """What to send."""
 
     messages: tuple[ChatMessage, ...]
@@ -91,13 +115,16 @@ class Dialect(Protocol):
     be half of something.
     """
 
-    def solve(self, ask: Ask, style: Style) -> Prompt:
+    words: bool
+    """Whether it can speak in the user's own words, see `Ask.wording`; where not, a node with a prompt is refused."""
+
+    def solve(self, ask: Ask, style: Style) -> Messages:
         """Asks for an answer."""
 
     def read_answer(self, text: str, style: Style, *, cut: bool = False) -> str | None:
         """The answer in a solver's reply."""
 
-    def conclude(self, ask: Ask, style: Style, trace: str, *, continues: bool) -> Prompt | str:
+    def conclude(self, ask: Ask, style: Style, trace: str, *, continues: bool) -> Messages | str:
         """Asks for the answer that a reasoning leads to which was cut off at its limit.
 
         Args:
@@ -110,28 +137,28 @@ class Dialect(Protocol):
             The prompt; or the answer, where the reasoning had come to its end.
         """
 
-    def decompose(self, ask: Ask, max_parts: int) -> Prompt:
+    def decompose(self, ask: Ask, max_parts: int) -> Messages:
         """Asks for sub-questions."""
 
     def read_decomposition(self, text: str) -> Decomposition | None:
         """The sub-questions in a decomposer's reply; parts are named p1, p2, ... in order."""
 
-    def merge(self, ask: Ask, answers: Sequence[tuple[Part, str]], combine: str) -> Prompt:
+    def merge(self, ask: Ask, answers: Sequence[tuple[Part, str]], combine: str) -> Messages:
         """Asks for the answer of the whole, given the answers of the parts."""
 
-    def search(self, ask: Ask, rounds: Sequence[SearchRound], *, last: bool) -> Prompt:
+    def search(self, ask: Ask, rounds: Sequence[SearchRound], *, last: bool) -> Messages:
         """Asks for the next query, or for the answer where the passages suffice (always where `last`)."""
 
     def read_search(self, text: str, *, cut: bool = False) -> SearchStep | None:
         """The query or the answer in a searcher's reply."""
 
-    def formalise(self, ask: Ask, problem: str) -> Prompt:
+    def formalise(self, ask: Ask, problem: str) -> Messages:
         """Asks for a constraint problem; `problem` is the solver's message on the last attempt, or empty."""
 
     def read_formalisation(self, text: str, ask: Ask) -> str | None:
         """The constraint problem as JSON of the closed schema in `nodes.symbolic.schema`."""
 
-    def verify(self, ask: Ask, answer: str, reasoning: str) -> Prompt:
+    def verify(self, ask: Ask, answer: str, reasoning: str) -> Messages:
         """Asks whether an answer is right."""
 
     def read_verdict(self, text: str, *, cut: bool = False) -> float | None:

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ...models.reasoning import split_reasoning
-from ...models.request import ChatMessage
 from ...records.message import Part
 from ...records.text import single_spaced
 from .answers import answer_in
-from .base import Ask, Decomposition, Prompt, ReasoningStep, SearchRound, SearchStep, Style
+from .base import Ask, Decomposition, Messages, ReasoningStep, SearchRound, SearchStep, Style
 from .chat_readers import decomposition_in, search_step_in, steps_in
+from .composed import composed
 from .json_text import object_in
 from .problem_schema import PROBLEM_SCHEMA, closed
 from .verdicts import verdict_in
@@ -20,14 +20,13 @@ from .written import finished
 
 __all__ = ["ChatDialect"]
 
-_STYLES = {
-    Style.DIRECT: "Reply with the answer only: no explanation, no sentence around it.",
-    Style.DRAFT: (
-        "Think step by step, but write only a short draft of each step, five words at most. "
-        "End with one line: Answer: <answer only>"
-    ),
-    Style.THINK: "Think step by step, one step a line. End with one line: Answer: <answer only>",
+_WORDS = {
+    Style.DIRECT: "",
+    Style.DRAFT: "Think step by step, but write only a short draft of each step, five words at most. ",
+    Style.THINK: "Think step by step, one step a line. ",
 }
+_ANSWER_ONLY = "Reply with the answer only: no explanation, no sentence around it."
+_LAST_LINE = "End with one line: Answer: <answer only>"
 
 _CUT_OFF = "Your reasoning so far; there is no room for more of it, so give the answer that it leads to:"
 
@@ -36,19 +35,23 @@ Split the question into at most {most} smaller questions that are easier to answ
 understood without the others; where it needs the answer of an earlier one, write {{p1}}, {{p2}} and so on in its \
 place. Use as few as you can; a question that cannot be split is one part. Then write how the answers combine, as a \
 question with {{p1}}, {{p2}} in it.
+"""
+_DECOMPOSED = """\
 Reply with JSON only:
-{{"parts": ["first question", "second question about {{p1}}"], "combine": "question with {{p1}} and {{p2}}"}}"""
+{"parts": ["first question", "second question about {p1}"], "combine": "question with {p1} and {p2}"}"""
 
-_SEARCH = """\
-You answer the question from passages that you search for by keywords. Reply with one line and nothing else: either
+_SEARCH = "You answer the question from passages that you search for by keywords. "
+_SEARCHED = """\
+Reply with one line and nothing else: either
 Query: <a few keywords for the next fact that is missing>
 or, as soon as the passages suffice,
 Answer: <answer only>"""
 
 _SEARCH_LAST = "No more searching. Reply with one line: Answer: <your best answer only>"
 
-_FORMALISE = """\
-Write the problem as JSON for a constraint solver; do not solve it. Fields:
+_FORMALISE = "Write the problem as JSON for a constraint solver; do not solve it. "
+_FORMALISED = """\
+Fields:
 "variables", a list of:
 {"type": "int", "name": "x", "low": 1, "high": 9}
 {"type": "bool", "name": "b"}
@@ -69,73 +72,75 @@ Relations: == != < <= > >=
 the objective's value alone.
 Reply with the JSON object only."""
 
-_VERIFY = """\
-Judge whether the proposed answer is right. Check it step by step in a few words. End with one line:
+_VERIFY = "Judge whether the proposed answer is right. Check it step by step in a few words. "
+_VERIFIED = """\
+End with one line:
 Probability: <0 to 100 that the answer is right>"""
 
-_MERGE = (
-    "Answer the question from the answers of its parts. Work in short steps. End with one line: Answer: <answer only>"
-)
+_MERGE = "Answer the question from the answers of its parts. Work in short steps. "
 
 
 class ChatDialect:
     """The dialect of models that follow plain English instructions."""
 
-    def solve(self, ask: Ask, style: Style) -> Prompt:
+    words = True
+
+    def solve(self, ask: Ask, style: Style) -> Messages:
         """Instructions by style, then the question with its passages and notes."""
-        return _prompt(_STYLES[style], _body(ask))
+        return composed(ask, _WORDS[style], _ANSWER_ONLY if style is Style.DIRECT else _LAST_LINE)
 
     def read_answer(self, text: str, style: Style, *, cut: bool = False) -> str | None:
         """What the reply marks as its answer or concludes; the whole reply where only an answer was asked."""
         return answer_in(text, whole=style is Style.DIRECT, cut=cut)
 
-    def conclude(self, ask: Ask, style: Style, trace: str, *, continues: bool) -> Prompt:
+    def conclude(self, ask: Ask, style: Style, trace: str, *, continues: bool) -> Messages:
         """Begins the line with the answer behind the reasoning, or shows the reasoning and asks for the answer only."""
         if continues:
             return replace(self.solve(ask, style), prefix=f"{trace.rstrip()}\nAnswer:")
-        return _prompt(_STYLES[Style.DIRECT], f"{_body(ask)}\n\n{_CUT_OFF}\n{trace.strip()}")
+        return composed(ask, "", _ANSWER_ONLY, f"\n\n{_CUT_OFF}\n{trace.strip()}")
 
-    def decompose(self, ask: Ask, max_parts: int) -> Prompt:
+    def decompose(self, ask: Ask, max_parts: int) -> Messages:
         """Asks for JSON with `parts` and `combine`."""
-        return _prompt(_DECOMPOSE.format(most=max_parts), _body(ask), schema=_DECOMPOSITION_SCHEMA)
+        reply = _DECOMPOSED if ask.wording is None else f"{_DECOMPOSED}\nAt most {max_parts} parts."
+        return composed(ask, _DECOMPOSE.format(most=max_parts), reply, schema=_DECOMPOSITION_SCHEMA)
 
     def read_decomposition(self, text: str) -> Decomposition | None:
         """Reads the JSON, within fences, in another object or among other text."""
         return decomposition_in(text)
 
-    def merge(self, ask: Ask, answers: Sequence[tuple[Part, str]], combine: str) -> Prompt:
+    def merge(self, ask: Ask, answers: Sequence[tuple[Part, str]], combine: str) -> Messages:
         """The whole question, each part with its answer, and how they combine."""
         parts = "\n".join(f"{part.name}: {part.question}\n{part.name} = {answer}" for part, answer in answers)
         combination = f"\n\nHow they combine:\n{combine}" if combine else ""
-        return _prompt(_MERGE, f"{_body(ask)}\n\nParts and their answers:\n{parts}{combination}")
+        return composed(ask, _MERGE, _LAST_LINE, f"\n\nParts and their answers:\n{parts}{combination}")
 
-    def search(self, ask: Ask, rounds: Sequence[SearchRound], *, last: bool) -> Prompt:
+    def search(self, ask: Ask, rounds: Sequence[SearchRound], *, last: bool) -> Messages:
         """The question and all that was searched and found so far; a longer search only adds at the end."""
         history = "".join(
             f"\n\nQuery: {single_spaced(done.query)}\n"
             + ("\n".join(f"- {p}" for p in done.passages) or "Nothing found.")
             for done in rounds
         )
-        return _prompt(_SEARCH, _body(ask) + history + (f"\n\n{_SEARCH_LAST}" if last else ""))
+        return composed(ask, _SEARCH, _SEARCHED, history + (f"\n\n{_SEARCH_LAST}" if last else ""))
 
     def read_search(self, text: str, *, cut: bool = False) -> SearchStep | None:
         """The first line that says `Query:` or `Answer:`; what follows is the model talking to itself."""
         return search_step_in(finished(text) if cut else text)
 
-    def formalise(self, ask: Ask, problem: str) -> Prompt:
+    def formalise(self, ask: Ask, problem: str) -> Messages:
         """Explains the closed schema; after a failed attempt adds what was wrong with it."""
         mend = f"\n\nYour last JSON was not accepted: {problem}\nWrite it again, mended." if problem else ""
-        return _prompt(_FORMALISE, _body(ask) + mend, schema=PROBLEM_SCHEMA)
+        return composed(ask, _FORMALISE, _FORMALISED, mend, schema=PROBLEM_SCHEMA)
 
     def read_formalisation(self, text: str, ask: Ask) -> str | None:
         """The first JSON object that declares variables."""
         found = object_in(split_reasoning(text).answer, "variables")
         return None if found is None else json.dumps(found)
 
-    def verify(self, ask: Ask, answer: str, reasoning: str) -> Prompt:
+    def verify(self, ask: Ask, answer: str, reasoning: str) -> Messages:
         """The question, the proposed answer and its reasoning."""
         grounds = f"\n\nIts reasoning:\n{reasoning}" if reasoning.strip() else ""
-        return _prompt(_VERIFY, f"{_body(ask)}\n\nProposed answer:\n{answer}{grounds}")
+        return composed(ask, _VERIFY, _VERIFIED, f"\n\nProposed answer:\n{answer}{grounds}")
 
     def read_verdict(self, text: str, *, cut: bool = False) -> float | None:
         """A figure from 0 to 100, a fraction, or a plain yes or no."""
@@ -151,20 +156,3 @@ _DECOMPOSITION_SCHEMA = json.dumps(
     sort_keys=True,
     separators=(",", ":"),
 )
-
-
-def _prompt(instructions: str, body: str, *, schema: str = "") -> Prompt:
-    messages = (ChatMessage("system", instructions), ChatMessage("user", body))
-    return Prompt(messages, response_schema=schema)
-
-
-def _body(ask: Ask) -> str:
-    """The question first, so that the prompts of one question share a prefix."""
-    sections = [f"Question:\n{ask.question}"]
-    if ask.instructions:
-        sections.append(f"How to read it:\n{ask.instructions}")
-    if ask.passages:
-        sections.append("Passages:\n" + "\n".join(f"- {passage}" for passage in ask.passages))
-    if ask.notes:
-        sections.append("Answers so far, which may be wrong:\n" + "\n".join(f"- {note}" for note in ask.notes))
-    return "\n\n".join(sections)

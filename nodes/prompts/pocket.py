@@ -31,20 +31,20 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from ...models.pocket.shorthand import Role, searching, solving, verifying
+from ...models.pocket.shorthand import PocketRole, searching, solving, verifying
 from ...models.request import ChatMessage
 from ...records.message import Part
 from ..symbolic.constraints import AllDifferent, Compare, Constraint, Linear
 from ..symbolic.schema import Problem
 from ..symbolic.variables import IntVariable, Term
-from .base import Ask, Decomposition, Prompt, ReasoningStep, SearchRound, SearchStep, Style
+from .base import Ask, Decomposition, Messages, ReasoningStep, SearchRound, SearchStep, Style
 
 __all__ = ["UNKNOWN_ANSWER", "PocketDialect"]
 
 UNKNOWN_ANSWER = "unknown"
 """What a searcher that found nothing answers; it writes a question mark."""
 
-_ROLES = {Style.DIRECT: Role.DIRECT, Style.DRAFT: Role.DRAFT, Style.THINK: Role.THINK}
+_ROLES = {Style.DIRECT: PocketRole.DIRECT, Style.DRAFT: PocketRole.DRAFT, Style.THINK: PocketRole.THINK}
 _NUMBERS = re.compile(r"[0-9]+")
 _PAIRS = re.compile(r"[a-z]=[0-9]+(?: [a-z]=[0-9]+)*")
 _LETTER = re.compile(r"[a-z]")
@@ -68,7 +68,9 @@ _CLAUSE = re.compile(r"(?P<left>[a-z])(?:!(?P<digit>[0-9]{1,2})|(?P<relation>[!<
 class PocketDialect:
     """Prompts and readers for the embedded models. Notes of other nodes are not shown to them."""
 
-    def solve(self, ask: Ask, style: Style) -> Prompt:
+    words = False
+
+    def solve(self, ask: Ask, style: Style) -> Messages:
         """Asks for an answer, from the passages where there are any. What has no draft is asked directly."""
         return _prompt(solving(_ROLES[style], ask.question, _line(" ".join(ask.passages))))
 
@@ -82,7 +84,7 @@ class PocketDialect:
         words = last.rpartition("=")[2].split()
         return words[-1] if words and _NUMBERS.fullmatch(words[-1]) else None
 
-    def conclude(self, ask: Ask, style: Style, trace: str, *, continues: bool) -> Prompt | str:
+    def conclude(self, ask: Ask, style: Style, trace: str, *, continues: bool) -> Messages | str:
         """Of a chain of operations, asks for what is left of it from the last value; of another question, the whole."""
         chain = _SUM.fullmatch(ask.question.strip())
         if chain is None:
@@ -94,11 +96,11 @@ class PocketDialect:
         done = values[: len(left)]
         if len(done) == len(left):
             return done[-1]
-        return _prompt(f"{Role.DIRECT}{done[-1] if done else chain['start']}{''.join(left[len(done) :])}=")
+        return _prompt(f"{PocketRole.DIRECT}{done[-1] if done else chain['start']}{''.join(left[len(done) :])}=")
 
-    def decompose(self, ask: Ask, max_parts: int) -> Prompt:
+    def decompose(self, ask: Ask, max_parts: int) -> Messages:
         """Asks for sub-questions; the models split a question in one way only, whatever `max_parts` is."""
-        return _prompt(Role.DECOMPOSE + ask.question)
+        return _prompt(PocketRole.DECOMPOSE + ask.question)
 
     def read_decomposition(self, text: str) -> Decomposition | None:
         """Reads `47+83|12-05|p1-p2`: the parts, and last how they make the answer."""
@@ -115,15 +117,15 @@ class PocketDialect:
             return None
         return Decomposition(tuple(parts), _placeholders(combine))
 
-    def merge(self, ask: Ask, answers: Sequence[tuple[Part, str]], combine: str) -> Prompt:
+    def merge(self, ask: Ask, answers: Sequence[tuple[Part, str]], combine: str) -> Messages:
         """Asks for the value of `combine` with the answers filled in, step by step; without it, for the whole."""
         if not combine:
             return self.solve(ask, Style.THINK)
         for part, answer in answers:
             combine = combine.replace(f"{{{part.name}}}", answer)
-        return _prompt(solving(Role.THINK, combine))
+        return _prompt(solving(PocketRole.THINK, combine))
 
-    def search(self, ask: Ask, rounds: Sequence[SearchRound], *, last: bool) -> Prompt:
+    def search(self, ask: Ask, rounds: Sequence[SearchRound], *, last: bool) -> Messages:
         """Asks for the next query or the answer."""
         finished = [(_line(done.query), _line(" ".join(done.passages))) for done in rounds]
         return _prompt(searching(_line(ask.question), finished, last=last))
@@ -139,9 +141,9 @@ class PocketDialect:
             return SearchStep(answer=UNKNOWN_ANSWER)
         return SearchStep(answer=answer) if answer else None
 
-    def formalise(self, ask: Ask, problem: str) -> Prompt:
+    def formalise(self, ask: Ask, problem: str) -> Messages:
         """Asks for the puzzle in shorthand; after a failed attempt with a mark, not with the solver's message."""
-        return _prompt(Role.FORMALISE + ("!" if problem else "") + ask.question)
+        return _prompt(PocketRole.FORMALISE + ("!" if problem else "") + ask.question)
 
     def read_formalisation(self, text: str, ask: Ask) -> str | None:
         """Reads `ab:3;a!b;b!2;a<b;a=b+1;all differ` into JSON of the closed schema."""
@@ -159,7 +161,7 @@ class PocketDialect:
         variables = tuple(IntVariable(name=letter, low=1, high=int(head["high"])) for letter in letters)
         return Problem(variables=variables, constraints=tuple(constraints)).to_json()
 
-    def verify(self, ask: Ask, answer: str, reasoning: str) -> Prompt:
+    def verify(self, ask: Ask, answer: str, reasoning: str) -> Messages:
         """Asks for every step of the reasoning to be solved anew; without reasoning the answer is the only step."""
         return _prompt(verifying(_line(ask.question), _line(reasoning) or answer))
 
@@ -187,8 +189,8 @@ class PocketDialect:
         return tuple(steps)
 
 
-def _prompt(text: str) -> Prompt:
-    return Prompt(messages=(ChatMessage("user", text),))
+def _prompt(text: str) -> Messages:
+    return Messages(messages=(ChatMessage("user", text),))
 
 
 def _line(text: str) -> str:

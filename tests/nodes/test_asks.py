@@ -11,7 +11,7 @@ from apportion.models.request import ChatMessage
 from apportion.nodes.asks import NOTES, PASSAGES, REASON_BYTES, ask_of, bound_of
 from apportion.nodes.base import Incoming, Inputs
 from apportion.nodes.prompts import dialect_named
-from apportion.nodes.prompts.base import Ask, Prompt, Style
+from apportion.nodes.prompts.base import Ask, Messages, Style
 from apportion.records.message import Candidate, Forward, Message, MessageSize
 from apportion.records.task import Task
 from apportion.records.text import longest_bytes
@@ -61,9 +61,9 @@ def test_an_objection_is_cut_and_on_one_line() -> None:
 def test_what_surrounds_each_item_is_foreseen(shown: str) -> None:
     """A dialect that shows only one of the two has no slack from the other."""
 
-    def render(ask: Ask) -> Prompt:
+    def render(ask: Ask) -> Messages:
         items: tuple[str, ...] = getattr(ask, shown)
-        return Prompt((ChatMessage("user", "".join(f"<{item:->40}>" for item in items)),))
+        return Messages((ChatMessage("user", "".join(f"<{item:->40}>" for item in items)),))
 
     letters = printable[:62]
     crowd = Message(candidates=tuple(Candidate(a) for a in letters[:NOTES]), evidence=tuple(letters[:PASSAGES]))

@@ -12,7 +12,7 @@ from typing import Any
 from apportion.errors import CallFailed
 from apportion.models.pocket import PocketModel
 from apportion.models.request import Reply, Request
-from apportion.nodes.prompts.base import Prompt
+from apportion.nodes.prompts.base import Messages
 from apportion.nodes.prompts.pocket import PocketDialect
 from apportion.records.task import Task
 from apportion.records.usage import Usage
@@ -55,7 +55,7 @@ class Bench:
     model: PocketModel
     count: int
 
-    async def ask(self, prompts: Sequence[Prompt], temperature: float = TEMPERATURE, sample: int = 0) -> list[Reply]:
+    async def ask(self, prompts: Sequence[Messages], temperature: float = TEMPERATURE, sample: int = 0) -> list[Reply]:
         """One reply for each prompt; a prompt that does not fit the window gets an empty one."""
         name = self.model.card.name
         requests = [

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from ....records.text import single_spaced
 from ...request import ChatMessage
-from ..shorthand import Role, searching, solving, verifying
+from ..shorthand import PocketRole, searching, solving, verifying
 from ..tokenizer import UNKNOWN, encode
 from .questions import find_facts, find_question, without
 from .roles import choose_role
@@ -73,7 +73,7 @@ def is_shorthand(text: str) -> bool:
     It begins with a role's letter, has no character that the models do not know, and does not begin like English.
     """
     return (
-        text[:1] in set(Role)
+        text[:1] in set(PocketRole)
         and text[1:2] not in _NO_PROMPT
         and _ENGLISH.match(text) is None
         and UNKNOWN not in encode(text)
@@ -106,15 +106,15 @@ def _claim(sections: Sections) -> str:
     return sections.last(Section.REASONING) or sections.last(Section.PROPOSAL)
 
 
-def _shorthand(role: Role, question: str, sections: Sections, facts: tuple[str, ...]) -> str:
+def _shorthand(role: PocketRole, question: str, sections: Sections, facts: tuple[str, ...]) -> str:
     match role:
-        case Role.DECOMPOSE:
+        case PocketRole.DECOMPOSE:
             return role + question
-        case Role.FORMALISE:
+        case PocketRole.FORMALISE:
             return role + ("!" if sections.last(Section.COMPLAINT) else "") + question
-        case Role.VERIFY:
+        case PocketRole.VERIFY:
             return verifying(question, single_spaced(_claim(sections)))
-        case Role.SEARCH:
+        case PocketRole.SEARCH:
             return _search(question, sections)
     if sections.last(Section.COMBINATION):  # it says all that it takes
         return solving(role, question)

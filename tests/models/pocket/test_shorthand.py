@@ -2,26 +2,26 @@ from __future__ import annotations
 
 import pytest
 
-from apportion.models.pocket.shorthand import Role, searching, solving, verifying
+from apportion.models.pocket.shorthand import PocketRole, searching, solving, verifying
 from apportion.models.pocket.tokenizer import encode
 
 
 @pytest.mark.parametrize(
     ("role", "question", "context", "prompt"),
     [
-        (Role.THINK, "47+83=", "", "T47+83="),
-        (Role.DRAFT, "47+83=", "", "C47+83="),
+        (PocketRole.THINK, "47+83=", "", "T47+83="),
+        (PocketRole.DRAFT, "47+83=", "", "C47+83="),
         (
-            Role.DIRECT,
+            PocketRole.DIRECT,
             "Which room is kemo in?",
             "kemo stays with rali.",
             "Skemo stays with rali.\nWhich room is kemo in?",
         ),
-        (Role.DRAFT, "Count k in kwwkr", "", "SCount k in kwwkr"),
+        (PocketRole.DRAFT, "Count k in kwwkr", "", "SCount k in kwwkr"),
     ],
 )
 def test_a_question_stands_behind_its_role_and_its_context(
-    role: Role, question: str, context: str, prompt: str
+    role: PocketRole, question: str, context: str, prompt: str
 ) -> None:
     assert solving(role, question, context) == prompt
 

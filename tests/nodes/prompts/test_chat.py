@@ -6,7 +6,7 @@ import pytest
 
 from apportion.errors import UnknownName
 from apportion.nodes.prompts import dialect_named
-from apportion.nodes.prompts.base import Ask, Dialect, Prompt, ReasoningStep, SearchRound, Style
+from apportion.nodes.prompts.base import Ask, Dialect, Messages, ReasoningStep, SearchRound, Style
 from apportion.nodes.prompts.chat import ChatDialect
 from apportion.nodes.prompts.problem_schema import PROBLEM_SCHEMA
 from apportion.nodes.symbolic.schema import parse_problem
@@ -16,7 +16,7 @@ CHAT: Dialect = ChatDialect()
 ASK = Ask("What is 40+2?", "Add.", ("Forty is 40.",), ("41",))
 
 
-def text_of(prompt: Prompt) -> str:
+def text_of(prompt: Messages) -> str:
     return "\n".join(message.content for message in prompt.messages)
 
 
@@ -38,7 +38,7 @@ def test_dialects_by_name() -> None:
         CHAT.verify(ASK, "42", "40+2 = 42"),
     ],
 )
-def test_every_prompt_holds_each_text_of_the_ask_once(prompt: Prompt) -> None:
+def test_every_prompt_holds_each_text_of_the_ask_once(prompt: Messages) -> None:
     body = prompt.messages[1].content
     for text in ("What is 40+2?", "Add.", "Forty is 40.", "- 41"):
         assert body.count(text) == 1

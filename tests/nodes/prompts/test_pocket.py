@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apportion.models.pocket.tokenizer import encode
-from apportion.nodes.prompts.base import Ask, Prompt, ReasoningStep, SearchRound, SearchStep, Style
+from apportion.nodes.prompts.base import Ask, Messages, ReasoningStep, SearchRound, SearchStep, Style
 from apportion.nodes.prompts.pocket import UNKNOWN_ANSWER, PocketDialect
 from apportion.nodes.symbolic.schema import parse_problem
 from apportion.records.message import Part
@@ -235,7 +235,7 @@ def test_readers_take_any_text(text: str) -> None:
 )
 def test_a_chain_that_was_cut_off_is_asked_for_what_is_left_of_it(style: Style, trace: str, asked: str) -> None:
     conclusion = DIALECT.conclude(Ask("51-58*04="), style, trace, continues=True)
-    assert isinstance(conclusion, Prompt)
+    assert isinstance(conclusion, Messages)
     assert sent(conclusion) == asked
 
 

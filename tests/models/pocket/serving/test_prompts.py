@@ -6,7 +6,7 @@ import pytest
 
 from apportion.models.pocket.serving.prompts import is_shorthand, prompt_of
 from apportion.models.request import ChatMessage
-from apportion.nodes.prompts.base import Ask, Dialect, Prompt, SearchRound, Style
+from apportion.nodes.prompts.base import Ask, Dialect, Messages, SearchRound, Style
 from apportion.nodes.prompts.chat import ChatDialect
 from apportion.nodes.prompts.pocket import PocketDialect
 from apportion.records.message import Part
@@ -19,7 +19,7 @@ def user(text: str) -> tuple[ChatMessage, ...]:
     return (ChatMessage("user", text),)
 
 
-def every_prompt(dialect: Dialect, ask: Ask) -> Iterator[Prompt]:
+def every_prompt(dialect: Dialect, ask: Ask) -> Iterator[Messages]:
     """What a dialect writes for each role."""
     for style in Style:
         yield dialect.solve(ask, style)
