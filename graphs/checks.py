@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
+from difflib import get_close_matches
 from graphlib import CycleError
 from typing import Any
 
@@ -62,6 +63,7 @@ def checked(
     entries = frozenset(nodes) - {edge.target for edge in edges} | frozenset(starts)
     final = finish if finish is not None else _only_sink(name, nodes, edges)
     _all_matter(nodes, edges, loops, final)
+    _prompts(nodes, edges)
     blueprint = Blueprint(name, kinds, dict(nodes), tuple(edges), groups, loops, tuple(starts), entries, final)
     _cuts(blueprint)
     return blueprint
@@ -95,6 +97,19 @@ def _all_matter(nodes: Iterable[str], edges: list[Edge], loops: Collection[Loop]
     for node in nodes:
         if node not in useful:
             raise GraphError(f"node {node!r} can never reach the final node {final!r}; connect it, or leave it out")
+
+
+def _prompts(nodes: Mapping[str, Node], edges: list[Edge]) -> None:
+    for name, node in nodes.items():
+        sources = [edge.source for edge in edges if edge.target == name]
+        for prompt in node.prompts():
+            for other in prompt.nodes - set(sources):
+                near = ", ".join(map(repr, get_close_matches(other, sources, 1, 0.0)))
+                raise GraphError(
+                    f"prompt {prompt.label!r} of node {name!r} reads {{node:{other}}}, but no edge leads from there; "
+                    + (f"did you mean {near}, or " if near else "")
+                    + f"connect({other!r}, {name!r})"
+                )
 
 
 def _bodies(loops: Collection[Loop], edges: list[Edge]) -> list[frozenset[str]]:

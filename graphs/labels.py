@@ -6,6 +6,7 @@ from typing import Any
 
 from ..nodes.knob import ANY_MODEL, Choice
 from ..records.display import visible
+from ..records.prompt import Prompt
 from .active import Active, active_part
 from .blueprint import HasBlueprint
 from .edges import Edge, Loop
@@ -32,6 +33,8 @@ def node_lines(graph: HasBlueprint, name: str, plan: Plan | None) -> list[str]:
             lines.append(f"{field} = {_text(plan.values[knob])}")
         elif isinstance(value, Choice):
             lines.append(f"{field}: {' | '.join(_text(plain(option)) for option in value.values)}")
+        elif isinstance(value, Prompt):
+            lines.append(f"{field} = {value.label}")
         elif field in node.model_knobs():
             lines.append(f"{field}: any" if value == ANY_MODEL else f"{field} = {value}")
     return [visible(line).replace("\n", " ") for line in lines]

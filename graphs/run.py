@@ -275,6 +275,9 @@ class Runner:
             session.short(reached)
         else:
             run.allowance = Allowance(reservation_id, request)
+        left = self._left(session.account_id)
+        if left is not None and left.tokens != _UNLIMITED:
+            session.begins_with(left.tokens)
 
     def _finished(self, run: _Run, message: Message, reason: str) -> Result:
         """Books the run."""

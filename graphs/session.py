@@ -22,6 +22,7 @@ from ..records.status import Status
 from ..records.task import Task
 from ..records.text import longest_bytes, single_spaced
 from ..records.usage import ZERO, Amount
+from .banner import Banner, tells
 from .channels import Channels
 from .context import NodeContext, Services, drawn
 from .finishing import best_so_far
@@ -106,6 +107,7 @@ class RunSession:
         self._path: dict[str, float] = {}
         self._meters: dict[str, Meter] = {}
         """By node: of its last execution."""
+        self._banner: Banner | None = None
 
     @property
     def capped(self) -> bool:
@@ -116,6 +118,11 @@ class RunSession:
     def latency(self) -> float:
         """Seconds along the critical path to the final node."""
         return self._path.get(self.final_node, 0.0)
+
+    def begins_with(self, tokens: int) -> None:
+        """Says how many tokens the run has at its start, for prompts that tell it; nobody says so without a cap."""
+        if tells(self.resolved.steps):
+            self._banner = Banner(self.resolved.active, tokens)
 
     def short(self, reached: CapReached) -> None:
         """See `RunServices.short`."""
@@ -134,7 +141,16 @@ class RunSession:
             return Message(status=Status.SKIPPED, reason="the run has ended")
         messages = {source: self._carried(source, node, state, policy) for source, policy in step.sources}
         base = max((self._path.get(source, 0.0) for source in messages), default=0.0)
-        inputs = Inputs(self.task, self.task.question, messages, self._round_of(step), self._feedback(step, state))
+        round_ = self._round_of(step)
+        inputs = Inputs(
+            self.task,
+            self.task.question,
+            messages,
+            round_,
+            self._feedback(step, state),
+            None if self._banner is None else self._banner.before(node, round_),
+            None if step.loop is None else self.resolved.rounds[step.loop.loop.name].high - 1 - round_,
+        )
         if step.split is not None:
             message, base = await self._parts(step, inputs, base)
         else:
@@ -340,6 +356,8 @@ class RunSession:
     ) -> None:
         self.charged += meter.charged
         self.lost += meter.lost
+        if self._banner is not None:
+            self._banner.note(node, round_, meter.charged.tokens + meter.lost.tokens)
         self._recorder.record(
             SpanRow(
                 span_id=meter.span_id,

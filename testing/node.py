@@ -35,6 +35,7 @@ from ..nodes.knob import ANY_MODEL, Adaptive, Choice, most
 from ..nodes.prompts import dialect_named
 from ..nodes.prompts.base import Ask
 from ..records.message import CANDIDATES, Candidate, Forward, Message, MessageSize
+from ..records.prompt import Prompt
 from ..records.status import Status
 from ..records.task import Task
 from ..records.text import longest_bytes
@@ -43,6 +44,14 @@ from .node_bench import BenchContext, NodeBench, NodeRun, NoReplies
 from .scripted import ScriptedModel
 
 __all__ = ["BenchContext", "NoReplies", "NodeBench", "NodeConformance", "NodeRun"]
+
+
+_PROMPTS = (
+    "Braces {} and { question } are text.",
+    '{"a": {}} {{question}} {question} {left} {rounds_left}\n{instructions}\n{passages}{notes}{node:NAME}{notes}'
+    "{node:NAME}{format}{question}",
+)
+"""Instructions, and a template."""
 
 
 class NodeConformance:
@@ -181,6 +190,34 @@ class NodeConformance:
         outcome = bench.run(self.node(), inputs, limit=worst.tokens)
         assert outcome.message.status is not Status.BUDGET, outcome.message.reason
         assert sum(bound.tokens for bound in outcome.bounds) <= worst.tokens
+
+    @pytest.mark.parametrize("crowd", ["nothing", "few large", "many small"])
+    @pytest.mark.parametrize("text", _PROMPTS)
+    def test_a_prompt_of_the_users_own_is_sent_as_it_is_written_and_is_bounded(self, text: str, crowd: str) -> None:
+        """Of a kind with a `prompt`: a template is the user message, instructions stand first; its bound holds."""
+        node, inputs = self.node(), _crowded(self.inputs(), crowd)
+        if not self.calls or self.dialect != "chat" or "prompt" not in {*type(node).model_fields} - node.idle_knobs():
+            pytest.skip("in this setting the kind has no prompt")
+        text = text.replace("NAME", next(iter(self.inputs().messages), "none"))
+        inputs = replace(inputs, left=123_456, rounds_left=3)
+        examples = (("What is 1+1?", "Answer: 2"),)
+        node = type(node).model_validate({**dict(node), "prompt": Prompt(text, examples=examples)})
+        known = Ask(inputs.question, inputs.task.instructions, inputs.task.context)
+        bench = self.bench()
+        worst = bench.worst_case(node, known, _incoming(inputs))
+        outcome = bench.run(node, inputs, limit=worst.tokens)
+        assert outcome.message.status is not Status.BUDGET, outcome.message.reason
+        assert outcome.requests or crowd == "nothing"
+        for request in outcome.requests:
+            *before, question, answer, last = (message.content for message in request.messages)
+            assert answer == "Answer: 2"
+            assert question.endswith("What is 1+1?")
+            if text == _PROMPTS[0]:
+                assert before[0].startswith(f"{text}\n")
+                assert inputs.question in last
+            else:
+                assert not before
+                assert last.startswith(f'{{"a": {{}}}} {{{{question}}}} {inputs.question} 120000 ')
 
     def test_its_message_fits_the_edge_behind_it(self) -> None:
         """What a kind says that it writes is what its edges carry; more than that would not arrive."""
