@@ -146,6 +146,8 @@ def _reduced(terms: Sequence[str], counts: Any, seed: int) -> dict[str, Any]:
         return {}
     rarity = rounded(TfidfTransformer().fit(counts).idf_)
     weights = _weights(counts, rarity)
+    if np.allclose(weights.max(axis=0).toarray(), weights.min(axis=0).toarray()):
+        return {}
     components = TruncatedSVD(size, random_state=seed).fit(weights).components_.T
     spread = (weights @ components).std(axis=0)
     components = rounded(components * _inverse(np.sqrt(np.sum(spread**2))), 5)

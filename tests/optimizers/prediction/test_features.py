@@ -73,7 +73,8 @@ def test_unknown_families_and_single_ones() -> None:
 
 
 @pytest.mark.parametrize(
-    "texts", [["", "", ""], ["?", "?", "?"], ["a"], ["abc", "xyz", "123"], ["x" * 9000, "y" * 9000]]
+    "texts",
+    [["", "", ""], ["?", "?", "?"], ["a"], ["abc", "xyz", "123"], ["x" * 9000, "y" * 9000], ["one and the same"] * 40],
 )
 def test_texts_that_tell_nothing_are_no_error(texts: list[str]) -> None:
     encoder = fit_encoder(batch(texts))
