@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-NAMES = ("starting", "allocation", "bounds", "graph", "store", "client", "pocket", "recorded", "thinking")
+NAMES = ("starting", "allocation", "bounds", "graph", "store", "client", "pocket", "recorded", "thinking", "prompts")
 
 
 def main(arguments: list[str]) -> int:
