@@ -65,7 +65,7 @@ def readings_of(
 
 
 class _Styles:
-    """How far nodes reason, by plan, as their kinds say."""
+    """How far nodes reason, by plan, as their kinds say, and with what prompt of the user's own."""
 
     def __init__(self, store: StudyStore, space: Space) -> None:
         self._store = store
@@ -78,7 +78,8 @@ class _Styles:
         if step is None or step.node.kind != count.kind:
             return count.kind
         depth = step.kind.depth(step.node)
-        return "" if depth is None else depth.name
+        said = ["" if depth is None else depth.name, *(f"prompt {prompt.label}" for prompt in step.node.prompts())]
+        return ", ".join(filter(None, said))
 
     def _plan(self, plan_hash: str) -> Mapping[str, Step]:
         if plan_hash not in self._steps:

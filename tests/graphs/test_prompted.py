@@ -7,6 +7,7 @@ import random
 import pytest
 
 from apportion import Cap, Graph, Pool, Prompt, Solver, Task, choose
+from apportion.budgets.books import MemoryStore
 from apportion.errors import GraphError
 from apportion.models.card import ModelCard
 from apportion.models.request import Request
@@ -87,6 +88,16 @@ def test_the_prompt_that_is_sent_is_the_one_that_was_written(seed: int) -> None:
     system, user = sent(prompted(Prompt(f"Mind {literal}", name="i")), question).messages
     assert system.content == f"Mind {literal}".rstrip() + f"\n{form}"
     assert user.content == f"Question:\n{question}"
+
+
+def test_stored_samples_of_a_prompt_answer_every_smaller_number() -> None:
+    graph = Graph("samples").add("solve", Solver(model="m", prompt=choose(SHORT, LONG), samples=choose(1, 3, 9)))
+    one, store = model(), MemoryStore()
+    pool = Pool([one])
+    for samples, calls in ((9, 9), (1, 9), (3, 9)):
+        plan = graph.space(pool).plan({"solve.prompt": "long", "solve.samples": samples})
+        graph.run(Task(question="2+2?"), pool=pool, plan=plan, store=store)
+        assert len(one.requests) == calls
 
 
 def test_a_template_without_its_form_is_refused() -> None:
