@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # the same names for type checkers and editors, which read no
         Infeasible as Infeasible,
         UsageError as UsageError,
     )
+    from .graphs.gate import Gate as Gate
     from .graphs.graph import Graph as Graph
     from .graphs.plan import Plan as Plan
     from .graphs.result import Result as Result
@@ -48,6 +49,7 @@ if TYPE_CHECKING:  # the same names for type checkers and editors, which read no
 _HOMES = {
     "budgets.cap": ("Cap",),
     "errors": ("ApportionError", "BudgetBreach", "Infeasible", "UsageError"),
+    "graphs.gate": ("Gate",),
     "graphs.graph": ("Graph",),
     "graphs.plan": ("Plan",),
     "graphs.result": ("Result",),

@@ -72,7 +72,7 @@ def active_part(graph: Blueprint, on: Collection[str]) -> Active | None:
     whole; a loop stops when one of its ends does, and what is left of its body runs once.
 
     Returns:
-        None where the final node itself would get no input.
+        None where the final node itself would get no input, with every gate shut.
     """
     edges = [edge for edge in graph.edges if not edge.optional or edge.name in on]
     alive = frozenset(graph.nodes)
@@ -88,7 +88,8 @@ def active_part(graph: Blueprint, on: Collection[str]) -> Active | None:
         if kept == alive:
             break
         alive = kept
-    if graph.final not in alive:
+    open_ = [(edge.source, edge.target) for edge in live if edge.gate is None]
+    if graph.final not in alive or graph.final not in reached(graph.entries & alive, open_):
         return None
     groups = tuple(group for group in graph.groups if group.members <= alive)
     bodies = tuple(Body(loop, body_nodes(loop, live)) for loop in looping)

@@ -1,4 +1,4 @@
-"""What a run has left when a node starts, as prompts may tell it."""
+"""What a run has left when a node starts, as prompts tell it and gates read it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,12 @@ __all__ = ["Banner", "tells"]
 
 
 def tells(steps: Mapping[str, Step]) -> bool:
-    """Whether a prompt of a plan says what is left."""
-    return any("left" in prompt.placeholders for step in steps.values() for prompt in step.node.prompts())
+    """Whether a prompt of a plan says what is left, or a gate reads it."""
+    return any(
+        any("left" in prompt.placeholders for prompt in step.node.prompts())
+        or any(gate.reads_left for gate in step.gates.values())
+        for step in steps.values()
+    )
 
 
 class Banner:
@@ -38,8 +42,16 @@ class Banner:
 
     def before(self, node: str, round_: int) -> int:
         """What is left for a node that starts a round; not below 0."""
-        edges = [(edge.target, edge.source) for edge in self._active.edges]
-        earlier = reached({node}, edges) - {node}
+        return self._less(self._earlier(node) - {node}, node, round_)
+
+    def share_after(self, node: str, round_: int) -> float:
+        """The share that is left behind a node once it has ended, and all before it."""
+        return self._less(self._earlier(node), node, round_) / max(1, self._limit)
+
+    def _earlier(self, node: str) -> frozenset[str]:
+        return reached({node}, [(edge.target, edge.source) for edge in self._active.edges])
+
+    def _less(self, earlier: frozenset[str], node: str, round_: int) -> int:
         body = self._active.body_of.get(node)
         again = frozenset[str]() if body is None else body.nodes
         taken = sum(

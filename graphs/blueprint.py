@@ -62,6 +62,11 @@ class Blueprint:
         """The names of the optional edges."""
         return tuple(edge.name for edge in self.edges if edge.optional)
 
+    @property
+    def gated(self) -> bool:
+        """Whether an edge has a gate."""
+        return any(edge.gate is not None for edge in self.edges)
+
     @cached_property
     def upstream(self) -> Mapping[str, frozenset[str]]:
         """By node: itself and all that its requests can depend on, loops included."""
@@ -96,7 +101,10 @@ class Blueprint:
         return {
             "name": self.name,
             "nodes": [[name, node.canonical()] for name, node in self.nodes.items()],
-            "edges": [[e.source, e.target, e.optional, _plain(e.forward)] for e in self.edges],
+            "edges": [
+                [e.source, e.target, e.optional, _plain(e.forward), *(() if e.gate is None else (e.gate.to_json(),))]
+                for e in self.edges
+            ],
             "each": [[g.split, g.solve, g.merge] for g in self.groups],
             "loops": [[x.check, x.solve, _plain(x.rounds), _plain(x.forward)] for x in self.loops],
             "start": sorted(self.starts),
@@ -115,7 +123,8 @@ class GraphContent(BaseModel):
 
     name: str
     nodes: tuple[tuple[str, dict[str, Any]], ...]
-    edges: tuple[tuple[str, str, bool, Any], ...]
+    edges: tuple[tuple[str, str, bool, Any] | tuple[str, str, bool, Any, dict[str, Any]], ...]
+    """Source, target, whether it may be left out, what it forwards; and its gate where it has one."""
     each: tuple[tuple[str, str, str], ...]
     loops: tuple[tuple[str, str, Any, Any], ...]
     start: tuple[str, ...]

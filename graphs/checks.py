@@ -139,6 +139,8 @@ def _groups(groups: Collection[Each], edges: list[Edge], bodies: list[frozenset[
         for edge in edges:
             if edge.optional and (edge.source, edge.target) in group.pairs:
                 raise GraphError(f"edge {edge.name!r} is implied by {place} and cannot be optional")
+            if edge.gate is not None and (edge.source, edge.target) in group.pairs:
+                raise GraphError(f"edge {edge.name!r} is implied by {place} and cannot have a gate")
             if edge.source == group.solve and edge.target != group.merge:
                 raise GraphError(
                     f"edge {edge.name!r} leaves {place} from inside; only {group.merge!r} can read the parts"
@@ -164,6 +166,7 @@ def _cuts(blueprint: Blueprint) -> None:
     if active_part(blueprint, names) is None:
         raise GraphError(
             f"graph {blueprint.name!r}: the final node {blueprint.final!r} cannot be reached from any entry"
+            + (" when every gate is shut; leave one way to it without a gate" if blueprint.gated else "")
         )
     for edge in blueprint.edges:
         if edge.optional and active_part(blueprint, set(names) - {edge.name}) is None:

@@ -8,6 +8,7 @@ from typing import Any
 from ..errors import GraphError, UnknownName
 from ..nodes.knob import MOST_TIMES, Adaptive, Choice, most
 from ..records.message import Forward
+from .gate import Gate
 
 __all__ = ["Each", "Edge", "Loop", "edge_name", "forward_policy", "options", "round_bounds"]
 
@@ -22,6 +23,8 @@ class Edge:
     """Whether a plan may leave it out."""
     forward: Forward | Choice[Forward] = Forward.FULL
     """What it lets through; a knob."""
+    gate: Gate | None = None
+    """When it is open; None: always."""
 
     @property
     def name(self) -> str:

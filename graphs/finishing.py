@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from ..budgets.cap import pick
 from ..models.metered import call_bound
 from ..models.pool import Pool
-from ..models.request import Request
+from ..models.request import Reply, Request
 from ..nodes.prompts.base import Ask, Dialect, Style
 from ..nodes.votes import pooled
 from ..records.message import Candidate, Message
 from ..records.rows import Unit
+from ..records.status import Status
 from ..records.task import Task
 from ..records.usage import Amount
 
-__all__ = ["best_so_far", "direct_call"]
+__all__ = ["Allowance", "best_so_far", "direct_answer", "direct_call"]
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """Room for one direct call, held from the start of a run."""
+
+    reservation_id: str
+    request: Request
 
 
 def direct_call(
@@ -43,6 +53,17 @@ def direct_call(
         calls.append(((card.output_cap == "ignored", pick(bound, unit)), request, bound))
     _, request, bound = min(calls, key=lambda call: call[0])
     return request, bound
+
+
+def direct_answer(reply: Reply, dialect: Dialect) -> Message:
+    """What the direct call says: its answer, or the status that says why there is none."""
+    capped = reply.finish_reason == "length"
+    answer = dialect.read_answer(reply.text, Style.DIRECT, cut=capped)
+    if answer:
+        return Message(answer=answer, text=reply.text)
+    if capped:
+        return Message(status=Status.STARVED, reason="the direct call was cut off", text=reply.text)
+    return Message(status=Status.PARSE_ERROR, reason="no answer in the direct call", text=reply.text)
 
 
 def best_so_far(messages: Iterable[Message]) -> Message | None:

@@ -13,6 +13,7 @@ from ..records.message import Forward
 from .blueprint import Blueprint, GraphContent
 from .checks import check_name, checked
 from .edges import Each, Edge, Loop, edge_name, forward_policy, options, round_bounds
+from .gate import Gate, gate_from_json
 from .space import Space
 
 if TYPE_CHECKING:
@@ -73,7 +74,13 @@ class Graph:
         return self._changed()
 
     def connect(
-        self, source: str, target: str, *, optional: bool = False, forward: str | Forward | Choice[Any] = Forward.FULL
+        self,
+        source: str,
+        target: str,
+        *,
+        optional: bool = False,
+        forward: str | Forward | Choice[Any] = Forward.FULL,
+        when: Gate | None = None,
     ) -> Self:
         """Sends the messages of one node to another.
 
@@ -82,6 +89,7 @@ class Graph:
             target: the node that reads, after all its inputs are there.
             optional: whether a plan may leave the edge out.
             forward: what passes: "full", "answer", "truncated", or a choice of these.
+            when: opens the edge only where the message that would pass says so; None: always.
 
         Raises:
             UnknownName: there is no such node or policy.
@@ -90,7 +98,9 @@ class Graph:
         name = self._pair(source, target)
         if name in self._edges:
             raise GraphError(f"edge {name!r} exists already")
-        self._edges[name] = Edge(source, target, optional, forward_policy(forward, f"edge {name!r}"))
+        if when is not None and not isinstance(when, Gate):
+            raise GraphError(f"edge {name!r}: `when` must be a Gate, not {when!r}")
+        self._edges[name] = Edge(source, target, optional, forward_policy(forward, f"edge {name!r}"), when)
         return self._changed()
 
     def each(self, split: str, solve: str, merge: str) -> Self:
@@ -222,8 +232,9 @@ class Graph:
         for name, fields in content.nodes:
             graph.add(name, node_from_json(fields, graph.kinds, allow=allow))
         try:
-            for source, target, optional, forward in content.edges:
-                graph.connect(source, target, optional=optional, forward=_choice(forward))
+            for source, target, optional, forward, *gates in content.edges:
+                gate = gate_from_json(gates[0]) if gates else None
+                graph.connect(source, target, optional=optional, forward=_choice(forward), when=gate)
             for split, solve, merge in content.each:
                 graph.each(split, solve, merge)
             for check, solve, rounds, forward in content.loops:

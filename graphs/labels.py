@@ -10,6 +10,7 @@ from ..records.prompt import Prompt
 from .active import Active, active_part
 from .blueprint import HasBlueprint
 from .edges import Edge, Loop
+from .gate import GATE, Gate
 from .knob_name import FORWARD, ROUNDS, KnobName
 from .plan import Plan, plain
 
@@ -41,9 +42,19 @@ def node_lines(graph: HasBlueprint, name: str, plan: Plan | None) -> list[str]:
 
 
 def edge_label(edge: Edge, plan: Plan | None) -> str:
-    """What the edge lets through, where that is not everything."""
+    """When the edge is open, and what it lets through where that is not everything."""
     text = _knob(KnobName(edge.name, FORWARD), edge.forward, plan)
-    return "" if text == "full" else text
+    said = "" if text == "full" else text
+    return said if edge.gate is None else "; ".join(filter(None, (_when(edge, edge.gate, plan), said)))
+
+
+def _when(edge: Edge, gate: Gate, plan: Plan | None) -> str:
+    if not gate.thresholds:
+        return f"when {gate.signal}"
+    chosen = None if plan is None else plan.values.get(str(KnobName(edge.name, GATE)), gate.thresholds[0])
+    shown = gate.thresholds if plan is None else (chosen,)
+    side = "below" if gate.above is None else "above"
+    return f"when {gate.signal} {side} " + " | ".join("always" if each is None else f"{each:g}" for each in shown)
 
 
 def loop_label(loop: Loop, plan: Plan | None) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..nodes.base import Kind, Node
 from ..records.message import Forward
 from .active import Active
 from .edges import Loop, options, round_bounds
+from .gate import GATE, Gate, PinnedGate
 from .knob_name import FORWARD, ROUNDS, KnobName
 from .plan import Plan, plain
 from .space import Space
@@ -44,6 +45,10 @@ class Step:
     """The node whose parts it runs once for each."""
     loop: LoopRounds | None = None
     """The loop in which it runs."""
+    gates: Mapping[str, PinnedGate] = field(default_factory=dict)
+    """By source, of the edges that have one."""
+    entry: bool = False
+    """Whether it runs also where all its edges are shut."""
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -106,8 +111,20 @@ def resolve(space: Space, plan: Plan) -> ResolvedPlan:
             sources=tuple((source, forward[f"{source}->{name}"]) for source in active.sources[name]),
             split=active.split_of.get(name),
             loop=None if body_of is None else rounds[body_of.loop.name],
+            gates={
+                edge.source: edge.gate.pinned(_threshold(plan, edge.name, edge.gate))
+                for edge in active.edges
+                if edge.gate is not None and edge.target == name
+            },
+            entry=name in space.graph.entries,
         )
     return ResolvedPlan(plan, active, steps, rounds)
+
+
+def _threshold(plan: Plan, edge: str, gate: Gate) -> float | None:
+    first = gate.thresholds[0] if gate.thresholds else None
+    chosen: float | None = plan.values.get(str(KnobName(edge, GATE)), first)
+    return chosen
 
 
 def _forward(plan: Plan, name: str, forward: Any) -> Forward:

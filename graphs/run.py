@@ -30,11 +30,11 @@ from ..records.usage import Amount
 from .blueprint import HasBlueprint
 from .context import Services
 from .direct import run_direct
-from .finishing import direct_call
+from .finishing import Allowance, direct_call
 from .plan import Plan
 from .prepared import PreparedPlans
 from .result import Engine, Metric, Result
-from .session import Allowance, RunSession
+from .session import RunSession
 from .space import Space
 from .state import OUT, TASK
 

@@ -6,15 +6,14 @@ import asyncio
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ApportionError, BudgetBreach, CallFailed, CapReached, NodeFailed, StoreError
 from ..models.metered import Meter
-from ..models.request import Reply, Request
+from ..models.request import Reply
 from ..nodes.base import Inputs
 from ..nodes.parts import fill, part_bytes
-from ..nodes.prompts.base import Style
 from ..records.message import Forward, Message
 from ..records.protocols import Recorder
 from ..records.rows import SpanRow
@@ -25,7 +24,8 @@ from ..records.usage import ZERO, Amount
 from .banner import Banner, tells
 from .channels import Channels
 from .context import NodeContext, Services, drawn
-from .finishing import best_so_far
+from .finishing import Allowance, best_so_far, direct_answer
+from .gating import Gating
 from .parts import gathered, waves
 from .resolved import ResolvedPlan, Step
 from .state import channel
@@ -33,7 +33,7 @@ from .state import channel
 if TYPE_CHECKING:
     from .result import Result
 
-__all__ = ["FINISH", "Allowance", "RunSession"]
+__all__ = ["FINISH", "RunSession"]
 
 FINISH = "finish"
 """The kind of the span in which the finishing allowance is used."""
@@ -42,14 +42,6 @@ _OF_REPLIES = frozenset({Status.PARSE_ERROR, Status.STARVED, Status.REFUSED, Sta
 _LONG_PART = (
     "part {}: with the answers that it needs filled in, its question has more than the {:,} bytes that a part may"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Allowance:
-    """Room for one direct call, held from the start of a run."""
-
-    reservation_id: str
-    request: Request
 
 
 class RunSession:
@@ -108,6 +100,7 @@ class RunSession:
         self._meters: dict[str, Meter] = {}
         """By node: of its last execution."""
         self._banner: Banner | None = None
+        self._gating = Gating()
 
     @property
     def capped(self) -> bool:
@@ -139,9 +132,13 @@ class RunSession:
         step = self.resolved.steps[node]
         if self.problem is not None:
             return Message(status=Status.SKIPPED, reason="the run has ended")
-        messages = {source: self._carried(source, node, state, policy) for source, policy in step.sources}
-        base = max((self._path.get(source, 0.0) for source in messages), default=0.0)
         round_ = self._round_of(step)
+        gates = self._gating.read(step, state, self._banner, round_)
+        passing = self._gating.passing(step, gates)
+        messages = {s: self._carried(s, node, state, policy) for s, policy in step.sources if s in passing}
+        base = max((self._path.get(source, 0.0) for source, _ in step.sources), default=0.0)
+        if not self._gating.runs(step, passing):
+            return self._shut(step, round_, gates, base)
         inputs = Inputs(
             self.task,
             self.task.question,
@@ -156,7 +153,7 @@ class RunSession:
         else:
             if step.begins_round and inputs.round and step.loop is not None:
                 base = max(base, self._path[step.loop.loop.check])
-            message, seconds = await self._execute(step, inputs)
+            message, seconds = await self._execute(step, inputs, gates=gates)
             base += seconds
         self._path[node] = base
         self._said[node] = message
@@ -206,14 +203,8 @@ class RunSession:
         message = Message(status=Status.CANCELLED, reason="the run was cancelled")
         try:
             reply = await self.services.caller.call(request, meter, replaces=allowance.reservation_id)
-            capped = reply.finish_reason == "length"
-            answer = dialect.read_answer(reply.text, Style.DIRECT, cut=capped)
-            if answer:
-                message = Message(answer=answer, text=reply.text)
-            elif capped:
-                message = Message(status=Status.STARVED, reason="the direct call was cut off", text=reply.text)
-            else:
-                message = Message(status=Status.PARSE_ERROR, reason="no answer in the direct call", text=reply.text)
+            message = direct_answer(reply, dialect)
+            if message.status is Status.PARSE_ERROR:
                 self.read_as(meter, reply, message.status, message.reason)
         except CallFailed as failure:
             message = Message(status=failure.status, reason=failure.reason)
@@ -231,6 +222,15 @@ class RunSession:
     def _round_of(self, step: Step) -> int:
         return 0 if step.loop is None else self._round.get(step.loop.loop.name, 0)
 
+    def _shut(self, step: Step, round_: int, gates: Mapping[str, Mapping[str, Any]], base: float) -> Message:
+        """Books a node that does not run."""
+        message, now = self._gating.message(), time.time()
+        self._path[step.name] = base
+        self._said[step.name] = message
+        meter = Meter(self.account_id, self.run_id, _new_id())
+        self._record(meter, step.name, step.node.kind, round_, "", now, 0.0, message, self._gating.events(gates))
+        return message
+
     def _feedback(self, step: Step, state: Mapping[str, Any]) -> Message | None:
         if not (step.begins_round or step.ends_round) or step.loop is None or not self._round_of(step):
             return None
@@ -239,11 +239,15 @@ class RunSession:
     def _carried(self, source: str, target: str, state: Mapping[str, Any], policy: Forward) -> Message:
         return self._channels.carried(state[channel(source)], source, target, policy)
 
-    async def _execute(self, step: Step, inputs: Inputs, part: str = "") -> tuple[Message, float]:
+    async def _execute(
+        self, step: Step, inputs: Inputs, part: str = "", gates: Mapping[str, Mapping[str, Any]] | None = None
+    ) -> tuple[Message, float]:
         """Runs a node once, in a span; returns its message and the seconds it took."""
         meter = Meter(self.account_id, self.run_id, _new_id())
         self._meters[step.name] = meter
         context = NodeContext(self, step.name, meter)
+        for source, gate in (gates or {}).items():
+            context.record("gate", source=source, **gate)
         started, clock = time.time(), time.perf_counter()
         message = Message(status=Status.CANCELLED, reason="the run was cancelled")
         for source, brought in inputs.messages.items():

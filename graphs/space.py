@@ -15,6 +15,7 @@ from ..nodes.base import Node
 from .active import Active, active_part
 from .blueprint import HasBlueprint
 from .edges import options
+from .gate import GATE
 from .knob_name import FORWARD, ROUNDS, KnobName
 from .plan import Plan, plain
 
@@ -207,6 +208,9 @@ class Space:
         for name, forward in joins:
             if len(options(forward)) > 1:
                 yield str(KnobName(name, FORWARD)), tuple(map(plain, options(forward)))
+        for edge in active.edges:
+            if edge.gate is not None and len(edge.gate.thresholds) > 1:
+                yield str(KnobName(edge.name, GATE)), edge.gate.thresholds
         for body in active.bodies:
             if len(options(body.loop.rounds)) > 1:
                 yield str(KnobName(body.loop.name, ROUNDS)), tuple(map(plain, options(body.loop.rounds)))

@@ -113,6 +113,8 @@ class Reply:
     """The log-probability (nats) of each of these tokens at temperature 1, where they were asked for."""
     note: str = ""
     """What was odd about the reply or its usage, for the trace."""
+    least_logprob: float | None = None
+    """Log-probability (nats) of the least probable token written, at temperature 1, where the endpoint told."""
 
     def to_json(self) -> str:
         """The reply as it is cached."""
@@ -120,8 +122,9 @@ class Reply:
         content = {name: getattr(self, name) for name in self.__slots__}  # dataclasses.asdict takes ten times as long
         if not self.pieces:
             del content["pieces"], content["logprobs"]
-        if not self.note:
-            del content["note"]
+        for name in ("note", "least_logprob"):
+            if content[name] in ("", None):
+                del content[name]
         if usage is not None:
             content["usage"] = {name: getattr(usage, name) for name in usage.__slots__}
         return _TO_JSON(content)

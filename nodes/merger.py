@@ -93,7 +93,9 @@ async def _merge(node: Merger, inputs: Inputs, context: Context, solved: _Solved
     reading = await read(request, context, reader, cut=partial(reader, cut=True))
     if reading.value is None:
         return Message(status=reading.status, reason=reading.reason, text=reading.text)
-    candidate = Candidate(reading.value, reading.confidence, text=reading.text, source=context.node)
+    candidate = Candidate(
+        reading.value, reading.confidence, least_logprob=reading.least_logprob, text=reading.text, source=context.node
+    )
     return Message(answer=reading.value, text=reading.text, candidates=(candidate,))
 
 

@@ -54,6 +54,13 @@ class Reading(Generic[T]):
         logprob = None if self.reply is None else self.reply.mean_logprob
         return None if logprob is None else min(1.0, math.exp(logprob))
 
+    @property
+    def least_logprob(self) -> float | None:
+        """The log-probability (nats) of the reply's least probable token, where the model gives it."""
+        if self.reply is None:
+            return None
+        return min(self.reply.logprobs) if self.reply.logprobs else self.reply.least_logprob
+
 
 async def read(
     request: Request,

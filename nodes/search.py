@@ -107,7 +107,9 @@ async def _run(node: Search, inputs: Inputs, context: Context) -> Message:
         context.record("query", query=query, passages=len(found), new=_new(rounds))
     evidence = tuple(dict.fromkeys(passage for done in rounds for passage in done.passages))
     if step is not None and normal_form(step.answer) not in _NO_ANSWER:
-        candidate = Candidate(step.answer, reading.confidence, text=reading.text, source=context.node)
+        candidate = Candidate(
+            step.answer, reading.confidence, least_logprob=reading.least_logprob, text=reading.text, source=context.node
+        )
         return Message(answer=step.answer, text=reading.text, candidates=(candidate,), evidence=evidence)
     if step is None:
         status, reason = reading.status, reading.reason

@@ -119,7 +119,13 @@ async def _run(node: Solver, inputs: Inputs, context: Context) -> Message:
     draws = _draws(node).number
     readings = await _sample(node, draws, _way(node, inputs, context), context)
     votes = [
-        Candidate(reading.value, reading.confidence, text=reading.text, source=context.node)
+        Candidate(
+            reading.value,
+            reading.confidence,
+            least_logprob=reading.least_logprob,
+            text=reading.text,
+            source=context.node,
+        )
         for reading in readings
         if reading.value is not None
     ]

@@ -104,6 +104,10 @@ class Candidate:
     """The reasoning it came from."""
     source: str = ""
     """The node that made it."""
+    abstained: bool = False
+    """Whether it says that there is no answer to give, such as "I don't know"."""
+    least_logprob: float | None = None
+    """The log-probability (natural logarithm) of the least probable token of its reply, where the model gives it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +141,8 @@ class Message:
     """One line on why the status is not ok, or why `accepted` is false."""
     accepted: bool = True
     """False where a checker found the answer wanting; a loop then goes another round."""
+    abstained: bool = False
+    """Whether the answer says that there is none to give, such as "I don't know"."""
 
     def forwarded(
         self, policy: Forward, size: MessageSize = ANY_SIZE, measure: Callable[[str], int] = longest_bytes

@@ -59,12 +59,13 @@ def read_reply(body: bytes, bounds: Callable[[], CallBounds]) -> Reply:
         f"parts of type {', '.join(said.skipped)} were left out" if said.skipped else "",
         "it is a tool call, and no tool was offered" if called and not text else "",
     )
-    mean_logprob, first_token_entropy = read_logprobs(choice.get("logprobs"))
+    mean_logprob, least_logprob, first_token_entropy = read_logprobs(choice.get("logprobs"))
     return Reply(
         text=text or refusal,
         finish_reason="refusal" if refusal and not text else finish,
         usage=usage,
         mean_logprob=mean_logprob,
+        least_logprob=least_logprob,
         first_token_entropy=first_token_entropy,
         reasoning=_clean(said.reasoning),
         response_model=_clean(content.get("model")),

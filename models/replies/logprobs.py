@@ -7,8 +7,8 @@ import math
 __all__ = ["read_logprobs"]
 
 
-def read_logprobs(content: object) -> tuple[float | None, float | None]:
-    """Mean log-probability of the tokens, and entropy of the first token's distribution, in nats.
+def read_logprobs(content: object) -> tuple[float | None, float | None, float | None]:
+    """Mean and least log-probability of the tokens, and entropy of the first token's distribution, in nats.
 
     Endpoints return only the likeliest few tokens; what is left of the probability counts as one more token, so the
     entropy is a lower bound.
@@ -18,19 +18,19 @@ def read_logprobs(content: object) -> tuple[float | None, float | None]:
     """
     tokens = content.get("content") if isinstance(content, dict) else None
     if not isinstance(tokens, list) or not tokens:
-        return None, None
+        return None, None, None
     logprobs = [_logprob(token) for token in tokens]
     known = [logprob for logprob in logprobs if logprob is not None]
     if len(known) < len(logprobs):
-        return None, None
+        return None, None, None
     top = tokens[0].get("top_logprobs")
     first = [_logprob(token) for token in top] if isinstance(top, list) else []
     shares = [math.exp(logprob) for logprob in first if logprob is not None]
     if not shares or len(shares) < len(first):
-        return math.fsum(known) / len(known), None
+        return math.fsum(known) / len(known), min(known), None
     shares.append(max(0.0, 1.0 - math.fsum(shares)))
     entropy = -math.fsum(share * math.log(share) for share in shares if share > 0.0)
-    return math.fsum(known) / len(known), max(0.0, entropy)
+    return math.fsum(known) / len(known), min(known), max(0.0, entropy)
 
 
 def _logprob(token: object) -> float | None:

@@ -1,4 +1,4 @@
-"""Real LangGraph, and the engine without it, against a plain interpreter on random graphs with loops."""
+"""Real LangGraph, and the engine without it, against a plain interpreter on random graphs with loops and gates."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from apportion.budgets.books import MemoryStore
 from apportion.errors import GraphError, PlanError
 from apportion.graphs.compile import to_state_graph
+from apportion.graphs.gate import Gate
 from apportion.graphs.graph import Graph
 from apportion.graphs.resolved import ResolvedPlan, resolve
 from apportion.graphs.result import Engine
@@ -22,12 +23,14 @@ from apportion.graphs.run import Runner
 from apportion.graphs.state import OUT, TASK, supersteps
 from apportion.models.pool import Pool
 from apportion.nodes.base import Context, Inputs
-from apportion.nodes.knob import adaptive
-from apportion.records.message import Message
+from apportion.nodes.knob import adaptive, choose
+from apportion.records.message import Candidate, Message
+from apportion.records.status import Status
 from apportion.records.task import Task
 
 TASK_ = Task(question="q")
 Log = list[tuple[str, int, str]]
+GATES = (Gate("rejected"), Gate("confidence", below=choose(0.6, 0.2)), Gate("confidence", above=0.4))
 
 
 def said(name: str, round_: int, read: Mapping[str, Message], previous: Message | None) -> Message:
@@ -35,16 +38,38 @@ def said(name: str, round_: int, read: Mapping[str, Message], previous: Message 
     given = "|".join(f"{source}={message.answer}" for source, message in read.items())
     before = "" if previous is None else previous.answer
     digest = hashlib.sha256(f"{name}/{round_}/{given}/{before}".encode()).hexdigest()[:8]
-    return Message(answer=digest, accepted=int(digest[-1], 16) % 3 == 0)
+    candidates = (Candidate(digest, int(digest[0], 16) / 15, source=name),)
+    return Message(answer=digest, candidates=candidates, accepted=int(digest[-1], 16) % 3 == 0)
+
+
+def opens(gate: Gate, message: Message) -> bool:
+    """A gate at its first threshold, by its definition."""
+    if gate.signal == "rejected":
+        return not message.accepted
+    sure = message.candidates[0].confidence or 0.0
+    if gate.below is not None:
+        return gate.below.values[0] is None or sure < gate.below.values[0]  # type: ignore[union-attr]
+    return sure > float(gate.above)  # type: ignore[arg-type]
 
 
 def interpreted(resolved: ResolvedPlan) -> tuple[Log, str]:
     """The plan by its definition: whole bodies in order, every node reads what was last said."""
     active, last, log = resolved.active, dict[str, Message](), Log()
-    order, done = list(active.order), set[str]()
+    order, done, silent = list(active.order), set[str](), set[str]()
+    gates = {(edge.source, edge.target): edge.gate for edge in active.edges if edge.gate is not None}
+
+    def passes(source: str, name: str) -> bool:
+        gate = gates.get((source, name))
+        return source not in silent and (gate is None or opens(gate, last[source]))
 
     def speak(name: str, round_: int, previous: Message | None) -> None:
-        last[name] = said(name, round_, {s: last[s] for s in active.sources[name]}, previous)
+        read = {source: last[source] for source in active.sources[name] if passes(source, name)}
+        silent.discard(name)
+        if active.sources[name] and not read and name not in active.blueprint.entries:
+            silent.add(name)
+            last[name] = Message(status=Status.SKIPPED, reason="gate")
+            return
+        last[name] = said(name, round_, read, previous)
         log.append((name, round_, last[name].answer))
 
     while len(done) < len(order):
@@ -78,7 +103,8 @@ def random_graph(draw: Callable[[st.SearchStrategy[Any]], Any], node: Any, kinds
     feeding = set()
     for index, target in enumerate(names[1:], 1):
         for source in draw(st.sets(st.sampled_from(names[:index]), min_size=1, max_size=3)):
-            graph.connect(source, target, optional=draw(st.integers(0, 3)) == 0)
+            gate = draw(st.sampled_from([None, None, None, *GATES]))
+            graph.connect(source, target, optional=draw(st.integers(0, 3)) == 0, when=gate)
             feeding.add(source)
     for name in names[:-1]:
         if name not in feeding:
@@ -94,7 +120,7 @@ def random_graph(draw: Callable[[st.SearchStrategy[Any]], Any], node: Any, kinds
     return graph.finish(names[-1])
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), engine=st.sampled_from(["langgraph", "direct"]))
 def test_random_graphs_run_as_defined(
     data: st.DataObject, engine: Engine, pool: Pool, made_of: Callable[..., Any]

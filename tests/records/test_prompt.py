@@ -53,7 +53,7 @@ def test_names_in_braces_are_filled(text: str, filled: str) -> None:
 @given(st.text(max_size=40), st.sampled_from(LITERAL), st.sampled_from(PLACEHOLDERS))
 def test_what_is_filled_in_is_never_read_again(value: str, around: str, name: str) -> None:
     for inserted in (value, f"{{{name}}}", "{node:x}", "\\1\\g<0>", "{", "}"):
-        assert Prompt(f"{around}\n{{{name}}}\n{around}").filled(lambda _, text=inserted: text) == (
+        assert Prompt(f"{around}\n{{{name}}}\n{around}").filled({name: inserted}.__getitem__) == (
             f"{around}\n{inserted}\n{around}"
         )
 

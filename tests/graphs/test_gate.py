@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+from math import inf, nan
+from typing import Any
+
+import pytest
+
+from apportion import Gate, choose
+from apportion.errors import GraphError, UnknownName
+from apportion.graphs.gate import SIGNALS, gate_from_json
+from apportion.records.message import Candidate, Message
+from apportion.records.status import Status
+
+
+def answer(confidence: float | None = None, **fields: Any) -> Message:
+    return Message(answer="4", candidates=(Candidate("4", confidence, source="a", **fields),))
+
+
+@pytest.mark.parametrize(
+    ("gate", "message", "opens"),
+    [
+        (Gate("confidence", below=0.5), answer(0.4), True),
+        (Gate("confidence", below=0.5), answer(0.5), False),
+        (Gate("confidence", above=0.5), answer(0.6), True),
+        (Gate("confidence", below=0.0), answer(None), True),
+        (Gate("confidence", above=0.0), answer(None), False),
+        (Gate("confidence", below=0.5), Message(status=Status.PARSE_ERROR), True),
+        (Gate("least_logprob", below=-2), answer(least_logprob=-3.0), True),
+        (Gate("least_logprob", below=-2), answer(least_logprob=0.0), False),
+        (Gate("least_logprob", below=-2), answer(), True),
+        (Gate("abstained"), Message(answer="unknown", abstained=True), True),
+        (Gate("abstained"), answer(), False),
+        (Gate("rejected"), Message(accepted=False), True),
+        (Gate("rejected"), Message(), False),
+        (Gate("failed"), Message(status=Status.TIMEOUT), True),
+        (Gate("failed"), answer(), False),
+    ],
+)
+def test_a_gate_reads_the_message_that_would_pass(gate: Gate, message: Message, opens: bool) -> None:
+    pinned = gate.pinned(gate.thresholds[0] if gate.thresholds else None)
+    assert pinned.opens(pinned.read(message, 1.0)) is opens
+
+
+@pytest.mark.parametrize(
+    ("answers", "share"),
+    [
+        ([("a", "4"), ("b", "4.0"), ("c", "5")], 2 / 3),
+        ([("a", "4"), ("a", "5"), ("b", "4")], 1.0),
+        ([("a", "4"), ("b", " "), ("c", "5")], 0.5),
+        ([], 0.0),
+    ],
+)
+def test_agreement_is_among_different_nodes(answers: list[tuple[str, str]], share: float) -> None:
+    message = Message(candidates=tuple(Candidate(text, source=source) for source, text in answers))
+    assert Gate("agreement", below=0.5).pinned(0.5).read(message, 1.0) == pytest.approx(share)
+
+
+def test_what_is_left_is_told() -> None:
+    gate = Gate("left_share", above=0.25).pinned(0.25)
+    assert gate.reads_left
+    assert gate.opens(gate.read(Message(), 0.3))
+    assert not gate.opens(gate.read(Message(), 0.2))
+
+
+def test_always_open_is_one_of_every_choice() -> None:
+    gate = Gate("confidence", below=choose(0.5, 0.8))
+    assert gate.thresholds == (0.5, 0.8, None)
+    assert gate.pinned(None).opens(1.0)
+    assert Gate("confidence", below=choose(None, 0.5)).thresholds == (0.5, None)
+    assert Gate("confidence", below=0.5).thresholds == (0.5,)
+
+
+@pytest.mark.parametrize("signal", SIGNALS)
+def test_json_gives_the_same_gate(signal: str) -> None:
+    told = signal in ("abstained", "rejected", "failed")
+    for gate in [Gate(signal)] if told else [Gate(signal, below=0.5), Gate(signal, above=choose(0.1, 0.9))]:
+        assert gate_from_json(gate.to_json()) == gate
+
+
+def test_an_unknown_signal_is_named_with_the_nearest() -> None:
+    with pytest.raises(UnknownName, match="'confidence'"):
+        Gate("confidense", below=0.5)
+
+
+@pytest.mark.parametrize(
+    "fields", [{}, {"below": 1, "above": 2}, {"below": nan}, {"above": inf}, {"below": "0.5"}, {"below": True}]
+)
+def test_a_measured_signal_needs_one_threshold(fields: dict[str, Any]) -> None:
+    with pytest.raises(GraphError, match="Gate\\('confidence'\\)"):
+        Gate("confidence", **fields)
+
+
+def test_a_signal_that_is_told_takes_no_threshold() -> None:
+    with pytest.raises(GraphError, match="takes no threshold; leave out 'below'"):
+        Gate("abstained", below=0.5)
+
+
+@pytest.mark.parametrize(
+    "data", [3, {}, {"signal": "failed", "when": 1}, {"signal": "confidence", "below": {"choose": []}}]
+)
+def test_json_that_is_no_gate_is_refused(data: Any) -> None:
+    with pytest.raises(GraphError, match="gate"):
+        gate_from_json(data)

@@ -1,0 +1,156 @@
+"""Gates in runs: what is not let through is not paid for."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+
+from apportion import Cap, Decomposer, Gate, Graph, Merger, Pool, Prompt, Solver, Task, Verifier, choose
+from apportion.budgets.books import MemoryStore
+from apportion.errors import GraphError
+from apportion.graphs.bounds import worst_case
+from apportion.graphs.result import Engine, Result
+from apportion.graphs.run import Runner
+from apportion.records.rows import SpanRow
+from apportion.testing.scripted import ScriptedModel
+
+ENGINES = ["langgraph", "direct"]
+
+
+def unsure(gate: Gate) -> Graph:
+    """One solver draws three samples; another looks again where they differ."""
+    graph = Graph("unsure").add("first", Solver(model="small", samples=3, max_output_tokens=20))
+    graph.add("second", Solver(model="large", max_output_tokens=30)).add("pick", Verifier())
+    return graph.connect("first", "second", when=gate).connect("first", "pick").connect("second", "pick")
+
+
+def models(*answers: str) -> tuple[ScriptedModel, ScriptedModel]:
+    """A small model whose samples say these, and a large one that says 9."""
+    small = ScriptedModel(lambda request: f"Answer: {answers[request.sample % len(answers)]}", name="small")
+    return small, ScriptedModel(lambda request: "Answer: 9", name="large")
+
+
+def run(
+    graph: Graph, pool: Pool, engine: Engine, values: dict[str, object] | None = None, cap: Cap | None = None
+) -> tuple[Result, dict[str, SpanRow]]:
+    store = MemoryStore()
+
+    async def main() -> Result:
+        async with Runner(graph, pool, store) as runner:
+            return await runner.run(Task(question="4?"), runner.space.plan(values), engine=engine, cap=cap)
+
+    result = asyncio.run(main())
+    return result, {span.node: span for span in store.spans(result.run_id)}
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(
+    ("answers", "threshold", "calls"), [("444", 0.9, 0), ("445", 0.9, 1), ("445", 0.5, 0), ("445", None, 1)]
+)
+def test_a_second_model_looks_only_where_the_first_is_unsure(
+    engine: Engine, answers: str, threshold: float | None, calls: int
+) -> None:
+    small, large = models(*answers)
+    graph = unsure(Gate("confidence", below=choose(0.9, 0.5)))
+    result, spans = run(graph, Pool([small, large]), engine, {"first->second.when": threshold})
+    assert len(large.requests) == calls
+    assert spans["second"].status.value == ("ok" if calls else "skipped")
+    assert spans["second"].reason == ("" if calls else "gate")
+    (event,) = [event for event in json.loads(spans["second"].events) if event["event"] == "gate"]
+    assert event["open"] is bool(calls)
+    assert event["value"] == pytest.approx(1.0 if answers == "444" else 2 / 3)
+    assert result.answer == ("9" if calls else "4")
+    assert result.charged.tokens == sum(span.charged.tokens for span in spans.values())
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_nothing_comes_from_a_node_that_did_not_run(engine: Engine) -> None:
+    """A shut gate silences all that hangs on it alone, and what reads it reads the others only."""
+    small, large = models("4")
+    graph = unsure(Gate("failed"))
+    graph.add("third", Solver(model="large", max_output_tokens=30)).connect("second", "third").connect("third", "pick")
+    _, spans = run(graph, Pool([small, large]), engine)
+    assert not large.requests
+    assert [spans[name].reason for name in ("second", "third")] == ["gate", "gate"]
+    assert spans["pick"].answer == "4"
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(("limit", "calls"), [(4000, 1), (950, 0)])
+def test_a_gate_may_read_what_is_left(engine: Engine, limit: int, calls: int) -> None:
+    small, large = models("4")
+    graph = unsure(Gate("left_share", above=0.8))
+    run(graph, Pool([small, large]), engine, cap=Cap(per_task=limit))
+    assert len(large.requests) == calls
+    _, free = models("4")
+    run(graph, Pool([small, free]), engine)
+    assert len(free.requests) == 1
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_gate_in_a_loop_is_read_in_every_round(engine: Engine) -> None:
+    """The judge rejects the first round, so that the helper runs in the second."""
+    said = iter(["Answer: 4", "Answer: 5"])
+    small = ScriptedModel(lambda request: next(said), name="small")
+    scores = iter(["Probability: 10", "Probability: 90"])
+    judge = ScriptedModel(lambda request: next(scores), name="judge")
+    graph = Graph("loop").add("solve", Solver(model="small")).add("check", Verifier(method="score", model="judge"))
+    graph.add("last", Solver(model="late")).connect("solve", "check").connect("check", "last", when=Gate("rejected"))
+    graph.add("pick", Verifier()).connect("check", "pick").connect("last", "pick").loop("check", "solve", rounds=2)
+    late = ScriptedModel(lambda request: "Answer: 9", name="late")
+    result, spans = run(graph, Pool([small, judge, late]), engine)
+    assert spans["last"].reason == "gate"
+    assert result.answer == "5"
+    assert not late.requests
+
+
+def test_the_bound_is_that_of_open_gates() -> None:
+    pool = Pool(models("4"))
+    gated = unsure(Gate("confidence", below=0.9))
+    plain = Graph("unsure").add("first", Solver(model="small", samples=3, max_output_tokens=20))
+    plain.add("second", Solver(model="large", max_output_tokens=30)).add("pick", Verifier())
+    plain.connect("first", "second").connect("first", "pick").connect("second", "pick")
+    bounds = [graph.space(pool) for graph in (gated, plain)]
+
+    task = Task(question="4?")
+    one, other = (worst_case(space.graph, space.default(), task, pool) for space in bounds)
+    assert one.total == other.total
+
+
+def test_a_graph_whose_only_way_has_a_gate_is_refused() -> None:
+    graph = Graph("shut").add("a", Solver(model="m")).add("b", Solver(model="m"))
+    graph.connect("a", "b", when=Gate("failed"))
+    with pytest.raises(GraphError, match="when every gate is shut; leave one way to it without a gate"):
+        graph.hash  # noqa: B018
+    assert graph.start("b").blueprint.gated
+
+
+def test_the_edges_of_a_group_have_no_gates() -> None:
+
+    graph = Graph("parts").add("split", Decomposer(model="m")).add("part", Solver(model="m"))
+    graph.add("merge", Merger(model="m")).each("split", "part", "merge")
+    graph.connect("split", "part", when=Gate("failed"))
+    with pytest.raises(GraphError, match=r"is implied by each.*cannot have a gate"):
+        graph.hash  # noqa: B018
+
+
+def test_gates_are_in_the_hash_the_file_and_the_drawing() -> None:
+    graph = unsure(Gate("confidence", below=choose(0.5, 0.8)))
+    again = Graph.from_json(graph.to_json())
+    assert again.hash == graph.hash != unsure(Gate("confidence", below=0.5)).hash
+    assert "when confidence below 0.5 | 0.8 | always" in graph.draw()
+    plan = graph.space(Pool(models("4"))).plan({"first->second.when": 0.8})
+    assert "when confidence below 0.8" in graph.draw(plan=plan)
+    assert '"when"' not in unsure(Gate("failed")).to_json()
+
+
+def test_a_prompt_reads_nothing_of_a_node_that_did_not_run() -> None:
+    small, large = models("4")
+    graph = Graph("named").add("a", Solver(model="small")).add("b", Solver(model="large"))
+    prompt = Prompt("[{node:b}] {question} {format}", name="named")
+    graph.add("c", Solver(model="small", prompt=prompt)).connect("a", "b", when=Gate("failed"))
+    graph.connect("a", "c").connect("b", "c")
+    run(graph, Pool([small, large]), "direct")
+    assert small.requests[-1].messages[-1].content.startswith("[] 4?")
