@@ -112,7 +112,7 @@ def _named(given: str | Callable[..., object]) -> str:
 
 def _code(graph: Graph, metric: str | Metric) -> Mapping[str, str]:
     """The code of the user's own kinds and functions, a change in which makes another study."""
-    found, scorer = dict(codes_of(graph)), resolve_metric(metric)
+    found, scorer = dict(codes_of(graph, load=True)), resolve_metric(metric)
     code = code_of(scorer.function if isinstance(scorer, CheckedMetric) else scorer)
     return found | {"metric": code} if code else found
 

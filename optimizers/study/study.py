@@ -128,15 +128,17 @@ class Study:
                 return False
 
     def _check_reachable(self, measured: Mapping[str, Measurement]) -> None:
-        """Stops a study in which no model has answered anything, before it spends more on that."""
+        """Stops a study in which nothing has answered anything, before it spends more on that."""
         statuses = {outcome.status for measurement in measured.values() for outcome in measurement.outcomes}
-        if not statuses <= {Status.PROVIDER_ERROR, Status.TIMEOUT}:
+        if not statuses <= {Status.PROVIDER_ERROR, Status.TIMEOUT, Status.TOOL_ERROR}:
             return
+        tools = Status.TOOL_ERROR in statuses
         store = self._spec.store
         reasons = [span.reason for run in store.runs(limit=1) for span in store.spans(run.run_id) if span.reason]
         raise UsageError(
-            f"no model answered a single call: {reasons[0] if reasons else 'no reason was given'}; "
-            "mend the endpoint and start again: failed calls are tried again, and nothing else is paid for twice"
+            f"{'no task was answered' if tools else 'no model answered a single call'}: "
+            f"{reasons[0] if reasons else 'no reason was given'}; mend the {'function' if tools else 'endpoint'} and "
+            "start again: failed calls are tried again, and nothing else is paid for twice"
         )
 
     async def _compare(self, survivors: Sequence[Plan], evaluator: TrialEvaluator) -> bool:

@@ -25,7 +25,7 @@ from .spec import StudySpec
 
 __all__ = ["TrialEvaluator"]
 
-_FAULTS = frozenset({Status.PROVIDER_ERROR, Status.TIMEOUT, Status.CANCELLED})
+_FAULTS = frozenset({Status.PROVIDER_ERROR, Status.TIMEOUT, Status.TOOL_ERROR, Status.CANCELLED})
 """Failures of a place and not of a plan: a study that goes on tries them again."""
 _PAYING = {"fit": "search", "validation": "validation", "test": "test"}
 """By part: the phase whose account pays for it, where nobody says otherwise."""
