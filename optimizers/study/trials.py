@@ -184,7 +184,7 @@ class TrialEvaluator:
     def _outcome(self, row: Result | RunRow) -> Outcome:
         unit = self._cap.unit
         cost, lost = in_unit(row.charged, unit), in_unit(row.lost, unit)
-        return Outcome(row.task_id, row.status, row.score or 0.0, cost, lost)
+        return Outcome(row.task_id, row.status, row.score or 0.0, cost, lost, row.charged)
 
     def _book(
         self, trial_id: str, plan: Plan, part: str, start: int, tasks: int, results: Sequence[Result], state: str
