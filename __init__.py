@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # the same names for type checkers and editors, which read no
     from .models.pocket import load_pocket_models as load_pocket_models
     from .models.pool import Pool as Pool
     from .nodes.decomposer import Decomposer as Decomposer
+    from .nodes.function import Function as Function
     from .nodes.knob import adaptive as adaptive, choose as choose
     from .nodes.merger import Merger as Merger
     from .nodes.search import Search as Search
@@ -58,6 +59,7 @@ _HOMES = {
     "models.pocket": ("load_pocket_models",),
     "models.pool": ("Pool",),
     "nodes.decomposer": ("Decomposer",),
+    "nodes.function": ("Function",),
     "nodes.knob": ("adaptive", "choose"),
     "nodes.merger": ("Merger",),
     "nodes.search": ("Search",),

@@ -14,7 +14,7 @@ from typing import Annotated, Self, TextIO
 import typer
 
 from ..errors import ApportionError, BudgetBreach, Infeasible
-from . import demo, fit, models, optimize, pocket, runs, show, simulate, tokens
+from . import demo, draw, fit, models, optimize, pocket, runs, show, simulate, tokens
 from . import run as run_command
 from .names import FitCommand, OptimizeCommand
 from .output import any_encoding, complain, say
@@ -58,6 +58,7 @@ def program(
 app.command("demo")(demo.command)
 app.command("optimize", cls=OptimizeCommand)(optimize.command)
 app.command("run")(run_command.command)
+app.command("draw")(draw.command)
 app.command("runs")(runs.command)
 app.command("show")(show.command)
 app.command("fit", cls=FitCommand)(fit.command)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from .options import Allow
+from .options import Allow, Columns, columns_by_ours
 from .output import say
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ Unit = Literal["tokens", "weighted", "usd"]
 
 def command(
     graph: Annotated[str, typer.Argument(help="MODULE:NAME of the graph, or path.py:NAME.", metavar="MODULE:GRAPH")],
-    tasks: Annotated[str, typer.Option(help="The dev set, JSONL or CSV.")],
+    tasks: Annotated[str, typer.Option(help="The dev set, JSONL, CSV or Parquet.")],
     cap: Annotated[float, typer.Option(help="Ceiling for answering all tasks of the dev set.")],
     spend: Annotated[float, typer.Option(help="The most that the search itself may pay.")],
     models: Annotated[str | None, typer.Option(help="Pool file (TOML); the embedded models if left out.")] = None,
@@ -49,6 +49,7 @@ def command(
     policy_out: Annotated[
         str | None, typer.Option(help="Write the chosen policy to this file, for `run --policy`.", metavar="FILE")
     ] = None,
+    column: Columns = None,
     allow: Allow = None,
     json: Annotated[str | None, typer.Option(help="Write the report to this file.", metavar="FILE")] = None,
 ) -> None:
@@ -58,7 +59,8 @@ def command(
     from ..tasks.devset import load_tasks
     from .loading import admitted, load_graph, load_pool, positive, preload
 
-    loaded, dev_set = load_graph(graph), load_tasks(tasks, allow=admitted(allow))
+    loaded = load_graph(graph)
+    dev_set = load_tasks(tasks, columns=columns_by_ours(column), allow=admitted(allow))
     pool, compared = load_pool(models), _named(policies)
     preload("metric", metric)
     preload("optimizer", optimizer)

@@ -6,9 +6,35 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["Allow"]
+from ..errors import UsageError
+
+__all__ = ["Allow", "Columns", "columns_by_ours"]
 
 Allow = Annotated[
     list[str] | None,
     typer.Option(help="A module that files may name, with all below it; may be repeated.", metavar="MODULE"),
 ]
+
+Columns = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="What the file calls a column, such as question=query_id; may be repeated.", metavar="OURS=THEIRS"
+    ),
+]
+
+
+def columns_by_ours(columns: list[str] | None) -> dict[str, str]:
+    """The pairs of `--column`: by our name, theirs.
+
+    Raises:
+        UsageError: one is not written OURS=THEIRS, or one of our names is there twice.
+    """
+    found: dict[str, str] = {}
+    for pair in columns or ():
+        ours, _, theirs = pair.partition("=")
+        if not ours or not theirs:
+            raise UsageError(f"--column {pair}: write OURS=THEIRS, for example question=query_id")
+        if ours in found:
+            raise UsageError(f"--column {pair}: {ours!r} is {found[ours]!r} already; name it once")
+        found[ours] = theirs
+    return found

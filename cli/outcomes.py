@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from ..errors import UsageError
+from .options import Columns, columns_by_ours
 from .output import complain, say
 
 if TYPE_CHECKING:
@@ -20,12 +20,6 @@ Outcomes = Annotated[
         help="Parquet, CSV or JSONL with the columns question, arm, score and cost, and perhaps sample, text, family, "
         "confidence, model, setting.",
         metavar="FILE",
-    ),
-]
-Columns = Annotated[
-    list[str] | None,
-    typer.Option(
-        help="What the file calls a column, such as question=query_id; may be repeated.", metavar="OURS=THEIRS"
     ),
 ]
 DropIncomplete = Annotated[bool, typer.Option(help="Leave out questions that some arm has no outcome for.")]
@@ -45,13 +39,7 @@ def load(path: str, columns: list[str] | None, drop: bool, unit: Literal["tokens
     from ..optimizers.tables.log_file import load_outcomes
     from ..optimizers.tables.split import shuffled
 
-    pairs = [pair.partition("=") for pair in columns or ()]
-    for ours, _, theirs in pairs:
-        if not ours or not theirs:
-            raise UsageError(f"--column {ours or theirs}: write OURS=THEIRS, for example question=query_id")
-    found = load_outcomes(
-        path, columns={ours: theirs for ours, _, theirs in pairs}, incomplete="drop" if drop else "refuse", unit=unit
-    )
+    found = load_outcomes(path, columns=columns_by_ours(columns), incomplete="drop" if drop else "refuse", unit=unit)
     if found.dropped:
         say(f"dropped   {found.dropped:,} questions that lack an outcome of some arm")
     for arm, family in found.absent:

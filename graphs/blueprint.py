@@ -13,9 +13,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ..errors import GraphError
 from ..nodes.base import Kind, Node
+from ..nodes.callables import Given, callables_of
 from ..nodes.kinds import home_of
 from ..nodes.knob import Adaptive, Choice
-from ..nodes.retrieval import Imported
 from ..records.files import JsonFault, parse_json
 from ..records.message import Forward
 from .edges import Each, Edge, Loop
@@ -84,7 +84,19 @@ class Blueprint:
         return hashlib.sha256(_dumped(self._content()).encode()).hexdigest()[:16]
 
     def to_json(self) -> str:
-        """The canonical JSON, which `Graph.from_json` reads, and where the kinds come from that it does not know."""
+        """The canonical JSON, which `Graph.from_json` reads, and where the kinds come from that it does not know.
+
+        Raises:
+            GraphError: a node holds a function or an object that cannot be found again by a name.
+        """
+        for name, node in self.nodes.items():
+            for setting, value in callables_of(node):
+                if isinstance(value, Given):
+                    raise GraphError(
+                        f"node {name!r}: its {setting} {value.name!r} cannot be found again by a name, so the graph "
+                        "cannot be written to a file; take a function that is defined with `def` at the top of a "
+                        "module, or an object that stands there"
+                    )
         used = sorted({node.kind for node in self.nodes.values()})
         homes = {name: home for name in used if (home := home_of(self.kinds[name])) is not None}
         return _dumped(self._content() | ({"kinds": homes} if homes else {}))
@@ -93,8 +105,8 @@ class Blueprint:
     def modules(self) -> tuple[str, ...]:
         """The modules that whoever loads its JSON must admit."""
         named = [home_of(self.kinds[node.kind]) for node in self.nodes.values()]
-        settings = [value for node in self.nodes.values() for _, value in node]
-        named += [value.name for value in settings if isinstance(value, Imported) and not value.known]
+        held = [value for node in self.nodes.values() for _, value in callables_of(node)]
+        named += [value.name for value in held if not isinstance(value, Given) and not value.known]
         return tuple(sorted({reference.partition(":")[0] for reference in named if reference}))
 
     def _content(self) -> dict[str, Any]:

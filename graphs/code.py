@@ -17,7 +17,7 @@ from functools import partial
 from typing import Any
 
 from ..nodes.base import Kind, Node
-from ..nodes.retrieval import Imported
+from ..nodes.callables import Given, callables_of
 from .blueprint import HasBlueprint
 
 __all__ = ["code_of", "codes_of"]
@@ -26,16 +26,27 @@ _PACKAGE = __name__.partition(".")[0]
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
-def codes_of(graph: HasBlueprint) -> Mapping[str, str]:
+def codes_of(graph: HasBlueprint, *, load: bool = False) -> Mapping[str, str]:
     """The code of the kinds and functions of the user's own that a graph uses, by what they are.
 
-    A function whose module has not been imported is left out: looking must not run anything.
+    Args:
+        graph: the graph.
+        load: whether to import what it names. Else a function whose module has not been imported is left out: looking
+            must not run anything.
+
+    Raises:
+        UsageError: something that it names cannot be imported.
     """
     blueprint, found = graph.blueprint, dict[str, str]()
-    for node in blueprint.nodes.values():
+    for place, node in blueprint.nodes.items():
         found[f"kind {node.kind!r}"] = _kind_code(blueprint.kinds[node.kind])
-        for value in (getattr(node, name) for name in type(node).model_fields):
-            if isinstance(value, Imported) and value.name.partition(":")[0] in sys.modules:
+        for setting, value in callables_of(node):
+            if isinstance(value, Given):
+                # Several may have one name, and be told apart only by what they have captured.
+                found[f"{setting} of node {place!r}"] = " with ".join(
+                    filter(None, (code_of(value.function()), value.captured))
+                )
+            elif load or value.name.partition(":")[0] in sys.modules:
                 found[f"function {value.name!r}"] = code_of(value.function())
     return {name: code for name, code in sorted(found.items()) if code}
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # the same names for type checkers and editors, which read no
     from .decomposer import Decomposer as Decomposer
     from .depth import Depth as Depth
     from .draws import Draws as Draws
+    from .function import Function as Function
     from .kinds import KINDS as KINDS, kind_of as kind_of, kinds_with as kinds_with, node_from_json as node_from_json
     from .knob import (
         ANY_MODEL as ANY_MODEL,
@@ -37,6 +38,7 @@ _HOMES = {
     "decomposer": ("Decomposer",),
     "depth": ("Depth",),
     "draws": ("Draws",),
+    "function": ("Function",),
     "kinds": ("KINDS", "kind_of", "kinds_with", "node_from_json"),
     "knob": ("ANY_MODEL", "Adaptive", "Choice", "Knob", "ModelKnob", "adaptive", "choose"),
     "merger": ("Merger",),

@@ -11,6 +11,7 @@ from ..errors import GraphError, UnknownName, UsageError
 from ..imports import outside, reference_to
 from ..registry import Registry
 from .base import Kind, Node
+from .callables import Imported, callables_of
 
 __all__ = ["KINDS", "Kinds", "home_of", "kind_of", "kinds_from", "kinds_named", "kinds_with", "node_from_json"]
 
@@ -32,6 +33,7 @@ KINDS: Registry[Kind[Any]] = Registry(
     _checked,
     {
         "decomposer": "nodes.decomposer:KIND",
+        "function": "nodes.function:KIND",
         "merger": "nodes.merger:KIND",
         "search": "nodes.search:KIND",
         "solver": "nodes.solver:KIND",
@@ -119,8 +121,8 @@ def node_from_json(
     Args:
         data: JSON values.
         kinds: by name.
-        allow: modules that the data may name, None for all. A node whose settings name modules checks them in a
-            validator, against `info.context["allow"]`.
+        allow: modules that the data may name, None for all. Settings that hold an `Imported` are checked here; a node
+            whose settings name modules otherwise checks them in a validator, against `info.context["allow"]`.
 
     Raises:
         UnknownName: there is no such kind.
@@ -139,8 +141,13 @@ def node_from_json(
             f"this {name} node was written for version {version} of its kind; here it has {config.version}"
         )
     try:
-        return config.model_validate(fields, context={"allow": allow})
+        node = config.model_validate(fields, context={"allow": allow})
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(step) for step in first["loc"])
         raise GraphError(f"{name} node{f', field {place!r}' if place else ''}: {first['msg']}") from None
+    if allow is not None:
+        for _, value in callables_of(node):
+            if isinstance(value, Imported):  # also where a kind's validator did not; so far nothing was imported
+                value.check(allow)
+    return node

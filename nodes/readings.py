@@ -26,6 +26,7 @@ _INFORMED = (
     Status.STARVED,
     Status.FILTERED,
     Status.REFUSED,
+    Status.TOOL_ERROR,
     Status.TIMEOUT,
     Status.PROVIDER_ERROR,
     Status.BUDGET,

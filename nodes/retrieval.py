@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import sqlite3
 import threading
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from ..errors import UsageError
-from ..imports import imported, is_reference, reference_to
 from ..records.text import encodable, longest_bytes
 from ..registry import Registry
+from .callables import CallableSort, Given, Imported, is_async, waited
 from .passages import passages_of
 from .unspaced import MARKS, paired, query_terms
 
 __all__ = [
+    "RETRIEVER",
     "RETRIEVERS",
     "CorpusSize",
     "FunctionRetriever",
-    "Imported",
     "PassageIndex",
     "Retriever",
     "corpus_size",
@@ -42,60 +41,8 @@ class Retriever(Protocol):
         """At most `top_k` passages, the best first; none where nothing fits."""
 
 
-@dataclass(frozen=True, slots=True)
-class Imported:
-    """A function or an object by the place from which it can be imported: its name in JSON and in a hash."""
-
-    name: str
-    """`module:qualified.name`."""
-
-    @classmethod
-    def of(cls, source: object) -> Imported:
-        """The name of a function, or of an object that a module holds at its top.
-
-        Raises:
-            ValueError: it cannot be found again by a name: a lambda, or what was made within a function.
-        """
-        name = getattr(source, "__qualname__", "")
-        found = f"{getattr(source, '__module__', '')}:{name}" if name else reference_to(source) or ""
-        if not is_reference(found) or imported(found, "retriever") is not source:
-            raise ValueError(
-                f"{name or source!r} cannot be found again by a name; "
-                "pass a function that is defined with `def` at the top of a module, or an object that stands there"
-            )
-        return cls(found)
-
-    @property
-    def known(self) -> bool:
-        """Whether a file may name it without its module being admitted."""
-        return self.name in RETRIEVERS.references
-
-    def check(self, allow: Collection[str]) -> None:
-        """Imports it for a file that names it.
-
-        Raises:
-            UsageError: there is no such thing, or its module is not admitted; see `imported`.
-        """
-        imported(self.name, "retriever", allow=None if self.known else allow)
-
-    def function(self) -> Callable[..., Any]:
-        """Imports it: the function, or what finds in the object.
-
-        Raises:
-            UsageError: there is no such thing, or it finds nothing.
-        """
-        found: Any = _checked(self.name, imported(self.name, "retriever", fits=_finds))
-        function: Callable[..., Any] = getattr(found, "find", found)
-        return function
-
-
-def _finds(source: object) -> bool:
-    return callable(getattr(source, "find", source))
-
-
 def _checked(name: str, source: object) -> object:
-    if not _finds(source):
-        raise UsageError(f"retriever {name!r} is a {type(source).__name__}; name a function, or what has a `find`")
+    RETRIEVER.function(name, source)
     return source
 
 
@@ -103,6 +50,9 @@ RETRIEVERS: Registry[object] = Registry(
     "retriever", "apportion.retrievers", _checked, {"demo": "cli.demo_graph:look_up"}
 )
 """What a file may name without its module being admitted: the demo's, and what installed packages register."""
+RETRIEVER = CallableSort(
+    "retriever", "name a function, or what has a `find`", method="find", known=lambda: RETRIEVERS.references
+)
 
 
 class FunctionRetriever:
@@ -114,7 +64,7 @@ class FunctionRetriever:
         source: a function, or an object whose method `find` is one.
     """
 
-    def __init__(self, source: Imported) -> None:
+    def __init__(self, source: Imported | Given) -> None:
         self._name = source.name
         self._function = source.function()
 
@@ -124,10 +74,10 @@ class FunctionRetriever:
         Raises:
             UsageError: the function returned something else.
         """
-        if inspect.iscoroutinefunction(self._function):
+        if is_async(self._function):
             found = await self._function(query, top_k)
         else:
-            found = await asyncio.to_thread(self._function, query, top_k)
+            found = await waited(await asyncio.to_thread(self._function, query, top_k))
         if isinstance(found, str) or not isinstance(found, Sequence) or not all(isinstance(p, str) for p in found):
             raise UsageError(f"retriever {self._name!r} must return a list of str, not {type(found).__name__}")
         return [encodable(passage) for passage in found[:top_k]]
@@ -188,9 +138,9 @@ class CorpusSize:
 
 
 @lru_cache(maxsize=64)
-def corpus_size(source: str | Imported, passage_bytes: int) -> CorpusSize:
+def corpus_size(source: str | Imported | Given, passage_bytes: int) -> CorpusSize:
     """What can be known of a retriever before it is asked: of files everything, of functions the limit alone."""
-    if isinstance(source, Imported):
+    if isinstance(source, Imported | Given):
         return CorpusSize(passage_bytes)
     try:
         sizes = [longest_bytes(passage) for passage in dict.fromkeys(passages_of(Path(source), passage_bytes))]
@@ -200,13 +150,13 @@ def corpus_size(source: str | Imported, passage_bytes: int) -> CorpusSize:
 
 
 @contextmanager
-def open_retriever(source: str | Imported, passage_bytes: int) -> Iterator[Retriever]:
+def open_retriever(source: str | Imported | Given, passage_bytes: int) -> Iterator[Retriever]:
     """What `source` names, ready to be asked.
 
     Raises:
         UsageError: it cannot be read; the message names the file and the line.
     """
-    if isinstance(source, Imported):
+    if isinstance(source, Imported | Given):
         yield FunctionRetriever(source)
         return
     index = PassageIndex(passages_of(Path(source), passage_bytes))

@@ -12,19 +12,19 @@ from typing import Annotated, Any, ClassVar
 from annotated_types import Interval
 from pydantic import PlainSerializer, PlainValidator, PositiveInt, ValidationInfo
 
-from ..imports import is_reference
 from ..records.message import Candidate, Message, MessageSize
 from ..records.status import Status
 from ..records.text import clip
 from ..records.usage import Amount
 from .asks import ask_of, bound_of, request_of
 from .base import CallBound, Context, Incoming, Inputs, Kind, Scorer, Speakers
+from .callables import Given, Imported, callable_json
 from .knob import ADDED, ANY_MODEL, MOST_TIMES, Adaptive, Knob, ModelKnob, Times, most
 from .model_node import ModelNode
 from .oracles import said
 from .prompts.base import Ask, Messages, SearchRound, SearchStep
 from .readings import Reading, read
-from .retrieval import CorpusSize, Imported, Retriever, corpus_size, open_retriever
+from .retrieval import RETRIEVER, CorpusSize, Retriever, corpus_size, open_retriever
 from .votes import normal_form
 
 __all__ = ["KIND", "QUERY_BYTES", "Search"]
@@ -35,24 +35,16 @@ _NO_ANSWER = frozenset({"unknown", "not found", "no answer", ""})
 """What searchers say instead of an answer, in normal form."""
 
 
-def _source(value: Any, info: ValidationInfo) -> str | Imported:
-    if isinstance(value, dict) and set(value) == {"import"} and isinstance(value["import"], str):
-        value = Imported(value["import"])
-    elif isinstance(value, str) and is_reference(value) and not Path(value).exists():
-        value = Imported(value)
-    if isinstance(value, Imported):
-        if info.context is not None and info.context["allow"] is not None:  # it is from a file
-            value.check(info.context["allow"])
-        return value
+def _source(value: Any, info: ValidationInfo) -> str | Imported | Given:
+    named = RETRIEVER.named(value, info)
+    if named is not None:
+        return named
     if isinstance(value, str | Path) and str(value):
         return str(value)
-    if callable(getattr(value, "find", value)):
-        return Imported.of(value)
-    raise ValueError("give the path of a folder or file, or a function (query, top_k) -> list of str")
-
-
-def _source_json(value: str | Imported) -> Any:
-    return {"import": value.name} if isinstance(value, Imported) else value
+    found = RETRIEVER.given(value)
+    if found is None:
+        raise ValueError("give the path of a folder or file, or a function (query, top_k) -> list of str")
+    return found
 
 
 class Search(ModelNode):
@@ -66,13 +58,14 @@ class Search(ModelNode):
     kind: ClassVar[str] = "search"
 
     retriever: Annotated[
-        str | Path | Callable[[str, int], Any] | Retriever | Imported,
+        str | Path | Callable[[str, int], Any] | Retriever | Imported | Given,
         PlainValidator(_source),
-        PlainSerializer(_source_json, return_type=Any),
+        PlainSerializer(callable_json, return_type=Any),
     ]
     """A folder of text files, a text file or a JSONL file, searched by BM25; or a function `(query, top_k) -> list of
-    str`, async or not, or an object whose `find` is one, at the top of a module: itself, or "module:name". In JSON it
-    is `{"import": "module:name"}`, and is imported only where whoever loads the file admits the module."""
+    str`, async or not, or an object whose `find` is one: itself, or "module:name". In JSON it is `{"import":
+    "module:name"}`, and is imported only where whoever loads the file admits the module. What no module holds at its
+    top, such as a lambda, can be searched with, and a graph that has it cannot be written to a file."""
     model: ModelKnob = ANY_MODEL
     rounds: Knob[Annotated[int, Interval(ge=0, le=MOST_TIMES)] | Adaptive] = 3
     """The most queries. With `adaptive(low, high)` it also stops looking up when a round after the first `low` brings

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import Any
 
 from .status import Status
 from .text import clip, longest_bytes
@@ -143,6 +144,8 @@ class Message:
     """False where a checker found the answer wanting; a loop then goes another round."""
     abstained: bool = False
     """Whether the answer says that there is none to give, such as "I don't know"."""
+    data: Any = field(default=None, hash=False)
+    """The parsed value of an answer that is JSON; frozen by convention, and travels with the answer."""
 
     def forwarded(
         self, policy: Forward, size: MessageSize = ANY_SIZE, measure: Callable[[str], int] = longest_bytes

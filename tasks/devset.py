@@ -1,11 +1,13 @@
-"""Reading and writing dev sets: one task a line in JSONL, or one a record in CSV."""
+"""Reading dev sets: one task a line in JSONL, a record in CSV, or a row in Parquet."""
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import ValidationError
@@ -13,9 +15,11 @@ from pydantic import ValidationError
 from ..errors import DevSetError, UsageError
 from ..imports import imported
 from ..records.task import Task
+from .chat_question import question_of
 from .devset_csv import csv_records
-from .devset_fields import FIELDS, OTHER_NAMES, fault_in
+from .devset_fields import FIELDS, Naming
 from .devset_jsonl import jsonl_records
+from .devset_parquet import parquet_records
 
 __all__ = ["FIELDS", "load_tasks"]
 
@@ -29,33 +33,42 @@ class _Place:
         return DevSetError(self.path, self.line, field, reason)
 
 
-def load_tasks(path: str | os.PathLike[str], *, allow: Collection[str] = ()) -> tuple[Task, ...]:
-    """Reads all tasks of a `.jsonl` or `.csv` file, in its order.
+def load_tasks(
+    path: str | os.PathLike[str], *, columns: Mapping[str, str] | None = None, allow: Collection[str] = ()
+) -> tuple[Task, ...]:
+    """Reads all tasks of a `.jsonl`, `.csv` or `.parquet` file, in its order.
 
     Only `question` is required. `gold` may be called `answer` and `name` may be called `id`. In CSV, `context` is a
     JSON list of passages or one passage as plain text, and `metadata` is a JSON object. Empty lines, a byte order
-    mark and either kind of line end are accepted.
+    mark and either kind of line end are accepted. Chat messages, a list of objects with `role` and `content`, may stand
+    as `question` or as `messages`; `tasks.chat_question` says what text becomes of them, and reads it back.
 
     The file is data: a metric of the form `module:function` in a task's metadata is imported only where it is admitted.
 
     Args:
         path: the file.
+        columns: what the file calls fields, where that is something else: by our name, theirs. What the file has
+            besides is left out then; without any, an unknown field is an error.
         allow: modules that are admitted with all that is below them, for metrics.
 
     Raises:
         DevSetError: a line cannot be read, or names a module that is not admitted; file, line and field are named. An
-            empty file and a task that is there twice are such errors too.
-        UsageError: there is no such file, or its name ends otherwise.
+            empty file and a task that is there twice are such errors too. Rows of Parquet are counted from 1.
+        UsageError: there is no such file, its name ends otherwise, or it is Parquet and pyarrow is not installed.
+        UnknownName: `columns` has a name that is no field.
     """
     file = Path(path)
-    records = {".jsonl": jsonl_records, ".ndjson": jsonl_records, ".csv": csv_records}.get(file.suffix.lower())
+    records = _READERS.get(file.suffix.lower())
     if records is None:
-        raise UsageError(f"{file}: the name of a dev set must end in .jsonl or .csv")
+        raise UsageError(f"{file}: the name of a dev set must end in .jsonl, .csv or .parquet")
+    naming = Naming(columns or {})
     tasks: list[Task] = []
     lines: dict[str, int] = {}
-    for line, record in records(file):
+    names: set[str] = set()
+    for line, record in records(file, naming):
         place = _Place(str(file), line)
-        task = _task(place, record)
+        task = _task(place, record, naming)
+        names.update(record)
         _check_metric(place, task, allow)
         identity = _identity(place, task)
         first = lines.setdefault(identity, line)
@@ -64,20 +77,34 @@ def load_tasks(path: str | os.PathLike[str], *, allow: Collection[str] = ()) -> 
         tasks.append(task)
     if not tasks:
         raise DevSetError(str(file), 1, "", 'there are no tasks; the least is one line {"question": "..."}')
+    missing = naming.missing(tuple(names)) if file.suffix.lower() in (".jsonl", ".ndjson") else None
+    if missing is not None:
+        raise DevSetError(str(file), 0, missing, "no line has this field, and --column names it")
     return tuple(tasks)
 
 
-def _task(place: _Place, record: Mapping[str, Any]) -> Task:
-    fault = fault_in(tuple(record))
+_Records = Callable[[Path, Naming], Iterator[tuple[int, Mapping[str, Any]]]]
+_READERS: Mapping[str, _Records] = MappingProxyType(
+    {
+        ".jsonl": lambda file, naming: jsonl_records(file),
+        ".ndjson": lambda file, naming: jsonl_records(file),
+        ".csv": csv_records,
+        ".parquet": parquet_records,
+    }
+)
+
+
+def _task(place: _Place, record: Mapping[str, Any], naming: Naming) -> Task:
+    fault = naming.fault_in(tuple(record))
     if fault is not None:
         raise place.error(*fault)
     fields: dict[str, Any] = {}
     for name, value in record.items():
-        field = OTHER_NAMES.get(name, name)
-        if value is not None:
+        field = naming.field(name)
+        if field is not None and value is not None:
             fields[field] = _value(place, name, field, value)
     if "question" not in fields:
-        raise place.error("question", "this field is missing; every task needs one")
+        raise place.error(naming.theirs("question"), "this field is missing; every task needs a question")
     try:
         return Task(**fields)
     except ValidationError as error:
@@ -88,8 +115,10 @@ def _task(place: _Place, record: Mapping[str, Any]) -> Task:
 def _value(place: _Place, name: str, field: str, value: Any) -> Any:
     """A field as the task wants it; numbers are taken for text where that loses nothing."""
     match field, value:
-        case (("gold" | "name"), (int() | float())) if not isinstance(value, bool):
+        case (("gold" | "name"), (int() | float())) if not isinstance(value, bool) and math.isfinite(value):
             return str(value)
+        case "question", list():
+            return _chat(place, name, value)
         case "question", str() if not value.strip():
             raise place.error(name, "this field is empty; every task needs a question")
         case "family", str() if not value.strip():
@@ -105,10 +134,22 @@ def _value(place: _Place, name: str, field: str, value: Any) -> Any:
         case "metadata", dict():
             return value
     wanted = {"context": "a list of texts", "difficulty": "a whole number", "metadata": "an object"}.get(field, "text")
-    given = {str: "text", bool: "true or false", dict: "an object", list: "a list"}.get(type(value), "a number")
+    given = {str: "text", bool: "true or false", dict: "an object", list: "a list"}.get(type(value))
+    if given is None:
+        given = "a number" if isinstance(value, int | float) and math.isfinite(value) else f"{value!r:.40}"
     if field == "context" and isinstance(value, list):
         given = "a list that holds something else"
     raise place.error(name, f"must be {wanted}, not {given}")
+
+
+def _chat(place: _Place, name: str, messages: list[Any]) -> str:
+    try:
+        question = question_of(messages)
+    except ValueError as problem:
+        raise place.error(name, str(problem)) from None
+    if not question.strip():
+        raise place.error(name, "its only message is empty; every task needs a question")
+    return question
 
 
 def _check_metric(place: _Place, task: Task, allow: Collection[str]) -> None:

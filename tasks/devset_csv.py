@@ -8,13 +8,12 @@ from typing import Any
 
 from ..errors import DevSetError
 from ..records.csv_rows import csv_rows
-from ..records.files import JsonFault, parse_json
-from .devset_fields import fault_in
+from .devset_fields import Naming, cell_value
 
-__all__ = ["csv_records"]
+__all__ = ["check_columns", "csv_records"]
 
 
-def csv_records(file: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
+def csv_records(file: Path, naming: Naming) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """The records of a file with the lines on which they begin; empty records are skipped, empty cells left out.
 
     Raises:
@@ -24,43 +23,36 @@ def csv_records(file: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
     header: Sequence[str] = ()
     for line, cells in csv_rows(file, error=DevSetError):
         if not header:
-            header = _header(path, line, cells)
+            header = _header(path, line, cells, naming)
         else:
-            filled = zip(header, cells, strict=True)
-            yield line, {name: _cell(path, line, name, cell) for name, cell in filled if cell}
+            filled = ((name, naming.field(name), cell) for name, cell in zip(header, cells, strict=True) if cell)
+            yield line, {n: cell_value(path, line, n, field, cell) for n, field, cell in filled if field is not None}
 
 
-def _header(path: str, line: int, cells: Sequence[str]) -> tuple[str, ...]:
+def check_columns(path: str, line: int, header: Sequence[str], naming: Naming) -> None:
+    """Refuses a header that names something unknown, something twice, or no question.
+
+    Raises:
+        DevSetError: it does.
+    """
+    has = f"the file has {', '.join(header[:8])}"
+    missing = naming.missing(header)
+    if missing is not None:
+        raise DevSetError(path, line, missing, f"there is no such column, and --column names it; {has}")
+    fault = naming.fault_in(header)
+    if fault is not None:
+        raise DevSetError(path, line, *fault)
+    if not any(naming.field(name) == "question" for name in header):
+        reason = f"the header must name a column 'question', or say --column question=NAME; {has}"
+        raise DevSetError(path, line, "question", reason)
+
+
+def _header(path: str, line: int, cells: Sequence[str], naming: Naming) -> tuple[str, ...]:
     header = tuple(cell.strip() for cell in cells)
     if len(header) == 1 and any(separator in header[0] for separator in ";\t|"):
         raise DevSetError(path, line, "", "the columns must be separated by commas")
     for index, name in enumerate(header):
         if not name:
             raise DevSetError(path, line, "", f"column {index + 1} has no name")
-    fault = fault_in(header)
-    if fault is not None:
-        raise DevSetError(path, line, *fault)
-    if "question" not in header:
-        reason = f"the header must name a column 'question'; it has {', '.join(header[:8])}"
-        raise DevSetError(path, line, "question", reason)
+    check_columns(path, line, header, naming)
     return header
-
-
-def _cell(path: str, line: int, name: str, cell: str) -> Any:
-    if name == "difficulty":
-        try:
-            return int(cell)
-        except ValueError:
-            raise DevSetError(path, line, name, f"must be a whole number, not {cell[:40]!r}") from None
-    if name == "metadata":
-        try:
-            return parse_json(cell)
-        except JsonFault as fault:
-            raise DevSetError(path, line, name, f"must be a JSON object: {fault}") from None
-    if name == "context" and cell.lstrip().startswith("["):
-        try:
-            return parse_json(cell)
-        except JsonFault:
-            # Plain text may begin with a bracket too, as in "[1] Cf. page 3".
-            return cell
-    return cell

@@ -233,6 +233,12 @@ def variants(base: dict[str, Any]) -> dict[str, dict[str, Any]]:
         changed["nodes"][place][1] |= fields
         return changed
 
+    def function(named: Any, **fields: Any) -> dict[str, Any]:
+        changed: dict[str, Any] = json.loads(json.dumps(base))
+        settings = {"timeout_seconds": 1.0, "result_bytes": 64, "pure": True}
+        changed["nodes"][1][1] = {"kind": "function", "version": 1, "function": named, **settings, **fields}
+        return changed
+
     return {
         "import": node(0, retriever={"import": "evil:go"}),
         "text": node(0, retriever="evil:go"),
@@ -252,6 +258,13 @@ def variants(base: dict[str, Any]) -> dict[str, dict[str, Any]]:
         "no reference": node(1, kind="evil") | {"kinds": {"evil": {"import": "evil:KIND"}}},
         "forward": base | {"edges": [["look", "solve", False, "evil:go"]]},
         "a name": base | {"name": "evil:go", "finish": "evil:go"},
+        "a function": function({"import": "evil:go"}),
+        "a function by text": function("evil:go"),
+        "a function that starts programs": function("subprocess:call"),
+        "a function of the package": function({"import": "apportion.imports:imported"}),
+        "a function without a limit": function({"import": "evil:go"}, result_bytes=10**30),
+        "a function of a function": function({"import": "shop:find.__globals__"}),
+        "a function as code": function("__import__('os').system('touch pwned')"),
     }
 
 
@@ -308,8 +321,8 @@ def test_hostile_files_import_and_start_nothing(files: Path) -> None:
         assert (seen, modules) == ([], []), (kind, given[:300], said)
     assert not (folder / "pwned").exists()
     said = [message for message, _, _ in outcomes]
-    assert sum("--allow evil" in message for message in said) == 10
-    assert sum("--allow subprocess" in message for message in said) == 5
+    assert sum("--allow evil" in message for message in said) == 16
+    assert sum("--allow subprocess" in message for message in said) == 7
     assert sum("--allow os" in message for message in said) == 1
 
 

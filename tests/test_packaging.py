@@ -12,6 +12,8 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 ROOT = Path(__file__).resolve().parent.parent
 NOT_SHIPPED = {"tests", "examples", "docs", "benchmarks", "training"}
 
@@ -77,25 +79,38 @@ def test_what_is_imported_is_required_and_nothing_else() -> None:
     project = settings()["project"]
     required, extras = names(project["dependencies"]), project["optional-dependencies"]
     shipped = third_party("")
-    allowed = required | names(extras["parquet"]) | names(extras["math"]) | {"apportion", *COMES_WITH}
+    allowed = (
+        required
+        | names(extras["parquet"])
+        | names(extras["math"])
+        | names(extras["frames"])
+        | {"apportion", *COMES_WITH}
+    )
     strangers = {f"{file}: {module}" for file, found in shipped.items() for module, by in found if not by & allowed}
     assert strangers == set()
     imported = {package for found in shipped.values() for _, by in found for package in by}
     assert required <= imported
-    for extra in ("math", "parquet"):
+    for extra in ("frames", "math", "parquet"):
         assert names(extras[extra]) <= imported
     for_tests = {module for found in third_party("testing").values() for module, by in found if not by & required}
     assert for_tests == names(extras["testing"])
 
 
-def test_only_log_files_import_pyarrow() -> None:
-    users = [file for file, found in third_party("").items() if any(module == "pyarrow" for module, _ in found)]
-    assert users == ["optimizers/tables/log_columns.py"]
+@pytest.mark.parametrize(
+    ("library", "files"),
+    [
+        ("pyarrow", ["optimizers/tables/log_columns.py", "records/parquet.py"]),
+        ("pandas", ["optimizers/study/report.py", "optimizers/study/report_frame.py"]),
+    ],
+)
+def test_what_an_extra_brings_is_imported_in_few_places(library: str, files: list[str]) -> None:
+    users = [file for file, found in third_party("").items() if any(module == library for module, _ in found)]
+    assert sorted(users) == files
 
 
 def test_extras_have_code() -> None:
     extras = set(settings()["project"]["optional-dependencies"])
-    assert extras == {"math", "parquet", "testing", "bench", "train", "dev"}
+    assert extras == {"frames", "math", "parquet", "testing", "bench", "train", "dev"}
 
 
 def test_the_face_imports_nothing_heavy() -> None:

@@ -8,6 +8,7 @@ import numpy as np
 
 from ...graphs.plan import Plan
 from ...records.status import Status
+from ...records.usage import ZERO, Amount
 from ..arrays import Floats
 from ..frontier import undominated
 
@@ -26,6 +27,8 @@ class Outcome:
     """Charged, in the unit of the cap."""
     lost: float
     """Lost, in the unit of the cap."""
+    charged: Amount = ZERO
+    """The same in every unit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,11 @@ class Measurement:
     def cost(self) -> float:
         """Mean charged per task."""
         return float(self.costs.mean())
+
+    @property
+    def charged(self) -> Amount:
+        """The sum of what was charged, in every unit."""
+        return sum((o.charged for o in self.outcomes), ZERO)
 
     @property
     def lost(self) -> float:

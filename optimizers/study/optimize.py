@@ -22,7 +22,7 @@ from ..policies.registry import policies_named
 from ..search.registry import MakeOptimizer, optimizer_named
 from .policy_selection import POLICIES_COMPARED
 from .report import StudyReport
-from .reporter import Reporter, Silent
+from .reporter import Calling, Progress, Reporter, Silent
 from .spec import StudySpec
 from .study import Study
 
@@ -44,6 +44,7 @@ async def optimize_async(
     optimizer: str | MakeOptimizer = "racing",
     policies: Sequence[str | MakePolicy] = POLICIES_COMPARED,
     reporter: Reporter | None = None,
+    progress: Callable[[Progress], object] | None = None,
 ) -> StudyReport:
     """Finds the plans of a graph that score best for what they cost, and the policy to use under a cap.
 
@@ -64,7 +65,8 @@ async def optimize_async(
         metric: its name, `module:function`, or a callable; "auto" takes what each task names.
         optimizer: a name in `OPTIMIZERS`, `module:name`, or what makes one from a `ProblemSpec`, such as its class.
         policies: those to compare: names in `POLICIES`, `module:Class`, or classes; empty to leave this part out.
-        reporter: is told of the progress.
+        reporter: is told of what is known at the start, of the progress, and of the report.
+        progress: is called with a `Progress` a few times a second, for example to draw a bar in a notebook.
 
     Raises:
         Infeasible: not even one run of the cheapest plan fits under the cap; nothing was called.
@@ -96,7 +98,8 @@ async def optimize_async(
         policies=compared,
         code=_code(graph, metric),
     )
-    return await Study(spec, reporter or Silent()).run()
+    told = reporter or Silent()
+    return await Study(spec, told if progress is None else Calling(progress, told)).run()
 
 
 optimize = in_sync(optimize_async)
@@ -112,7 +115,7 @@ def _named(given: str | Callable[..., object]) -> str:
 
 def _code(graph: Graph, metric: str | Metric) -> Mapping[str, str]:
     """The code of the user's own kinds and functions, a change in which makes another study."""
-    found, scorer = dict(codes_of(graph)), resolve_metric(metric)
+    found, scorer = dict(codes_of(graph, load=True)), resolve_metric(metric)
     code = code_of(scorer.function if isinstance(scorer, CheckedMetric) else scorer)
     return found | {"metric": code} if code else found
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ConfigDict, Field
 
@@ -14,6 +14,9 @@ from ..analysis.vote_curves import VotePoint
 from ..bootstrap import Interval
 from ..finding import Finding
 from ..serving.policy import DeployedPolicy
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 __all__ = [
     "ArmReport",
@@ -63,6 +66,10 @@ class PlanReport(Finding):
     validation: Score
     test: Score | None
     """As a batch under the hard cap; None for plans that are not affordable or could not be paid any more."""
+    tokens: float | None = None
+    """Charged per task on validation, in tokens as they are counted; None in reports of before it was kept."""
+    usd: float | None = None
+    """The same in dollars, 0 for models without a price."""
 
 
 class PolicyScore(Finding):
@@ -292,3 +299,23 @@ class StudyReport(Finding):
     def best(self) -> PlanReport | None:
         """The chosen plan."""
         return next((p for p in self.frontier if p.plan_hash == self.chosen), None)
+
+    def to_frame(self) -> DataFrame:
+        """The plans of the frontier as a pandas DataFrame, one a row, cheapest first.
+
+        Columns: `plan`, `chosen`, `fits`; the knobs by name, such as `solve.model`; `edges`, the optional ones that are
+        on; of validation, per task, `score`, `low`, `high` (95 %), `answered`, `cost` (in the cap's unit), `tokens`,
+        `usd`; and `test_score`, `test_low`, `test_high`, `test_cost`, missing where test was not served.
+
+        Raises:
+            UsageError: pandas is not installed.
+        """
+        from .report_frame import frame_of
+
+        return frame_of(self)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the frontier as a table."""
+        from .report_html import html_of
+
+        return html_of(self)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from ...budgets.cap import Cap
 from .report import StudyReport
 
-__all__ = ["Announcement", "Progress", "Reporter", "Silent"]
+__all__ = ["Announcement", "Calling", "Progress", "Reporter", "Silent"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +39,15 @@ class Progress:
     """Where a study stands."""
 
     phase: str
-    """fit, validation or test."""
+    """fit, edges, validation, policies, test or headroom; done at the end."""
     runs: int
     paid: float
+    """In the unit of the cap, as `spend`."""
     spend: float
+    plans: int = 0
+    """How many have been measured."""
+    best: float | None = None
+    """The highest score of a plan, on validation once plans have been compared there; None before the first."""
 
 
 class Reporter(Protocol):
@@ -55,6 +61,34 @@ class Reporter(Protocol):
 
     def finish(self, report: StudyReport) -> None:
         """Called once, at the end."""
+
+
+class Calling:
+    """Tells a function of the progress, and another reporter of everything.
+
+    Args:
+        function: is called from the thread in which the study runs, and ends the study where it raises.
+        reporter: is told as well.
+    """
+
+    def __init__(self, function: Callable[[Progress], object], reporter: Reporter) -> None:
+        self._function = function
+        self._reporter = reporter
+
+    def announce(self, announcement: Announcement) -> None:
+        """See `Reporter.announce`."""
+        self._reporter.announce(announcement)
+
+    def progress(self, progress: Progress) -> None:
+        """See `Reporter.progress`."""
+        self._reporter.progress(progress)
+        self._function(progress)
+
+    def finish(self, report: StudyReport) -> None:
+        """See `Reporter.finish`; whoever draws a bar is told of its end too."""
+        self._reporter.finish(report)
+        best = max((plan.validation.score for plan in report.frontier), default=None)
+        self._function(Progress("done", report.runs, report.paid, report.spend, report.plans_measured, best))
 
 
 class Silent:

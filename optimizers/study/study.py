@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ...budgets.cap import in_unit
 from ...errors import SpendExhausted, UsageError
 from ...graphs.plan import Plan
 from ...graphs.run import Runner
@@ -57,6 +58,7 @@ class Study:
         self._beginning = Beginning(spec, self._parts, self._accounts)
         self._affordable, self._forecast = self._beginning.affordable, self._beginning.forecast
         self._created = time.time()
+        self._evaluator: TrialEvaluator | None = None
         self._phase = "fit"
         self._runs = 0
         self._test_reads = 0
@@ -74,7 +76,7 @@ class Study:
         spec = self._spec
         async with Runner(spec.graph, spec.pool, spec.store) as runner:
             self._open(runner)
-            evaluator = TrialEvaluator(runner, spec, self._parts, self._accounts, self._finished)
+            evaluator = self._evaluator = TrialEvaluator(runner, spec, self._parts, self._accounts, self._finished)
             optimizer = self._beginning.optimizer()
             self._reporter.announce(self._beginning.announcement(optimizer))
             complete = await self._search(optimizer, evaluator)
@@ -128,15 +130,17 @@ class Study:
                 return False
 
     def _check_reachable(self, measured: Mapping[str, Measurement]) -> None:
-        """Stops a study in which no model has answered anything, before it spends more on that."""
+        """Stops a study in which nothing has answered anything, before it spends more on that."""
         statuses = {outcome.status for measurement in measured.values() for outcome in measurement.outcomes}
-        if not statuses <= {Status.PROVIDER_ERROR, Status.TIMEOUT}:
+        if not statuses <= {Status.PROVIDER_ERROR, Status.TIMEOUT, Status.TOOL_ERROR}:
             return
+        tools = Status.TOOL_ERROR in statuses
         store = self._spec.store
         reasons = [span.reason for run in store.runs(limit=1) for span in store.spans(run.run_id) if span.reason]
         raise UsageError(
-            f"no model answered a single call: {reasons[0] if reasons else 'no reason was given'}; "
-            "mend the endpoint and start again: failed calls are tried again, and nothing else is paid for twice"
+            f"{'no task was answered' if tools else 'no model answered a single call'}: "
+            f"{reasons[0] if reasons else 'no reason was given'}; mend the {'function' if tools else 'endpoint'} and "
+            "start again: failed calls are tried again, and nothing else is paid for twice"
         )
 
     async def _compare(self, survivors: Sequence[Plan], evaluator: TrialEvaluator) -> bool:
@@ -229,6 +233,8 @@ class Study:
                 affordable=m in affordable,
                 validation=validated[m.plan.hash],
                 test=tested.get(m.plan.hash),
+                tokens=m.charged.tokens / len(m.outcomes),
+                usd=in_unit(m.charged, "usd") / len(m.outcomes),
             )
             for m in best
         )
@@ -353,4 +359,8 @@ class Study:
         if now - self._told < _PROGRESS_SECONDS:
             return
         self._told = now
-        self._reporter.progress(Progress(self._phase, self._runs, self._accounts.paid, self._spec.spend))
+        measured = {} if self._evaluator is None else self._evaluator.measured("fit")
+        compared = {} if self._evaluator is None else self._evaluator.measured("validation")
+        best = max((each.score for each in (compared or measured).values()), default=None)
+        paid, spend = self._accounts.paid, self._spec.spend
+        self._reporter.progress(Progress(self._phase, self._runs, paid, spend, len(measured), best))

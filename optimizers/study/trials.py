@@ -25,7 +25,7 @@ from .spec import StudySpec
 
 __all__ = ["TrialEvaluator"]
 
-_FAULTS = frozenset({Status.PROVIDER_ERROR, Status.TIMEOUT, Status.CANCELLED})
+_FAULTS = frozenset({Status.PROVIDER_ERROR, Status.TIMEOUT, Status.TOOL_ERROR, Status.CANCELLED})
 """Failures of a place and not of a plan: a study that goes on tries them again."""
 _PAYING = {"fit": "search", "validation": "validation", "test": "test"}
 """By part: the phase whose account pays for it, where nobody says otherwise."""
@@ -184,7 +184,7 @@ class TrialEvaluator:
     def _outcome(self, row: Result | RunRow) -> Outcome:
         unit = self._cap.unit
         cost, lost = in_unit(row.charged, unit), in_unit(row.lost, unit)
-        return Outcome(row.task_id, row.status, row.score or 0.0, cost, lost)
+        return Outcome(row.task_id, row.status, row.score or 0.0, cost, lost, row.charged)
 
     def _book(
         self, trial_id: str, plan: Plan, part: str, start: int, tasks: int, results: Sequence[Result], state: str

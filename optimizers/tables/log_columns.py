@@ -12,6 +12,7 @@ import numpy as np
 from ...errors import FileError, UnknownName, UsageError
 from ...records.csv_rows import csv_rows
 from ...records.files import json_lines
+from ...records.parquet import check_once, parquet_table
 from ..arrays import Floats
 
 __all__ = ["read_columns"]
@@ -79,20 +80,7 @@ def read_columns(
 
 
 def _parquet(path: Path) -> dict[str, Any]:
-    try:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-    except ModuleNotFoundError:
-        raise UsageError(
-            f"{path}: reading Parquet needs pyarrow: pip install 'apportion[parquet]'; or write the log as CSV or JSONL"
-        ) from None
-    try:
-        with pq.ParquetFile(path) as opened:
-            _once(opened.schema_arrow.names, path)
-            table = opened.read()
-            table.validate(full=True)  # else text that is no UTF-8 is found out much later
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise FileError(str(path), 0, "", f"this is no Parquet file: {' '.join(str(error).split())}") from None
+    table = parquet_table(path, instead="write the log as CSV or JSONL")
     return {name: table.column(name).combine_chunks() for name in table.column_names}
 
 
@@ -101,17 +89,9 @@ def _csv(path: Path) -> dict[str, Any]:
     line, names = next(rows, (1, []))
     if not names:
         raise FileError(str(path), line, "", "there is no header, such as question,arm,score,cost")
-    _once(names, path)
+    check_once(names, path)
     cells = [row for _, row in rows]
     return {name: [row[place] or None for row in cells] for place, name in enumerate(names)}
-
-
-def _once(names: Sequence[str], path: Path) -> None:
-    seen: set[str] = set()
-    for name in names:
-        if name in seen:
-            raise FileError(str(path), 0, "", f"there are two columns {name!r}; take one out, or name it otherwise")
-        seen.add(name)
 
 
 def _jsonl(path: Path) -> dict[str, Any]:

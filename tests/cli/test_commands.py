@@ -184,3 +184,22 @@ def test_a_graph_may_be_named_by_its_file(file: str, tmp_path: Path, monkeypatch
     path.parent.mkdir(exist_ok=True)
     path.write_text("from apportion import Graph, Solver\ngraph = Graph('named').add('solve', Solver())\n")
     assert load_graph(f"{file}:graph").name == "named"
+
+
+def test_a_dev_set_keeps_its_own_names(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = [
+        {"prompt": [{"role": "user", "content": f"What is {i} + {i}?"}], "solution": 42, "at": i} for i in range(40)
+    ]
+    (folder / "theirs.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    theirs = ["theirs.jsonl" if word == "dev.jsonl" else word for word in OPTIMIZE]
+    options = ["--spend", "1e6", "--policies", "none"]
+    assert run([*theirs, *options]) == 2
+    assert "field 'prompt': there is no such field" in capsys.readouterr().err
+    columns = ["--column", "question=prompt", "--column", "gold=solution"]
+    assert run([*theirs, *options, *columns, "--json", "theirs.json", "--db", "theirs.db"]) == 0
+    assert run([*OPTIMIZE, *options, "--json", "ours.json", "--db", "ours.db"]) == 0
+    assert read(folder / "theirs.json")["study_id"] == read(folder / "ours.json")["study_id"]
+    capsys.readouterr()
+    for wrong, words in (("question", "write OURS=THEIRS"), ("text=prompt", "unknown field of a task 'text'")):
+        assert run([*theirs, *options, "--column", wrong]) == 2
+        assert words in capsys.readouterr().err

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from apportion.errors import UnknownName, UsageError
-from apportion.nodes.retrieval import FunctionRetriever, Imported, PassageIndex, open_retriever
+from apportion.nodes.callables import Given, Imported
+from apportion.nodes.retrieval import RETRIEVER, FunctionRetriever, PassageIndex, open_retriever
 
 FACTS = ["Ann lives in Rome.", "Bob lives with Ann.", "Cid saw Bob.", "Rome is old."]
 INDEX = PassageIndex(FACTS)
@@ -131,12 +132,18 @@ def test_a_place_is_indexed_and_one_without_passages_refused(tmp_path: Path) -> 
         pass
 
 
+def found_by(source: object, query: str = "Ann") -> list[str]:
+    given = RETRIEVER.given(source)
+    assert given is not None
+    return list(asyncio.run(FunctionRetriever(given).find(query, 2)))
+
+
 def test_functions_sync_and_async() -> None:
-    assert asyncio.run(FunctionRetriever(Imported.of(shout)).find("Ann", 2)) == ["ANN", "ANN"]
-    assert asyncio.run(FunctionRetriever(Imported.of(whisper)).find("Ann", 2)) == ["ann"]
-    assert asyncio.run(FunctionRetriever(Imported.of(half)).find("Ann", 2)) == ["an emoji cut in two: \ufffd"]
+    assert found_by(shout) == ["ANN", "ANN"]
+    assert found_by(whisper) == ["ann"]
+    assert found_by(half) == ["an emoji cut in two: \ufffd"]
     with pytest.raises(UsageError, match="must return a list of str, not str"):
-        asyncio.run(FunctionRetriever(Imported.of(wrong)).find("Ann", 2))
+        found_by(wrong)
 
 
 class Shelf:
@@ -147,37 +154,41 @@ class Shelf:
 SHELF = Shelf()
 
 
-def test_an_object_at_the_top_of_a_module_finds_too() -> None:
-    named = Imported.of(SHELF)
-    assert named.name == f"{__name__}:SHELF"
-    assert asyncio.run(FunctionRetriever(named).find("Ann", 2)) == ["Ann of the shelf"]
-    with pytest.raises(ValueError, match="an object that stands there"):
-        Imported.of(Shelf())
+def test_an_object_with_a_method_finds_too() -> None:
+    assert RETRIEVER.given(SHELF) == Imported(f"{__name__}:SHELF", RETRIEVER)
+    assert found_by(SHELF) == ["Ann of the shelf"]
+    assert isinstance(RETRIEVER.given(Shelf()), Given)
+    assert found_by(Shelf()) == ["Ann of the shelf"]
+
+
+def test_what_has_no_name_finds_as_well() -> None:
+    def inner(query: str, top_k: int) -> list[str]:
+        return [query * top_k]
+
+    functions: list[Callable[..., object]] = [lambda query, top_k: [query * top_k], inner]
+    assert [found_by(function) for function in functions] == [["AnnAnn"], ["AnnAnn"]]
+    assert found_by(lambda query, top_k: whisper(query, top_k)) == ["ann"]
+    assert found_by(Shelf().find) == ["Ann of the shelf"]
+    assert RETRIEVER.given(7) is None
+
+
+def named(name: str) -> Imported:
+    return Imported(name, RETRIEVER)
 
 
 def test_the_demos_own_retriever_needs_no_admission_and_its_neighbours_do() -> None:
-    Imported("apportion.cli.demo_graph:look_up").check(())
-    assert Imported("apportion.cli.demo_graph:look_up").known
+    named("apportion.cli.demo_graph:look_up").check(())
+    assert named("apportion.cli.demo_graph:look_up").known
     for other in ("apportion.cli.demo_graph:dev_set", "apportion.cli.app:run", "json:dumps"):
         with pytest.raises(UsageError, match="is of the module"):
-            Imported(other).check(())
-
-
-def test_functions_without_a_name_are_refused() -> None:
-    def inner(query: str, top_k: int) -> list[str]:
-        return []
-
-    functions: list[Callable[..., object]] = [lambda query, top_k: [], inner, INDEX.find]
-    for function in functions:
-        with pytest.raises(ValueError, match="top of a module"):
-            Imported.of(function)
+            named(other).check(())
 
 
 def test_a_name_that_leads_nowhere_is_a_clear_error() -> None:
     with pytest.raises(UsageError, match="there is no module 'no_such_module'"):
-        Imported("no_such_module:f").function()
+        named("no_such_module:f").function()
     with pytest.raises(UnknownName, match="unknown retriever in module 'json': 'dump_s'; did you mean 'dumps'"):
-        Imported("json:dump_s").function()
+        named("json:dump_s").function()
     with pytest.raises(UsageError, match="is a list; name a function, or what has a `find`"):
-        Imported("json:__path__").function()
-    assert Imported("json:dumps").function() is json.dumps
+        named("json:__path__").function()
+    assert named("json:dumps").function() is json.dumps

@@ -3,13 +3,14 @@ from __future__ import annotations
 import asyncio
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from apportion.budgets.books import MemoryStore
 from apportion.budgets.cap import Cap
-from apportion.errors import UsageError
+from apportion.errors import GraphError, UsageError
 from apportion.graphs.graph import Graph
 from apportion.graphs.run import Runner
 from apportion.models.pool import Pool
@@ -163,7 +164,21 @@ def test_a_path_survives_json(tmp_path: Path) -> None:
 
 
 def test_bad_retrievers_are_refused() -> None:
-    with pytest.raises(ValidationError, match="top of a module"):
-        Search(retriever=lambda query, top_k: [])
-    with pytest.raises(ValidationError, match="path of a folder"):
-        Search.model_validate({"retriever": 3})
+    for wrong in (3, "", None, ["a:b"], {"import": 3}):
+        with pytest.raises(ValidationError, match="path of a folder"):
+            Search.model_validate({"retriever": wrong})
+
+
+class Shelf:
+    def look(self, query: str, top_k: int) -> list[str]:
+        return [f"the shelf has {query}"]
+
+
+@pytest.mark.parametrize("retriever", [lambda query, top_k: [f"the shelf has {query}"], Shelf().look])
+def test_what_has_no_name_is_searched_and_cannot_be_written_to_a_file(retriever: Any) -> None:
+    node = Search(retriever=retriever, model="scripted", rounds=1)
+    replies = iter(["Query: Cid", "Answer: Rome"])
+    done = NodeBench([ScriptedModel(lambda request: next(replies))]).run(node, INPUTS)
+    assert (done.message.answer, done.message.evidence) == ("Rome", ("the shelf has Cid",))
+    with pytest.raises(GraphError, match=r"node 's': its retriever .* cannot be found again by a name"):
+        Graph("g").add("s", node).to_json()

@@ -167,7 +167,7 @@ def test_a_bad_line_of_jsonl_names_line_field_and_remedy(
         ('question,gold\n"one\ntwo",1\nthree,1,2\n', 4, "", "3 cells, but the header has 2"),
         ('question,difficulty\n"one\n\ntwo",1\n\nthree,many\n', 6, "difficulty", "must be a whole number, not 'many'"),
         ("question,gold\nonly\n", 2, "", "1 cells, but the header has 2"),
-        ("\ngold,family\n1,a\n", 2, "question", "the header must name a column 'question'; it has gold, family"),
+        ("\ngold,family\n1,a\n", 2, "question", "the file has gold, family"),
         ("question,golden\nq,1\n", 1, "golden", "did you mean 'gold'?"),
         ("question;gold\nq;1\n", 1, "", "must be separated by commas"),
         ("question,gold,gold\nq,1,2\n", 1, "gold", "'gold' is given twice"),
@@ -202,7 +202,7 @@ def test_a_bad_record_of_csv_names_the_line_where_it_begins(
 def test_files_that_are_none(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="No such file"):
         load_tasks(tmp_path / "none.jsonl")
-    with pytest.raises(UsageError, match=r"must end in \.jsonl or \.csv"):
+    with pytest.raises(UsageError, match=r"must end in \.jsonl, \.csv or \.parquet"):
         load_tasks(tmp_path / "a.xlsx")
     (tmp_path / "folder.csv").mkdir()
     with pytest.raises(UsageError, match="cannot be read"):

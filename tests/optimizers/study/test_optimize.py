@@ -20,6 +20,7 @@ from apportion.graphs.plan import Plan
 from apportion.models.card import ModelCard
 from apportion.models.pool import Pool
 from apportion.models.request import Reply, Request
+from apportion.nodes.function import Function
 from apportion.nodes.knob import choose
 from apportion.nodes.solver import Solver
 from apportion.nodes.verifier import Verifier
@@ -297,6 +298,17 @@ def test_a_study_that_nobody_answers_stops_and_goes_on_when_somebody_does() -> N
         optimize(bench.graph, bench.tasks, pool, cap=Cap(total=1e6), spend=1e6, store=store, policies=())
     healthy = bench.optimize(store)
     assert healthy.frontier == Bench().optimize().frontier
+
+
+def test_a_study_whose_function_always_fails_stops_and_says_why() -> None:
+    def broken(question: str, inputs: object, task: object) -> str:
+        raise LookupError("no such table")
+
+    bench = Bench()
+    graph = Graph("own").add("solve", Solver(max_output_tokens=32)).add("own", Function(broken))
+    graph.connect("solve", "own")
+    with pytest.raises(UsageError, match=r"no task was answered: LookupError: no such table; mend the function"):
+        optimize(graph, bench.tasks, Pool(bench.models), cap=Cap(total=1e6), spend=1e6, policies=())
 
 
 def test_failures_of_one_model_are_tried_again_by_the_study_that_goes_on() -> None:

@@ -146,7 +146,7 @@ def test_runs_that_were_cancelled_are_no_runs() -> None:
     assert len(study.runs) == 9
 
 
-@pytest.mark.parametrize("status", [Status.PROVIDER_ERROR, Status.TIMEOUT])
+@pytest.mark.parametrize("status", [Status.PROVIDER_ERROR, Status.TIMEOUT, Status.TOOL_ERROR])
 def test_failures_of_a_place_are_tried_again(status: Status) -> None:
     study = Study()
 

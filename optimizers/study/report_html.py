@@ -1,0 +1,61 @@
+"""The frontier of a study as HTML for notebooks: a small table that needs no style and runs no script."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from ...records.display import markup
+
+if TYPE_CHECKING:
+    from .report import PlanReport, Score, StudyReport
+
+__all__ = ["html_of"]
+
+
+def html_of(report: StudyReport) -> str:
+    """The table, with what was paid above it and the notes below; all text in it is text, whoever wrote it."""
+    unit = report.cap.unit
+    head = (
+        f"{report.plans_measured} of {report.plans_in_space:,} plans measured, "
+        f"{report.paid:,.6g} of {report.spend:,.6g} {unit} paid; costs are {unit} a task"
+    )
+    titles = ("plan", "knobs", "validation, 95 %", "cost", "test, 95 %", "cost", "answered", "fits")
+    rows = "".join(_row(plan, chosen=plan.plan_hash == report.chosen) for plan in report.frontier)
+    notes = "".join(f"<li>{markup(note)}</li>" for note in report.notes)
+    return (
+        f"<div><p>{markup(head)}</p><table><thead><tr>{_cells('th', titles)}</tr></thead><tbody>{rows}</tbody></table>"
+        f"{f'<ul>{notes}</ul>' if notes else ''}</div>"
+    )
+
+
+def _row(plan: PlanReport, *, chosen: bool) -> str:
+    settings = [f"{name}={_shown(value)}" for name, value in plan.plan["values"].items()]
+    edges = [f"{edge} on" for edge in plan.plan["edges"]]
+    cells = (
+        plan.plan_hash[:8] + (" (chosen)" if chosen else ""),
+        ", ".join([*settings, *edges]),
+        _score(plan.validation),
+        _cost(plan.validation),
+        _score(plan.test),
+        _cost(plan.test),
+        f"{100 * (plan.test or plan.validation).coverage:.0f} %",
+        "yes" if plan.affordable else "no",
+    )
+    return f"<tr>{_cells('td', cells)}</tr>"
+
+
+def _cells(tag: str, texts: tuple[str, ...]) -> str:
+    return "".join(f"<{tag}>{markup(text)}</{tag}>" for text in texts)
+
+
+def _shown(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _score(score: Score | None) -> str:
+    return "" if score is None else f"{score.score:.3f} ({score.low:.2f} to {score.high:.2f})"
+
+
+def _cost(score: Score | None) -> str:
+    return "" if score is None else f"{score.cost:,.4g}"
