@@ -146,7 +146,8 @@ def _reduced(terms: Sequence[str], counts: Any, seed: int) -> dict[str, Any]:
         return {}
     rarity = rounded(TfidfTransformer().fit(counts).idf_)
     weights = _weights(counts, rarity)
-    components = TruncatedSVD(size, random_state=seed).fit(weights).components_.T
+    with np.errstate(divide="ignore", invalid="ignore"):  # of shares of a variance that is 0 where all texts are alike
+        components = TruncatedSVD(size, random_state=seed).fit(weights).components_.T
     spread = (weights @ components).std(axis=0)
     components = rounded(components * _inverse(np.sqrt(np.sum(spread**2))), 5)
     return {
