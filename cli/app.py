@@ -8,8 +8,9 @@ import signal
 import sys
 import threading
 import warnings
+from io import StringIO
 from types import FrameType
-from typing import Annotated, Self, TextIO
+from typing import Annotated, Protocol, Self, TextIO, runtime_checkable
 
 import typer
 
@@ -99,16 +100,24 @@ class _Terminations:
             raise KeyboardInterrupt
 
 
+@runtime_checkable
+class _WrongUse(Protocol):
+    """What typer raises of arguments that it cannot take; which class that is, depends on its version."""
+
+    exit_code: int
+
+    def show(self, file: TextIO) -> None: ...
+
+
 def _run(arguments: list[str] | None, terminations: _Terminations) -> int:
     try:
-        app(args=arguments)
-    except SystemExit as leaving:
-        if leaving.code == _INTERRUPTED:  # typer makes this of a KeyboardInterrupt
+        code = _program(arguments)
+        if code == _INTERRUPTED:  # typer makes this of a KeyboardInterrupt
             return _complain(
                 "stopped; what was settled is kept, and a search started again goes on from there",
                 _TERMINATED if terminations.came else _INTERRUPTED,
             )
-        return leaving.code if isinstance(leaving.code, int) else 0
+        return code
     except OSError as error:
         if error.filename is not None:
             raise
@@ -119,7 +128,27 @@ def _run(arguments: list[str] | None, terminations: _Terminations) -> int:
         return _complain(str(error), 4)
     except ApportionError as error:
         return _complain(str(error), 2)
-    return 0
+
+
+def _program(arguments: list[str] | None) -> int:
+    """Runs the command that the arguments name, and returns its exit code."""
+    try:
+        code = app(args=arguments, standalone_mode=False)
+    except SystemExit as leaving:
+        code = leaving.code
+    except typer.Abort:
+        return _complain("stopped", 1)
+    except Exception as error:
+        if not isinstance(error, _WrongUse):
+            raise
+        # Typer repeats the arguments, and those may come from a file or a page that somebody else wrote.
+        from ..records.display import visible
+
+        said = StringIO()
+        error.show(said)
+        print(visible(said.getvalue()), end="", file=sys.stderr)
+        return error.exit_code
+    return code if isinstance(code, int) else 0
 
 
 def _warn(

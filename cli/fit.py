@@ -2,20 +2,39 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..errors import UsageError
 from .outcomes import Columns, DropIncomplete, Outcomes, SetAside, Unit
 from .output import say
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ..optimizers.policies.base import ArmPolicy
+    from ..optimizers.study.report import PolicyScore
+    from ..optimizers.tables.table import Lesson, Table
+
 __all__ = ["command"]
+
+_ALL = "all"
+_ASIDE = 0.3
+"""The share of questions that policies are compared on, where nobody names one."""
+_FEWEST = 10
+"""Questions to compare them on; by fewer one could as well draw lots."""
 
 
 def command(
     outcomes: Outcomes,
     out: Annotated[str, typer.Option(help="Where to write the policy.", metavar="FILE")] = "policy.json",
-    policy: Annotated[str, typer.Option(help="Which policy to learn, by its name or as MODULE:CLASS.")] = "joint_safe",
+    policy: Annotated[
+        str,
+        typer.Option(
+            help="Which policy to learn, by its name or as MODULE:CLASS; `all` compares them on questions set aside."
+        ),
+    ] = "joint_safe",
     budget: Annotated[
         float | None, typer.Option(help="What a question may cost on average; as the best single arm if left out.")
     ] = None,
@@ -24,33 +43,117 @@ def command(
     set_aside: SetAside = 0.0,
     unit: Unit = "tokens",
     seed: Annotated[int, typer.Option(help="Of the parts and of all that is fitted.", min=0)] = 0,
+    json: Annotated[str | None, typer.Option(help="Write the figures to this file.", metavar="FILE")] = None,
 ) -> None:
     """Learn from the outcomes of any arms on any questions: which arm is worth its cost, for which question."""
-    import json
-    from shlex import quote
+    from json import dumps
 
-    from ..optimizers.policies.registry import policy_named, policy_to_json
-    from ..optimizers.tables.split import best_arm, lesson_from
+    from ..optimizers.policies.registry import fit_each, policy_named, policy_to_json
+    from ..optimizers.tables.split import lessons_from
     from ..optimizers.tables.split import set_aside as divided
-    from .loading import positive, preload, program, write_json
-    from .outcomes import load, options
+    from .loading import positive, preload, write_json
+    from .outcomes import load
 
-    preload("policy", policy)
-    make = policy_named(policy)
-    table = divided(load(outcomes, column, drop_incomplete, unit), set_aside)[0]
-    lesson = lesson_from(table, None if budget is None else positive("--budget", budget), seed=seed)
-    learned = make.fit(lesson)
-    write_json(out, json.dumps(policy_to_json(learned), ensure_ascii=False))
+    if policy == _ALL:
+        set_aside = set_aside or _ASIDE
+    else:
+        preload("policy", policy)
+        policy_named(policy)
+    table, aside = divided(load(outcomes, column, drop_incomplete, unit), set_aside)
+    if policy == _ALL and len(aside.questions) < _FEWEST:
+        raise UsageError(
+            f"{len(aside.questions)} questions were set aside, too few to compare policies on; name a larger "
+            f"--set-aside, so that there are {_FEWEST} at least"
+        )
+    lessons = lessons_from(table, None if budget is None else positive("--budget", budget), seed=seed)
+    figures: dict[str, Any] = {"budget": lessons[0].budget, "unit": unit, "questions": len(table.questions)}
+    if policy == _ALL:
+        policies = _fit_all(lessons)
+        scores, chosen = _compare(policies, aside, lessons[0].budget, unit, seed)
+        learned = policies[chosen]
+        figures |= {"set_aside": len(aside.questions), "scores": [score.model_dump(mode="json") for score in scores]}
+    else:
+        (learned,) = fit_each([policy], lessons).values()
+    write_json(out, dumps(policy_to_json(learned), ensure_ascii=False))
+    write_json(json, dumps({**figures, "policy": learned.name}, indent=2))
+    _tell(learned, lessons, table, unit)
+    say(f"written   {out}")
+    _next(out, outcomes, policy, lessons[0].budget, (column, drop_incomplete, unit, set_aside))
 
-    best = best_arm(table)
-    score, cost = float(table.mean_scores[:, best].mean()), float(table.mean_costs[:, best].mean())
+
+def _fit_all(lessons: Sequence[Lesson]) -> Mapping[str, ArmPolicy]:
+    """All policies that these lessons allow."""
+    from ..optimizers.policies.registry import POLICIES, fit_each
+
+    left_out: dict[str, UsageError] = {}
+    policies = fit_each(POLICIES, lessons, left_out=left_out.__setitem__)
+    for name, reason in left_out.items():
+        say(f"left out  {name}: {reason}")
+    return policies
+
+
+def _compare(
+    policies: Mapping[str, ArmPolicy], aside: Table, budget: float, unit: str, seed: int
+) -> tuple[Sequence[PolicyScore], str]:
+    """Compares policies on questions that none has learned from, prints how they stand, and names the one to take."""
+    from rich.console import Console
+
+    from ..optimizers.study.policy_selection import rank
+    from .layout import labelled
+    from .numbers import number
+    from .terminal_policies import print_scores
+
+    scores, chosen = rank(policies, aside, budget, seed=seed)
+    console = Console(highlight=False)
+    labelled(
+        console,
+        "policies",
+        f"learned from the other questions, compared on {len(aside.questions):,} that were set aside, as one batch "
+        f"under the hard cap, {number(budget)} {unit} a question; gain: over mixing the arms blindly at the same cost, "
+        "chosen in hindsight",
+        style="",
+    )
+    print_scores(console, scores, chosen)
+    best = max(scores, key=lambda score: score.score)
+    taken = next(score for score in scores if score.policy == chosen)
+    why = (
+        "it is the best"
+        if taken.score == best.score
+        else f"it is within one standard error of the best, {best.policy}, and comes before it: joint_safe first, then "
+        "from the simplest on"
+    )
+    labelled(console, "taken", f"{chosen}: {why}; its score here chose it, and flatters it a little", style="")
+    return scores, chosen
+
+
+def _tell(learned: ArmPolicy, lessons: Sequence[Lesson], table: Table, unit: str) -> None:
+    from ..optimizers.policies.stratified import Stratified
+    from ..optimizers.tables.split import best_arms, mean_at
+
+    best = best_arms(table)
+    names = " or ".join(table.arms[arm].name for arm in dict.fromkeys(best.tolist()))
+    score, cost = mean_at(table.mean_scores, best), mean_at(table.mean_costs, best)
     say(f"learned   {learned.name} from {len(table.questions):,} questions and {len(learned.arms)} arms")
-    say(f"best arm  {table.arms[best].name}: score {score:.3f} for {cost:,.4g} {unit} a question")
-    say(f"budget    {lesson.budget:,.4g} {unit} a question on average; simulate --budget moves it")
+    if isinstance(learned, Stratified):
+        say(f"apart     {len(learned.parts)} groups of families on which different arms were run, with one budget:")
+        for part in learned.parts:
+            families = ", ".join(map(repr, part.families))
+            few = "" if part.policy.name == learned.name else f"; too few to choose by question: {part.policy.name}"
+            say(f"          {families}: {len(part.policy.arms)} arms, {part.questions:,} questions{few}")
+    say(f"best arm  {names}: score {score:.3f} for {cost:,.4g} {unit} a question")
+    say(f"budget    {lessons[0].budget:,.4g} {unit} a question on average; simulate --budget moves it")
     if learned.probe is not None:
         say(f"probe     {learned.probe}: to be taken of every question first")
-    say(f"written   {out}")
-    again = options(column, drop_incomplete, unit, set_aside)
-    again += f" --allow {policy.partition(':')[0]}" if ":" in policy else ""
+
+
+def _next(out: str, outcomes: str, policy: str, budget: float, given: tuple[Any, ...]) -> None:
+    """Prints the command that prices the policy, as it is to be typed."""
+    from shlex import quote
+
+    from .loading import program
+    from .outcomes import options
+
+    again = options(*given)
+    again += f" --allow {quote(policy.partition(':')[0])}" if ":" in policy else ""
     files = f"{quote(out)} --outcomes {quote(outcomes)} {again}".rstrip()
-    say(f"next:\n  {program()} simulate {files} --budget {lesson.budget:.6g}")
+    say(f"next:\n  {program()} simulate {files} --budget {budget:.6g}")

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from ..errors import PlanError, StoreError, UsageError
@@ -111,7 +112,7 @@ def program() -> str:
     called = Path(sys.argv[0])
     if called.name != "apportion" or shutil.which("apportion") is not None:
         return "apportion"
-    return str(called)
+    return quote(str(called))
 
 
 def load_pool(path: str | None) -> Pool:

@@ -43,7 +43,7 @@ def load(path: str, columns: list[str] | None, drop: bool, unit: Literal["tokens
     if found.dropped:
         say(f"dropped   {found.dropped:,} questions that lack an outcome of some arm")
     for arm, family in found.absent:
-        say(f"absent    {arm} was not run on family {family!r}; there it counts as a failure at its highest cost")
+        say(f"absent    {arm} was not run on family {family!r}, and is not chosen there")
     if not found.texts:
         complain(
             "warning: there is no text of the questions, so they are told apart by their families alone; "

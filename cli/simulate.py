@@ -36,7 +36,7 @@ def command(
 ) -> None:
     """Say what a policy would have scored and cost on questions whose outcomes are known for every arm."""
     from ..optimizers.analysis.gain import price
-    from ..optimizers.tables.split import best_arm
+    from ..optimizers.tables.split import best_arms, mean_at
     from ..optimizers.tables.split import set_aside as divided
     from .loading import positive, write_json
     from .outcomes import load
@@ -48,7 +48,7 @@ def command(
     if not table.questions:
         raise UsageError("no question was set aside; name a larger --set-aside, the same for fit and simulate")
     if budget is None:
-        budget = float(table.mean_costs.mean(axis=0)[best_arm(table)])
+        budget = mean_at(table.mean_costs, best_arms(table))
     priced = price(learned, table, positive("--budget", budget), seed=seed)
     _print(priced)
     if not set_aside:

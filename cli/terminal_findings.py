@@ -18,6 +18,8 @@ __all__ = ["print_edges", "print_headroom", "print_iso_cost", "print_readings", 
 _WORTH_TELLING = 0.03
 """The share of a node's replies that gave no answer from which on they are told of."""
 _NO_ANSWER = ("unread", "starved", "refused", "filtered", "oversize", "failed")
+_WORST = 5
+"""Nodes and models that are told of; a large space has dozens."""
 _VOTES = 8
 """Numbers of samples on a line."""
 
@@ -80,10 +82,13 @@ def print_iso_cost(console: Console, report: StudyReport) -> None:
 
 
 def print_readings(console: Console, report: StudyReport) -> None:
-    """Prints which replies gave no answer, where there were more than a few, and what hung on them."""
-    told = [found for found in report.readings if found.replies - found.answered > _WORTH_TELLING * found.replies]
-    if not told:
+    """Prints where most replies gave no answer, if those were more than a few, and what hung on them."""
+    odd = [found for found in report.readings if _silent(found) > _WORTH_TELLING]
+    if not odd:
         return
+    # What a choice hung on comes first, or it would be lost among models that were dropped early.
+    odd.sort(key=lambda found: (not found.warning, -_silent(found), -found.replies))
+    told, more = odd[:_WORST], odd[_WORST:]
     total, answered, unread = (
         sum(getattr(each, name) for each in report.readings) for name in ("replies", "answered", "unread")
     )
@@ -105,6 +110,21 @@ def print_readings(console: Console, report: StudyReport) -> None:
             labelled(console, "", f"{kind}, {found.node}, {found.model}: {said} in run {example.run_id[:8]}", style="")
         if found.warning:
             labelled(console, "", found.warning, style="yellow")
+    if more:
+        warned = sum(bool(found.warning) for found in more)
+        labelled(
+            console,
+            "",
+            f"{len(more)} more nodes and models"
+            + (f", choices hung on {warned} of them" if warned else "")
+            + "; --json FILE lists all as `readings`, and starting the same study again for it pays for nothing twice",
+            style="yellow" if warned else "",
+        )
+
+
+def _silent(found: ReadingReport) -> float:
+    """The share of replies that gave no answer."""
+    return (found.replies - found.answered) / found.replies
 
 
 def _reading_row(found: ReadingReport, kinds: Sequence[str]) -> list[str]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.console import Console
 
 from ..optimizers.study.report import LimitedBy, NodeReport, NodeUse, PoliciesReport, PolicyScore, StudyReport
 from .layout import difference, labelled, rows, shares
 from .numbers import number
 
-__all__ = ["print_nodes", "print_policies"]
+__all__ = ["print_nodes", "print_policies", "print_scores"]
 
 
 def print_policies(console: Console, report: StudyReport) -> None:
@@ -24,15 +26,7 @@ def print_policies(console: Console, report: StudyReport) -> None:
         f"tasks of validation under the hard cap, {number(found.budget)} {unit} a task; gain: over mixing the plans "
         "blindly at the same cost",
     )
-    header = ["", "score, 95 %", "cost", "behind", "gain at equal cost, 95 %"]
-    if any(score.unanswered for score in found.scores):
-        header.append("unanswered")
-    rows(
-        console,
-        header,
-        [_policy_row(score)[: len(header)] for score in found.scores],
-        marked=[place for place, score in enumerate(found.scores) if score.policy == found.chosen],
-    )
+    print_scores(console, found.scores, found.chosen)
     served = f", which is {found.member} at this cap" if found.member != found.chosen else ""
     probe = f"; it looks at {found.probe} first" if found.probe else ""
     labelled(console, "policy", f"{found.chosen}{served}: within one standard error of the best on validation{probe}")
@@ -51,6 +45,19 @@ def print_policies(console: Console, report: StudyReport) -> None:
             f"{difference(found.test.gain)} over plan {best.plan_hash[:8]} for all, which scores "
             f"{best.test.score:.3f} for {number(best.test.cost)}",
         )
+
+
+def print_scores(console: Console, scores: Sequence[PolicyScore], chosen: str) -> None:
+    """Prints how policies compare; the chosen one in bold."""
+    header = ["", "score, 95 %", "cost", "behind", "gain at equal cost, 95 %"]
+    if any(score.unanswered for score in scores):
+        header.append("unanswered")
+    rows(
+        console,
+        header,
+        [_policy_row(score)[: len(header)] for score in scores],
+        marked=[place for place, score in enumerate(scores) if score.policy == chosen],
+    )
 
 
 def print_nodes(console: Console, found: PoliciesReport, *, families: bool = True) -> None:

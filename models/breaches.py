@@ -10,6 +10,7 @@ from ..records.protocols import FactBook
 from ..records.rows import FactRow
 from ..records.usage import Amount
 from .card import ModelCard
+from .facts import content_of
 
 __all__ = ["Breaches", "lift"]
 
@@ -33,6 +34,7 @@ class Breaches:
 
         Raises:
             BudgetBreach: it charged more than its reservation before, in this process or an earlier one.
+            StoreError: what an earlier process kept of that is damaged.
         """
         if card.name not in self._known:
             row = None if self._facts is None else self._facts.fact(card.bounds_fingerprint, "breach")
@@ -63,5 +65,5 @@ def lift(facts: FactBook, card: ModelCard) -> bool:
 
 
 def _read(card: ModelCard, row: FactRow) -> BudgetBreach:
-    content = json.loads(row.content)
+    content = content_of(row, {"reserved": int, "reported": int})
     return BudgetBreach(card.name, content["reserved"], content["reported"])

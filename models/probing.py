@@ -13,6 +13,7 @@ from ..errors import BudgetBreach, CallFailed, CapReached
 from ..records.protocols import FactBook
 from ..records.rows import FactRow
 from .call_bounds import call_bounds
+from .facts import content_of
 from .openai_compatible import OpenAIModel
 from .pool import Pool
 from .replies.completion import read_reply
@@ -71,6 +72,9 @@ async def probe_models(pool: Pool, names: Sequence[str], facts: FactBook | None 
 
     Returns:
         What was found, by the model's name.
+
+    Raises:
+        StoreError: what was kept of an earlier probe is damaged.
     """
     try:
         models = [model for name in names if isinstance(model := pool.model(name), OpenAIModel)]
@@ -83,8 +87,8 @@ async def _probe(model: OpenAIModel, facts: FactBook | None) -> Probe:
     subject = hashlib.sha256(f"{model.endpoint.base_url} {model.card.fingerprint}".encode()).hexdigest()[:16]
     known = None if facts is None else facts.fact(subject, "probe")
     if known is not None and time.time() - known.found_at < _KEPT_SECONDS:
-        content = json.loads(known.content)
-        return Probe(tuple(content["lines"]), content["tokens"], known.found_at)
+        kept = content_of(known, {"lines": list, "tokens": int})
+        return Probe(tuple(map(str, kept["lines"])), kept["tokens"], known.found_at)
     probing = _Probing(model)
     first = await probing.hear(_user("a"))
     if first.reply is None:

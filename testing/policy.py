@@ -22,12 +22,15 @@ import numpy as np
 import pytest
 
 from ..errors import UsageError
+from ..optimizers.analysis.gain import price
 from ..optimizers.policies.base import ArmPolicy, Assignment, MakePolicy
+from ..optimizers.policies.registry import POLICIES, fit_each, policy_from_json, policy_to_json
+from ..optimizers.tables.split import lessons_from
 from ..optimizers.tables.table import ABSTAIN, Batch, Lesson, Question, Table
 from .hostile import hostile
 from .planted import plant, planted_lesson
 
-__all__ = ["PolicyConformance", "few_arms_lesson", "small_lesson"]
+__all__ = ["PolicyConformance", "few_arms_lesson", "gapped_lessons", "gapped_table", "small_lesson"]
 
 _BUDGETS = (0.0, 60.0, 130.0, 200.0, 320.0, 520.0, 850.0, 5000.0)
 """A question, from too little for any arm to more than enough for all."""
@@ -35,6 +38,11 @@ _HOSTILE = 20
 """Files with something wrong in them that are tried."""
 _SLACK = 0.02
 """By how much of itself a spend may fall where the budget rises: forecasts differ from batch to batch."""
+
+_WITHOUT = "tales"
+"""The topic on which some arms were not run."""
+_MISSING = {"thinker-4", "thinker-8"}
+"""These arms."""
 
 
 class PolicyConformance:
@@ -51,6 +59,10 @@ class PolicyConformance:
     def fit_anew(self, lesson: Lesson) -> ArmPolicy:
         """Fits the policy once more, with nothing kept."""
         return self.make().fit(lesson)
+
+    def fit_parts(self, lessons: tuple[Lesson, ...]) -> ArmPolicy:
+        """Fits the policy to the parts of a table with gaps."""
+        return fit_each([self.make()], lessons)[self.make().name]
 
     def new_questions(self) -> Batch:
         """Questions that the policy has not seen."""
@@ -159,11 +171,53 @@ class PolicyConformance:
             arms = [policy.arms[number].name for number in _total(policy, batch, budget).arms]
             assert arms.count("good") >= 0.9 * len(arms), f"at {budget} a question: {arms.count('good')} of {len(arms)}"
 
+    def test_an_arm_is_chosen_only_where_it_was_run(self) -> None:
+        """Where arms have no outcomes on a family, they are neither chosen nor counted there, whatever the budget.
+
+        Those that are missing are the best of all elsewhere, so that who takes a gap for a score goes for them.
+        """
+        table, batch, make = gapped_table(), self.new_questions(), self.make()
+        policy = self.fit_parts(gapped_lessons())
+        assert policy.name == make.name
+        missing = np.array([bool({arm.name, *(stage.arm for stage in arm.stages)} & _MISSING) for arm in policy.arms])
+        there = np.array([question.family == _WITHOUT for question in batch.questions])
+        spends = []
+        for budget in _BUDGETS:
+            found = _total(policy, batch, budget)
+            _check(policy, batch, found)
+            answered = there & (found.arms != ABSTAIN)
+            assert not missing[found.arms[answered]].any(), f"at {budget} a question"
+            spends.append(float(found.expected.sum()))
+            assert spends[-1] <= max(budget * len(batch), spends[0]) * (1 + 1e-9)
+        assert spends[-1] > spends[1]
+        # Nor does pricing meet a gap: it would be an error.
+        assert 0 < price(policy, table, 300.0).score.mean <= 1
+        others = () if POLICIES.get(make.name) is make else (make,)
+        again = policy_from_json(json.loads(json.dumps(policy_to_json(policy), allow_nan=False)), policies=others)
+        for budget in _BUDGETS:
+            assert _same([_total(policy, batch, budget)], [_total(again, batch, budget)])
+
 
 @cache
 def small_lesson() -> Lesson:
     """Eight arms whose curves cross, 120 questions to learn from and 60 to compare on."""
     return planted_lesson("crossing", 300.0, fit=120, validation=60, replicates=2)
+
+
+@cache
+def gapped_table() -> Table:
+    """180 questions of four topics; on one of them the two dearest settings of a model were not run."""
+    table = plant("crossing", 180, seed=3).table
+    there = np.array([question.family == _WITHOUT for question in table.questions])
+    ran = ~(there[:, None] & np.array([arm.name in _MISSING for arm in table.arms]))
+    values = [np.where(ran[:, :, None], each, np.nan) for each in (table.scores, table.costs)]
+    return replace(table, scores=values[0], costs=values[1], ran=ran)
+
+
+@cache
+def gapped_lessons() -> tuple[Lesson, ...]:
+    """What policies learn of `gapped_table`: a lesson for the topic, and one for the others."""
+    return lessons_from(gapped_table(), 300.0)
 
 
 @cache

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
-from ..arrays import Floats
+from ..arrays import Floats, Ints
 from ..bootstrap import Interval, mean_interval
 from ..finding import Finding
 from ..frontier import hull
 from ..policies.base import ArmPolicy
 from ..serving.replay_batch import serve_on_table
-from ..tables.split import best_arm
+from ..tables.split import best_arms, mean_at
+from ..tables.strata import strata
 from ..tables.table import ABSTAIN, Table
 from .simulate import Simulation, simulate
 
@@ -48,7 +51,8 @@ class Price(Finding):
     """Under the hard cap of the governor, mean over replicates."""
     capped_cost: float
     best_arm: str
-    """The best single arm within the budget, in hindsight."""
+    """The best single arm within the budget, in hindsight; where arms were not run on some families, the best of those
+    that were on each."""
     best_arm_score: float
     best_arm_cost: float
     mixture_score: float
@@ -67,13 +71,14 @@ def price(policy: ArmPolicy, table: Table, budget: float, *, seed: int = 0) -> P
         seed: of the intervals.
 
     Raises:
-        UsageError: the table lacks an arm or the probe of the policy.
+        UsageError: the table lacks an arm or the probe of the policy, or the policy chooses an arm where it was not
+            run.
     """
     count, replicates = len(table.questions), table.scores.shape[2]
     found = simulate(policy, table, budget * count, seed=seed)
     served = [serve_on_table(policy, table, budget * count, replicate=r) for r in range(replicates)]
     cost = found.cost / count
-    best = best_arm(table, budget)
+    best = best_arms(table, budget)
     mixture = mixture_at(table, cost)
     return Price(
         policy=policy.name,
@@ -88,9 +93,9 @@ def price(policy: ArmPolicy, table: Table, budget: float, *, seed: int = 0) -> P
         arms=_uses(found),
         capped_score=float(np.mean([service.scores.mean() for service in served])),
         capped_cost=float(np.mean([service.costs.mean() for service in served])),
-        best_arm=table.arms[best].name,
-        best_arm_score=float(table.mean_scores[:, best].mean()),
-        best_arm_cost=float(table.mean_costs[:, best].mean()),
+        best_arm=" or ".join(table.arms[arm].name for arm in dict.fromkeys(best.tolist())),
+        best_arm_score=mean_at(table.mean_scores, best),
+        best_arm_cost=mean_at(table.mean_costs, best),
         mixture_score=float(mixture.mean()),
         gain=mean_interval(found.scores - mixture, seed=seed),
     )
@@ -100,7 +105,8 @@ def mixture_at(table: Table, cost: float) -> Floats:
     """What the best mixture of single arms would score on each question at a cost: the bar for choosing by question.
 
     The two arms of the upper hull around the cost are drawn at random; its left end is to abstain at no cost. Chosen in
-    hindsight on these questions, so that it is a little better than any mixture one could have known before.
+    hindsight on these questions, so that it is a little better than any mixture one could have known before. Where arms
+    were not run on some families, each set of arms has its hull, and the steepest pieces of all hulls are bought first.
 
     Args:
         table: what every arm scored and cost.
@@ -109,14 +115,23 @@ def mixture_at(table: Table, cost: float) -> Floats:
     Returns:
         (questions,): expected scores.
     """
-    scores = np.column_stack([table.mean_scores, np.zeros(len(table.questions))])
-    means = np.append(table.mean_costs.mean(axis=0), 0.0)
-    corners = hull(means, scores.mean(axis=0))
-    right = min(int(np.searchsorted(means[corners], cost)), len(corners) - 1)
-    left = max(right - 1, 0)
-    low, high = means[corners[left]], means[corners[right]]
-    share = min(1.0, (cost - low) / (high - low)) if high > low else 1.0
-    return np.asarray((1 - share) * scores[:, corners[left]] + share * scores[:, corners[right]])
+    mixed, left = np.zeros(len(table.questions)), cost * len(table.questions)
+    pieces: list[tuple[float, float, Ints, Floats]] = []
+    for stratum in strata(table):
+        asked = len(stratum.questions)
+        scores = np.column_stack([stratum.table.mean_scores, np.zeros(asked)])
+        means, reached = np.append(stratum.table.mean_costs.mean(axis=0), 0.0), scores.mean(axis=0)
+        corners = hull(means, reached)
+        mixed[stratum.questions] = scores[:, corners[0]]
+        left -= float(means[corners[0]]) * asked
+        for low, high in pairwise(corners):
+            more, dearer = reached[high] - reached[low], (means[high] - means[low]) * asked
+            pieces.append((more * asked / dearer, dearer, stratum.questions, scores[:, high] - scores[:, low]))
+    for _, dearer, questions, gains in sorted(pieces, key=lambda piece: -piece[0]):
+        share = min(1.0, max(0.0, left / dearer))
+        mixed[questions] += share * gains
+        left -= share * dearer
+    return mixed
 
 
 def _uses(found: Simulation) -> tuple[ArmUse, ...]:

@@ -9,7 +9,7 @@ import numpy as np
 from ..arrays import Floats, Ints
 from ..bootstrap import Interval, mean_interval
 from ..policies.base import ArmPolicy
-from ..policies.cascade import outcomes_of
+from ..policies.cascade import outcomes_of, refuse_gaps
 from ..tables.table import ABSTAIN, Arm, Table
 
 __all__ = ["Simulation", "simulate"]
@@ -62,11 +62,13 @@ def simulate(policy: ArmPolicy, table: Table, budget: float, *, seed: int = 0) -
         seed: of the intervals.
 
     Raises:
-        UsageError: the table lacks an arm or the probe of the policy.
+        UsageError: the table lacks an arm or the probe of the policy, or the policy chooses an arm where it was not
+            run.
     """
     scores, costs = (each.mean(axis=2) for each in outcomes_of(policy.arms, table))
     assignment = policy.assign(table.batch(), budget)
     everyone, answered = np.arange(len(table.questions)), assignment.arms != ABSTAIN
+    refuse_gaps(costs, everyone, assignment.arms, policy.arms, table)
     looks = next((probe.costs for probe in table.probes if probe.name == policy.probe), 0.0)
     return Simulation(
         available=policy.arms,

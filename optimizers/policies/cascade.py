@@ -11,14 +11,14 @@ from typing import ClassVar, Literal, Self
 import numpy as np
 
 from ...errors import UsageError
-from ..arrays import Floats
+from ..arrays import Floats, Ints
 from ..frontier import thinned, undominated
-from ..tables.table import Arm, Batch, Lesson, Stage, Table
+from ..tables.table import ABSTAIN, Arm, Batch, Lesson, Stage, Table
 from .arm_means import ArmMeans, OnMeans
 from .base import Assignment
 from .static import Static
 
-__all__ = ["Cascade", "cascade_arm", "cascade_outcomes", "outcomes_of"]
+__all__ = ["Cascade", "cascade_arm", "cascade_outcomes", "outcomes_of", "refuse_gaps"]
 
 _LEVELS = np.linspace(0.1, 0.9, 9)
 """Quantiles of an arm's confidences that are tried as thresholds."""
@@ -95,6 +95,30 @@ def outcomes_of(arms: Sequence[Arm], table: Table) -> tuple[Floats, Floats]:
             found.append((table.scores[:, number], table.costs[:, number]))
     scores, costs = zip(*found, strict=True)
     return np.stack(scores, axis=1), np.stack(costs, axis=1)
+
+
+def refuse_gaps(costs: Floats, numbers: Ints, chosen: Ints, arms: Sequence[Arm], table: Table) -> None:
+    """Makes sure that what was chosen for some questions of a table was run there.
+
+    Args:
+        costs: (questions, arms) of the whole table; NaN where an arm was not run.
+        numbers: of the questions that are decided.
+        chosen: of these, numbers of `arms`, or `ABSTAIN`.
+        arms: what the policy may choose.
+        table: whose questions they are.
+
+    Raises:
+        UsageError: it was not; nothing can be said of that policy then.
+    """
+    unknown = np.isnan(np.where(chosen == ABSTAIN, 0.0, costs[numbers, chosen]))
+    if unknown.any():
+        first = int(np.argmax(unknown))
+        question, arm = table.questions[numbers[first]], arms[chosen[first]]
+        raise UsageError(
+            f"the policy chooses arm {arm.name!r} for question {question.name!r} of family {question.family!r}, on "
+            "which it was not run: fit the policy on questions of this family too (a smaller --set-aside leaves more "
+            "of them), or leave the family out"
+        )
 
 
 _NO_CONFIDENCES = (

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
 from ...errors import UsageError
@@ -13,8 +15,10 @@ from ..prediction.predictor import Predictor, fit_predictor
 from ..tables.table import Lesson
 from .base import ArmPolicy, MakePolicy
 from .rehearsal import Rehearsal, rehearse
+from .static import Static
+from .stratified import STRATA, Part, Stratified
 
-__all__ = ["POLICIES", "fit_all", "policies_named", "policy_from_json", "policy_named", "policy_to_json"]
+__all__ = ["POLICIES", "fit_all", "fit_each", "policies_named", "policy_from_json", "policy_named", "policy_to_json"]
 
 
 def _checked(name: str, policy: Any) -> MakePolicy:
@@ -50,6 +54,8 @@ POLICIES: Registry[MakePolicy] = Registry(
 )
 """The package's own and those that installed packages register; never changes."""
 
+_FEWEST = 2
+"""Questions of each part of a lesson; the least that the predictor learns from."""
 _CLASS = "class"
 """The field of a policy's JSON that says where a policy comes from that is not in the table."""
 
@@ -84,6 +90,9 @@ def policies_named(chosen: Iterable[str | MakePolicy]) -> Mapping[str, MakePolic
 
 def policy_to_json(policy: ArmPolicy) -> dict[str, Any]:
     """A policy's JSON, with the place where its class is found again where the table does not have it."""
+    if isinstance(policy, Stratified):
+        parts = [part.to_json() | {"policy": policy_to_json(part.policy)} for part in policy.parts]
+        return {**policy.to_json(), STRATA: parts}
     content = dict(policy.to_json())
     made: object = type(policy)
     if POLICIES.get(policy.name) is not made:
@@ -109,6 +118,8 @@ def policy_from_json(
     name, home = content.get("policy"), content.get(_CLASS)
     if not isinstance(name, str):
         raise UsageError("a policy's JSON names the policy in its field 'policy', as to_json() writes it")
+    if STRATA in content:
+        return Stratified.from_json(content, partial(policy_from_json, policies=tuple(policies), allow=allow))
     table = POLICIES.adding((make.name, make) for make in policies)
     own = {field: value for field, value in content.items() if field != _CLASS}
     if name not in table and isinstance(home, str):
@@ -116,29 +127,86 @@ def policy_from_json(
     return table.named(name).from_json(own)
 
 
-def fit_all(chosen: Iterable[str | MakePolicy], lesson: Lesson) -> dict[str, ArmPolicy]:
+def fit_each(
+    chosen: Iterable[str | MakePolicy],
+    lessons: Sequence[Lesson],
+    *,
+    left_out: Callable[[str, UsageError], None] | None = None,
+) -> dict[str, ArmPolicy]:
+    """Fits several policies to lessons that have different arms, as `lessons_from` makes them of a table with gaps.
+
+    Each policy has a part for every lesson, see `Stratified`; a lesson with fewer than two questions to learn from or
+    to compare on is too small for a choice by question, and has the best arm for all of them.
+
+    Args:
+        chosen: policies.
+        lessons: one where all arms were run on all questions; then this is `fit_all`.
+        left_out: see `fit_all`.
+
+    Raises:
+        UnknownName, UsageError: as `fit_all`.
+    """
+    makers = policies_named(chosen)
+    if len(lessons) == 1:
+        return fit_all(makers.values(), lessons[0], left_out=left_out)
+    fitted: list[dict[str, ArmPolicy]] = []
+    for lesson in lessons:
+        plain = replace(lesson, fit=replace(lesson.fit, probes=()), validation=replace(lesson.validation, probes=()))
+        if min(len(lesson.fit.questions), len(lesson.validation.questions)) < _FEWEST:
+            fitted.append({name: Static.fit(plain) for name in makers})
+        else:
+            fitted.append(fit_all(makers.values(), plain, left_out=left_out))
+    return {
+        name: Stratified(name, tuple(Part.of(each[name], lesson) for each, lesson in zip(fitted, lessons, strict=True)))
+        for name in makers
+        if all(name in each for each in fitted)
+    }
+
+
+def fit_all(
+    chosen: Iterable[str | MakePolicy],
+    lesson: Lesson,
+    *,
+    left_out: Callable[[str, UsageError], None] | None = None,
+) -> dict[str, ArmPolicy]:
     """Fits several policies to one lesson. Those that rest on the common predictor share one, fitted once.
 
     So do the members of `JointSafe` that were asked for before it.
+
+    Args:
+        chosen: policies.
+        lesson: what they learn from.
+        left_out: is told of a policy that cannot be fitted, with the reason, and the others are; where left out, that
+            is an error.
 
     Raises:
         UnknownName: there is no such policy.
         UsageError: the tables lack what one of them needs; the message names the policy.
     """
-    from .joint_safe import JointSafe
-
-    shared: tuple[Predictor, Rehearsal] | None = None
+    shared: list[tuple[Predictor, Rehearsal]] = []
     fitted: dict[str, ArmPolicy] = {}
     with one_thread():
         for name, make in policies_named(chosen).items():
-            if not isinstance(make, _FromPredictor):
-                fitted[name] = make.fit(lesson)
-                continue
-            if shared is None:
-                predictor = fit_predictor(lesson)
-                shared = predictor, rehearse(lesson, predictor)
-            if name == JointSafe.name:
-                fitted[name] = JointSafe.from_predictor(lesson, *shared, members=tuple(fitted.values()))
-            else:
-                fitted[name] = make.from_predictor(lesson, *shared)
+            try:
+                fitted[name] = _fitted(make, lesson, shared, tuple(fitted.values()))
+            except UsageError as error:
+                if left_out is None:
+                    raise
+                left_out(name, error)
     return fitted
+
+
+def _fitted(
+    make: MakePolicy, lesson: Lesson, shared: list[tuple[Predictor, Rehearsal]], before: tuple[ArmPolicy, ...]
+) -> ArmPolicy:
+    """A policy, with the predictor that others share; it is added to `shared` where it is the first that needs it."""
+    from .joint_safe import JointSafe
+
+    if not isinstance(make, _FromPredictor):
+        return make.fit(lesson)
+    if not shared:
+        predictor = fit_predictor(lesson)
+        shared.append((predictor, rehearse(lesson, predictor)))
+    if make.name == JointSafe.name:
+        return JointSafe.from_predictor(lesson, *shared[0], members=before)
+    return make.from_predictor(lesson, *shared[0])

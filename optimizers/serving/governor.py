@@ -22,11 +22,12 @@ from ...records.usage import Amount
 from ..arrays import Floats, Ints
 from ..concurrency import gravest
 from ..policies.base import ArmPolicy, Assignment
+from ..policies.stratified import prepared
 from ..tables.probes import take_probe
 from ..tables.table import ABSTAIN, Arm, Batch, Question, question_of
 from .answer import Menu, Served, served
 from .output_caps import output_cap_within
-from .replay_batch import LOOKING_SHARE, barrier_width, prepared
+from .replay_batch import LOOKING_SHARE, barrier_width
 from .service import Service
 
 __all__ = ["Governor"]

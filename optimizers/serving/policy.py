@@ -31,11 +31,11 @@ from ...records.rows import Unit
 from ...records.task import Task
 from ..policies.base import ArmPolicy, Assignment, MakePolicy
 from ..policies.registry import policy_from_json, policy_to_json
+from ..policies.stratified import prepared
 from ..tables.table import Arm, Batch, Question, question_of
 from .answer import Menu, Served
 from .open_policy import OpenPolicy
 from .policy_file import PolicyFile, Reference, SavedModel, read_policy_file
-from .replay_batch import prepared
 from .service import Service
 
 __all__ = ["DeployedPolicy", "OpenPolicy"]

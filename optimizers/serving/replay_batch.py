@@ -8,11 +8,11 @@ import numpy as np
 
 from ..arrays import Bools, Floats, Ints
 from ..policies.base import ArmPolicy
-from ..policies.cascade import outcomes_of
-from ..prediction.predictor import Predictor
+from ..policies.cascade import outcomes_of, refuse_gaps
+from ..policies.stratified import prepared
 from ..tables.table import ABSTAIN, Batch, Table
 
-__all__ = ["LOOKING_SHARE", "TableService", "barrier_width", "prepared", "serve_on_table"]
+__all__ = ["LOOKING_SHARE", "TableService", "barrier_width", "serve_on_table"]
 
 LOOKING_SHARE = 0.5
 """The part of a cap that probes may take at most."""
@@ -59,7 +59,8 @@ def serve_on_table(
         replicate: which of the table's replicates comes true.
 
     Raises:
-        UsageError: the table lacks an arm or the probe of the policy.
+        UsageError: the table lacks an arm or the probe of the policy, or the policy chooses an arm where it was not
+            run.
     """
     desk = _Desk(policy, table, budget, replicate)
     count = len(table.questions)
@@ -74,7 +75,7 @@ class _Desk:
 
     def __init__(self, policy: ArmPolicy, table: Table, budget: float, replicate: int) -> None:
         count = len(table.questions)
-        self._policy = policy
+        self._policy, self._table = policy, table
         scores, costs = outcomes_of(policy.arms, table.replicates([replicate]))
         self._real_scores, self._real_costs = scores[:, :, 0], costs[:, :, 0]
         batch, self._looks = _looked(policy, table, budget)
@@ -96,6 +97,7 @@ class _Desk:
         """Decides the rest of the batch and serves the first of it."""
         rest = np.arange(start, len(self._batch))
         found = self._policy.assign(self._batch.take(rest), self._left + float(self._looks[rest].sum()))
+        refuse_gaps(self._real_costs, rest, found.arms, self._policy.arms, self._table)
         if start == 0:
             self._planned[:] = found.arms
         group = rest[:every]
@@ -126,17 +128,12 @@ class _Desk:
         # Its own part of what was held back is there for it in any case, as long as anything is left.
         ceiling = max(0.0, min(self._left, max(limit, float(self._floors[question]))))
         questions, arms = np.array([question]), np.array([arm])
+        refuse_gaps(self._real_costs, questions, arms, self._policy.arms, self._table)
         cost = float(_of(self._real_costs, questions, arms)[0])
         self._book(questions, arms, np.array([min(cost, ceiling)]))
         if cost > ceiling:
             self._cut[question] = True
             self._scores[question] = 0.0
-
-
-def prepared(policy: ArmPolicy, batch: Batch) -> Batch:
-    """The batch with what the policy's predictor makes of it, so that every barrier need not predict anew."""
-    predictor = getattr(policy, "predictor", None)
-    return predictor.prepared(batch) if isinstance(predictor, Predictor) else batch
 
 
 def _looked(policy: ArmPolicy, table: Table, budget: float) -> tuple[Batch, Floats]:

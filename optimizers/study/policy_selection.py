@@ -28,7 +28,7 @@ from ..tables.table import ABSTAIN, Lesson, Table, question_of
 from ..tables.tabulate import tabulate
 from .report import PolicyScore
 
-__all__ = ["ARMS", "POLICIES_COMPARED", "Comparison", "compare", "portfolio_of_study", "table_of"]
+__all__ = ["ARMS", "POLICIES_COMPARED", "Comparison", "compare", "portfolio_of_study", "rank", "table_of"]
 
 POLICIES_COMPARED = (
     "static",
@@ -164,14 +164,31 @@ async def compare(
 
 def _fitted(lesson: Lesson, makers: Sequence[MakePolicy]) -> Comparison:
     policies = fit_all(makers, lesson)
-    count = len(lesson.validation.questions)
-    budget = count * lesson.budget
-    services = {name: serve_on_table(policy, lesson.validation, budget) for name, policy in policies.items()}
+    scores, chosen = rank(policies, lesson.validation, lesson.budget, seed=lesson.seed)
+    return Comparison(lesson.fit, lesson.validation, lesson.budget, policies, scores, chosen)
+
+
+def rank(
+    policies: Mapping[str, ArmPolicy], table: Table, budget: float, *, seed: int = 0
+) -> tuple[tuple[PolicyScore, ...], str]:
+    """Serves a table with each policy as one batch under the hard cap, and says which to take.
+
+    Args:
+        policies: by name, from the simplest on.
+        table: what every arm scored and cost; at least one question.
+        budget: what a question may cost on average.
+        seed: of the intervals.
+
+    Returns:
+        The scores in the same order, and the name of the first, `JointSafe` before others, within one standard error
+        of the best.
+    """
+    services = {name: serve_on_table(policy, table, len(table.questions) * budget) for name, policy in policies.items()}
     best = max(services, key=lambda name: float(services[name].scores.mean()))
     behind = {name: services[best].scores - service.scores for name, service in services.items()}
     scores = []
     for name, service in services.items():
-        interval = mean_interval(service.scores, seed=lesson.seed)
+        interval = mean_interval(service.scores, seed=seed)
         cost = float(service.costs.mean())
         scores.append(
             PolicyScore(
@@ -181,13 +198,12 @@ def _fitted(lesson: Lesson, makers: Sequence[MakePolicy]) -> Comparison:
                 high=interval.high,
                 cost=cost,
                 unanswered=float((service.arms == ABSTAIN).mean()),
-                behind=mean_interval(behind[name], seed=lesson.seed),
-                gain=mean_interval(service.scores - mixture_at(lesson.validation, cost), seed=lesson.seed),
+                behind=mean_interval(behind[name], seed=seed),
+                gain=mean_interval(service.scores - mixture_at(table, cost), seed=seed),
             )
         )
     ours_first = sorted(policies, key=lambda name: name != JointSafe.name)
-    chosen = next(name for name in ours_first if within_one_error(behind[name]))
-    return Comparison(lesson.fit, lesson.validation, lesson.budget, policies, tuple(scores), chosen)
+    return tuple(scores), next(name for name in ours_first if within_one_error(behind[name]))
 
 
 def _possible(policies: Mapping[str, MakePolicy], lesson: Lesson) -> list[MakePolicy]:

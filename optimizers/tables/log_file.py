@@ -48,8 +48,8 @@ class Outcomes:
     repeated: int
     """Cells with fewer samples than others, whose samples count several times."""
     absent: tuple[tuple[str, str], ...] = ()
-    """(arm, family) where the arm was run on no question of the family: there it counts as a failure at its highest
-    cost, so that no policy is led to it."""
+    """(arm, family) where the arm was run on no question of the family: a gap in the table, where it is neither chosen
+    nor counted."""
     texts: bool = True
     """Whether the questions' own texts were found; without them policies know questions by their families alone."""
 
@@ -63,9 +63,10 @@ def load_outcomes(
 ) -> Outcomes:
     """Reads a file of outcomes.
 
-    Every arm must have an outcome for every question of those families that it was run on. Texts are taken from the
-    column `text`, else from `question`, where that holds more than names. Where cells have different numbers of
-    samples, there are as many replicates as the largest has, and smaller ones take their samples in turn.
+    Every arm must have an outcome for every question of those families that it was run on; a row with neither score nor
+    cost is no outcome. Texts are taken from the column `text`, else from `question`, where that holds more than names.
+    Where cells have different numbers of samples, there are as many replicates as the largest has, and smaller ones
+    take their samples in turn.
 
     Args:
         path: ends in `.parquet`, `.csv`, `.jsonl` or `.ndjson`.
@@ -86,9 +87,16 @@ class _Rows:
 
     def __init__(self, path: str, columns: Mapping[str, Any]) -> None:
         self._path = path
-        self._columns = columns
-        if not len(columns["question"]):
-            raise UsageError(f"{path}: there are no rows")
+        outcomes = np.flatnonzero(~(_empty(columns["score"]) & _empty(columns["cost"])))
+        self._columns: Mapping[str, Any] = {
+            name: values[outcomes] if isinstance(values, np.ndarray) else [values[row] for row in outcomes]
+            for name, values in columns.items()
+        }
+        self._places = outcomes
+        if not len(outcomes):
+            raise UsageError(
+                f"{path}: there are no rows" + (" with a score and a cost" if len(columns["score"]) else "")
+            )
         self._questions, self._question_names = self._named("question")
         self._arms, self._arm_names = self._named("arm")
         self._samples = self._sample_numbers()
@@ -107,9 +115,7 @@ class _Rows:
         begins = np.append(0, counts.ravel().cumsum()[:-1]).reshape(shape)[complete]
         turns = np.arange(replicates) % np.maximum(counts[complete], 1)[:, :, None]
         cells = order[np.minimum(begins[:, :, None] + turns, len(order) - 1)]
-        nowhere, costs = absent[complete][:, :, None], self._numbers("cost", 0, np.inf)
-        highest = np.zeros(shape[1])
-        np.maximum.at(highest, self._arms, costs)
+        nowhere = absent[complete][:, :, None]
         sure = self._numbers("confidence", 0, 1, empty=True)[cells] if "confidence" in self._columns else None
         table = Table(
             questions=tuple(
@@ -118,10 +124,11 @@ class _Rows:
                 if kept
             ),
             arms=self._described(),
-            scores=np.where(nowhere, 0.0, self._numbers("score", 0, 1)[cells]),
-            costs=np.where(nowhere, highest[:, None], costs[cells]),
+            scores=np.where(nowhere, np.nan, self._numbers("score", 0, 1)[cells]),
+            costs=np.where(nowhere, np.nan, self._numbers("cost", 0, np.inf)[cells]),
             unit=unit,
             confidences=None if sure is None else np.where(nowhere, np.nan, sure),
+            ran=~nowhere[:, :, 0] if nowhere.any() else None,
         )
         short = int(((counts < replicates) & ~absent)[complete].sum())
         return Outcomes(table, int((~complete).sum()), short, pairs, any(texts))
@@ -149,7 +156,9 @@ class _Rows:
                 "number them differently" if "sample" in self._columns else "add a column 'sample' that numbers them"
             )
             self._fail(
-                second, "sample", f"question {name!r} has this sample of this arm in row {first + 1} too; {remedy}"
+                second,
+                "sample",
+                f"question {name!r} has this sample of this arm in row {self._row(first)} too; {remedy}",
             )
         return np.asarray(order, np.intp), np.bincount(cells, minlength=shape[0] * shape[1]).reshape(shape)
 
@@ -201,7 +210,7 @@ class _Rows:
         if len(differs):
             row, owner = int(differs[0]), int(owners[differs[0]])
             self._fail(
-                row, column, f"{what} {names[owner]!r} has another in row {first[owner] + 1}; make them the same"
+                row, column, f"{what} {names[owner]!r} has another in row {self._row(first[owner])}; make them the same"
             )
         return [values[codes[row]] if row < len(owners) else "" for row in first]
 
@@ -239,7 +248,18 @@ class _Rows:
             self._fail(row, column, f"{value!r} is no number")
 
     def _fail(self, row: int, column: str, reason: str) -> NoReturn:
-        raise UsageError(f"{self._path}, row {row + 1}, column {column!r}: {reason}")
+        raise UsageError(f"{self._path}, row {self._row(row)}, column {column!r}: {reason}")
+
+    def _row(self, number: int) -> int:
+        """The row in the file."""
+        return int(self._places[number]) + 1
+
+
+def _empty(column: Floats | list[str | None]) -> Bools:
+    """(rows,): where a column of numbers says nothing."""
+    if isinstance(column, np.ndarray):
+        return np.asarray(np.isnan(column), np.bool_)
+    return np.array([value is None or value.strip().lower() in ("", "nan") for value in column], np.bool_)
 
 
 def _is_text(name: str) -> bool:

@@ -8,9 +8,11 @@ import numpy as np
 
 from ...errors import UsageError
 from ...tasks.split import dealt
+from ..arrays import Floats, Ints
+from .strata import strata
 from .table import Lesson, Question, Table
 
-__all__ = ["best_arm", "lesson_from", "set_aside", "shuffled"]
+__all__ = ["best_arm", "best_arms", "lesson_from", "lessons_from", "mean_at", "set_aside", "shuffled"]
 
 _FEWEST = 4
 _VALIDATES = (False, True, False, False, True, False, False, True, False, False)
@@ -68,8 +70,52 @@ def lesson_from(table: Table, budget: float | None = None, *, seed: int = 0) -> 
     )
 
 
+def lessons_from(table: Table, budget: float | None = None, *, seed: int = 0) -> tuple[Lesson, ...]:
+    """As `lesson_from`, of each stratum of a table: where arms were not run on some questions, there are several.
+
+    Args:
+        table: at least four questions.
+        budget: what a question may cost on average; what the best arm of each stratum costs where left out.
+        seed: of the divisions and of all that is fitted.
+
+    Raises:
+        UsageError: there are too few questions.
+    """
+    if len(table.questions) < _FEWEST or not table.gaps:
+        return (lesson_from(table, budget, seed=seed),)
+    budget = mean_at(table.mean_costs, best_arms(table)) if budget is None else budget
+    lessons = []
+    for stratum in strata(table):
+        few = len(stratum.questions) < _FEWEST
+        lessons.append(
+            Lesson(shuffled(stratum.table), stratum.table.take(np.arange(0)), budget, seed)
+            if few
+            else lesson_from(stratum.table, budget, seed=seed)
+        )
+    return tuple(lessons)
+
+
+def best_arms(table: Table, budget: float = np.inf) -> Ints:
+    """(questions,): the best single arm of each question's stratum, see `best_arm`; without gaps one arm for all."""
+    found = np.empty(len(table.questions), np.intp)
+    names = {arm.name: number for number, arm in enumerate(table.arms)}
+    for stratum in strata(table):
+        found[stratum.questions] = names[stratum.table.arms[best_arm(stratum.table, budget)].name]
+    return found
+
+
+def mean_at(values: Floats, arms: Ints) -> float:
+    """The mean of (questions, arms) at one arm a question."""
+    return float(values[np.arange(len(arms)), arms].mean())
+
+
 def best_arm(table: Table, budget: float = np.inf) -> int:
-    """The arm with the best mean score of those that cost no more on average; the cheapest where all cost more."""
+    """The arm with the best mean score of those that cost no more on average; the cheapest where all cost more.
+
+    Args:
+        table: without gaps; see `best_arms`.
+        budget: what a question may cost on average.
+    """
     scores, costs = table.mean_scores.mean(axis=0), table.mean_costs.mean(axis=0)
     if not (costs <= budget).any():
         return int(np.argmin(costs))

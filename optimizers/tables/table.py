@@ -10,7 +10,7 @@ import numpy as np
 
 from ...errors import UsageError
 from ...records.task import Task
-from ..arrays import Floats, Ints
+from ..arrays import Bools, Floats, Ints
 
 __all__ = ["ABSTAIN", "Arm", "Batch", "Lesson", "Probe", "Question", "Stage", "Table", "question_of"]
 
@@ -103,15 +103,18 @@ class Table:
     questions: tuple[Question, ...]
     arms: tuple[Arm, ...]
     scores: Floats
-    """(questions, arms, replicates), in [0, 1]; a failure scores 0."""
+    """(questions, arms, replicates), in [0, 1]; a failure scores 0. NaN where the arm was not run."""
     costs: Floats
-    """(questions, arms, replicates): charged, in `unit`."""
+    """(questions, arms, replicates): charged, in `unit`. NaN where the arm was not run."""
     unit: str = "tokens"
     confidences: Floats | None = None
     """(questions, arms, replicates) in [0, 1]: how sure the arm was of its answer; NaN where it did not say."""
     probes: tuple[Probe, ...] = ()
     known: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     """See `Batch.known`."""
+    ran: Bools | None = None
+    """(questions, arms): False where an arm was not run, so that nothing is known of it there; None where all were.
+    Policies learn from tables without such gaps, see `strata`."""
 
     def __post_init__(self) -> None:
         shape = (len(self.questions), len(self.arms))
@@ -122,8 +125,20 @@ class Table:
             )
         if len({arm.name for arm in self.arms}) < len(self.arms):
             raise UsageError("two arms of a table have the same name")
-        if not np.isfinite(self.scores).all() or not np.isfinite(self.costs).all() or (self.costs < 0).any():
+        if self.ran is not None and self.ran.shape != shape:
+            raise UsageError(f"whether arms were run needs the shape {shape}, got {self.ran.shape}")
+        scores, costs = (each if self.ran is None else each[self.ran] for each in (self.scores, self.costs))
+        if not np.isfinite(scores).all() or not np.isfinite(costs).all() or (costs < 0).any():
             raise UsageError("a table's scores and costs must be numbers, and its costs not negative")
+        if self.ran is not None and not (
+            np.isnan(self.scores[~self.ran]).all() and np.isnan(self.costs[~self.ran]).all()
+        ):
+            raise UsageError("where an arm was not run it has no scores and costs; they must be NaN")
+
+    @property
+    def gaps(self) -> bool:
+        """Whether some arm was not run on some question."""
+        return self.ran is not None and not self.ran.all()
 
     @property
     def mean_scores(self) -> Floats:
@@ -160,6 +175,7 @@ class Table:
             confidences=None if self.confidences is None else self.confidences[indexes],
             probes=tuple(Probe(probe.name, probe.values[indexes], probe.costs[indexes]) for probe in self.probes),
             known=_rows(self.known, indexes),
+            ran=None if self.ran is None else self.ran[indexes],
         )
 
     def with_arms(self, indexes: Sequence[int] | Ints) -> Table:
@@ -171,6 +187,7 @@ class Table:
             scores=self.scores[:, chosen],
             costs=self.costs[:, chosen],
             confidences=None if self.confidences is None else self.confidences[:, chosen],
+            ran=None if self.ran is None else self.ran[:, chosen],
         )
 
     def replicates(self, indexes: Sequence[int] | Ints) -> Table:
@@ -199,6 +216,13 @@ class Lesson:
     budget: float
     """What a question may cost on average where the policy will be used, in the unit of the tables."""
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.fit.gaps or self.validation.gaps:
+            raise UsageError(
+                "a lesson has the outcome of every arm on every question; where arms were not run on some, "
+                "make a lesson of each of `lessons_from` and fit with `fit_each`"
+            )
 
 
 def question_of(task: Task) -> Question:

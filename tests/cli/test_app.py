@@ -23,6 +23,7 @@ from apportion.cli.app import run
 from apportion.optimizers.policies.registry import POLICIES
 from apportion.optimizers.search.registry import OPTIMIZERS
 from apportion.records import ZERO
+from apportion.records.display import visible
 from apportion.registry import Registry
 from apportion.stores.opening import open_store
 from apportion.tasks.metrics import METRICS
@@ -36,6 +37,25 @@ def stderr_line(capsys: pytest.CaptureFixture[str]) -> str:
     text = capsys.readouterr().err
     assert text.count("\n") == 1, text
     return text
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["\u202ered\x1b[31m"],
+        ["fit", "--\u202ered\x1b[31m"],
+        ["runs", "\u202ered\x1b[31m", "\u2066"],
+        ["fit", "--outcomes", "log.csv", "--unit", "\u202ered\x9b31m"],
+    ],
+)
+def test_wrong_arguments_are_repeated_without_control_characters(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(arguments) == 2
+    said = capsys.readouterr().err
+    assert "Usage: " in said
+    assert "\\u202ered" in said
+    assert visible(said) == said
 
 
 def test_help_imports_nothing_heavy() -> None:

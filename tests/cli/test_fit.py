@@ -12,6 +12,7 @@ import pyarrow.parquet
 import pytest
 
 from apportion.cli.app import run
+from apportion.optimizers.policies.registry import POLICIES
 
 
 @pytest.fixture
@@ -136,3 +137,65 @@ def test_a_log_without_texts_is_warned_of(log: Path, capsys: pytest.CaptureFixtu
     pa.parquet.write_table(table.drop_columns(["text"]), log / "log.parquet")
     assert run([*FIT, "--policy", "static_mix"]) == 0
     assert "no text of the questions" in capsys.readouterr().err
+
+
+def test_all_policies_are_compared_on_what_none_has_seen(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([*FIT, "--policy", "all", "--budget", "11.5", "--json", "fit.json"]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    figures = json.loads((log / "fit.json").read_text())
+    compared = [score["policy"] for score in figures["scores"]]
+    # Nobody says how sure it is in this log, so that one policy cannot be learned.
+    assert compared == [name for name in POLICIES if name != "cascade"]
+    assert "left out cascade: policy 'cascade' needs the confidence" in printed
+    assert f"compared on {figures['set_aside']} that were set aside" in printed
+    assert figures["questions"] + figures["set_aside"] == 120
+    assert "taken joint_safe: it is" in printed
+    assert figures["policy"] == json.loads((log / "policy.json").read_text())["policy"] == "joint_safe"
+    scores = {score["policy"]: score["score"] for score in figures["scores"]}
+    assert scores["joint_safe"] == 1 > scores["static"]
+    assert all(f" {name} {score:.3f} " in printed for name, score in scores.items())
+    # What it prints next prices the same policy on the same questions.
+    following = shlex.split(printed.partition("next: ")[2])
+    assert following[1:] == [*SIMULATE, "--set-aside", "0.3", "--budget", "11.5"]
+    assert run([*following[1:], "--json", "price.json"]) == 0
+    price = json.loads((log / "price.json").read_text())
+    assert (price["questions"], price["capped_score"]) == (figures["set_aside"], scores["joint_safe"])
+
+
+def test_the_simplest_is_taken_where_choosing_gains_nothing(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [
+        {**row, "score": float(row["arm"] == "b")} for row in pa.parquet.read_table(log / "log.parquet").to_pylist()
+    ]
+    pa.parquet.write_table(pa.Table.from_pylist(rows), log / "log.parquet")
+    assert run([*FIT, "--policy", "all", "--set-aside", "0.4", "--unit", "usd"]) == 0
+    printed = capsys.readouterr().out
+    assert "taken    joint_safe: it is the best" in printed
+    assert shlex.split(printed.splitlines()[-1])[-6:-2] == ["--set-aside", "0.4", "--unit", "usd"]
+    assert run(shlex.split(printed.splitlines()[-1])[1:]) == 0
+    assert run([*FIT, "--policy", "all", "--set-aside", "0.0001"]) == 2
+    assert "name a larger --set-aside" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("policy", ["joint_safe", "all"])
+def test_an_arm_is_given_no_question_of_a_family_that_it_was_not_run_on(
+    log: Path, capsys: pytest.CaptureFixture[str], policy: str
+) -> None:
+    """The arm that answers all sums was run on sums alone; a failure or a price of 0 in its gaps would show."""
+    rows = pa.parquet.read_table(log / "log.parquet").to_pylist()
+    rows = [{**row, "family": "sums" if "+" in row["text"] else "words"} for row in rows]
+    rows = [row for row in rows if (row["arm"], row["family"]) != ("a", "words")]
+    pa.parquet.write_table(pa.Table.from_pylist(rows), log / "log.parquet")
+    assert run([*FIT, "--policy", policy, "--set-aside", "0.3"]) == 0
+    printed = capsys.readouterr().out
+    assert "absent    a was not run on family 'words', and is not chosen there" in printed
+    assert "apart     2 groups of families" in printed
+    assert "best arm  " in printed
+    assert ": score 1.000 for 11" in printed.partition("best arm  ")[2].splitlines()[0]
+    following = shlex.split(printed.splitlines()[-1])
+    assert run([*following[1:], "--json", "price.json"]) == 0
+    capsys.readouterr()
+    price = json.loads((log / "price.json").read_text())
+    assert price["score"]["mean"] == price["best_arm_score"] == 1
+    uses = {use["arm"]: use for use in price["arms"]}
+    assert (uses["a"]["score"], uses["a"]["cost"], uses["b"]["cost"]) == (1, 10, 12)
+    assert uses["a"]["questions"] + uses["b"]["questions"] == price["questions"]

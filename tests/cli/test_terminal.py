@@ -82,16 +82,33 @@ def test_what_was_left_out_is_said(report: StudyReport) -> None:
     assert labels == {"frontier", "plan", "paid", "store"}
 
 
-def test_replies_without_an_answer_are_told_where_there_were_more_than_a_few(report: StudyReport) -> None:
-    def reading(model: str, warning: str = "", **counts: int) -> ReadingReport:
-        kinds = ("answered", "unread", "starved", "refused", "filtered", "oversize", "failed")
-        known = dict.fromkeys(kinds, 0) | counts
-        replies = sum(known.values())
-        said = {kind: ReadingExample(run_id="a" * 32, text="", reason=f"{kind}!") for kind in counts}
-        return ReadingReport(
-            node="solve", model=model, style="think", replies=replies, examples=said, warning=warning, **known
-        )
+def reading(model: str, warning: str = "", **counts: int) -> ReadingReport:
+    kinds = ("answered", "unread", "starved", "refused", "filtered", "oversize", "failed")
+    known = dict.fromkeys(kinds, 0) | counts
+    replies = sum(known.values())
+    said = {kind: ReadingExample(run_id="a" * 32, text="", reason=f"{kind}!") for kind in counts}
+    return ReadingReport(
+        node="solve", model=model, style="think", replies=replies, examples=said, warning=warning, **known
+    )
 
+
+def test_of_many_models_without_answers_the_worst_are_told_and_those_a_choice_hung_on(report: StudyReport) -> None:
+    many = [reading(f"model-{number}", answered=100 - number, starved=number) for number in range(5, 30)]
+    asked = reading("asked", "plan y: may be better", answered=90, unread=10)
+    found = report.model_copy(update={"readings": (*many, asked), "notes": ("plan y: may be better",)})
+    unread = below(printed(found), "unread")
+    assert "solve asked think 100 90 %" in unread
+    assert [f"model-{number} " in unread for number in (29, 28, 27, 26, 25, 5)] == [True] * 4 + [False] * 2
+    assert "plan y: may be better" in unread
+    assert "21 more nodes and models; --json FILE lists all as `readings`" in unread
+    few = report.model_copy(update={"readings": tuple(many[:5]), "notes": ()})
+    assert "more nodes and models" not in below(printed(few), "unread")
+    warned = [reading(f"m{number}", f"plan {number}", answered=50, unread=50) for number in range(8)]
+    found = report.model_copy(update={"readings": tuple(warned), "notes": tuple(f"plan {n}" for n in range(8))})
+    assert "3 more nodes and models, choices hung on 3 of them" in below(printed(found), "unread")
+
+
+def test_replies_without_an_answer_are_told_where_there_were_more_than_a_few(report: StudyReport) -> None:
     few = reading("fine", answered=97, unread=3)
     assert not any("fine" in line for line in printed(report.model_copy(update={"readings": (few,)})))
     many = reading("odd", "plan x: may be better", answered=95, starved=4, failed=1)

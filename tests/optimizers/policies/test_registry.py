@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import cache
 
 import pytest
 
 from apportion.errors import UnknownName, UsageError
 from apportion.optimizers.policies.base import ArmPolicy, MakePolicy
-from apportion.optimizers.policies.registry import POLICIES, fit_all, policy_from_json, policy_named
+from apportion.optimizers.policies.registry import POLICIES, fit_all, fit_each, policy_from_json, policy_named
 from apportion.optimizers.tables.table import Lesson
-from apportion.testing.policy import PolicyConformance, few_arms_lesson, small_lesson
+from apportion.testing.policy import PolicyConformance, few_arms_lesson, gapped_lessons, small_lesson
 
 
 @cache
@@ -22,6 +23,11 @@ def fitted(lesson: Lesson) -> dict[str, ArmPolicy]:
 @cache
 def fitted_anew(lesson: Lesson) -> dict[str, ArmPolicy]:
     return fit_all(POLICIES, lesson)
+
+
+@cache
+def fitted_parts(lessons: tuple[Lesson, ...]) -> dict[str, ArmPolicy]:
+    return fit_each(POLICIES, lessons)
 
 
 class Suite(PolicyConformance):
@@ -35,6 +41,9 @@ class Suite(PolicyConformance):
 
     def fit_anew(self, lesson: Lesson) -> ArmPolicy:
         return fitted_anew(lesson)[self.policy]
+
+    def fit_parts(self, lessons: tuple[Lesson, ...]) -> ArmPolicy:
+        return fitted_parts(lessons)[self.policy]
 
 
 for _name in POLICIES:
@@ -106,3 +115,21 @@ def test_a_safe_policy_is_the_same_with_members_that_were_fitted_before() -> Non
     alone = fit_all(["joint_safe"], lesson)["joint_safe"]
     after_its_members = fit_all(["joint", "route_only", "allocate_only", "joint_safe"], lesson)["joint_safe"]
     assert after_its_members.to_json() == alone.to_json()
+
+
+def test_policies_that_cannot_be_fitted_are_left_out_where_somebody_is_told() -> None:
+    lesson = few_arms_lesson("clones")
+    unsure = replace(lesson, fit=replace(lesson.fit, confidences=None))
+    told: dict[str, UsageError] = {}
+    assert list(fit_all(["static", "cascade"], unsure, left_out=told.__setitem__)) == ["static"]
+    assert "confidence" in str(told["cascade"])
+    with pytest.raises(UsageError, match="confidence"):
+        fit_all(["static", "cascade"], unsure)
+
+
+def test_a_part_without_the_policy_leaves_it_out_of_all() -> None:
+    lessons = gapped_lessons()
+    last = replace(lessons[-1], fit=replace(lessons[-1].fit, confidences=None))
+    told: dict[str, UsageError] = {}
+    assert list(fit_each(["static", "cascade"], (*lessons[:-1], last), left_out=told.__setitem__)) == ["static"]
+    assert list(told) == ["cascade"]

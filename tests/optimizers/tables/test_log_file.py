@@ -266,24 +266,49 @@ def test_a_damaged_file_is_read_or_refused(
         load_outcomes(file)
 
 
-def test_an_arm_that_was_not_run_on_a_family_is_a_failure_there(tmp_path: Path) -> None:
-    more = [
+def with_a_gap() -> list[dict[str, Any]]:
+    """Rows of two arms on two families, one of which arm a was not run on."""
+    return [
         {"question": f"{family}{number}", "arm": arm, "score": 1, "cost": cost, "family": family}
         for family in ("sums", "words")
         for number in range(3)
         for arm, cost in (("a", 1 + number), ("b", 5))
         if (arm, family) != ("a", "words")
     ]
+
+
+def test_an_arm_that_was_not_run_on_a_family_is_a_gap_there(tmp_path: Path) -> None:
+    more = with_a_gap()
     found = load_outcomes(write(tmp_path / "log.jsonl", more))
     assert (found.absent, found.dropped, found.repeated) == ((("a", "words"),), 0, 0)
-    arm = found.table.arm("a")
-    names = [question.name for question in found.table.questions]
-    scores = dict(zip(names, found.table.mean_scores[:, arm], strict=True))
-    assert scores == {"sums0": 1, "sums1": 1, "sums2": 1, "words0": 0, "words1": 0, "words2": 0}
-    assert sorted(found.table.mean_costs[:, arm]) == [1, 2, 3, 3, 3, 3]
+    table, arm = found.table, found.table.arm("a")
+    words = np.array([question.family == "words" for question in table.questions])
+    assert table.gaps
+    assert table.ran is not None
+    assert table.ran[:, arm].tolist() == (~words).tolist()
+    assert np.isnan(table.mean_scores[words, arm]).all()
+    assert np.isnan(table.mean_costs[words, arm]).all()
+    assert (table.mean_scores[~words, arm] == 1).all()
+    assert sorted(table.mean_costs[~words, arm]) == [1, 2, 3]
     # Within a family, an outcome that is missing is missing.
     with pytest.raises(UsageError, match="lack an outcome"):
         load_outcomes(write(tmp_path / "less.jsonl", more[1:]))
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_rows_with_neither_score_nor_cost_are_no_outcomes(tmp_path: Path, suffix: str) -> None:
+    empty = {"arm": "a", "score": None, "cost": None, "family": "words"}
+    more = [*({"question": f"words{number}", **empty} for number in range(3)), *with_a_gap()]
+    found = load_outcomes(write(tmp_path / f"log{suffix}", more)).table
+    whole = load_outcomes(write(tmp_path / f"less{suffix}", with_a_gap())).table
+    assert [arm.name for arm in found.arms] == [arm.name for arm in whole.arms]
+    assert np.array_equal(found.scores, whole.scores, equal_nan=True)
+    assert np.array_equal(found.costs, whole.costs, equal_nan=True)
+    # Rows are still counted as they are in the file.
+    with pytest.raises(UsageError, match="row 4, column 'score': it is empty"):
+        load_outcomes(write(tmp_path / f"half{suffix}", [*more[:3], {**more[3], "score": None}, *more[4:]]))
+    with pytest.raises(UsageError, match="there are no rows with a score and a cost"):
+        load_outcomes(write(tmp_path / f"none{suffix}", more[:3]))
 
 
 @pytest.mark.parametrize(
