@@ -22,6 +22,7 @@ from ..records.rows import (
     TrialRow,
 )
 from ..records.status import Status
+from ..records.usage import Usage
 from .memory import MemoryLedger
 
 __all__ = ["MemoryStore"]
@@ -146,7 +147,13 @@ class MemoryStore(MemoryLedger):
                     continue
                 key = run.plan_hash, span.node, span.kind, call.request_model, outcome
                 known = counts.get(key) or ReplyCount(*key, 0, run.run_id, call.call_id)
-                counts[key] = replace(known, replies=known.replies + 1)
+                used = call.usage or Usage(0, 0)
+                counts[key] = replace(
+                    known,
+                    replies=known.replies + 1,
+                    output_tokens=known.output_tokens + used.output_tokens,
+                    reasoning_tokens=known.reasoning_tokens + used.reasoning_tokens,
+                )
         return list(counts.values())
 
     def plan(self, plan_hash: str) -> PlanRow | None:

@@ -69,6 +69,8 @@ def _tree(row: RunRow, spans: Sequence[SpanRow], calls: Sequence[CallRow], task:
 def _call_line(call: CallRow, full: bool) -> str:
     prompt = _prompt(call.request_messages)
     used = "usage unknown" if call.usage is None else f"{call.usage.input_tokens} + {call.usage.output_tokens} tokens"
+    if call.usage is not None and call.usage.reasoning_tokens:
+        used += f" ({call.usage.reasoning_tokens} of reasoning)"
     notes = [call.outcome.value, used, f"bound {call.bound.tokens:,}", f"charged {call.charged.tokens:,}"]
     notes += [f"lost {call.lost.tokens:,}"] if call.lost.tokens else []
     notes += ["from cache"] if call.cached else []

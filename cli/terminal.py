@@ -14,7 +14,7 @@ from ..optimizers.study.report import PlanReport, Score, StudyReport
 from ..optimizers.study.reporter import Announcement, Progress
 from .layout import labelled, rows
 from .numbers import number
-from .terminal_findings import print_edges, print_headroom, print_iso_cost, print_readings, print_votes
+from .terminal_findings import print_edges, print_headroom, print_iso_cost, print_readings, print_reasoning, print_votes
 from .terminal_policies import print_nodes, print_policies
 
 if TYPE_CHECKING:
@@ -92,6 +92,7 @@ class TerminalReporter:
         print_iso_cost(self._console, report)
         print_votes(self._console, report)
         print_readings(self._console, report)
+        print_reasoning(self._console, report)
         warned = {found.warning for found in report.readings}
         for note in (note for note in report.notes if note not in warned):
             self._say("left out", note, style="yellow")

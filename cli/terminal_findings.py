@@ -13,7 +13,7 @@ from ..optimizers.study.report import ReadingReport, StudyReport, VotesReport
 from .layout import difference, labelled, rows
 from .numbers import number
 
-__all__ = ["print_edges", "print_headroom", "print_iso_cost", "print_readings", "print_votes"]
+__all__ = ["print_edges", "print_headroom", "print_iso_cost", "print_readings", "print_reasoning", "print_votes"]
 
 _WORTH_TELLING = 0.03
 """The share of a node's replies that gave no answer from which on they are told of."""
@@ -125,6 +125,30 @@ def print_readings(console: Console, report: StudyReport) -> None:
 def _silent(found: ReadingReport) -> float:
     """The share of replies that gave no answer."""
     return (found.replies - found.answered) / found.replies
+
+
+def print_reasoning(console: Console, report: StudyReport) -> None:
+    """Prints what hidden reasoning took, by node, model and effort, where there was any."""
+    told = [found for found in report.readings if found.reasoning_tokens]
+    if not told:
+        return
+    hidden, output = (sum(getattr(each, name) for each in told) for name in ("reasoning_tokens", "output_tokens"))
+    labelled(
+        console, "hidden", f"reasoning took {hidden:,} of {output:,} output tokens; all of them count against the cap"
+    )
+    rows(
+        console,
+        ["", "", "", "replies", "reasoning a reply", "of the output"],
+        [
+            [
+                *(found.node, found.model, found.style, f"{found.replies:,}"),
+                f"{found.reasoning_tokens / found.replies:,.0f}",
+                f"{100 * found.reasoning_tokens / max(1, found.output_tokens):.0f} %",
+            ]
+            for found in told
+        ],
+        left=(0, 1, 2),
+    )
 
 
 def _reading_row(found: ReadingReport, kinds: Sequence[str]) -> list[str]:

@@ -166,7 +166,7 @@ def _lowered(space: Space, edges: tuple[str, ...], unit: Unit, bound: Callable[[
     for name in best.plan.values:
         for value in space.knobs[name]:
             if value != best.plan.values[name]:
-                found = bound(space.plan({**best.plan.values, name: value}, edges))
+                found = bound(space.nearest({**best.plan.values, name: value}, edges, keep=name))
                 best = min(best, found, key=lambda each: each.value(unit))
     return best
 

@@ -54,7 +54,7 @@ def speakers_of(resolved: ResolvedPlan, pool: Pool) -> Speakers:
         most = min(tokens, card.max_output_tokens) + card.output_slack_tokens
         return most * (card.bytes_per_token if measure is longest_bytes else 1)
 
-    return Speakers(lambda model: dialect(pool.card(model).dialect), reply, measure)
+    return Speakers(lambda model: dialect(pool.card(model).dialect), reply, measure, pool.card)
 
 
 def _shared_count(models: Sequence[Model]) -> Callable[[str], int]:

@@ -9,7 +9,8 @@ from itertools import combinations, product
 from math import prod
 from typing import Any
 
-from ..errors import PlanError, UnknownName
+from ..errors import GraphError, PlanError, UnknownName
+from ..models.card import ModelCard
 from ..models.pool import Pool
 from ..nodes.base import Node
 from .active import Active, active_part
@@ -27,11 +28,15 @@ class Space:
 
     Its plans are canonical: what is cut off by an edge that is off is inactive, and its knobs are not in the plan; a
     knob that makes no difference at the settings of the others has its first value. So plans that run alike are one
-    plan, and no iteration yields a plan twice.
+    plan, and no iteration yields a plan twice. What cannot go together with what the models of the pool can do is no
+    plan, see `Node.fitted`.
 
     Args:
         graph: a valid graph.
         pool: the models that open model knobs range over.
+
+    Raises:
+        GraphError: no model of the pool can take a node's prompt or effort.
     """
 
     def __init__(self, graph: HasBlueprint, pool: Pool) -> None:
@@ -39,10 +44,8 @@ class Space:
         self.pool = pool
         self.optional_edges = self.graph.optional
         self._by_edges: dict[frozenset[str], Active | None] = {}
-        self._node_knobs = {
-            name: {f"{name}.{knob}": tuple(map(plain, values)) for knob, values in node.open_knobs(pool.names).items()}
-            for name, node in self.graph.nodes.items()
-        }
+        cards = {card.name: card for card in pool.cards}
+        self._node_knobs = {name: _usable(name, node, cards) for name, node in self.graph.nodes.items()}
 
     @cached_property
     def knobs(self) -> Mapping[str, tuple[Any, ...]]:
@@ -99,11 +102,41 @@ class Space:
 
         Raises:
             UnknownName: there is no such knob or edge.
-            PlanError: a knob does not admit its value, or the final node would get no input.
+            PlanError: a knob does not admit its value, values cannot go together with a model, or the final node would
+                get no input.
         """
         given = {name: self._admitted(name, value) for name, value in (values or {}).items()}
         active = self.active(self.optional_edges if edges is None else edges)
-        return self._plan(active, {name: given.get(name, first[0]) for name, first in self._knobs_of(active)})
+        chosen = {name: given.get(name, first[0]) for name, first in self._knobs_of(active)}
+        for name in active.names:
+            if self._misfit(name, chosen):
+                chosen |= self._completed(name, given)
+        return self._plan(active, chosen)
+
+    def nearest(
+        self, values: Mapping[str, Any], edges: Collection[str] | None = None, *, keep: str | None = None
+    ) -> Plan:
+        """As `plan`; where values cannot go together, with the fewest others in their place.
+
+        Args:
+            values: as for `plan`.
+            edges: as for `plan`.
+            keep: the knob whose value is not to be changed, where there is one.
+
+        Raises:
+            UnknownName: there is no such knob or edge.
+            PlanError: a knob does not admit its value, or the final node would get no input.
+        """
+        given = {name: self._admitted(name, value) for name, value in values.items()}
+        active = self.active(self.optional_edges if edges is None else edges)
+        chosen = {name: given.get(name, first[0]) for name, first in self._knobs_of(active)}
+        for name in active.names:
+            if self._misfit(name, chosen):
+                fit = self._settings[name]
+                kept = [each for each in fit if keep is None or keep not in each or each[keep] == chosen[keep]]
+                found = min(kept or fit, key=lambda each: sum(chosen[knob] != value for knob, value in each.items()))
+                chosen.update(found)
+        return self._plan(active, chosen)
 
     def canonical(self, plan: Plan) -> Plan:
         """The canonical form of a plan from elsewhere.
@@ -128,15 +161,22 @@ class Space:
         models = self.pool.names
         config = self.graph.nodes[node]
         values = {knob: plan.values[str(KnobName(node, knob))] for knob in config.open_knobs(models)}
-        return config.pinned(values, models)
+        return config.pinned(values, models).fitted(self.pool.card)
 
     def sample(self, generator: random.Random) -> Plan:
-        """A random plan: first which edges are on, evenly over what can run, then each knob evenly over its values."""
+        """A random plan: first which edges are on, evenly over what can run, then each knob evenly over its values.
+
+        The knobs of a node are drawn again until they can go together.
+        """
         active = generator.choice(self.arrangements)
-        return self._plan(active, {name: generator.choice(values) for name, values in self._knobs_of(active)})
+        drawn = {name: generator.choice(values) for name, values in self._knobs_of(active)}
+        for name, knobs in self._node_knobs.items():
+            while name in active.names and self._misfit(name, drawn):
+                drawn |= {knob: generator.choice(values) for knob, values in knobs.items()}
+        return self._plan(active, drawn)
 
     def neighbours(self, plan: Plan) -> tuple[Plan, ...]:
-        """The plans that differ in one knob, or in one optional edge with the fewest others that it needs.
+        """The plans that differ in one knob or in one optional edge, with the fewest others that it needs.
 
         Raises:
             PlanError, UnknownName: as `canonical`.
@@ -146,7 +186,7 @@ class Space:
         for name, chosen in plan.values.items():
             for value in self.knobs[name]:
                 if value != chosen:
-                    found[self.plan({**plan.values, name: value}, plan.edges)] = None
+                    found[self.nearest({**plan.values, name: value}, plan.edges, keep=name)] = None
         for edge in self.optional_edges:
             edges = set(plan.edges) - {edge} if edge in plan.edges else self._with(edge, plan.edges)
             if self._active(frozenset(edges)) is not None:
@@ -170,16 +210,42 @@ class Space:
         found: dict[str, tuple[dict[str, Any], ...]] = {}
         for name, knobs in self._node_knobs.items():
             combined = (dict(zip(knobs, values, strict=True)) for values in product(*knobs.values()))
-            distinct = {repr(setting): setting for setting in (self._telling(name, each) for each in combined)}
+            fit = (self._telling(name, each) for each in combined if not self._misfit(name, each))
+            distinct = {repr(setting): setting for setting in fit}
             found[name] = tuple(distinct.values())
         return found
 
     def _telling(self, node: str, values: dict[str, Any]) -> dict[str, Any]:
         """Values of one node's knobs, with the first value for each that makes no difference."""
-        named = {knob.removeprefix(f"{node}."): value for knob, value in values.items()}
-        idle = self.graph.nodes[node].pinned(named, self.pool.names).idle_knobs()
         knobs = self._node_knobs[node]
+        idle = self._pinned(node, values).idle_with(self.pool.card)
         return {knob: knobs[knob][0] if knob.removeprefix(f"{node}.") in idle else values[knob] for knob in values}
+
+    def _pinned(self, node: str, values: Mapping[str, Any]) -> Node:
+        """A node at values of all its knobs, which may not go together."""
+        named = {knob.removeprefix(f"{node}."): values[knob] for knob in self._node_knobs[node]}
+        return self.graph.nodes[node].pinned(named, self.pool.names)
+
+    def _misfit(self, node: str, values: Mapping[str, Any]) -> str:
+        """Why values of a node's knobs cannot go together with its models; empty where they can."""
+        if self._node_knobs[node]:
+            try:
+                self._pinned(node, values).fitted(self.pool.card)
+            except PlanError as misfit:
+                return f"node {node!r}: {misfit}"
+        return ""
+
+    def _completed(self, node: str, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The first values of a node's knobs that go together with those given."""
+        knobs = self._node_knobs[node]
+        options = [(given[knob],) if knob in given else values for knob, values in knobs.items()]
+        misfit = ""
+        for values in product(*options):
+            found = dict(zip(knobs, values, strict=True))
+            misfit = self._misfit(node, found)
+            if not misfit:
+                return found
+        raise PlanError(misfit)
 
     def _active(self, edges: frozenset[str]) -> Active | None:
         if edges not in self._by_edges:
@@ -243,3 +309,11 @@ class Space:
         ]
         needed = {f"{a}->{b}" for a, b in steps}
         return {*edges, edge, *(name for name in self.optional_edges if name in needed)}
+
+
+def _usable(name: str, node: Node, cards: Mapping[str, ModelCard]) -> dict[str, tuple[Any, ...]]:
+    """The open knobs of a node, by their full names."""
+    try:
+        return {f"{name}.{knob}": tuple(map(plain, values)) for knob, values in node.usable_knobs(cards).items()}
+    except GraphError as fault:
+        raise GraphError(f"node {name!r}: {fault}") from None

@@ -30,4 +30,6 @@ def call_bounds(model: Model, request: Request) -> CallBounds:
         exact=model.count_tokens(request.conversation) if card.exact_tokenizer else None,
     )
     output = min(request.max_output_tokens, card.max_output_tokens) + card.output_slack_tokens
-    return CallBounds(prompt + longest_bytes(request.response_schema), output)
+    # A template may write into the prompt what a schema or an effort's field says.
+    extra = longest_bytes(request.response_schema) + longest_bytes(request.effort_fields)
+    return CallBounds(prompt + extra, output)

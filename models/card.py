@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from ..errors import UnknownName
 from ..records.usage import Amount, Usage
+from .effort import Effort, in_order, place_of
 from .system_role import JOINT, SystemRole
 
 __all__ = ["ModelCard"]
@@ -88,7 +92,10 @@ class ModelCard(BaseModel):
     """How the endpoint continues a reply that is begun for it: by a last message of the assistant, by one with
     `prefix: true` (Mistral, DeepSeek), or by vLLM's fields."""
     reasoning_efforts: tuple[str, ...] = ()
-    """The values of reasoning_effort that it takes."""
+    """The values of `reasoning_effort` that it takes: shorthand for efforts of the same names that set this field."""
+    efforts: Mapping[str, Effort] = Field(default_factory=dict)
+    """How hard it can be asked to think, by name: what to send for each, see `Effort`. A model without efforts is asked
+    as always."""
     concurrency: int = Field(default=16, gt=0)
     """The most calls at once."""
     requests_per_minute: int | None = Field(default=None, gt=0)
@@ -114,6 +121,38 @@ class ModelCard(BaseModel):
         if max(most.tokens, most.weighted, most.usd) > _BOOKS:
             raise ValueError("one call could cost more than the books can hold; lower the weight or the prices")
         return self
+
+    @model_validator(mode="after")
+    def _efforts_are_told_apart(self) -> Self:
+        for name in self.reasoning_efforts:
+            if name in self.efforts:
+                raise ValueError(
+                    f"effort {name!r} stands in reasoning_efforts and in efforts; take it out of the first"
+                )
+        if not all((*self.reasoning_efforts, *self.efforts)):
+            raise ValueError("an effort must have a name")
+        return self
+
+    @cached_property
+    def known_efforts(self) -> Mapping[str, Effort]:
+        """All efforts, those of the shorthand included, from the least to the most."""
+        short = {name: Effort.model_validate({"reasoning_effort": name}) for name in self.reasoning_efforts}
+        found = {**self.efforts, **short}
+        return {name: found[name] for name in in_order(found)}
+
+    def effort(self, name: str) -> Effort | None:
+        """What an effort means for this model; None where it takes no efforts at all.
+
+        Raises:
+            UnknownName: it takes others.
+        """
+        if self.known_efforts and name not in self.known_efforts:
+            raise UnknownName(f"effort of model {self.name!r}", name, self.known_efforts)
+        return self.known_efforts.get(name)
+
+    def effort_place(self, name: str) -> int:
+        """The place of an effort on the axis of reasoning depth; 0 where the model takes none."""
+        return place_of(name, self.known_efforts) if name in self.known_efforts else 0
 
     @property
     def fingerprint(self) -> str:

@@ -12,6 +12,7 @@ from ..errors import CallFailed
 from ..records.status import Status
 from .call_bounds import call_bounds
 from .card import ModelCard
+from .effort import Effort
 from .endpoint import Endpoint, Transport
 from .event_loops import PerLoop
 from .replies.completion import read_reply
@@ -124,9 +125,6 @@ class OpenAIModel:
         card = self._card
         if card.output_cap == "ignored":
             raise _not_sent(f"model {card.name!r} has no output cap (output_cap = 'ignored' in its card)")
-        if request.reasoning_effort and request.reasoning_effort not in card.reasoning_efforts:
-            admitted = ", ".join(card.reasoning_efforts) or "none"
-            raise _not_sent(f"model {card.name!r} takes no reasoning_effort {request.reasoning_effort!r} ({admitted})")
         fields: dict[str, Any] = {
             "model": card.served_as or card.name,
             "messages": [
@@ -145,11 +143,11 @@ class OpenAIModel:
             _continue_last(fields, card)
         if request.logprobs and card.logprobs:
             fields |= {"logprobs": True, "top_logprobs": _TOP_LOGPROBS}
-        if request.reasoning_effort:
-            fields["reasoning_effort"] = request.reasoning_effort
         if request.response_schema and card.json_schema:
             schema = {"name": "reply", "schema": json.loads(request.response_schema)}
             fields["response_format"] = {"type": "json_schema", "json_schema": schema}
+        if request.effort_fields:
+            _add_effort(fields, request.effort_fields)
         return fields
 
 
@@ -186,6 +184,15 @@ def _continue_last(fields: dict[str, Any], card: ModelCard) -> None:
         fields["messages"][-1]["prefix"] = True
     if card.prefix == "continue_final_message":
         fields |= {"continue_final_message": True, "add_generation_prompt": False}
+
+
+def _add_effort(fields: dict[str, Any], effort_fields: str) -> None:
+    """Adds the fields of an effort, none of which may take the place of one that the ledger relies on."""
+    try:
+        added = Effort.model_validate(json.loads(effort_fields)).model_extra or {}
+    except ValueError as fault:
+        raise _not_sent(f"effort_fields {effort_fields!r} cannot be sent: {fault}") from None
+    fields.update(added)
 
 
 def _not_sent(reason: str) -> CallFailed:

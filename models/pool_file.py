@@ -121,6 +121,8 @@ def _line(where: str, fault: ErrorDetails) -> str:
     if not field:
         return f"{where}: {fault['msg']}"
     value = fault["input"]
+    if isinstance(fault["input"], dict) and fault["type"] == "value_error":
+        return f"{where}, field {field!r}: {fault['ctx']['error']}"
     # What may be a key in the wrong field is not repeated.
     shown = isinstance(value, int | float) or (isinstance(value, str) and _WORDS.fullmatch(value))
     return f"{where}, field {field!r}: {fault['msg']}; it is {repr(value) if shown else f'a {type(value).__name__}'}"

@@ -47,8 +47,9 @@ class Request:
     """Texts that end the completion; they are not part of the reply."""
     logprobs: bool = False
     """Whether to ask for the mean log-probability and the entropy of the first token."""
-    reasoning_effort: str = ""
-    """For models with hidden reasoning; empty means the model's own default."""
+    effort_fields: str = ""
+    """Request fields that say how hard to think (canonical JSON), see `Effort.fields`; empty means the model's own
+    default. Part of the content address, so a reply never answers for what the same word meant before."""
     response_schema: str = ""
     """JSON schema (canonical JSON text) that the reply must follow, where the card says that the model can."""
     prefix: str = ""
@@ -73,7 +74,7 @@ class Request:
                 self.source,
                 self.stop,
                 self.logprobs,
-                self.reasoning_effort,
+                self.effort_fields,
                 self.response_schema,
                 self.prefix,
                 "",  # tools

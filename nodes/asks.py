@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from ..models.request import Request
+from ..models.effort import Effort
+from ..models.request import ChatMessage, Request
 from ..records.message import SHORT, Message
 from ..records.text import clip, longest_bytes, single_spaced
-from .base import CallBound, Context, Incoming, Inputs, Node
+from .base import CallBound, Context, Incoming, Inputs, Node, Speakers
 from .knob import MOST_TIMES
 from .prompts.base import Ask, Messages, Wording
 from .votes import normal_form
@@ -66,21 +67,46 @@ def _two_digits(number: int) -> str:
 
 
 def request_of(
-    context: Context, model: str, prompt: Messages, *, max_output_tokens: int, temperature: float, sample: int
+    context: Context,
+    model: str,
+    prompt: Messages,
+    *,
+    max_output_tokens: int,
+    temperature: float,
+    sample: int,
+    node: Node | None = None,
 ) -> Request:
-    """The request for a prompt, with what the model's card says that it can do."""
+    """The request for a prompt, with what the model's card says that it can do, and the effort that the node asks for.
+
+    Of the output cap and that of the effort, the smaller holds.
+    """
     card = context.card(model)
+    effort = (None if node is None else node.effort_on(card)) or Effort()
     return Request(
         model=model,
-        messages=prompt.messages,
-        max_output_tokens=max_output_tokens,
+        messages=_with_words(prompt.messages, effort.prompt),
+        max_output_tokens=_capped(max_output_tokens, effort),
         temperature=temperature,
         sample=sample,
         stop=prompt.stop,
         logprobs=card.logprobs,
+        effort_fields=effort.fields,
         response_schema=prompt.response_schema if card.json_schema else "",
         prefix="" if card.prefix == "none" else prompt.prefix,
     )
+
+
+def _capped(output_tokens: int, effort: Effort) -> int:
+    return min(output_tokens, effort.max_output_tokens or output_tokens)
+
+
+def _with_words(messages: tuple[ChatMessage, ...], words: str) -> tuple[ChatMessage, ...]:
+    """The messages with words of an effort as the last line of the instructions, where models look for them."""
+    if not words:
+        return messages
+    if messages and messages[0].role == "system":
+        return (ChatMessage("system", f"{messages[0].content}\n{words}"), *messages[1:])
+    return (ChatMessage("system", words), *messages)
 
 
 def bound_of(
@@ -94,7 +120,7 @@ def bound_of(
     upstream: Incoming | None = None,
     extra_bytes: int = 0,
     times: int = 1,
-    measure: Callable[[str], int] = longest_bytes,
+    speakers: Speakers | None = None,
 ) -> CallBound:
     """The size of a call whose prompt `ask_of` fills, before anything has run.
 
@@ -106,21 +132,25 @@ def bound_of(
         ask: the question as it is known before the run.
         incoming: what the node's edges may bring, a loop's objection included.
         output_tokens: the call's output cap.
-        node: whose prompt it is, where it may have one of the user's own.
+        node: who asks, where it may have a prompt of the user's own or ask for an effort.
         upstream: what the answers of `{node:NAME}` come from, where it is not what the edges bring.
         extra_bytes: text that is neither in the ask nor comes over an edge.
         times: how many such calls.
-        measure: how large a text is, see `Speakers.measure`.
+        speakers: how large texts are, and what is known of the model; bytes, and nothing, where left out.
     """
     brought, prompts = Incoming.of(incoming), () if node is None else node.prompts()
+    effort = (None if node is None or speakers is None else node.effort_on(speakers.card(model))) or Effort()
+    measure = longest_bytes if speakers is None else speakers.measure
     if prompts:
         ask = replace(ask, wording=Wording(prompts[0], left="9" * len(str(_MOST_LEFT)), rounds_left=_MOST_ROUNDS))
-    framed = _texts(render(_filled(ask, brought)))
+    words = [f"\n{effort.prompt}"] if effort.prompt else []
+    framed = _texts(render(_filled(ask, brought))) + words
     full = _texts(render(_named(_filled(ask, brought, filled=True), brought if upstream is None else upstream)))
+    full += words
     # A dialect may leave out what it has no use for, so what a text from upstream takes is seen in what is rendered.
     grown = sum(map(longest_bytes, full)) - sum(map(longest_bytes, framed))
-    size = sum(map(measure, framed)) + max(0, grown)
-    return CallBound(model, size + extra_bytes, max(len(framed), len(full)), output_tokens, times)
+    size = sum(map(measure, framed)) + max(0, grown) + longest_bytes(effort.fields)
+    return CallBound(model, size + extra_bytes, max(len(framed), len(full)), _capped(output_tokens, effort), times)
 
 
 def _filled(ask: Ask, incoming: Incoming, *, filled: bool = False) -> Ask:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from ..errors import PlanError
 from ..models.card import ModelCard
+from ..models.effort import Effort
 from ..models.request import Reply, Request
 from ..records.message import ANY_SIZE, CANDIDATES, Message, MessageSize
 from ..records.prompt import Prompt
@@ -58,6 +59,14 @@ class Node(BaseModel):
                 found[name] = models
         return found
 
+    def usable_knobs(self, cards: Mapping[str, ModelCard]) -> dict[str, tuple[Any, ...]]:
+        """The open knobs with the values that some model of the pool can go with; `cards` are by the model's name.
+
+        Raises:
+            GraphError: a value is of no use with any model, for a reason that is a mistake.
+        """
+        return self.open_knobs(tuple(cards))
+
     def pinned(self, values: Mapping[str, Any], models: tuple[str, ...]) -> Self:
         """The same node with its open knobs set.
 
@@ -80,6 +89,28 @@ class Node(BaseModel):
         Plans that differ only there are one plan, so that a search does not measure it twice.
         """
         return frozenset()
+
+    def idle_with(self, card: Callable[[str], ModelCard]) -> frozenset[str]:
+        """As `idle_knobs`, with those too that make no difference to the models that it calls."""
+        return self.idle_knobs()
+
+    def fitted(self, card: Callable[[str], ModelCard]) -> Self:
+        """Of a pinned node: itself without the settings that mean nothing to its models.
+
+        What a knob that makes no difference says must not matter here.
+
+        Raises:
+            PlanError: a setting cannot go together with a model that it calls; such plans are no part of a space.
+        """
+        return self
+
+    def effort_on(self, card: ModelCard) -> Effort | None:
+        """Of a pinned node: how hard it asks a model to think; None leaves that to the model."""
+        return None
+
+    def depth_at(self, depth: Depth | None, card: Callable[[str], ModelCard]) -> Depth | None:
+        """Of a pinned node: how far it reasons with its models, where its kind says `depth`."""
+        return depth
 
     def prompts(self) -> tuple[Prompt, ...]:
         """The prompts of the user's own that it may ask with."""
@@ -233,6 +264,8 @@ class Speakers:
     """(model, output tokens) -> the most that a reply has, in the unit of `measure`."""
     measure: Callable[[str], int] = longest_bytes
     """How many tokens a text has at most; exact where one tokenizer that is known counts for all models."""
+    card: Callable[[str], ModelCard] = lambda model: ModelCard(name=model)
+    """What is known of a model; where nothing is, a card that says no more than its name."""
 
     def __call__(self, model: str) -> Dialect:
         """The dialect of a model."""

@@ -76,6 +76,7 @@ async def _run(node: Decomposer, inputs: Inputs, context: Context) -> Message:
         dialect.decompose(ask_of(inputs, node), node.max_parts),
         max_output_tokens=node.max_output_tokens,
         temperature=node.temperature,
+        node=node,
         sample=inputs.round,
     )
     reading = await read(request, context, dialect.read_decomposition)
@@ -141,8 +142,7 @@ def _worst_case(node: Decomposer, ask: Ask, incoming: Incoming, speakers: Speake
     def render(filled: Ask) -> Messages:
         return speaker.decompose(filled, node.max_parts)
 
-    cap, measure = node.max_output_tokens, speakers.measure
-    return (bound_of(node.model, render, ask, incoming, cap, node=node, measure=measure),)
+    return (bound_of(node.model, render, ask, incoming, node.max_output_tokens, node=node, speakers=speakers),)
 
 
 def _writes(node: Decomposer, ask: Ask, incoming: Incoming, speakers: Speakers) -> MessageSize:

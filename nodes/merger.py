@@ -87,6 +87,7 @@ async def _merge(node: Merger, inputs: Inputs, context: Context, solved: _Solved
         dialect.merge(ask, given, solved.combine),
         max_output_tokens=node.max_output_tokens,
         temperature=node.temperature,
+        node=node,
         sample=inputs.round,
     )
     reader = partial(dialect.read_answer, style=Style.THINK)
@@ -117,7 +118,7 @@ def _solved(inputs: Inputs) -> _Solved | None:
 
 
 def _worst_case(node: Merger, ask: Ask, incoming: Incoming, speakers: Speakers) -> tuple[CallBound, ...]:
-    speaker, cap, measure = speakers(node.model), node.max_output_tokens, speakers.measure
+    speaker, cap = speakers(node.model), node.max_output_tokens
     frames = [(Part(f"p{number}", ""), "") for number in range(1, CANDIDATES + 1)]
 
     def render(filled: Ask) -> Messages:
@@ -125,7 +126,9 @@ def _worst_case(node: Merger, ask: Ask, incoming: Incoming, speakers: Speakers) 
 
     # What comes in is read as parts and answers, as notes or as passages, but only once.
     return (
-        bound_of(node.model, render, ask, 1, cap, node=node, upstream=incoming, extra_bytes=incoming, measure=measure),
+        bound_of(
+            node.model, render, ask, 1, cap, node=node, upstream=incoming, extra_bytes=incoming, speakers=speakers
+        ),
     )
 
 

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Annotated, Any, Self
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
-from ..errors import GraphError
+from ..errors import GraphError, PlanError, UnknownName
+from ..models.card import ModelCard
+from ..models.effort import Effort
 from ..records.prompt import Prompt
 from .base import Node
+from .depth import Depth
 from .knob import ADDED, Choice, Knob
+from .prompts import dialect_named
 
 __all__ = ["OF_CALLS", "ModelNode"]
 
-OF_CALLS = frozenset({"model", "prompt", "max_output_tokens", "temperature"})
+OF_CALLS = frozenset({"model", "prompt", "effort", "max_output_tokens", "temperature"})
 """The knobs that make no difference where a node makes no call."""
 
 
@@ -24,6 +31,10 @@ class ModelNode(Node):
     """The user's own words in place of the package's; `choose(...)` of several is a knob like any other. A template
     must hold `{format}`, unless the node's `output` says how its reply is read."""
 
+    effort: Annotated[Knob[Annotated[str, Field(min_length=1)] | None], ADDED] = None
+    """How hard the model is asked to think, by a name that its card has among its efforts. None: what the model does by
+    itself. To a model whose card has no efforts it means nothing."""
+
     def prompts(self) -> tuple[Prompt, ...]:
         """See `Node.prompts`."""
         values = self.prompt.values if isinstance(self.prompt, Choice) else (self.prompt,)
@@ -32,6 +43,64 @@ class ModelNode(Node):
     def reads_a_form(self) -> bool:
         """Whether its replies can be read only where the prompt says how to write them."""
         return True
+
+    def usable_knobs(self, cards: Mapping[str, ModelCard]) -> dict[str, tuple[Any, ...]]:
+        """See `Node.usable_knobs`; a prompt or an effort that none of its models can take is a mistake."""
+        knobs = self.open_knobs(tuple(cards))
+        if self.effort is None and not self.prompts():
+            return knobs
+
+        def card(name: str) -> ModelCard:
+            if name not in cards:
+                raise UnknownName("model", name, cards)
+            return cards[name]
+
+        found = _Tried({name: [] for name in knobs})
+        for values in product(*knobs.values()):
+            setting = dict(zip(knobs, values, strict=True))
+            found.add(self.pinned(setting, tuple(cards)), setting, card)
+        for name, value in found.refused.keys() - found.taken:
+            raise GraphError(_no_use(name, value, found.refused[name, value], cards))
+        return {name: tuple(value for value in values if value in found.used[name]) for name, values in knobs.items()}
+
+    def idle_with(self, card: Callable[[str], ModelCard]) -> frozenset[str]:
+        """See `Node.idle_with`; an effort makes no difference to models that have none."""
+        idle = self.idle_knobs()
+        if any(card(name).known_efforts for name in self.called()):
+            return idle
+        return idle | {"effort"}
+
+    def fitted(self, card: Callable[[str], ModelCard]) -> Self:
+        """See `Node.fitted`; a model must have the effort, unless it has none at all, and take words of the user's."""
+        if self.effort is None and self.prompt is None:
+            return self
+        idle = self.idle_with(card)
+        for known in map(card, self.called()):
+            if "effort" not in idle and known.known_efforts and self.effort not in (None, *known.known_efforts):
+                efforts = ", ".join(known.known_efforts)
+                raise PlanError(f"model {known.name!r} has no effort {self.effort!r}; it has {efforts}")
+            if "prompt" not in idle and self.prompt is not None and not dialect_named(known.dialect).words:
+                raise PlanError(
+                    f"model {known.name!r} speaks the dialect {known.dialect!r}, which has no place for a prompt of "
+                    "your own; leave `prompt` out, or choose a model whose dialect is 'chat'"
+                )
+        return self.model_copy(update={"effort": None}) if "effort" in idle else self
+
+    def effort_on(self, card: ModelCard) -> Effort | None:
+        """See `Node.effort_on`."""
+        return card.effort(self.effort) if isinstance(self.effort, str) else None
+
+    def depth_at(self, depth: Depth | None, card: Callable[[str], ModelCard]) -> Depth | None:
+        """See `Node.depth_at`; the effort of its model is a depth of its own."""
+        if depth is None or not isinstance(self.effort, str):
+            return depth
+        places = (card(name).effort_place(self.effort) for name in self.called())
+        return depth.at(self.effort, max(places, default=0))
+
+    def called(self) -> Iterator[str]:
+        """The models of a pinned node at its settings, see `Node.idle_knobs`."""
+        named = (getattr(self, name) for name in sorted(self.model_knobs() - self.idle_knobs()))
+        return (name for name in named if isinstance(name, str))
 
     @model_validator(mode="after")
     def _prompts_can_be_used(self) -> Self:
@@ -46,3 +115,42 @@ class ModelNode(Node):
                     "not told how to reply; put {format} where the reply's form is to be said"
                 )
         return self
+
+
+@dataclass(frozen=True, slots=True)
+class _Tried:
+    """What came of a node's settings with the models that they name."""
+
+    used: dict[str, list[Any]]
+    """By open knob, the values in settings that can run."""
+    taken: set[tuple[str, Any]] = field(default_factory=set)
+    """The prompts and efforts that some model takes."""
+    refused: dict[tuple[str, Any], str] = field(default_factory=dict)
+    """Those that some model does not take, and why."""
+
+    def add(self, node: ModelNode, setting: Mapping[str, Any], card: Callable[[str], ModelCard]) -> None:
+        """Tries one setting."""
+        wanted = {(name, getattr(node, name)) for name in {"prompt", "effort"} - node.idle_knobs()}
+        wanted = {(name, value) for name, value in wanted if value is not None}
+        try:
+            node.fitted(card)
+        except PlanError as misfit:
+            self.refused.update(dict.fromkeys(wanted, str(misfit)))
+            return
+        idle = node.idle_with(card)
+        self.taken.update((name, value) for name, value in wanted if name not in idle)
+        for want in wanted - self.taken - self.refused.keys():
+            self.refused[want] = f"model {' and '.join(map(repr, node.called()))} has no efforts"
+        for name, value in setting.items():
+            if value not in self.used[name]:
+                self.used[name].append(value)
+
+
+def _no_use(knob: str, value: Any, reason: str, cards: Mapping[str, ModelCard]) -> str:
+    """Why a value of a knob is a mistake."""
+    known = {name for card in cards.values() for name in card.known_efforts}
+    if knob == "effort" and value not in known:
+        unknown = UnknownName("effort", value, known)
+        return f"{unknown}; no model of the pool has it. Name it in `efforts` or `reasoning_efforts` of a model's card"
+    called = value.label if isinstance(value, Prompt) else value
+    return f"no model that it may call can take {knob} {called!r}: {reason}"

@@ -125,6 +125,7 @@ async def _step(
         dialect.search(ask, rounds, last=last),
         max_output_tokens=node.max_output_tokens,
         temperature=node.temperature,
+        node=node,
         sample=inputs.round,
     )
     return await read(request, context, dialect.read_search, cut=partial(dialect.read_search, cut=True))
@@ -160,9 +161,7 @@ def _worst_case(node: Search, ask: Ask, incoming: Incoming, speakers: Speakers) 
             return speaker.search(filled, [frame] * finished, last=last)
 
         tokens, extra = node.max_output_tokens, finished * grown
-        return bound_of(
-            node.model, render, ask, incoming, tokens, node=node, extra_bytes=extra, measure=speakers.measure
-        )
+        return bound_of(node.model, render, ask, incoming, tokens, node=node, extra_bytes=extra, speakers=speakers)
 
     final = most(node.rounds)
     bounds = [bound(finished, last=False) for finished in range(final)]

@@ -101,7 +101,9 @@ def _way(node: Solver, inputs: Inputs, context: Context) -> _Way:
 
     def request(prompt: Messages, cap: int) -> Request:
         sample, temperature = inputs.round * most(_draws(node).number), node.temperature
-        return request_of(context, node.model, prompt, max_output_tokens=cap, temperature=temperature, sample=sample)
+        return request_of(
+            context, node.model, prompt, max_output_tokens=cap, temperature=temperature, sample=sample, node=node
+        )
 
     continues = context.card(node.model).prefix != "none"
     return _Way(
@@ -237,9 +239,8 @@ def _worst_case(node: Solver, ask: Ask, incoming: Incoming, speakers: Speakers) 
     times = most(_draws(node).number)
 
     def bound(render: Callable[[Ask], Messages], cap: int, thought: int = 0) -> CallBound:
-        measure = speakers.measure
         return bound_of(
-            node.model, render, ask, incoming, cap, node=node, extra_bytes=thought, times=times, measure=measure
+            node.model, render, ask, incoming, cap, node=node, extra_bytes=thought, times=times, speakers=speakers
         )
 
     def concluding(filled: Ask, *, continues: bool) -> Messages:

@@ -100,6 +100,7 @@ async def _formalise(
         dialect.formalise(ask, clip(single_spaced(trouble), _PROBLEM_BYTES)),
         max_output_tokens=node.max_output_tokens,
         temperature=node.temperature,
+        node=node,
         sample=inputs.round * (node.repair_rounds + 1) + number,
     )
     return await read(request, context, partial(dialect.read_formalisation, ask=ask))
@@ -113,7 +114,7 @@ def _with_attempt(ask: Ask, attempt: str) -> Ask:
 
 
 def _worst_case(node: SymbolicSolver, ask: Ask, incoming: Incoming, speakers: Speakers) -> tuple[CallBound, ...]:
-    speaker, cap, measure = speakers(node.model), node.max_output_tokens, speakers.measure
+    speaker, cap = speakers(node.model), node.max_output_tokens
 
     def first(filled: Ask) -> Messages:
         return speaker.formalise(filled, "")
@@ -121,10 +122,10 @@ def _worst_case(node: SymbolicSolver, ask: Ask, incoming: Incoming, speakers: Sp
     def mended(filled: Ask) -> Messages:
         return speaker.formalise(_with_attempt(filled, "x" * _ATTEMPT_BYTES), "x" * _PROBLEM_BYTES)
 
-    bounds = [bound_of(node.model, first, ask, incoming, cap, node=node, measure=measure)]
+    bounds = [bound_of(node.model, first, ask, incoming, cap, node=node, speakers=speakers)]
     if node.repair_rounds:
         times = node.repair_rounds
-        bounds.append(bound_of(node.model, mended, ask, incoming, cap, node=node, times=times, measure=measure))
+        bounds.append(bound_of(node.model, mended, ask, incoming, cap, node=node, times=times, speakers=speakers))
     return tuple(bounds)
 
 

@@ -198,7 +198,7 @@ def _compared(candidate: Candidate, steps: Sequence[ReasoningStep], solved: dict
 def _requests(node: Verifier, inputs: Inputs, context: Context, prompts: Sequence[Messages]) -> list[Request]:
     cap, heat, draw = node.max_output_tokens, node.temperature, inputs.round
     return [
-        request_of(context, node.model, prompt, max_output_tokens=cap, temperature=heat, sample=draw)
+        request_of(context, node.model, prompt, max_output_tokens=cap, temperature=heat, node=node, sample=draw)
         for prompt in prompts
     ]
 
@@ -222,12 +222,13 @@ def _models(node: Verifier) -> tuple[str, ...]:
 def _worst_case(node: Verifier, ask: Ask, incoming: Incoming, speakers: Speakers) -> tuple[CallBound, ...]:
     if node.method == "vote":
         return ()
-    speaker, cap, measure = speakers(node.model), node.max_output_tokens, speakers.measure
+    speaker, cap = speakers(node.model), node.max_output_tokens
     if node.method == "steps":
         render = partial(speaker.solve, style=Style.DIRECT)
         step = Ask("x" * _STEP_BYTES, ask.instructions)
         times = node.max_candidates * node.max_steps
-        return (bound_of(node.model, render, step, 0, cap, times=times, measure=measure),)
+        plain = node.model_copy(update={"prompt": None})
+        return (bound_of(node.model, render, step, 0, cap, node=plain, times=times, speakers=speakers),)
 
     def render_verdict(filled: Ask) -> Messages:
         return speaker.verify(filled, "x", "x")
@@ -243,7 +244,7 @@ def _worst_case(node: Verifier, ask: Ask, incoming: Incoming, speakers: Speakers
         upstream=incoming,
         extra_bytes=extra,
         times=times,
-        measure=measure,
+        speakers=speakers,
     )
     return (bound,)
 

@@ -164,6 +164,10 @@ class ReplyCount:
     """The run of the first of them."""
     call_id: str
     """The first of them."""
+    output_tokens: int = 0
+    """Of all of them, hidden reasoning included, as reported."""
+    reasoning_tokens: int = 0
+    """The part of these that was hidden reasoning."""
 
 
 @dataclass(frozen=True, slots=True)

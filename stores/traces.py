@@ -128,9 +128,12 @@ def _reply_counts(study_id: str) -> Select[Any]:
     again = exists().where(*same, literal_column("later.rowid") > number)
     key = run.c.plan_hash, span.c.node, span.c.kind, call.c.gen_ai_request_model.label("model"), call.c.outcome
     first = func.min(number).label("first")
+    used = call.c.gen_ai_usage_output_tokens, call.c.gen_ai_usage_reasoning_output_tokens
+    output, reasoning = (func.coalesce(func.sum(column), 0) for column in used)
+    sums = output.label("output_tokens"), reasoning.label("reasoning_tokens")
     return (
         # Beside a minimum SQLite takes the other columns from the row that has it.
-        select(*key, func.count().label("replies"), run.c.run_id, call.c.call_id, first)
+        select(*key, func.count().label("replies"), *sums, run.c.run_id, call.c.call_id, first)
         .select_from(trial)
         .join(run, run.c.trial_id == trial.c.trial_id)
         .join(call, call.c.run_id == run.c.run_id)

@@ -168,6 +168,7 @@ class NodeBench:
         return Speakers(
             lambda model: dialect_named(self.pool.card(model).dialect),
             lambda model, tokens: tokens * self.pool.card(model).bytes_per_token,
+            card=self.pool.card,
         )
 
     def _amount(self, bound: CallBound) -> Amount:

@@ -46,13 +46,14 @@ class IsoCostLevel(Finding):
 
 
 def way_of(measurement: Measurement, space: Space) -> tuple[int, Depth]:
-    """How many search rounds a plan may make, and how far its deepest node reasons.
+    """How many search rounds a plan may make, and how far its deepest node reasons, the effort of its model included.
 
     Raises:
         PlanError, UnknownName: the plan does not belong to the space's graph.
     """
     steps = resolve(space, measurement.plan).steps.values()
-    depths = [depth for step in steps if (depth := step.kind.depth(step.node)) is not None]
+    told = (step.node.depth_at(step.kind.depth(step.node), space.pool.card) for step in steps)
+    depths = [depth for depth in told if depth is not None]
     return sum(step.kind.repeats(step.node) for step in steps), max([NO_REASONING, *depths])
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ...errors import PlanError
 from ...graphs.knob_name import KnobName
 from ...graphs.plan import Plan
 from ...graphs.space import Space
@@ -150,6 +151,11 @@ def covering(space: Space, most: int, generator: random.Random) -> list[Plan]:
         orders = {name: generator.sample(range(len(values)), len(values)) for name, values in knobs.items()}
         for turn in range(max(map(len, knobs.values()), default=1)):
             chosen = {name: values[orders[name][turn % len(values)]] for name, values in knobs.items()}
-            plans.setdefault(space.plan(chosen, edges), (len(active.names), turn))
+            try:
+                made = [space.plan(chosen, edges)]
+            except PlanError:  # Each value is tried all the same, with others beside it.
+                made = [space.nearest(chosen, edges, keep=name) for name in chosen]
+            for plan in made:
+                plans.setdefault(plan, (len(active.names), turn))
         waiting -= active.names
     return list(plans) if len(plans) <= most else sorted(plans, key=plans.__getitem__)[: max(1, most)]

@@ -72,7 +72,9 @@ class CoordinateAscent:
         """The other plans on a line: an edge the other way round, or a knob's other values."""
         if coordinate in plan.values:
             others = [value for value in self._space.knobs[coordinate] if value != plan.values[coordinate]]
-            made = [self._space.plan({**plan.values, coordinate: value}, plan.edges) for value in others]
+            made = [
+                self._space.nearest({**plan.values, coordinate: value}, plan.edges, keep=coordinate) for value in others
+            ]
         elif coordinate in self._space.optional_edges:
             made = [p for p in self._space.neighbours(plan) if (coordinate in p.edges) != (coordinate in plan.edges)]
         else:

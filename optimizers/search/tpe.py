@@ -165,7 +165,7 @@ class _Search:
         except PlanError:
             return None
         values = {name: json.loads(trial.suggest_categorical(name, self._choices(name))) for name in names}
-        return space.plan(values, edges)
+        return space.nearest(values, edges)
 
     def _choices(self, name: str) -> Sequence[Any]:
         """Of an edge or a knob."""

@@ -111,12 +111,12 @@ def _votes_of(
         return None
     longest = min(len(task) for task in draws)
     draws = draws[: max(_FEWEST, min(_TASKS, _SETS >> longest))]
-    depth = step.kind.depth(step.node)
+    depth = step.node.depth_at(step.kind.depth(step.node), spec.pool.card)
     return VotesReport(
         node=name,
         plan_hash=found.plan.hash,
         model=", ".join(step.models),
-        style="" if depth is None else depth.name,
+        style="" if depth is None else depth.label,
         tasks=len(draws),
         points=vote_curves(draws, vote=way.vote, stops=way.stops, seed=spec.seed),
     )

@@ -84,7 +84,7 @@ def _looks(space: Space, menu: Menu, arm: int) -> dict[str, _Look]:
     resolved = resolve(space, plan)
     looks = {}
     for name, step in resolved.steps.items():
-        untold = step.node.idle_knobs() | step.node.model_knobs()
+        untold = step.node.idle_with(space.pool.card) | step.node.model_knobs()
         knobs = tuple(
             (knob, _text(value)) for knob, value in resolved.plan.settings(name).items() if knob not in untold
         )

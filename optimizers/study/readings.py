@@ -77,8 +77,8 @@ class _Styles:
         step = self._plan(count.plan_hash).get(count.node)
         if step is None or step.node.kind != count.kind:
             return count.kind
-        depth = step.kind.depth(step.node)
-        said = ["" if depth is None else depth.name, *(f"prompt {prompt.label}" for prompt in step.node.prompts())]
+        depth = step.node.depth_at(step.kind.depth(step.node), self._space.pool.card)
+        said = ["" if depth is None else depth.label, *(f"prompt {prompt.label}" for prompt in step.node.prompts())]
         return ", ".join(filter(None, said))
 
     def _plan(self, plan_hash: str) -> Mapping[str, Step]:
@@ -131,6 +131,8 @@ def _report(
         style=style,
         replies=_total(counts),
         **totals,
+        output_tokens=sum(count.output_tokens for count in counts),
+        reasoning_tokens=sum(count.reasoning_tokens for count in counts),
         examples={field: _example(store, first[field]) for field in totals if field in first},
         warning=_warning(unread, choices),
     )

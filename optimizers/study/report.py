@@ -208,8 +208,8 @@ class ReadingReport(Finding):
     node: str
     model: str
     style: str
-    """How far the node reasons, as its kind calls it; empty where the kind does not say. "finish": the direct call that
-    ends a run whose cap was reached."""
+    """How far the node reasons, as its kind calls it, and the effort that it asks for; empty where the kind does not
+    say. "finish": the direct call that ends a run whose cap was reached."""
     replies: int
     """All of them; the sum of those that follow."""
     answered: int
@@ -223,6 +223,10 @@ class ReadingReport(Finding):
     """Read, but too large for an edge that should carry the answer."""
     failed: int
     """No reply came: the endpoint failed, or was too slow."""
+    output_tokens: int = 0
+    """What they took together, hidden reasoning included, as the endpoint reported it."""
+    reasoning_tokens: int = 0
+    """The part of these that was hidden reasoning."""
     examples: dict[str, ReadingExample]
     """The first of each, by the names of the fields above; those that are 0 have none."""
     warning: str

@@ -64,14 +64,14 @@ def test_only_what_the_card_admits_is_sent() -> None:
 
 
 def test_everything_that_a_card_can_admit() -> None:
-    request = replace(FULL, reasoning_effort="low")
-    body = sent(request, served_as="org/m", logprobs=True, json_schema=True, reasoning_efforts=("low", "high"))
+    request = replace(FULL, effort_fields='{"reasoning_effort":"low","thinking":{"budget_tokens":9}}')
+    body = sent(request, served_as="org/m", logprobs=True, json_schema=True)
     assert body["model"] == "org/m"
     assert body["max_completion_tokens"] == 16
     assert "max_tokens" not in body
     assert body["temperature"] == 0.7
     assert (body["logprobs"], body["top_logprobs"]) == (True, 5)
-    assert body["reasoning_effort"] == "low"
+    assert (body["reasoning_effort"], body["thinking"]) == ("low", {"budget_tokens": 9})
     assert body["response_format"]["type"] == "json_schema"
     assert body["response_format"]["json_schema"]["schema"] == json.loads(SCHEMA)
 
@@ -93,7 +93,12 @@ def test_each_sample_has_a_seed_of_its_own() -> None:
     ("request_", "card", "text"),
     [
         (FULL, {"output_cap": "ignored"}, "no output cap"),
-        (replace(FULL, reasoning_effort="max"), {"reasoning_efforts": ("low",)}, "reasoning_effort 'max'"),
+        (
+            replace(FULL, effort_fields='{"max_tokens":10000}'),
+            {"output_cap": "max_tokens"},
+            "the output cap is the ledger",
+        ),
+        (replace(FULL, effort_fields="{"), {}, "cannot be sent"),
         (replace(FULL, messages=(ChatMessage("user", "\ud800"),)), {}, "surrogate"),
     ],
 )

@@ -18,7 +18,7 @@ REQUEST = Request(
     sample=2,
     stop=("\n", "END"),
     logprobs=True,
-    reasoning_effort="low",
+    effort_fields='{"reasoning_effort":"low"}',
     response_schema='{"type":"object"}',
 )
 IN_THE_KEY = [field.name for field in fields(Request) if field.name != "model"]
