@@ -17,6 +17,7 @@ from .blueprint import HasBlueprint
 from .edges import options
 from .knob_name import FORWARD, ROUNDS, KnobName
 from .plan import Plan, plain
+from .spoken import check_spoken
 
 __all__ = ["Space"]
 
@@ -31,11 +32,15 @@ class Space:
     Args:
         graph: a valid graph.
         pool: the models that open model knobs range over.
+
+    Raises:
+        GraphError: a node asks for an output that one of its models cannot be asked for.
     """
 
     def __init__(self, graph: HasBlueprint, pool: Pool) -> None:
         self.graph = graph.blueprint
         self.pool = pool
+        check_spoken(self.graph, pool)
         self.optional_edges = self.graph.optional
         self._by_edges: dict[frozenset[str], Active | None] = {}
         self._node_knobs = {

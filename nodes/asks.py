@@ -8,6 +8,7 @@ from dataclasses import replace
 from ..models.request import Request
 from ..records.message import SHORT, Message
 from ..records.text import clip, longest_bytes, single_spaced
+from .answer_node import output_of
 from .base import CallBound, Context, Incoming, Inputs, Node
 from .knob import MOST_TIMES
 from .prompts.base import Ask, Messages, Wording
@@ -39,13 +40,18 @@ def ask_of(inputs: Inputs, node: Node | None = None) -> Ask:
     own = len(dict.fromkeys(inputs.task.context))
     notes: dict[str, str] = {}
     if inputs.previous is not None and not inputs.previous.accepted:
-        answer, reason = inputs.previous.answer, clip(single_spaced(inputs.previous.reason), REASON_BYTES)
-        notes[normal_form(answer)] = _OBJECTION.format(single_spaced(answer) or _NO_ANSWER, reason or "no reason given")
+        before, reason = inputs.previous, clip(single_spaced(inputs.previous.reason), REASON_BYTES)
+        exact = before.form or before.data is not None
+        answer = before.answer if exact else single_spaced(before.answer)
+        shown = _fenced(answer) if exact and "\n" in answer else answer
+        notes[before.form or normal_form(answer)] = _OBJECTION.format(shown or _NO_ANSWER, reason or "no reason given")
     for message in inputs.messages.values():
         for form, note in _notes(message):
             notes.setdefault(form, note)
     ask = inputs.ask(notes=tuple(notes.values())[:NOTES])
-    return replace(ask, passages=ask.passages[: own + PASSAGES], wording=wording_of(node, inputs))
+    return replace(
+        ask, passages=ask.passages[: own + PASSAGES], wording=wording_of(node, inputs), output=output_of(node)
+    )
 
 
 def wording_of(node: Node | None, inputs: Inputs) -> Wording | None:
@@ -113,6 +119,7 @@ def bound_of(
         measure: how large a text is, see `Speakers.measure`.
     """
     brought, prompts = Incoming.of(incoming), () if node is None else node.prompts()
+    ask = replace(ask, output=output_of(node))
     if prompts:
         ask = replace(ask, wording=Wording(prompts[0], left="9" * len(str(_MOST_LEFT)), rounds_left=_MOST_ROUNDS))
     framed = _texts(render(_filled(ask, brought)))
@@ -154,9 +161,12 @@ def _texts(prompt: Messages) -> list[str]:
 
 
 def _notes(message: Message) -> Iterator[tuple[str, str]]:
-    """The answers of a message, the chosen one with its reasoning."""
-    if message.answer.strip():
-        answer, text = single_spaced(message.answer), single_spaced(message.text)
+    """The answers of a message, the chosen one with its reasoning; those with a form of their own sign by sign."""
+    lead = message.form or (message.answer if message.data is not None else "")
+    if lead and "\n" in message.answer:
+        yield lead, _fenced(message.answer)
+    elif message.answer.strip():
+        answer, text = message.answer if lead else single_spaced(message.answer), single_spaced(message.text)
         size = longest_bytes(answer)
         if normal_form(text) == normal_form(answer) or not text:
             note = answer
@@ -164,7 +174,14 @@ def _notes(message: Message) -> Iterator[tuple[str, str]]:
             note = _REASONING.format(answer, text)
         else:  # A text that is hardly more than its answer needs no second place in the prompt.
             note = text if answer in text else answer
-        yield normal_form(answer), note
+        yield lead or normal_form(answer), note
     for candidate in message.candidates:
-        if candidate.answer.strip():
+        if candidate.form:
+            yield candidate.form, _fenced(candidate.answer) if "\n" in candidate.answer else candidate.answer
+        elif candidate.answer.strip():
             yield normal_form(candidate.answer), single_spaced(candidate.answer)
+
+
+def _fenced(answer: str) -> str:
+    """An answer of several lines as it is, below the mark of its note; a fence in it is left without another."""
+    return f"\n{answer}" if "```" in answer else f"\n```\n{answer}\n```"

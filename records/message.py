@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import Any
 
 from .status import Status
 from .text import clip, longest_bytes
@@ -104,6 +105,11 @@ class Candidate:
     """The reasoning it came from."""
     source: str = ""
     """The node that made it."""
+    form: str = ""
+    """What counts as the same answer has the same one; empty: its normal form. Where it is set, white space and case
+    belong to the answer, as in a program, so that nothing may tidy it."""
+    data: Any = field(default=None, compare=False)
+    """The value of an answer in JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +143,13 @@ class Message:
     """One line on why the status is not ok, or why `accepted` is false."""
     accepted: bool = True
     """False where a checker found the answer wanting; a loop then goes another round."""
+    data: Any = None
+    """Parsed value of a JSON answer; frozen by convention; travels with the answer."""
+
+    @property
+    def form(self) -> str:
+        """The form of its answer, see `Candidate.form`; empty where none of its candidates says one."""
+        return next((found.form for found in self.candidates if found.form and found.answer == self.answer), "")
 
     def forwarded(
         self, policy: Forward, size: MessageSize = ANY_SIZE, measure: Callable[[str], int] = longest_bytes
