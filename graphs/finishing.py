@@ -81,4 +81,4 @@ def best_so_far(messages: Iterable[Message]) -> Message | None:
     if not candidates:
         return None
     best = candidates[0]
-    return Message(answer=best.answer, text=best.text, candidates=candidates)
+    return Message(answer=best.answer, data=best.data, text=best.text, candidates=candidates)

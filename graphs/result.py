@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from ..records.status import Status
 from ..records.task import Task
@@ -42,3 +42,5 @@ class Result:
     """The account whose cap was reached first, where one was."""
     confidence: float | None = None
     """In [0, 1]: how sure the final node was of its answer, where it says."""
+    data: Any = None
+    """The value of an answer in JSON, see `JsonOutput`."""

@@ -19,6 +19,7 @@ from .edges import options
 from .gate import GATE
 from .knob_name import FORWARD, ROUNDS, KnobName
 from .plan import Plan, plain
+from .spoken import check_spoken
 
 __all__ = ["Space"]
 
@@ -36,12 +37,13 @@ class Space:
         pool: the models that open model knobs range over.
 
     Raises:
-        GraphError: no model of the pool can take a node's prompt or effort.
+        GraphError: no model of the pool can take a node's prompt, effort or output.
     """
 
     def __init__(self, graph: HasBlueprint, pool: Pool) -> None:
         self.graph = graph.blueprint
         self.pool = pool
+        check_spoken(self.graph, pool)
         self.optional_edges = self.graph.optional
         self._by_edges: dict[frozenset[str], Active | None] = {}
         cards = {card.name: card for card in pool.cards}

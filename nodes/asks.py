@@ -9,6 +9,7 @@ from ..models.effort import Effort
 from ..models.request import ChatMessage, Request
 from ..records.message import SHORT, Message
 from ..records.text import clip, longest_bytes, single_spaced
+from .answer_node import output_of
 from .base import CallBound, Context, Incoming, Inputs, Node, Speakers
 from .knob import MOST_TIMES
 from .prompts.base import Ask, Messages, Wording
@@ -40,13 +41,18 @@ def ask_of(inputs: Inputs, node: Node | None = None) -> Ask:
     own = len(dict.fromkeys(inputs.task.context))
     notes: dict[str, str] = {}
     if inputs.previous is not None and not inputs.previous.accepted:
-        answer, reason = inputs.previous.answer, clip(single_spaced(inputs.previous.reason), REASON_BYTES)
-        notes[normal_form(answer)] = _OBJECTION.format(single_spaced(answer) or _NO_ANSWER, reason or "no reason given")
+        before, reason = inputs.previous, clip(single_spaced(inputs.previous.reason), REASON_BYTES)
+        exact = before.form or before.data is not None
+        answer = before.answer if exact else single_spaced(before.answer)
+        shown = _fenced(answer) if exact and "\n" in answer else answer
+        notes[before.form or normal_form(answer)] = _OBJECTION.format(shown or _NO_ANSWER, reason or "no reason given")
     for message in inputs.messages.values():
         for form, note in _notes(message):
             notes.setdefault(form, note)
     ask = inputs.ask(notes=tuple(notes.values())[:NOTES])
-    return replace(ask, passages=ask.passages[: own + PASSAGES], wording=wording_of(node, inputs))
+    return replace(
+        ask, passages=ask.passages[: own + PASSAGES], wording=wording_of(node, inputs), output=output_of(node)
+    )
 
 
 def wording_of(node: Node | None, inputs: Inputs) -> Wording | None:
@@ -139,6 +145,7 @@ def bound_of(
         speakers: how large texts are, and what is known of the model; bytes, and nothing, where left out.
     """
     brought, prompts = Incoming.of(incoming), () if node is None else node.prompts()
+    ask = replace(ask, output=output_of(node))
     effort = (None if node is None or speakers is None else node.effort_on(speakers.card(model))) or Effort()
     measure = longest_bytes if speakers is None else speakers.measure
     if prompts:
@@ -184,9 +191,12 @@ def _texts(prompt: Messages) -> list[str]:
 
 
 def _notes(message: Message) -> Iterator[tuple[str, str]]:
-    """The answers of a message, the chosen one with its reasoning."""
-    if message.answer.strip():
-        answer, text = single_spaced(message.answer), single_spaced(message.text)
+    """The answers of a message, the chosen one with its reasoning; those with a form of their own sign by sign."""
+    lead = message.form or (message.answer if message.data is not None else "")
+    if lead and "\n" in message.answer:
+        yield lead, _fenced(message.answer)
+    elif message.answer.strip():
+        answer, text = message.answer if lead else single_spaced(message.answer), single_spaced(message.text)
         size = longest_bytes(answer)
         if normal_form(text) == normal_form(answer) or not text:
             note = answer
@@ -194,7 +204,14 @@ def _notes(message: Message) -> Iterator[tuple[str, str]]:
             note = _REASONING.format(answer, text)
         else:  # A text that is hardly more than its answer needs no second place in the prompt.
             note = text if answer in text else answer
-        yield normal_form(answer), note
+        yield lead or normal_form(answer), note
     for candidate in message.candidates:
-        if candidate.answer.strip():
+        if candidate.form:
+            yield candidate.form, _fenced(candidate.answer) if "\n" in candidate.answer else candidate.answer
+        elif candidate.answer.strip():
             yield normal_form(candidate.answer), single_spaced(candidate.answer)
+
+
+def _fenced(answer: str) -> str:
+    """An answer of several lines as it is, below the mark of its note; a fence in it is left without another."""
+    return f"\n{answer}" if "```" in answer else f"\n```\n{answer}\n```"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from .knob import Adaptive
 from .stopping import StopRule
-from .votes import VoteRule
+from .votes import VoteRule, normal_form
 
 __all__ = ["Draws"]
 
@@ -29,3 +30,5 @@ class Draws:
     """How the answer is chosen among them."""
     stops: tuple[StopRule, ...] = ()
     """The rules that may end adaptive drawing; none where the node draws a fixed number only."""
+    form: Callable[[str], str] = normal_form
+    """What draws that count as the same answer have in common."""

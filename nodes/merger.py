@@ -13,11 +13,12 @@ from pydantic import PositiveInt
 from ..records.message import CANDIDATES, Candidate, Message, MessageSize, Part
 from ..records.status import Status
 from ..records.text import longest_bytes
+from .answer_node import AnswerNode, answer_size, mended, prefix_size, repairs_bound
 from .asks import ask_of, bound_of, request_of, wording_of
 from .base import CallBound, Context, Incoming, Inputs, Kind, Speakers
 from .knob import ANY_MODEL, Knob, ModelKnob
-from .model_node import ModelNode
 from .oracles import right_answer
+from .outputs import candidate_of, passed_on, reader_of
 from .parts import fill, placeholders
 from .prompts.base import Ask, Messages, Style
 from .readings import read
@@ -25,12 +26,13 @@ from .readings import read
 __all__ = ["KIND", "Merger"]
 
 
-class Merger(ModelNode):
+class Merger(AnswerNode):
     """Asks for the answer of the whole, given those of the parts.
 
     It reads two messages: one with `parts` and `combine`, and one whose candidates are the parts' answers, each with
     the part's name as its source; a part that failed has none, or an empty answer. Where `combine` is just one part,
-    its answer is passed on without a call. Where a part that `combine` needs has no answer, the whole has none.
+    its answer is passed on without a call, if it is what `output` says. Where a part that `combine` needs has no
+    answer, the whole has none.
     """
 
     kind: ClassVar[str] = "merger"
@@ -68,8 +70,9 @@ async def _run(node: Merger, inputs: Inputs, context: Context) -> Message:
         status = solved.status if solved.status.failed else Status.UNKNOWN
         return Message(status=status, reason=f"part {missing[0]} has no answer: {solved.reason or 'none was found'}")
     if solved.combine.strip().rstrip(" =?.") == f"{{{solved.needed[0]}}}":
-        only = replace(solved.answers[solved.needed[0]], source=context.node)
-        return Message(answer=only.answer, text=only.text, candidates=(only,))
+        only = passed_on(node.output, solved.answers[solved.needed[0]], context.node)
+        if only is not None:
+            return Message(answer=only.answer, data=only.data, text=only.text, candidates=(only,))
     return await _merge(node, inputs, context, solved)
 
 
@@ -90,14 +93,13 @@ async def _merge(node: Merger, inputs: Inputs, context: Context, solved: _Solved
         node=node,
         sample=inputs.round,
     )
-    reader = partial(dialect.read_answer, style=Style.THINK)
-    reading = await read(request, context, reader, cut=partial(reader, cut=True))
+    reader = reader_of(node.output, dialect, Style.THINK)
+    first = await read(request, context, reader, cut=partial(reader, cut=True))
+    (reading,) = await mended(node, [first], [request], context, reader)
     if reading.value is None:
         return Message(status=reading.status, reason=reading.reason, text=reading.text)
-    candidate = Candidate(
-        reading.value, reading.confidence, least_logprob=reading.least_logprob, text=reading.text, source=context.node
-    )
-    return Message(answer=reading.value, text=reading.text, candidates=(candidate,))
+    candidate = candidate_of(node.output, reading.value, reading, context.node)
+    return Message(answer=reading.value, data=candidate.data, text=reading.text, candidates=(candidate,))
 
 
 def _solved(inputs: Inputs) -> _Solved | None:
@@ -125,18 +127,18 @@ def _worst_case(node: Merger, ask: Ask, incoming: Incoming, speakers: Speakers) 
         return speaker.merge(filled, frames, "x")
 
     # What comes in is read as parts and answers, as notes or as passages, but only once.
-    return (
-        bound_of(
-            node.model, render, ask, 1, cap, node=node, upstream=incoming, extra_bytes=incoming, speakers=speakers
-        ),
+    call = bound_of(
+        node.model, render, ask, 1, cap, node=node, upstream=incoming, extra_bytes=incoming, speakers=speakers
     )
+    reply = speakers.reply(node.model, cap) + prefix_size(node, speakers)
+    return call, *repairs_bound(node, call, reply, speakers)
 
 
 def _writes(node: Merger, ask: Ask, incoming: Incoming, speakers: Speakers) -> MessageSize:
     """Of the model's reply; or of a part's answer, where that is all there is to merge."""
     reply = speakers.reply(node.model, node.max_output_tokens)
     return MessageSize(
-        answer=max(reply, *(size.answer for size in incoming.sizes), 0),
+        answer=max(answer_size(node.output, reply, speakers), *(size.answer for size in incoming.sizes), 0),
         text=max(reply, *(size.text for size in incoming.sizes), 0),
     )
 

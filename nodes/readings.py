@@ -14,7 +14,7 @@ from ..records.status import Status
 from ..records.text import encodable, single_spaced
 from .base import Context
 
-__all__ = ["Reading", "most_informed", "read", "read_all"]
+__all__ = ["Reading", "Unfit", "most_informed", "read", "read_all"]
 
 T = TypeVar("T")
 
@@ -36,6 +36,10 @@ _INFORMED = (
 """Failures from the one that says most about the question to the one that says least."""
 
 
+class Unfit(Exception):
+    """A reader's: the reply is not what was asked for, and the text says in what."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reading(Generic[T]):
     """What came of one request."""
@@ -48,6 +52,8 @@ class Reading(Generic[T]):
     text: str = ""
     """The reply's text, where there was one."""
     reply: Reply | None = None
+    problem: str = ""
+    """What the reader had against the reply, for the model that is asked to mend it."""
 
     @property
     def confidence(self) -> float | None:
@@ -76,7 +82,7 @@ async def read(
     Args:
         request: what is asked.
         context: of the node; is told how the reply was read.
-        reader: reads a reply.
+        reader: reads a reply; raises `Unfit` where it is not what was asked for.
         cut: reads a reply that ended at its output cap; None: `reader` does.
         goes_on: whether the node goes on from a reply that ended at its output cap, so that nothing is amiss with it.
 
@@ -105,12 +111,19 @@ def _read(request: Request, reply: Reply, reader: Callable[[str], T | None]) -> 
     if reply.finish_reason == "refusal":
         reason = f"{request.model!r} declined: {single_spaced(text)[:80]!r}"
         return Reading(None, Status.REFUSED, reason, text, reply)
-    value = reader(text) if reply.text.strip() else None
+    problem = ""
+    try:
+        value = reader(text) if reply.text.strip() else None
+    except Unfit as unfit:
+        value, problem = None, encodable(str(unfit))
     if value is not None and value != "":
         return Reading(value, text=text, reply=reply)
     if reply.finish_reason == "length":
         reason = f"{request.model!r} used up its {request.max_output_tokens} output tokens before an answer"
         return Reading(None, Status.STARVED, reason, text, reply)
+    if problem:
+        reason = f"the reply of {request.model!r} cannot be used: {problem}"
+        return Reading(None, Status.PARSE_ERROR, reason, text, reply, problem)
     reason = f"no answer could be read from the reply of {request.model!r}: {single_spaced(text)[:80]!r}"
     if not text.strip() and reply.reasoning:
         reason = (

@@ -12,16 +12,17 @@ from typing import Annotated, Any, ClassVar
 from annotated_types import Interval
 from pydantic import PlainSerializer, PlainValidator, PositiveInt, ValidationInfo
 
-from ..records.message import Candidate, Message, MessageSize
+from ..records.message import Message, MessageSize
 from ..records.status import Status
 from ..records.text import clip
 from ..records.usage import Amount
+from .answer_node import AnswerNode, answer_size, mended, prefix_size, repairs_bound
 from .asks import ask_of, bound_of, request_of
 from .base import CallBound, Context, Incoming, Inputs, Kind, Scorer, Speakers
 from .callables import Given, Imported, callable_json
 from .knob import ADDED, ANY_MODEL, MOST_TIMES, Adaptive, Knob, ModelKnob, Times, most
-from .model_node import ModelNode
 from .oracles import said
+from .outputs import candidate_of, read_step
 from .prompts.base import Ask, Messages, SearchRound, SearchStep
 from .readings import Reading, read
 from .retrieval import RETRIEVER, CorpusSize, Retriever, corpus_size, open_retriever
@@ -47,7 +48,7 @@ def _source(value: Any, info: ValidationInfo) -> str | Imported | Given:
     return found
 
 
-class Search(ModelNode):
+class Search(AnswerNode):
     """Answers from passages that it looks up, or hands on what it found.
 
     In each round the model reads what was found so far and writes the next query, or the answer. After the last round
@@ -99,11 +100,11 @@ async def _run(node: Search, inputs: Inputs, context: Context) -> Message:
         rounds.append(SearchRound(query, tuple(found)))
         context.record("query", query=query, passages=len(found), new=_new(rounds))
     evidence = tuple(dict.fromkeys(passage for done in rounds for passage in done.passages))
-    if step is not None and normal_form(step.answer) not in _NO_ANSWER:
-        candidate = Candidate(
-            step.answer, reading.confidence, least_logprob=reading.least_logprob, text=reading.text, source=context.node
+    if step is not None and _answers(node, step):
+        candidate = candidate_of(node.output, step.answer, reading, context.node)
+        return Message(
+            answer=step.answer, data=candidate.data, text=reading.text, candidates=(candidate,), evidence=evidence
         )
-        return Message(answer=step.answer, text=reading.text, candidates=(candidate,), evidence=evidence)
     if step is None:
         status, reason = reading.status, reading.reason
     elif step.answer:
@@ -128,7 +129,15 @@ async def _step(
         node=node,
         sample=inputs.round,
     )
-    return await read(request, context, dialect.read_search, cut=partial(dialect.read_search, cut=True))
+    reader = partial(read_step, output=node.output, dialect=dialect)
+    first = await read(request, context, reader, cut=partial(reader, cut=True))
+    (reading,) = await mended(node, [first], [request], context, reader)
+    return reading
+
+
+def _answers(node: Search, step: SearchStep) -> bool:
+    """Whether it is an answer; what says that there is none is one only where it is an option."""
+    return bool(step.answer) and (node.output not in ("line", "number") or normal_form(step.answer) not in _NO_ANSWER)
 
 
 def _exhausted(limit: int | Adaptive, rounds: list[SearchRound]) -> bool:
@@ -167,7 +176,9 @@ def _worst_case(node: Search, ask: Ask, incoming: Incoming, speakers: Speakers) 
     bounds = [bound(finished, last=False) for finished in range(final)]
     if isinstance(node.rounds, Adaptive) or node.keep is not None:  # Any call may turn out to be the last.
         bounds = [max(one, bound(n, last=True), key=lambda call: call.prompt_bytes) for n, one in enumerate(bounds)]
-    return (*bounds, bound(final, last=True))
+    bounds.append(bound(final, last=True))
+    reply = speakers.reply(node.model, node.max_output_tokens) + prefix_size(node, speakers)
+    return (*bounds, *(mend for call in bounds for mend in repairs_bound(node, call, reply, speakers)))
 
 
 async def _oracle(node: Search, inputs: Inputs, context: Context, score: Scorer) -> Message | None:
@@ -189,7 +200,8 @@ def _writes(node: Search, ask: Ask, incoming: Incoming, speakers: Speakers) -> M
     evidence = passages * corpus.longest
     if corpus.passages is not None and corpus.total is not None:
         passages, evidence = min(passages, corpus.passages), min(evidence, corpus.total)
-    return MessageSize(answer=reply, text=reply, evidence=evidence, passages=passages)
+    answer = answer_size(node.output, reply, speakers)
+    return MessageSize(answer=answer, text=reply, evidence=evidence, passages=passages)
 
 
 def _corpus(node: Search) -> CorpusSize:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Annotated, Any, ClassVar, Literal
@@ -11,20 +11,23 @@ from typing import Annotated, Any, ClassVar, Literal
 from annotated_types import Interval
 from pydantic import PositiveInt, model_validator
 
+from ..errors import GraphError
 from ..models.request import Request
 from ..records.message import CANDIDATES, Candidate, Message, MessageSize
+from ..records.output import JsonOutput
 from ..records.status import Status
+from .answer_node import AnswerNode, answer_size, mended, prefix_size, repairs_bound
 from .asks import ask_of, bound_of, request_of
 from .base import CallBound, Context, Incoming, Inputs, Kind, Speakers
 from .depth import Depth
 from .draws import Draws
 from .knob import ADDED, ANY_MODEL, Adaptive, Choice, Knob, ModelKnob, Times, most
-from .model_node import ModelNode
 from .oracles import right_answer
+from .outputs import Reader, candidate_of, form_of, led_by_fields, reader_of
 from .prompts.base import Ask, Messages, Style
 from .readings import Reading, most_informed, read_all
 from .stopping import STOP_RULES, StopRule, enough
-from .votes import VoteRule, ballots, normal_form
+from .votes import VoteRule, ballots
 
 __all__ = ["KIND", "Solver"]
 
@@ -32,7 +35,7 @@ _ANSWER_BEGINS = 16
 """What may stand between a thought and its answer, in bytes."""
 
 
-class Solver(ModelNode):
+class Solver(AnswerNode):
     """Answers the question, perhaps several times, and votes.
 
     It reads the task's passages and the evidence found upstream, other nodes' answers as notes, and in a later round
@@ -55,7 +58,9 @@ class Solver(ModelNode):
     one until `stop` is content. Every draw is charged."""
     vote: Knob[VoteRule] = "majority"
     """majority: most votes; confidence: the sum of the samples' mean token probabilities, where the model gives them;
-    first: the first sample that could be read."""
+    first: the first sample that could be read. Samples agree where their answers have one form: the normal form of a
+    line, a number or an option, the same JSON, the same code. Texts (`output="text"`) are not counted: the majority of
+    them is the first, and all of them are candidates for a judge."""
     temperature: Knob[Annotated[float, Interval(ge=0.0, le=2.0)]] = 0.7
     """At 0 all samples would be equal, so one is drawn whatever `samples` says."""
     stop: Knob[StopRule] = "beta"
@@ -77,6 +82,11 @@ class Solver(ModelNode):
             raise ValueError("samples: at temperature 0 all samples are equal; set temperature=0.7 or samples=1")
         if any(isinstance(value, Adaptive) and value.low < 1 for value in samples):
             raise ValueError("samples: adaptive(0, n) would draw no sample at all; begin at 1")
+        if self.output == "text" and any(isinstance(value, Adaptive) for value in samples):
+            raise GraphError(
+                "samples of a solver node: adaptive(...) stops when answers agree, and texts have no votes; give a "
+                "number, or take output='line'"
+            )
         return self
 
 
@@ -88,16 +98,18 @@ class _Way:
     """From a prompt and an output cap to the request."""
     prompt: Messages
     cap: int
-    read: Callable[..., str | None]
+    read: Reader
     conclude: Callable[[str], Messages | str] | None
     """From what was thought to the prompt for the answer, or to the answer; None without a limit on thinking."""
     conclude_cap: int
-    read_conclusion: Callable[..., str | None]
+    read_conclusion: Reader
+    mend: Callable[[list[Reading[str]], Sequence[Request]], Awaitable[list[Reading[str]]]]
+    """Asks for what misses the node's output anew."""
 
 
 def _way(node: Solver, inputs: Inputs, context: Context) -> _Way:
     dialect, ask, style = context.dialect(node.model), ask_of(inputs, node), Style(node.style)
-    limit = _thinking_limit(node)
+    limit, read = _thinking_limit(node), reader_of(node.output, dialect, style)
 
     def request(prompt: Messages, cap: int) -> Request:
         sample, temperature = inputs.round * most(_draws(node).number), node.temperature
@@ -110,10 +122,12 @@ def _way(node: Solver, inputs: Inputs, context: Context) -> _Way:
         ask=request,
         prompt=dialect.solve(ask, style),
         cap=limit or node.max_output_tokens,
-        read=partial(dialect.read_answer, style=style),
+        read=read,
         conclude=None if limit is None else partial(dialect.conclude, ask, style, continues=continues),
         conclude_cap=node.max_output_tokens,
-        read_conclusion=partial(dialect.read_answer, style=Style.DIRECT),
+        # A text that concludes a thought begins below it.
+        read_conclusion=reader_of(node.output, dialect, style if node.output == "text" else Style.DIRECT),
+        mend=partial(mended, node, context=context, reader=read),
     )
 
 
@@ -121,17 +135,11 @@ async def _run(node: Solver, inputs: Inputs, context: Context) -> Message:
     draws = _draws(node).number
     readings = await _sample(node, draws, _way(node, inputs, context), context)
     votes = [
-        Candidate(
-            reading.value,
-            reading.confidence,
-            least_logprob=reading.least_logprob,
-            text=reading.text,
-            source=context.node,
-        )
+        candidate_of(node.output, reading.value, reading, context.node)
         for reading in readings
         if reading.value is not None
     ]
-    counted = ballots(votes, node.vote)
+    counted = ballots(votes, _draws(node).vote)
     if len(readings) > 1:
         context.record(
             "vote",
@@ -147,7 +155,10 @@ async def _run(node: Solver, inputs: Inputs, context: Context) -> Message:
         replace(ballot.candidate, confidence=_confidence(ballot.weight, ballot.count, votes, len(readings)))
         for ballot in counted[:CANDIDATES]
     )
-    return Message(answer=candidates[0].answer, text=candidates[0].text, candidates=candidates)
+    if _by_fields(node):
+        candidates = led_by_fields(node.output, candidates, votes)
+    best = candidates[0]
+    return Message(answer=best.answer, data=best.data, text=best.text, candidates=candidates)
 
 
 async def _sample(node: Solver, draws: int | Adaptive, way: _Way, context: Context) -> list[Reading[str]]:
@@ -156,7 +167,7 @@ async def _sample(node: Solver, draws: int | Adaptive, way: _Way, context: Conte
     if not isinstance(draws, Adaptive):
         return readings
     while len(readings) < draws.high and all(reading.status is not Status.BUDGET for reading in readings):
-        counts = Counter(normal_form(reading.value) for reading in readings if reading.value is not None)
+        counts = Counter(form_of(node.output, reading.value) for reading in readings if reading.value is not None)
         remaining = draws.high - len(readings) if node.vote == "majority" else None
         if enough(node.stop, list(counts.values()), remaining) or (node.vote == "first" and counts):
             break
@@ -171,8 +182,9 @@ async def _drawn(way: _Way, samples: Sequence[int], context: Context) -> list[Re
     goes_on = way.conclude is not None
     readings = await read_all(requests, context, way.read, cut=partial(way.read, cut=True), goes_on=goes_on)
     cut = [place for place, reading in enumerate(readings) if _cut(reading)]
+    base = [way.ask(way.prompt, way.conclude_cap).with_sample(request.sample) for request in requests]
     if way.conclude is None or not cut:
-        return readings
+        return await way.mend(readings, base)
     context.record("cut", samples=[samples[place] for place in cut])
     asked: dict[int, Request] = {}
     for place in cut:
@@ -189,7 +201,7 @@ async def _drawn(way: _Way, samples: Sequence[int], context: Context) -> list[Re
         thought = _thought(readings[place]).rstrip()
         whole = reading.text if reading.text.startswith(thought) else f"{thought}\n{reading.text}"
         readings[place] = replace(reading, text=whole)
-    return readings
+    return await way.mend(readings, base)
 
 
 def _thought(reading: Reading[str]) -> str:
@@ -215,7 +227,17 @@ def _confidence(weight: float, count: int, votes: list[Candidate], drawn: int) -
 
 def _draws(node: Solver) -> Draws:
     number = node.samples if node.temperature > 0 else 1
-    return Draws("samples", number, node.vote, STOP_RULES)
+    vote = "first" if node.output == "text" and node.vote == "majority" else node.vote
+    return Draws("samples", number, vote, STOP_RULES, partial(form_of, node.output))
+
+
+def _by_fields(node: Solver) -> bool:
+    return isinstance(node.output, JsonOutput) and node.output.vote == "fields" and node.vote != "first"
+
+
+def _told_draws(node: Solver) -> Draws | None:
+    """The draws of which vote curves can tell; what is made of fields is the answer of no draw."""
+    return None if _by_fields(node) else _draws(node)
 
 
 def _depth(node: Solver) -> Depth:
@@ -248,17 +270,21 @@ def _worst_case(node: Solver, ask: Ask, incoming: Incoming, speakers: Speakers) 
         return Messages(()) if isinstance(conclusion, str) else conclusion
 
     first = bound(partial(speaker.solve, style=style), limit or node.max_output_tokens)
+    reply = speakers.reply(node.model, node.max_output_tokens) + prefix_size(node, speakers)
     if limit is None:
-        return (first,)
+        return first, *repairs_bound(node, first, reply, speakers)
     thought = speakers.reply(node.model, limit)
     ways = (bound(partial(concluding, continues=c), node.max_output_tokens, thought) for c in (True, False))
-    return first, max(ways, key=lambda way: way.prompt_bytes)
+    again = replace(first, output_tokens=node.max_output_tokens)
+    mends = repairs_bound(node, again, reply + thought + _ANSWER_BEGINS, speakers)
+    return first, max(ways, key=lambda way: way.prompt_bytes), *mends
 
 
 def _writes(node: Solver, ask: Ask, incoming: Incoming, speakers: Speakers) -> MessageSize:
     limit, reply = _thinking_limit(node), speakers.reply(node.model, node.max_output_tokens)
     text = reply if limit is None else reply + speakers.reply(node.model, limit) + _ANSWER_BEGINS
-    return MessageSize(answer=reply, text=text, candidates=min(CANDIDATES, most(_draws(node).number)))
+    answer = answer_size(node.output, reply, speakers)
+    return MessageSize(answer=answer, text=text, candidates=min(CANDIDATES, most(_draws(node).number)))
 
 
 KIND = Kind(
@@ -267,7 +293,7 @@ KIND = Kind(
     worst_case=_worst_case,
     writes=_writes,
     oracle=right_answer,
-    draws=_draws,
+    draws=_told_draws,
     depth=_depth,
     models=lambda node: (node.model,),
 )

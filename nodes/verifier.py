@@ -19,7 +19,7 @@ from .knob import ANY_MODEL, Knob, ModelKnob, Times
 from .model_node import OF_CALLS, ModelNode
 from .prompts.base import Ask, Messages, ReasoningStep, Style
 from .readings import most_informed, read_all
-from .votes import normal_form, pooled
+from .votes import normal_form, pooled, same_form
 
 __all__ = ["KIND", "Verifier"]
 
@@ -107,6 +107,7 @@ def _message(node: Verifier, ranked: Sequence[_Judged]) -> Message:
     accepted = best.candidate.checked or (best.score >= threshold and best.objection != _NOT_READ)
     return Message(
         answer=best.candidate.answer,
+        data=best.candidate.data,
         text=best.candidate.text,
         candidates=tuple(replace(one.candidate, confidence=one.score) for one in ranked),
         accepted=accepted,
@@ -121,9 +122,10 @@ def _better(message: Message, previous: Message | None) -> Message:
     earlier, best = previous.candidates[0], message.candidates[0]
     if (earlier.confidence or 0.0) <= (best.confidence or 0.0) or earlier.answer != previous.answer:
         return message
-    others = [c for c in message.candidates if normal_form(c.answer) != normal_form(earlier.answer)]
+    others = [c for c in message.candidates if same_form(c) != same_form(earlier)]
     return Message(
         answer=earlier.answer,
+        data=earlier.data,
         text=earlier.text,
         candidates=(earlier, *others)[: len(message.candidates)],
         accepted=previous.accepted,
@@ -140,7 +142,8 @@ def _panel(name: str, message: Message) -> tuple[Candidate, ...]:
     """A node's candidates; an answer alone is one."""
     if message.candidates or not message.answer.strip():
         return message.candidates
-    return (Candidate(message.answer, text=message.text, source=name),)
+    form = message.answer if message.data is not None else ""
+    return (Candidate(message.answer, text=message.text, source=name, form=form, data=message.data),)
 
 
 def _voted(candidate: Candidate) -> _Judged:
@@ -212,7 +215,9 @@ async def _oracle(node: Verifier, inputs: Inputs, context: Context, score: Score
     best = candidates[scores.index(max(scores))]
     right = max(scores) >= _RIGHT
     reason = "" if right else "none of the candidates is right"
-    return Message(answer=best.answer, text=best.text, candidates=(best,), accepted=right, reason=reason)
+    return Message(
+        answer=best.answer, data=best.data, text=best.text, candidates=(best,), accepted=right, reason=reason
+    )
 
 
 def _models(node: Verifier) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Choosing among answers: how votes are counted. Answers of one normal form are one answer."""
+"""Choosing among answers: how votes are counted. Answers of one form are one answer, see `Candidate.form`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Literal
 from ..records.answers import normal_form
 from ..records.message import Candidate
 
-__all__ = ["Ballot", "VoteRule", "ballots", "normal_form", "pooled"]
+__all__ = ["Ballot", "VoteRule", "ballots", "normal_form", "pooled", "same_form"]
 
 VoteRule = Literal["majority", "confidence", "first"]
 
@@ -26,6 +26,11 @@ class Ballot:
     """Their confidences added up; see `ballots`."""
 
 
+def same_form(candidate: Candidate) -> str:
+    """What candidates of the same answer have in common."""
+    return candidate.form or normal_form(candidate.answer)
+
+
 def ballots(votes: Iterable[Candidate], rule: VoteRule = "majority") -> tuple[Ballot, ...]:
     """Counts votes; the best answer comes first.
 
@@ -39,7 +44,7 @@ def ballots(votes: Iterable[Candidate], rule: VoteRule = "majority") -> tuple[Ba
     usual = sum(known) / len(known) if known else 1.0
     groups: dict[str, list[Candidate]] = {}
     for vote in cast:
-        groups.setdefault(normal_form(vote.answer), []).append(vote)
+        groups.setdefault(same_form(vote), []).append(vote)
     counted = [_ballot(group, usual) for group in groups.values()]
 
     def order(ballot: Ballot) -> tuple[float, ...]:

@@ -109,6 +109,11 @@ class Candidate:
     """Whether it says that there is no answer to give, such as "I don't know"."""
     least_logprob: float | None = None
     """The log-probability (natural logarithm) of the least probable token of its reply, where the model gives it."""
+    form: str = ""
+    """What counts as the same answer has the same one; empty: its normal form. Where it is set, white space and case
+    belong to the answer, as in a program, so that nothing may tidy it."""
+    data: Any = field(default=None, compare=False)
+    """The value of an answer in JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +151,11 @@ class Message:
     """Whether the answer says that there is none to give, such as "I don't know"."""
     data: Any = field(default=None, hash=False)
     """The parsed value of an answer that is JSON; frozen by convention, and travels with the answer."""
+
+    @property
+    def form(self) -> str:
+        """The form of its answer, see `Candidate.form`; empty where none of its candidates says one."""
+        return next((found.form for found in self.candidates if found.form and found.answer == self.answer), "")
 
     def forwarded(
         self, policy: Forward, size: MessageSize = ANY_SIZE, measure: Callable[[str], int] = longest_bytes

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from ...models.request import ChatMessage
 from ...records.message import Part
+from ...records.output import Output
 from ...records.prompt import Prompt
 
 __all__ = [
@@ -59,6 +60,8 @@ class Ask:
     """Other nodes' answers or objections, one a line."""
     wording: Wording | None = None
     """None: the dialect's own words."""
+    output: Output = "line"
+    """What the answer is to be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +119,8 @@ class Dialect(Protocol):
     """
 
     words: bool
-    """Whether it can speak in the user's own words, see `Ask.wording`; where not, a node with a prompt is refused."""
+    """Whether it can speak in the user's own words, see `Ask.wording`, and of outputs in words, see `Ask.output`. Where
+    not, a node with a prompt or with another output than a line or a number is refused before anything runs."""
 
     def solve(self, ask: Ask, style: Style) -> Messages:
         """Asks for an answer."""

@@ -15,6 +15,7 @@ from .chat_readers import decomposition_in, search_step_in, steps_in
 from .composed import composed
 from .json_text import object_in
 from .problem_schema import PROBLEM_SCHEMA, closed
+from .replies import how_to_reply, schema_of
 from .verdicts import verdict_in
 from .written import finished
 
@@ -25,9 +26,6 @@ _WORDS = {
     Style.DRAFT: "Think step by step, but write only a short draft of each step, five words at most. ",
     Style.THINK: "Think step by step, one step a line. ",
 }
-_ANSWER_ONLY = "Reply with the answer only: no explanation, no sentence around it."
-_LAST_LINE = "End with one line: Answer: <answer only>"
-
 _CUT_OFF = "Your reasoning so far; there is no room for more of it, so give the answer that it leads to:"
 
 _DECOMPOSE = """\
@@ -47,7 +45,14 @@ Query: <a few keywords for the next fact that is missing>
 or, as soon as the passages suffice,
 Answer: <answer only>"""
 
+_SEARCHED_TO = """\
+Reply with one line and nothing else:
+Query: <a few keywords for the next fact that is missing>
+or, as soon as the passages suffice, with the answer in place of a query. Of the answer:
+{}"""
+
 _SEARCH_LAST = "No more searching. Reply with one line: Answer: <your best answer only>"
+_SEARCH_LAST_TO = "No more searching. {}"
 
 _FORMALISE = "Write the problem as JSON for a constraint solver; do not solve it. "
 _FORMALISED = """\
@@ -87,7 +92,9 @@ class ChatDialect:
 
     def solve(self, ask: Ask, style: Style) -> Messages:
         """Instructions by style, then the question with its passages and notes."""
-        return composed(ask, _WORDS[style], _ANSWER_ONLY if style is Style.DIRECT else _LAST_LINE)
+        direct = style is Style.DIRECT
+        reply = how_to_reply(ask.output, direct=direct)
+        return composed(ask, _WORDS[style], reply, schema=schema_of(ask.output, direct=direct))
 
     def read_answer(self, text: str, style: Style, *, cut: bool = False) -> str | None:
         """What the reply marks as its answer or concludes; the whole reply where only an answer was asked."""
@@ -96,8 +103,9 @@ class ChatDialect:
     def conclude(self, ask: Ask, style: Style, trace: str, *, continues: bool) -> Messages:
         """Begins the line with the answer behind the reasoning, or shows the reasoning and asks for the answer only."""
         if continues:
-            return replace(self.solve(ask, style), prefix=f"{trace.rstrip()}\nAnswer:")
-        return composed(ask, "", _ANSWER_ONLY, f"\n\n{_CUT_OFF}\n{trace.strip()}")
+            return replace(self.solve(ask, style), prefix=f"{trace.rstrip()}\nAnswer:", response_schema="")
+        reply, schema = how_to_reply(ask.output, direct=True), schema_of(ask.output, direct=True)
+        return composed(ask, "", reply, f"\n\n{_CUT_OFF}\n{trace.strip()}", schema=schema)
 
     def decompose(self, ask: Ask, max_parts: int) -> Messages:
         """Asks for JSON with `parts` and `combine`."""
@@ -112,7 +120,9 @@ class ChatDialect:
         """The whole question, each part with its answer, and how they combine."""
         parts = "\n".join(f"{part.name}: {part.question}\n{part.name} = {answer}" for part, answer in answers)
         combination = f"\n\nHow they combine:\n{combine}" if combine else ""
-        return composed(ask, _MERGE, _LAST_LINE, f"\n\nParts and their answers:\n{parts}{combination}")
+        reply, schema = how_to_reply(ask.output, direct=False), schema_of(ask.output, direct=False)
+        more = f"\n\nParts and their answers:\n{parts}{combination}"
+        return composed(ask, _MERGE, reply, more, schema=schema)
 
     def search(self, ask: Ask, rounds: Sequence[SearchRound], *, last: bool) -> Messages:
         """The question and all that was searched and found so far; a longer search only adds at the end."""
@@ -121,7 +131,12 @@ class ChatDialect:
             + ("\n".join(f"- {p}" for p in done.passages) or "Nothing found.")
             for done in rounds
         )
-        return composed(ask, _SEARCH, _SEARCHED, history + (f"\n\n{_SEARCH_LAST}" if last else ""))
+        reply, end, schema = _SEARCHED, _SEARCH_LAST, ""
+        if ask.output != "line":
+            how = how_to_reply(ask.output, direct=True)
+            reply, end = _SEARCHED_TO.format(how), _SEARCH_LAST_TO.format(how)
+            schema = schema_of(ask.output, direct=True) if last else ""
+        return composed(ask, _SEARCH, reply, history + (f"\n\n{end}" if last else ""), schema=schema)
 
     def read_search(self, text: str, *, cut: bool = False) -> SearchStep | None:
         """The first line that says `Query:` or `Answer:`; what follows is the model talking to itself."""

@@ -14,7 +14,7 @@ from typing import Any
 
 from ...records.written_float import WrittenFloat
 
-__all__ = ["object_in", "objects_in", "with_latex"]
+__all__ = ["lists_in", "object_in", "objects_in", "with_latex"]
 
 _STARTS = 64
 """How many opening braces are tried."""
@@ -48,8 +48,17 @@ def object_in(text: str, key: str) -> dict[str, Any] | None:
 
 def objects_in(text: str) -> Iterator[tuple[dict[str, Any], int, int]]:
     """The outermost objects of a text, each with where it begins and ends."""
+    return ((found, start, end) for found, start, end in _values_in(text, "{") if isinstance(found, dict))
+
+
+def lists_in(text: str) -> Iterator[tuple[list[Any], int, int]]:
+    """The outermost lists of a text, each with where it begins and ends."""
+    return ((found, start, end) for found, start, end in _values_in(text, "[") if isinstance(found, list))
+
+
+def _values_in(text: str, opening: str) -> Iterator[tuple[Any, int, int]]:
     decoder = json.JSONDecoder(strict=False, parse_float=WrittenFloat)
-    position, tolerance = text.find("{"), _TOLERANCE * len(text)
+    position, tolerance = text.find(opening), _TOLERANCE * len(text)
     for _ in range(_STARTS):
         if position < 0:
             return
@@ -63,9 +72,9 @@ def objects_in(text: str) -> Iterator[tuple[dict[str, Any], int, int]]:
                 value = decoder.decode(strict)
             except (ValueError, RecursionError):
                 end = position + 1
-        if isinstance(value, dict) and not _too_deep(text[position:end]):
+        if isinstance(value, dict | list) and not _too_deep(text[position:end]):
             yield value, position, end
-        position = text.find("{", end)
+        position = text.find(opening, end)
 
 
 def with_latex(value: str) -> str:

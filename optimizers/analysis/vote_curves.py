@@ -9,7 +9,7 @@ have been drawn. It is computed exactly, over all sets of samples, with the rule
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -113,6 +113,7 @@ def vote_curves(
     *,
     vote: VoteRule = "majority",
     stops: Sequence[StopRule] = STOP_RULES,
+    form: Callable[[str], str] = normal_form,
     seed: int = 0,
 ) -> tuple[VotePoint, ...]:
     """Every fixed number of samples, rising, then every stop rule with every largest number; from the same draws.
@@ -121,6 +122,7 @@ def vote_curves(
         draws: of each task, at most `MOST_DRAWS`.
         vote: how the answer is chosen.
         stops: the rules.
+        form: what draws that count as the same answer have in common.
         seed: of the intervals.
 
     Raises:
@@ -131,7 +133,7 @@ def vote_curves(
         raise UsageError("vote curves need at least one task, and a draw of every task")
     if max(len(task) for task in draws) > MOST_DRAWS:
         raise UsageError(f"a task has {max(len(task) for task in draws)} draws; at most {MOST_DRAWS} can be looked at")
-    tables = [_VoteTable(task, vote) for task in draws]
+    tables = [_VoteTable(task, vote, form) for task in draws]
     ways: list[tuple[int, StopRule | None]] = [(most, None) for most in range(1, longest + 1)]
     ways += [(most, rule) for rule in stops for most in range(2, longest + 1)]
     return tuple(_point(tables, most, rule, seed) for most, rule in ways)
@@ -181,14 +183,14 @@ def _draws(
 class _VoteTable:
     """The votes of every set of one task's draws. A set is a number whose bits say which draws are in it."""
 
-    def __init__(self, draws: Sequence[Draw], vote: VoteRule) -> None:
+    def __init__(self, draws: Sequence[Draw], vote: VoteRule, form: Callable[[str], str]) -> None:
         self._count = len(draws)
         self._vote = vote
         self._members = _members(self._count)
         self._costs = self._members @ np.array([draw.cost for draw in draws], np.float64)
-        forms = [None if draw.answer is None else normal_form(draw.answer) for draw in draws]
-        answers = list(dict.fromkeys(form for form in forms if form))
-        voted = np.array([[form == answer for answer in answers] for form in forms], np.float64)
+        forms = [None if draw.answer is None else form(draw.answer) for draw in draws]
+        answers = list(dict.fromkeys(found for found in forms if found))
+        voted = np.array([[found == answer for answer in answers] for found in forms], np.float64)
         self._counts = self._members @ voted.reshape(self._count, len(answers))
         self._values = self._scored(draws, voted.reshape(self._count, len(answers)))
         leaders = np.sort(np.pad(self._counts, ((0, 0), (2, 0))), axis=1)[:, -2:].astype(np.intp)

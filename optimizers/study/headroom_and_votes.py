@@ -118,7 +118,7 @@ def _votes_of(
         model=", ".join(step.models),
         style="" if depth is None else depth.label,
         tasks=len(draws),
-        points=vote_curves(draws, vote=way.vote, stops=way.stops, seed=spec.seed),
+        points=vote_curves(draws, vote=way.vote, stops=way.stops, form=way.form, seed=spec.seed),
     )
 
 
