@@ -10,7 +10,8 @@ from rich.progress import BarColumn, SpinnerColumn, TextColumn
 from rich.progress import Progress as Bar
 
 from ..graphs.knob_name import KnobName
-from ..optimizers.study.report import PlanReport, Score, StudyReport
+from ..optimizers.study.plan_report import PlanReport, Score
+from ..optimizers.study.report import StudyReport
 from ..optimizers.study.reporter import Announcement, Progress
 from .layout import labelled, rows
 from .numbers import number

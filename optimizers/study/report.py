@@ -14,6 +14,7 @@ from ..analysis.vote_curves import VotePoint
 from ..bootstrap import Interval
 from ..finding import Finding
 from ..serving.policy import DeployedPolicy
+from .plan_report import PlanReport, Score
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -23,53 +24,15 @@ __all__ = [
     "LimitedBy",
     "NodeReport",
     "NodeUse",
-    "PlanReport",
     "PoliciesReport",
     "PolicyScore",
     "PolicyTest",
     "ReadingExample",
     "ReadingReport",
-    "Score",
     "StudyReport",
     "UnreadPlan",
     "VotesReport",
 ]
-
-
-class Score(Finding):
-    """A plan on one part of the dev set."""
-
-    tasks: int
-    score: float
-    """Mean over the tasks; a failure scores 0."""
-    low: float
-    """Lower end of the 95 % bootstrap interval of the mean."""
-    high: float
-    coverage: float
-    """The share of tasks with an answer to grade."""
-    cost: float
-    """Charged per task, in the unit of the cap."""
-    cost_high: float
-    """What the mean of charged and lost together stays below in 95 % of the bootstrap draws."""
-    lost: float
-    """Lost per task, in the unit of the cap."""
-
-
-class PlanReport(Finding):
-    """A plan of the frontier."""
-
-    plan_hash: str
-    plan: dict[str, Any]
-    """The plan as JSON values."""
-    affordable: bool
-    """Whether `cost_high` on validation is within what the cap leaves for a task."""
-    validation: Score
-    test: Score | None
-    """As a batch under the hard cap; None for plans that are not affordable or could not be paid any more."""
-    tokens: float | None = None
-    """Charged per task on validation, in tokens as they are counted; None in reports of before it was kept."""
-    usd: float | None = None
-    """The same in dollars, 0 for models without a price."""
 
 
 class PolicyScore(Finding):
@@ -316,10 +279,15 @@ class StudyReport(Finding):
         """
         from .report_frame import frame_of
 
-        return frame_of(self)
+        return frame_of(self.frontier, self.chosen)
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the frontier as a table."""
         from .report_html import html_of
 
-        return html_of(self)
+        unit = self.cap.unit
+        head = (
+            f"{self.plans_measured} of {self.plans_in_space:,} plans measured, "
+            f"{self.paid:,.6g} of {self.spend:,.6g} {unit} paid; costs are {unit} a task"
+        )
+        return html_of(head, self.frontier, self.chosen, self.notes)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ...errors import UsageError
+from .plan_report import PlanReport
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-    from .report import PlanReport, StudyReport
-
 __all__ = ["frame_of", "rows_of"]
 
 
-def frame_of(report: StudyReport) -> DataFrame:
+def frame_of(plans: Sequence[PlanReport], chosen: str | None) -> DataFrame:
     """See `StudyReport.to_frame`."""
     try:
         import pandas as pd
@@ -22,13 +22,13 @@ def frame_of(report: StudyReport) -> DataFrame:
         raise UsageError(
             "to_frame needs pandas: pip install 'apportion[frames]'; or read report.frontier, or report.model_dump()"
         ) from None
-    return pd.DataFrame(rows_of(report))
+    return pd.DataFrame(rows_of(plans, chosen))
 
 
-def rows_of(report: StudyReport) -> list[dict[str, Any]]:
-    """The plans of the frontier, each with the same keys in the same order."""
-    knobs = dict.fromkeys(name for plan in report.frontier for name in plan.plan["values"])
-    return [_row(plan, report.chosen, list(knobs)) for plan in report.frontier]
+def rows_of(plans: Sequence[PlanReport], chosen: str | None) -> list[dict[str, Any]]:
+    """A row for each plan, all with the same keys in the same order."""
+    knobs = dict.fromkeys(name for plan in plans for name in plan.plan["values"])
+    return [_row(plan, chosen, list(knobs)) for plan in plans]
 
 
 def _row(plan: PlanReport, chosen: str | None, knobs: list[str]) -> dict[str, Any]:

@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 from ...records.display import markup
-
-if TYPE_CHECKING:
-    from .report import PlanReport, Score, StudyReport
+from .plan_report import PlanReport, Score
 
 __all__ = ["html_of"]
 
 
-def html_of(report: StudyReport) -> str:
-    """The table, with what was paid above it and the notes below; all text in it is text, whoever wrote it."""
-    unit = report.cap.unit
-    head = (
-        f"{report.plans_measured} of {report.plans_in_space:,} plans measured, "
-        f"{report.paid:,.6g} of {report.spend:,.6g} {unit} paid; costs are {unit} a task"
-    )
+def html_of(head: str, plans: Sequence[PlanReport], chosen: str | None, notes: Sequence[str]) -> str:
+    """The table, with a line above it and notes below; all text in it is text, whoever wrote it."""
     titles = ("plan", "knobs", "validation, 95 %", "cost", "test, 95 %", "cost", "answered", "fits")
-    rows = "".join(_row(plan, chosen=plan.plan_hash == report.chosen) for plan in report.frontier)
-    notes = "".join(f"<li>{markup(note)}</li>" for note in report.notes)
+    rows = "".join(_row(plan, chosen=plan.plan_hash == chosen) for plan in plans)
+    items = "".join(f"<li>{markup(note)}</li>" for note in notes)
     return (
         f"<div><p>{markup(head)}</p><table><thead><tr>{_cells('th', titles)}</tr></thead><tbody>{rows}</tbody></table>"
-        f"{f'<ul>{notes}</ul>' if notes else ''}</div>"
+        f"{f'<ul>{items}</ul>' if items else ''}</div>"
     )
 
 

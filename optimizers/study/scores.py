@@ -6,7 +6,7 @@ import numpy as np
 
 from ..arrays import Floats
 from ..bootstrap import mean_interval, resample_weights
-from .report import Score
+from .plan_report import Score
 
 __all__ = ["score_of"]
 

@@ -23,10 +23,11 @@ from .accounts import StudyAccounts
 from .beginning import FINALISTS, Beginning, earlier_reads, parts_of
 from .edge_phase import compare_edges
 from .headroom_and_votes import headroom_of, votes_of
+from .plan_report import PlanReport, Score
 from .policy_phase import PolicyPhase
 from .policy_selection import Comparison
 from .readings import Choice, readings_of
-from .report import PlanReport, ReadingReport, Score, StudyReport, UnreadPlan
+from .report import ReadingReport, StudyReport, UnreadPlan
 from .reporter import Progress, Reporter
 from .scores import score_of
 from .spec import StudySpec

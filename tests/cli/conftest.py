@@ -13,16 +13,15 @@ from apportion.optimizers.analysis.headroom import Headroom
 from apportion.optimizers.analysis.iso_cost import IsoCostLevel, RoundsAgainstDepth
 from apportion.optimizers.analysis.vote_curves import VotePoint
 from apportion.optimizers.bootstrap import Interval
+from apportion.optimizers.study.plan_report import PlanReport, Score
 from apportion.optimizers.study.report import (
     ArmReport,
     LimitedBy,
     NodeReport,
     NodeUse,
-    PlanReport,
     PoliciesReport,
     PolicyScore,
     PolicyTest,
-    Score,
     StudyReport,
     VotesReport,
 )

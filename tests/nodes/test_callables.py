@@ -57,7 +57,9 @@ def test_what_a_module_holds_goes_by_its_name(source: object, name: str) -> None
 
 
 @pytest.mark.parametrize(
-    "source", [LAMBDA, made("!"), ECHO.say, Echo(), partial(shout, task=None), "abc".upper], ids=repr
+    "source",
+    [LAMBDA, made("!"), ECHO.say, Echo(), partial(shout, task=None), "abc".upper],
+    ids=["lambda", "closure", "method", "object", "partial", "built-in method"],
 )
 def test_what_has_no_name_is_taken_as_it_is(source: Any) -> None:
     found = FUNCTION.given(source)

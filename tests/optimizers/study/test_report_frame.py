@@ -7,7 +7,8 @@ import pytest
 
 from apportion.budgets.cap import Cap
 from apportion.errors import UsageError
-from apportion.optimizers.study.report import PlanReport, Score, StudyReport
+from apportion.optimizers.study.plan_report import PlanReport, Score
+from apportion.optimizers.study.report import StudyReport
 from apportion.optimizers.study.report_frame import rows_of
 
 
@@ -56,7 +57,7 @@ PLANS = (
 
 
 def test_a_row_has_the_knobs_the_score_with_its_interval_and_what_it_cost() -> None:
-    first, second = rows_of(report(*PLANS))
+    first, second = rows_of(PLANS, report(*PLANS).chosen)
     assert list(first) == list(second)
     assert first == {
         "plan": "a" * 16,
@@ -99,4 +100,4 @@ def test_a_report_of_before_the_fields_were_there_is_read() -> None:
     data = report(*PLANS).model_dump(mode="json")
     for each in data["frontier"]:
         del each["tokens"], each["usd"]
-    assert [row["tokens"] for row in rows_of(StudyReport.model_validate(data))] == [None, None]
+    assert [row["tokens"] for row in rows_of(StudyReport.model_validate(data).frontier, None)] == [None, None]

@@ -4,7 +4,6 @@ from html.parser import HTMLParser
 from typing import Any
 
 from apportion.optimizers.study.report import StudyReport
-from apportion.optimizers.study.report_html import html_of
 
 from .test_report_frame import PLANS, plan, report
 
@@ -47,8 +46,8 @@ def test_what_models_and_users_wrote_is_text() -> None:
     found = read(report(plan("a", 0.5, {f"solve.{hostile}": hostile}, [hostile]), notes=(hostile, hostile)))
     assert set(found.tags) == {"div", "p", "table", "thead", "tbody", "tr", "th", "td", "ul", "li"}
     assert found.attributes == []
-    assert "\x1b" not in html_of(report(notes=(hostile,)))
-    assert "\u202e" not in html_of(report(notes=(hostile,)))
+    assert "\x1b" not in report(notes=(hostile,))._repr_html_()
+    assert "\u202e" not in report(notes=(hostile,))._repr_html_()
 
 
 def test_a_report_without_plans_has_an_empty_table() -> None:

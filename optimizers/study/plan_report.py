@@ -1,0 +1,45 @@
+"""What a study found of a single plan."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..finding import Finding
+
+__all__ = ["PlanReport", "Score"]
+
+
+class Score(Finding):
+    """A plan on one part of the dev set."""
+
+    tasks: int
+    score: float
+    """Mean over the tasks; a failure scores 0."""
+    low: float
+    """Lower end of the 95 % bootstrap interval of the mean."""
+    high: float
+    coverage: float
+    """The share of tasks with an answer to grade."""
+    cost: float
+    """Charged per task, in the unit of the cap."""
+    cost_high: float
+    """What the mean of charged and lost together stays below in 95 % of the bootstrap draws."""
+    lost: float
+    """Lost per task, in the unit of the cap."""
+
+
+class PlanReport(Finding):
+    """A plan of the frontier."""
+
+    plan_hash: str
+    plan: dict[str, Any]
+    """The plan as JSON values."""
+    affordable: bool
+    """Whether `cost_high` on validation is within what the cap leaves for a task."""
+    validation: Score
+    test: Score | None
+    """As a batch under the hard cap; None for plans that are not affordable or could not be paid any more."""
+    tokens: float | None = None
+    """Charged per task on validation, in tokens as they are counted; None in reports of before it was kept."""
+    usd: float | None = None
+    """The same in dollars, 0 for models without a price."""
