@@ -23,6 +23,8 @@ from .votes import normal_form, pooled, same_form
 
 __all__ = ["KIND", "Verifier"]
 
+_SILENT = ("vote", "last")
+"""The methods that make no call."""
 _UNREAD = 0.5
 """The score of a candidate of which nothing could be found out."""
 _NOT_READ = "the check of it gave no verdict"
@@ -35,6 +37,8 @@ _STEP_BYTES = 64
 class Verifier(ModelNode):
     """Scores the candidates that come in, passes the best one on, and accepts it or not.
 
+    - `last`: no call. The last node before it that has an answer, in the order of the graph, decides: the end of a
+      chain of gates, where each node runs only if the one before was unsure.
     - `vote`: no call. Every node before it has one vote, spread over its candidates by their confidence.
     - `score`: the model is asked of each distinct candidate how likely it is to be right.
     - `steps`: each step of a candidate's reasoning is solved anew by direct answers; the score is the share of steps
@@ -48,9 +52,9 @@ class Verifier(ModelNode):
 
     kind: ClassVar[str] = "verifier"
 
-    method: Knob[Literal["vote", "score", "steps"]] = "vote"
+    method: Knob[Literal["vote", "score", "steps", "last"]] = "vote"
     model: ModelKnob = ANY_MODEL
-    """Not used by `vote`."""
+    """Not used by `vote` and `last`."""
     threshold: Knob[Annotated[float, Interval(ge=0.0, le=1.0)] | None] = None
     """The score from which the choice is accepted. None: 0.5, and 1 for `steps`, where one wrong step spoils all."""
     max_candidates: Knob[Annotated[int, Interval(ge=1, le=CANDIDATES)]] = 4
@@ -63,14 +67,14 @@ class Verifier(ModelNode):
 
     def idle_knobs(self) -> frozenset[str]:
         """See `Node.idle_knobs`; a vote makes no calls; only `steps` has steps, which have no prompt."""
-        if self.method == "vote":
+        if self.method in _SILENT:
             return OF_CALLS | {"max_steps"}
         return frozenset({"prompt"} if self.method == "steps" else {"max_steps"})
 
     def open_knobs(self, models: tuple[str, ...]) -> dict[str, tuple[Any, ...]]:
         """See `Node.open_knobs`; a vote has no knobs of calls."""
         found = super().open_knobs(models)
-        if self.method != "vote":
+        if self.method not in _SILENT:
             return found
         return {name: values for name, values in found.items() if name in ("threshold", "max_candidates")}
 
@@ -87,6 +91,8 @@ async def _run(node: Verifier, inputs: Inputs, context: Context) -> Message:
     if not candidates:
         status, reason = most_informed((message.status, message.reason) for message in inputs.messages.values())
         return Message(status=status, reason=reason, accepted=False)
+    if node.method == "last":
+        return _message(node, [_told(candidate) for candidate in candidates])
     judged = [_Judged(candidate, 1.0) for candidate in candidates if candidate.checked]
     unchecked = [candidate for candidate in candidates if not candidate.checked]
     if node.method == "score":
@@ -135,7 +141,11 @@ def _better(message: Message, previous: Message | None) -> Message:
 
 def _candidates(node: Verifier, inputs: Inputs) -> tuple[Candidate, ...]:
     """What the node looks at."""
-    return pooled([_panel(name, message) for name, message in inputs.messages.items()])[: node.max_candidates]
+    panels = [_panel(name, message) for name, message in inputs.messages.items()]
+    if node.method == "last":
+        answered = [panel for panel in panels if any(candidate.answer.strip() for candidate in panel)]
+        return tuple(answered[-1][: node.max_candidates]) if answered else ()
+    return pooled(panels)[: node.max_candidates]
 
 
 def _panel(name: str, message: Message) -> tuple[Candidate, ...]:
@@ -144,6 +154,12 @@ def _panel(name: str, message: Message) -> tuple[Candidate, ...]:
         return message.candidates
     form = message.answer if message.data is not None else ""
     return (Candidate(message.answer, text=message.text, source=name, form=form, data=message.data),)
+
+
+def _told(candidate: Candidate) -> _Judged:
+    """A candidate with its writer's own word; what says nothing of how sure it is stands."""
+    sure = 1.0 if candidate.checked or candidate.confidence is None else candidate.confidence
+    return _Judged(candidate, sure, f"{candidate.answer!r} is as sure as {sure:.2f}")
 
 
 def _voted(candidate: Candidate) -> _Judged:
@@ -221,11 +237,11 @@ async def _oracle(node: Verifier, inputs: Inputs, context: Context, score: Score
 
 
 def _models(node: Verifier) -> tuple[str, ...]:
-    return () if node.method == "vote" else (node.model,)
+    return () if node.method in _SILENT else (node.model,)
 
 
 def _worst_case(node: Verifier, ask: Ask, incoming: Incoming, speakers: Speakers) -> tuple[CallBound, ...]:
-    if node.method == "vote":
+    if node.method in _SILENT:
         return ()
     speaker, cap = speakers(node.model), node.max_output_tokens
     if node.method == "steps":

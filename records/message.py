@@ -29,6 +29,8 @@ class Forward(StrEnum):
     """The answer and the candidates' answers only."""
     TRUNCATED = "truncated"
     """As full, with the evidence and each text cut to a quarter of what their writer may write."""
+    NONE = "none"
+    """Nothing: the edge says only that its writer has ended, and opens by its gate where it has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,8 @@ class MessageSize:
 
     def through(self, policy: Forward) -> MessageSize:
         """What is left of it behind an edge."""
+        if policy is Forward.NONE:
+            return MessageSize(answer=0, text=0, candidates=0)
         if policy is Forward.ANSWER:
             return replace(self, text=0, evidence=0)
         if policy is Forward.TRUNCATED:
@@ -171,6 +175,8 @@ class Message:
             The message; one with the status oversize and the reason where an answer, a text or the evidence is larger
             than the edge carries. Only `TRUNCATED` cuts, and only evidence and texts.
         """
+        if policy is Forward.NONE:
+            return Message()
         carried, size = self, size.through(policy)
         if policy is Forward.ANSWER:
             bare = tuple(replace(candidate, text="") for candidate in self.candidates)

@@ -62,6 +62,9 @@ TESTED_IN = {
     "testing/policy": "optimizers/policies/test_registry.py",
     "__main__": "cli/test_app.py",
     "lazy": "test_face.py",
+    "motifs/ladder": "motifs/test_early_exit.py",
+    "motifs/search_if_unsure": "motifs/test_early_exit.py",
+    "motifs/self_verified": "motifs/test_early_exit.py",
     "nodes/prompts/composed": "nodes/test_model_node.py",
 }
 """What has its tests in the file of something else, because it is a part of that."""
