@@ -109,6 +109,9 @@ class TerminalReporter:
 
     def _frontier(self, report: StudyReport) -> None:
         unit = report.cap.unit
+        if not report.frontier:
+            self._say("plan", "none was measured on validation; the policy below is the likeliest")
+            return
         self._say("frontier", f"score against cost, {unit} a task; test was one batch under the hard cap")
         rows(
             self._console,

@@ -22,6 +22,7 @@ FINALISTS = 8
 _FIRST_PLANS = 60
 _FEWEST_PLANS = 4
 _FIRST_TASKS = 24
+_FEWEST_TASKS = 6
 _USUAL_SHARE = 0.5
 """The part of the spend, or of what all plans would pay, that the search, edges and policies usually pay together."""
 
@@ -83,23 +84,28 @@ class Beginning:
     def optimizer(self) -> Optimizer:
         """The optimizer, told to begin with as many plans as the spend can be expected to pay for."""
         spec, fit = self._spec, self._parts["fit"]
-        plans = _FIRST_PLANS
+        plans, tasks = _FIRST_PLANS, min(_FIRST_TASKS, len(fit))
         while True:
             problem = ProblemSpec(
                 spec.space,
                 len(fit),
                 self.affordable,
                 plans,
-                min(_FIRST_TASKS, len(fit)),
+                tasks,
                 spec.seed,
                 spend=self._accounts.most("search"),
                 families=tuple(task.family for task in fit),
             )
             optimizer = spec.make_optimizer(problem)
             first = optimizer.propose({})
-            if plans <= _FEWEST_PLANS or self.forecast.paid(first) + self._finals(first) <= spec.spend:
+            if self.forecast.paid(first) + self._finals(first) <= spec.spend:
                 return optimizer
-            plans = max(_FEWEST_PLANS, plans * 2 // 3)
+            if plans > _FEWEST_PLANS:
+                plans = max(_FEWEST_PLANS, plans * 2 // 3)
+            elif tasks > _FEWEST_TASKS and self.forecast.paid(first) > self._accounts.most("search"):
+                tasks = max(_FEWEST_TASKS, tasks // 2)
+            else:
+                return optimizer
 
     def announcement(self, optimizer: Optimizer) -> Announcement:
         """What is known before the first call."""

@@ -230,7 +230,8 @@ class StudyReport(Finding):
     stopped_early: bool
     """True where the spend ran out before the search was over."""
     frontier: tuple[PlanReport, ...]
-    """Plans that no other beats on validation without costing more, cheapest first."""
+    """Plans that no other beats on validation without costing more, cheapest first; empty where the spend did not reach
+    for validating one, see `notes`."""
     chosen: str | None
     """The hash of the affordable plan with the best score on validation; None where no plan is affordable."""
     test_reads: int
@@ -259,7 +260,7 @@ class StudyReport(Finding):
     """The chosen policy, ready to use: `report.policy.save("policy.json")`. It is not part of the JSON.
 
     Where policies were left out or had nothing to choose, it gives every task the chosen plan; None where no plan is
-    affordable either.
+    affordable either. Where the spend did not reach for comparing plans, it gives every task the likeliest one.
     """
 
     @property
