@@ -6,16 +6,18 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 
+from ...graphs.plan import Plan
 from ...records.rows import PartRow
 from ...records.task import Task
 from ...tasks.split import split
 from ..search.base import Optimizer, ProblemSpec, Proposal
+from ..search.measurement import Measurement
 from .accounts import StudyAccounts
 from .cost_forecast import CostForecast
 from .reporter import Announcement
 from .spec import StudySpec
 
-__all__ = ["FINALISTS", "Beginning", "earlier_reads", "parts_of"]
+__all__ = ["FINALISTS", "Beginning", "earlier_reads", "finalists_of", "parts_of"]
 
 FINALISTS = 8
 """How many plans are validated at most."""
@@ -134,6 +136,30 @@ class Beginning:
         last = [Proposal(plan.plan, validation + test) for plan in first]
         foreseen = self.forecast.paid(last) * min(1.0, FINALISTS / 2 / len(first))
         return min(foreseen, self.affordable * (validation * FINALISTS / 2 + test))
+
+
+def finalists_of(
+    seen: Mapping[str, Measurement], survivors: Sequence[Plan], forecast: CostForecast, tasks: int, room: float
+) -> list[Plan]:
+    """The plans to compare on validation: the cheapest seen, then as many survivors as can be paid for.
+
+    Args:
+        seen: what the search measured on fit; where that is nothing, there are no finalists.
+        survivors: of the search, best bets first.
+        forecast: of what plans charge that were not measured.
+        tasks: of validation.
+        room: what comparing them may pay.
+    """
+    if not seen:
+        return []
+    cheapest = min(seen.values(), key=lambda m: (m.cost, m.plan.hash)).plan
+    finalists: list[Plan] = []
+    for plan in dict.fromkeys([cheapest, *survivors]):
+        cost = (seen[plan.hash].cost if plan.hash in seen else forecast.charged(plan)) * tasks
+        if len(finalists) < FINALISTS and (cost <= room or not finalists):
+            finalists.append(plan)
+            room -= cost
+    return finalists
 
 
 def _median(tasks: Sequence[Task]) -> Task:

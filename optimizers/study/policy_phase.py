@@ -299,7 +299,15 @@ class PolicyPhase:
     def _tested(self, service: Service, static: Measurement | None) -> PolicyTest:
         seed, unit = self._spec.seed, self._spec.cap.unit
         lost = np.array([in_unit(one.lost, unit) for one in service.served], np.float64)
-        score = score_of(service.scores, service.costs, lost, coverage=service.coverage, seed=seed)
+        usd = float(np.mean([in_unit(one.charged, "usd") for one in service.served]))
+        score = score_of(
+            service.scores,
+            service.costs,
+            lost,
+            coverage=service.coverage,
+            seed=seed,
+            usd=usd if self._spec.pool.costs_money else None,
+        )
         return PolicyTest(
             score=score,
             static=None if static is None else static.plan.hash,

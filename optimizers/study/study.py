@@ -20,9 +20,10 @@ from ..search.base import Optimizer, Proposal
 from ..search.measurement import Measurement, frontier
 from ..serving.service import Service
 from .accounts import StudyAccounts
-from .beginning import FINALISTS, Beginning, earlier_reads, parts_of
+from .beginning import Beginning, earlier_reads, finalists_of, parts_of
 from .edge_phase import compare_edges
 from .headroom_and_votes import headroom_of, votes_of
+from .money import by_money
 from .plan_report import PlanReport, Score
 from .policy_phase import PolicyPhase
 from .policy_selection import Comparison
@@ -152,9 +153,8 @@ class Study:
         """Measures the survivors, and always the cheapest plan seen, on validation."""
         self._enter("validation")
         whole = len(self._parts["validation"])
-        finalists, tasks = self._finalists(survivors, evaluator), whole
-        left = self._accounts.left("search", "edges")
-        seen = evaluator.measured("fit")
+        left, seen = self._accounts.left("search", "edges"), evaluator.measured("fit")
+        finalists, tasks = finalists_of(seen, survivors, self._forecast, whole, _VALIDATION_SHARE * left), whole
         if not finalists or seen[finalists[0].hash].cost * whole > left:
             # Not even one can be validated whole: the best then, on as many tasks as can be paid for.
             best = likeliest(evaluator, self._affordable)
@@ -169,22 +169,6 @@ class Study:
         if tasks < whole:
             self._notes.append(f"validation: the spend reached for one plan on {tasks} of {whole} tasks")
         return tasks == whole
-
-    def _finalists(self, survivors: Sequence[Plan], evaluator: TrialEvaluator) -> list[Plan]:
-        """The cheapest plan seen, then as many survivors as can be paid for; none where nothing was measured."""
-        seen = evaluator.measured("fit")
-        if not seen:
-            return []
-        cheapest = min(seen.values(), key=lambda m: (m.cost, m.plan.hash)).plan
-        tasks = len(self._parts["validation"])
-        finalists: list[Plan] = []
-        room = _VALIDATION_SHARE * self._accounts.left("search", "edges")
-        for plan in dict.fromkeys([cheapest, *survivors]):
-            cost = seen[plan.hash].cost * tasks if plan.hash in seen else self._forecast.charged(plan) * tasks
-            if len(finalists) < FINALISTS and (cost <= room or not finalists):
-                finalists.append(plan)
-                room -= cost
-        return finalists
 
     async def _edges(self, survivors: Sequence[Plan], evaluator: TrialEvaluator) -> tuple[Plan, EdgeReport] | None:
         """Compares choices of optional edges around the best plan of the search."""
@@ -267,6 +251,7 @@ class Study:
             "iso_cost": iso_cost(measured, spec.space, tasks=len(self._parts["fit"]), seed=spec.seed),
             "votes": votes_of(spec, measured, self._parts["fit"]),
             "headroom": () if chosen is None else await self._headroom(runner, chosen),
+            "by_money": by_money(spec, chosen, evaluator.measured("validation"), self._score, self._affordable),
         }
         more["readings"], more["unread_plans"] = self._readings(chosen, comparison)
         self._notes += [each.warning for each in more["readings"] if each.warning]
@@ -387,6 +372,7 @@ class Study:
             measurement.burdens - measurement.costs,
             coverage=measurement.coverage,
             seed=self._spec.seed,
+            usd=measurement.usd if self._spec.pool.costs_money else None,
         )
 
     def _enter(self, phase: str) -> None:

@@ -22,7 +22,7 @@ from apportion.testing.scripted import ScriptedModel
 
 POOL = Pool([ScriptedModel(lambda request: "Answer: yes", name="m", card=ModelCard(name="m", provider="scripted"))])
 GRAPH = Graph("thin")
-GRAPH.add("solve", Solver(model="m", max_output_tokens=choose(10, 20, 40)))
+GRAPH.add("solve", Solver(model="m", max_output_tokens=choose(40, 60, 80)))
 PLANS = list(GRAPH.space(POOL))
 FORECAST = CostForecast(GRAPH, POOL, Task(question="q", gold="yes"), "tokens")
 
