@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["number"]
+__all__ = ["USD", "dollars", "number"]
+
+USD = "USD/1,000"
+"""The title of a column of `dollars`."""
 
 
 def number(value: float) -> str:
@@ -10,3 +13,8 @@ def number(value: float) -> str:
     if value == int(value) or abs(value) >= 100:
         return f"{value:,.0f}"
     return f"{value:,.3g}"
+
+
+def dollars(per_task: float | None) -> str:
+    """What a task is charged in dollars, as dollars for a thousand tasks; a dash where that is not known."""
+    return "-" if per_task is None else number(1000 * per_task)

@@ -131,11 +131,11 @@ def conclude(
     """
     from .loading import write_json
 
-    if not any(plan.validation.coverage for plan in report.frontier):
+    if report.frontier and not any(plan.validation.coverage for plan in report.frontier):
         _say_why(store)
     write_json(out, report.model_dump_json(indent=2))
     _next_steps(graph, report, store.location, models, question, _save_policy(report, policy))
-    if report.chosen is None:
+    if report.chosen is None and report.frontier:
         raise typer.Exit(3)
 
 
@@ -172,13 +172,16 @@ def _next_steps(
     graph: str, report: StudyReport, db: str, models: str | None, question: str, policy: str | None = None
 ) -> None:
     """Prints the commands that one would type next."""
+    from shlex import quote
+
     from .loading import program
 
-    pool = f" --models {models}" if models is not None else ""
+    pool = f" --models {quote(models)}" if models is not None else ""
+    graph, db = quote(graph), quote(db)
     say("next:")
     if report.chosen is not None:
         say(f'  {program()} run {graph} --plan {report.chosen[:8]} --db {db}{pool} "{question}"')
     if policy is not None:
         allow = "".join(f" --allow {module}" for module in report.policy.modules) if report.policy else ""
-        say(f'  {program()} run --policy {policy}{allow} --db {db}{pool} "{question}"')
+        say(f'  {program()} run --policy {quote(policy)}{allow} --db {db}{pool} "{question}"')
     say(f"  {program()} runs --db {db}")

@@ -14,7 +14,7 @@ from ..optimizers.study.plan_report import PlanReport, Score
 from ..optimizers.study.report import StudyReport
 from ..optimizers.study.reporter import Announcement, Progress
 from .layout import labelled, rows
-from .numbers import number
+from .numbers import USD, dollars, number
 from .terminal_findings import print_edges, print_headroom, print_iso_cost, print_readings, print_reasoning, print_votes
 from .terminal_policies import print_nodes, print_policies
 
@@ -109,12 +109,17 @@ class TerminalReporter:
 
     def _frontier(self, report: StudyReport) -> None:
         unit = report.cap.unit
+        if not report.frontier:
+            self._say("plan", "none was measured on validation; the policy below is the likeliest")
+            return
         self._say("frontier", f"score against cost, {unit} a task; test was one batch under the hard cap")
+        priced = unit != "usd" and any(plan.validation.usd is not None for plan in report.frontier)
+        money = [USD] if priced else []
         rows(
             self._console,
-            ["plan", "validation, 95 %", "cost", "test, 95 %", "cost", "answered", "fits"],
-            [_frontier_row(plan) for plan in report.frontier],
-            left=(0, 6),
+            ["plan", "validation, 95 %", "cost", *money, "test, 95 %", "cost", *money, "answered", "fits"],
+            [_frontier_row(plan, priced) for plan in report.frontier],
+            left=(0, 8 if priced else 6),
             marked=[place for place, plan in enumerate(report.frontier) if plan.plan_hash == report.chosen],
         )
         best = report.best
@@ -129,6 +134,19 @@ class TerminalReporter:
         self._say("plan", f"{best.plan_hash}: best on validation of those that fit the cap")
         for line in plan_lines(best.plan):
             self._say("", line)
+        self._by_money(report, best)
+
+    def _by_money(self, report: StudyReport, best: PlanReport) -> None:
+        """What a choice by money would have been."""
+        if report.by_money is None:
+            return
+        unit, said = report.cap.unit, []
+        for found in (report.by_money.validation, best.validation):
+            money = f"{dollars(found.usd)} USD a thousand tasks"
+            said.append(f"{found.score:.3f} for {money} and {number(found.cost)} {unit} a task")
+        fits = "" if report.by_money.affordable else f"; but it does not fit the cap in {unit}"
+        told = f"plan {report.by_money.plan_hash[:8]} would be chosen: {said[0]}, beside {said[1]}{fits}"
+        self._say("by money", told, style="yellow")
 
     def _say(self, label: str, text: str, *, style: str = "bold") -> None:
         labelled(self._console, label, text, style=style)
@@ -140,14 +158,16 @@ class TerminalReporter:
             self._bar = None
 
 
-def _frontier_row(plan: PlanReport) -> list[str]:
+def _frontier_row(plan: PlanReport, priced: bool) -> list[str]:
     tested = plan.test
     return [
         plan.plan_hash[:8],
         _score(plan.validation),
         number(plan.validation.cost),
+        *([dollars(plan.validation.usd)] if priced else []),
         "-" if tested is None else _score(tested),
         "-" if tested is None else number(tested.cost),
+        *([dollars(None if tested is None else tested.usd)] if priced else []),
         f"{100 * (tested or plan.validation).coverage:.0f} %",
         "yes" if plan.affordable else "no",
     ]

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from ..optimizers.study.report import LimitedBy, NodeReport, NodeUse, PoliciesReport, PolicyScore, StudyReport
 from .layout import difference, labelled, rows, shares
-from .numbers import number
+from .numbers import USD, dollars, number
 
 __all__ = ["print_nodes", "print_policies", "print_scores"]
 
@@ -49,13 +49,12 @@ def print_policies(console: Console, report: StudyReport) -> None:
 
 def print_scores(console: Console, scores: Sequence[PolicyScore], chosen: str) -> None:
     """Prints how policies compare; the chosen one in bold."""
-    header = ["", "score, 95 %", "cost", "behind", "gain at equal cost, 95 %"]
-    if any(score.unanswered for score in scores):
-        header.append("unanswered")
+    priced, unanswered = any(score.usd is not None for score in scores), any(score.unanswered for score in scores)
+    header = ["", "score, 95 %", "cost", *([USD] if priced else []), "behind", "gain at equal cost, 95 %"]
     rows(
         console,
-        header,
-        [_policy_row(score)[: len(header)] for score in scores],
+        [*header, *(["unanswered"] if unanswered else [])],
+        [_policy_row(score, priced, unanswered) for score in scores],
         marked=[place for place, score in enumerate(scores) if score.policy == chosen],
     )
 
@@ -85,14 +84,15 @@ def print_nodes(console: Console, found: PoliciesReport, *, families: bool = Tru
     rows(console, ["", "on", "got", "why"], lines, left=(0, 2, 3), folded=2)
 
 
-def _policy_row(score: PolicyScore) -> list[str]:
+def _policy_row(score: PolicyScore, priced: bool, unanswered: bool) -> list[str]:
     return [
         score.policy,
         f"{score.score:.3f} {score.low:.2f}-{score.high:.2f}",
         number(score.cost),
+        *([dollars(score.usd)] if priced else []),
         f"{score.behind.mean:.3f}",
         difference(score.gain),
-        f"{100 * score.unanswered:.0f} %",
+        *([f"{100 * score.unanswered:.0f} %"] if unanswered else []),
     ]
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...budgets.cap import in_unit
 from ...graphs.plan import Plan
 from ...records.status import Status
 from ...records.usage import ZERO, Amount
@@ -72,6 +73,11 @@ class Measurement:
     def lost(self) -> float:
         """Mean lost per task."""
         return sum(o.lost for o in self.outcomes) / len(self.outcomes)
+
+    @property
+    def usd(self) -> float:
+        """Mean charged per task, in dollars."""
+        return in_unit(self.charged, "usd") / len(self.outcomes)
 
     @property
     def coverage(self) -> float:

@@ -6,22 +6,25 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 
+from ...graphs.plan import Plan
 from ...records.rows import PartRow
 from ...records.task import Task
 from ...tasks.split import split
 from ..search.base import Optimizer, ProblemSpec, Proposal
+from ..search.measurement import Measurement
 from .accounts import StudyAccounts
 from .cost_forecast import CostForecast
 from .reporter import Announcement
 from .spec import StudySpec
 
-__all__ = ["FINALISTS", "Beginning", "earlier_reads", "parts_of"]
+__all__ = ["FINALISTS", "Beginning", "earlier_reads", "finalists_of", "parts_of"]
 
 FINALISTS = 8
 """How many plans are validated at most."""
 _FIRST_PLANS = 60
 _FEWEST_PLANS = 4
 _FIRST_TASKS = 24
+_FEWEST_TASKS = 6
 _USUAL_SHARE = 0.5
 """The part of the spend, or of what all plans would pay, that the search, edges and policies usually pay together."""
 
@@ -83,23 +86,28 @@ class Beginning:
     def optimizer(self) -> Optimizer:
         """The optimizer, told to begin with as many plans as the spend can be expected to pay for."""
         spec, fit = self._spec, self._parts["fit"]
-        plans = _FIRST_PLANS
+        plans, tasks = _FIRST_PLANS, min(_FIRST_TASKS, len(fit))
         while True:
             problem = ProblemSpec(
                 spec.space,
                 len(fit),
                 self.affordable,
                 plans,
-                min(_FIRST_TASKS, len(fit)),
+                tasks,
                 spec.seed,
                 spend=self._accounts.most("search"),
                 families=tuple(task.family for task in fit),
             )
             optimizer = spec.make_optimizer(problem)
             first = optimizer.propose({})
-            if plans <= _FEWEST_PLANS or self.forecast.paid(first) + self._finals(first) <= spec.spend:
+            if self.forecast.paid(first) + self._finals(first) <= spec.spend:
                 return optimizer
-            plans = max(_FEWEST_PLANS, plans * 2 // 3)
+            if plans > _FEWEST_PLANS:
+                plans = max(_FEWEST_PLANS, plans * 2 // 3)
+            elif tasks > _FEWEST_TASKS and self.forecast.paid(first) > self._accounts.most("search"):
+                tasks = max(_FEWEST_TASKS, tasks // 2)
+            else:
+                return optimizer
 
     def announcement(self, optimizer: Optimizer) -> Announcement:
         """What is known before the first call."""
@@ -128,6 +136,30 @@ class Beginning:
         last = [Proposal(plan.plan, validation + test) for plan in first]
         foreseen = self.forecast.paid(last) * min(1.0, FINALISTS / 2 / len(first))
         return min(foreseen, self.affordable * (validation * FINALISTS / 2 + test))
+
+
+def finalists_of(
+    seen: Mapping[str, Measurement], survivors: Sequence[Plan], forecast: CostForecast, tasks: int, room: float
+) -> list[Plan]:
+    """The plans to compare on validation: the cheapest seen, then as many survivors as can be paid for.
+
+    Args:
+        seen: what the search measured on fit; where that is nothing, there are no finalists.
+        survivors: of the search, best bets first.
+        forecast: of what plans charge that were not measured.
+        tasks: of validation.
+        room: what comparing them may pay.
+    """
+    if not seen:
+        return []
+    cheapest = min(seen.values(), key=lambda m: (m.cost, m.plan.hash)).plan
+    finalists: list[Plan] = []
+    for plan in dict.fromkeys([cheapest, *survivors]):
+        cost = (seen[plan.hash].cost if plan.hash in seen else forecast.charged(plan)) * tasks
+        if len(finalists) < FINALISTS and (cost <= room or not finalists):
+            finalists.append(plan)
+            room -= cost
+    return finalists
 
 
 def _median(tasks: Sequence[Task]) -> Task:

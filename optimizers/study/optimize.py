@@ -70,7 +70,7 @@ async def optimize_async(
 
     Raises:
         Infeasible: not even one run of the cheapest plan fits under the cap; nothing was called.
-        SpendExhausted: the spend was used up before a single plan was measured.
+        SpendExhausted: most of the spend was lost on calls without a usable reply, and no run was answered.
         UsageError: too few tasks, or an argument that cannot be.
     """
     if len(tasks) < _FEWEST_TASKS:

@@ -26,6 +26,8 @@ class Score(Finding):
     """What the mean of charged and lost together stays below in 95 % of the bootstrap draws."""
     lost: float
     """Lost per task, in the unit of the cap."""
+    usd: float | None = None
+    """Charged per task, in dollars; None where no model of the pool has a price."""
 
 
 class PlanReport(Finding):

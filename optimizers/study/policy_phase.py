@@ -24,15 +24,17 @@ from ..serving.governor import Governor
 from ..serving.policy import DeployedPolicy
 from ..serving.replay_batch import serve_on_table
 from ..serving.service import Service
+from ..tables.arms import arm_of
 from ..tables.portfolio import choose_portfolio, portfolio_prices
 from ..tables.probes import probe_graph, probe_names
-from ..tables.table import ABSTAIN, Arm, Batch, Table
+from ..tables.table import ABSTAIN, Arm, Batch, Table, question_of
 from .cost_forecast import CostForecast
 from .node_reasons import explain
 from .policy_selection import ARMS, Comparison, compare, portfolio_of_study, table_of
 from .report import ArmReport, NodeReport, PoliciesReport, PolicyTest
 from .scores import score_of
 from .spec import StudySpec
+from .thin_spend import Fallback
 from .trials import TrialEvaluator
 
 __all__ = ["PolicyPhase"]
@@ -264,6 +266,24 @@ class PolicyPhase:
         policy = Static(means=ArmMeans.of(table))
         return DeployedPolicy(spec.graph, spec.pool, policy, table.batch(), budget=self._budget, unit=spec.cap.unit)
 
+    def untested(self, found: Fallback) -> DeployedPolicy:
+        """A plan of which little or nothing is known, as a policy.
+
+        Its costs are those of the few runs that there were, or else a forecast.
+        """
+        spec, seen = self._spec, found.seen
+        charged = np.array([self._forecast.charged(found.plan)]) if seen is None else seen.costs
+        means = ArmMeans(
+            arms=(arm_of(found.plan, self._runner.space),),
+            scores=np.array([0.0 if seen is None else seen.score]),
+            costs=np.array([charged.mean()]),
+            high=np.array([charged.max()]),
+        )
+        reference = Batch(tuple(question_of(task) for task in self._parts["validation"]))
+        return DeployedPolicy(
+            spec.graph, spec.pool, Static(means=means), reference, budget=self._budget, unit=spec.cap.unit
+        )
+
     def _nodes(self, comparison: Comparison, batch: Batch, used: Ints, planned: Ints) -> tuple[NodeReport, ...]:
         unlimited = comparison.policy.assign(batch, _NO_LIMIT * len(batch)).arms
         return explain(
@@ -279,7 +299,15 @@ class PolicyPhase:
     def _tested(self, service: Service, static: Measurement | None) -> PolicyTest:
         seed, unit = self._spec.seed, self._spec.cap.unit
         lost = np.array([in_unit(one.lost, unit) for one in service.served], np.float64)
-        score = score_of(service.scores, service.costs, lost, coverage=service.coverage, seed=seed)
+        usd = float(np.mean([in_unit(one.charged, "usd") for one in service.served]))
+        score = score_of(
+            service.scores,
+            service.costs,
+            lost,
+            coverage=service.coverage,
+            seed=seed,
+            usd=usd if self._spec.pool.costs_money else None,
+        )
         return PolicyTest(
             score=score,
             static=None if static is None else static.plan.hash,

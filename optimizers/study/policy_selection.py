@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,8 +16,10 @@ from ...graphs.run import Runner
 from ...records.rows import Unit
 from ...records.task import Task
 from ..analysis.gain import mixture_at
+from ..arrays import Ints
 from ..bootstrap import mean_interval, within_one_error
 from ..policies.base import ArmPolicy, MakePolicy
+from ..policies.cascade import outcomes_of
 from ..policies.joint_safe import JointSafe
 from ..policies.registry import fit_all
 from ..search.measurement import Measurement
@@ -200,10 +202,19 @@ def rank(
                 unanswered=float((service.arms == ABSTAIN).mean()),
                 behind=mean_interval(behind[name], seed=seed),
                 gain=mean_interval(service.scores - mixture_at(table, cost), seed=seed),
+                usd=_usd(policies[name], table, service.arms),
             )
         )
     ours_first = sorted(policies, key=lambda name: name != JointSafe.name)
     return tuple(scores), next(name for name in ours_first if within_one_error(behind[name]))
+
+
+def _usd(policy: ArmPolicy, table: Table, arms: Ints) -> float | None:
+    """What a question was charged in dollars; None where there are no prices."""
+    if table.money is None or table.unit == "usd":
+        return None
+    dollars = outcomes_of(policy.arms, replace(table, costs=table.money))[1][:, :, 0]
+    return float(np.where(arms == ABSTAIN, 0.0, dollars[np.arange(len(arms)), arms]).mean())
 
 
 def _possible(policies: Mapping[str, MakePolicy], lesson: Lesson) -> list[MakePolicy]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ArmReport",
+    "ByMoney",
     "LimitedBy",
     "NodeReport",
     "NodeUse",
@@ -51,6 +52,8 @@ class PolicyScore(Finding):
     """The best policy's score less its own."""
     gain: Interval
     """Its score less that of the best mixture of single plans at the same cost, chosen in hindsight."""
+    usd: float | None = None
+    """Charged per task, in dollars, without probes; None where no model of the pool has a price, or `cost` is that."""
 
 
 class PolicyTest(Finding):
@@ -209,6 +212,15 @@ class UnreadPlan(Finding):
     """The first of the unread."""
 
 
+class ByMoney(Finding):
+    """The plan that a choice by money would take, where that is another one."""
+
+    plan_hash: str
+    validation: Score
+    affordable: bool
+    """Whether it fits the cap too."""
+
+
 class StudyReport(Finding):
     """What a study measured, found and paid."""
 
@@ -230,7 +242,8 @@ class StudyReport(Finding):
     stopped_early: bool
     """True where the spend ran out before the search was over."""
     frontier: tuple[PlanReport, ...]
-    """Plans that no other beats on validation without costing more, cheapest first."""
+    """Plans that no other beats on validation without costing more, cheapest first; empty where the spend did not reach
+    for validating one, see `notes`."""
     chosen: str | None
     """The hash of the affordable plan with the best score on validation; None where no plan is affordable."""
     test_reads: int
@@ -255,11 +268,14 @@ class StudyReport(Finding):
     """The plans that may be better than their scores say, the most unread first."""
     notes: tuple[str, ...] = ()
     """What was left out, and why; then the warnings of `readings`."""
+    by_money: ByMoney | None = None
+    """The best plan on validation of those that cost no more dollars than the chosen one, of equal ones the cheapest;
+    None where that is the chosen one, or the pool has no prices, or the cap is in dollars."""
     policy: DeployedPolicy | None = Field(default=None, exclude=True, repr=False)
     """The chosen policy, ready to use: `report.policy.save("policy.json")`. It is not part of the JSON.
 
     Where policies were left out or had nothing to choose, it gives every task the chosen plan; None where no plan is
-    affordable either.
+    affordable either. Where the spend did not reach for comparing plans, it gives every task the likeliest one.
     """
 
     @property

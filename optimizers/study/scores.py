@@ -13,7 +13,9 @@ __all__ = ["score_of"]
 _DRAWS = 2000
 
 
-def score_of(scores: Floats, costs: Floats, lost: Floats, *, coverage: float, seed: int) -> Score:
+def score_of(
+    scores: Floats, costs: Floats, lost: Floats, *, coverage: float, seed: int, usd: float | None = None
+) -> Score:
     """A score on one part of the dev set.
 
     Args:
@@ -22,6 +24,7 @@ def score_of(scores: Floats, costs: Floats, lost: Floats, *, coverage: float, se
         lost: lost per task, likewise.
         coverage: the share of tasks with an answer.
         seed: of the intervals.
+        usd: charged per task in dollars; None where there are no prices.
     """
     interval = mean_interval(scores, draws=_DRAWS, seed=seed)
     weights = resample_weights(len(scores), _DRAWS, seed)
@@ -34,4 +37,5 @@ def score_of(scores: Floats, costs: Floats, lost: Floats, *, coverage: float, se
         cost=float(costs.mean()),
         cost_high=float(np.quantile(weights @ (costs + lost), 0.95)),
         lost=float(lost.mean()),
+        usd=usd,
     )

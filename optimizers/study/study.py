@@ -20,9 +20,10 @@ from ..search.base import Optimizer, Proposal
 from ..search.measurement import Measurement, frontier
 from ..serving.service import Service
 from .accounts import StudyAccounts
-from .beginning import FINALISTS, Beginning, earlier_reads, parts_of
+from .beginning import Beginning, earlier_reads, finalists_of, parts_of
 from .edge_phase import compare_edges
 from .headroom_and_votes import headroom_of, votes_of
+from .money import by_money
 from .plan_report import PlanReport, Score
 from .policy_phase import PolicyPhase
 from .policy_selection import Comparison
@@ -31,6 +32,7 @@ from .report import ReadingReport, StudyReport, UnreadPlan
 from .reporter import Progress, Reporter
 from .scores import score_of
 from .spec import StudySpec
+from .thin_spend import fallback, likeliest
 from .trials import TrialEvaluator
 
 __all__ = ["Study"]
@@ -39,6 +41,8 @@ _VALIDATION_SHARE = 0.4
 """The part of what is left after the search that validation may pay, so that the rest can be paid too."""
 _POLICY_SHARE = 0.6
 """The part of what is left after validation that tabulating for policies may pay, so that test can be paid too."""
+_SAFE_SHARE = 0.7
+"""The part of what is left that a last trial is planned with: bounds are reserved, and tasks differ."""
 _PROGRESS_SECONDS = 0.1
 """The shortest time between two reports of progress; each asks the books for what was paid."""
 
@@ -70,7 +74,7 @@ class Study:
         """Searches, compares and reports.
 
         Raises:
-            SpendExhausted: the spend was used up before a single plan was measured.
+            SpendExhausted: most of the spend was lost on calls without a usable reply, and no run was answered.
             UsageError: no model answered a single call.
         """
         started = time.monotonic()
@@ -81,13 +85,16 @@ class Study:
             optimizer = self._beginning.optimizer()
             self._reporter.announce(self._beginning.announcement(optimizer))
             complete = await self._search(optimizer, evaluator)
+            policies = PolicyPhase(spec, self._parts, runner, self._forecast, told=self._finished, phase=self._enter)
             survivors = optimizer.survivors(evaluator.measured("fit"))
             compared = await self._edges(survivors, evaluator)
             found, edges = ([], None) if compared is None else ([compared[0]], compared[1])
             complete &= await self._compare([*survivors[:1], *found, *survivors[1:]], evaluator)
-            policies = PolicyPhase(spec, self._parts, runner, self._forecast, told=self._finished, phase=self._enter)
-            comparison = await self._policies(policies, evaluator, found)
-            report = await self._conclude(runner, evaluator, policies, comparison, edges, complete, started)
+            if evaluator.measured("validation"):
+                comparison = await self._policies(policies, evaluator, found)
+                report = await self._conclude(runner, evaluator, policies, comparison, edges, complete, started)
+            else:
+                report = await self._untested(evaluator, policies, optimizer, started)
         self._record("complete" if not report.stopped_early else "stopped")
         spec.store.flush()
         self._reporter.finish(report)
@@ -126,8 +133,6 @@ class Study:
                 await evaluator.measure(proposals, "fit")
                 self._check_reachable(evaluator.measured("fit"))
             except SpendExhausted:
-                if not evaluator.measured("fit"):
-                    raise self._accounts.exhausted() from None
                 return False
 
     def _check_reachable(self, measured: Mapping[str, Measurement]) -> None:
@@ -147,23 +152,23 @@ class Study:
     async def _compare(self, survivors: Sequence[Plan], evaluator: TrialEvaluator) -> bool:
         """Measures the survivors, and always the cheapest plan seen, on validation."""
         self._enter("validation")
-        seen = evaluator.measured("fit")
-        cheapest = min(seen.values(), key=lambda m: (m.cost, m.plan.hash)).plan
-        tasks = len(self._parts["validation"])
-        finalists: list[Plan] = []
-        room = _VALIDATION_SHARE * self._accounts.left("search", "edges")
-        for plan in dict.fromkeys([cheapest, *survivors]):
-            cost = seen[plan.hash].cost * tasks if plan.hash in seen else self._forecast.charged(plan) * tasks
-            if len(finalists) < FINALISTS and (cost <= room or not finalists):
-                finalists.append(plan)
-                room -= cost
+        whole = len(self._parts["validation"])
+        left, seen = self._accounts.left("search", "edges"), evaluator.measured("fit")
+        finalists, tasks = finalists_of(seen, survivors, self._forecast, whole, _VALIDATION_SHARE * left), whole
+        if not finalists or seen[finalists[0].hash].cost * whole > left:
+            # Not even one can be validated whole: the best then, on as many tasks as can be paid for.
+            best = likeliest(evaluator, self._affordable)
+            tasks = 0 if best is None else min(whole, int(_SAFE_SHARE * left / max(best.cost, 1e-9)))
+            if best is None or not tasks:
+                return False
+            finalists = [best.plan]
         try:
             await evaluator.measure([Proposal(plan, tasks) for plan in finalists], "validation")
         except SpendExhausted:
-            if not evaluator.measured("validation"):
-                raise self._accounts.exhausted() from None
             return False
-        return True
+        if tasks < whole:
+            self._notes.append(f"validation: the spend reached for one plan on {tasks} of {whole} tasks")
+        return tasks == whole
 
     async def _edges(self, survivors: Sequence[Plan], evaluator: TrialEvaluator) -> tuple[Plan, EdgeReport] | None:
         """Compares choices of optional edges around the best plan of the search."""
@@ -246,6 +251,7 @@ class Study:
             "iso_cost": iso_cost(measured, spec.space, tasks=len(self._parts["fit"]), seed=spec.seed),
             "votes": votes_of(spec, measured, self._parts["fit"]),
             "headroom": () if chosen is None else await self._headroom(runner, chosen),
+            "by_money": by_money(spec, chosen, evaluator.measured("validation"), self._score, self._affordable),
         }
         more["readings"], more["unread_plans"] = self._readings(chosen, comparison)
         self._notes += [each.warning for each in more["readings"] if each.warning]
@@ -255,6 +261,24 @@ class Study:
             more["policy"] = policies.deployed(comparison)
         elif chosen is not None:
             more["policy"] = policies.static(chosen)
+        return report.model_copy(update={**more, "notes": tuple(self._notes)})
+
+    async def _untested(
+        self, evaluator: TrialEvaluator, policies: PolicyPhase, optimizer: Optimizer, started: float
+    ) -> StudyReport:
+        """The report of a study whose spend did not reach for validating a plan: the likeliest one is the policy.
+
+        Raises:
+            SpendExhausted: no run was answered, and most of what was paid was lost on calls without a usable reply.
+        """
+        paying = evaluator.paying("fit", self._accounts.of("validation"))
+        found = await fallback(paying, optimizer.propose({}), self._forecast, self._affordable)
+        if found.seen is None and 2 * self._accounts.lost > self._accounts.paid:
+            raise self._accounts.exhausted()
+        self._notes.append(found.note)
+        report = self._report(evaluator, (), None, False, started)
+        readings, unread = self._readings(found.seen, None)
+        more = {"readings": readings, "unread_plans": unread, "policy": policies.untested(found)}
         return report.model_copy(update={**more, "notes": tuple(self._notes)})
 
     def _readings(
@@ -274,7 +298,7 @@ class Study:
         """What perfect nodes would add to the chosen plan, paid with what nothing else needed."""
         self._enter("headroom")
         room = self._accounts.most("headroom")
-        tasks = self._parts["validation"]
+        tasks = self._parts["validation"][: len(chosen.outcomes)]
         try:
             found = await headroom_of(
                 self._spec,
@@ -348,6 +372,7 @@ class Study:
             measurement.burdens - measurement.costs,
             coverage=measurement.coverage,
             seed=self._spec.seed,
+            usd=measurement.usd if self._spec.pool.costs_money else None,
         )
 
     def _enter(self, phase: str) -> None:

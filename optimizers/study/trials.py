@@ -67,6 +67,7 @@ class TrialEvaluator:
         self._scorer = spec.scorer
         self._finished = finished
         self._measured: dict[tuple[str, str], Measurement] = {}
+        self._interrupted: dict[str, Measurement] = {}
         self._booked = {row.trial_id: row for row in runner.store.trials(self._study_id)}
 
     def paying(self, part: str, account: str) -> TrialEvaluator:
@@ -78,6 +79,11 @@ class TrialEvaluator:
     def measured(self, part: str) -> dict[str, Measurement]:
         """All measurements on a part so far, by the hash of the plan."""
         return {plan: m for (where, plan), m in self._measured.items() if where == part}
+
+    @property
+    def interrupted(self) -> dict[str, Measurement]:
+        """What came of single runs of trials that the spend did not reach for, by the hash of the plan."""
+        return dict(self._interrupted)
 
     async def measure(self, proposals: Sequence[Proposal], part: str) -> Sequence[Measurement]:
         """See `Evaluator.measure`."""
@@ -145,7 +151,13 @@ class TrialEvaluator:
             at_once = asyncio.Semaphore(self._at_once(tasks, cap))
             waiting = [group.create_task(self._one(task, plan, parent, cap, trial_id, at_once)) for task in tasks]
         results = [task.result() for task in waiting]
-        if any(result.short_account in (self._account_id, *self._accounts.values()) for result in results):
+        own = (self._account_id, *self._accounts.values())
+        paid = [result for result in results if result.short_account not in own]
+        if len(paid) < len(results):
+            outcomes = Measurement(plan, tuple(self._outcome(result) for result in paid))
+            if paid:
+                known = self._interrupted.get(plan.hash)
+                self._interrupted[plan.hash] = outcomes if known is None else known.then(outcomes)
             self._book(trial_id, plan, part, start, len(tasks), results, "stopped")
             raise SpendExhausted(self._account_id)
         self._book(trial_id, plan, part, start, len(tasks), results, "complete")

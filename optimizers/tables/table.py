@@ -112,6 +112,8 @@ class Table:
     probes: tuple[Probe, ...] = ()
     known: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     """See `Batch.known`."""
+    money: Floats | None = None
+    """(questions, arms, replicates): the costs in dollars, whatever the unit; None where there are no prices."""
     ran: Bools | None = None
     """(questions, arms): False where an arm was not run, so that nothing is known of it there; None where all were.
     Policies learn from tables without such gaps, see `strata`."""
@@ -125,6 +127,8 @@ class Table:
             )
         if len({arm.name for arm in self.arms}) < len(self.arms):
             raise UsageError("two arms of a table have the same name")
+        if self.money is not None and self.money.shape != self.scores.shape:
+            raise UsageError(f"the costs in dollars need the shape {self.scores.shape}, got {self.money.shape}")
         if self.ran is not None and self.ran.shape != shape:
             raise UsageError(f"whether arms were run needs the shape {shape}, got {self.ran.shape}")
         scores, costs = (each if self.ran is None else each[self.ran] for each in (self.scores, self.costs))
@@ -175,6 +179,7 @@ class Table:
             confidences=None if self.confidences is None else self.confidences[indexes],
             probes=tuple(Probe(probe.name, probe.values[indexes], probe.costs[indexes]) for probe in self.probes),
             known=_rows(self.known, indexes),
+            money=None if self.money is None else self.money[indexes],
             ran=None if self.ran is None else self.ran[indexes],
         )
 
@@ -187,6 +192,7 @@ class Table:
             scores=self.scores[:, chosen],
             costs=self.costs[:, chosen],
             confidences=None if self.confidences is None else self.confidences[:, chosen],
+            money=None if self.money is None else self.money[:, chosen],
             ran=None if self.ran is None else self.ran[:, chosen],
         )
 
@@ -198,6 +204,7 @@ class Table:
             scores=self.scores[:, :, chosen],
             costs=self.costs[:, :, chosen],
             confidences=None if self.confidences is None else self.confidences[:, :, chosen],
+            money=None if self.money is None else self.money[:, :, chosen],
         )
 
 

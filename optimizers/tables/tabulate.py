@@ -72,6 +72,7 @@ async def tabulate(
     arms = tuple(arm_of(plan, runner.space) for plan in plans)
     shape = (len(tasks), len(plans), replicates)
     scores, costs, sure = np.zeros(shape), np.zeros(shape), np.full(shape, np.nan)
+    money = np.zeros(shape) if runner.pool.costs_money else None
     own = None if cap is None or cap.per_task is None else Cap(per_task=cap.per_task, unit=cap.unit)
     short: list[str] = []
 
@@ -94,6 +95,8 @@ async def tabulate(
             raise UsageError(f"task {tasks[task].name or tasks[task].task_id!r} has no gold answer to grade by")
         place = task, plan, replicate
         scores[place], costs[place] = result.score, in_unit(result.charged, unit)
+        if money is not None:
+            money[place] = in_unit(result.charged, "usd")
         if result.confidence is not None and not result.status.failed:
             sure[place] = result.confidence
         if finished is not None:
@@ -104,4 +107,5 @@ async def tabulate(
         raise SpendExhausted(short[0])
     taken = [await take_probe(name, runner, tasks, unit=unit, seed=seed, account=account) for name in probes]
     questions = tuple(question_of(task) for task in tasks)
-    return Table(questions, arms, scores, costs, unit, None if np.isnan(sure).all() else sure, tuple(taken))
+    known_sure = None if np.isnan(sure).all() else sure
+    return Table(questions, arms, scores, costs, unit, known_sure, tuple(taken), money=money)

@@ -9,7 +9,8 @@ from rich.console import Console
 
 from apportion.budgets.cap import Cap
 from apportion.cli.terminal import TerminalReporter
-from apportion.optimizers.study.report import ReadingExample, ReadingReport, StudyReport
+from apportion.optimizers.study.plan_report import PlanReport
+from apportion.optimizers.study.report import ByMoney, ReadingExample, ReadingReport, StudyReport
 from apportion.optimizers.study.reporter import Announcement
 
 
@@ -53,6 +54,38 @@ def test_policies_stand_beside_each_other_at_equal_cost(report: StudyReport) -> 
     test = below(lines, "test")
     assert "score 0.610 (0.53 to 0.69) for 207 tokens a task" in test
     assert "+0.070 (+0.01 to +0.13) over plan 2aaaaaaa for all, which scores 0.500" in test
+
+
+def test_money_stands_beside_tokens_where_there_are_prices(report: StudyReport) -> None:
+    assert not any("USD" in line for line in printed(report))
+
+    def priced(plan: PlanReport, usd: float) -> PlanReport:
+        test = None if plan.test is None else plan.test.model_copy(update={"usd": usd})
+        return plan.model_copy(update={"validation": plan.validation.model_copy(update={"usd": usd}), "test": test})
+
+    assert report.best is not None
+    assert report.policies is not None
+    plans = tuple(priced(plan, 0.001 * (1 + number)) for number, plan in enumerate(report.frontier))
+    scores = tuple(score.model_copy(update={"usd": 0.0125}) for score in report.policies.scores)
+    other = ByMoney(plan_hash="e" * 16, validation=plans[0].validation, affordable=False)
+    found = report.model_copy(
+        update={
+            "frontier": plans,
+            "policies": report.policies.model_copy(update={"scores": scores}),
+            "by_money": other,
+        }
+    )
+    lines = printed(found)
+    frontier, first = below(lines, "frontier"), plans[0]
+    assert "cost USD/1,000 test, 95 % cost USD/1,000 answered" in frontier
+    assert f"{first.plan_hash[:8]} {first.validation.score:.3f}" in frontier
+    assert " 1 " in frontier.partition(first.plan_hash[:8])[2]
+    assert "0.42-0.58 207 12.5 0.100" in below(lines, "policies")
+    said = below(lines, "by money")
+    assert f"plan eeeeeeee would be chosen: {first.validation.score:.3f} for 1 USD a thousand tasks and" in said
+    assert said.endswith("but it does not fit the cap in tokens")
+    assert "would be chosen" not in " ".join(printed(report))
+    assert StudyReport.model_validate_json(found.model_dump_json()) == found
 
 
 def test_edges_headroom_rounds_and_votes_are_told(report: StudyReport) -> None:

@@ -26,6 +26,7 @@ from apportion.nodes.solver import Solver
 from apportion.nodes.verifier import Verifier
 from apportion.optimizers.search.measurement import Measurement
 from apportion.optimizers.search.racing import Racing
+from apportion.optimizers.serving.policy import DeployedPolicy
 from apportion.optimizers.study.optimize import optimize, optimize_async
 from apportion.optimizers.study.report import StudyReport
 from apportion.optimizers.study.reporter import Announcement, Progress
@@ -198,9 +199,21 @@ def test_the_spend_is_never_passed_and_what_was_measured_is_reported() -> None:
     assert report.frontier
 
 
-def test_a_spend_too_small_for_one_plan_is_an_error() -> None:
-    with pytest.raises(SpendExhausted, match="raise spend"):
-        Bench().optimize(spend=200)
+@pytest.mark.parametrize("spend", [60, 200, 900, 3_000])
+def test_a_spend_too_thin_to_compare_plans_leaves_a_plan_that_answers(spend: float, tmp_path: Path) -> None:
+    bench = Bench()
+    report = bench.optimize(spend=spend)
+    assert report.stopped_early
+    assert report.paid <= spend
+    assert report.policy is not None
+    assert len(report.policy.arms) == 1
+    said = [note for note in report.notes if note.startswith("validation: the spend")]
+    validated = report.frontier[0].validation.tasks if report.frontier else 0
+    assert said or validated == report.tasks["validation"]
+    report.policy.save(tmp_path / "policy.json")
+    policy = DeployedPolicy.load(tmp_path / "policy.json", pool=bench.pool)
+    assert policy.invoke(bench.tasks[0].question).status is Status.OK
+    assert StudyReport.model_validate_json(report.model_dump_json()).notes == report.notes
 
 
 def test_a_cap_below_the_cheapest_plan_is_infeasible_before_any_call() -> None:

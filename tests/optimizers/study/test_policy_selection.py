@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -11,10 +12,10 @@ from numpy.typing import NDArray
 
 from apportion.budgets.cap import Cap
 from apportion.errors import UnknownName, UsageError
-from apportion.optimizers.policies.registry import policies_named
+from apportion.optimizers.policies.registry import fit_all, policies_named
 from apportion.optimizers.study import policy_selection
-from apportion.optimizers.study.policy_selection import Comparison, compare, portfolio_of_study
-from apportion.optimizers.tables.table import Arm, Question, Table
+from apportion.optimizers.study.policy_selection import Comparison, compare, portfolio_of_study, rank
+from apportion.optimizers.tables.table import Arm, Lesson, Question, Table
 
 Floats = NDArray[np.float64]
 
@@ -106,3 +107,23 @@ def test_a_portfolio_has_what_it_must_and_as_much_as_can_be_paid() -> None:
     # Where the cheapest is also the best for every question, it stands alone, whatever could be paid.
     alone = table(np.tile([1.0, 0.5, 0.5], (40, 1)))
     assert portfolio_of_study(alone, [], lambda arms: False) == [0]
+
+
+def test_policies_are_ranked_with_their_dollars_beside_their_cost() -> None:
+    count = 40
+    questions = tuple(Question(f"q{i}", "") for i in range(count))
+    scores, costs = np.tile([0.5, 1.0], (count, 1)), np.tile([1.0, 4.0], (count, 1))
+    dollars = np.tile([0.25, 0.01], (count, 1))[:, :, None]
+    table = Table(questions, (Arm("cheap"), Arm("dear")), scores[:, :, None], costs[:, :, None], money=dollars)
+    policies = fit_all(["static", "static_mix"], Lesson(table, table, 4.0))
+    (static, mix), chosen = rank(policies, table, 4.0)
+    assert (static.policy, static.cost, static.usd, chosen) == ("static", 4.0, 0.01, "static")
+    assert mix.usd == pytest.approx(0.01)
+    (thrifty, _), _ = rank(policies, table.take(np.arange(20)).with_arms([0, 1]), 1.0)
+    assert (thrifty.cost, thrifty.usd) == (1.0, 0.25)
+    (unpriced, _), _ = rank(policies, replace(table, money=None), 4.0)
+    assert unpriced.usd is None
+    (in_dollars, _), _ = rank(policies, replace(table, unit="usd"), 4.0)
+    assert in_dollars.usd is None
+    with pytest.raises(UsageError, match="in dollars"):
+        replace(table, money=dollars[:3])

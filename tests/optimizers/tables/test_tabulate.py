@@ -130,3 +130,17 @@ def test_weighted_costs_count_the_weight_of_the_model() -> None:
         for unit in ("tokens", "weighted")
     )
     np.testing.assert_allclose(weighted, 2.5 * tokens)
+
+
+def test_dollars_stand_beside_the_costs_where_there_are_prices() -> None:
+    graph, tables = Graph("priced"), []
+    graph.add("solve", Solver(model="m", max_output_tokens=40))
+    for price in (0.0, 20.0):
+        card = ModelCard(name="m", provider="scripted", input_usd_per_million=price, output_usd_per_million=price)
+        pool = Pool([ScriptedModel(lambda request: "Answer: 4", name="m", card=card)])
+        tables.append(run(graph, pool, MemoryStore()))
+    free, paid = tables
+    assert free.money is None
+    assert paid.money is not None
+    assert paid.money == pytest.approx(paid.costs * 20e-6, rel=1e-6)
+    assert paid.take(np.arange(3)).with_arms([0]).replicates([0]).money == pytest.approx(paid.money[:3])
