@@ -29,7 +29,8 @@ def test_the_example() -> None:
     pool = Pool.from_toml(EXAMPLE)
     assert pool.names == ("small", "thinker")
     assert pool.card("small").served_as == "Qwen/Qwen3-4B"
-    assert pool.card("thinker").reasoning_efforts == ("low", "medium", "high")
+    assert pool.card("thinker").effort_names == ("low", "medium", "high")
+    assert pool.card("small").effort_names == ("off", "on")
     assert pool.costs_money
 
 
