@@ -238,16 +238,22 @@ class Space:
         return ""
 
     def _completed(self, node: str, given: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The first values of a node's knobs that go together with those given."""
+        """The first values of a node's knobs that go together with those given; with all of these in use, if any do."""
         knobs = self._node_knobs[node]
         options = [(given[knob],) if knob in given else values for knob, values in knobs.items()]
+        unused: dict[str, Any] | None = None
         misfit = ""
         for values in product(*options):
             found = dict(zip(knobs, values, strict=True))
-            misfit = self._misfit(node, found)
-            if not misfit:
+            refused = self._misfit(node, found)
+            misfit = misfit or refused
+            if not refused and all(self._telling(node, found)[knob] == given[knob] for knob in knobs if knob in given):
                 return found
-        raise PlanError(misfit)
+            if not refused and unused is None:
+                unused = found
+        if unused is None:
+            raise PlanError(misfit)
+        return unused
 
     def _active(self, edges: frozenset[str]) -> Active | None:
         if edges not in self._by_edges:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from functools import cached_property
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -133,12 +132,10 @@ class ModelCard(BaseModel):
             raise ValueError("an effort must have a name")
         return self
 
-    @cached_property
-    def known_efforts(self) -> Mapping[str, Effort]:
+    @property
+    def effort_names(self) -> tuple[str, ...]:
         """All efforts, those of the shorthand included, from the least to the most."""
-        short = {name: Effort.model_validate({"reasoning_effort": name}) for name in self.reasoning_efforts}
-        found = {**self.efforts, **short}
-        return {name: found[name] for name in in_order(found)}
+        return in_order((*self.efforts, *self.reasoning_efforts))
 
     def effort(self, name: str) -> Effort | None:
         """What an effort means for this model; None where it takes no efforts at all.
@@ -146,13 +143,17 @@ class ModelCard(BaseModel):
         Raises:
             UnknownName: it takes others.
         """
-        if self.known_efforts and name not in self.known_efforts:
-            raise UnknownName(f"effort of model {self.name!r}", name, self.known_efforts)
-        return self.known_efforts.get(name)
+        names = self.effort_names
+        if names and name not in names:
+            raise UnknownName(f"effort of model {self.name!r}", name, names)
+        if name in self.reasoning_efforts:
+            return Effort.model_validate({"reasoning_effort": name})
+        return self.efforts.get(name)
 
     def effort_place(self, name: str) -> int:
         """The place of an effort on the axis of reasoning depth; 0 where the model takes none."""
-        return place_of(name, self.known_efforts) if name in self.known_efforts else 0
+        names = self.effort_names
+        return place_of(name, names) if name in names else 0
 
     @property
     def fingerprint(self) -> str:

@@ -59,14 +59,14 @@ class ModelNode(Node):
         for values in product(*knobs.values()):
             setting = dict(zip(knobs, values, strict=True))
             found.add(self.pinned(setting, tuple(cards)), setting, card)
-        for name, value in found.refused.keys() - found.taken:
+        for name, value in sorted(found.refused.keys() - found.taken, key=repr):
             raise GraphError(_no_use(name, value, found.refused[name, value], cards))
         return {name: tuple(value for value in values if value in found.used[name]) for name, values in knobs.items()}
 
     def idle_with(self, card: Callable[[str], ModelCard]) -> frozenset[str]:
         """See `Node.idle_with`; an effort makes no difference to models that have none."""
         idle = self.idle_knobs()
-        if any(card(name).known_efforts for name in self.called()):
+        if any(card(name).effort_names for name in self.called()):
             return idle
         return idle | {"effort"}
 
@@ -76,8 +76,8 @@ class ModelNode(Node):
             return self
         idle = self.idle_with(card)
         for known in map(card, self.called()):
-            if "effort" not in idle and known.known_efforts and self.effort not in (None, *known.known_efforts):
-                efforts = ", ".join(known.known_efforts)
+            if "effort" not in idle and known.effort_names and self.effort not in (None, *known.effort_names):
+                efforts = ", ".join(known.effort_names)
                 raise PlanError(f"model {known.name!r} has no effort {self.effort!r}; it has {efforts}")
             if "prompt" not in idle and self.prompt is not None and not dialect_named(known.dialect).words:
                 raise PlanError(
@@ -148,7 +148,7 @@ class _Tried:
 
 def _no_use(knob: str, value: Any, reason: str, cards: Mapping[str, ModelCard]) -> str:
     """Why a value of a knob is a mistake."""
-    known = {name for card in cards.values() for name in card.known_efforts}
+    known = {name for card in cards.values() for name in card.effort_names}
     if knob == "effort" and value not in known:
         unknown = UnknownName("effort", value, known)
         return f"{unknown}; no model of the pool has it. Name it in `efforts` or `reasoning_efforts` of a model's card"

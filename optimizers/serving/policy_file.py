@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from ...errors import PoolError, UsageError
 from ...models.card import ModelCard
+from ...models.effort import Effort
 from ...records.files import read_json
 from ...records.rows import Unit
 from ..tables.table import Arm, Batch, Question
@@ -30,6 +31,7 @@ class SavedModel(BaseModel):
     weight: float
     input_usd_per_million: float
     output_usd_per_million: float
+    efforts: dict[str, Effort] = Field(default_factory=dict)
 
     @classmethod
     def of(cls, card: ModelCard) -> Self:
@@ -45,6 +47,12 @@ class SavedModel(BaseModel):
                 f"{self.fingerprint} and is {card.fingerprint} (provider, served name, revision or dialect changed). "
                 "Put the former model back into the pool, or run optimize again with this one"
             )
+        for name, effort in self.efforts.items():
+            if card.efforts.get(name) != effort:
+                raise PoolError(
+                    f"model {self.name!r}: effort {name!r} is not what it was when this policy was fitted, so what it "
+                    "knows of scores and costs is off. Restore it in the card, or run optimize again"
+                )
         priced = {"tokens": (), "weighted": ("weight",), "usd": ("input_usd_per_million", "output_usd_per_million")}
         for name in priced[unit]:
             before, now = getattr(self, name), getattr(card, name)

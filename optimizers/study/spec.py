@@ -61,6 +61,9 @@ class StudySpec:
         }
         if self.code:
             content["code"] = dict(self.code)
+        efforts = {card.name: card.model_dump(mode="json")["efforts"] for card in self.pool.cards if card.efforts}
+        if efforts:
+            content["efforts"] = efforts
         return json.dumps(content, sort_keys=True, separators=(",", ":"))
 
     @property

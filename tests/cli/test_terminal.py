@@ -125,6 +125,31 @@ def reading(model: str, warning: str = "", **counts: int) -> ReadingReport:
     )
 
 
+def test_hidden_reasoning_is_told_where_there_was_any(report: StudyReport) -> None:
+    def thought(style: str, hidden: int) -> ReadingReport:
+        none = dict.fromkeys(("unread", "starved", "refused", "filtered", "oversize", "failed"), 0)
+        return ReadingReport(
+            node="solve",
+            model="thinker",
+            style=style,
+            replies=10,
+            answered=10,
+            output_tokens=hidden + 20,
+            reasoning_tokens=hidden,
+            examples={},
+            warning="",
+            **none,
+        )
+
+    found = report.model_copy(update={"readings": (thought("think, effort low", 980), thought("direct", 0))})
+    hidden = below(printed(found), "hidden")
+    assert hidden.startswith("hidden reasoning took 980 of 1,000 output tokens; all of them count against the cap")
+    assert "solve thinker think, effort low 10 98 98 %" in hidden
+    assert "direct" not in hidden
+    bare = report.model_copy(update={"readings": (thought("direct", 0),)})
+    assert not any(line.startswith("hidden") for line in printed(bare))
+
+
 def test_of_many_models_without_answers_the_worst_are_told_and_those_a_choice_hung_on(report: StudyReport) -> None:
     many = [reading(f"model-{number}", answered=100 - number, starved=number) for number in range(5, 30)]
     asked = reading("asked", "plan y: may be better", answered=90, unread=10)

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
+from apportion.errors import UnknownName
 from apportion.models.card import ModelCard
 from apportion.records import Amount, Usage
 
@@ -68,3 +71,33 @@ def test_no_two_cards_share_a_fingerprint_by_where_a_field_ends() -> None:
 )
 def test_a_direct_answer_is_short(card: dict[str, object], tokens: int) -> None:
     assert ModelCard.model_validate({"name": "m", **card}).direct_output_cap == tokens
+
+
+def test_efforts_come_from_tables_and_from_the_shorthand() -> None:
+    tables = {"off": {"chat_template_kwargs": {"enable_thinking": False}, "prompt": "/no_think"}}
+    card = ModelCard.model_validate({"name": "m", "reasoning_efforts": ["high", "low"], "efforts": tables})
+    assert card.effort_names == ("off", "low", "high")
+    assert [card.effort_place(name) for name in ("off", "low", "high", "other")] == [0, 2, 4, 0]
+    low, off = card.effort("low"), card.effort("off")
+    assert low is not None
+    assert (low.fields, low.prompt) == ('{"reasoning_effort":"low"}', "")
+    assert off is not None
+    assert off.fields == '{"chat_template_kwargs":{"enable_thinking":false}}'
+    with pytest.raises(UnknownName, match="unknown effort of model 'm' 'hihg'; did you mean 'high'"):
+        card.effort("hihg")
+    assert ModelCard(name="plain").effort("low") is None
+    assert card.fingerprint == ModelCard(name="m").fingerprint, "what an effort means is in the request, not in it"
+    assert ModelCard.model_validate_json(card.model_dump_json()) == card
+
+
+@pytest.mark.parametrize(
+    ("efforts", "text"),
+    [
+        ({"reasoning_efforts": ["low"], "efforts": {"low": {}}}, "in reasoning_efforts and in efforts"),
+        ({"reasoning_efforts": [""]}, "must have a name"),
+        ({"efforts": {"low": {"n": 3}}}, "'n' cannot be set"),
+    ],
+)
+def test_efforts_that_make_no_sense(efforts: dict[str, Any], text: str) -> None:
+    with pytest.raises(ValidationError, match=text):
+        ModelCard.model_validate({"name": "m", **efforts})

@@ -29,7 +29,8 @@ def test_the_example() -> None:
     pool = Pool.from_toml(EXAMPLE)
     assert pool.names == ("small", "thinker")
     assert pool.card("small").served_as == "Qwen/Qwen3-4B"
-    assert pool.card("thinker").reasoning_efforts == ("low", "medium", "high")
+    assert pool.card("thinker").effort_names == ("low", "medium", "high")
+    assert pool.card("small").effort_names == ("off", "on")
     assert pool.costs_money
 
 
@@ -167,6 +168,10 @@ _PASTED = {
         f'[models.a]\n{URL}temperature = "KEY"',
         f'[models.a]\n{URL}reasoning_efforts = "KEY"',
         f'[models.a]\n{URL}reasoning_efforts = ["low", 3, "KEY"]',
+        f'[models.a]\n{URL}efforts = "KEY"',
+        f'[models.a]\n{URL}efforts.low = "KEY"',
+        f'[models.a]\n{URL}efforts.low.max_output_tokens = "KEY"',
+        f'[models.a]\n{URL}efforts.low.n = "KEY"',
         f'[models.a]\n{URL}served_as = ["KEY"]',
         f'[models.a]\n{URL}weight = 1e12\nabout = "KEY"',
         f'[models.a]\n{URL}key = "KEY"',
@@ -196,3 +201,40 @@ def test_a_key_in_the_wrong_field_is_not_repeated(tmp_path: Path, form: str, key
 )
 def test_hostile_numbers_are_named(tmp_path: Path, line: str, said: str) -> None:
     assert re.search(said, fault(tmp_path, f"[models.a]\n{URL}{line}\n"))
+
+
+def test_efforts_are_tables_of_request_fields(tmp_path: Path) -> None:
+    path = tmp_path / "pool.toml"
+    path.write_text(
+        f"""[models.a]\n{URL}reasoning_efforts = ["low"]
+[models.a.efforts.off]
+chat_template_kwargs = {{ enable_thinking = false }}
+prompt = "/no_think"
+max_output_tokens = 200
+"""
+    )
+    card = Pool.from_toml(path).card("a")
+    assert card.effort_names == ("off", "low")
+    off = card.effort("off")
+    assert off is not None
+    assert (off.fields, off.prompt) == ('{"chat_template_kwargs":{"enable_thinking":false}}', "/no_think")
+    assert off.max_output_tokens == 200
+
+
+@pytest.mark.parametrize(
+    ("table", "text"),
+    [
+        (
+            "max_tokens = 9",
+            "field 'efforts.low': 'max_tokens' cannot be set by an effort: the output cap is the ledger's",
+        ),
+        ("extra_body = { n = 2 }", "field 'efforts.low': 'n' cannot be set by an effort: it multiplies"),
+        ("since = 2026-01-01", "field 'efforts.low': 'since' is sent as JSON"),
+        ("prompt = 3", "field 'efforts.low.prompt': Input should be a valid string; it is 3"),
+        ("max_output_tokens = 0", "field 'efforts.low.max_output_tokens': Input should be greater than 0; it is 0"),
+    ],
+)
+def test_an_effort_that_cannot_be_sent_names_its_field(tmp_path: Path, table: str, text: str) -> None:
+    message = fault(tmp_path, f"[models.a]\n{URL}[models.a.efforts.low]\n{table}\n")
+    assert message.startswith("FILE, table [models.a], ")
+    assert text in message

@@ -357,7 +357,7 @@ def test_replies_are_counted_alike_in_memory_and_in_a_file(store: Store, row: Ro
     spans = [row(SpanRow, span_id=f"of {run.run_id}", run_id=run.run_id) for run in runs]
     failed = {"outcome": Status.PROVIDER_ERROR, "finish_reason": ""}
     told: list[dict[str, Any]] = [
-        {"outcome": Status.OK},
+        {"outcome": Status.OK, "usage": None},
         {"outcome": Status.PARSE_ERROR, "cached": True},
         {"outcome": Status.PARSE_ERROR},
         {"outcome": Status.CANCELLED, "finish_reason": ""},
@@ -385,6 +385,9 @@ def test_replies_are_counted_alike_in_memory_and_in_a_file(store: Store, row: Ro
         assert {(count.plan_hash, count.node, count.kind, count.run_id) for count in counts} == {
             (runs[0].plan_hash, spans[0].node, spans[0].kind, "run")
         }
+        used = {"small ok": (10, 4), "small parse_error": (20, 8), "small provider_error": (10, 4), "large ok": (10, 4)}
+        found = {f"{c.model} {c.outcome.value}": (c.output_tokens, c.reasoning_tokens) for c in counts}
+        assert found == used, "of calls with usage, hidden reasoning beside all output"
         assert books.reply_counts("nothing") == []
 
 

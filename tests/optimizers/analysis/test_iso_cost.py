@@ -7,7 +7,9 @@ import pytest
 from apportion.graphs.graph import Graph
 from apportion.graphs.plan import Plan
 from apportion.graphs.space import Space
+from apportion.models.card import ModelCard
 from apportion.models.pool import Pool
+from apportion.nodes.depth import Depth
 from apportion.nodes.knob import adaptive, choose
 from apportion.nodes.search import Search
 from apportion.nodes.solver import Solver
@@ -81,6 +83,32 @@ def test_at_equal_cost_each_number_of_rounds_has_the_depth_that_serves_it_best(s
     assert low.ways[1].low <= low.ways[1].score == pytest.approx(0.35)
     for level in (low, middle, high):
         assert all(way.cost <= level.level + 1e-6 for way in level.ways)
+
+
+def test_effort_is_a_depth_where_it_is_open() -> None:
+    graph = Graph("efforts")
+    graph.add("search", Search(retriever=look_up, model="m", rounds=choose(0, 1)))
+    graph.add("solve", Solver(style="direct", effort=choose("high", "low"))).connect("search", "solve")
+    card = ModelCard(name="m", reasoning_efforts=("low", "high"))
+    plain = ModelCard(name="plain")
+    pool = Pool([ScriptedModel(lambda request: "", name=each.name, card=each) for each in (card, plain)])
+    space = graph.space(pool)
+
+    def way(**knobs: object) -> tuple[int, Depth]:
+        values = {name.replace("_", ".", 1): value for name, value in knobs.items()}
+        return way_of(measured(space.plan(values), 1.0, 1.0), space)
+
+    low, high, none = way(solve_effort="low")[1], way(solve_effort="high")[1], way(solve_model="plain")[1]
+    assert none < low < high
+    assert [str(each) for each in (none, low, high)] == ["direct", "direct, effort low", "direct, effort high"]
+    plans = [
+        measured(space.plan({"search.rounds": n, "solve.effort": effort}), 0.2 + 0.3 * n + gain, 100.0 * (n + 1) + cost)
+        for n in (0, 1)
+        for effort, gain, cost in (("low", 0.0, 10.0), ("high", 0.4, 90.0))
+    ]
+    depths = [[way.depth for way in level.ways] for level in iso_cost(plans, space, tasks=TASKS)]
+    assert depths[-1] == ["direct, effort high", "direct, effort high"]
+    assert depths[0] == ["direct, effort high", "direct, effort low"]
 
 
 def test_plans_are_compared_on_the_tasks_that_they_share(space: Space) -> None:

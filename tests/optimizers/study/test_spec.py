@@ -46,7 +46,12 @@ SPEC = StudySpec(
 OTHERS: dict[str, list[Any]] = {
     "graph": [graph(30)],
     "tasks": [TASKS[:3], (*TASKS[:3], TASKS[3].model_copy(update={"gold": "no"}))],
-    "pool": [pool(weight=2.0), pool(revision="2")],
+    "pool": [
+        pool(weight=2.0),
+        pool(revision="2"),
+        pool(efforts={"low": {"thinking": 9}}),
+        pool(efforts={"low": {"thinking": 10}}),
+    ],
     "cap": [Cap(total=101), Cap(per_task=100), Cap(total=100, unit="weighted")],
     "spend": [1001.0],
     "seed": [2],
