@@ -1,7 +1,7 @@
-"""What a function node costs beside a solver: the same chain of five nodes, with a model and functions that do nothing.
+"""What a function and a template cost beside a plain solver: chains of five nodes, with a model that does nothing.
 
 Each figure is microseconds per node with a store in memory, the best of several rounds in which the ways take turns.
-Goal: a function at most 1.1 times the solver, at 1 and at 100 runs at once, on both engines.
+Goal: either at most 1.1 times the solver, at 1 and at 100 runs at once, on both engines.
 
 Run it with `python -m benchmarks.function [--quick]`.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
 
 from apportion.budgets.books import MemoryStore
 from apportion.graphs.graph import Graph
@@ -21,11 +22,13 @@ from apportion.nodes.base import Node
 from apportion.nodes.function import Function
 from apportion.nodes.solver import Solver
 from apportion.records.message import Message
+from apportion.records.prompt import Prompt
 from apportion.records.task import Task
 
 from .graph import Go, NoModel, timed
 
 NODES = 5
+TEMPLATE = "Answer the question in one word.\n\n{question}\n\n{notes}\n{format}"
 POOL = Pool([NoModel()])
 
 
@@ -41,6 +44,7 @@ async def coroutine(question: str, inputs: Mapping[str, Message], task: Task) ->
 
 WAYS: dict[str, Node] = {
     "solver": Solver(model="none", style="direct", max_output_tokens=16),
+    "template": Solver(model="none", style="direct", max_output_tokens=16, prompt=Prompt(TEMPLATE, name="own")),
     "function": Function(sync),
     "pure": Function(sync, pure=True),
     "async": Function(coroutine),
@@ -73,7 +77,9 @@ async def compare(engine: Engine, at_once: int, rounds: int) -> None:
 
         return go
 
-    async with runners["solver"], runners["function"], runners["pure"], runners["async"]:
+    async with AsyncExitStack() as opened:
+        for runner in runners.values():
+            await opened.enter_async_context(runner)
         ways = {name: through(runner) for name, runner in runners.items()}
         for go in ways.values():
             await go(0)
