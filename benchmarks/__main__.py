@@ -10,7 +10,19 @@ import subprocess
 import sys
 from pathlib import Path
 
-NAMES = ("starting", "allocation", "bounds", "graph", "store", "client", "pocket", "recorded", "thinking", "prompts")
+NAMES = (
+    "starting",
+    "allocation",
+    "bounds",
+    "graph",
+    "function",
+    "store",
+    "client",
+    "pocket",
+    "recorded",
+    "thinking",
+    "prompts",
+)
 
 
 def main(arguments: list[str]) -> int:

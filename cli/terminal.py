@@ -15,7 +15,15 @@ from ..optimizers.study.report import StudyReport
 from ..optimizers.study.reporter import Announcement, Progress
 from .layout import labelled, rows
 from .numbers import USD, dollars, number
-from .terminal_findings import print_edges, print_headroom, print_iso_cost, print_readings, print_reasoning, print_votes
+from .terminal_findings import (
+    print_edges,
+    print_failed_functions,
+    print_headroom,
+    print_iso_cost,
+    print_readings,
+    print_reasoning,
+    print_votes,
+)
 from .terminal_policies import print_nodes, print_policies
 
 if TYPE_CHECKING:
@@ -93,6 +101,7 @@ class TerminalReporter:
         print_iso_cost(self._console, report)
         print_votes(self._console, report)
         print_readings(self._console, report)
+        print_failed_functions(self._console, report)
         print_reasoning(self._console, report)
         warned = {found.warning for found in report.readings}
         for note in (note for note in report.notes if note not in warned):

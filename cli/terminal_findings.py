@@ -81,6 +81,19 @@ def print_iso_cost(console: Console, report: StudyReport) -> None:
     rows(console, header, lines, left=range(1, len(header)))
 
 
+def print_failed_functions(console: Console, report: StudyReport) -> None:
+    """Prints which functions failed in the runs of the chosen plan, and the newest reason."""
+    for place, found in enumerate(report.failed_functions):
+        kinds = ", ".join(f"{count:,} {status}" for status, count in found.statuses.items())
+        share = f"{found.failed:,} of {found.executions:,} executions under the chosen plan ({kinds})"
+        labelled(
+            console,
+            "failed" if not place else "",
+            f"{found.node} failed in {share}, for example in run {found.run_id[:8]}: {found.reason}",
+            style="yellow",
+        )
+
+
 def print_readings(console: Console, report: StudyReport) -> None:
     """Prints where most replies gave no answer, if those were more than a few, and what hung on them."""
     odd = [found for found in report.readings if _silent(found) > _WORTH_TELLING]

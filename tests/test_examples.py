@@ -15,7 +15,9 @@ from apportion.stores.opening import open_store
 from apportion.testing.fault_server import FaultServer
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
-OFFLINE = sorted(path.name for path in EXAMPLES.glob("*.py") if path.name != "endpoint.py")
+APART = ("calculator.py", "endpoint.py")
+"""Those with a test of their own."""
+OFFLINE = sorted(path.name for path in EXAMPLES.glob("*.py") if path.name not in APART)
 
 
 def run(name: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -28,13 +30,34 @@ def run(name: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess
 
 @pytest.mark.parametrize("name", OFFLINE)
 def test_examples_on_the_embedded_models_print_a_frontier(name: str, tmp_path: Path) -> None:
-    done = run(name, tmp_path)
+    assert frontier_of(name, tmp_path)
+
+
+def frontier_of(name: str, folder: Path) -> list[str]:
+    """The lines that an example prints, which are its frontier."""
+    done = run(name, folder)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    assert lines
     scores = [float(line.split()[0]) for line in lines]
     assert scores == sorted(scores)
     assert scores[-1] > 0.2
+    return lines
+
+
+def test_the_calculator_answers_its_half_for_no_tokens(tmp_path: Path) -> None:
+    from runpy import run_path
+
+    from apportion import generate
+
+    example = run_path(str(EXAMPLES / "calculator.py"))
+    for steps in (1, 5, 12):
+        for task in generate("chains", 10, seed=2, difficulty=steps):
+            assert example["calculate"](task.question, {}, task).answer == task.gold
+    (counting,) = generate("counting", 1, seed=2, difficulty=2)
+    assert example["calculate"](counting.question, {}, counting).status.failed
+    first = frontier_of("calculator.py", tmp_path)[0]
+    assert first.split()[2] == "0.0"
+    assert first.endswith("with calculate->judge")
 
 
 def think(body: Mapping[str, Any]) -> str:

@@ -42,6 +42,7 @@ from apportion.optimizers.tables.log_file import load_outcomes
 from apportion.records.display import visible
 from apportion.records.redaction import Redaction, redacted
 from apportion.records.task import Task
+from apportion.tasks.chat_question import messages_of
 from apportion.tasks.devset import load_tasks
 from apportion.tasks.metrics import score
 
@@ -258,6 +259,12 @@ PARSERS = {
     "dev set in CSV": Parser(
         partial(from_file, load_tasks, "t.csv"), (DevSetError, UsageError), ("question,gold\nq,1\n",)
     ),
+    "dev set of messages": Parser(
+        partial(from_file, load_tasks, "t.jsonl"),
+        (DevSetError, UsageError),
+        ('{"messages": [{"role": "user", "content": "### user"}], "id": 1}',),
+    ),
+    "messages": Parser(messages_of, samples=("### system\nBe brief.\n\n### user\n\\### user",)),
     "outcomes": Parser(partial(from_file, load_outcomes, "o.csv"), (UsageError,), (LOG,)),
     "outcomes in JSONL": Parser(partial(from_file, load_outcomes, "o.jsonl"), (UsageError,), (LOG_LINES,)),
     "passages": Parser(partial(from_file, passages, "p.TXT"), (UsageError,), ("one\n\ntwo", "北京" * 9)),

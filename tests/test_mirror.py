@@ -47,6 +47,7 @@ TESTED_IN = {
     "optimizers/serving/service": "optimizers/serving/test_governor.py",
     "optimizers/study/beginning": "optimizers/study/test_optimize.py",
     "optimizers/study/edge_phase optimizers/study/policy_phase": "optimizers/study/test_optimize_policies.py",
+    "optimizers/study/plan_report": "optimizers/study/test_report_frame.py",
     "optimizers/study/report": "optimizers/study/test_optimize_policies.py",
     "optimizers/tables/log_columns": "optimizers/tables/test_log_file.py",
     "stores/database": "stores/test_opening.py",

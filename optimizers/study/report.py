@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ArmReport",
     "ByMoney",
+    "FunctionReport",
     "LimitedBy",
     "NodeReport",
     "NodeUse",
@@ -199,6 +200,21 @@ class ReadingReport(Finding):
     """Which plans and choices hung on unread replies; empty where fewer than a fifth were unread in every plan."""
 
 
+class FunctionReport(Finding):
+    """A node that calls no model and failed in runs of the chosen plan, on validation."""
+
+    node: str
+    executions: int
+    failed: int
+    """Of these: an exception (`tool_error`), not in time (`timeout`), or too large a result (`oversize`)."""
+    statuses: dict[str, int]
+    """How many of each."""
+    reason: str
+    """Of the newest."""
+    run_id: str
+    """Where it was."""
+
+
 class UnreadPlan(Finding):
     """A plan in which more than a fifth of the replies to a node's calls could not be read."""
 
@@ -264,6 +280,8 @@ class StudyReport(Finding):
     """Of every node that drew several samples of the whole question."""
     readings: tuple[ReadingReport, ...] = ()
     """By node, model and style: what came of the replies."""
+    failed_functions: tuple[FunctionReport, ...] = ()
+    """Of the chosen plan; what they should have said was missing in its score."""
     unread_plans: tuple[UnreadPlan, ...] = ()
     """The plans that may be better than their scores say, the most unread first."""
     notes: tuple[str, ...] = ()

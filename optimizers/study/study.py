@@ -22,6 +22,7 @@ from ..serving.service import Service
 from .accounts import StudyAccounts
 from .beginning import Beginning, earlier_reads, finalists_of, parts_of
 from .edge_phase import compare_edges
+from .failed_functions import failed_functions
 from .headroom_and_votes import headroom_of, votes_of
 from .money import by_money
 from .plan_report import PlanReport, Score
@@ -253,6 +254,8 @@ class Study:
             "headroom": () if chosen is None else await self._headroom(runner, chosen),
             "by_money": by_money(spec, chosen, evaluator.measured("validation"), self._score, self._affordable),
         }
+        if chosen is not None:
+            more["failed_functions"] = failed_functions(spec.store, spec.study_id, spec.space, chosen.plan)
         more["readings"], more["unread_plans"] = self._readings(chosen, comparison)
         self._notes += [each.warning for each in more["readings"] if each.warning]
         report = self._report(evaluator, reports, chosen, complete, started)

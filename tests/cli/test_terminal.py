@@ -10,7 +10,7 @@ from rich.console import Console
 from apportion.budgets.cap import Cap
 from apportion.cli.terminal import TerminalReporter
 from apportion.optimizers.study.plan_report import PlanReport
-from apportion.optimizers.study.report import ByMoney, ReadingExample, ReadingReport, StudyReport
+from apportion.optimizers.study.report import ByMoney, FunctionReport, ReadingExample, ReadingReport, StudyReport
 from apportion.optimizers.study.reporter import Announcement
 
 
@@ -194,3 +194,17 @@ def test_long_lists_of_models_go_on_below_each_other() -> None:
     assert max(map(len, lines)) <= 80
     assert below(lines, "models") == f"models {', '.join(names)}"
     assert "expected: about 1,200" in below(lines, "spend")
+
+
+def test_functions_that_failed_are_named_with_the_newest_reason(report: StudyReport) -> None:
+    failed = FunctionReport(
+        node="look",
+        executions=70,
+        failed=12,
+        statuses={"tool_error": 11, "timeout": 1},
+        reason="LookupError: no \x1b[2J table",
+        run_id="ab12cd34" * 4,
+    )
+    said = below(printed(report.model_copy(update={"failed_functions": (failed,)})), "failed")
+    assert "look failed in 12 of 70 executions under the chosen plan (11 tool_error, 1 timeout)" in said
+    assert "in run ab12cd34: LookupError: no \\x1b[2J table" in said

@@ -359,3 +359,12 @@ def test_its_json_names_the_function() -> None:
         "result_bytes": 8192,
         "pure": True,
     }
+
+
+def test_a_graph_with_a_function_is_written_and_read_where_its_module_is_admitted() -> None:
+    graph = Graph("own").add("sum", Function(add, result_bytes=9))
+    assert graph.blueprint.modules == (__name__,)
+    again = Graph.from_json(graph.to_json(), allow=(__name__,))
+    assert (again.hash, again.run(TASK, pool=POOL).answer) == (graph.hash, "42")
+    with pytest.raises(UsageError, match=f"--allow {__name__}"):
+        Graph.from_json(graph.to_json())

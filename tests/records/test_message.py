@@ -104,3 +104,12 @@ def test_texts_and_evidence_may_be_cut_to_a_quarter() -> None:
 def test_no_policy_lets_more_through_than_full(size: MessageSize) -> None:
     assert all(size.through(policy).total <= size.through(Forward.FULL).total for policy in Forward)
     assert size.through(Forward.ANSWER).total <= size.answers
+
+
+def test_the_value_of_an_answer_travels_with_it_and_does_not_keep_it_from_being_hashed() -> None:
+    message = Message(answer='{"a":1}', text="x" * 400, data={"a": 1})
+    for policy in Forward:
+        assert message.forwarded(policy).data == {"a": 1}
+    assert message.forwarded(Forward.FULL, MessageSize(answer=1, text=400)).data is None
+    assert hash(message) == hash(Message(answer='{"a":1}', text="x" * 400))
+    assert message != Message(answer='{"a":1}', text="x" * 400)
