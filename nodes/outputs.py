@@ -46,6 +46,8 @@ _SHOWN = 80
 _PROBLEM = 200
 _MARK = re.compile(r"^[ \t*_#>]{0,8}(?:final[ ])?answer[ \t*_]{0,4}[:：][ \t*_]*", re.IGNORECASE | re.MULTILINE)
 _QUERY = re.compile(r"[\s*_#>`-]{0,12}(?:(?:next|search)[ ])?(?:query|search)[ \t*_`]{0,6}[:：]", re.IGNORECASE)
+_OPENED = re.compile(r"""\{\s*["'“][^"'”\n]{0,200}["'”]\s*:|\[\s*\{""")
+"""How an object of JSON begins, or a list of them."""
 _DENIED = re.compile(r"\b(?:not|no|never|neither|nor|none|without|rather than|instead of)\b|n't\b", re.IGNORECASE)
 _PATTERN_SECONDS = 0.2
 
@@ -236,9 +238,9 @@ def _json(text: str, *, output: JsonOutput, cut: bool = False) -> str | None:
     said = split_reasoning(text).answer
     problem = ""
     found = list(_values(said, output))
-    for value, end in reversed(found):
-        if cut and any(sign in said[end:] for sign in "{["):
-            return None
+    if cut and (not found or any(sign in said[found[-1][1] :] for sign in "{[")):
+        return None
+    for value, _ in reversed(found):
         for inner in _unwrapped(value):
             try:
                 canonical = canonical_json(inner)
@@ -255,10 +257,15 @@ def _json(text: str, *, output: JsonOutput, cut: bool = False) -> str | None:
 def _values(said: str, output: JsonOutput) -> Iterator[tuple[Any, int]]:
     """The outermost objects and lists that a text holds, as the schema has them, each with where it ends."""
     kind = json.loads(output.schema).get("type")
-    if kind != "array":
-        yield from ((value, end) for value, _, end in objects_in(said))
-    if kind != "object":
-        yield from ((value, end) for value, _, end in lists_in(said))
+    # A list may be the answer in an object with steps, so objects are always looked at.
+    for values in (objects_in,) if kind == "object" else (objects_in, lists_in):
+        before = 0
+        for value, start, end in values(said):
+            # What stands within an object or a list that does not end is a part of the answer, and not all of it.
+            if _OPENED.search(said, before, start):
+                break
+            yield value, end
+            before = end
 
 
 def _unwrapped(value: Any) -> Iterator[Any]:
