@@ -104,3 +104,12 @@ def test_texts_and_evidence_may_be_cut_to_a_quarter() -> None:
 def test_no_policy_lets_more_through_than_full(size: MessageSize) -> None:
     assert all(size.through(policy).total <= size.through(Forward.FULL).total for policy in Forward)
     assert size.through(Forward.ANSWER).total <= size.answers
+
+
+def test_the_value_and_the_form_travel_with_an_answer() -> None:
+    message = Message(answer="[1]", candidates=(Candidate("2", form="2"), Candidate("[1]", form="[1]")), data=[1])
+    for policy in Forward:
+        carried = message.forwarded(policy, MessageSize(answer=100, text=0, candidates=2))
+        assert (carried.data, carried.form, carried.candidates[1].form) == ([1], "[1]", "[1]")
+    assert Message(answer="x", candidates=(Candidate("x"),)).form == ""
+    assert Candidate("[1]", data=[1]) == Candidate("[1]")
