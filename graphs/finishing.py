@@ -10,7 +10,7 @@ from ..models.metered import call_bound
 from ..models.pool import Pool
 from ..models.request import Reply, Request
 from ..nodes.answer_node import AnswerNode, output_of
-from ..nodes.outputs import candidate_of, passed_on, reader_of, spoken_by
+from ..nodes.outputs import formed, passed_on, reader_of, spoken_by
 from ..nodes.prompts import dialect_named
 from ..nodes.prompts.base import Ask, Dialect, Style
 from ..nodes.readings import Unfit
@@ -24,6 +24,9 @@ from ..records.usage import Amount
 from .blueprint import Blueprint
 
 __all__ = ["Allowance", "best_so_far", "direct_answer", "direct_call", "fitting", "output_of_graph"]
+
+_ENDS = (".", "!", "?", ")", "]", "}", '"', "'", "”", "。", "！", "？", "```")
+"""What a text that was not cut off most often ends with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +117,19 @@ def fitting(output: Output, message: Message) -> Message:
         return message
     found = None if output in ("text", "code") else passed_on(output, Candidate(message.answer), "")
     if found is None:
-        try:
-            answer = reader_of(output, dialect_named("chat"), Style.DIRECT)(message.text or message.answer)
-        except Unfit:
-            answer = None
-        found = None if answer is None else candidate_of(output, answer, None, message.text, "")
+        answer = _whole(output, message.text or message.answer)
+        found = None if answer is None else formed(output, Candidate(answer, text=message.text))
     if found is None:
         reason = f"a cap was reached, and the best answer so far is not what was asked for: {message.answer[:60]!r}"
         return Message(status=Status.BUDGET, reason=reason, text=message.text)
     return Message(answer=found.answer, data=found.data, text=message.text, candidates=message.candidates)
+
+
+def _whole(output: Output, text: str) -> str | None:
+    """What a reply says as this output; of texts and programs, which may have been cut off, only what seems whole."""
+    if output == "text" and not text.rstrip().endswith(_ENDS):
+        return None
+    try:
+        return reader_of(output, dialect_named("chat"), Style.DIRECT)(text, cut=output == "code")
+    except Unfit:
+        return None

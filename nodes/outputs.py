@@ -27,6 +27,7 @@ __all__ = [
     "candidate_of",
     "data_of",
     "form_of",
+    "formed",
     "led_by_fields",
     "passed_on",
     "problem_with",
@@ -105,11 +106,11 @@ def candidate_of(output: Output, answer: str, reading: Reading[Any], source: str
     """An answer that was read, as later nodes choose among them."""
     least = reading.least_logprob
     known = Candidate(answer, reading.confidence, text=reading.text, source=source, least_logprob=least)
-    return _formed(output, known)
+    return formed(output, known)
 
 
-def _formed(output: Output, candidate: Candidate) -> Candidate:
-    """With its form and its data."""
+def formed(output: Output, candidate: Candidate) -> Candidate:
+    """A candidate with its form, see `Candidate.form`, and its data."""
     answer = candidate.answer
     return replace(candidate, form=_own_form(output, answer), data=data_of(output, answer))
 
@@ -122,7 +123,7 @@ def passed_on(output: Output, given: Candidate, source: str) -> Candidate | None
         answer = given.answer if output in ("text", "code") else _strictly(output, given.answer)
     except Unfit:
         return None
-    return _formed(output, replace(given, answer=answer, source=source))
+    return formed(output, replace(given, answer=answer, source=source))
 
 
 def _strictly(output: Output, answer: str) -> str:
@@ -145,7 +146,7 @@ def led_by_fields(
     answer = canonical_json(merged.value)
     text = next((vote.text for vote in votes if vote.answer == answer), candidates[0].text)
     share = merged.agreement if len(votes) > 1 else candidates[0].confidence
-    lead = _formed(output, Candidate(answer, share, text=text, source=candidates[0].source))
+    lead = formed(output, Candidate(answer, share, text=text, source=candidates[0].source))
     return (lead, *(each for each in candidates if each.answer != answer))[:CANDIDATES]
 
 

@@ -92,7 +92,9 @@ def test_the_direct_call_asks_for_the_output_of_the_run_a_model_that_can_be_aske
         (JSON, Message(answer="3", text='{"n": 3}'), '{"n":3}'),
         (JSON, Message(answer="3", text="3"), None),
         ("code", Message(answer="x = 1 y = 2", text="```\nx = 1\ny = 2\n```"), "x = 1\ny = 2"),
+        ("code", Message(answer="x = 1", text="```\nx = 1\ny ="), None),
         ("text", Message(answer="It", text="It is so."), "It is so."),
+        ("text", Message(answer="It", text="It is so and"), None),
     ],
 )
 def test_what_is_not_the_output_of_the_run_is_no_answer(output: Output, message: Message, answer: str | None) -> None:

@@ -18,6 +18,7 @@ from apportion.nodes.outputs import (
     candidate_of,
     data_of,
     form_of,
+    formed,
     led_by_fields,
     passed_on,
     problem_with,
@@ -27,7 +28,7 @@ from apportion.nodes.outputs import (
 )
 from apportion.nodes.prompts import dialect_named
 from apportion.nodes.prompts.base import SearchStep, Style
-from apportion.nodes.readings import Unfit
+from apportion.nodes.readings import Reading, Unfit
 from apportion.records.message import Candidate
 from apportion.records.output import JsonOutput, OneOf, Output, canonical_json
 
@@ -258,9 +259,9 @@ def test_forms_tell_what_is_the_same() -> None:
     assert form_of("code", "a = 1  \nb") == form_of("code", "\na = 1\nb\n") != form_of("code", "A = 1\nb")
     assert form_of("text", "A") != form_of("text", "a")
     assert form_of(OneOf("A", "B"), "(A)") == form_of(OneOf("A", "B"), "a")
-    found = candidate_of(SCHEMA, canonical_json(VALUE), 0.5, "text", "solve")
-    assert (found.form, found.data, found.source) == (found.answer, VALUE, "solve")
-    assert candidate_of("line", "a", None, "", "").form == ""
+    found = candidate_of(SCHEMA, canonical_json(VALUE), Reading(canonical_json(VALUE), text="text"), "solve")
+    assert (found.form, found.data, found.text, found.source) == (found.answer, VALUE, "text", "solve")
+    assert formed("line", Candidate("a")).form == ""
 
 
 def test_an_answer_of_another_node_is_passed_on_if_it_fits() -> None:
@@ -277,11 +278,13 @@ def test_an_answer_of_another_node_is_passed_on_if_it_fits() -> None:
 
 def test_fields_that_break_the_schema_together_are_not_taken() -> None:
     output = JsonOutput({"enum": [{"a": 1, "b": 1}, {"a": 2, "b": 2}, {"a": 1, "b": 2}]}, vote="fields")
-    votes = [candidate_of(output, canonical_json(value), None, "t", "s") for value in ({"a": 1, "b": 2},) * 2]
+    votes = [
+        formed(output, Candidate(canonical_json(value), text="t", source="s")) for value in ({"a": 1, "b": 2},) * 2
+    ]
     assert led_by_fields(output, tuple(votes[:1]), votes)[0].answer == '{"a":1,"b":2}'
     strict = JsonOutput({"enum": [{"a": 1, "b": 1, "c": 0}, {"a": 2, "b": 2, "c": 0}, {"a": 1, "b": 2, "c": 1}]})
     mixed = [
-        candidate_of(strict, canonical_json(value), None, "t", "s")
+        formed(strict, Candidate(canonical_json(value), text="t", source="s"))
         for value in ({"a": 1, "b": 1, "c": 0}, {"a": 2, "b": 2, "c": 0}, {"a": 1, "b": 2, "c": 1})
     ]
     assert led_by_fields(strict, tuple(mixed), mixed) == tuple(mixed)
