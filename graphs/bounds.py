@@ -17,7 +17,7 @@ from ..records.task import Task
 from ..records.usage import ZERO, Amount
 from .blueprint import HasBlueprint
 from .channels import asked_of, incoming_of, message_sizes, speakers_of
-from .finishing import direct_call
+from .finishing import direct_call, output_of_graph
 from .plan import Plan
 from .resolved import ResolvedPlan, Step, resolve
 from .space import Space
@@ -180,7 +180,8 @@ def _bound(resolved: ResolvedPlan, task: Task, pool: Pool, unit: Unit, output_ca
         found, call = _terms(step, resolved, task, pool, sizes, speakers, output_cap)
         terms += found
         largest = _most(largest, call)
-    _, allowance = direct_call(task, pool, dialect_named, unit, output_cap)
+    output = output_of_graph(resolved.active.blueprint)
+    _, allowance = direct_call(task, pool, dialect_named, unit, output_cap, output=output)
     finishing = BoundTerm("the finishing allowance (see direct_output_tokens of the models)", allowance)
     return Bound(resolved.plan, (*terms, finishing), allowance, largest)
 

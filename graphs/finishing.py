@@ -9,15 +9,24 @@ from ..budgets.cap import pick
 from ..models.metered import call_bound
 from ..models.pool import Pool
 from ..models.request import Reply, Request
+from ..nodes.answer_node import AnswerNode, output_of
+from ..nodes.outputs import formed, passed_on, reader_of, spoken_by
+from ..nodes.prompts import dialect_named
 from ..nodes.prompts.base import Ask, Dialect, Style
+from ..nodes.readings import Unfit
 from ..nodes.votes import pooled
 from ..records.message import Candidate, Message
+from ..records.output import Output
 from ..records.rows import Unit
 from ..records.status import Status
 from ..records.task import Task
 from ..records.usage import Amount
+from .blueprint import Blueprint
 
-__all__ = ["Allowance", "best_so_far", "direct_answer", "direct_call"]
+__all__ = ["Allowance", "best_so_far", "direct_answer", "direct_call", "fitting", "output_of_graph"]
+
+_ENDS = (".", "!", "?", ")", "]", "}", '"', "'", "”", "。", "！", "？", "```")
+"""What a text that was not cut off most often ends with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,17 +38,25 @@ class Allowance:
 
 
 def direct_call(
-    task: Task, pool: Pool, dialect: Callable[[str], Dialect], unit: Unit, output_cap: int | None = None
+    task: Task,
+    pool: Pool,
+    dialect: Callable[[str], Dialect],
+    unit: Unit,
+    output_cap: int | None = None,
+    *,
+    output: Output = "line",
 ) -> tuple[Request, Amount]:
     """The request for a direct answer whose bound is the lowest in `unit`, and that bound.
 
-    With an output cap, where no call may write more than that.
+    With an output cap, where no call may write more than that; and for an answer of this output.
 
-    Models whose output cannot be capped are left out, unless there are no others.
+    Models whose output cannot be capped are left out, unless there are no others; so are those that cannot be asked for
+    such an answer.
     """
-    ask = Ask(task.question, task.instructions, task.context)
+    ask = Ask(task.question, task.instructions, task.context, output=output)
     calls = []
-    for model in pool:
+    able = [model for model in pool if spoken_by(dialect(model.card.dialect), output)]
+    for model in able or pool:
         card = model.card
         prompt = dialect(card.dialect).solve(ask, Style.DIRECT)
         request = Request(
@@ -82,3 +99,37 @@ def best_so_far(messages: Iterable[Message]) -> Message | None:
         return None
     best = candidates[0]
     return Message(answer=best.answer, data=best.data, text=best.text, candidates=candidates)
+
+
+def output_of_graph(graph: Blueprint) -> Output:
+    """What the answer of a run is to be: what the final node says, or else what all nodes that answer agree on."""
+    final = graph.nodes[graph.final]
+    if isinstance(final, AnswerNode):
+        return output_of(final)
+    said = [node.output for node in graph.nodes.values() if isinstance(node, AnswerNode)]
+    agreed: Output = said[0] if said and all(output == said[0] for output in said) else "line"
+    return agreed
+
+
+def fitting(output: Output, message: Message) -> Message:
+    """The answer of a run that met its cap, if it is what the run was to answer; else a failure that says so."""
+    if output == "line" or message.status.failed or message.form:
+        return message
+    found = None if output in ("text", "code") else passed_on(output, Candidate(message.answer), "")
+    if found is None:
+        answer = _whole(output, message.text or message.answer)
+        found = None if answer is None else formed(output, Candidate(answer, text=message.text))
+    if found is None:
+        reason = f"a cap was reached, and the best answer so far is not what was asked for: {message.answer[:60]!r}"
+        return Message(status=Status.BUDGET, reason=reason, text=message.text)
+    return Message(answer=found.answer, data=found.data, text=message.text, candidates=message.candidates)
+
+
+def _whole(output: Output, text: str) -> str | None:
+    """What a reply says as this output; of texts and programs, which may have been cut off, only what seems whole."""
+    if output == "text" and not text.rstrip().endswith(_ENDS):
+        return None
+    try:
+        return reader_of(output, dialect_named("chat"), Style.DIRECT)(text, cut=output == "code")
+    except Unfit:
+        return None

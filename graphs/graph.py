@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ..records.task import Task
     from .draw import DrawingFormat
     from .plan import Plan
-    from .result import Metric, Result
+    from .result import Grader, Result
 
 __all__ = ["Graph"]
 
@@ -276,7 +276,7 @@ class Graph:
         pool: Pool,
         cap: Cap | None = None,
         store: StudyStore | None = None,
-        metric: Metric | None = None,
+        metric: Grader | None = None,
     ) -> Result:
         """Answers one question; `arun` for sync code, also where an event loop is running.
 
@@ -286,7 +286,8 @@ class Graph:
             pool: the models.
             cap: the ceiling of this run.
             store: where accounts, replies and traces are kept; in memory, and then gone, where it is left out.
-            metric: scores the answer.
+            metric: scores the answer, `(task, answer) -> float`; or the `Result`, where its second parameter is called
+                `result`. It may be asynchronous.
 
         Raises:
             GraphError: the graph is not valid.
@@ -307,7 +308,7 @@ class Graph:
         pool: Pool,
         cap: Cap | None = None,
         store: StudyStore | None = None,
-        metric: Metric | None = None,
+        metric: Grader | None = None,
     ) -> Result:
         """Answers one question; arguments and errors are those of `run`. For many questions use a `Runner`."""
         from .single import run_single

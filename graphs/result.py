@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from ..records.status import Status
 from ..records.task import Task
 from ..records.usage import Amount
 
-__all__ = ["Engine", "Metric", "Result"]
+__all__ = ["Engine", "Grader", "Metric", "Result"]
 
-Metric = Callable[[Task, str], float]
+Metric: TypeAlias = Callable[[Task, str], float]
 """(task, answer) -> score in [0, 1]."""
 Engine = Literal["langgraph", "direct"]
 """What steps through a graph."""
@@ -44,3 +44,9 @@ class Result:
     """In [0, 1]: how sure the final node was of its answer, where it says."""
     data: Any = None
     """The value of an answer in JSON, see `JsonOutput`."""
+
+
+Grader: TypeAlias = (
+    Metric | Callable[[Task, str], Awaitable[float]] | Callable[[Task, Result], float | Awaitable[float]]
+)
+"""A metric as a user may give it: of an answer or of a whole result, asynchronous or not; see `resolve_metric`."""

@@ -6,11 +6,11 @@ import asyncio
 import sys
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Self
 
 from ..budgets.cap import Cap, pick
@@ -30,10 +30,11 @@ from ..records.usage import Amount
 from .blueprint import HasBlueprint
 from .context import Services
 from .direct import run_direct
-from .finishing import Allowance, direct_call
+from .finishing import Allowance, direct_call, fitting, output_of_graph
+from .grading import metric_of, score_of, waited_score
 from .plan import Plan
 from .prepared import PreparedPlans
-from .result import Engine, Metric, Result
+from .result import Engine, Grader, Metric, Result
 from .session import RunSession
 from .space import Space
 from .state import OUT, TASK
@@ -77,6 +78,7 @@ class Runner:
         self.store = store
         store.conceal(pool.secrets)
         self.space = Space(self.graph, pool)
+        self._output = output_of_graph(self.graph)
         self._at_once = asyncio.Semaphore(at_once)
         self._books = store if isinstance(store, MemoryLedger) else LayeredLedger(store)
         self._ledger = Ledger(self._books, store.owner)
@@ -135,7 +137,7 @@ class Runner:
 
     def allowance(self, task: Task, unit: Unit) -> Amount:
         """What a capped run of the task holds from its start, so that it can end with an answer."""
-        return direct_call(task, self.pool, self._services.dialect, unit)[1]
+        return direct_call(task, self.pool, self._services.dialect, unit, output=self._output)[1]
 
     async def run(
         self,
@@ -145,7 +147,7 @@ class Runner:
         parent_account: str | None = None,
         cap: Cap | None = None,
         trial_id: str | None = None,
-        metric: Metric | None = None,
+        metric: Grader | None = None,
         engine: Engine = "langgraph",
         seed: int = 0,
         output_cap: int | None = None,
@@ -219,7 +221,7 @@ class Runner:
         parent: str | None,
         cap: Cap | None,
         trial_id: str | None,
-        metric: Metric | None,
+        metric: Grader | None,
         seed: int,
         output_cap: int | None = None,
     ) -> AsyncIterator[_Run]:
@@ -229,15 +231,17 @@ class Runner:
         account_id = self._open_run(run_id, parent or self._root, limit)
         resolved, channels = prepared.resolved, prepared.channels(task)
         session = RunSession(run_id, account_id, task, resolved, self._services, self.store, channels, seed, output_cap)
-        run = _Run(session, trial_id, metric, time.time())
+        run = _Run(session, trial_id, metric_of(metric), time.time())
         message, reason = Message(status=Status.CANCELLED, reason="the run was cancelled"), "cancelled"
         try:
             await self._hold(run, cap)
             yield run
             if session.problem is None:
-                message = await session.finish(run.allowance)
-                run.score = await _waited(metric, task, message)
-                reason = "budget" if session.capped else "complete"
+                message, reason = await session.finish(run.allowance), "budget" if session.capped else "complete"
+                if session.capped:
+                    message = fitting(self._output, message)
+                so_far = partial(self._result, run, message, reason, None)
+                run.score = await waited_score(run.metric, task, message, so_far)
         except Exception:
             message, reason = Message(status=Status.UNKNOWN, reason="the run failed"), "error"
             raise
@@ -266,7 +270,9 @@ class Runner:
         if cap is None:
             return
         session = run.session
-        request, bound = direct_call(session.task, self.pool, self._services.dialect, cap.unit, session.output_cap)
+        request, bound = direct_call(
+            session.task, self.pool, self._services.dialect, cap.unit, session.output_cap, output=self._output
+        )
         try:
             reservation_id = await self._ledger.hold(
                 session.account_id, bound, for_allowances=not _WITHIN_SESSION.get()
@@ -283,48 +289,52 @@ class Runner:
         """Books the run."""
         session = run.session
         try:
-            score = run.score if run.score is not None else _score(run.metric, session.task, message)
+            score = run.score if run.score is not None else score_of(run.metric, session.task, message)
         except Exception:
             self._book(run, message, "error", None)
             raise
         return self._book(run, message, reason, score)
 
     def _book(self, run: _Run, message: Message, reason: str, score: float | None) -> Result:
-        session = run.session
-        plan, task_id = session.resolved.plan, self._plans.task_id(session.task)
+        result = self._result(run, message, reason, score)
         row = RunRow(
-            run_id=session.run_id,
+            run_id=result.run_id,
             trial_id=run.trial_id,
-            task_id=task_id,
-            plan_hash=plan.hash,
-            graph_hash=plan.graph_hash,
-            account_id=session.account_id,
+            task_id=result.task_id,
+            plan_hash=result.plan_hash,
+            graph_hash=run.session.resolved.plan.graph_hash,
+            account_id=run.session.account_id,
             started_at=run.started,
             ended_at=time.time(),
+            status=result.status,
+            stop_reason=reason,
+            answer=result.answer,
+            score=score,
+            charged=result.charged,
+            lost=result.lost,
+            latency=result.latency,
+            reason=result.reason,
+        )
+        self.store.record(row)
+        return result
+
+    def _result(self, run: _Run, message: Message, reason: str, score: float | None) -> Result:
+        session = run.session
+        return Result(
+            run_id=session.run_id,
+            task_id=self._plans.task_id(session.task),
+            plan_hash=session.resolved.plan.hash,
+            answer=message.answer,
             status=message.status,
             stop_reason=reason,
-            answer=message.answer,
             score=score,
             charged=session.charged,
             lost=session.lost,
             latency=session.latency,
-            reason=_reason(message, session),
-        )
-        self.store.record(row)
-        return Result(
-            run_id=row.run_id,
-            task_id=task_id,
-            plan_hash=plan.hash,
-            answer=row.answer,
-            status=row.status,
-            stop_reason=reason,
-            score=score,
-            charged=row.charged,
-            lost=row.lost,
-            latency=row.latency,
             short_account=session.short_account,
-            reason=row.reason,
+            reason=_reason(message, session),
             confidence=_confidence(message),
+            data=message.data,
         )
 
     def _open_run(self, run_id: str, parent: str, limit: Limit | None) -> str:
@@ -355,23 +365,11 @@ class Runner:
         return Amount(*(least.get(unit, _UNLIMITED) for unit in UNITS))
 
 
-def _score(metric: Metric | None, task: Task, message: Message) -> float | None:
-    if metric is None or not (task.gold or task.metadata):
-        return None
-    return 0.0 if message.status.failed else metric(task, message.answer)
-
-
 def _reason(message: Message, session: RunSession) -> str:
     """Why there is no answer; a failed run always says so."""
     if not message.status.failed:
         return ""
     return message.reason or f"node {session.final_node!r} ended as {message.status.value} and gave no reason"
-
-
-async def _waited(metric: Metric | None, task: Task, message: Message) -> float | None:
-    """The score by a metric that says it may take long, in a thread; None: another gives it at no wait."""
-    waits: Callable[[Task], bool] | None = getattr(metric, "waits", None)
-    return await asyncio.to_thread(_score, metric, task, message) if waits is not None and waits(task) else None
 
 
 def _confidence(message: Message) -> float | None:

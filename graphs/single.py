@@ -13,7 +13,7 @@ from ..records.task import Task
 from .blueprint import HasBlueprint
 from .bounds import check_feasible
 from .plan import Plan
-from .result import Metric, Result
+from .result import Grader, Result
 from .run import Runner
 from .space import Space
 
@@ -27,7 +27,7 @@ async def run_single(
     pool: Pool,
     cap: Cap | None,
     store: StudyStore | None,
-    metric: Metric | None,
+    metric: Grader | None,
 ) -> Result:
     """See `Graph.arun`."""
     task = Task.asking(task) if isinstance(task, str) else task

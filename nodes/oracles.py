@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from ..records.message import Candidate, Message
+from .answer_node import output_of
 from .base import Context, Inputs, Scorer
+from .outputs import passed_on
 
 __all__ = ["right_answer", "said"]
 
@@ -17,7 +19,12 @@ async def right_answer(node: Any, inputs: Inputs, context: Context, score: Score
     """
     task = inputs.task
     answer = task.gold if inputs.question == task.question else task.perfect.answers.get(inputs.question, "")
-    return said(answer, context) if answer else None
+    if not answer:
+        return None
+    fitting = passed_on(output_of(node), Candidate(answer, 1.0), context.node)
+    if fitting is None:  # The gold answer is then no answer of this form, but for example a pattern for one.
+        return said(answer, context)
+    return Message(answer=fitting.answer, data=fitting.data, candidates=(fitting,))
 
 
 def said(answer: str, context: Context, *, checked: bool = False, evidence: tuple[str, ...] = ()) -> Message:

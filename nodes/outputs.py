@@ -27,6 +27,7 @@ __all__ = [
     "candidate_of",
     "data_of",
     "form_of",
+    "formed",
     "led_by_fields",
     "passed_on",
     "problem_with",
@@ -46,6 +47,8 @@ _SHOWN = 80
 _PROBLEM = 200
 _MARK = re.compile(r"^[ \t*_#>]{0,8}(?:final[ ])?answer[ \t*_]{0,4}[:：][ \t*_]*", re.IGNORECASE | re.MULTILINE)
 _QUERY = re.compile(r"[\s*_#>`-]{0,12}(?:(?:next|search)[ ])?(?:query|search)[ \t*_`]{0,6}[:：]", re.IGNORECASE)
+_OPENED = re.compile(r"""\{\s*["'“][^"'”\n]{0,200}["'”]\s*:|\[\s*\{""")
+"""How an object of JSON begins, or a list of them."""
 _DENIED = re.compile(r"\b(?:not|no|never|neither|nor|none|without|rather than|instead of)\b|n't\b", re.IGNORECASE)
 _PATTERN_SECONDS = 0.2
 
@@ -103,11 +106,11 @@ def candidate_of(output: Output, answer: str, reading: Reading[Any], source: str
     """An answer that was read, as later nodes choose among them."""
     least = reading.least_logprob
     known = Candidate(answer, reading.confidence, text=reading.text, source=source, least_logprob=least)
-    return _formed(output, known)
+    return formed(output, known)
 
 
-def _formed(output: Output, candidate: Candidate) -> Candidate:
-    """With its form and its data."""
+def formed(output: Output, candidate: Candidate) -> Candidate:
+    """A candidate with its form, see `Candidate.form`, and its data."""
     answer = candidate.answer
     return replace(candidate, form=_own_form(output, answer), data=data_of(output, answer))
 
@@ -120,7 +123,7 @@ def passed_on(output: Output, given: Candidate, source: str) -> Candidate | None
         answer = given.answer if output in ("text", "code") else _strictly(output, given.answer)
     except Unfit:
         return None
-    return _formed(output, replace(given, answer=answer, source=source))
+    return formed(output, replace(given, answer=answer, source=source))
 
 
 def _strictly(output: Output, answer: str) -> str:
@@ -143,7 +146,7 @@ def led_by_fields(
     answer = canonical_json(merged.value)
     text = next((vote.text for vote in votes if vote.answer == answer), candidates[0].text)
     share = merged.agreement if len(votes) > 1 else candidates[0].confidence
-    lead = _formed(output, Candidate(answer, share, text=text, source=candidates[0].source))
+    lead = formed(output, Candidate(answer, share, text=text, source=candidates[0].source))
     return (lead, *(each for each in candidates if each.answer != answer))[:CANDIDATES]
 
 
@@ -236,9 +239,9 @@ def _json(text: str, *, output: JsonOutput, cut: bool = False) -> str | None:
     said = split_reasoning(text).answer
     problem = ""
     found = list(_values(said, output))
-    for value, end in reversed(found):
-        if cut and any(sign in said[end:] for sign in "{["):
-            return None
+    if cut and (not found or any(sign in said[found[-1][1] :] for sign in "{[")):
+        return None
+    for value, _ in reversed(found):
         for inner in _unwrapped(value):
             try:
                 canonical = canonical_json(inner)
@@ -255,10 +258,15 @@ def _json(text: str, *, output: JsonOutput, cut: bool = False) -> str | None:
 def _values(said: str, output: JsonOutput) -> Iterator[tuple[Any, int]]:
     """The outermost objects and lists that a text holds, as the schema has them, each with where it ends."""
     kind = json.loads(output.schema).get("type")
-    if kind != "array":
-        yield from ((value, end) for value, _, end in objects_in(said))
-    if kind != "object":
-        yield from ((value, end) for value, _, end in lists_in(said))
+    # A list may be the answer in an object with steps, so objects are always looked at.
+    for values in (objects_in,) if kind == "object" else (objects_in, lists_in):
+        before = 0
+        for value, start, end in values(said):
+            # What stands within an object or a list that does not end is a part of the answer, and not all of it.
+            if _OPENED.search(said, before, start):
+                break
+            yield value, end
+            before = end
 
 
 def _unwrapped(value: Any) -> Iterator[Any]:

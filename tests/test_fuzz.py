@@ -28,10 +28,12 @@ from apportion.models.pool_file import read_pool_file
 from apportion.models.reasoning import split_reasoning
 from apportion.models.replies.completion import read_reply
 from apportion.nodes.knob import choose
+from apportion.nodes.outputs import read_step, reader_of
 from apportion.nodes.passages import passages_of
 from apportion.nodes.prompts.base import Ask, Style
 from apportion.nodes.prompts.chat import ChatDialect
 from apportion.nodes.prompts.pocket import PocketDialect
+from apportion.nodes.readings import Unfit
 from apportion.nodes.solver import Solver
 from apportion.nodes.symbolic.schema import parse_problem
 from apportion.nodes.unspaced import query_terms
@@ -40,6 +42,7 @@ from apportion.nodes.votes import normal_form
 from apportion.optimizers.serving.policy_file import read_policy_file
 from apportion.optimizers.tables.log_file import load_outcomes
 from apportion.records.display import visible
+from apportion.records.output import JsonOutput, OneOf
 from apportion.records.redaction import Redaction, redacted
 from apportion.records.task import Task
 from apportion.tasks.chat_question import messages_of
@@ -234,6 +237,11 @@ POLICY = json.dumps(
     {"format": "apportion-policy", "policy": {"name": "static"}, "arms": [], "models": [{"name": "a"}], "reference": {}}
 )
 
+TREE = JsonOutput(
+    {"type": "object", "properties": {"n": {"type": "number"}, "in": {"type": "array", "items": {"$ref": "#"}}}}
+)
+JSON_REPLIES = ('{"n": 1, "in": [{"n": 2.5}, {}]}', '```json\n{"steps": "a", "answer": {"n": 1}}\n```', "Query: a\n{}")
+
 PARSERS = {
     "reasoning": Parser(split_reasoning, samples=REPLIES),
     "answer": Parser(partial(CHAT.read_answer, style=Style.THINK), samples=REPLIES),
@@ -253,6 +261,16 @@ PARSERS = {
     "choice": Parser(partial(graded, "choice", "B"), samples=("(B) 42", r"\boxed{\text{B}}")),
     "set": Parser(partial(graded, "set", "red, 42"), samples=("red and 42",)),
     "token_f1": Parser(partial(graded, "token_f1", "red 42"), samples=("the red 42",)),
+    "contains": Parser(partial(graded, "contains", "red 42"), samples=("the red 42.",)),
+    "rouge_l": Parser(partial(graded, "rouge_l", "the red 42"), samples=("a red 42",)),
+    "json_fields": Parser(partial(graded, "json_fields", '{"a": [1, {"b": 2}]}'), samples=('{"a": [1, {"b": 2}]}',)),
+    "JSON output": Parser(reader_of(TREE, CHAT, Style.THINK), (Unfit,), JSON_REPLIES),
+    "cut JSON output": Parser(partial(reader_of(TREE, CHAT, Style.THINK), cut=True), (Unfit,), JSON_REPLIES),
+    "code output": Parser(reader_of("code", CHAT, Style.THINK), (Unfit,), samples=REPLIES),
+    "text output": Parser(reader_of("text", CHAT, Style.THINK), (Unfit,), samples=REPLIES),
+    "number output": Parser(reader_of("number", CHAT, Style.DIRECT), (Unfit,), samples=REPLIES),
+    "option output": Parser(reader_of(OneOf("A", "not B"), CHAT, Style.THINK), (Unfit,), samples=REPLIES),
+    "search for JSON": Parser(partial(read_step, output=TREE, dialect=CHAT), (Unfit,), JSON_REPLIES),
     "problem": Parser(parse_problem, (ProblemError,), (PROBLEM,)),
     "reply": Parser(reply, (CallFailed,), (COMPLETION,)),
     "dev set": Parser(partial(from_file, load_tasks, "t.jsonl"), (DevSetError, UsageError), (TASKS,)),

@@ -20,6 +20,7 @@ BESIDE = ("benchmarks", "training")
 
 TESTED_IN = {
     "tasks/math_worker": "tasks/test_metric_math.py",
+    "tasks/sql_worker": "tasks/test_metric_sql.py",
     "cli/encoding cli/loading cli/optimize cli/plan_checks": "cli/test_commands.py",
     "cli/run cli/run_policy cli/show cli/tokens": "cli/test_commands.py",
     "cli/outcomes cli/simulate": "cli/test_fit.py",

@@ -12,6 +12,7 @@ from ...nodes.draws import Draws
 from ...nodes.knob import most
 from ...records.rows import RunRow
 from ...records.task import Task
+from ...tasks.metrics import scores_answers
 from ..analysis.headroom import Headroom, node_headroom
 from ..analysis.vote_curves import MOST_DRAWS, Draw, recorded_draws, vote_curves
 from ..search.measurement import Measurement
@@ -51,11 +52,14 @@ async def headroom_of(
         finished: called after every run.
 
     Returns:
-        None where that is not enough for a few tasks.
+        None where that is not enough for a few tasks, or where the metric takes whole results: a node that makes no
+        mistake has none.
 
     Raises:
         SpendExhausted: the account cannot pay for it.
     """
+    if not scores_answers(spec.scorer, tasks):
+        return None
     series = len(resolve(runner.space, chosen.plan).steps) + 1
     affordable = room / (_MARGIN * chosen.cost * series) if chosen.cost else _TASKS
     count = int(min(len(tasks), _TASKS, affordable))
@@ -81,7 +85,12 @@ def votes_of(spec: StudySpec, measured: Sequence[Measurement], tasks: Sequence[T
         spec: of the study.
         measured: plans on the fit part; those on too few tasks to tell anything are left out.
         tasks: of the fit part, in the common order.
+
+    Returns:
+        Nothing where the metric takes whole results, which single samples do not have.
     """
+    if not scores_answers(spec.scorer, tasks):
+        return ()
     fewest = min(len(tasks), _FEWEST)
     voting: dict[str, list[tuple[Measurement, Step, Draws]]] = {name: [] for name in spec.graph.nodes}
     for found in measured:

@@ -11,7 +11,7 @@ from ...graphs.bounds import check_feasible
 from ...graphs.code import code_of, codes_of
 from ...graphs.graph import Graph
 from ...graphs.portal import in_sync
-from ...graphs.result import Metric
+from ...graphs.result import Grader
 from ...models.pool import Pool
 from ...records.protocols import StudyStore
 from ...records.task import Task
@@ -40,7 +40,7 @@ async def optimize_async(
     spend: float,
     store: StudyStore | None = None,
     seed: int = 0,
-    metric: str | Metric = "auto",
+    metric: str | Grader = "auto",
     optimizer: str | MakeOptimizer = "racing",
     policies: Sequence[str | MakePolicy] = POLICIES_COMPARED,
     reporter: Reporter | None = None,
@@ -113,7 +113,7 @@ def _named(given: str | Callable[..., object]) -> str:
     return f"{given.__module__}:{getattr(given, '__qualname__', type(given).__qualname__)}"
 
 
-def _code(graph: Graph, metric: str | Metric) -> Mapping[str, str]:
+def _code(graph: Graph, metric: str | Grader) -> Mapping[str, str]:
     """The code of the user's own kinds and functions, a change in which makes another study."""
     found, scorer = dict(codes_of(graph, load=True)), resolve_metric(metric)
     code = code_of(scorer.function if isinstance(scorer, CheckedMetric) else scorer)

@@ -1,10 +1,18 @@
 from __future__ import annotations
 
-from apportion.graphs.finishing import best_so_far, direct_call
+import asyncio
+
+import pytest
+
+from apportion import Cap, Graph, JsonOutput, OneOf, Result, Solver, Status, Verifier
+from apportion.budgets.books import MemoryStore
+from apportion.graphs.finishing import best_so_far, direct_call, fitting, output_of_graph
+from apportion.graphs.run import Runner
 from apportion.models.card import ModelCard
 from apportion.models.pool import Pool
 from apportion.nodes.prompts import dialect_named
 from apportion.records.message import Candidate, Message
+from apportion.records.output import Output
 from apportion.records.task import Task
 from apportion.testing.scripted import ScriptedModel
 
@@ -59,3 +67,66 @@ def test_what_a_checker_refused_speaks_only_alone() -> None:
 
 def test_nothing_was_said() -> None:
     assert best_so_far([Message(), Message(answer=" ")]) is None
+
+
+JSON = JsonOutput({"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]})
+
+
+def test_the_direct_call_asks_for_the_output_of_the_run_a_model_that_can_be_asked() -> None:
+    pocket, chat = model("pocket", dialect="pocket"), model("chat", json_schema=True)
+    pool = Pool([pocket, chat])
+    assert direct_call(TASK, pool, dialect_named, "tokens")[0].model == "pocket"
+    request, bound = direct_call(TASK, pool, dialect_named, "tokens", output=JSON)
+    assert (request.model, request.response_schema) == ("chat", JSON.schema)
+    assert bound.tokens > len(JSON.schema)
+
+
+@pytest.mark.parametrize(
+    ("output", "message", "answer"),
+    [
+        ("line", Message(answer="a"), "a"),
+        ("number", Message(answer="42", text="so 42"), "42"),
+        ("number", Message(answer="many", text="many"), None),
+        (OneOf("A", "B"), Message(answer="b"), "B"),
+        (OneOf("A", "B"), Message(answer="c", text="c"), None),
+        (JSON, Message(answer="3", text='{"n": 3}'), '{"n":3}'),
+        (JSON, Message(answer="3", text="3"), None),
+        ("code", Message(answer="x = 1 y = 2", text="```\nx = 1\ny = 2\n```"), "x = 1\ny = 2"),
+        ("code", Message(answer="x = 1", text="```\nx = 1\ny ="), None),
+        ("text", Message(answer="It", text="It is so."), "It is so."),
+        ("text", Message(answer="It", text="It is so and"), None),
+    ],
+)
+def test_what_is_not_the_output_of_the_run_is_no_answer(output: Output, message: Message, answer: str | None) -> None:
+    found = fitting(output, message)
+    assert found.answer == (answer or "")
+    assert found.status is (Status.BUDGET if answer is None else Status.OK)
+    assert found.data == ({"n": 3} if output is JSON and answer else None)
+    failed = Message(status=Status.TIMEOUT)
+    assert fitting(output, failed) is failed
+
+
+def test_the_output_of_a_run_is_that_of_its_end_or_what_all_agree_on() -> None:
+    graph = Graph("g").add("a", Solver(output=JSON)).add("b", Solver(output="code")).connect("a", "b")
+    assert output_of_graph(graph.blueprint) == "code"
+    judged = Graph("g").add("a", Solver(output=JSON)).add("j", Verifier()).connect("a", "j")
+    assert output_of_graph(judged.blueprint) == JSON
+    mixed = judged.add("b", Solver()).connect("b", "j")
+    assert output_of_graph(mixed.blueprint) == "line"
+
+
+@pytest.mark.parametrize(("reply", "status"), [('{"n": 3}', Status.OK), ("three", Status.BUDGET)])
+def test_a_run_that_meets_its_cap_ends_with_its_output_or_says_so(reply: str, status: Status) -> None:
+    graph = Graph("g").add("a", Solver(output=JSON, max_output_tokens=3000, style="direct"))
+    pool = Pool([ScriptedModel(lambda request: reply if request.max_output_tokens < 3000 else "?" * 2000, name="m")])
+    graph.add("b", Solver(output=JSON, max_output_tokens=3000, style="direct")).connect("a", "b")
+    least = direct_call(TASK, pool, dialect_named, "tokens", output=JSON)[1].tokens
+    store = MemoryStore()
+
+    async def capped() -> Result:
+        async with Runner(graph, pool, store) as runner:
+            return await runner.run(TASK, runner.space.default(), cap=Cap(per_task=least + 100))
+
+    result = asyncio.run(capped())
+    assert (result.status, result.stop_reason) == (status, "budget")
+    assert result.data == ({"n": 3} if status is Status.OK else None)

@@ -29,12 +29,40 @@ MESSAGES = st.builds(
     reason=st.text(max_size=400),
     accepted=st.booleans(),
 )
+EXACT = st.builds(
+    lambda answer, text, data, more: Message(
+        answer=answer,
+        text=text,
+        data=data,
+        candidates=(Candidate(answer, form=answer), *(Candidate(other, form=other) for other in more)),
+    ),
+    st.text("ab \n`", max_size=60),
+    st.text(max_size=400),
+    st.none() | st.just({}),
+    st.lists(st.text("ab \n", max_size=40), max_size=15),
+)
 
 
 def test_an_answer_is_noted_once_with_its_reasoning() -> None:
     message = Message(answer="Ann", text="x\n so Ann", candidates=(Candidate("ann."), Candidate("Bob")))
     ask = ask_of(Inputs(TASK, "Who?", {"a": message, "b": Message(answer="BOB")}))
     assert ask.notes == ("Ann (reasoning: x so Ann)", "Bob")
+
+
+def test_an_answer_with_a_form_of_its_own_is_noted_sign_by_sign() -> None:
+    code, other = "def f(x):\n    return  X", "def f(x):\n    return  x"
+    drawn = (Candidate(code, form=code), Candidate(other, form=other))
+    ask = ask_of(Inputs(TASK, "Who?", {"a": Message(answer=code, text="so\nI say", candidates=drawn)}))
+    assert ask.notes == (f"\n```\n{code}\n```", f"\n```\n{other}\n```")
+    fenced = "a\n```\nb"
+    kept = ask_of(Inputs(TASK, "Who?", {"a": Message(answer=fenced, candidates=(Candidate(fenced, form=fenced),))}))
+    assert kept.notes == (f"\n{fenced}",)
+    value = '{"a":"two  blanks"}'
+    told = ask_of(Inputs(TASK, "Who?", {"a": Message(answer=value, data={"a": "two  blanks"})}))
+    assert told.notes == (value,)
+    previous = Message(answer=code, candidates=drawn, accepted=False, reason="it fails")
+    again = ask_of(Inputs(TASK, "Who?", {}, 1, previous))
+    assert again.notes == (f"\n```\n{code}\n``` (not accepted: it fails)",)
 
 
 def test_a_bare_answer_has_no_reasoning() -> None:
@@ -73,7 +101,7 @@ def test_what_surrounds_each_item_is_foreseen(shown: str) -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(MESSAGES, max_size=3), st.none() | MESSAGES)
+@given(st.lists(MESSAGES | EXACT, max_size=3), st.none() | MESSAGES | EXACT)
 def test_no_prompt_is_larger_than_its_bound(messages: list[Message], previous: Message | None) -> None:
     """Whatever comes over the edges, the rendered prompt stays below what was foreseen from the edges' limits."""
     forwarded = {str(n): message.forwarded(Forward.FULL, SIZE) for n, message in enumerate(messages)}

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from apportion import OneOf
 from apportion.models.request import Request
 from apportion.nodes import Inputs, Merger
 from apportion.nodes.base import Node
@@ -28,6 +29,26 @@ class TestConformance(NodeConformance):
     def inputs(self) -> Inputs:
         context = super().inputs().messages["first"]
         return Inputs(TASK, TASK.question, {"split": SPLIT, "solve": SOLVED, "search": context})
+
+
+class TestMendingConformance(TestConformance):
+    gold = "36"
+
+    def node(self) -> Node:
+        return Merger(model="scripted", max_output_tokens=200, output="number", repairs=2)
+
+    def reply(self, request: Request) -> str:
+        mended = any("cannot be used" in message.content for message in request.messages)
+        return "Answer: 36" if mended else "Answer: thirty six or so"
+
+
+def test_a_part_is_passed_on_only_if_it_is_what_the_output_says() -> None:
+    model = ScriptedModel(lambda request: "Answer: B")
+    inputs = Inputs(TASK, TASK.question, {"split": Message(parts=PARTS, combine="{p2}"), "solve": SOLVED})
+    choice = NodeBench([model]).run(Merger(model="scripted", output=OneOf("A", "B")), inputs)
+    assert (choice.message.answer, len(model.requests)) == ("B", 1)
+    number = NodeBench([model]).run(Merger(model="scripted", output="number"), inputs)
+    assert (number.message.answer, len(model.requests)) == ("5", 1)
 
 
 def merge(split: Message, solved: Message) -> tuple[NodeRun, ScriptedModel]:

@@ -11,7 +11,7 @@ from apportion.errors import BudgetBreach, CallFailed
 from apportion.models.metered import Meter, MeteredCaller
 from apportion.models.pool import Pool
 from apportion.models.request import ChatMessage, Reply, Request
-from apportion.nodes.readings import Reading, most_informed, read_all
+from apportion.nodes.readings import Reading, Unfit, most_informed, read_all
 from apportion.records.status import Status
 from apportion.records.usage import Usage
 from apportion.testing.node import BenchContext, NoReplies
@@ -133,3 +133,16 @@ def test_a_reply_that_was_cut_off_is_read_as_such() -> None:
     requests = [Request("scripted", (ChatMessage("user", "?"),), 20, 0.7).with_sample(n) for n in range(2)]
     readings = asyncio.run(read_all(requests, context, starts_with_a, cut=lambda text: None))
     assert [(reading.value, reading.status) for reading in readings] == [(None, Status.STARVED), ("A", Status.OK)]
+
+
+def test_a_reader_may_say_what_a_reply_lacks() -> None:
+    def unfit(text: str) -> str:
+        raise Unfit(f"no {text}")
+
+    sent = (Reply("x", "stop", None), Reply("x", "length", None))
+    found = read_samples(lambda request: sent[request.sample], 2, unfit)
+    assert [(reading.status, reading.problem) for reading in found] == [
+        (Status.PARSE_ERROR, "no x"),
+        (Status.STARVED, ""),
+    ]
+    assert "cannot be used: no x" in found[0].reason

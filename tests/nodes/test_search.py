@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from apportion import JsonOutput, OneOf
 from apportion.budgets.books import MemoryStore
 from apportion.budgets.cap import Cap
 from apportion.errors import GraphError, UsageError
@@ -49,6 +50,29 @@ class TestAdaptiveConformance(TestConformance):
 
     def reply(self, request: Request) -> str:
         return "Answer: 42" if "No more searching" in request.messages[1].content else "Query: same again"
+
+
+class TestMendingConformance(TestConformance):
+    gold = '{"n": 42}'
+
+    def node(self) -> Node:
+        output = JsonOutput({"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]})
+        return Search(
+            retriever=archive, model="scripted", rounds=2, top_k=2, max_output_tokens=300, output=output, repairs=1
+        )
+
+    def reply(self, request: Request) -> str:
+        if any("cannot be used" in message.content for message in request.messages):
+            return 'Answer: {"n": 42}'
+        finished = request.messages[1].content.count("\n\nQuery: ")
+        return "Answer: {}" if finished == 2 else f"Query: {finished} {'words ' * 40}"
+
+
+def test_an_option_may_say_that_there_is_no_answer(corpus: str) -> None:
+    found, _ = search(corpus, "Answer: unknown", output=OneOf("here", "unknown"))
+    assert (found.message.status, found.message.answer) == (Status.OK, "unknown")
+    lost, _ = search(corpus, "Answer: unknown")
+    assert lost.message.status is Status.UNKNOWN
 
 
 @pytest.fixture

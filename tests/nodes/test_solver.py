@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 from pydantic import ValidationError
 
-from apportion.errors import CallFailed
+from apportion import JsonOutput, OneOf
+from apportion.errors import CallFailed, GraphError
 from apportion.graphs.graph import Graph
 from apportion.models.card import ModelCard
 from apportion.models.pool import Pool
@@ -47,6 +48,73 @@ class TestThinkingConformance(TestConformance):
 
     def reply(self, request: Request) -> str:
         return "Answer: 42" if request.sample else "Let me see, that takes a while.\nAnswer: 42"
+
+
+class TestMendingConformance(TestConformance):
+    gold = '{"n": 42}'
+
+    def node(self) -> Node:
+        output = JsonOutput({"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}, "fields")
+        return Solver(model="scripted", samples=3, max_output_tokens=100, output=output, repairs=2)
+
+    def reply(self, request: Request) -> str:
+        mended = any("cannot be used" in message.content for message in request.messages)
+        return f'Let me see.\n```json\n{{"n": {42 if mended else "[]"}}}\n```'
+
+
+class TestMendingThinkingConformance(TestConformance):
+    def node(self) -> Node:
+        return Solver(
+            model="scripted", samples=2, max_output_tokens=60, thinking_tokens=20, output=OneOf("42", "24"), repairs=1
+        )
+
+    def reply(self, request: Request) -> str:
+        return "Answer: 42" if request.sample else "Let me see, that takes a while.\nAnswer: neither"
+
+
+class TestCodeConformance(TestConformance):
+    def node(self) -> Node:
+        return Solver(model="scripted", samples=2, max_output_tokens=100, output="code")
+
+    def reply(self, request: Request) -> str:
+        return "```python\nprint(42)\n```"
+
+
+class TestTextConformance(TestConformance):
+    def node(self) -> Node:
+        return Solver(model="scripted", samples=2, max_output_tokens=100, output="text", style="direct")
+
+    def reply(self, request: Request) -> str:
+        return "It is 42.\n\nIt was always 42."
+
+
+def test_texts_have_no_votes_and_all_go_to_the_judge() -> None:
+    outcome, _ = solve(direct(3, output="text"), "b", "a", "a")
+    assert [candidate.answer for candidate in outcome.message.candidates] == ["b", "a"]
+    with pytest.raises(GraphError, match="texts have no votes"):
+        direct(adaptive(1, 3), output="text")
+
+
+def test_programs_are_one_where_they_differ_in_white_space_at_the_ends_of_lines() -> None:
+    outcome, _ = solve(direct(3, output="code"), "```\nA = 1\n```", "```\na = 1  \nb\n```", "```\na = 1\nb\n```")
+    assert outcome.message.candidates[0].confidence == pytest.approx(2 / 3)
+    assert outcome.message.answer == "a = 1  \nb"
+
+
+def test_json_is_one_where_it_is_the_same_value_and_may_be_voted_on_by_field() -> None:
+    schema = {"type": "object", "properties": {"a": {"type": "number"}, "b": {"type": "number"}}}
+    replies = ('{"a": 1, "b": 1}', '{"b": 1.0, "a": 1}', '{"a": 2, "b": 2}', '{"a": 2, "b": 3}', '{"a": 2, "b": 4}')
+    whole, _ = solve(direct(5, output=JsonOutput(schema)), *replies)
+    fields, _ = solve(direct(5, output=JsonOutput(schema, vote="fields")), *replies)
+    first, _ = solve(direct(5, output=JsonOutput(schema, vote="fields"), vote="first"), *replies)
+    assert whole.message.data == first.message.data == {"a": 1, "b": 1}
+    assert fields.message.data == {"a": 2, "b": 1}
+    assert fields.message.candidates[0].confidence == pytest.approx((3 / 5 + 2 / 5) / 2)
+    assert len(fields.message.candidates) == 5
+    assert KIND.draws(direct(5, output=JsonOutput(schema, vote="fields"))) is None
+    draws = KIND.draws(direct(5, output=JsonOutput(schema)))
+    assert draws is not None
+    assert draws.form('{"a":1}') == '{"a":1}'
 
 
 def solve(node: Solver, *answers: str | Exception, inputs: Inputs = INPUTS) -> tuple[NodeRun, ScriptedModel]:

@@ -89,3 +89,9 @@ def test_pooled_confidences_are_at_most_one_in_total(panels: list[list[tuple[str
     pool = pooled([votes(*panel) for panel in panels])
     assert sum(c.confidence or 0.0 for c in pool) <= 1 + 1e-9
     assert len({c.answer for c in pool}) == len(pool)
+
+
+def test_answers_with_a_form_of_their_own_are_one_by_it() -> None:
+    code = [Candidate("A = 1", form="A = 1"), Candidate("a = 1", form="a = 1"), Candidate("a = 1 ", form="a = 1")]
+    assert [(ballot.candidate.answer, ballot.count) for ballot in ballots(code)] == [("a = 1", 2), ("A = 1", 1)]
+    assert [candidate.answer for candidate in pooled([code])] == ["a = 1", "A = 1"]

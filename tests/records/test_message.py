@@ -108,8 +108,17 @@ def test_no_policy_lets_more_through_than_full(size: MessageSize) -> None:
 
 def test_the_value_of_an_answer_travels_with_it_and_does_not_keep_it_from_being_hashed() -> None:
     message = Message(answer='{"a":1}', text="x" * 400, data={"a": 1})
-    for policy in Forward:
+    for policy in set(Forward) - {Forward.NONE}:
         assert message.forwarded(policy).data == {"a": 1}
     assert message.forwarded(Forward.FULL, MessageSize(answer=1, text=400)).data is None
     assert hash(message) == hash(Message(answer='{"a":1}', text="x" * 400))
     assert message != Message(answer='{"a":1}', text="x" * 400)
+
+
+def test_the_value_and_the_form_travel_with_an_answer() -> None:
+    message = Message(answer="[1]", candidates=(Candidate("2", form="2"), Candidate("[1]", form="[1]")), data=[1])
+    for policy in set(Forward) - {Forward.NONE}:
+        carried = message.forwarded(policy, MessageSize(answer=100, text=0, candidates=2))
+        assert (carried.data, carried.form, carried.candidates[1].form) == ([1], "[1]", "[1]")
+    assert Message(answer="x", candidates=(Candidate("x"),)).form == ""
+    assert Candidate("[1]", data=[1]) == Candidate("[1]")

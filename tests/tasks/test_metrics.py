@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,11 +10,20 @@ import pytest
 from apportion.errors import UnknownName, UsageError
 from apportion.records.task import Task
 from apportion.tasks.families import FAMILIES, generate
-from apportion.tasks.metrics import METRICS, check_golds, metric_for, resolve_metric, score
+from apportion.tasks.metrics import (
+    METRICS,
+    CheckedMetric,
+    check_golds,
+    metric_for,
+    resolve_metric,
+    score,
+    scores_answers,
+)
 
 TASK = Task(question="2 + 2?", gold="4", name="sum")
 
 MODULE = """
+import asyncio
 def half(task, answer):
     return 0.5
 def boolean(task, answer):
@@ -29,7 +39,14 @@ def fails(task, answer):
 def short(task):
     return 1.0
 async def waits(task, answer):
-    return 1.0
+    await asyncio.sleep(0)
+    return 1.0 if answer == task.gold else 0.5
+async def late(task, answer):
+    return 1 / 0
+def whole(task, result):
+    return float(result.charged == 0)
+async def typed(task, found: "apportion.Result"):
+    return float(found.answer == task.gold)
 class Judge:
     def __call__(self, task, answer):
         return 0.25
@@ -48,7 +65,8 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def test_every_name_is_a_metric() -> None:
-    assert set(METRICS) == {"exact", "numeric", "choice", "token_f1", "set", "constraints", "math", "verbatim"}
+    words = {"exact", "verbatim", "contains", "token_f1", "rouge_l", "set", "choice", "regex"}
+    assert set(METRICS) == words | {"numeric", "constraints", "math", "json_fields", "sql"}
     assert resolve_metric("exact")(TASK, "4") == 1.0
 
 
@@ -115,7 +133,8 @@ def test_a_module_that_cannot_be_imported_says_why(
         ("undefined", "it returned nan; return a score from 0 to 1"),
         ("text", "it returned str, not a number"),
         ("fails", "ZeroDivisionError: division by zero"),
-        ("waits", "it is asynchronous"),
+        ("late", "ZeroDivisionError: division by zero"),
+        ("whole", "it takes the whole result of a run, so it cannot score an answer"),
     ],
 )
 def test_what_is_no_score_names_metric_and_task(module: str, function: str, words: str) -> None:
@@ -123,6 +142,29 @@ def test_what_is_no_score_names_metric_and_task(module: str, function: str, word
         score(TASK, "4", f"{module}:{function}")
     assert f"metric '{module}:{function}', task 'sum': " in str(caught.value)
     assert words in str(caught.value)
+
+
+def test_an_asynchronous_metric_is_run_to_its_end(module: str) -> None:
+    assert score(TASK, "4", f"{module}:waits") == 1.0
+
+    async def within_a_loop() -> float:
+        return score(TASK, "5", f"{module}:waits")
+
+    assert asyncio.run(within_a_loop()) == 0.5
+
+
+def test_a_metric_says_that_it_takes_the_result_by_its_parameter(module: str) -> None:
+    for name, whole, waited in (("half", 0, 0), ("waits", 0, 1), ("whole", 1, 0), ("typed", 1, 1), ("judge", 0, 0)):
+        metric = resolve_metric(f"{module}:{name}")
+        assert isinstance(metric, CheckedMetric)
+        assert (metric.whole, metric.waited) == (bool(whole), bool(waited))
+        assert metric.grades_results(TASK) is bool(whole or waited)
+        assert scores_answers(metric, [TASK]) is not bool(whole)
+    assert scores_answers(resolve_metric("exact"), [TASK])
+    named = TASK.model_copy(update={"metadata": {"metric": f"{module}:whole"}})
+    auto = resolve_metric("auto")
+    assert not scores_answers(auto, [TASK, named])
+    assert scores_answers(auto, [TASK])
 
 
 def test_auto_takes_what_the_task_names_then_the_family_then_exact() -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from apportion.nodes.prompts.json_text import object_in, objects_in, with_latex
+from apportion.nodes.prompts.json_text import lists_in, object_in, objects_in, with_latex
 
 
 @pytest.mark.parametrize(
@@ -71,3 +71,10 @@ def test_latex_that_json_takes_for_escapes() -> None:
 def test_no_text_takes_long(unit: str) -> None:
     list(objects_in(unit * 20_000))
     object_in(unit * 20_000, "b")
+
+
+def test_lists_as_models_write_them() -> None:
+    text = "They are [1] and:\n['a', {b: [2]},] and [3"
+    assert [value for value, _, _ in lists_in(text)] == [[1], ["a", {"b": [2]}]]
+    assert [text[start:end] for _, start, end in lists_in(text)] == ["[1]", "['a', {b: [2]},]"]
+    assert [value for value, _, _ in objects_in(text)] == [{"b": [2]}]
