@@ -69,7 +69,7 @@ def test_the_reason_says_what_is_too_large() -> None:
 
 def test_a_long_answer_passes_whole_where_nothing_is_known_of_its_writer() -> None:
     message = Message(answer="x" * 1500)
-    assert all(message.forwarded(policy) == message for policy in Forward)
+    assert all(message.forwarded(policy) == message for policy in set(Forward) - {Forward.NONE})
     assert Message(answer="x" * 9000).forwarded(Forward.FULL).status is Status.OVERSIZE
     assert "in all" in Message(answer="x" * 5000, text="y" * 5000).forwarded(Forward.FULL).reason
 
