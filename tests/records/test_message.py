@@ -122,3 +122,11 @@ def test_the_value_and_the_form_travel_with_an_answer() -> None:
         assert (carried.data, carried.form, carried.candidates[1].form) == ([1], "[1]", "[1]")
     assert Message(answer="x", candidates=(Candidate("x"),)).form == ""
     assert Candidate("[1]", data=[1]) == Candidate("[1]")
+
+
+def test_an_edge_of_nothing_carries_nothing() -> None:
+    message = Message(
+        status=Status.TIMEOUT, answer="4", candidates=(Candidate("4"),), evidence=("fact",), reason="late"
+    )
+    assert message.forwarded(Forward.NONE) == Message()
+    assert MessageSize(answer=9, text=9, evidence=9).through(Forward.NONE).total == 0
