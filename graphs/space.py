@@ -212,15 +212,25 @@ class Space:
         found: dict[str, tuple[dict[str, Any], ...]] = {}
         for name, knobs in self._node_knobs.items():
             combined = (dict(zip(knobs, values, strict=True)) for values in product(*knobs.values()))
-            fit = (self._telling(name, each) for each in combined if not self._misfit(name, each))
-            distinct = {repr(setting): setting for setting in fit}
+            distinct = {repr(fit): fit for each in combined if (fit := self._fit(name, each)) is not None}
             found[name] = tuple(distinct.values())
         return found
 
     def _telling(self, node: str, values: dict[str, Any]) -> dict[str, Any]:
         """Values of one node's knobs, with the first value for each that makes no difference."""
-        knobs = self._node_knobs[node]
-        idle = self._pinned(node, values).idle_with(self.pool.card)
+        return self._told(node, self._pinned(node, values), values)
+
+    def _fit(self, node: str, values: dict[str, Any]) -> dict[str, Any] | None:
+        """As `_telling`; None where they cannot go together with a model."""
+        pinned = self._pinned(node, values)
+        try:
+            pinned.fitted(self.pool.card)
+        except PlanError:
+            return None
+        return self._told(node, pinned, values)
+
+    def _told(self, node: str, pinned: Node, values: dict[str, Any]) -> dict[str, Any]:
+        knobs, idle = self._node_knobs[node], pinned.idle_with(self.pool.card)
         return {knob: knobs[knob][0] if knob.removeprefix(f"{node}.") in idle else values[knob] for knob in values}
 
     def _pinned(self, node: str, values: Mapping[str, Any]) -> Node:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Annotated, Any, Self
@@ -56,12 +56,30 @@ class ModelNode(Node):
             return cards[name]
 
         found = _Tried({name: [] for name in knobs})
-        for values in product(*knobs.values()):
-            setting = dict(zip(knobs, values, strict=True))
-            found.add(self.pinned(setting, tuple(cards)), setting, card)
+        with_models = {name: knobs[name] for name in knobs if name in self.model_knobs() | {"prompt", "effort"}}
+        for rests in self._rests({name: values for name, values in knobs.items() if name not in with_models}):
+            node = self.model_copy(update=rests[0])
+            for values in product(*with_models.values()):
+                chosen = dict(zip(with_models, values, strict=True))
+                if found.add(node.model_copy(update=chosen), card):
+                    found.use([chosen, *rests])
         for name, value in sorted(found.refused.keys() - found.taken, key=repr):
             raise GraphError(_no_use(name, value, found.refused[name, value], cards))
         return {name: tuple(value for value in values if value in found.used[name]) for name, values in knobs.items()}
+
+    def _rests(self, knobs: Mapping[str, tuple[Any, ...]]) -> list[list[dict[str, Any]]]:
+        """The settings of knobs that no model has a say in, those together that leave the same knobs idle."""
+        asks = {
+            name: value.values[0]
+            for name in self.model_knobs() | {"prompt", "effort"}
+            if isinstance(value := getattr(self, name), Choice)
+        }
+        alike: dict[frozenset[str], list[dict[str, Any]]] = {}
+        for values in product(*knobs.values()):
+            rest = dict(zip(knobs, values, strict=True))
+            idle = self.model_copy(update={**asks, **rest}).idle_knobs()
+            alike.setdefault(idle & {*self.model_knobs(), "prompt", "effort"}, []).append(rest)
+        return list(alike.values())
 
     def idle_with(self, card: Callable[[str], ModelCard]) -> frozenset[str]:
         """See `Node.idle_with`; an effort makes no difference to models that have none."""
@@ -128,22 +146,27 @@ class _Tried:
     refused: dict[tuple[str, Any], str] = field(default_factory=dict)
     """Those that some model does not take, and why."""
 
-    def add(self, node: ModelNode, setting: Mapping[str, Any], card: Callable[[str], ModelCard]) -> None:
-        """Tries one setting."""
+    def add(self, node: ModelNode, card: Callable[[str], ModelCard]) -> bool:
+        """Tries a pinned node; returns whether its settings can go together."""
         wanted = {(name, getattr(node, name)) for name in {"prompt", "effort"} - node.idle_knobs()}
         wanted = {(name, value) for name, value in wanted if value is not None}
         try:
             node.fitted(card)
         except PlanError as misfit:
             self.refused.update(dict.fromkeys(wanted, str(misfit)))
-            return
+            return False
         idle = node.idle_with(card)
         self.taken.update((name, value) for name, value in wanted if name not in idle)
         for want in wanted - self.taken - self.refused.keys():
             self.refused[want] = f"model {' and '.join(map(repr, node.called()))} has no efforts"
-        for name, value in setting.items():
-            if value not in self.used[name]:
-                self.used[name].append(value)
+        return True
+
+    def use(self, settings: Iterable[Mapping[str, Any]]) -> None:
+        """Notes the values of settings that can run."""
+        for setting in settings:
+            for name, value in setting.items():
+                if value not in self.used[name]:
+                    self.used[name].append(value)
 
 
 def _no_use(knob: str, value: Any, reason: str, cards: Mapping[str, ModelCard]) -> str:

@@ -207,6 +207,11 @@ def test_a_model_that_has_changed_is_named_with_what_to_do(deployed: DeployedPol
     weighted.save(path)
     with pytest.raises(PoolError, match=r"model 'm': weight was 1 .* is 3"):
         Policy.load(path, pool=planted_pool(weight=3.0))
+    thought = planted_pool(efforts={"low": {"budget": 1}})
+    DeployedPolicy(graph(), thought, deployed._policy, deployed._reference.batch, budget=9.0, unit="tokens").save(path)
+    Policy.load(path, pool=planted_pool(efforts={"low": {"budget": 1}, "high": {}}))
+    with pytest.raises(PoolError, match=r"model 'm': effort 'low' is not what it was .* run optimize again"):
+        Policy.load(path, pool=planted_pool(efforts={"low": {"budget": 2}}))
 
 
 @pytest.mark.parametrize(
