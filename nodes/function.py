@@ -16,6 +16,7 @@ from pydantic import PlainSerializer, PlainValidator, PositiveInt, ValidationInf
 
 from ..errors import UsageError
 from ..records.message import ANY_SIZE, CANDIDATES, Forward, Message, MessageSize
+from ..records.output import canonical_json
 from ..records.status import Status
 from ..records.text import encodable, longest_bytes
 from .base import CallBound, Context, Incoming, Inputs, Kind, Node, Speakers
@@ -182,7 +183,7 @@ def _message(node: Function, inputs: Inputs, result: Any) -> Message:
             return Message(status=Status.SKIPPED, reason="the function returned an empty text")
     elif isinstance(result, dict):
         try:
-            written = json.dumps(result, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+            written = canonical_json(result)
         except (TypeError, ValueError, RecursionError) as problem:
             return _failed(f"it returned a dict that is not JSON: {_first_line(problem)}")
         answer = encodable(written)
