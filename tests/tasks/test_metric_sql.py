@@ -149,6 +149,8 @@ def test_rows_and_bytes_have_limits(database: Path) -> None:
         rows_of(str(database), many, 5)
     with pytest.raises(sqlite3.DatabaseError, match="not authorized"):
         rows_of(str(database), "SELECT load_extension('x')", 5)
+    with pytest.raises(sqlite3.DatabaseError, match="not authorized to use function: randomblob"):
+        rows_of(str(database), "SELECT randomblob(5)", 5)
     with pytest.raises(sqlite3.DatabaseError, match="too big"):
         rows_of(str(database), "SELECT hex(printf('%.*c', 900000, 'x'))", 5)
 

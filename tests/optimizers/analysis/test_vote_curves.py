@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import permutations
 
 import numpy as np
@@ -25,7 +25,7 @@ from apportion.nodes.knob import Adaptive, choose
 from apportion.nodes.merger import Merger
 from apportion.nodes.solver import Solver
 from apportion.nodes.stopping import StopRule
-from apportion.nodes.votes import VoteRule
+from apportion.nodes.votes import VoteRule, normal_form
 from apportion.optimizers.analysis.vote_curves import MOST_DRAWS, Draw, VotePoint, recorded_draws, vote_curves
 from apportion.records.task import Task
 from apportion.records.usage import Usage
@@ -261,3 +261,13 @@ def test_one_long_trace_serves_every_limit_on_thinking_and_cold_and_warm_decide_
         # Cut off at 4 are all three, at 12 the second and the third, at 24 the third: each is asked for what its own
         # thought leads to.
         assert len(asked) == 3 + 3 + 2 + 1
+
+
+def test_what_counts_as_the_same_draw_is_for_the_node_to_say() -> None:
+    draws = [Draw("A = 1", 0.0, 1.0), Draw("a = 1", 1.0, 1.0), Draw("a = 1", 1.0, 1.0), Draw("a =  1", 0.0, 1.0)]
+
+    def last(form: Callable[[str], str]) -> VotePoint:
+        return next(point for point in vote_curves([draws], form=form) if point.most == 4)
+
+    assert last(normal_form).score == pytest.approx(0.5)
+    assert last(str).score == 1.0

@@ -7,6 +7,7 @@ import pytest
 from apportion.budgets.books import MemoryStore
 from apportion.budgets.cap import Cap
 from apportion.graphs.graph import Graph
+from apportion.graphs.result import Grader, Result
 from apportion.models.card import ModelCard
 from apportion.models.pool import Pool
 from apportion.models.request import Request
@@ -28,11 +29,17 @@ def voter(request: Request) -> str:
     return "yes" if number % 4 and (request.sample + number) % 5 < 3 else f"no {request.sample}"
 
 
-def study(spend: float) -> StudyReport:
+async def thrifty(task: Task, result: Result) -> float:
+    return float(result.answer == task.gold) * (1 - result.charged.tokens / 10_000)
+
+
+def study(spend: float, metric: Grader | str = "auto") -> StudyReport:
     graph = Graph("votes").add("solve", Solver(style="direct", samples=choose(1, 3, 5), max_output_tokens=20))
     graph.add("judge", Verifier(method="vote")).connect("solve", "judge")
     pool = Pool([ScriptedModel(voter, name="voter", card=CARD)])
-    return optimize(graph, TASKS, pool, cap=Cap(total=1e6), spend=spend, policies=(), store=MemoryStore())
+    return optimize(
+        graph, TASKS, pool, cap=Cap(total=1e6), spend=spend, policies=(), store=MemoryStore(), metric=metric
+    )
 
 
 @pytest.fixture(scope="module")
@@ -72,3 +79,11 @@ def test_without_the_room_for_it_headroom_is_left_out_and_said_so() -> None:
     assert report.headroom == ()
     assert any(note.startswith("headroom: a tenth of the spend") for note in report.notes)
     assert report.paid <= 9_000
+
+
+def test_a_metric_of_whole_results_scores_a_study_and_tells_nothing_of_single_samples() -> None:
+    report = study(4e5, thrifty)
+    assert report.best is not None
+    assert 0.5 < report.best.validation.score < 1
+    assert report.votes == ()
+    assert not report.headroom
