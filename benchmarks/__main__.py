@@ -22,6 +22,7 @@ NAMES = (
     "recorded",
     "thinking",
     "prompts",
+    "gates",
 )
 
 
