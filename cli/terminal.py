@@ -18,6 +18,7 @@ from .numbers import USD, dollars, number
 from .terminal_findings import (
     print_edges,
     print_failed_functions,
+    print_gates,
     print_headroom,
     print_iso_cost,
     print_readings,
@@ -98,6 +99,7 @@ class TerminalReporter:
         if report.policies is not None:
             print_nodes(self._console, report.policies, families=self._families)
         print_edges(self._console, report)
+        print_gates(self._console, report)
         print_iso_cost(self._console, report)
         print_votes(self._console, report)
         print_readings(self._console, report)

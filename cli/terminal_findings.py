@@ -7,13 +7,22 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from ..optimizers.analysis.edge_ablation import EdgeWorth
+from ..optimizers.analysis.gate_openings import GateReport
 from ..optimizers.analysis.iso_cost import IsoCostLevel
 from ..optimizers.analysis.vote_curves import VotePoint
 from ..optimizers.study.report import ReadingReport, StudyReport, VotesReport
 from .layout import difference, labelled, rows
 from .numbers import number
 
-__all__ = ["print_edges", "print_headroom", "print_iso_cost", "print_readings", "print_reasoning", "print_votes"]
+__all__ = [
+    "print_edges",
+    "print_gates",
+    "print_headroom",
+    "print_iso_cost",
+    "print_readings",
+    "print_reasoning",
+    "print_votes",
+]
 
 _WORTH_TELLING = 0.03
 """The share of a node's replies that gave no answer from which on they are told of."""
@@ -63,6 +72,27 @@ def print_edges(console: Console, report: StudyReport) -> None:
         [_edge_row(each) for each in found.edges],
         left=(0, 1),
     )
+
+
+def print_gates(console: Console, report: StudyReport) -> None:
+    """Prints how often the gates of the chosen plan opened, and what runs came to on either side."""
+    if not report.gates:
+        return
+    labelled(console, "gates", "of the chosen plan, over its runs on validation; either side has questions of its own")
+    cost = f"{report.cap.unit} a task"
+    rows(
+        console,
+        ["", "", "open", "score", cost, "shut: score", cost],
+        [_gate_row(each) for each in report.gates],
+        left=(0, 1),
+    )
+
+
+def _gate_row(found: GateReport) -> list[str]:
+    costs = ["" if value is None else number(value) for value in (found.cost_open, found.cost_shut)]
+    scores = ["" if value is None else f"{value:.3f}" for value in (found.score_open, found.score_shut)]
+    opened = f"{found.opened} of {found.runs}"
+    return [found.edge, f"{found.signal} {found.opens}", opened, scores[0], costs[0], scores[1], costs[1]]
 
 
 def print_iso_cost(console: Console, report: StudyReport) -> None:

@@ -130,6 +130,13 @@ class PinnedGate:
         """Whether it must be told what the run has left."""
         return self.signal == LEFT_SHARE
 
+    @property
+    def says(self) -> str:
+        """When it opens, for people."""
+        if self.signal in _TOLD:
+            return "where told"
+        return "always" if self.threshold is None else f"{'below' if self.below else 'above'} {self.threshold:g}"
+
     def read(self, message: Message, left_share: float) -> float | bool:
         """The signal's value.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 from ...graphs.plan import Plan
 from ...graphs.resolved import Step, resolve
@@ -10,7 +10,6 @@ from ...graphs.result import Result
 from ...graphs.run import Runner
 from ...nodes.draws import Draws
 from ...nodes.knob import most
-from ...records.rows import RunRow
 from ...records.task import Task
 from ...tasks.metrics import scores_answers
 from ..analysis.headroom import Headroom, node_headroom
@@ -133,12 +132,5 @@ def _votes_of(
 
 def _draws(spec: StudySpec, name: str, plan: Plan, tasks: Sequence[Task]) -> list[tuple[Draw, ...]]:
     """By task in their order, those left out on which the node drew once or not at all."""
-    found = recorded_draws(spec.store, _runs(spec, plan), tasks, name, spec.scorer, spec.cap.unit, leave_out=True)
+    found = recorded_draws(spec.store, spec.runs(plan, "fit"), tasks, name, spec.scorer, spec.cap.unit, leave_out=True)
     return [found[task.task_id] for task in tasks if len(found.get(task.task_id, ())) > 1]
-
-
-def _runs(spec: StudySpec, plan: Plan) -> Iterator[RunRow]:
-    spec.store.flush()
-    for trial in spec.store.trials(spec.study_id):
-        if (trial.plan_hash, trial.part) == (plan.hash, "fit"):
-            yield from spec.store.runs(trial_id=trial.trial_id)

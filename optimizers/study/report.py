@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field
 
 from ...budgets.cap import Cap
 from ..analysis.edge_ablation import EdgeReport
+from ..analysis.gate_openings import GateReport
 from ..analysis.headroom import Headroom
 from ..analysis.iso_cost import IsoCostLevel
 from ..analysis.vote_curves import VotePoint
@@ -274,6 +275,8 @@ class StudyReport(Finding):
     """None where the graph has no optional edges, or the spend did not reach for them; see `notes`."""
     iso_cost: tuple[IsoCostLevel, ...] = ()
     """Empty unless the plans differ both in search rounds and in reasoning depth."""
+    gates: tuple[GateReport, ...] = ()
+    """Of the chosen plan, over its runs on validation; empty where it has none."""
     headroom: tuple[Headroom, ...] = ()
     """Of the chosen plan's nodes, the largest gain first; empty where no plan was chosen, see also `notes`."""
     votes: tuple[VotesReport, ...] = ()

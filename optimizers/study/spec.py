@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from ...budgets.cap import Cap
 from ...graphs.graph import Graph
+from ...graphs.plan import Plan
 from ...graphs.result import Metric
 from ...graphs.space import Space
 from ...models.pool import Pool
 from ...records.protocols import StudyStore
+from ...records.rows import RunRow
 from ...records.task import Task
 from ..policies.base import MakePolicy
 from ..search.registry import MakeOptimizer
@@ -70,3 +72,10 @@ class StudySpec:
     def study_id(self) -> str:
         """The hash of the spec."""
         return hashlib.sha256(self.as_json().encode()).hexdigest()[:16]
+
+    def runs(self, plan: Plan, part: str) -> Iterator[RunRow]:
+        """The runs of a plan on a part, as they are stored."""
+        self.store.flush()
+        for trial in self.store.trials(self.study_id):
+            if (trial.plan_hash, trial.part) == (plan.hash, part):
+                yield from self.store.runs(trial_id=trial.trial_id)

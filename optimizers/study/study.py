@@ -10,10 +10,12 @@ from typing import Any
 from ...budgets.cap import in_unit
 from ...errors import SpendExhausted, UsageError
 from ...graphs.plan import Plan
+from ...graphs.resolved import resolve
 from ...graphs.run import Runner
 from ...records.rows import StudyRow
 from ...records.status import Status
 from ..analysis.edge_ablation import EdgeReport
+from ..analysis.gate_openings import gate_openings
 from ..analysis.headroom import Headroom
 from ..analysis.iso_cost import iso_cost
 from ..search.base import Optimizer, Proposal
@@ -255,6 +257,8 @@ class Study:
             "by_money": by_money(spec, chosen, evaluator.measured("validation"), self._score, self._affordable),
         }
         if chosen is not None:
+            plan, spans = resolve(spec.space, chosen.plan), spec.store.spans
+            more["gates"] = gate_openings(plan, spec.runs(chosen.plan, "validation"), spans, spec.cap.unit)
             more["failed_functions"] = failed_functions(spec.store, spec.study_id, spec.space, chosen.plan)
         more["readings"], more["unread_plans"] = self._readings(chosen, comparison)
         self._notes += [each.warning for each in more["readings"] if each.warning]

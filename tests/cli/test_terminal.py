@@ -9,6 +9,7 @@ from rich.console import Console
 
 from apportion.budgets.cap import Cap
 from apportion.cli.terminal import TerminalReporter
+from apportion.optimizers.analysis.gate_openings import GateReport
 from apportion.optimizers.study.plan_report import PlanReport
 from apportion.optimizers.study.report import ByMoney, FunctionReport, ReadingExample, ReadingReport, StudyReport
 from apportion.optimizers.study.reporter import Announcement
@@ -194,6 +195,22 @@ def test_long_lists_of_models_go_on_below_each_other() -> None:
     assert max(map(len, lines)) <= 80
     assert below(lines, "models") == f"models {', '.join(names)}"
     assert "expected: about 1,200" in below(lines, "spend")
+
+
+def test_gates_are_told_with_what_either_side_came_to(report: StudyReport) -> None:
+    gate = GateReport(
+        edge="small->large",
+        signal="confidence",
+        opens="below 0.9",
+        runs=70,
+        opened=21,
+        score_open=0.5,
+        score_shut=0.912,
+        cost_open=310.0,
+        cost_shut=None,
+    )
+    said = below(printed(report.model_copy(update={"gates": (gate,)})), "gates")
+    assert "small->large confidence below 0.9 21 of 70 0.500 310 0.912" in said
 
 
 def test_functions_that_failed_are_named_with_the_newest_reason(report: StudyReport) -> None:
