@@ -112,6 +112,7 @@ def _to_json(result: Result) -> str:
             "stop_reason": result.stop_reason,
             "reason": result.reason,
             "answer": result.answer,
+            "data": result.data,
             "charged": amount_fields(result.charged),
             "lost": amount_fields(result.lost),
             "latency": result.latency,

@@ -103,6 +103,7 @@ def _to_json(found: Served) -> str:
             "stop_reason": found.stop_reason,
             "reason": found.reason,
             "answer": found.answer,
+            "data": found.data,
             "charged": amount_fields(found.charged),
             "lost": amount_fields(found.lost),
         },

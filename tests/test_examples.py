@@ -15,7 +15,7 @@ from apportion.stores.opening import open_store
 from apportion.testing.fault_server import FaultServer
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
-APART = ("calculator.py", "endpoint.py")
+APART = ("calculator.py", "code_graded.py", "endpoint.py", "extraction.py", "text_to_sql.py")
 """Those with a test of their own."""
 OFFLINE = sorted(path.name for path in EXAMPLES.glob("*.py") if path.name not in APART)
 
@@ -35,9 +35,17 @@ def test_examples_on_the_embedded_models_print_a_frontier(name: str, tmp_path: P
 
 def frontier_of(name: str, folder: Path) -> list[str]:
     """The lines that an example prints, which are its frontier."""
+    return checked(printed(name, folder))
+
+
+def printed(name: str, folder: Path) -> list[str]:
     done = run(name, folder)
     assert done.returncode == 0, done.stderr
-    lines = done.stdout.splitlines()
+    assert done.stderr == ""
+    return done.stdout.splitlines()
+
+
+def checked(lines: list[str]) -> list[str]:
     scores = [float(line.split()[0]) for line in lines]
     assert scores == sorted(scores)
     assert scores[-1] > 0.2
@@ -58,6 +66,70 @@ def test_the_calculator_answers_its_half_for_no_tokens(tmp_path: Path) -> None:
     first = frontier_of("calculator.py", tmp_path)[0]
     assert first.split()[2] == "0.0"
     assert first.endswith("with calculate->judge")
+
+
+PAGE = EXAMPLES.parent / "docs" / "examples.md"
+
+
+@pytest.mark.parametrize("name", ["extraction.py", "text_to_sql.py", "code_graded.py"])
+def test_examples_on_recorded_replies_print_what_their_page_says(name: str, tmp_path: Path) -> None:
+    lines = printed(name, tmp_path)
+    frontier = checked([line for line in lines if " tokens a question: " in line])
+    assert len(frontier) >= 2
+    assert lines[: len(frontier)] == frontier
+    assert len(lines) > len(frontier)
+    assert "\n".join(["```text", *lines, "```"]) in PAGE.read_text(encoding="utf-8")
+
+
+def test_the_page_lists_every_example() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    assert [path.name for path in EXAMPLES.iterdir() if path.is_file() and f"`{path.name}`" not in page] == []
+
+
+RIGHT = "def double(n):\n    return 2 * n"
+TESTS = "assert double(2) == 4\nassert double(0) == 0"
+
+
+@pytest.mark.parametrize(
+    ("code", "right"),
+    [
+        (RIGHT, True),
+        ("def double(n):\n    return n * n + 1", False),
+        ("def double(n:", False),
+        ("raise SystemExit(0)", False),
+        ("import os\nos._exit(0)", False),
+        (f"{RIGHT}\n'''", False),
+        ("while True:\n    pass", False),
+        (f"{RIGHT}\nhoard = bytearray(2 * 1024**3)", False),
+        (f"{RIGHT}\nopen('left', 'w').write('x' * 9999)", False),
+        (f"{RIGHT}\nprint('x' * 10**6)", True),
+        (f"import os\n{RIGHT}\nassert not os.listdir() and 'PATH' not in os.environ", True),
+    ],
+)
+def test_the_metric_of_the_code_example_passes_right_code_alone(
+    code: str, right: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from apportion import Task
+    from apportion.tasks.metrics import CheckedMetric, resolve_metric
+
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    metric = resolve_metric("code_graded:passes")
+    assert isinstance(metric, CheckedMetric)
+    assert metric(Task(question="Write `double(n)`.", gold=TESTS), code) == float(right)
+
+
+def test_the_data_of_the_examples_is_graded_by_its_gold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from shutil import copy
+
+    from apportion import load_tasks
+    from apportion.tasks.metrics import resolve_metric
+
+    monkeypatch.chdir(tmp_path)
+    copy(EXAMPLES / "data" / "shop.sqlite", tmp_path)
+    for name, metric in (("invoices", "json_fields"), ("shop", "sql")):
+        tasks = load_tasks(EXAMPLES / "data" / f"{name}.jsonl")
+        scores = [resolve_metric(metric)(task, task.gold) for task in tasks]
+        assert scores == [1.0] * 40
 
 
 def think(body: Mapping[str, Any]) -> str:

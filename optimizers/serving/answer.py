@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ...errors import UsageError
 from ...graphs.plan import Plan
@@ -39,6 +40,8 @@ class Served:
     """One, or one for each stage of a cascade that was tried."""
     reason: str = ""
     """Why there is no answer; empty where there is one."""
+    data: Any = None
+    """The value of an answer in JSON, see `JsonOutput`."""
 
 
 _NOTHING = {
@@ -118,4 +121,5 @@ def served(
         lost=sum((result.lost for result in results), ZERO),
         run_ids=tuple(result.run_id for result in results),
         reason=_NOTHING.get(nothing, nothing.value) if said is None else said.reason,
+        data=None if said is None else said.data,
     )

@@ -87,6 +87,16 @@ def plan_values(policy: DeployedPolicy, arm: str) -> dict[str, Any]:
     return dict(found)
 
 
+def test_a_served_answer_in_json_has_its_value() -> None:
+    from apportion.optimizers.serving.answer import served
+    from apportion.records.output import JsonOutput
+
+    towns = Graph("towns").add("read", Solver(output=JsonOutput({"type": "object"}), style="direct"))
+    read = towns.run("Where?", pool=Pool([ScriptedModel(lambda request: '{"town": "Graz"}')]))
+    assert served("t", "a", "a", [read], nothing=Status.SKIPPED).data == {"town": "Graz"}
+    assert served("t", "", "a", [], nothing=Status.SKIPPED).data is None
+
+
 def test_a_file_is_all_it_takes(deployed: DeployedPolicy, tmp_path: Path) -> None:
     deployed.save(tmp_path / "policy.json")
     loaded = Policy.load(tmp_path / "policy.json", pool=planted_pool())
