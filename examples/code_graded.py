@@ -5,7 +5,7 @@ To ask a model of your own, give it a pool file:              python examples/co
 
 Running what a model wrote is your own responsibility. The limits below (time, memory, no files, no further processes)
 stop accidents, not attacks: the code still runs as you. For models or prompts that you do not trust, run it in a
-container or a virtual machine without a network. Needs Linux or macOS.
+container or a virtual machine without a network. Needs Linux.
 """
 
 import asyncio
@@ -81,6 +81,8 @@ graph.add(
 
 def main(pool: Pool) -> None:
     """Searches prompt and style on 32 functions; prints the frontier, and a function that the policy writes."""
+    if not holds("number = 1", "assert number == 1"):
+        sys.exit("this system does not admit the limits in RUNNER, so right code would score 0; run this on Linux")
     tasks = load_tasks(DATA / "functions.jsonl")
     report = optimize(graph, tasks, pool, cap=Cap(total=30_000), spend=100_000, metric="code_graded:passes")
     for plan in report.frontier:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Annotated, Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from ..errors import GraphError, PlanError, UnknownName
 from ..models.card import ModelCard
@@ -34,6 +34,17 @@ class ModelNode(Node):
     effort: Annotated[Knob[Annotated[str, Field(min_length=1)] | None], ADDED] = None
     """How hard the model is asked to think, by a name that its card has among its efforts. None: what the model does by
     itself. To a model whose card has no efforts it means nothing."""
+
+    @field_validator("prompt", mode="before")
+    @classmethod
+    def _prompt_is_no_bare_text(cls, given: Any) -> Any:
+        for value in given.values if isinstance(given, Choice) else (given,):
+            if isinstance(value, str):
+                raise GraphError(
+                    f"prompt of a {cls.kind} node must be a Prompt, not the text {value[:40]!r}; write "
+                    'Prompt("...", name="careful")'
+                )
+        return given
 
     def prompts(self) -> tuple[Prompt, ...]:
         """See `Node.prompts`."""

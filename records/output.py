@@ -19,6 +19,7 @@ _NAMES = get_args(OutputName)
 _MOST_OPTIONS = 256
 _SAFE_INTEGER = 2.0**53
 """Below it every whole float is the integer that it looks like."""
+_TYPES = "array, boolean, integer, null, number, object, string"
 _SCALARS = {"string": "line", "number": "number", "integer": "number", "boolean": "line", "null": "line"}
 """Types of a value that is no object and no list, with the output to take in place of JSON."""
 _SAYS = frozenset(
@@ -179,7 +180,10 @@ def _check_schema(text: str) -> None:
     try:
         Draft202012Validator.check_schema(schema)
     except SchemaError as error:
-        raise GraphError(f"JsonOutput: the schema is none: {error.json_path}: {error.message[:200]}") from None
+        # The type of a schema is the one place where draft 2020-12 says "anyOf", and its message names none of them.
+        typed = error.validator == "anyOf" and error.json_path.endswith(".type")
+        wrong = f"{error.instance!r} is none of {_TYPES}" if typed else error.message
+        raise GraphError(f"JsonOutput: the schema is none: {error.json_path}: {wrong[:200]}; mend it there") from None
     if isinstance(schema.get("type"), str) and schema["type"] in _SCALARS:
         instead = _SCALARS[schema["type"]]
         raise GraphError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
 
@@ -108,3 +109,9 @@ def test_a_template_without_its_form_is_refused() -> None:
 def test_two_prompts_of_one_name_are_refused() -> None:
     with pytest.raises(GraphError, match="two prompts of a solver node are called 'a'"):
         prompted(Prompt("A", name="a"), Prompt("B", name="a"))
+
+
+@pytest.mark.parametrize("given", ["Be careful.", choose(SHORT, "Be careful.")])
+def test_a_bare_text_is_no_prompt_and_the_error_says_what_is(given: Any) -> None:
+    with pytest.raises(GraphError, match=r"not the text 'Be careful\.'; write Prompt\("):
+        Solver(prompt=given)

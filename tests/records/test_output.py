@@ -53,7 +53,10 @@ def test_a_class_is_kept_as_its_schema() -> None:
     [
         ({"name": "string", "age": "integer"}, "is no JSON schema: it has none of 'type'"),
         ({}, "is no JSON schema"),
-        ({"type": "objekt"}, "the schema is none"),
+        (
+            {"type": "objekt"},
+            "$.type: 'objekt' is none of array, boolean, integer, null, number, object, string; mend it",
+        ),
         ({"type": "object", "properties": []}, "the schema is none"),
         ({"type": "object", "required": "a"}, "the schema is none"),
         ({"type": "object", "properties": {"a": {"type": object()}}}, "cannot be written as JSON"),
