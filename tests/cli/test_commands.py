@@ -203,3 +203,14 @@ def test_a_dev_set_keeps_its_own_names(folder: Path, capsys: pytest.CaptureFixtu
     for wrong, words in (("question", "write OURS=THEIRS"), ("text=prompt", "unknown field of a task 'text'")):
         assert run([*theirs, *options, "--column", wrong]) == 2
         assert words in capsys.readouterr().err
+
+
+def test_a_run_tells_the_value_of_an_answer_in_json(folder: Path) -> None:
+    (folder / "towns_app.py").write_text(
+        "from apportion import Graph, JsonOutput, Solver\n"
+        "graph = Graph('towns').add('read', Solver(output=JsonOutput({'type': 'object'}), style='direct'))\n"
+    )
+    with FaultServer(reply=lambda body: '{"town": "Graz"}') as server:
+        (folder / "pool.toml").write_text(f'[models.local]\nbase_url = "{server.base_url}"\n')
+        assert run(["run", "towns_app:graph", "Where?", "--models", "pool.toml", "--json", "run.json"]) == 0
+    assert read(folder / "run.json")["data"] == {"town": "Graz"}
