@@ -18,7 +18,7 @@ from ..errors import ApportionError, BudgetBreach, Infeasible
 from . import demo, draw, fit, models, optimize, pocket, runs, show, simulate, tokens
 from . import run as run_command
 from .names import FitCommand, OptimizeCommand
-from .output import any_encoding, complain, say
+from .output import any_encoding, complain, relay, say
 
 __all__ = ["app", "run"]
 
@@ -141,12 +141,9 @@ def _program(arguments: list[str] | None) -> int:
     except Exception as error:
         if not isinstance(error, _WrongUse):
             raise
-        # Typer repeats the arguments, and those may come from a file or a page that somebody else wrote.
-        from ..records.display import visible
-
         said = StringIO()
         error.show(said)
-        print(visible(said.getvalue()), end="", file=sys.stderr)
+        relay(said.getvalue())
         return error.exit_code
     return code if isinstance(code, int) else 0
 

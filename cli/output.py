@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.text import Text
 
-__all__ = ["any_encoding", "cell", "complain", "say"]
+__all__ = ["any_encoding", "cell", "complain", "relay", "say"]
 
 
 def say(text: str, *, flush: bool = False) -> None:
@@ -22,6 +22,13 @@ def say(text: str, *, flush: bool = False) -> None:
     from ..records.display import visible
 
     print(visible(text), flush=flush)
+
+
+def relay(text: str) -> None:
+    """Prints on the error stream what a library says of wrong arguments; it repeats them, whoever wrote them."""
+    from ..records.display import visible
+
+    print(visible(text), end="", file=sys.stderr)
 
 
 def complain(text: str) -> None:

@@ -203,13 +203,20 @@ def test_a_warning_is_a_line_without_source_code(folder: Path, capsys: pytest.Ca
     assert capsys.readouterr().err.splitlines()[0] == "apportion: look out"
 
 
+def _heeding() -> None:
+    """A shell starts what runs in its background with interrupts ignored, and so would be what that starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGTERM to heed")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_stopped_search_says_that_it_goes_on(folder: Path, number: signal.Signals, code: int) -> None:
     with FaultServer(latency=5.0) as server:
         (folder / "pool.toml").write_text(f'[models.local]\nbase_url = "{server.base_url}"\n')
         command = [sys.executable, "-m", "apportion", *OPTIMIZE, "--cap", "1e6", "--spend", "1e6"]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as started:
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=_heeding
+        ) as started:
             server.wait_for(1, seconds=60)
             started.send_signal(number)
             _, complaint = started.communicate(timeout=60)
