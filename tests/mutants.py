@@ -31,7 +31,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LIST = Path(__file__).with_name("mutants.toml")
 SECONDS = 600
 """After so long the tests of a mutant hang, and it counts as noticed."""
-_APART = {"tests", "benchmarks", "training", "examples", "docs", "build", "dist"}
+_APART = {".venv", "tests", "benchmarks", "training", "examples", "docs", "build", "dist"}
 """Folders at the root that are no part of the package."""
 _PASSED, _FAILED = 0, 1
 """What pytest exits with."""
