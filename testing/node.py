@@ -50,8 +50,9 @@ _PROMPTS = (
     "Braces {} and { question } are text.",
     '{"a": {}} {{question}} {question} {left} {rounds_left}\n{instructions}\n{passages}{notes}{node:NAME}{notes}'
     "{node:NAME}{format}{question}",
+    '{"a": {}} {{question}} {question} {left} {node:NAME}{node:NAME}{node:NAME}{format}',
 )
-"""Instructions, and a template."""
+"""Instructions, and templates."""
 
 
 class NodeConformance:
