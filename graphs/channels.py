@@ -9,6 +9,7 @@ from functools import lru_cache
 from ..models.base import Model
 from ..models.pool import Pool
 from ..models.request import ChatMessage
+from ..nodes.asks import FILLER
 from ..nodes.base import Incoming, Speakers
 from ..nodes.parts import part_bytes
 from ..nodes.prompts import dialect_named
@@ -74,7 +75,7 @@ def _shared_count(models: Sequence[Model]) -> Callable[[str], int]:
 
 def asked_of(step: Step, task: Task) -> Ask:
     """What a node is asked, before anything has run; a part of a question may be as long as `part_bytes`."""
-    question = task.question if step.split is None else "x" * part_bytes(task.question)
+    question = task.question if step.split is None else FILLER * part_bytes(task.question)
     return Ask(question, task.instructions, task.context)
 
 

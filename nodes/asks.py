@@ -15,10 +15,13 @@ from .knob import MOST_TIMES
 from .prompts.base import Ask, Messages, Wording
 from .votes import normal_form
 
-__all__ = ["NOTES", "PASSAGES", "REASON_BYTES", "ask_of", "bound_of", "request_of", "wording_of"]
+__all__ = ["FILLER", "NOTES", "PASSAGES", "REASON_BYTES", "ask_of", "bound_of", "request_of", "wording_of"]
 
 NOTES = 16
 """The most notes of other nodes in one prompt."""
+FILLER = "\udfff"
+"""A byte of a text that is not known yet. No text has half of a surrogate pair, so it is told apart from what is known,
+and tokenizers, which make one token of many equal letters, never see it."""
 PASSAGES = 32
 """The most passages from upstream in one prompt; those of the task come on top."""
 REASON_BYTES = 256
@@ -155,8 +158,8 @@ def bound_of(
     full = _texts(render(_named(_filled(ask, brought, filled=True), brought if upstream is None else upstream)))
     full += words
     # A dialect may leave out what it has no use for, so what a text from upstream takes is seen in what is rendered.
-    grown = sum(map(longest_bytes, full)) - sum(map(longest_bytes, framed))
-    size = sum(map(measure, framed)) + max(0, grown) + longest_bytes(effort.fields)
+    grown = sum(_size(text, longest_bytes) for text in full) - sum(_size(text, longest_bytes) for text in framed)
+    size = sum(_size(text, measure) for text in framed) + max(0, grown) + longest_bytes(effort.fields)
     return CallBound(model, size + extra_bytes, max(len(framed), len(full)), _capped(output_tokens, effort), times)
 
 
@@ -166,14 +169,14 @@ def _filled(ask: Ask, incoming: Incoming, *, filled: bool = False) -> Ask:
     notes = [_REASONING.format("", "")] * count
     said = sum(size.said for size in incoming.sizes)
     if incoming.previous is not None:
-        notes.insert(0, _OBJECTION.format(_NO_ANSWER, "x" * REASON_BYTES))
+        notes.insert(0, _OBJECTION.format(_NO_ANSWER, FILLER * REASON_BYTES))
         said += incoming.previous.answer
     passages = ["x"] * min(PASSAGES, sum(size.passages for size in incoming.sizes))
     found = sum(size.evidence for size in incoming.sizes)
     if filled and said:
-        notes.append("x" * said)
+        notes.append(FILLER * said)
     if filled and found:
-        passages.append("x" * found)
+        passages.append(FILLER * found)
     return replace(ask, notes=(*ask.notes, *notes), passages=(*ask.passages, *passages))
 
 
@@ -181,8 +184,14 @@ def _named(ask: Ask, upstream: Incoming) -> Ask:
     """The ask with an answer as large as can be for each node that its prompt names."""
     if ask.wording is None:
         return ask
-    most = "x" * max((size.answer for size in upstream.sizes), default=0)
+    most = FILLER * max((size.answer for size in upstream.sizes), default=0)
     return replace(ask, wording=replace(ask.wording, answers=dict.fromkeys(ask.wording.prompt.nodes, most)))
+
+
+def _size(text: str, measure: Callable[[str], int]) -> int:
+    """How large a text is, where each filler may become a byte that is a token of its own."""
+    fillers = text.count(FILLER)
+    return fillers + measure(text.replace(FILLER, "")) if fillers else measure(text)
 
 
 def _texts(prompt: Messages) -> list[str]:

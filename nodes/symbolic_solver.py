@@ -14,7 +14,7 @@ from pydantic import PositiveFloat, PositiveInt
 from ..records.message import Candidate, Message, MessageSize
 from ..records.status import Status
 from ..records.text import clip, single_spaced
-from .asks import ask_of, bound_of, request_of
+from .asks import FILLER, ask_of, bound_of, request_of
 from .base import CallBound, Context, Incoming, Inputs, Kind, Scorer, Speakers
 from .knob import ANY_MODEL, MOST_TIMES, Knob, ModelKnob
 from .model_node import ModelNode
@@ -120,7 +120,7 @@ def _worst_case(node: SymbolicSolver, ask: Ask, incoming: Incoming, speakers: Sp
         return speaker.formalise(filled, "")
 
     def mended(filled: Ask) -> Messages:
-        return speaker.formalise(_with_attempt(filled, "x" * _ATTEMPT_BYTES), "x" * _PROBLEM_BYTES)
+        return speaker.formalise(_with_attempt(filled, FILLER * _ATTEMPT_BYTES), FILLER * _PROBLEM_BYTES)
 
     bounds = [bound_of(node.model, first, ask, incoming, cap, node=node, speakers=speakers)]
     if node.repair_rounds:

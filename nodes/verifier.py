@@ -13,7 +13,7 @@ from pydantic import PositiveInt
 from ..models.request import Request
 from ..records.message import CANDIDATES, Candidate, Message, MessageSize
 from ..records.text import longest_bytes
-from .asks import ask_of, bound_of, request_of
+from .asks import FILLER, ask_of, bound_of, request_of
 from .base import CallBound, Context, Incoming, Inputs, Kind, Scorer, Speakers
 from .knob import ANY_MODEL, Knob, ModelKnob, Times
 from .model_node import OF_CALLS, ModelNode
@@ -246,7 +246,7 @@ def _worst_case(node: Verifier, ask: Ask, incoming: Incoming, speakers: Speakers
     speaker, cap = speakers(node.model), node.max_output_tokens
     if node.method == "steps":
         render = partial(speaker.solve, style=Style.DIRECT)
-        step = Ask("x" * _STEP_BYTES, ask.instructions)
+        step = Ask(FILLER * _STEP_BYTES, ask.instructions)
         times = node.max_candidates * node.max_steps
         plain = node.model_copy(update={"prompt": None})
         return (bound_of(node.model, render, step, 0, cap, node=plain, times=times, speakers=speakers),)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from functools import partial
+from itertools import groupby
 from string import printable
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from apportion.models.request import ChatMessage
 from apportion.nodes.asks import NOTES, PASSAGES, REASON_BYTES, ask_of, bound_of
-from apportion.nodes.base import Incoming, Inputs
+from apportion.nodes.base import Incoming, Inputs, Speakers
 from apportion.nodes.prompts import dialect_named
 from apportion.nodes.prompts.base import Ask, Messages, Style
 from apportion.records.message import Candidate, Forward, Message, MessageSize
@@ -113,3 +114,22 @@ def test_no_prompt_is_larger_than_its_bound(messages: list[Message], previous: M
         prompt = render(ask_of(Inputs(TASK, "Who?", forwarded, 1, back)))
         assert sum(longest_bytes(message.content) for message in prompt.messages) <= bound.prompt_bytes
         assert len(prompt.messages) <= bound.messages
+
+
+def runs_of_letters(text: str) -> int:
+    """A tokenizer that makes one token of any number of equal letters, as real ones do of some."""
+    return sum(1 for _ in groupby(text))
+
+
+def test_what_is_not_known_yet_is_no_run_of_equal_letters() -> None:
+    """An objection of a checker may be any text, so a tokenizer that merges equal letters must not shrink its bound."""
+    reason = "".join(chr(97 + n * 7 % 26) for n in range(REASON_BYTES))
+    previous = Message(answer="no", accepted=False, reason=reason)
+    inputs = Inputs(TASK, "Who?", {}, 1, previous)
+    dialect = dialect_named("chat")
+    render = partial(dialect.solve, style=Style.THINK)
+    speakers = Speakers(lambda model: dialect, lambda model, tokens: tokens, measure=runs_of_letters)
+    known = Ask("Who?", TASK.instructions, TASK.context)
+    bound = bound_of("m", render, known, Incoming((), MessageSize(answer=2, text=0)), 9, speakers=speakers)
+    sent = sum(runs_of_letters(message.content) for message in render(ask_of(inputs)).messages)
+    assert sent <= bound.prompt_bytes <= 2 * sent
