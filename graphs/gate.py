@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from math import inf, isfinite
+from math import inf
 from types import MappingProxyType
 from typing import Any
 
@@ -178,6 +178,9 @@ def _side(value: Any) -> Any:
 
 
 def _number(signal: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
-        raise GraphError(f"the threshold of Gate({signal!r}) must be a number, not {value!r}")
+    low, high = (-inf, 0.0) if signal == "least_logprob" else (0.0, 1.0)
+    known = isinstance(value, int | float) and not isinstance(value, bool)
+    if not known or not low <= value <= high or value == -inf:
+        reach = "at most 0, a natural logarithm" if signal == "least_logprob" else "from 0 to 1"
+        raise GraphError(f"the threshold of Gate({signal!r}) must be a number {reach}; not {str(value)[:40]}")
     return float(value)

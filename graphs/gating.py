@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from math import isfinite
-from typing import Any
+from typing import Any, TypeAlias
 
 from ..records.message import Message
 from ..records.status import Status
@@ -13,7 +13,10 @@ from .banner import Banner
 from .resolved import Step
 from .state import channel
 
-__all__ = ["GATE_SHUT", "Gating"]
+__all__ = ["GATE_SHUT", "Gating", "Readings"]
+
+Readings: TypeAlias = Mapping[str, Mapping[str, Any]]
+"""By source, what a gate read: its signal, the value, and whether it is open."""
 
 GATE_SHUT = "gate"
 """The reason of a node that did not run because every edge to it was shut."""
@@ -26,9 +29,7 @@ class Gating:
         self._silent: set[str] = set()
         """The nodes that did not run when it was their turn last: nothing comes from them."""
 
-    def read(
-        self, step: Step, state: Mapping[str, Any], banner: Banner | None, round_: int
-    ) -> dict[str, dict[str, Any]]:
+    def read(self, step: Step, state: Mapping[str, Any], banner: Banner | None, round_: int) -> Readings:
         """What the gates before a node read and whether they open, by source, for the trace too."""
         found: dict[str, dict[str, Any]] = {}
         for source, gate in step.gates.items():
@@ -38,7 +39,7 @@ class Gating:
             found[source] = {"signal": gate.signal, "value": known, "open": gate.opens(value)}
         return found
 
-    def passing(self, step: Step, gates: Mapping[str, Mapping[str, Any]]) -> frozenset[str]:
+    def passing(self, step: Step, gates: Readings) -> frozenset[str]:
         """The sources from which something comes."""
         return frozenset(
             source
@@ -58,6 +59,6 @@ class Gating:
         return Message(status=Status.SKIPPED, reason=GATE_SHUT)
 
     @staticmethod
-    def events(gates: Mapping[str, Mapping[str, Any]]) -> str:
+    def events(gates: Readings) -> str:
         """For the trace of a node that does not run."""
         return json.dumps([{"event": "gate", "source": source, **gate} for source, gate in gates.items()])

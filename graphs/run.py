@@ -282,8 +282,8 @@ class Runner:
         else:
             run.allowance = Allowance(reservation_id, request)
         left = self._left(session.account_id)
-        if left is not None and left.tokens != _UNLIMITED:
-            session.begins_with(left.tokens)
+        if left is not None:
+            session.begins_with({unit: pick(left, unit) for unit in UNITS if pick(left, unit) != _UNLIMITED})
 
     def _finished(self, run: _Run, message: Message, reason: str) -> Result:
         """Books the run."""

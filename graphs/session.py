@@ -16,7 +16,7 @@ from ..nodes.base import Inputs
 from ..nodes.parts import fill, part_bytes
 from ..records.message import Forward, Message
 from ..records.protocols import Recorder
-from ..records.rows import SpanRow
+from ..records.rows import SpanRow, Unit
 from ..records.status import Status
 from ..records.task import Task
 from ..records.text import longest_bytes, single_spaced
@@ -25,7 +25,7 @@ from .banner import Banner, tells
 from .channels import Channels
 from .context import NodeContext, Services, drawn
 from .finishing import Allowance, best_so_far, direct_answer
-from .gating import Gating
+from .gating import Gating, Readings
 from .parts import gathered, waves
 from .resolved import ResolvedPlan, Step
 from .state import channel
@@ -112,10 +112,10 @@ class RunSession:
         """Seconds along the critical path to the final node."""
         return self._path.get(self.final_node, 0.0)
 
-    def begins_with(self, tokens: int) -> None:
-        """Says how many tokens the run has at its start, for prompts that tell it; nobody says so without a cap."""
+    def begins_with(self, limits: Mapping[Unit, int]) -> None:
+        """Says what the run has at its start, for prompts and gates; nobody says so without a cap."""
         if tells(self.resolved.steps):
-            self._banner = Banner(self.resolved.active, tokens)
+            self._banner = Banner(self.resolved.active, limits)
 
     def short(self, reached: CapReached) -> None:
         """See `RunServices.short`."""
@@ -149,11 +149,11 @@ class RunSession:
             None if step.loop is None else self.resolved.rounds[step.loop.loop.name].high - 1 - round_,
         )
         if step.split is not None:
-            message, base = await self._parts(step, inputs, base)
+            message, base = await self._parts(step, inputs, base, gates)
         else:
             if step.begins_round and inputs.round and step.loop is not None:
                 base = max(base, self._path[step.loop.loop.check])
-            message, seconds = await self._execute(step, inputs, gates=gates)
+            message, seconds = await self._execute(step, inputs, gates)
             base += seconds
         self._path[node] = base
         self._said[node] = message
@@ -222,7 +222,7 @@ class RunSession:
     def _round_of(self, step: Step) -> int:
         return 0 if step.loop is None else self._round.get(step.loop.loop.name, 0)
 
-    def _shut(self, step: Step, round_: int, gates: Mapping[str, Mapping[str, Any]], base: float) -> Message:
+    def _shut(self, step: Step, round_: int, gates: Readings, base: float) -> Message:
         """Books a node that does not run."""
         message, now = self._gating.message(), time.time()
         self._path[step.name] = base
@@ -239,14 +239,12 @@ class RunSession:
     def _carried(self, source: str, target: str, state: Mapping[str, Any], policy: Forward) -> Message:
         return self._channels.carried(state[channel(source)], source, target, policy)
 
-    async def _execute(
-        self, step: Step, inputs: Inputs, part: str = "", gates: Mapping[str, Mapping[str, Any]] | None = None
-    ) -> tuple[Message, float]:
+    async def _execute(self, step: Step, inputs: Inputs, gates: Readings, part: str = "") -> tuple[Message, float]:
         """Runs a node once, in a span; returns its message and the seconds it took."""
         meter = Meter(self.account_id, self.run_id, _new_id())
         self._meters[step.name] = meter
         context = NodeContext(self, step.name, meter)
-        for source, gate in (gates or {}).items():
+        for source, gate in gates.items():
             context.record("gate", source=source, **gate)
         started, clock = time.time(), time.perf_counter()
         message = Message(status=Status.CANCELLED, reason="the run was cancelled")
@@ -303,7 +301,7 @@ class RunSession:
             self.problem.__cause__ = problem
         return Message(status=Status.UNKNOWN, reason=reason)
 
-    async def _parts(self, step: Step, inputs: Inputs, base: float) -> tuple[Message, float]:
+    async def _parts(self, step: Step, inputs: Inputs, base: float, gates: Readings) -> tuple[Message, float]:
         """Runs a node once per part, in waves; returns what the merger reads and the critical path to its end."""
         split = step.split or ""
         source = inputs.messages.get(split, Message())
@@ -332,18 +330,18 @@ class RunSession:
                     said[part.name] = Message(status=Status.OVERSIZE, reason=_LONG_PART.format(part.name, limit))
             ready = [part for part in ready if part.name not in said]
             asked = [replace(inputs, question=filled[part]) for part in ready]
-            for part, (message, seconds) in zip(ready, await self._wave(step, asked), strict=True):
+            for part, (message, seconds) in zip(ready, await self._wave(step, asked, gates), strict=True):
                 said[part.name] = message
                 ends[part.name] = max((ends[need] for need in part.needs), default=base) + seconds
         return gathered(source.parts, said, most), max(ends.values(), default=base)
 
-    async def _wave(self, step: Step, asked: Sequence[Inputs]) -> list[tuple[Message, float]]:
+    async def _wave(self, step: Step, asked: Sequence[Inputs], gates: Readings) -> list[tuple[Message, float]]:
         if not asked:
             return []
         if len(asked) == 1:
-            return [await self._execute(step, asked[0], asked[0].question)]
+            return [await self._execute(step, asked[0], gates, asked[0].question)]
         async with asyncio.TaskGroup() as group:
-            running = [group.create_task(self._execute(step, inputs, inputs.question)) for inputs in asked]
+            running = [group.create_task(self._execute(step, inputs, gates, inputs.question)) for inputs in asked]
         return [task.result() for task in running]
 
     def _record(
@@ -361,7 +359,7 @@ class RunSession:
         self.charged += meter.charged
         self.lost += meter.lost
         if self._banner is not None:
-            self._banner.note(node, round_, meter.charged.tokens + meter.lost.tokens)
+            self._banner.note(node, round_, meter.charged + meter.lost)
         self._recorder.record(
             SpanRow(
                 span_id=meter.span_id,

@@ -120,7 +120,8 @@ def _worst_case(node: SymbolicSolver, ask: Ask, incoming: Incoming, speakers: Sp
         return speaker.formalise(filled, "")
 
     def mended(filled: Ask) -> Messages:
-        return speaker.formalise(_with_attempt(filled, FILLER * _ATTEMPT_BYTES), FILLER * _PROBLEM_BYTES)
+        attempt = _ATTEMPT + FILLER * _ATTEMPT_BYTES
+        return speaker.formalise(replace(filled, notes=(*filled.notes, attempt)), FILLER * _PROBLEM_BYTES)
 
     bounds = [bound_of(node.model, first, ask, incoming, cap, node=node, speakers=speakers)]
     if node.repair_rounds:

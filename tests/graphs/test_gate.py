@@ -73,7 +73,8 @@ def test_always_open_is_one_of_every_choice() -> None:
 @pytest.mark.parametrize("signal", SIGNALS)
 def test_json_gives_the_same_gate(signal: str) -> None:
     told = signal in ("abstained", "rejected", "failed")
-    for gate in [Gate(signal)] if told else [Gate(signal, below=0.5), Gate(signal, above=choose(0.1, 0.9))]:
+    low, high = (-3, -1) if signal == "least_logprob" else (0.1, 0.9)
+    for gate in [Gate(signal)] if told else [Gate(signal, below=high), Gate(signal, above=choose(low, high))]:
         assert gate_from_json(gate.to_json()) == gate
 
 
@@ -83,11 +84,28 @@ def test_an_unknown_signal_is_named_with_the_nearest() -> None:
 
 
 @pytest.mark.parametrize(
-    "fields", [{}, {"below": 1, "above": 2}, {"below": nan}, {"above": inf}, {"below": "0.5"}, {"below": True}]
+    "fields",
+    [
+        {},
+        {"below": 1, "above": 2},
+        {"below": nan},
+        {"above": inf},
+        {"below": "0.5"},
+        {"below": True},
+        {"below": 80},
+        {"above": -0.1},
+        {"below": 10**400},
+    ],
 )
 def test_a_measured_signal_needs_one_threshold(fields: dict[str, Any]) -> None:
     with pytest.raises(GraphError, match="Gate\\('confidence'\\)"):
         Gate("confidence", **fields)
+
+
+@pytest.mark.parametrize("below", [0.5, -inf, nan])
+def test_a_logarithm_of_a_probability_is_not_above_0(below: float) -> None:
+    with pytest.raises(GraphError, match="at most 0, a natural logarithm"):
+        Gate("least_logprob", below=below)
 
 
 def test_a_signal_that_is_told_takes_no_threshold() -> None:

@@ -9,11 +9,13 @@ import pytest
 
 from apportion import Cap, Decomposer, Gate, Graph, Merger, Pool, Prompt, Solver, Task, Verifier, choose
 from apportion.budgets.books import MemoryStore
+from apportion.budgets.cap import in_unit
 from apportion.errors import GraphError
 from apportion.graphs.bounds import worst_case
 from apportion.graphs.result import Engine, Result
 from apportion.graphs.run import Runner
-from apportion.records.rows import SpanRow
+from apportion.models.card import ModelCard
+from apportion.records.rows import SpanRow, Unit
 from apportion.testing.scripted import ScriptedModel
 
 ENGINES = ["langgraph", "direct"]
@@ -90,6 +92,25 @@ def test_a_gate_may_read_what_is_left(engine: Engine, limit: int, calls: int) ->
 
 
 @pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("unit", ["weighted", "usd"])
+def test_what_is_left_is_read_in_the_unit_of_the_cap(engine: Engine, unit: Unit) -> None:
+    """Two thirds of the cap are gone behind the first node, whatever it is counted in."""
+    cards = [
+        ModelCard(name=name, provider="scripted", weight=2.0, input_usd_per_million=1.0, output_usd_per_million=1.0)
+        for name in ("small", "large")
+    ]
+    small, large = (ScriptedModel(lambda request: "Answer: 4", name=card.name, card=card) for card in cards)
+    graph, pool = unsure(Gate("left_share", above=0.8)), Pool([small, large])
+    free, _ = run(graph, pool, engine)
+    spent = 1.5 * in_unit(free.charged, unit)
+    room = in_unit(worst_case(graph, graph.space(pool).default(), Task(question="4?"), pool).total, unit)
+    calls = len(large.requests)
+    assert calls == 1
+    run(graph, pool, engine, cap=Cap(per_task=max(spent, room), unit=unit))
+    assert len(large.requests) == calls
+
+
+@pytest.mark.parametrize("engine", ENGINES)
 def test_a_gate_in_a_loop_is_read_in_every_round(engine: Engine) -> None:
     """The judge rejects the first round, so that the helper runs in the second."""
     said = iter(["Answer: 4", "Answer: 5"])
@@ -104,6 +125,24 @@ def test_a_gate_in_a_loop_is_read_in_every_round(engine: Engine) -> None:
     assert spans["last"].reason == "gate"
     assert result.answer == "5"
     assert not late.requests
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_gate_into_a_group_is_in_the_trace_of_each_part(engine: Engine) -> None:
+    split = '{"parts": ["2+2?", "3+3?"], "combine": "{p1} and {p2}"}'
+    small = ScriptedModel(lambda request: split if "Split" in request.messages[0].content else "Answer: 4", name="m")
+    graph = Graph("parts").add("hint", Solver(model="m")).add("split", Decomposer(model="m"))
+    graph.add("part", Solver(model="m")).add("merge", Merger(model="m")).each("split", "part", "merge")
+    graph.connect("hint", "part", when=Gate("confidence", below=0.5))
+    store = MemoryStore()
+
+    async def main() -> Result:
+        async with Runner(graph, Pool([small]), store) as runner:
+            return await runner.run(Task(question="2+2 and 3+3?"), runner.space.default(), engine=engine)
+
+    parts = [span for span in store.spans(asyncio.run(main()).run_id) if span.node == "part"]
+    assert len(parts) == 2
+    assert all('"event": "gate", "source": "hint"' in span.events for span in parts)
 
 
 def test_the_bound_is_that_of_open_gates() -> None:
