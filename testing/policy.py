@@ -26,7 +26,7 @@ from ..optimizers.analysis.gain import price
 from ..optimizers.policies.base import ArmPolicy, Assignment, MakePolicy
 from ..optimizers.policies.registry import POLICIES, fit_each, policy_from_json, policy_to_json
 from ..optimizers.tables.split import lessons_from
-from ..optimizers.tables.table import ABSTAIN, Batch, Lesson, Question, Table
+from ..optimizers.tables.table import UNANSWERED, Batch, Lesson, Question, Table
 from .hostile import hostile
 from .planted import plant, planted_lesson
 
@@ -89,7 +89,7 @@ class PolicyConformance:
         assert _same(before[3:5], [_total(again, batch, budget) for budget in _BUDGETS[3:5]])
 
     def test_it_chooses_among_its_arms(self) -> None:
-        """One number a question, each of an arm or `ABSTAIN`, with costs that can be added up."""
+        """One number a question, each of an arm or `UNANSWERED`, with costs that can be added up."""
         policy, batch = self.fit(small_lesson()), self.new_questions()
         for budget in _BUDGETS:
             _check(policy, batch, _total(policy, batch, budget))
@@ -98,7 +98,7 @@ class PolicyConformance:
         """Unless even the cheapest arms cost more: then nothing that answers all questions is cheaper."""
         policy, batch = self.fit(small_lesson()), self.new_questions()
         found = [_total(policy, batch, budget) for budget in _BUDGETS]
-        answered = [float(a.expected.sum()) for a in found if (a.arms != ABSTAIN).all()]
+        answered = [float(a.expected.sum()) for a in found if (a.arms != UNANSWERED).all()]
         for budget, assignment in zip(_BUDGETS, found, strict=True):
             spend = float(assignment.expected.sum())
             if spend > budget * len(batch) * (1 + 1e-9):
@@ -185,7 +185,7 @@ class PolicyConformance:
         for budget in _BUDGETS:
             found = _total(policy, batch, budget)
             _check(policy, batch, found)
-            answered = there & (found.arms != ABSTAIN)
+            answered = there & (found.arms != UNANSWERED)
             assert not missing[found.arms[answered]].any(), f"at {budget} a question"
             spends.append(float(found.expected.sum()))
             assert spends[-1] <= max(budget * len(batch), spends[0]) * (1 + 1e-9)
@@ -266,7 +266,7 @@ def _same(left: Sequence[Assignment], right: Sequence[Assignment]) -> bool:
 def _check(policy: ArmPolicy, batch: Batch, assignment: Assignment) -> None:
     assert assignment.arms.shape == assignment.expected.shape == assignment.high.shape == (len(batch),)
     assert np.issubdtype(assignment.arms.dtype, np.integer)
-    assert ((assignment.arms >= 0) & (assignment.arms < len(policy.arms)) | (assignment.arms == ABSTAIN)).all()
+    assert ((assignment.arms >= 0) & (assignment.arms < len(policy.arms)) | (assignment.arms == UNANSWERED)).all()
     assert np.isfinite(assignment.high).all()
     assert (assignment.expected >= 0).all()
     assert (assignment.high >= assignment.expected).all()
