@@ -13,7 +13,7 @@ from ..prediction.heads.base import folds_of
 from ..prediction.predictor import Prediction, Predictor, refitted
 from ..tables.cascades import outcomes_of, with_cascades
 from ..tables.knapsack import allocate
-from ..tables.table import Arm, Batch, Lesson, Table, joined
+from ..tables.table import UNANSWERED, Arm, Batch, Lesson, Table, joined
 from .arm_means import ArmMeans
 from .cascade_by_family import FamilyMeans, cascades_by_family
 from .planning import planning_costs
@@ -40,11 +40,21 @@ class Forecasts:
     real: Floats
     """The scores that came true."""
 
-    def reached(self, budget: float) -> tuple[Floats, float]:
-        """What the best plan for a budget scores on each question, and what it means to spend."""
-        chosen = allocate(self.scores, planning_costs(self.costs, self.high), budget)
-        everyone = np.arange(len(chosen))
-        return self.real[everyone, chosen], float(self.costs[everyone, chosen].sum())
+    def reached(self, budget: float, *, unanswered: bool = False) -> tuple[Floats, float]:
+        """What the best plan for a budget scores on each question, and what it means to spend.
+
+        Args:
+            budget: for all questions together.
+            unanswered: whether questions may be left out, for no score and at no cost.
+        """
+        chosen = allocate(self.scores, planning_costs(self.costs, self.high), budget, unanswered=unanswered)
+        everyone, left = np.arange(len(chosen)), chosen == UNANSWERED
+        scores, costs = (np.where(left, 0.0, each[everyone, chosen]) for each in (self.real, self.costs))
+        return scores, float(costs.sum())
+
+    def of(self, columns: int) -> Forecasts:
+        """The first columns alone."""
+        return Forecasts(*(each[:, :columns] for each in (self.scores, self.costs, self.high, self.real)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal, Self
 
@@ -33,6 +33,9 @@ _ON_PLANS: Mapping[str, type[Learned]] = MappingProxyType(
     {make.name: make for make in (AllocateOnly, RouteOnly, RouteThenAllocate, JointUpFront)}
 )
 """Those that rest on the predictor of the plans. New files have no `JointUpFront`, old ones have it for `Joint`."""
+_REACH = 1.0
+"""How far budgets count as near, in natural logarithms: one standard deviation."""
+_ROUNDING = 1e-9
 _OLD = (StaticMix.name, *_ON_PLANS)
 """The members of the first version, which stored their numbers."""
 
@@ -172,9 +175,8 @@ class JointSafe(Fitted):
         # Where any member needs the probe, it is taken for all.
         looks = predictor.probe_cost * len(view.batch)
 
-        def mixed(budget: float) -> tuple[Floats, float]:
-            chosen = mix.assign(view.batch, budget - looks).arms
-            return _taken(rehearsal.scores, chosen), float(_taken(view.costs, chosen).sum())
+        # The mixture too is judged on questions that its means do not know: on its own it would be flattered.
+        plans = found.one.of(len(predictor.arms))
 
         def of(member: Learned) -> _Reached:
             seen, scores = (
@@ -194,7 +196,7 @@ class JointSafe(Fitted):
 
             return paying
 
-        ways: dict[str, _Reached] = {StaticMix.name: mixed}
+        ways: dict[str, _Reached] = {StaticMix.name: without_looking(partial(plans.reached, unanswered=True))}
         if found.cascades:
             ways[Cascade.name] = without_looking(found.one.reached)
         if families > 1:
@@ -256,25 +258,33 @@ class JointSafe(Fitted):
 
 
 def _simplest(budgets: Floats, ways: Mapping[str, _Reached], count: int) -> Ladder:
-    """For every budget, the first member within one standard error of the best; no budget that scores less is spent."""
+    """For every budget, the first member within one standard error of the best; no budget that scores less is spent.
+
+    Scores are compared with those at budgets nearby: at one budget alone, a few hundred questions say little of
+    members that differ by a point or two, while what is good there is good a little above and below.
+    """
+    tried = {name: [reached(budget * count) for budget in budgets.tolist()] for name, reached in ways.items()}
+    apart = np.log(budgets)[:, None] - np.log(budgets)
+    near = np.exp(-0.5 * np.square(apart / _REACH))
+    near /= near.sum(axis=1, keepdims=True)
+    scores = {name: near @ np.stack([found for found, _ in each]) for name, each in tried.items()}
     members: list[str] = []
     spends: list[float] = []
     least, best_score = 0.0, -np.inf
-    for budget in budgets.tolist():
-        found = {name: reached(budget * count) for name, reached in ways.items()}
+    for rung, budget in enumerate(budgets.tolist()):
+        spent = {name: each[rung][1] for name, each in tried.items()}
         # As in every schedule, more budget must not buy less.
-        enough = [name for name in found if found[name][1] >= least * (1 - 1e-9)]
-        enough = enough or [max(found, key=lambda name: found[name][1])]
-        best = max(enough, key=lambda name: float(found[name][0].mean()))
-        choice = next(name for name in enough if within_one_error(found[best][0] - found[name][0]))
-        score = float(found[choice][0].mean())
-        if members and score < best_score:
+        enough = [name for name in spent if spent[name] >= least * (1 - 1e-9)] or [max(spent, key=spent.__getitem__)]
+        best = max(enough, key=lambda name: float(scores[name][rung].mean()))
+        choice = next(name for name in enough if within_one_error(scores[best][rung] - scores[name][rung]))
+        score = float(scores[choice][rung].mean())
+        if members and score < best_score - _ROUNDING:
             members.append(members[-1])
             spends.append(spends[-1])
             continue
         members.append(choice)
         spends.append(budget)
-        least, best_score = found[choice][1], score
+        least, best_score = spent[choice], max(score, best_score)
     return Ladder(budgets=budgets, members=tuple(members), spends=np.array(spends))
 
 

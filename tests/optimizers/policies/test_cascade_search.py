@@ -75,7 +75,7 @@ def test_what_it_promises_is_what_comes_of_it(stages: int) -> None:
 
 def test_groups_of_one_search_have_lists_of_their_own() -> None:
     table = world()
-    weights = np.column_stack([np.ones(400), np.arange(400) % 2])
+    weights = np.column_stack([np.ones(400), (np.arange(400) % 2).astype(np.float64)])
     whole, even = find_cascades_for(table, weights)
     assert whole == find_cascades(table)
     assert even

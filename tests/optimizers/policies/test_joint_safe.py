@@ -15,7 +15,6 @@ from apportion.optimizers.policies.cascade_rehearsal import Forecasts
 from apportion.optimizers.policies.grouped import AllocateOnly, RouteOnly
 from apportion.optimizers.policies.joint import Joint, JointUpFront
 from apportion.optimizers.policies.joint_safe import JointSafe, Ladder
-from apportion.optimizers.policies.planning import assigned
 from apportion.optimizers.policies.rehearsal import Rehearsal, rehearse
 from apportion.optimizers.policies.route_then_allocate import RouteThenAllocate
 from apportion.optimizers.policies.static import StaticMix
@@ -69,8 +68,8 @@ def chosen_by_rung(
     monkeypatch: pytest.MonkeyPatch,
     scores: NDArray[np.float64],
     arms: Callable[[str, bool], int],
-) -> set[tuple[bool, str]]:
-    """Which member serves, below the lesson's budget (False) and from there on (True).
+) -> set[tuple[str, int]]:
+    """The members that serve at any budget, each with the arm that all questions get.
 
     Args:
         blind: what is fitted to.
@@ -86,19 +85,16 @@ def chosen_by_rung(
     def choice(name: str, budget: float) -> NDArray[np.intp]:
         return np.full(count, arms(name, budget >= lesson.budget * count), np.intp)
 
-    def reached(self: Forecasts, budget: float) -> tuple[NDArray[np.float64], float]:
-        chosen = choice("cascade_by_family", budget)
+    def reached(self: Forecasts, budget: float, *, unanswered: bool = False) -> tuple[NDArray[np.float64], float]:
+        chosen = choice("static_mix" if unanswered else "cascade_by_family", budget)
         return scores[np.arange(count), chosen], float(view.costs[np.arange(count), chosen].sum())
 
     for make in LEARNED:
         monkeypatch.setattr(make, "choose", lambda self, view, budget: choice(self.name, budget))
     monkeypatch.setattr(Forecasts, "reached", reached)
-    monkeypatch.setattr(
-        StaticMix, "assign", lambda s, b, budget: assigned(choice("static_mix", budget), view.costs, view.high)
-    )
     safe = JointSafe.from_predictor(lesson, predictor, replace(rehearsal, scores=scores), members)
-    ladder = zip(safe.ladder.budgets, safe.ladder.members, strict=True)
-    return {(bool(budget >= lesson.budget), member) for budget, member in ladder}
+    ladder = zip(safe.ladder.spends, safe.ladder.members, strict=True)
+    return {(member, arms(member, budget >= lesson.budget)) for budget, member in ladder}
 
 
 @pytest.mark.parametrize(
@@ -112,7 +108,7 @@ def test_the_simplest_serves_within_one_standard_error_of_the_best(
     apart = np.where(np.arange(len(scores)) % 2, 0.1, -0.1)
     scores[:, 1] += apart + errors * apart.std(ddof=1) / np.sqrt(len(scores))
     found = chosen_by_rung(blind, monkeypatch, scores, lambda name, late: int(name == "joint"))
-    assert found == {(False, member), (True, member)}
+    assert found == {(member, int(member == "joint"))}
 
 
 def test_more_budget_does_not_buy_less(blind: Learned, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,7 +118,7 @@ def test_more_budget_does_not_buy_less(blind: Learned, monkeypatch: pytest.Monke
     scores = np.full(rehearsal.scores.shape, 0.5)
     scores[:, cheap] = 0.9
     found = chosen_by_rung(blind, monkeypatch, scores, lambda name, late: cheap if name == "joint" and late else dear)
-    assert found == {(False, "static_mix"), (True, "static_mix")}
+    assert {arm for _, arm in found} == {dear}
 
 
 def test_a_budget_that_scores_less_is_not_spent(blind: Learned, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,9 +137,11 @@ def test_a_budget_that_scores_less_is_not_spent(blind: Learned, monkeypatch: pyt
     monkeypatch.setattr(
         Forecasts,
         "reached",
-        lambda self, budget: (scores[np.arange(count), choice(budget)], float(view.costs[0, choice(budget)].sum())),
+        lambda self, budget, **_: (
+            scores[np.arange(count), choice(budget)],
+            float(view.costs[0, choice(budget)].sum()),
+        ),
     )
-    monkeypatch.setattr(StaticMix, "assign", lambda s, b, budget: assigned(choice(budget), view.costs, view.high))
     safe = JointSafe.from_predictor(lesson, predictor, replace(rehearsal, scores=scores), members)
     spent = safe.ladder.spends[safe.ladder.budgets >= lesson.budget]
     assert len(spent)
