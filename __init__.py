@@ -36,6 +36,7 @@ if TYPE_CHECKING:  # the same names for type checkers and editors, which read no
     from .optimizers.serving.policy import DeployedPolicy
     from .optimizers.study.optimize import optimize as optimize, optimize_async as optimize_async
     from .optimizers.study.report import StudyReport as StudyReport
+    from .optimizers.tables.table import UNANSWERED as UNANSWERED
     from .records.output import JsonOutput as JsonOutput, OneOf as OneOf
     from .records.prompt import Prompt as Prompt
     from .records.status import Status as Status
@@ -70,6 +71,7 @@ _HOMES = {
     "optimizers.serving.policy": ("DeployedPolicy as Policy",),
     "optimizers.study.optimize": ("optimize", "optimize_async"),
     "optimizers.study.report": ("StudyReport",),
+    "optimizers.tables.table": ("UNANSWERED",),
     "records.output": ("JsonOutput", "OneOf"),
     "records.prompt": ("Prompt",),
     "records.status": ("Status",),

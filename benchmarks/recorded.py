@@ -1,9 +1,10 @@
 """`python -m benchmarks recorded [--data FOLDER]`: policies on recorded answers of large models.
 
-Three sets, each in random halves, of which one is learned from and the other answered: RouteLLM's MMLU and GSM8K (two
-models), reasoning_gym_easy (seven models, one or three votes) and intercode_sql (models and numbers of rounds). Goals
-come first, those that were missed before the others. The records are not part of the project; without them nothing is
-run. See `recorded_files` for their format.
+Four sets, each in random halves, of which one is learned from and the other answered: thinking_levels (models and how
+much they think; cascades), RouteLLM's MMLU and GSM8K (two models), reasoning_gym_easy (seven models, one or three
+votes) and intercode_sql (models and numbers of rounds). Goals come first, those that were missed
+before the others. The records are not part of the project; without them nothing is run.
+See `recorded_files` for their format.
 """
 
 from __future__ import annotations
@@ -23,12 +24,19 @@ from benchmarks.recorded_report import Section, report
 from benchmarks.recorded_routellm import routellm, without_families
 from benchmarks.recorded_sql import sql
 from benchmarks.recorded_tables import reasoning_table, routellm_table, sql_table
+from benchmarks.recorded_thinking import thinking, thinking_table
 
 __all__ = ["DATA", "absent", "main", "sections"]
 
 DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
-SETS = ("gsm8k", "mmlu", "reasoning", "sql")
-_FOLDERS = {"gsm8k": "routellm", "mmlu": "routellm", "reasoning": "reasoning_gym_easy", "sql": "intercode_sql"}
+SETS = ("thinking", "gsm8k", "mmlu", "reasoning", "sql")
+_FOLDERS = {
+    "thinking": "thinking_levels",
+    "gsm8k": "routellm",
+    "mmlu": "routellm",
+    "reasoning": "reasoning_gym_easy",
+    "sql": "intercode_sql",
+}
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -61,6 +69,10 @@ def absent(data: Path, sets: Sequence[str]) -> Path | None:
 
 def sections(data: Path, sets: Sequence[str], halves: int, tick: Callable[[str], None]) -> Iterator[Section]:
     """What came of each set."""
+    if "thinking" in sets:
+        table = thinking_table(data / "thinking_levels")
+        yield thinking(table, True, halves, tick)
+        yield thinking(table, False, halves, tick)
     if "gsm8k" in sets:
         table = without_families(routellm_table(data / "routellm", "gsm8k"))
         yield routellm("GSM8K", table, 0.618, halves, tick)

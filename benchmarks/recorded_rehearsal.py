@@ -13,7 +13,7 @@ from apportion.optimizers.policies.learned import Learned
 from apportion.optimizers.policies.rehearsal import rehearse
 from apportion.optimizers.policies.view import View
 from apportion.optimizers.prediction.predictor import Predictor
-from apportion.optimizers.tables.table import ABSTAIN, Lesson, Table
+from apportion.optimizers.tables.table import UNANSWERED, Lesson, Table
 from benchmarks.proof.mixture import Sweep
 
 __all__ = ["Stage", "ladder"]
@@ -53,7 +53,7 @@ class Stage:
 
     def _reached(self, policy: ArmPolicy, budget: float) -> tuple[float, float]:
         chosen = _planned(policy, self.view, budget)
-        everyone, answered = np.arange(len(chosen)), chosen != ABSTAIN
+        everyone, answered = np.arange(len(chosen)), chosen != UNANSWERED
         return (
             float(np.where(answered, self.costs[everyone, chosen], 0.0).mean()),
             float(np.where(answered, self.scores[everyone, chosen], 0.0).mean()),

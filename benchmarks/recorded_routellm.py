@@ -52,7 +52,7 @@ def routellm(title: str, table: Table, reference: float, number_of_halves: int, 
     parts = []
     for seed, (learned, tested) in enumerate(halves(len(table.questions), number_of_halves)):
         half, others = table.take(learned), table.take(tested)
-        (policy,) = fit_all(["joint"], lesson_of(half, 0.5, seed)).values()
+        (policy,) = fit_all(["joint_up_front"], lesson_of(half, 0.5, seed)).values()
         sent = [_policy_reach(policy, others), reach(sent_first(ridge.strengths(gaps, learned, tested)))]
         if families:
             sent.append(reach(sent_first(family_gaps(half, others))))

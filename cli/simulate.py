@@ -86,8 +86,8 @@ def _print(priced: Price) -> None:
     say(f"score     {p.score.mean:.3f} ({p.score.low:.3f} to {p.score.high:.3f} with 95 %)")
     say(f"cost      {p.cost:,.4g} a question; it had foreseen {p.predicted:,.4g}")
     say(f"hard cap  score {p.capped_score:.3f} for {p.capped_cost:,.4g}, with every question kept within the cap")
-    if p.abstained:
-        say(f"abstained {p.abstained:.1%} of the questions")
+    if p.unanswered:
+        say(f"left out  {p.unanswered:.1%} of the questions")
     table = Table(box=SIMPLE, padding=(0, 1, 0, 0), pad_edge=False)
     for column in ("arm", "questions", "score", "cost"):
         table.add_column(column, justify="left" if column == "arm" else "right", overflow="fold")

@@ -10,7 +10,7 @@ from functools import lru_cache, partial
 from typing import Any
 
 from ..models.reasoning import split_reasoning
-from ..records.answers import Number, last_number, normal_form, number_of
+from ..records.answers import Number, abstains, last_number, normal_form, number_of
 from ..records.message import CANDIDATES, Candidate
 from ..records.output import JsonOutput, OneOf, Output, canonical_json
 from ..records.text import clip, single_spaced
@@ -33,6 +33,7 @@ __all__ = [
     "problem_with",
     "read_step",
     "reader_of",
+    "says_nothing",
     "spoken_by",
 ]
 
@@ -105,8 +106,20 @@ def data_of(output: Output, answer: str) -> Any:
 def candidate_of(output: Output, answer: str, reading: Reading[Any], source: str) -> Candidate:
     """An answer that was read, as later nodes choose among them."""
     least = reading.least_logprob
-    known = Candidate(answer, reading.confidence, text=reading.text, source=source, least_logprob=least)
+    known = Candidate(
+        answer,
+        reading.confidence,
+        text=reading.text,
+        source=source,
+        least_logprob=least,
+        abstained=says_nothing(output, answer),
+    )
     return formed(output, known)
+
+
+def says_nothing(output: Output, answer: str) -> bool:
+    """Whether an answer of this output abstains; only lines and texts can, what misses another output is no answer."""
+    return output in ("line", "text") and abstains(answer)
 
 
 def formed(output: Output, candidate: Candidate) -> Candidate:

@@ -23,7 +23,7 @@ from .depth import Depth
 from .draws import Draws
 from .knob import ADDED, ANY_MODEL, Adaptive, Choice, Knob, ModelKnob, Times, most
 from .oracles import right_answer
-from .outputs import Reader, candidate_of, form_of, led_by_fields, reader_of
+from .outputs import Reader, candidate_of, form_of, led_by_fields, reader_of, says_nothing
 from .prompts.base import Ask, Messages, Style
 from .readings import Reading, most_informed, read_all
 from .stopping import STOP_RULES, StopRule, enough
@@ -31,6 +31,7 @@ from .votes import VoteRule, ballots
 
 __all__ = ["KIND", "Solver"]
 
+_INVITED = "If you do not know the answer, answer: I don't know."
 _ANSWER_BEGINS = 16
 """What may stand between a thought and its answer, in bytes."""
 
@@ -65,6 +66,11 @@ class Solver(AnswerNode):
     """At 0 all samples would be equal, so one is drawn whatever `samples` says."""
     stop: Knob[StopRule] = "beta"
     """When adaptive sampling ends: the leader is the majority with probability 0.95, or it is 2 or 3 votes ahead."""
+
+    abstain: Annotated[Knob[bool], ADDED] = False
+    """Whether one sentence invites the model to say that it does not know. Such a reply is read as an abstention
+    whether it was invited or not: it has no vote while another sample has an answer. A prompt of your own says it where
+    it has `{instructions}`."""
 
     def idle_knobs(self) -> frozenset[str]:
         """See `Node.idle_knobs`; one answer needs no vote, a fixed number no stop rule, a direct answer no limit."""
@@ -108,7 +114,7 @@ class _Way:
 
 
 def _way(node: Solver, inputs: Inputs, context: Context) -> _Way:
-    dialect, ask, style = context.dialect(node.model), ask_of(inputs, node), Style(node.style)
+    dialect, ask, style = context.dialect(node.model), _invited(node, ask_of(inputs, node)), Style(node.style)
     limit, read = _thinking_limit(node), reader_of(node.output, dialect, style)
 
     def request(prompt: Messages, cap: int) -> Request:
@@ -158,7 +164,7 @@ async def _run(node: Solver, inputs: Inputs, context: Context) -> Message:
     if _by_fields(node):
         candidates = led_by_fields(node.output, candidates, votes)
     best = candidates[0]
-    return Message(answer=best.answer, data=best.data, text=best.text, candidates=candidates)
+    return Message(answer=best.answer, data=best.data, text=best.text, candidates=candidates, abstained=best.abstained)
 
 
 async def _sample(node: Solver, draws: int | Adaptive, way: _Way, context: Context) -> list[Reading[str]]:
@@ -167,7 +173,10 @@ async def _sample(node: Solver, draws: int | Adaptive, way: _Way, context: Conte
     if not isinstance(draws, Adaptive):
         return readings
     while len(readings) < draws.high and all(reading.status is not Status.BUDGET for reading in readings):
-        counts = Counter(form_of(node.output, reading.value) for reading in readings if reading.value is not None)
+        said = [reading.value for reading in readings if reading.value is not None]
+        # As in the vote, who abstains is heard only where nobody answers.
+        said = [value for value in said if not says_nothing(node.output, value)] or said
+        counts = Counter(form_of(node.output, value) for value in said)
         remaining = draws.high - len(readings) if node.vote == "majority" else None
         if enough(node.stop, list(counts.values()), remaining) or (node.vote == "first" and counts):
             break
@@ -246,6 +255,11 @@ def _depth(node: Solver) -> Depth:
     return Depth(place, node.style) if limit is None else Depth(place, node.style, limit)
 
 
+def _invited(node: Solver, ask: Ask) -> Ask:
+    """The ask with the sentence that invites to abstain, where the node says so."""
+    return replace(ask, instructions=f"{ask.instructions}\n{_INVITED}".strip()) if node.abstain else ask
+
+
 def _thinking_limit(node: Solver) -> int | None:
     if node.thinking_tokens is None or node.style == "direct":
         return None
@@ -258,6 +272,7 @@ def _values(knob: Any) -> tuple[Any, ...]:
 
 def _worst_case(node: Solver, ask: Ask, incoming: Incoming, speakers: Speakers) -> tuple[CallBound, ...]:
     speaker, limit, style = speakers(node.model), _thinking_limit(node), Style(node.style)
+    ask = _invited(node, ask)
     times = most(_draws(node).number)
 
     def bound(render: Callable[[Ask], Messages], cap: int, thought: int = 0) -> CallBound:

@@ -37,9 +37,10 @@ def ballots(votes: Iterable[Candidate], rule: VoteRule = "majority") -> tuple[Ba
     Answers that something beside a model's word supports come before all others. Then the rule decides: `majority`
     by number of votes, ties by mean confidence; `confidence` by the sum of confidences; `first` by order. What is
     still equal is decided by order. A vote without a confidence has the mean of those that have one, or 1 where none
-    has.
+    has. Who abstains is left out while another has an answer.
     """
     cast = [vote for vote in votes if vote.answer.strip()]
+    cast = [vote for vote in cast if not vote.abstained] or cast
     known = [vote.confidence for vote in cast if vote.confidence is not None]
     usual = sum(known) / len(known) if known else 1.0
     groups: dict[str, list[Candidate]] = {}

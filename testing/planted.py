@@ -9,7 +9,7 @@ import numpy as np
 
 from ..optimizers.arrays import Floats, Ints
 from ..optimizers.tables.knapsack import allocate
-from ..optimizers.tables.table import ABSTAIN, Arm, Lesson, Probe, Question, Table
+from ..optimizers.tables.table import UNANSWERED, Arm, Lesson, Probe, Question, Table
 
 __all__ = ["Kind", "Planted", "plant", "planted_lesson"]
 
@@ -36,11 +36,11 @@ class Planted:
 
     def value(self, chosen: Ints) -> float:
         """The expected score of an assignment, a question."""
-        return float(np.where(chosen == ABSTAIN, 0.0, self.chances[np.arange(len(chosen)), chosen]).mean())
+        return float(np.where(chosen == UNANSWERED, 0.0, self.chances[np.arange(len(chosen)), chosen]).mean())
 
     def spend(self, chosen: Ints) -> float:
         """The expected cost of an assignment, a question."""
-        return float(np.where(chosen == ABSTAIN, 0.0, self.costs[np.arange(len(chosen)), chosen]).mean())
+        return float(np.where(chosen == UNANSWERED, 0.0, self.costs[np.arange(len(chosen)), chosen]).mean())
 
     def best(self, budget: float) -> float:
         """The highest expected score within so much for each question on average, with all surfaces known."""

@@ -25,12 +25,13 @@ from ..errors import UsageError
 from ..optimizers.analysis.gain import price
 from ..optimizers.policies.base import ArmPolicy, Assignment, MakePolicy
 from ..optimizers.policies.registry import POLICIES, fit_each, policy_from_json, policy_to_json
+from ..optimizers.tables.cascades import outcomes_of
 from ..optimizers.tables.split import lessons_from
-from ..optimizers.tables.table import ABSTAIN, Batch, Lesson, Question, Table
+from ..optimizers.tables.table import UNANSWERED, Batch, Lesson, Question, Table
 from .hostile import hostile
 from .planted import plant, planted_lesson
 
-__all__ = ["PolicyConformance", "few_arms_lesson", "gapped_lessons", "gapped_table", "small_lesson"]
+__all__ = ["PolicyConformance", "few_arms_lesson", "gapped_lessons", "gapped_table", "shown_lesson", "small_lesson"]
 
 _BUDGETS = (0.0, 60.0, 130.0, 200.0, 320.0, 520.0, 850.0, 5000.0)
 """A question, from too little for any arm to more than enough for all."""
@@ -89,7 +90,7 @@ class PolicyConformance:
         assert _same(before[3:5], [_total(again, batch, budget) for budget in _BUDGETS[3:5]])
 
     def test_it_chooses_among_its_arms(self) -> None:
-        """One number a question, each of an arm or `ABSTAIN`, with costs that can be added up."""
+        """One number a question, each of an arm or `UNANSWERED`, with costs that can be added up."""
         policy, batch = self.fit(small_lesson()), self.new_questions()
         for budget in _BUDGETS:
             _check(policy, batch, _total(policy, batch, budget))
@@ -98,7 +99,7 @@ class PolicyConformance:
         """Unless even the cheapest arms cost more: then nothing that answers all questions is cheaper."""
         policy, batch = self.fit(small_lesson()), self.new_questions()
         found = [_total(policy, batch, budget) for budget in _BUDGETS]
-        answered = [float(a.expected.sum()) for a in found if (a.arms != ABSTAIN).all()]
+        answered = [float(a.expected.sum()) for a in found if (a.arms != UNANSWERED).all()]
         for budget, assignment in zip(_BUDGETS, found, strict=True):
             spend = float(assignment.expected.sum())
             if spend > budget * len(batch) * (1 + 1e-9):
@@ -141,6 +142,24 @@ class PolicyConformance:
                 policy = self.make().from_json(wrong)
                 for budget in (_BUDGETS[3], _BUDGETS[-1]):
                     _check(policy, batch, _total(policy, batch, budget))
+
+    def test_what_shows_of_answers_is_used_by_its_rules(self) -> None:
+        """Cascades are of the lesson's arms, at most four, and can be priced; choices and JSON are as of any arm."""
+        lesson = shown_lesson()
+        policy, batch = self.fit(lesson), self.new_questions()
+        known = {arm.name for arm in lesson.fit.arms}
+        for arm in policy.arms:
+            assert len(arm.stages) <= 4
+            assert {stage.arm for stage in arm.stages} <= known
+        scores, costs = outcomes_of(policy.arms, lesson.validation)
+        assert ((scores >= 0) & (scores <= 1)).all()
+        assert (costs > 0).all()
+        again = self.make().from_json(json.loads(json.dumps(policy.to_json(), allow_nan=False)))
+        assert again.arms == policy.arms
+        for budget in _BUDGETS:
+            found = _total(policy, batch, budget)
+            _check(policy, batch, found)
+            assert _same([found], [_total(again, batch, budget)])
 
     def test_one_question_alone(self) -> None:
         """Any question may come alone, also one unlike all that were seen; and none may come at all."""
@@ -185,7 +204,7 @@ class PolicyConformance:
         for budget in _BUDGETS:
             found = _total(policy, batch, budget)
             _check(policy, batch, found)
-            answered = there & (found.arms != ABSTAIN)
+            answered = there & (found.arms != UNANSWERED)
             assert not missing[found.arms[answered]].any(), f"at {budget} a question"
             spends.append(float(found.expected.sum()))
             assert spends[-1] <= max(budget * len(batch), spends[0]) * (1 + 1e-9)
@@ -202,6 +221,22 @@ class PolicyConformance:
 def small_lesson() -> Lesson:
     """Eight arms whose curves cross, 120 questions to learn from and 60 to compare on."""
     return planted_lesson("crossing", 300.0, fit=120, validation=60, replicates=2)
+
+
+@cache
+def shown_lesson() -> Lesson:
+    """A lesson whose answers show something: which are one, which abstain, and none how sure it is."""
+    lesson = planted_lesson("dominating", 300.0, fit=80, validation=40, seed=4)
+    return replace(lesson, fit=_shown(lesson.fit), validation=_shown(lesson.validation))
+
+
+def _shown(table: Table) -> Table:
+    """Right answers are one, wrong ones are of three kinds, and half of what is wrong abstains."""
+    generator = np.random.default_rng(len(table.questions))
+    wrong = table.scores < 0.5
+    abstained = wrong & (generator.random(wrong.shape) < 0.5)
+    answers = np.where(abstained, -1, np.where(wrong, generator.integers(1, 4, wrong.shape), 0))
+    return replace(table, confidences=None, answers=answers, abstained=abstained.astype(np.float64), probes=())
 
 
 @cache
@@ -266,7 +301,7 @@ def _same(left: Sequence[Assignment], right: Sequence[Assignment]) -> bool:
 def _check(policy: ArmPolicy, batch: Batch, assignment: Assignment) -> None:
     assert assignment.arms.shape == assignment.expected.shape == assignment.high.shape == (len(batch),)
     assert np.issubdtype(assignment.arms.dtype, np.integer)
-    assert ((assignment.arms >= 0) & (assignment.arms < len(policy.arms)) | (assignment.arms == ABSTAIN)).all()
+    assert ((assignment.arms >= 0) & (assignment.arms < len(policy.arms)) | (assignment.arms == UNANSWERED)).all()
     assert np.isfinite(assignment.high).all()
     assert (assignment.expected >= 0).all()
     assert (assignment.high >= assignment.expected).all()

@@ -44,7 +44,7 @@ TESTED_IN = {
     "optimizers/policies/pairs": "optimizers/policies/test_quality_gap.py",
     "optimizers/policies/rehearsal": "optimizers/policies/test_joint_safe.py",
     "optimizers/search/base": "optimizers/search/test_exhaustive.py",
-    "optimizers/serving/answer optimizers/serving/open_policy": "optimizers/serving/test_policy.py",
+    "optimizers/serving/open_policy": "optimizers/serving/test_policy.py",
     "optimizers/serving/service": "optimizers/serving/test_governor.py",
     "optimizers/study/beginning": "optimizers/study/test_optimize.py",
     "optimizers/study/edge_phase optimizers/study/policy_phase": "optimizers/study/test_optimize_policies.py",

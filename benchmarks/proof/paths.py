@@ -16,11 +16,11 @@ import numpy as np
 
 from apportion.optimizers.arrays import Floats, Ints
 from apportion.optimizers.policies.base import ArmPolicy
-from apportion.optimizers.policies.cascade import cascade_outcomes
-from apportion.optimizers.policies.joint_safe import JointSafe
+from apportion.optimizers.policies.joint_safe import JointSafe, Ladder
 from apportion.optimizers.policies.learned import Learned
 from apportion.optimizers.policies.schedule import Schedule
-from apportion.optimizers.tables.table import ABSTAIN, Batch, Table
+from apportion.optimizers.tables.cascades import cascade_outcomes
+from apportion.optimizers.tables.table import UNANSWERED, Batch, Table
 
 from .draws import Resample, Statistic
 
@@ -38,7 +38,7 @@ class PathChoice:
     """What a policy chose for all questions, and what came of it."""
 
     arms: Ints
-    """(questions,): numbers of the table's arms, or `ABSTAIN`."""
+    """(questions,): numbers of the table's arms, or `UNANSWERED`."""
     expected: Floats
     """(questions,): planned costs."""
     scores: Floats
@@ -141,12 +141,12 @@ def choice_of(policy: ArmPolicy, table: Table, batch: Batch, budget: float) -> P
     """
     assignment = policy.assign(batch, budget * len(batch))
     scores, costs = np.zeros(len(batch)), np.zeros(len(batch))
-    numbers = np.full(len(batch), ABSTAIN)
+    numbers = np.full(len(batch), UNANSWERED)
     mean_scores, mean_costs = table.mean_scores, table.mean_costs
-    for number in np.unique(assignment.arms[assignment.arms != ABSTAIN]).tolist():
+    for number in np.unique(assignment.arms[assignment.arms != UNANSWERED]).tolist():
         arm, given = policy.arms[number], np.flatnonzero(assignment.arms == number)
         if arm.stages:
-            outcomes = cascade_outcomes(table.take(given), arm.stages)
+            outcomes = cascade_outcomes(table.take(given), arm.stages, arm.final)
             scores[given], costs[given] = (values.mean(axis=1) for values in outcomes)
             numbers[given] = number
             continue
@@ -168,8 +168,9 @@ def pinned(policy: ArmPolicy, budget: float) -> ArmPolicy:
     if isinstance(policy, JointSafe):
         return policy.model_copy(
             update={
-                "schedule": _single(policy.schedule, budget),
-                "schedules": tuple(_single(schedule, budget) for schedule in policy.schedules),
+                "ladder": Ladder(budgets=np.zeros(1), members=(policy.member(budget).name,), spends=np.zeros(1)),
+                "schedules": {name: _single(schedule, budget) for name, schedule in policy.schedules.items()},
+                "joint": None if policy.joint is None else pinned(policy.joint, budget),
             }
         )
     return policy

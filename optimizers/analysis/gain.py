@@ -14,7 +14,7 @@ from ..policies.base import ArmPolicy
 from ..serving.replay_batch import serve_on_table
 from ..tables.split import best_arms, mean_at
 from ..tables.strata import strata
-from ..tables.table import ABSTAIN, Table
+from ..tables.table import UNANSWERED, Table
 from .simulate import Simulation, simulate
 
 __all__ = ["ArmUse", "Price", "mixture_at", "price"]
@@ -43,7 +43,7 @@ class Price(Finding):
     cost: float
     predicted: float
     """What the policy thought it would cost."""
-    abstained: float
+    unanswered: float
     """The share of questions without an arm."""
     arms: tuple[ArmUse, ...]
     """The most used first."""
@@ -89,7 +89,7 @@ def price(policy: ArmPolicy, table: Table, budget: float, *, seed: int = 0) -> P
         score=found.score,
         cost=cost,
         predicted=found.predicted / count,
-        abstained=found.abstained,
+        unanswered=found.unanswered,
         arms=_uses(found),
         capped_score=float(np.mean([service.scores.mean() for service in served])),
         capped_cost=float(np.mean([service.costs.mean() for service in served])),
@@ -136,7 +136,7 @@ def mixture_at(table: Table, cost: float) -> Floats:
 
 def _uses(found: Simulation) -> tuple[ArmUse, ...]:
     uses = []
-    for number in np.unique(found.arms[found.arms != ABSTAIN]):
+    for number in np.unique(found.arms[found.arms != UNANSWERED]):
         taken = found.arms == number
         name = found.available[number].name
         score, cost = float(found.scores[taken].mean()), float(found.costs[taken].mean())

@@ -9,8 +9,8 @@ import numpy as np
 from ..arrays import Floats, Ints
 from ..bootstrap import Interval, mean_interval
 from ..policies.base import ArmPolicy
-from ..policies.cascade import outcomes_of, refuse_gaps
-from ..tables.table import ABSTAIN, Arm, Table
+from ..tables.cascades import outcomes_of, refuse_gaps
+from ..tables.table import UNANSWERED, Arm, Table
 
 __all__ = ["Simulation", "simulate"]
 
@@ -22,7 +22,7 @@ class Simulation:
     available: tuple[Arm, ...]
     """What it could choose from."""
     arms: Ints
-    """(questions,): what it chose; numbers of `available`, or `ABSTAIN`."""
+    """(questions,): what it chose; numbers of `available`, or `UNANSWERED`."""
     scores: Floats
     """(questions,): means over replicates; 0 where it abstained."""
     costs: Floats
@@ -39,9 +39,9 @@ class Simulation:
         return float(self.costs.sum())
 
     @property
-    def abstained(self) -> float:
+    def unanswered(self) -> float:
         """The share of questions without an arm."""
-        return float((self.arms == ABSTAIN).mean())
+        return float((self.arms == UNANSWERED).mean())
 
     @property
     def score(self) -> Interval:
@@ -67,7 +67,7 @@ def simulate(policy: ArmPolicy, table: Table, budget: float, *, seed: int = 0) -
     """
     scores, costs = (each.mean(axis=2) for each in outcomes_of(policy.arms, table))
     assignment = policy.assign(table.batch(), budget)
-    everyone, answered = np.arange(len(table.questions)), assignment.arms != ABSTAIN
+    everyone, answered = np.arange(len(table.questions)), assignment.arms != UNANSWERED
     refuse_gaps(costs, everyone, assignment.arms, policy.arms, table)
     looks = next((probe.costs for probe in table.probes if probe.name == policy.probe), 0.0)
     return Simulation(

@@ -17,7 +17,7 @@ class Assignment:
     """An arm for every question of a batch."""
 
     arms: Ints
-    """(questions,): numbers of `ArmPolicy.arms`, or `ABSTAIN`."""
+    """(questions,): numbers of `ArmPolicy.arms`, or `UNANSWERED`."""
     expected: Floats
     """(questions,): the predicted mean cost of each choice, its probe included."""
     high: Floats

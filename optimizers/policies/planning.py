@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..arrays import Floats, Ints
-from ..tables.table import ABSTAIN
+from ..tables.table import UNANSWERED
 from .base import Assignment
 
 __all__ = ["assigned", "cheapest", "planning_costs"]
@@ -34,7 +34,7 @@ def cheapest(costs: Floats) -> Ints:
 
 def assigned(chosen: Ints, costs: Floats, high: Floats) -> Assignment:
     """The assignment of the arms chosen; who abstains costs nothing."""
-    everyone, answered = np.arange(len(chosen)), chosen != ABSTAIN
+    everyone, answered = np.arange(len(chosen)), chosen != UNANSWERED
     return Assignment(
         chosen,
         np.where(answered, costs[everyone, chosen], 0.0),

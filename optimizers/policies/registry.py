@@ -40,6 +40,7 @@ POLICIES: Registry[MakePolicy] = Registry(
         "route_only": "optimizers.policies.grouped:RouteOnly",
         "allocate_only": "optimizers.policies.grouped:AllocateOnly",
         "route_then_allocate": "optimizers.policies.route_then_allocate:RouteThenAllocate",
+        "joint_up_front": "optimizers.policies.joint:JointUpFront",
         "joint": "optimizers.policies.joint:Joint",
         "joint_safe": "optimizers.policies.joint_safe:JointSafe",
         "online": "optimizers.policies.online:Online",
@@ -48,6 +49,7 @@ POLICIES: Registry[MakePolicy] = Registry(
         "clusters": "optimizers.policies.clusters:Clusters",
         "best_route": "optimizers.policies.best_route:BestRoute",
         "cascade": "optimizers.policies.cascade:Cascade",
+        "cascade_by_family": "optimizers.policies.cascade_by_family:CascadeByFamily",
         "difficulty_bins": "optimizers.policies.difficulty_bins:DifficultyBins",
         "marginal_gain": "optimizers.policies.marginal_gain:MarginalGain",
     },
@@ -115,6 +117,7 @@ def policy_from_json(
         UsageError: it is not the JSON of a policy, or names a module that is not admitted; the message names the field.
         UnknownName: it is the JSON of a policy that is not in the table.
     """
+    content = _renamed(content)
     name, home = content.get("policy"), content.get(_CLASS)
     if not isinstance(name, str):
         raise UsageError("a policy's JSON names the policy in its field 'policy', as to_json() writes it")
@@ -125,6 +128,17 @@ def policy_from_json(
     if name not in table and isinstance(home, str):
         return POLICIES.load(home, allow, name).from_json(own)
     return table.named(name).from_json(own)
+
+
+def _renamed(content: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Before there were cascades, what is `joint_up_front` now was called `joint`."""
+    if content.get("policy") != "joint":
+        return content
+    parts = content.get(STRATA)
+    inner = [part.get("policy") for part in parts if isinstance(part, dict)] if isinstance(parts, list) else [content]
+    named = [each for each in inner if isinstance(each, dict) and each.get("policy") == "joint"]
+    old = bool(named) and not any("version" in each for each in named)
+    return {**content, "policy": "joint_up_front"} if old else content
 
 
 def fit_each(

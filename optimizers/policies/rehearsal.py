@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from ..arrays import Floats
 from ..prediction.predictor import Prediction, Predictor, cross_fitted
 from ..tables.table import Batch, Lesson, Table
+from .cascade_rehearsal import CascadeRehearsal, rehearse_cascades
 from .view import View
 
 __all__ = ["Rehearsal", "on_validation", "rehearse"]
@@ -19,19 +21,27 @@ _MOST = 2000
 """No more questions of either part are looked at."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Rehearsal:
     """Questions on which plans can be judged by what they really reach."""
 
     view: View
     scores: Floats
     """(questions, arms): means over replicates."""
+    lesson: Lesson
+    predictor: Predictor
+    """Of the lesson."""
+
+    @cached_property
+    def cascades(self) -> CascadeRehearsal:
+        """The same questions with cascades among the arms, each found without the question; searched when asked for."""
+        return rehearse_cascades(self.lesson, self.predictor)
 
 
 def on_validation(lesson: Lesson, predictor: Predictor) -> Rehearsal:
     """The validation part alone: for policies that learned something of their own from the fit part."""
     part = _first(lesson.validation)
-    return Rehearsal(View(predictor, part.batch()), part.mean_scores)
+    return Rehearsal(View(predictor, part.batch()), part.mean_scores, lesson, predictor)
 
 
 def rehearse(lesson: Lesson, predictor: Predictor) -> Rehearsal:
@@ -51,7 +61,7 @@ def rehearse(lesson: Lesson, predictor: Predictor) -> Rehearsal:
         np.concatenate([out_of_fold.high, ahead.high]),
     )
     view = View(predictor, _joined(fit, lesson.validation), both)
-    return Rehearsal(view, np.concatenate([fit.mean_scores, lesson.validation.mean_scores]))
+    return Rehearsal(view, np.concatenate([fit.mean_scores, lesson.validation.mean_scores]), lesson, predictor)
 
 
 def _first(table: Table) -> Table:

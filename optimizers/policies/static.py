@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import ClassVar, Literal, Self
 
 import numpy as np
@@ -14,7 +15,7 @@ from .arm_means import ArmMeans, OnMeans
 from .base import Assignment
 from .planning import assigned, planning_costs
 
-__all__ = ["Static", "StaticMix"]
+__all__ = ["Static", "StaticMix", "in_line", "mixed"]
 
 
 class Static(OnMeans):
@@ -56,13 +57,29 @@ class StaticMix(OnMeans):
         return cls(means=ArmMeans.of(lesson.fit, lesson.validation), seed=lesson.seed)
 
     def assign(self, batch: Batch, budget: float) -> Assignment:
-        """See `Policy.assign`; abstains where the budget is below the first arm of the hull."""
-        scores, costs, high = self.means.for_questions(len(batch))
-        # To the knapsack all questions are alike, and of those the first in line get the dearer arm.
-        line = sorted(range(len(batch)), key=lambda i: self._place(batch.questions[i]))
-        chosen: Ints = np.empty(len(batch), np.intp)
-        chosen[line] = allocate(scores, planning_costs(costs, high), budget, abstain=True)
-        return assigned(chosen, costs, high)
+        """See `Policy.assign`; leaves questions unanswered where the budget is below the first arm of the hull."""
+        return mixed(self.means, batch, budget, self.seed, unanswered=True)
 
-    def _place(self, question: Question) -> bytes:
-        return hashlib.sha256(f"{self.seed}/{question.name}".encode()).digest()
+
+def mixed(means: ArmMeans, batch: Batch, budget: float, seed: int, *, unanswered: bool = False) -> Assignment:
+    """What mixing arms at random reaches: two neighbours on the hull of the means, drawn by seed and name.
+
+    Args:
+        means: of the arms.
+        batch: the questions.
+        budget: for all of them together.
+        seed: of the drawing.
+        unanswered: whether the left end of the hull is to answer nothing; otherwise it is the cheapest arm.
+    """
+    scores, costs, high = means.for_questions(len(batch))
+    # To the knapsack all questions are alike, and of those the first in line get the dearer arm.
+    line = in_line(batch.questions, seed)
+    chosen: Ints = np.empty(len(batch), np.intp)
+    chosen[line] = allocate(scores, planning_costs(costs, high), budget, unanswered=unanswered)
+    return assigned(chosen, costs, high)
+
+
+def in_line(questions: Sequence[Question], seed: int) -> list[int]:
+    """The numbers of questions in an order that a seed and their names decide, and nothing else."""
+    places = [hashlib.sha256(f"{seed}/{question.name}".encode()).digest() for question in questions]
+    return sorted(range(len(places)), key=places.__getitem__)

@@ -15,9 +15,9 @@ from ..arrays import Floats, Ints
 from ..frontier import hull
 from ..prediction.fitted import Array, Fitted
 from ..prediction.predictor import Predictor
-from ..tables.table import ABSTAIN, Arm, Batch, Lesson, Question
+from ..tables.cascades import outcomes_of
+from ..tables.table import UNANSWERED, Arm, Batch, Lesson, Question
 from .base import ArmPolicy, Assignment
-from .cascade import outcomes_of
 from .schedule import budget_ladder
 
 __all__ = ["STRATA", "Part", "Stratified", "prepared"]
@@ -61,7 +61,7 @@ class Part:
         def reached(budget: float) -> tuple[float, float]:
             """What is planned to be spent, and the score, both per question."""
             found = policy.assign(batch, budget * count)
-            scores = np.where(found.arms == ABSTAIN, 0.0, real[np.arange(count), found.arms])
+            scores = np.where(found.arms == UNANSWERED, 0.0, real[np.arange(count), found.arms])
             return float(found.expected.sum()) / count, float(scores.mean())
 
         least, first = reached(0.0)
@@ -133,7 +133,7 @@ class Stratified:
         for part, rows, some, found, floor, extra in zip(self.parts, members, asked, least, floors, more, strict=True):
             chosen = part.policy.assign(some, floor + extra) if extra > 0 else found
             numbers = np.array([self._numbers[arm.name] for arm in part.policy.arms])
-            arms[rows] = np.where(chosen.arms == ABSTAIN, ABSTAIN, numbers[chosen.arms])
+            arms[rows] = np.where(chosen.arms == UNANSWERED, UNANSWERED, numbers[chosen.arms])
             expected[rows], high[rows] = chosen.expected, chosen.high
         return Assignment(arms, expected, high)
 
@@ -199,5 +199,7 @@ def prepared(policy: ArmPolicy, batch: Batch) -> Batch:
         for part in policy.parts:
             batch = prepared(part.policy, batch)
         return batch
-    predictor = getattr(policy, "predictor", None)
-    return predictor.prepared(batch) if isinstance(predictor, Predictor) else batch
+    known = getattr(policy, "predictors", None) or (getattr(policy, "predictor", None),)
+    for predictor in known:
+        batch = predictor.prepared(batch) if isinstance(predictor, Predictor) else batch
+    return batch

@@ -25,7 +25,7 @@ from .heads.clusters import ClusterHead
 from .heads.costs import CostHead, fit_costs
 from .heads.registry import HEADS, AnyHead
 
-__all__ = ["Prediction", "Predictor", "cross_fitted", "fit_predictor"]
+__all__ = ["Prediction", "Predictor", "cross_fitted", "fit_predictor", "refitted"]
 
 _FOLDS = 5
 
@@ -156,6 +156,27 @@ def cross_fitted(lesson: Lesson, predictor: Predictor, folds: int = 5) -> Predic
     with one_thread():
         ground = _Ground(lesson, predictor.encoder, folds)
         return ground.crossed(_Draft(predictor.scores, ground.out_of_fold(predictor.scores)), predictor.share)
+
+
+def refitted(predictor: Predictor, table: Table, seed: int) -> Predictor:
+    """A predictor learned anew from another table, which may have other arms, such as cascades.
+
+    Kept are how questions are encoded, the probe, the settings of the head and the calibration, a curve for all arms.
+    """
+    with one_thread():
+        examples = _examples(table, predictor.encoder)
+        fields: Mapping[str, Any] = {
+            "arms": table.arms,
+            "probe": predictor.probe,
+            "probe_cost": predictor.probe_cost,
+            "probe_high": predictor.probe_high,
+            "encoder": predictor.encoder,
+            "scores": HEADS[predictor.head](examples, seed, predictor.scores),
+            "calibration": predictor.calibration,
+            "costs": fit_costs(examples, table.costs, seed),
+            "arm_scores": rounded(examples.scores.mean(axis=0)),
+        }
+        return Predictor(**fields)
 
 
 def _best(lesson: Lesson, heads: Sequence[str], probes: Sequence[Probe]) -> Predictor:

@@ -6,13 +6,17 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from ...errors import UsageError
 from ...graphs.plan import Plan
 from ...graphs.result import Result
+from ...records.answers import abstains
 from ...records.status import Status
 from ...records.usage import ZERO, Amount
 from ..tables.arms import plan_of
-from ..tables.table import Arm, Stage
+from ..tables.cascades import Signs, final_of, stops
+from ..tables.table import Arm, Stage, answer_numbers
 
 __all__ = ["Menu", "Served", "served"]
 
@@ -42,6 +46,8 @@ class Served:
     """Why there is no answer; empty where there is one."""
     data: Any = None
     """The value of an answer in JSON, see `JsonOutput`."""
+    abstained: bool = False
+    """Whether the answer says that there is none, such as "I don't know"."""
 
 
 _NOTHING = {
@@ -64,8 +70,8 @@ class Menu:
 
     def __init__(self, arms: Sequence[Arm], others: Sequence[Arm] = ()) -> None:
         self._plans = {arm.name: plan_of(arm) for arm in (*arms, *others) if arm.plan}
-        self._stages = [arm.stages or (Stage(arm.name, 0.0),) for arm in arms]
-        for stage in (stage for stages in self._stages for stage in stages):
+        self._arms = [arm if arm.stages else Arm(arm.name, stages=(Stage(arm.name),)) for arm in arms]
+        for stage in (stage for arm in self._arms for stage in arm.stages):
             if stage.arm not in self._plans:
                 raise UsageError(
                     f"arm {stage.arm!r} has no plan, so nothing can run it; policies from logs only advise"
@@ -73,28 +79,52 @@ class Menu:
 
     def plans(self, arm: int) -> tuple[Plan, ...]:
         """What an arm runs, one plan or those of its stages in order."""
-        return tuple(self._plans[stage.arm] for stage in self._stages[arm])
+        return tuple(self._plans[stage.arm] for stage in self._arms[arm].stages)
 
     async def run(self, arm: int, run: Callable[[Plan, Sequence[Result]], Awaitable[Result | None]]) -> list[Result]:
-        """Runs an arm; a cascade until a stage is sure enough, or a cap is reached.
+        """Runs an arm; a cascade until the rule of a stage ends it, or a cap is reached.
 
         Args:
             arm: its number.
             run: runs one plan, given what the stages before came to; None where that cannot be.
         """
         results: list[Result] = []
-        for stage in self._stages[arm]:
+        stages = self._arms[arm].stages
+        for count, stage in enumerate(stages, 1):
             result = await run(self._plans[stage.arm], results)
             if result is None:
                 break
             results.append(result)
-            if result.status is Status.BUDGET or (result.confidence is not None and result.confidence >= stage.sure):
+            if result.status is Status.BUDGET or bool(stops(stages[:count], _signs(results))):
                 break
         return results
 
+    def said(self, arm: int, results: Sequence[Result]) -> Result | None:
+        """Which of the results of an arm is its answer, by its final rule; None where there is no result."""
+        if not results:
+            return None
+        asked = self._arms[arm].stages[: len(results)]
+        return results[int(final_of(asked, _signs(results), self._arms[arm].final))]
+
+
+def _signs(results: Sequence[Result]) -> Signs:
+    """What shows of answers, as in tables."""
+    gave = np.array([not result.status.failed for result in results])
+    told = [result.answer if shown else None for result, shown in zip(results, gave.tolist(), strict=True)]
+    answered = np.array([answer is not None and not abstains(answer) for answer in told])
+    sure = np.array([-np.inf if result.confidence is None else result.confidence for result in results])
+    return Signs(gave, answered, np.where(gave, sure, -np.inf), answer_numbers([told])[0])
+
 
 def served(
-    task_id: str, arm: str, planned: str, results: Sequence[Result], *, nothing: Status, score: float | None = None
+    task_id: str,
+    arm: str,
+    planned: str,
+    results: Sequence[Result],
+    said: Result | None,
+    *,
+    nothing: Status,
+    score: float | None = None,
 ) -> Served:
     """What became of a question, from what its arm came to.
 
@@ -102,12 +132,11 @@ def served(
         task_id: of the question.
         arm: the name of the arm that it was given.
         planned: the name of the arm that it was to be given.
-        results: of the arm's runs. One that failed does not undo the answer of one before.
+        results: of the arm's runs.
+        said: the one that is its answer, see `Menu.said`. One that failed does not undo the answer of one before.
         nothing: the status where there is no result.
         score: likewise.
     """
-    answers = [result for result in results if not result.status.failed]
-    said = answers[-1] if answers else results[-1] if results else None
     return Served(
         task_id=task_id,
         arm=arm,
@@ -122,4 +151,5 @@ def served(
         run_ids=tuple(result.run_id for result in results),
         reason=_NOTHING.get(nothing, nothing.value) if said is None else said.reason,
         data=None if said is None else said.data,
+        abstained=said is not None and not said.status.failed and abstains(said.answer),
     )

@@ -24,7 +24,7 @@ from ..concurrency import gravest
 from ..policies.base import ArmPolicy, Assignment
 from ..policies.stratified import prepared
 from ..tables.probes import take_probe
-from ..tables.table import ABSTAIN, Arm, Batch, Question, question_of
+from ..tables.table import UNANSWERED, Arm, Batch, Question, question_of
 from .answer import Menu, Served, served
 from .output_caps import output_cap_within
 from .replay_batch import LOOKING_SHARE, barrier_width
@@ -192,7 +192,7 @@ class _Batch:
             self._looks = probe.costs
         self._batch = prepared(self._policy, self._batch)
         # Left to itself, a policy may skip questions at a small budget that it would answer at a larger one.
-        self._answered = self._policy.assign(self._batch, np.inf).arms != ABSTAIN
+        self._answered = self._policy.assign(self._batch, np.inf).arms != UNANSWERED
         self._cheapest, high = self._with_least(self._policy.assign(self._batch, 0.0))
         self._floors = np.maximum(high - self._looks, 0.0)
         beside = np.array([self._room(i, int(arm)) for i, arm in enumerate(self._cheapest)])
@@ -213,7 +213,7 @@ class _Batch:
         """Decides the rest of the batch and serves the first of it."""
         rest = np.arange(start, len(self._tasks))
         found = self._policy.assign(self._batch.take(rest), self._budget(rest))
-        skipped = (found.arms == ABSTAIN) & self._answered[rest]
+        skipped = (found.arms == UNANSWERED) & self._answered[rest]
         arms = np.where(skipped, self._cheapest[rest], found.arms)[:every].tolist()
         planned = found.arms[:every].tolist()
         dear = np.maximum(found.high - self._looks[rest], 0.0)
@@ -263,7 +263,7 @@ class _Batch:
         arm = int(found.arms[0])
         needs = self._needs(question, arm)
         high = max(0.0, float(found.high[0]) - float(self._looks[question]))
-        skipped = arm == ABSTAIN and bool(self._answered[question])
+        skipped = arm == UNANSWERED and bool(self._answered[question])
         # Output caps may be lowered where twice what the arm is expected to cost is left of them.
         wanted = min(high + needs.beside, needs.most, 2 * high + needs.allowance)
         if skipped or (arm != cheapest and wanted > left - later):
@@ -277,14 +277,16 @@ class _Batch:
             cap = output_cap_within(left, plan, self._tasks[question], self._bounds, self._unit)
             return None if cap == 0 else await self._run(self._tasks[question], plan, left, cap)
 
-        results = [] if arm == ABSTAIN else await self._menu.run(arm, run)
-        arm = ABSTAIN if planned == ABSTAIN and not results else arm
+        results = [] if arm == UNANSWERED else await self._menu.run(arm, run)
+        said = None if arm == UNANSWERED else self._menu.said(arm, results)
+        arm = UNANSWERED if planned == UNANSWERED and not results else arm
         self._served[question] = served(
             self._tasks[question].task_id,
             self._name(arm),
             self._name(planned),
             results,
-            nothing=Status.SKIPPED if arm == ABSTAIN else Status.BUDGET,
+            said,
+            nothing=Status.SKIPPED if arm == UNANSWERED else Status.BUDGET,
             score=None if self._settings.scorer is None else 0.0,
         )
         if self._settings.finished is not None:
@@ -308,10 +310,10 @@ class _Batch:
         return result
 
     def _name(self, arm: int) -> str:
-        return "" if arm == ABSTAIN else self._policy.arms[arm].name
+        return "" if arm == UNANSWERED else self._policy.arms[arm].name
 
     def _needs(self, question: int, arm: int) -> _Needs:
-        if arm == ABSTAIN:
+        if arm == UNANSWERED:
             return _Needs(0.0, 0.0, 0.0)
         task, unit = self._tasks[question], self._unit
         bounds = [self._bounds.of(plan, task) for plan in self._menu.plans(arm)]
@@ -328,14 +330,14 @@ class _Batch:
     def _with_least(self, found: Assignment) -> tuple[Ints, Floats]:
         """Arms and their costs, with the cheapest one that the policy knows where it would rather skip a question."""
         arms, high = found.arms.copy(), found.high.copy()
-        skipped = np.flatnonzero((arms == ABSTAIN) & self._answered)
+        skipped = np.flatnonzero((arms == UNANSWERED) & self._answered)
         if not len(skipped):
             return arms, high
         one = self._batch.take(skipped[:1])
         dearest = float(self._policy.assign(one, np.inf).high[0])
         for budget in np.geomspace(dearest / _CHEAPER, dearest, 64).tolist():
             least = self._policy.assign(one, budget)
-            if least.arms[0] != ABSTAIN:
+            if least.arms[0] != UNANSWERED:
                 arms[skipped], high[skipped] = least.arms[0], least.high[0]
                 break
         return arms, high

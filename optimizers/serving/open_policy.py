@@ -16,7 +16,7 @@ from ...records.status import Status
 from ...records.task import Task
 from ..policies.base import ArmPolicy, Assignment
 from ..tables.probes import take_probe
-from ..tables.table import ABSTAIN, Arm, Batch, Question
+from ..tables.table import UNANSWERED, Arm, Batch, Question
 from .answer import Menu, Served, served
 from .governor import Governor
 from .service import Service
@@ -94,9 +94,10 @@ class OpenPolicy:
         async def run(plan: Plan, before: Sequence[Result]) -> Result:
             return await self._runner.run(task, plan, parent_account=account)
 
-        results = [] if arm == ABSTAIN else await self._menu.run(arm, run)
-        chosen = "" if arm == ABSTAIN else self._policy.arms[arm].name
-        found = served(task.task_id, chosen, chosen, results, nothing=Status.SKIPPED)
+        results = [] if arm == UNANSWERED else await self._menu.run(arm, run)
+        chosen = "" if arm == UNANSWERED else self._policy.arms[arm].name
+        said = None if arm == UNANSWERED else self._menu.said(arm, results)
+        found = served(task.task_id, chosen, chosen, results, said, nothing=Status.SKIPPED)
         balance = self._runner.ledger.balance(account)
         return replace(found, charged=balance.charged, lost=balance.lost)
 

@@ -8,9 +8,9 @@ import numpy as np
 
 from ..arrays import Bools, Floats, Ints
 from ..policies.base import ArmPolicy
-from ..policies.cascade import outcomes_of, refuse_gaps
 from ..policies.stratified import prepared
-from ..tables.table import ABSTAIN, Batch, Table
+from ..tables.cascades import outcomes_of, refuse_gaps
+from ..tables.table import UNANSWERED, Batch, Table
 
 __all__ = ["LOOKING_SHARE", "TableService", "barrier_width", "serve_on_table"]
 
@@ -27,7 +27,7 @@ class TableService:
     planned: Ints
     """(questions,): what the policy chose for the whole batch before anything was served."""
     arms: Ints
-    """(questions,): what answered, numbers of `ArmPolicy.arms`; `ABSTAIN` where nothing did."""
+    """(questions,): what answered, numbers of `ArmPolicy.arms`; `UNANSWERED` where nothing did."""
     scores: Floats
     """(questions,)."""
     costs: Floats
@@ -84,8 +84,8 @@ class _Desk:
         self._later = np.append(self._floors[::-1].cumsum()[::-1][1:], 0.0)
         """(questions,): what is held back for those after each."""
         self._left = budget - float(self._looks.sum())
-        self._planned: Ints = np.full(count, ABSTAIN, np.intp)
-        self._arms: Ints = np.full(count, ABSTAIN, np.intp)
+        self._planned: Ints = np.full(count, UNANSWERED, np.intp)
+        self._arms: Ints = np.full(count, UNANSWERED, np.intp)
         self._scores, self._costs = np.zeros(count), self._looks.copy()
         self._cut = np.zeros(count, bool)
 
@@ -149,4 +149,4 @@ def _looked(policy: ArmPolicy, table: Table, budget: float) -> tuple[Batch, Floa
 
 def _of(values: Floats, questions: Ints, arms: Ints) -> Floats:
     """(questions,): of each question's arm; 0 where there is none."""
-    return np.where(arms == ABSTAIN, 0.0, values[questions, arms])
+    return np.where(arms == UNANSWERED, 0.0, values[questions, arms])

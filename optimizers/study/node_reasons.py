@@ -14,7 +14,7 @@ from ...graphs.resolved import resolve
 from ...graphs.space import Space
 from ..arrays import Ints
 from ..serving.answer import Menu
-from ..tables.table import ABSTAIN, Arm
+from ..tables.table import UNANSWERED, Arm
 from .report import LimitedBy, NodeReport, NodeUse
 
 __all__ = ["explain"]
@@ -40,7 +40,7 @@ def explain(
         space: of the graph that the arms' plans belong to.
         arms: of the policy. Of a cascade its first stage is told.
         families: (questions,): the family of each.
-        served: (questions,): the arm that answered, or `ABSTAIN`.
+        served: (questions,): the arm that answered, or `UNANSWERED`.
         planned: (questions,): the arm that the policy had chosen within the budget.
         unlimited: (questions,): the arm that it would choose without a limit.
         others: arms that only the stages of cascades name.
@@ -94,7 +94,7 @@ def _looks(space: Space, menu: Menu, arm: int) -> dict[str, _Look]:
 
 
 def _use(family: str, at: Sequence[_Look | None], served: Ints, planned: Ints, unlimited: Ints) -> NodeUse:
-    got = [None if arm == ABSTAIN else at[arm] for arm in served]
+    got = [None if arm == UNANSWERED else at[arm] for arm in served]
     here = [look for look in got if look is not None]
     knobs: dict[str, list[str]] = {}
     for look in here:
@@ -114,9 +114,9 @@ def _use(family: str, at: Sequence[_Look | None], served: Ints, planned: Ints, u
 def _bound(at: Sequence[_Look | None], got: Sequence[_Look | None], planned: Ints, unlimited: Ints) -> LimitedBy:
     count: Counter[str] = Counter()
     for look, plan, free in zip(got, planned.tolist(), unlimited.tolist(), strict=True):
-        if look != (None if plan == ABSTAIN else at[plan]):
+        if look != (None if plan == UNANSWERED else at[plan]):
             count["cap"] += 1
-        elif look != (None if free == ABSTAIN else at[free]):
+        elif look != (None if free == UNANSWERED else at[free]):
             count["price"] += 1
         else:
             count["capability"] += 1

@@ -27,7 +27,7 @@ from ..serving.service import Service
 from ..tables.arms import arm_of
 from ..tables.portfolio import choose_portfolio, portfolio_prices
 from ..tables.probes import probe_graph, probe_names
-from ..tables.table import ABSTAIN, Arm, Batch, Table, question_of
+from ..tables.table import UNANSWERED, Arm, Batch, Table, question_of
 from .cost_forecast import CostForecast
 from .node_reasons import explain
 from .policy_selection import ARMS, Comparison, compare, portfolio_of_study, table_of
@@ -214,7 +214,7 @@ class PolicyPhase:
             served = serve_on_table(comparison.policy, validation, len(validation.questions) * comparison.budget)
             planned, used, batch = served.planned, served.arms, validation.batch()
         else:
-            numbers = {"": ABSTAIN} | {arm.name: number for number, arm in enumerate(arms)}
+            numbers = {"": UNANSWERED} | {arm.name: number for number, arm in enumerate(arms)}
             planned = np.array([numbers[one.planned] for one in service.served], np.intp)
             used = np.array([numbers[one.arm] for one in service.served], np.intp)
             batch = service.asked

@@ -19,14 +19,14 @@ from ..analysis.gain import mixture_at
 from ..arrays import Ints
 from ..bootstrap import mean_interval, within_one_error
 from ..policies.base import ArmPolicy, MakePolicy
-from ..policies.cascade import outcomes_of
 from ..policies.joint_safe import JointSafe
 from ..policies.registry import fit_all
 from ..search.measurement import Measurement
 from ..serving.replay_batch import serve_on_table
 from ..tables.arms import arm_of
+from ..tables.cascades import outcomes_of
 from ..tables.portfolio import choose_portfolio, portfolio_prices
-from ..tables.table import ABSTAIN, Lesson, Table, question_of
+from ..tables.table import UNANSWERED, Lesson, Table, question_of
 from ..tables.tabulate import tabulate
 from .report import PolicyScore
 
@@ -35,10 +35,12 @@ __all__ = ["ARMS", "POLICIES_COMPARED", "Comparison", "compare", "portfolio_of_s
 POLICIES_COMPARED = (
     "static",
     "static_mix",
+    "cascade",
+    "cascade_by_family",
     "allocate_only",
     "route_only",
     "route_then_allocate",
-    "cascade",
+    "joint_up_front",
     "joint",
     "joint_safe",
 )
@@ -199,7 +201,7 @@ def rank(
                 low=interval.low,
                 high=interval.high,
                 cost=cost,
-                unanswered=float((service.arms == ABSTAIN).mean()),
+                unanswered=float((service.arms == UNANSWERED).mean()),
                 behind=mean_interval(behind[name], seed=seed),
                 gain=mean_interval(service.scores - mixture_at(table, cost), seed=seed),
                 usd=_usd(policies[name], table, service.arms),
@@ -214,12 +216,12 @@ def _usd(policy: ArmPolicy, table: Table, arms: Ints) -> float | None:
     if table.money is None or table.unit == "usd":
         return None
     dollars = outcomes_of(policy.arms, replace(table, costs=table.money))[1][:, :, 0]
-    return float(np.where(arms == ABSTAIN, 0.0, dollars[np.arange(len(arms)), arms]).mean())
+    return float(np.where(arms == UNANSWERED, 0.0, dollars[np.arange(len(arms)), arms]).mean())
 
 
 def _possible(policies: Mapping[str, MakePolicy], lesson: Lesson) -> list[MakePolicy]:
-    """The policies without those that need confidences where there are none."""
+    """The policies without those that need to see something of answers where nothing shows."""
     if min(len(lesson.fit.questions), len(lesson.validation.questions)) < _FEWEST_TASKS:
         raise UsageError(f"policies need at least {_FEWEST_TASKS} tasks in fit and in validation")
-    sure = lesson.fit.confidences is not None and lesson.validation.confidences is not None
-    return [make for name, make in policies.items() if name != "cascade" or sure]
+    shown = lesson.fit.shows_answers and lesson.validation.shows_answers
+    return [make for name, make in policies.items() if name != "cascade" or shown]

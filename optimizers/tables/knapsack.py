@@ -6,7 +6,7 @@ by going up each question's upper concave hull in the order of value gained per 
 one question is then split. Leaving that one where it was, and spending what remains on steps that still fit, loses at
 most the gain of one step against the best assignment.
 
-Values may be -inf where a question does not admit an arm. Where `abstain` is given, a question may also take no arm,
+Values may be -inf where a question does not admit an arm. Where `unanswered` is given, a question may also take no arm,
 for no value and at no cost.
 """
 
@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import Floats, Ints
-from .table import ABSTAIN
+from .table import UNANSWERED
 
 __all__ = ["allocate", "price_for", "upper_bound"]
 
@@ -26,21 +26,21 @@ _BLOCK = 2048
 """Questions whose hulls are walked together: few enough for the caches, many enough to hide the cost of a call."""
 
 
-def allocate(values: Floats, costs: Floats, budget: float, *, abstain: bool = False) -> Ints:
+def allocate(values: Floats, costs: Floats, budget: float, *, unanswered: bool = False) -> Ints:
     """Gives every question an arm so that the values are high in total and the costs stay within the budget.
 
     Args:
         values: (questions, arms).
         costs: (questions, arms), in the unit of the budget.
         budget: for all questions together.
-        abstain: whether a question may go without an arm.
+        unanswered: whether a question may go without an arm.
 
     Returns:
-        (questions,): numbers of arms, or `ABSTAIN`. `costs` at these sum to no more than the budget, unless even the
+        (questions,): numbers of arms, or `UNANSWERED`. `costs` at these sum to no more than the budget, unless even the
         cheapest arm for every question costs more: then those are returned. Equal inputs give equal outputs; of two
         steps that gain equally for their cost, the earlier question goes first.
     """
-    hull = _hull(values, costs, abstain)
+    hull = _hull(values, costs, unanswered)
     taken = hull.affordable(budget)
     chosen = hull.after(taken)
     left = budget - _total(costs, chosen)
@@ -60,7 +60,7 @@ def price_for(values: Floats, costs: Floats, budget: float) -> float:
     Returns:
         0 where the budget is enough for all; inf where it is not enough for the cheapest arm of every question.
     """
-    hull = _hull(values, costs, abstain=False)
+    hull = _hull(values, costs, unanswered=False)
     taken = hull.affordable(budget)
     if taken == len(hull.slopes):
         return 0.0 if hull.start_cost <= budget else np.inf
@@ -69,12 +69,12 @@ def price_for(values: Floats, costs: Floats, budget: float) -> float:
     return float(hull.slopes[taken])
 
 
-def upper_bound(values: Floats, costs: Floats, budget: float, *, abstain: bool = False) -> float:
+def upper_bound(values: Floats, costs: Floats, budget: float, *, unanswered: bool = False) -> float:
     """What the values can sum to at most within the budget: the optimum of the linear relaxation.
 
     Where the budget is not enough for the cheapest arm of every question, the value of those.
     """
-    hull = _hull(values, costs, abstain)
+    hull = _hull(values, costs, unanswered)
     taken = hull.affordable(budget)
     total = hull.start_value + float(hull.gains[:taken].sum())
     left = budget - hull.start_cost - float(hull.costs[:taken].sum())
@@ -116,7 +116,7 @@ class _Hull:
         return chosen
 
 
-def _hull(values: Floats, costs: Floats, abstain: bool) -> _Hull:
+def _hull(values: Floats, costs: Floats, unanswered: bool) -> _Hull:
     """The steps of all hulls."""
     values, costs = np.asarray(values, np.float64), np.asarray(costs, np.float64)
     if values.ndim != 2 or values.shape != costs.shape:
@@ -124,9 +124,9 @@ def _hull(values: Floats, costs: Floats, abstain: bool) -> _Hull:
     if np.isnan(values).any() or np.isposinf(values).any() or not np.isfinite(costs).all():
         raise ValueError("values must be finite or -inf, and costs finite")
     parts = [
-        _walk(values[begin : begin + _BLOCK], costs[begin : begin + _BLOCK], abstain, begin)
+        _walk(values[begin : begin + _BLOCK], costs[begin : begin + _BLOCK], unanswered, begin)
         for begin in range(0, len(values), _BLOCK)
-    ] or [_walk(values, costs, abstain, 0)]
+    ] or [_walk(values, costs, unanswered, 0)]
     start, firsts, questions, arms, slopes, steps, gains = (
         np.concatenate([part[field] for part in parts]) for field in range(7)
     )
@@ -143,10 +143,10 @@ def _hull(values: Floats, costs: Floats, abstain: bool) -> _Hull:
     )
 
 
-def _walk(values: Floats, costs: Floats, abstain: bool, offset: int) -> tuple[NDArray[np.generic], ...]:
+def _walk(values: Floats, costs: Floats, unanswered: bool, offset: int) -> tuple[NDArray[np.generic], ...]:
     """Gift wrapping (Jarvis 1973) from the cheapest point to the best, for all questions of a block at once."""
     rows, arms = values.shape
-    if abstain:
+    if unanswered:
         values = np.column_stack([values, np.zeros(rows)])
         costs = np.column_stack([costs, np.zeros(rows)])
     everyone = np.arange(rows)
@@ -175,7 +175,7 @@ def _walk(values: Floats, costs: Floats, abstain: bool, offset: int) -> tuple[ND
         step, gained = costs[here, there] - cost, values[here, there] - value
         found.append((active, there, slope, step, gained))
         cost, value, last = costs[here, there], values[here, there], slope
-    start = np.where(start == arms, ABSTAIN, start)
+    start = np.where(start == arms, UNANSWERED, start)
     if not found:
         none = np.empty(0)
         return start, firsts, none.astype(np.intp), none.astype(np.intp), none, none, none
@@ -222,8 +222,8 @@ def _fill(values: Floats, costs: Floats, chosen: Ints, budget: float) -> Ints:
     left = budget - _total(costs, chosen)
     while left > 0 and len(active):
         now = chosen[active]
-        cost = np.where(now == ABSTAIN, 0.0, costs[active, now])
-        value = np.where(now == ABSTAIN, 0.0, values[active, now])
+        cost = np.where(now == UNANSWERED, 0.0, costs[active, now])
+        value = np.where(now == UNANSWERED, 0.0, values[active, now])
         gains = np.where(costs[active] - cost[:, None] <= left, values[active] - value[:, None], 0.0)
         best = np.argmax(gains, axis=1)
         gain = gains[np.arange(len(active)), best]
@@ -242,5 +242,5 @@ def _fill(values: Floats, costs: Floats, chosen: Ints, budget: float) -> Ints:
 
 
 def _total(costs: Floats, chosen: Ints) -> float:
-    taken = np.flatnonzero(chosen != ABSTAIN)
+    taken = np.flatnonzero(chosen != UNANSWERED)
     return float(costs[taken, chosen[taken]].sum())

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NoReturn
@@ -15,9 +16,9 @@ from ...records.files import JsonFault, parse_json
 from ...records.rows import Unit
 from ..arrays import Bools, Floats, Ints
 from .log_columns import read_columns
-from .table import Arm, Question, Table
+from .table import Arm, Question, Table, answer_numbers
 
-__all__ = ["COLUMNS", "Outcomes", "load_outcomes"]
+__all__ = ["COLUMNS", "Outcomes", "Same", "load_outcomes"]
 
 COLUMNS: Mapping[str, str] = {
     "question": "what the question is called; the same in all its rows",
@@ -28,6 +29,11 @@ COLUMNS: Mapping[str, str] = {
     "text": "the question itself",
     "family": "the group of like questions that it belongs to",
     "confidence": "how sure the arm was, in [0, 1]",
+    "answer": "what it answered; empty where it gave no answer",
+    "abstained": "1 where the reply says that it has no answer, 0 where not",
+    "thinking_tokens": "how many tokens the reply thought",
+    "output_tokens": "how many tokens the reply has, thinking included",
+    "cluster_id": "the template or source that a question shares with others",
     "model": "which model the arm calls; its name where left out",
     "setting": "everything else about the arm",
 }
@@ -35,7 +41,14 @@ COLUMNS: Mapping[str, str] = {
 
 _REQUIRED = ("question", "arm", "score", "cost")
 _STAND_INS = {"text": "question"}
-_NUMBERS = ("score", "cost", "sample", "confidence")
+_SIGNS = {"confidence": 1.0, "abstained": 1.0, "thinking_tokens": np.inf, "output_tokens": np.inf}
+"""Columns of numbers that may be empty, and the largest that they may hold."""
+_NUMBERS = ("score", "cost", "sample", *_SIGNS)
+
+Same = Literal["form", "words"] | Callable[[str, str], bool]
+"""When two answers are one: their normal forms are equal, their words overlap, or what a function of yours says."""
+_OVERLAP = 0.6
+"""The least share of common words in all words (Jaccard)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,6 +73,7 @@ def load_outcomes(
     columns: Mapping[str, str] | None = None,
     incomplete: Literal["refuse", "drop"] = "refuse",
     unit: Unit = "tokens",
+    same: Same = "form",
 ) -> Outcomes:
     """Reads a file of outcomes.
 
@@ -73,13 +87,15 @@ def load_outcomes(
         columns: what the file calls columns, where that is not as in `COLUMNS`: by our name, theirs.
         incomplete: what to do with questions that some arm has no outcome for.
         unit: of the costs.
+        same: when two answers to a question are one, for cascades that stop where answers agree: "form", their normal
+            forms are equal; "words", at least 0.6 of their words are common to both; or a function of both.
 
     Raises:
         UsageError: the file cannot be read or lacks a column, or a row is at fault; file, row and column are named,
             rows counted from 1 without a header.
     """
     found = read_columns(Path(path), COLUMNS, _REQUIRED, _NUMBERS, columns or {}, _STAND_INS)
-    return _Rows(str(path), found).outcomes(incomplete, unit)
+    return _Rows(str(path), found).outcomes(incomplete, unit, _alike if same == "words" else same)
 
 
 class _Rows:
@@ -101,7 +117,7 @@ class _Rows:
         self._arms, self._arm_names = self._named("arm")
         self._samples = self._sample_numbers()
 
-    def outcomes(self, incomplete: Literal["refuse", "drop"], unit: Unit) -> Outcomes:
+    def outcomes(self, incomplete: Literal["refuse", "drop"], unit: Unit, same: Same) -> Outcomes:
         """Sorts the rows into a table."""
         shape = (len(self._question_names), len(self._arm_names))
         order, counts = self._sorted(shape)
@@ -116,7 +132,13 @@ class _Rows:
         turns = np.arange(replicates) % np.maximum(counts[complete], 1)[:, :, None]
         cells = order[np.minimum(begins[:, :, None] + turns, len(order) - 1)]
         nowhere = absent[complete][:, :, None]
-        sure = self._numbers("confidence", 0, 1, empty=True)[cells] if "confidence" in self._columns else None
+        signs = {
+            name: np.where(nowhere, np.nan, self._numbers(name, 0, most, empty=True)[cells])
+            for name, most in _SIGNS.items()
+            if name in self._columns
+        }
+        self._check_abstained()
+        clusters = self._constant("cluster_id", self._questions, self._question_names, "question")
         table = Table(
             questions=tuple(
                 Question(*row)
@@ -127,11 +149,34 @@ class _Rows:
             scores=np.where(nowhere, np.nan, self._numbers("score", 0, 1)[cells]),
             costs=np.where(nowhere, np.nan, self._numbers("cost", 0, np.inf)[cells]),
             unit=unit,
-            confidences=None if sure is None else np.where(nowhere, np.nan, sure),
+            confidences=signs.get("confidence"),
+            answers=self._answers(cells, nowhere, same),
+            abstained=signs.get("abstained"),
+            thinking_tokens=signs.get("thinking_tokens"),
+            output_tokens=signs.get("output_tokens"),
+            clusters=tuple(np.array(clusters, object)[complete]) if "cluster_id" in self._columns else None,
             ran=~nowhere[:, :, 0] if nowhere.any() else None,
         )
         short = int(((counts < replicates) & ~absent)[complete].sum())
         return Outcomes(table, int((~complete).sum()), short, pairs, any(texts))
+
+    def _answers(self, cells: Ints, nowhere: Bools, same: Same) -> Ints | None:
+        """(questions, arms, replicates): which answers are one, see `Table.answers`."""
+        if "answer" not in self._columns:
+            return None
+        said = np.array(self._columns["answer"], object)[cells]
+        said[np.broadcast_to(nowhere, said.shape)] = None
+        rows = said.reshape(len(said), -1).tolist()
+        return answer_numbers(rows, same if callable(same) else None).reshape(said.shape)
+
+    def _check_abstained(self) -> None:
+        if "abstained" not in self._columns:
+            return
+        told = self._numbers("abstained", 0, 1, empty=True)
+        halfway = ~np.isnan(told) & (told != np.round(told))
+        if halfway.any():
+            row = int(np.argmax(halfway))
+            self._fail(row, "abstained", f"{told[row]:g} is neither 0 nor 1; write 1 where the reply has no answer")
 
     def _absent(self, counts: Ints, families: list[str]) -> tuple[Bools, tuple[tuple[str, str], ...]]:
         """(questions, arms): whether the arm was run on no question of the same family; and these arms and families."""
@@ -253,6 +298,12 @@ class _Rows:
     def _row(self, number: int) -> int:
         """The row in the file."""
         return int(self._places[number]) + 1
+
+
+def _alike(one: str, other: str) -> bool:
+    """Whether two answers have most of their words in common."""
+    words, others = (set(re.findall(r"\w+", answer.lower())) for answer in (one, other))
+    return len(words & others) >= _OVERLAP * max(1, len(words | others)) if words and others else one == other
 
 
 def _empty(column: Floats | list[str | None]) -> Bools:

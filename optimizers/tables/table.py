@@ -2,20 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...errors import UsageError
+from ...records.answers import normal_form
 from ...records.task import Task
 from ..arrays import Bools, Floats, Ints
 
-__all__ = ["ABSTAIN", "Arm", "Batch", "Lesson", "Probe", "Question", "Stage", "Table", "question_of"]
+__all__ = [
+    "UNANSWERED",
+    "Arm",
+    "Batch",
+    "FinalRule",
+    "Lesson",
+    "Probe",
+    "Question",
+    "Stage",
+    "StopRule",
+    "Table",
+    "answer_numbers",
+    "joined",
+    "question_of",
+]
 
-ABSTAIN = -1
-"""In place of an arm's number: the question is not answered, at no cost and for no score."""
+UNANSWERED = -1
+"""In place of an arm's number: the policy leaves the question unanswered, at no cost and for no score."""
+
+StopRule = Literal["confidence", "answered", "agrees", "always"]
+"""When an answer of a stage ends a cascade; see `Stage.stop`."""
+FinalRule = Literal["last", "first_sure", "plurality", "most_confident"]
+"""Which of the answers that a cascade has seen is its own; see `Arm.final`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +51,15 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One step of a cascade: an arm, and how sure it must be for its answer to stand."""
+    """One step of a cascade: an arm, and when its answer ends the cascade."""
 
     arm: str
     """The name of an arm of the same table."""
-    sure: float
-    """The least confidence at which the cascade stops here; 0 in the last stage."""
+    sure: float = 0.0
+    """The least confidence at which the cascade stops here, where `stop` is "confidence"; 0 in the last stage."""
+    stop: StopRule = "confidence"
+    """confidence: at `sure` or above; answered: where there is an answer and it does not abstain; agrees: where it is
+    the answer of an earlier stage too; always: never, the next stage is always on. Of no meaning in the last stage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +76,11 @@ class Arm:
     """The plan as canonical JSON; empty for logs."""
     stages: tuple[Stage, ...] = ()
     """For a cascade: the arms that are tried one after the other."""
+    final: FinalRule = "last"
+    """For a cascade, which answer is its own. last: that of the last stage that was asked, also where it abstains;
+    first_sure: the first that does not abstain and reached its stage's least confidence, else as last; plurality: the
+    most frequent that does not abstain, of equals the latest; most_confident: of those that do not abstain, of equals
+    the latest. A stage that failed is passed over."""
     verified: bool = False
     """Whether one of its nodes has answers that are supported by more than a model's word, see `Kind.verified`."""
 
@@ -114,6 +143,18 @@ class Table:
     """See `Batch.known`."""
     money: Floats | None = None
     """(questions, arms, replicates): the costs in dollars, whatever the unit; None where there are no prices."""
+    answers: Ints | None = None
+    """(questions, arms, replicates): what was answered. Within a question equal numbers are one answer, see
+    `answer_numbers`; -1 where there was none, as after a failure."""
+    abstained: Floats | None = None
+    """(questions, arms, replicates): 1 where the reply says that it has no answer, 0 where not, NaN where nobody
+    knows."""
+    thinking_tokens: Floats | None = None
+    """(questions, arms, replicates), NaN where nobody knows."""
+    output_tokens: Floats | None = None
+    """(questions, arms, replicates), thinking included; NaN where nobody knows."""
+    clusters: tuple[str, ...] | None = None
+    """(questions,): questions made from one template have one name here; empty where it is not known."""
     ran: Bools | None = None
     """(questions, arms): False where an arm was not run, so that nothing is known of it there; None where all were.
     Policies learn from tables without such gaps, see `strata`."""
@@ -127,8 +168,12 @@ class Table:
             )
         if len({arm.name for arm in self.arms}) < len(self.arms):
             raise UsageError("two arms of a table have the same name")
-        if self.money is not None and self.money.shape != self.scores.shape:
-            raise UsageError(f"the costs in dollars need the shape {self.scores.shape}, got {self.money.shape}")
+        for name in _CELLS:
+            cells = getattr(self, name)
+            if cells is not None and cells.shape != self.scores.shape:
+                raise UsageError(f"the {name} of a table need the shape {self.scores.shape}, got {cells.shape}")
+        if self.clusters is not None and len(self.clusters) != shape[0]:
+            raise UsageError(f"the clusters of a table must be as many as its {shape[0]} questions")
         if self.ran is not None and self.ran.shape != shape:
             raise UsageError(f"whether arms were run needs the shape {shape}, got {self.ran.shape}")
         scores, costs = (each if self.ran is None else each[self.ran] for each in (self.scores, self.costs))
@@ -174,12 +219,10 @@ class Table:
         return replace(
             self,
             questions=tuple(self.questions[i] for i in indexes),
-            scores=self.scores[indexes],
-            costs=self.costs[indexes],
-            confidences=None if self.confidences is None else self.confidences[indexes],
+            **self._cells(lambda cells: cells[indexes]),
             probes=tuple(Probe(probe.name, probe.values[indexes], probe.costs[indexes]) for probe in self.probes),
             known=_rows(self.known, indexes),
-            money=None if self.money is None else self.money[indexes],
+            clusters=None if self.clusters is None else tuple(self.clusters[i] for i in indexes),
             ran=None if self.ran is None else self.ran[indexes],
         )
 
@@ -189,23 +232,75 @@ class Table:
         return replace(
             self,
             arms=tuple(self.arms[i] for i in chosen),
-            scores=self.scores[:, chosen],
-            costs=self.costs[:, chosen],
-            confidences=None if self.confidences is None else self.confidences[:, chosen],
-            money=None if self.money is None else self.money[:, chosen],
+            **self._cells(lambda cells: cells[:, chosen]),
             ran=None if self.ran is None else self.ran[:, chosen],
         )
 
     def replicates(self, indexes: Sequence[int] | Ints) -> Table:
         """Some of the replicates."""
         chosen = np.asarray(indexes, np.intp)
-        return replace(
-            self,
-            scores=self.scores[:, :, chosen],
-            costs=self.costs[:, :, chosen],
-            confidences=None if self.confidences is None else self.confidences[:, :, chosen],
-            money=None if self.money is None else self.money[:, :, chosen],
+        return replace(self, **self._cells(lambda cells: cells[:, :, chosen]))
+
+    @property
+    def shows_answers(self) -> bool:
+        """Whether anything is known of answers that a cascade could stop on."""
+        known = [each for each in (self.confidences, self.abstained) if each is not None]
+        return self.answers is not None or any(not np.isnan(each).all() for each in known)
+
+    def _cells(self, pick: Callable[[NDArray[Any]], NDArray[Any]]) -> dict[str, Any]:
+        """The fields that have a number for every cell, as far as they are known, with what is picked of each."""
+        found = {name: getattr(self, name) for name in ("scores", "costs", *_CELLS)}
+        return {name: pick(cells) for name, cells in found.items() if cells is not None}
+
+
+def joined(*tables: Table) -> Table:
+    """Tables of the same arms as one, without probes and without what was worked out of the questions."""
+    first = tables[0]
+    cells: dict[str, Any] = {
+        name: np.concatenate([getattr(table, name) for table in tables])
+        for name in ("scores", "costs", *_CELLS)
+        if all(getattr(table, name) is not None for table in tables)
+    }
+    questions = tuple(question for table in tables for question in table.questions)
+    clusters = [table.clusters for table in tables if table.clusters is not None]
+    whole = tuple(name for each in clusters for name in each) if len(clusters) == len(tables) else None
+    return Table(questions, first.arms, unit=first.unit, clusters=whole, **cells)
+
+
+_CELLS = ("confidences", "money", "answers", "abstained", "thinking_tokens", "output_tokens")
+"""The fields of a table that may be missing and have a number for every cell."""
+
+
+def answer_numbers(answers: Sequence[Sequence[str | None]], same: Callable[[str, str], bool] | None = None) -> Ints:
+    """Which answers to one question are the same, as `Table.answers` has it.
+
+    Args:
+        answers: for every question its answers; None or white space is no answer.
+        same: whether two answers are one; by their normal forms where left out. An answer that is the same as several
+            others belongs to the first of these.
+
+    Returns:
+        (questions, answers).
+    """
+    return np.array([_numbered(row, same) for row in answers], np.intp).reshape(len(answers), -1)
+
+
+def _numbered(answers: Sequence[str | None], same: Callable[[str, str], bool] | None) -> list[int]:
+    found: list[str] = []
+    numbers = []
+    for answer in answers:
+        if answer is None or not answer.strip():
+            numbers.append(-1)
+            continue
+        form = normal_form(answer) if same is None else answer
+        number = next(
+            (n for n, known in enumerate(found) if (known == form if same is None else same(known, form))), -1
         )
+        if number < 0:
+            number = len(found)
+            found.append(form)
+        numbers.append(number)
+    return numbers
 
 
 def _rows(known: Mapping[str, tuple[Any, ...]], indexes: Ints) -> dict[str, tuple[Any, ...]]:

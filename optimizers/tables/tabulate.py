@@ -11,12 +11,13 @@ from ...errors import SpendExhausted, UsageError
 from ...graphs.plan import Plan
 from ...graphs.result import Metric, Result
 from ...graphs.run import Runner
+from ...records.answers import abstains
 from ...records.rows import Unit
 from ...records.task import Task
 from ..concurrency import in_turn
 from .arms import arm_of
 from .probes import take_probe
-from .table import Table, question_of
+from .table import Table, answer_numbers, question_of
 
 __all__ = ["tabulate"]
 
@@ -60,7 +61,8 @@ async def tabulate(
 
     Returns:
         A table whose arms are in the order of the plans and whose questions are in that of the tasks. How sure an arm
-        was is the confidence of the candidate that the final node chose, NaN where it gave none.
+        was is the confidence of the candidate that the final node chose, NaN where it gave none. Answers are one where
+        their normal forms are; a run that failed has none.
 
     Raises:
         SpendExhausted: the account cannot pay for it. What was settled stays settled.
@@ -75,6 +77,7 @@ async def tabulate(
     money = np.zeros(shape) if runner.pool.costs_money else None
     own = None if cap is None or cap.per_task is None else Cap(per_task=cap.per_task, unit=cap.unit)
     short: list[str] = []
+    said: dict[tuple[int, int, int], str] = {}
 
     async def one(task: int, plan: int, replicate: int) -> None:
         if short:  # What is in progress may end, because most of it is paid already; nothing new begins.
@@ -97,8 +100,9 @@ async def tabulate(
         scores[place], costs[place] = result.score, in_unit(result.charged, unit)
         if money is not None:
             money[place] = in_unit(result.charged, "usd")
-        if result.confidence is not None and not result.status.failed:
-            sure[place] = result.confidence
+        if not result.status.failed:
+            said[place] = result.answer
+            sure[place] = np.nan if result.confidence is None else result.confidence
         if finished is not None:
             finished(result)
 
@@ -108,4 +112,17 @@ async def tabulate(
     taken = [await take_probe(name, runner, tasks, unit=unit, seed=seed, account=account) for name in probes]
     questions = tuple(question_of(task) for task in tasks)
     known_sure = None if np.isnan(sure).all() else sure
-    return Table(questions, arms, scores, costs, unit, known_sure, tuple(taken), money=money)
+    told = [[said.get((task, *cell)) for cell in np.ndindex(*shape[1:])] for task in range(shape[0])]
+    abstained = np.array([[answer is not None and abstains(answer) for answer in row] for row in told], np.float64)
+    return Table(
+        questions,
+        arms,
+        scores,
+        costs,
+        unit,
+        known_sure,
+        tuple(taken),
+        money=money,
+        answers=answer_numbers(told).reshape(shape),
+        abstained=abstained.reshape(shape),
+    )

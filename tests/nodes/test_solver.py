@@ -383,3 +383,18 @@ def test_a_vote_counts_ways_of_writing_one_answer_as_one() -> None:
 def test_half_an_answer_is_starved() -> None:
     model = ScriptedModel(lambda request: Reply("The capital is Par", "length", None))
     assert NodeBench([model]).run(direct(), INPUTS).message.status is Status.STARVED
+
+
+def test_a_sample_that_does_not_know_has_no_vote_beside_one_that_answers() -> None:
+    run, _ = solve(direct(3), "Answer: I don't know", "Answer: I do not know.", "Answer: 7")
+    assert (run.message.answer, run.message.abstained, run.message.status) == ("7", False, Status.OK)
+    run, _ = solve(direct(1), "Answer: I don't know")
+    assert (run.message.answer, run.message.abstained, run.message.status) == ("I don't know", True, Status.OK)
+    run, model = solve(direct(adaptive(2, 5), stop="ahead_by_2"), *["Answer: I don't know", "Answer: 7"] * 2)
+    assert (run.message.answer, len(model.requests)) == ("7", 4)
+
+
+def test_one_sentence_invites_to_abstain() -> None:
+    told = [solve(direct(1, abstain=invited), "Answer: 7")[1].requests[0].messages for invited in (False, True)]
+    assert ["I don't know" in str(messages) for messages in told] == [False, True]
+    assert Solver(abstain=choose(False, True)).abstain == choose(False, True)

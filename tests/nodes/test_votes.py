@@ -95,3 +95,10 @@ def test_answers_with_a_form_of_their_own_are_one_by_it() -> None:
     code = [Candidate("A = 1", form="A = 1"), Candidate("a = 1", form="a = 1"), Candidate("a = 1 ", form="a = 1")]
     assert [(ballot.candidate.answer, ballot.count) for ballot in ballots(code)] == [("a = 1", 2), ("A = 1", 1)]
     assert [candidate.answer for candidate in pooled([code])] == ["a = 1", "A = 1"]
+
+
+def test_who_abstains_is_heard_only_where_nobody_answers() -> None:
+    silent = [Candidate("I don't know", 0.9, abstained=True)] * 3
+    found = ballots([*silent, Candidate("7", 0.1)])
+    assert [(ballot.candidate.answer, ballot.count) for ballot in found] == [("7", 1)]
+    assert ballots(silent)[0].candidate.abstained

@@ -11,7 +11,7 @@ import pytest
 from apportion.optimizers.arrays import Floats
 from apportion.optimizers.policies.base import Assignment
 from apportion.optimizers.tables.knapsack import allocate
-from apportion.optimizers.tables.table import ABSTAIN, Arm, Batch
+from apportion.optimizers.tables.table import UNANSWERED, Arm, Batch
 
 
 class Planted:
@@ -27,10 +27,10 @@ class Planted:
         *,
         spread: float = 1.5,
         probe: str | None = None,
-        abstain: bool = False,
+        unanswered: bool = False,
     ) -> None:
         self._arms, self._values, self._costs = arms, values, costs
-        self._spread, self._probe, self._abstain = spread, probe, abstain
+        self._spread, self._probe, self._unanswered = spread, probe, unanswered
         self.budgets: list[tuple[int, float]] = []
         """Of every assignment: how many questions, and what for all of them."""
 
@@ -46,8 +46,8 @@ class Planted:
         self.budgets.append((len(batch), budget))
         values = np.stack([self._values[question.name] for question in batch.questions])
         costs = np.stack([self._costs[question.name] for question in batch.questions])
-        arms = allocate(values, costs, budget, abstain=self._abstain)
-        expected = np.where(arms == ABSTAIN, 0.0, costs[np.arange(len(arms)), arms])
+        arms = allocate(values, costs, budget, unanswered=self._unanswered)
+        expected = np.where(arms == UNANSWERED, 0.0, costs[np.arange(len(arms)), arms])
         return Assignment(arms, expected, self._spread * expected)
 
     def to_json(self) -> Mapping[str, Any]:

@@ -9,7 +9,7 @@ import pytest
 
 from apportion.optimizers.analysis.gain import Price, price
 from apportion.optimizers.policies.base import Assignment
-from apportion.optimizers.tables.table import ABSTAIN, Arm, Batch, Question, Table
+from apportion.optimizers.tables.table import UNANSWERED, Arm, Batch, Question, Table
 
 ARMS = tuple(Arm(name) for name in ("cheap", "middling", "dear"))
 
@@ -24,9 +24,9 @@ class ByName:
 
     def assign(self, batch: Batch, budget: float) -> Assignment:
         chosen = np.array([int(question.name[0]) - 1 for question in batch.questions], np.intp)
-        costs = np.where(chosen == ABSTAIN, 0.0, np.array([1.0, 4.0, 10.0])[chosen])
+        costs = np.where(chosen == UNANSWERED, 0.0, np.array([1.0, 4.0, 10.0])[chosen])
         if costs.sum() > budget:
-            chosen, costs = np.full(len(chosen), ABSTAIN, np.intp), np.zeros(len(chosen))
+            chosen, costs = np.full(len(chosen), UNANSWERED, np.intp), np.zeros(len(chosen))
         return Assignment(chosen, costs, costs)
 
     def to_json(self) -> Mapping[str, Any]:
@@ -45,7 +45,7 @@ def table(names: list[str]) -> Table:
 def test_beside_the_policy_stands_the_best_mixture_at_its_cost() -> None:
     names = [f"{3 if i % 2 == 0 else 1}-{i}" for i in range(100)]
     found = price(ByName(), table(names), 8.0)
-    assert (found.score.mean, found.cost, found.predicted, found.abstained) == (1, 5.5, 5.5, 0)
+    assert (found.score.mean, found.cost, found.predicted, found.unanswered) == (1, 5.5, 5.5, 0)
     assert [(use.arm, use.questions, use.score, use.cost) for use in found.arms] == [
         ("cheap", 50, 1.0, 1.0),
         ("dear", 50, 1.0, 10.0),
@@ -63,7 +63,7 @@ def test_beside_the_policy_stands_the_best_mixture_at_its_cost() -> None:
 def test_below_the_cheapest_arm_the_mixture_abstains() -> None:
     names = [f"{1 if i % 2 else 0}-{i}" for i in range(100)]
     found = price(ByName(), table(names), 8.0)
-    assert (found.abstained, found.cost) == (0.5, 0.5)
+    assert (found.unanswered, found.cost) == (0.5, 0.5)
     # Half of the questions are answered; abstention and the cheap arm, which answers half, at 0.5 each.
     assert found.score.mean == 0.5
     assert found.mixture_score == pytest.approx(0.25)

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from apportion.errors import UsageError
 from apportion.optimizers.analysis.simulate import simulate
 from apportion.optimizers.policies.base import Assignment
-from apportion.optimizers.policies.cascade import cascade_arm, outcomes_of
-from apportion.optimizers.tables.table import ABSTAIN, Arm, Batch, Probe, Question, Stage, Table
+from apportion.optimizers.tables.cascades import cascade_arm, outcomes_of
+from apportion.optimizers.tables.table import UNANSWERED, Arm, Batch, Probe, Question, Stage, Table
 
 SMALL, LARGE = Arm("small"), Arm("large")
 ASK_TWICE = (Stage("small", 0.6), Stage("large", 0.0))
@@ -42,18 +42,18 @@ def table(confidences: NDArray[np.float64] | None = None) -> Table:
 
 
 def test_outcomes_are_looked_up_by_the_names_of_arms() -> None:
-    found = simulate(Fixed((LARGE, SMALL), (0, 1, ABSTAIN)), table(), 9.0)
+    found = simulate(Fixed((LARGE, SMALL), (0, 1, UNANSWERED)), table(), 9.0)
     assert found.scores.tolist() == [1, 0, 0]
     assert found.costs.tolist() == [15, 1, 0]
     assert (found.cost, found.predicted, found.budget) == (16, 6, 9)
-    assert found.abstained == pytest.approx(1 / 3)
+    assert found.unanswered == pytest.approx(1 / 3)
     assert found.score.mean == pytest.approx(1 / 3)
     assert (found.score.low, found.score.high) == (0, 1)
-    assert [found.available[arm].name for arm in found.arms if arm != ABSTAIN] == ["large", "small"]
+    assert [found.available[arm].name for arm in found.arms if arm != UNANSWERED] == ["large", "small"]
 
 
 def test_a_probe_is_paid_for_every_question() -> None:
-    found = simulate(Fixed((SMALL, LARGE), (0, 0, ABSTAIN), probe="look"), table(), 9.0)
+    found = simulate(Fixed((SMALL, LARGE), (0, 0, UNANSWERED), probe="look"), table(), 9.0)
     assert found.costs.tolist() == [2, 1.25, 0.25]
 
 

@@ -7,23 +7,10 @@ import pytest
 
 from apportion.errors import UsageError
 from apportion.optimizers.analysis.simulate import simulate
-from apportion.optimizers.policies.cascade import Cascade, cascade_outcomes
+from apportion.optimizers.policies.cascade import Cascade
 from apportion.optimizers.policies.static import StaticMix
-from apportion.optimizers.tables.table import Arm, Lesson, Question, Stage, Table
+from apportion.optimizers.tables.table import Lesson, Table
 from apportion.testing.planted import planted_lesson
-
-
-def table(scores: list[list[float]], costs: list[list[float]], sure: list[list[float]]) -> Table:
-    arrays = [np.array(values)[:, :, None] for values in (scores, costs, sure)]
-    questions = tuple(Question(str(number), "?") for number in range(len(scores)))
-    return Table(questions, (Arm("a"), Arm("b"), Arm("c")), arrays[0], arrays[1], confidences=arrays[2])
-
-
-def test_all_that_was_asked_is_paid_and_the_last_answer_stands() -> None:
-    found = table([[1, 0, 0.5]] * 4, [[1, 10, 100]] * 4, [[0.9, 0, 0], [0.2, 0.8, 0], [0.2, 0.1, 0], [np.nan, 0.8, 0]])
-    scores, costs = cascade_outcomes(found, (Stage("a", 0.5), Stage("b", 0.5), Stage("c", 0.0)))
-    assert scores[:, 0].tolist() == [1, 0, 0.5, 0]
-    assert costs[:, 0].tolist() == [1, 11, 111, 11]
 
 
 def lesson_of(sure: str, seed: int = 0) -> Lesson:

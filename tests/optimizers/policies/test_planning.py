@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from apportion.optimizers.policies.planning import assigned, cheapest, planning_costs
-from apportion.optimizers.tables.table import ABSTAIN
+from apportion.optimizers.tables.table import UNANSWERED
 
 
 def test_one_question_is_planned_at_its_quantile() -> None:
@@ -31,7 +31,7 @@ def test_no_questions_need_no_margin() -> None:
 
 def test_who_abstains_costs_nothing() -> None:
     costs, high = np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[5.0, 1.0], [7.0, 8.0]])
-    found = assigned(np.array([1, ABSTAIN]), costs, high)
+    found = assigned(np.array([1, UNANSWERED]), costs, high)
     assert found.expected.tolist() == [2.0, 0.0]
     assert found.high.tolist() == [2.0, 0.0]
     assert cheapest(costs).tolist() == [0, 0]

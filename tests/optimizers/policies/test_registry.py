@@ -10,7 +10,14 @@ import pytest
 
 from apportion.errors import UnknownName, UsageError
 from apportion.optimizers.policies.base import ArmPolicy, MakePolicy
-from apportion.optimizers.policies.registry import POLICIES, fit_all, fit_each, policy_from_json, policy_named
+from apportion.optimizers.policies.registry import (
+    POLICIES,
+    fit_all,
+    fit_each,
+    policy_from_json,
+    policy_named,
+    policy_to_json,
+)
 from apportion.optimizers.tables.table import Lesson
 from apportion.testing.policy import PolicyConformance, few_arms_lesson, gapped_lessons, small_lesson
 
@@ -104,9 +111,9 @@ def test_hostile_values_are_named(policy: str, path: str, value: object, said: s
 
 
 def test_policies_of_a_comparison_share_one_predictor() -> None:
-    policies = fit_all(["joint", "route_only", "static"], few_arms_lesson("clones"))
-    assert list(policies) == ["joint", "route_only", "static"]
-    predictors = [policies[name].to_json()["predictor"] for name in ("joint", "route_only")]
+    policies = fit_all(["joint_up_front", "route_only", "static"], few_arms_lesson("clones"))
+    assert list(policies) == ["joint_up_front", "route_only", "static"]
+    predictors = [policies[name].to_json()["predictor"] for name in ("joint_up_front", "route_only")]
     assert predictors[0] == predictors[1]
 
 
@@ -133,3 +140,13 @@ def test_a_part_without_the_policy_leaves_it_out_of_all() -> None:
     told: dict[str, UsageError] = {}
     assert list(fit_each(["static", "cascade"], (*lessons[:-1], last), left_out=told.__setitem__)) == ["static"]
     assert list(told) == ["cascade"]
+
+
+def test_files_of_joint_from_before_cascades_are_read_as_joint_up_front() -> None:
+    lesson = few_arms_lesson("clones")
+    content = fitted(lesson)["joint_up_front"].to_json()
+    assert policy_from_json({**content, "policy": "joint"}).name == "joint_up_front"
+    assert policy_from_json(fitted(lesson)["joint"].to_json()).name == "joint"
+    parts = policy_to_json(fitted_parts(gapped_lessons())["joint_up_front"])
+    inner = [{**part, "policy": {**part["policy"], "policy": "joint"}} for part in parts["strata"]]
+    assert policy_from_json({"policy": "joint", "strata": inner}).name == "joint_up_front"

@@ -21,7 +21,8 @@ def rehearsal_of(small: Learned, scores: list[float], costs: list[float]) -> Reh
     lesson, predictor, _ = small
     shape = (20, 1)
     prediction = Prediction(np.tile(scores, shape), np.tile(costs, shape), np.tile(costs, shape))
-    return Rehearsal(View(predictor, lesson.validation.batch().take(np.arange(20)), prediction), np.tile(scores, shape))
+    view = View(predictor, lesson.validation.batch().take(np.arange(20)), prediction)
+    return Rehearsal(view, np.tile(scores, shape), lesson, predictor)
 
 
 def always(arm: int, least: float = 0.0) -> Callable[[float], np.ndarray | None]:

@@ -5,7 +5,7 @@ import pytest
 
 from apportion.optimizers.policies.arm_means import ArmMeans
 from apportion.optimizers.policies.static import StaticMix
-from apportion.optimizers.tables.table import ABSTAIN, Arm, Batch, Question
+from apportion.optimizers.tables.table import UNANSWERED, Arm, Batch, Question
 
 BATCH = Batch(tuple(Question(str(number), "?") for number in range(1000)))
 COSTS = np.array([10.0, 30.0, 20.0, 110.0])
@@ -20,8 +20,8 @@ def shares(policy: StaticMix, per_question: float, batch: Batch = BATCH) -> dict
 
 def test_every_point_of_the_hull_is_reached() -> None:
     policy = StaticMix(means=MEANS, seed=1)
-    assert shares(policy, 0.0) == {ABSTAIN: 1.0}
-    assert shares(policy, 4.0) == pytest.approx({ABSTAIN: 0.6, 0: 0.4})
+    assert shares(policy, 0.0) == {UNANSWERED: 1.0}
+    assert shares(policy, 4.0) == pytest.approx({UNANSWERED: 0.6, 0: 0.4})
     assert shares(policy, 10.0) == {0: 1.0}
     assert shares(policy, 15.0) == pytest.approx({0: 0.5, 2: 0.5})
     assert shares(policy, 38.0) == pytest.approx({2: 0.8, 3: 0.2})

@@ -12,7 +12,7 @@ from apportion.optimizers.policies.registry import fit_each, policy_from_json, p
 from apportion.optimizers.policies.static import Static
 from apportion.optimizers.policies.stratified import Stratified
 from apportion.optimizers.tables.split import lessons_from
-from apportion.optimizers.tables.table import ABSTAIN, Arm, Batch, Question, Table
+from apportion.optimizers.tables.table import UNANSWERED, Arm, Batch, Question, Table
 
 
 def table(count: int = 120) -> Table:
@@ -36,7 +36,7 @@ def fitted(name: str = "static") -> Stratified:
 def chosen(policy: Stratified, per_question: float) -> dict[str, set[str]]:
     batch = table().batch()
     found = policy.assign(batch, per_question * len(batch)).arms
-    names = [policy.arms[arm].name if arm != ABSTAIN else "-" for arm in found]
+    names = [policy.arms[arm].name if arm != UNANSWERED else "-" for arm in found]
     return {
         family: {name for name, question in zip(names, batch.questions, strict=True) if question.family == family}
         for family in ("even", "odd")

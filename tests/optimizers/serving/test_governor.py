@@ -23,10 +23,10 @@ from apportion.models.pool import Pool
 from apportion.models.request import Reply, Request
 from apportion.nodes.knob import choose
 from apportion.nodes.solver import Solver
-from apportion.optimizers.policies.cascade import cascade_arm
 from apportion.optimizers.serving.governor import Governor
 from apportion.optimizers.serving.service import Service
 from apportion.optimizers.tables.arms import arm_of
+from apportion.optimizers.tables.cascades import cascade_arm
 from apportion.optimizers.tables.table import Arm, Stage
 from apportion.records import AccountRow, Limit, Status, StudyStore, Task, Usage
 from apportion.stores.opening import open_store
@@ -232,7 +232,7 @@ def test_stages_of_a_cascade_run_in_order_until_one_is_sure(planted: Any) -> Non
 
 def test_what_the_policy_leaves_unanswered_costs_nothing_and_says_so(planted: Any) -> None:
     bench = Bench(planted, sized(), Pool([ScriptedModel(lambda _: "Answer: yes", card=CARD)]), MemoryStore(), [{}])
-    policy = bench.policy(TASKS, [100], [0.5], abstain=True)
+    policy = bench.policy(TASKS, [100], [0.5], unanswered=True)
     service = bench.serve(policy, TASKS, Cap(total=500))
     skipped = [one for one in service.served if not one.arm]
     assert 0 < len(skipped) < len(TASKS)
@@ -301,7 +301,7 @@ def test_a_tight_batch_is_answered_by_the_cheaper_arm_before_anybody_is_skipped(
     bench = Bench(
         planted, graph, Pool(load_pocket_models()), MemoryStore(), [{"solve.style": "direct"}, {"solve.style": "think"}]
     )
-    policy = bench.policy(tasks, [10, 16], [0.4, 0.9], abstain=True)
+    policy = bench.policy(tasks, [10, 16], [0.4, 0.9], unanswered=True)
     service = bench.serve(policy, tasks, Cap(total=300))
     assert sum(not one.status.failed for one in service.served) >= 27
     assert service.charged.tokens <= 300

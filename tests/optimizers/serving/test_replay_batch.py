@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from apportion.optimizers.arrays import Floats
-from apportion.optimizers.policies.cascade import cascade_arm
 from apportion.optimizers.serving.replay_batch import barrier_width, serve_on_table
-from apportion.optimizers.tables.table import ABSTAIN, Arm, Probe, Question, Stage, Table
+from apportion.optimizers.tables.cascades import cascade_arm
+from apportion.optimizers.tables.table import UNANSWERED, Arm, Probe, Question, Stage, Table
 
 
 def table_of(costs: Floats, scores: Floats | None = None, **more: Any) -> Table:
@@ -41,11 +41,11 @@ def test_a_batch_is_never_above_its_cap_whatever_its_arms_cost(planted: Any, dat
             table.costs, table.scores, probes=(Probe("p", np.ones(count), np.round(generator.uniform(0, 5, count))),)
         )
     spread, abstain = data.draw(st.sampled_from([1.0, 1.5, 4.0])), data.draw(st.booleans())
-    policy = knowing(planted, table, forecast, spread=spread, abstain=abstain, probe="p" if probes else None)
+    policy = knowing(planted, table, forecast, spread=spread, unanswered=abstain, probe="p" if probes else None)
     budget = data.draw(st.floats(0, 60 * count))
     served = serve_on_table(policy, table, budget, every=data.draw(st.integers(1, count)))
     assert served.costs.sum() <= budget * (1 + 1e-9)
-    answered = (served.arms != ABSTAIN) & ~served.cut
+    answered = (served.arms != UNANSWERED) & ~served.cut
     everyone = np.arange(count)
     np.testing.assert_array_equal(served.scores[answered], table.scores[everyone, served.arms, 0][answered])
     assert not served.scores[~answered].any()
@@ -74,7 +74,7 @@ def test_everybody_gets_at_least_the_cheapest_arm_where_forecasts_of_the_dear_on
     policy = knowing(planted, table, forecast, spread=1.0)
     served = serve_on_table(policy, table, 60 * 30.0, every=10)
     assert served.costs.sum() <= 1800
-    assert (served.arms != ABSTAIN).all()
+    assert (served.arms != UNANSWERED).all()
     assert served.scores[~served.cut].min() == 0.5
     assert served.cut.sum() <= 1
     assert (served.costs >= 10).all()

@@ -9,10 +9,10 @@ from apportion.models.pool import Pool
 from apportion.nodes.knob import choose
 from apportion.nodes.solver import Solver
 from apportion.nodes.verifier import Verifier
-from apportion.optimizers.policies.cascade import cascade_arm
 from apportion.optimizers.study.node_reasons import explain
 from apportion.optimizers.tables.arms import arm_of
-from apportion.optimizers.tables.table import ABSTAIN, Arm, Stage
+from apportion.optimizers.tables.cascades import cascade_arm
+from apportion.optimizers.tables.table import UNANSWERED, Arm, Stage
 from apportion.testing.scripted import ScriptedModel
 
 
@@ -56,7 +56,7 @@ def test_shares_of_models_knobs_edges_and_what_bound_them(space: Space, arms: li
 
 
 def test_questions_left_unanswered_leave_all_nodes_out(space: Space, arms: list[Arm]) -> None:
-    nobody = np.array([ABSTAIN, 0])
+    nobody = np.array([UNANSWERED, 0])
     reports = explain(space, arms, ["", ""], served=nobody, planned=nobody, unlimited=np.array([1, 1]))
     solve = next(report for report in reports if report.node == "solve")
     assert solve.everywhere.active == 0.5

@@ -10,7 +10,7 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 
 from apportion.optimizers.arrays import Floats, Ints
 from apportion.optimizers.tables.knapsack import allocate, price_for, upper_bound
-from apportion.optimizers.tables.table import ABSTAIN
+from apportion.optimizers.tables.table import UNANSWERED
 
 # Whole numbers over 64 add and subtract without rounding, so that equality can be asked for.
 _NUMBERS = st.integers(0, 64).map(lambda number: number / 64)
@@ -26,7 +26,7 @@ def problems(draw: st.DrawFn) -> tuple[Floats, Floats, float]:
 
 
 def at(matrix: Floats, chosen: Ints) -> Floats:
-    return np.where(chosen == ABSTAIN, 0.0, matrix[np.arange(len(matrix)), chosen])
+    return np.where(chosen == UNANSWERED, 0.0, matrix[np.arange(len(matrix)), chosen])
 
 
 def by_force(values: Floats, costs: Floats, budget: float) -> float:
@@ -75,10 +75,10 @@ def test_abstaining_keeps_to_every_budget_and_never_costs_value(
 ) -> None:
     values, costs, budget = problem
     values = values - 0.25
-    chosen = allocate(values, costs, budget, abstain=True)
+    chosen = allocate(values, costs, budget, unanswered=True)
     assert at(costs, chosen).sum() <= budget
     assert (at(values, chosen) >= 0).all()
-    assert at(values, chosen).sum() <= upper_bound(values, costs, budget, abstain=True) + 1e-9
+    assert at(values, chosen).sum() <= upper_bound(values, costs, budget, unanswered=True) + 1e-9
 
 
 @settings(max_examples=60, deadline=None)
@@ -151,7 +151,7 @@ def test_arms_that_are_not_admitted_are_not_taken() -> None:
     assert price_for(values, costs, 4) == pytest.approx(0.4)
     with pytest.raises(ValueError, match="question 1 admits no arm"):
         allocate(np.array([[0.0], [-np.inf]]), np.ones((2, 1)), 1)
-    assert allocate(np.array([[0.5], [-np.inf]]), np.ones((2, 1)), 9, abstain=True).tolist() == [0, ABSTAIN]
+    assert allocate(np.array([[0.5], [-np.inf]]), np.ones((2, 1)), 9, unanswered=True).tolist() == [0, UNANSWERED]
 
 
 def test_what_is_left_buys_arms_below_the_hull() -> None:

@@ -330,3 +330,46 @@ def test_texts_are_found_where_they_stand(
     found = load_outcomes(write(tmp_path / "log.jsonl", [row]), columns=renamed)
     assert found.table.questions[0].text == text
     assert found.texts == bool(text)
+
+
+SHOWN: list[dict[str, Any]] = [
+    {"question": "a", "arm": "m", "answer": "1,000", "abstained": 0, "thinking_tokens": 30, "cluster_id": "t1"},
+    {"question": "a", "arm": "n", "answer": "1000.0", "abstained": 0, "output_tokens": 50},
+    {"question": "b", "arm": "m", "answer": "the large red fox", "abstained": 0},
+    {"question": "b", "arm": "n", "answer": "a large red fox", "abstained": 1},
+    {"question": "c", "arm": "m", "thinking_tokens": 7, "cluster_id": "t1"},
+    {"question": "c", "arm": "n", "answer": "x", "abstained": 0},
+]
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_what_shows_of_answers_is_read(tmp_path: Path, suffix: str) -> None:
+    path = write(tmp_path / f"log{suffix}", [{**row, "score": 1, "cost": 1} for row in SHOWN])
+    table = load_outcomes(path).table
+    assert table.answers is not None
+    assert table.abstained is not None
+    assert table.thinking_tokens is not None
+    assert table.output_tokens is not None
+    assert table.answers[:, :, 0].tolist() == [[0, 0], [0, 1], [-1, 0]]
+    assert np.array_equal(table.abstained[:, :, 0], np.array([[0, 0], [0, 1], [np.nan, 0]]), equal_nan=True)
+    assert np.array_equal(table.thinking_tokens[:, 0, 0], [30, np.nan, 7], equal_nan=True)
+    assert np.array_equal(table.output_tokens[0, :, 0], [np.nan, 50], equal_nan=True)
+    assert table.clusters == ("t1", "", "t1")
+    words = load_outcomes(path, same="words").table.answers
+    assert words is not None
+    assert words[:, :, 0].tolist() == [[0, 1], [0, 0], [-1, 0]]
+    own = load_outcomes(path, same=lambda one, other: True).table.answers
+    assert own is not None
+    assert own[1, :, 0].tolist() == [0, 0]
+
+
+def test_half_an_abstention_is_refused(tmp_path: Path) -> None:
+    found = [{**row, "score": 1, "cost": 1} for row in SHOWN]
+    path = write(tmp_path / "log.jsonl", [*found[:-1], {**found[-1], "abstained": 0.5}])
+    with pytest.raises(UsageError, match=r"row 6, column 'abstained'.*neither 0 nor 1"):
+        load_outcomes(path)
+
+
+def test_columns_that_are_not_there_are_not_made_up(tmp_path: Path) -> None:
+    table = load_outcomes(write(tmp_path / "log.csv", rows())).table
+    assert (table.answers, table.abstained, table.thinking_tokens, table.clusters) == (None, None, None, None)

@@ -1,0 +1,203 @@
+"""What cascades are worth on questions that they were not found on: the search is made anew inside each fold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..arrays import Floats, Ints
+from ..frontier import thinned
+from ..prediction.heads.base import folds_of
+from ..prediction.predictor import Prediction, Predictor, refitted
+from ..tables.cascades import outcomes_of, with_cascades
+from ..tables.knapsack import allocate
+from ..tables.table import UNANSWERED, Arm, Batch, Lesson, Table, joined
+from .arm_means import ArmMeans
+from .cascade_by_family import FamilyMeans, cascades_by_family
+from .planning import planning_costs
+from .view import View
+
+__all__ = ["CascadeRehearsal", "Forecasts", "rehearse_cascades"]
+
+_FOLDS = 5
+_ENOUGH = 1000
+"""So many questions of validation decide alone, as in `rehearse`."""
+_MOST = 2000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Forecasts:
+    """What is foreseen for questions that were not learned from, and what came true; each (questions, columns).
+
+    A column is an arm, or the cascade of that place in the list of the fold that the question is in.
+    """
+
+    scores: Floats
+    costs: Floats
+    high: Floats
+    real: Floats
+    """The scores that came true."""
+
+    def reached(self, budget: float, *, unanswered: bool = False) -> tuple[Floats, float]:
+        """What the best plan for a budget scores on each question, and what it means to spend.
+
+        Args:
+            budget: for all questions together.
+            unanswered: whether questions may be left out, for no score and at no cost.
+        """
+        chosen = allocate(self.scores, planning_costs(self.costs, self.high), budget, unanswered=unanswered)
+        everyone, left = np.arange(len(chosen)), chosen == UNANSWERED
+        scores, costs = (np.where(left, 0.0, each[everyone, chosen]) for each in (self.real, self.costs))
+        return scores, float(costs.sum())
+
+    def of(self, columns: int) -> Forecasts:
+        """The first columns alone."""
+        return Forecasts(*(each[:, :columns] for each in (self.scores, self.costs, self.high, self.real)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CascadeRehearsal:
+    """Cascades of a lesson, and how choosing among plans and cascades does where neither was learned."""
+
+    cascades: tuple[Arm, ...]
+    """Found on all questions of the lesson."""
+    by_family: tuple[Arm, ...]
+    """Likewise, those that some family would choose."""
+    predictor: Predictor
+    """Forecasts plans and cascades; that of the plans alone where there are no cascades."""
+    one: Forecasts
+    """By the means of arms over all questions."""
+    families: Forecasts
+    """By the means of each family."""
+    view: View
+    """By the predictor; its columns are those of `scores`."""
+    scores: Floats
+    """(questions, columns): what came true of these."""
+
+
+class _Crossed(View):
+    """A view whose columns were learned in several folds, so that their means differ by question."""
+
+    def __init__(self, predictor: Predictor, batch: Batch, prediction: Prediction, means: Floats) -> None:
+        super().__init__(predictor, batch, prediction)
+        self._means = means
+
+    def scores(self, share: float = 1.0) -> Floats:
+        """See `View.scores`."""
+        return np.asarray(share * self._prediction.scores + (1 - share) * self._means)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Fold:
+    """Questions that a search and a fit have not seen."""
+
+    rows: Ints
+    one: Forecasts
+    families: Forecasts
+    foreseen: Prediction
+    means: Floats
+    """(columns,): of the columns of `foreseen`, where they were learned."""
+
+
+def rehearse_cascades(lesson: Lesson, predictor: Predictor) -> CascadeRehearsal:
+    """Searches cascades on all of a lesson, and once more without each fold to see what they are worth.
+
+    Folds are those of the fit part; the validation part is one more, for which all of the fit part was searched. As in
+    `rehearse`, a large validation part decides alone.
+
+    Args:
+        lesson: where to search.
+        predictor: of the plans; its encoder, probe and the settings of its head are kept for forecasts of cascades.
+    """
+    whole = joined(lesson.fit, lesson.validation)
+    cascades, by_family = cascades_by_family(whole)
+    fit = _encoded(lesson.fit, predictor)
+    validation = _encoded(lesson.validation, predictor)
+    final = predictor
+    if cascades:
+        final = refitted(predictor, with_cascades(fit, cascades), lesson.seed)
+    width = len(lesson.fit.arms) + len(cascades)
+    families = len(lesson.fit.arms) + len(by_family)
+    alone = len(validation.questions) >= _ENOUGH
+    pairs: list[tuple[Table, Table, Ints]] = []
+    asked = [] if alone else [fit.take(np.arange(min(_MOST, len(fit.questions))))]
+    if not alone:
+        count = len(asked[0].questions)
+        parts = folds_of(count, min(_FOLDS, count), lesson.seed)
+        for part in np.unique(parts):
+            inside, outside = np.flatnonzero(parts != part), np.flatnonzero(parts == part)
+            pairs.append((asked[0].take(inside), asked[0].take(outside), outside))
+    first = sum(len(table.questions) for table in asked)
+    last = validation.take(np.arange(min(_MOST, len(validation.questions)))) if alone else validation
+    asked.append(last)
+    pairs.append((fit, last, first + np.arange(len(last.questions))))
+    folds = [_fold(*pair, predictor, lesson.seed, width, families) for pair in pairs]
+    order = np.argsort(np.concatenate([fold.rows for fold in folds]))
+
+    def gathered(parts: Sequence[Floats]) -> Floats:
+        return np.asarray(np.concatenate(parts)[order])
+
+    def together(parts: Sequence[Forecasts]) -> Forecasts:
+        names = ("scores", "costs", "high", "real")
+        return Forecasts(*(gathered([getattr(part, name) for part in parts]) for name in names))
+
+    foreseen = Prediction(
+        *(gathered([getattr(fold.foreseen, name) for fold in folds]) for name in ("scores", "costs", "high"))
+    )
+    means = gathered([np.broadcast_to(fold.means, fold.foreseen.scores.shape) for fold in folds])
+    one = together([fold.one for fold in folds])
+    view = _Crossed(final, _batch(asked), foreseen, means)
+    return CascadeRehearsal(
+        cascades, by_family, final, one, together([fold.families for fold in folds]), view, one.real
+    )
+
+
+def _fold(
+    inside: Table, outside: Table, rows: Ints, predictor: Predictor, seed: int, width: int, families: int
+) -> _Fold:
+    plans = len(inside.arms)
+    found, own = cascades_by_family(inside)
+    cascades = [found[i] for i in thinned(np.arange(len(found)), width - plans)] if found and width > plans else []
+    own = tuple(own[i] for i in thinned(np.arange(len(own)), families - plans)) if own and families > plans else ()
+    known, asked = with_cascades(inside, cascades), outside.questions
+    means = ArmMeans.of(known)
+    one = Forecasts(*means.for_questions(len(asked)), _real(known.arms, outside))
+    known_families = with_cascades(inside, own)
+    by_family = Forecasts(*FamilyMeans.of(known_families).forecasts(asked), _real(known_families.arms, outside))
+    again = refitted(predictor, known, seed)
+    foreseen = again.predict(outside.batch())
+    # Where a fold has fewer cascades than the lesson, its last columns are the first arm once more.
+    columns, family_columns = _columns(known.arms, width), _columns(known_families.arms, families)
+    return _Fold(
+        rows,
+        _picked(one, columns),
+        _picked(by_family, family_columns),
+        Prediction(foreseen.scores[:, columns], foreseen.costs[:, columns], foreseen.high[:, columns]),
+        again.arm_scores[columns],
+    )
+
+
+def _real(arms: Sequence[Arm], table: Table) -> Floats:
+    return np.asarray(outcomes_of(arms, table)[0].mean(axis=2))
+
+
+def _columns(arms: Sequence[Arm], width: int) -> Ints:
+    return np.array([*range(len(arms)), *[0] * (width - len(arms))], np.intp)
+
+
+def _picked(found: Forecasts, columns: Ints) -> Forecasts:
+    return Forecasts(*(each[:, columns] for each in (found.scores, found.costs, found.high, found.real)))
+
+
+def _encoded(table: Table, predictor: Predictor) -> Table:
+    """With the features of the questions, so that no fold computes them again."""
+    features = predictor.encoder.encode(table.batch())
+    return replace(table, known={predictor.encoder.key: (features.matrix, features.groups)})
+
+
+def _batch(tables: Sequence[Table]) -> Batch:
+    batches = [table.batch() for table in tables]
+    probes = {name: np.concatenate([batch.probes[name] for batch in batches]) for name in batches[0].probes}
+    return Batch(tuple(question for batch in batches for question in batch.questions), probes)

@@ -1,0 +1,259 @@
+"""Beam search for cascades: lists of arms that score most for what they cost, on questions that are to be learned from.
+
+Lists grow by one stage at a time. What a list has seen and paid so far is computed once and shared by all that begin
+like it; a further stage is looked at only where the list still asks. So 32 arms, three thousand cells and four stages
+take about a second of one core.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..arrays import Floats, Ints
+from ..frontier import hull, thinned
+from ..tables.cascades import Signs, cascade_arm, final_of, stops
+from ..tables.table import Arm, FinalRule, Stage, Table
+
+__all__ = ["MOST_CASCADES", "STAGES", "find_cascades", "find_cascades_for"]
+
+STAGES = 4
+"""The most arms of a cascade."""
+MOST_CASCADES = 16
+"""That join the arms of a table."""
+_LEVELS = np.linspace(0.1, 0.9, 5)
+"""Quantiles of an arm's confidences that are tried as thresholds."""
+_BEAM = ((12, 5), (4, 3))
+"""For all questions, and for each further group: prices of a unit of cost, and lists that each extends."""
+_CELLS = 2500
+"""A search looks at no more cells than that where questions have several replicates."""
+
+
+def find_cascades(table: Table, *, most: int = MOST_CASCADES, stages: int = STAGES) -> tuple[Arm, ...]:
+    """The cascades at the corners of the upper hull of cost and score, single arms not among them.
+
+    Args:
+        table: without gaps. What the rules may read is what the table has: confidences, answers, abstentions.
+        most: how many at most, evenly along the hull.
+        stages: the most arms of a cascade.
+
+    Returns:
+        Cheapest first; none where the table shows nothing of its answers, or no cascade beats mixing single arms.
+    """
+    return find_cascades_for(table, np.ones((len(table.questions), 1)), most=most, stages=stages)[0]
+
+
+def find_cascades_for(
+    table: Table, weights: Floats, *, most: int = MOST_CASCADES, stages: int = STAGES
+) -> list[tuple[Arm, ...]]:
+    """The same for several groups of questions in one search.
+
+    Args:
+        table: see `find_cascades`.
+        weights: (questions, groups): how much a question counts in each group; in the first all are alike.
+        most: how many at most for each group.
+        stages: see `find_cascades`.
+
+    Returns:
+        For every group its cascades.
+    """
+    if not table.shows_answers:
+        return [()] * weights.shape[1]
+    search = _Search(table, weights)
+    found = [*search.singles()]
+    beam = search.begin()
+    for length in range(2, stages + 1):
+        grown = [each for prefix in beam for each in search.extended(prefix)]
+        if not grown:
+            break
+        found += grown
+        if length < stages:
+            beam = [prefix for each in _promising(found, grown) for prefix in search.asking(each)]
+    costs, scores = np.stack([each.cost for each in found]), np.stack([each.score for each in found])
+    chosen = []
+    for group in range(weights.shape[1]):
+        corners = hull(costs[:, group], scores[:, group]).tolist()
+        kept = np.array([corner for corner in corners if found[corner].prefix is not None], np.intp)
+        arms = [search.arm(found[i]) for i in (thinned(kept, most).tolist() if len(kept) else [])]
+        chosen.append(tuple({arm.name: arm for arm in arms}.values()))
+    return chosen
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Prefix:
+    """A list that may go on: its stages with their rules, and where it still asks."""
+
+    arms: tuple[int, ...]
+    stages: tuple[Stage, ...]
+    cells: Ints
+    """The cells in which the next stage would be asked."""
+    cost: Floats
+    """(groups,): paid so far, the weighted mean over all cells."""
+    done: dict[FinalRule, Floats]
+    """Of the cells that have ended, by the rule for the final answer, (groups,): their part of the mean score."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Found:
+    """A list with its last arm."""
+
+    prefix: _Prefix | None
+    """None for a single arm."""
+    last: int
+    final: FinalRule
+    cost: Floats
+    """(groups,)."""
+    score: Floats
+
+
+class _Search:
+    """A table as the search needs it: (arms, cells), a cell for each question and replicate."""
+
+    def __init__(self, table: Table, weights: Floats) -> None:
+        replicates = max(1, min(table.scores.shape[2], _CELLS // max(1, len(table.questions))))
+        table = table.replicates(np.arange(replicates))
+        self._names = [arm.name for arm in table.arms]
+        count = len(table.arms)
+        self._signs = Signs.of(table).flat()
+        self._scores = np.swapaxes(table.scores, 0, 1).reshape(count, -1)
+        self._costs = np.swapaxes(table.costs, 0, 1).reshape(count, -1)
+        weights = np.repeat(weights, replicates, axis=0)
+        self._weights = weights / weights.sum(axis=0)
+        self._knows = table.answers is not None
+        self._finals: list[FinalRule] = ["last", "first_sure"]
+        self._finals += ["plurality"] if table.answers is not None else []
+        self._finals += ["most_confident"] if table.confidences is not None else []
+
+    def singles(self) -> Iterator[_Found]:
+        """Every arm alone."""
+        for arm in range(len(self._names)):
+            yield _Found(None, arm, "last", self._costs[arm] @ self._weights, self._scores[arm] @ self._weights)
+
+    def begin(self) -> list[_Prefix]:
+        """Every arm as the first stage, with every rule."""
+        everywhere = np.arange(self._scores.shape[1])
+        nothing = np.zeros(self._weights.shape[1])
+        none = _Prefix((), (), everywhere, nothing, dict.fromkeys(self._finals, nothing))
+        return [prefix for arm in range(len(self._names)) for prefix in self._asking(none, arm)]
+
+    def extended(self, prefix: _Prefix) -> list[_Found]:
+        """The list with each other arm after it, under each final rule that makes a difference."""
+        cells, others = prefix.cells, [arm for arm in range(len(self._names)) if arm not in prefix.arms]
+        if not others:
+            return []
+        weights = self._weights[cells]
+        costs = prefix.cost + self._costs[others][:, cells] @ weights
+        found: list[_Found] = []
+        best = np.full(costs.shape, -np.inf)
+        for final, values in self._values(prefix, others).items():
+            scores = prefix.done[final] + values @ weights
+            # Of rules that come to the same the simplest stays.
+            better = (scores > best + 1e-12).any(axis=1)
+            best = np.maximum(scores, best)
+            found += [_Found(prefix, others[i], final, costs[i], scores[i]) for i in np.flatnonzero(better)]
+        return found
+
+    def asking(self, found: _Found) -> list[_Prefix]:
+        """What was found as the beginning of a longer list, with every rule at its last stage."""
+        assert found.prefix is not None
+        return self._asking(found.prefix, found.last)
+
+    def arm(self, found: _Found) -> Arm:
+        """What was found as an arm."""
+        assert found.prefix is not None
+        return cascade_arm((*found.prefix.stages, Stage(self._names[found.last])), found.final)
+
+    def _asking(self, prefix: _Prefix, arm: int) -> list[_Prefix]:
+        arms, cells, weights = (*prefix.arms, arm), prefix.cells, self._weights[prefix.cells]
+        here = self._signs.take(arms, cells)
+        cost = prefix.cost + self._costs[arm, cells] @ weights
+        longer: dict[bytes, _Prefix] = {}
+        for stage in self._rules(arm, len(arms)):
+            stages = (*prefix.stages, stage)
+            ended = stops(stages, here)
+            if ended.all() or (not ended.any() and stage.stop != "always"):
+                continue
+            done = dict(prefix.done)
+            for final in self._finals:
+                said = np.array(arms)[final_of(stages, here, final)[ended]]
+                done[final] = done[final] + self._scores[said, cells[ended]] @ weights[ended]
+            longer.setdefault(np.packbits(ended).tobytes(), _Prefix(arms, stages, cells[~ended], cost, done))
+        return list(longer.values())
+
+    def _rules(self, arm: int, length: int) -> Iterator[Stage]:
+        """The simplest rules first: of those that stop alike the first is kept."""
+        name = self._names[arm]
+        if not self._signs.answered[arm].all():
+            yield Stage(name, stop="answered")
+        if self._knows and length > 1:
+            yield Stage(name, stop="agrees")
+        if self._knows and length < STAGES - 1:
+            yield Stage(name, stop="always")
+        said = self._signs.sure[arm]
+        said = said[np.isfinite(said)]
+        if len(said):
+            for sure in np.unique(np.quantile(said, _LEVELS)):
+                yield Stage(name, float(sure))
+
+    def _values(self, prefix: _Prefix, others: Sequence[int]) -> dict[FinalRule, Floats]:
+        """By final rule, (others, cells): what the answer scores where each of the others was asked last."""
+        cells = prefix.cells
+        before, now = self._signs.take(prefix.arms, cells), self._signs.take(others, cells)
+        scores = self._scores[others][:, cells]
+
+        def of(final: FinalRule) -> tuple[Ints, Floats]:
+            """Which of the stages before would answer, and what it scores."""
+            stage = final_of(prefix.stages, before, final)
+            return stage, self._scores[np.array(prefix.arms)[stage], cells]
+
+        def kept(stage: Ints, signs: NDArray[Any]) -> NDArray[Any]:
+            return np.asarray(np.take_along_axis(signs, stage[None], axis=0)[0])
+
+        stage, score = of("last")
+        last = np.where(now.gave | ~kept(stage, before.gave), scores, score)
+        values: dict[FinalRule, Floats] = {"last": last}
+        stage, score = of("first_sure")
+        least = np.array([s.sure if s.stop == "confidence" else -np.inf for s in prefix.stages])
+        sure = (before.answered & (before.sure >= least[:, None])).any(axis=0)
+        values["first_sure"] = np.where(sure, score, last)
+        answered = before.answered.any(axis=0)
+        if "plurality" in self._finals:
+            stage, score = of("plurality")
+            votes = sum((before.answers[s] == now.answers) & before.answered[s] for s in range(len(prefix.arms)))
+            most = sum(
+                (before.answers[s] == kept(stage, before.answers)) & before.answered[s] for s in range(len(prefix.arms))
+            )
+            wins = now.answered & (votes + 1 >= most)
+            values["plurality"] = np.where(wins, scores, np.where(answered, score, last))
+        if "most_confident" in self._finals:
+            stage, score = of("most_confident")
+            wins = now.answered & (now.sure >= np.where(answered, kept(stage, before.sure), -np.inf))
+            values["most_confident"] = np.where(wins, scores, np.where(answered, score, last))
+        return values
+
+
+def _promising(found: Sequence[_Found], grown: Sequence[_Found]) -> list[_Found]:
+    """Those of the newest lists that are worth most at any of several prices, each once whatever its final rule."""
+    costs, scores = np.stack([each.cost for each in found]), np.stack([each.score for each in found])
+    new_costs, new_scores = np.stack([each.cost for each in grown]), np.stack([each.score for each in grown])
+    kept: dict[tuple[int, int], _Found] = {}
+    for group in range(costs.shape[1]):
+        count, each = _BEAM[min(group, 1)]
+        corners = hull(costs[:, group], scores[:, group])
+        slopes = np.diff(scores[corners, group]) / np.diff(costs[corners, group])
+        prices = np.geomspace(slopes.min() / 2, slopes.max() * 2, count) if len(slopes) else np.zeros(1)
+        for price in prices:
+            worth = new_scores[:, group] - price * new_costs[:, group]
+            # Several finals of one list are one list here.
+            first = np.argsort(-worth, kind="stable")[: each * 4]
+            taken: set[tuple[int, int]] = set()
+            for i in first.tolist():
+                key = (id(grown[i].prefix), grown[i].last)
+                if len(taken) < each and key not in taken:
+                    taken.add(key)
+                    kept.setdefault(key, grown[i])
+    return list(kept.values())

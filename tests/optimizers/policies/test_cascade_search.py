@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from apportion.optimizers.policies.cascade_search import find_cascades, find_cascades_for
+from apportion.optimizers.tables.cascades import outcomes_of
+from apportion.optimizers.tables.table import Arm, Question, Table
+
+
+def world(questions: int = 400, *, agree: bool = False, seed: int = 0) -> Table:
+    """A cheap arm that knows when it does not know, or two cheap ones that agree only where they are right; and a dear
+    one that is mostly right."""
+    generator = np.random.default_rng(seed)
+    easy = generator.random(questions) < 0.5
+    answers = np.zeros((questions, 3), np.intp)
+    answers[:, 0] = np.where(easy, 0, 1)
+    answers[:, 1] = np.where(easy, 0, 2)
+    answers[:, 2] = np.where(generator.random(questions) < 0.9, 0, 3)
+    abstained = np.zeros((questions, 3))
+    if not agree:
+        abstained[:, 0] = ~easy
+    scores = (answers == 0) & (abstained == 0)
+    return Table(
+        tuple(Question(str(n), "?", "even" if n % 2 else "odd") for n in range(questions)),
+        (Arm("cheap"), Arm("other"), Arm("dear")),
+        scores.astype(np.float64)[:, :, None],
+        np.broadcast_to(np.array([1.0, 1.5, 20.0])[:, None], (questions, 3, 1)),
+        answers=np.where(abstained == 1, -1, answers)[:, :, None],
+        abstained=abstained[:, :, None],
+    )
+
+
+def test_it_finds_the_list_that_was_planted() -> None:
+    found = find_cascades(world())
+    assert (("cheap", "answered"), ("dear", "confidence")) in [
+        tuple((stage.arm, stage.stop) for stage in arm.stages) for arm in found
+    ]
+
+
+def test_it_finds_that_two_who_agree_are_right() -> None:
+    table = world(agree=True)
+    found = find_cascades(table)
+    best = max(found, key=lambda arm: float(outcomes_of([arm], table)[0].mean()))
+    assert {stage.arm for stage in best.stages[:-1]} == {"cheap", "other"}
+    assert best.stages[1].stop == "agrees"
+
+
+@pytest.mark.parametrize("stages", [2, 3, 4])
+def test_what_it_promises_is_what_comes_of_it(stages: int) -> None:
+    """Cheapest first, on a rising hull above the single arms, no longer than asked for."""
+    generator = np.random.default_rng(1)
+    shape = (120, 6, 2)
+    quality = np.linspace(0.2, 0.7, 6)[None, :, None]
+    scores = (generator.random(shape) < quality).astype(np.float64)
+    table = Table(
+        tuple(Question(str(n), "?") for n in range(120)),
+        tuple(Arm(f"m{n}") for n in range(6)),
+        scores,
+        np.broadcast_to(2.0 ** np.arange(6)[:, None], shape) * (1 + 0.1 * generator.random(shape)),
+        confidences=np.where(generator.random(shape) < 0.1, np.nan, 0.4 * scores + 0.6 * generator.random(shape)),
+        answers=np.where(scores > 0, 0, generator.integers(1, 4, shape)),
+        abstained=((scores == 0) & (generator.random(shape) < 0.3)).astype(np.float64),
+    )
+    found = find_cascades(table, stages=stages, most=5)
+    assert 0 < len(found) <= 5
+    assert all(2 <= len(arm.stages) <= stages for arm in found)
+    reached, paid = (values.mean(axis=(0, 2)) for values in outcomes_of(found, table))
+    assert (np.diff(paid) > 0).all()
+    assert (np.diff(reached) > 0).all()
+    single = [(table.costs[:, n].mean(), table.scores[:, n].mean()) for n in range(6)]
+    for cost, score in zip(paid, reached, strict=True):
+        assert all(score > theirs for paid_too, theirs in single if paid_too <= cost)
+
+
+def test_groups_of_one_search_have_lists_of_their_own() -> None:
+    table = world()
+    weights = np.column_stack([np.ones(400), (np.arange(400) % 2).astype(np.float64)])
+    whole, even = find_cascades_for(table, weights)
+    assert whole == find_cascades(table)
+    assert even
+
+
+def test_without_anything_to_stop_on_there_are_none() -> None:
+    bare = Table((Question("q", "?"),), (Arm("a"), Arm("b")), np.ones((1, 2, 1)), np.ones((1, 2, 1)))
+    assert find_cascades(bare) == ()
