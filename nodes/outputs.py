@@ -153,6 +153,7 @@ def led_by_fields(
 def problem_with(output: JsonOutput, value: Any) -> str:
     """Where and how a value breaks the schema, as the validator says it; empty where it keeps to it."""
     from jsonschema.exceptions import best_match
+    from referencing.exceptions import Unresolvable
 
     try:
         error = best_match(_validator(output.schema).iter_errors(value))
@@ -160,6 +161,8 @@ def problem_with(output: JsonOutput, value: Any) -> str:
         return "the schema refers to itself without end"
     except ArithmeticError:
         return "a number in it is too large to be checked"
+    except Unresolvable as error:
+        return clip(single_spaced(f"the schema refers to what is not in it: {error}"), _PROBLEM)
     return "" if error is None else clip(single_spaced(f"{error.json_path}: {error.message}"), _PROBLEM)
 
 
@@ -283,9 +286,11 @@ def _unwrapped(value: Any) -> Iterator[Any]:
 def _validator(schema: str) -> Any:
     from jsonschema import Draft202012Validator
     from jsonschema.validators import extend
+    from referencing import Registry
 
-    # The pattern is the user's and the text a model's, so the search for it has a limit on time.
-    return extend(Draft202012Validator, {"pattern": _pattern})(json.loads(schema))
+    # Without a registry of its own, a validator reads the files and asks the network for what a schema refers to. The
+    # pattern is the user's and the text a model's, so the search for it has a limit on time.
+    return extend(Draft202012Validator, {"pattern": _pattern})(json.loads(schema), registry=Registry())
 
 
 def _pattern(validator: Any, pattern: str, instance: Any, schema: Any) -> Iterator[Any]:

@@ -243,6 +243,15 @@ def test_a_schema_that_refers_to_itself_or_a_slow_pattern_ends() -> None:
     assert problem_with(slow, {"a": "aaa"}) == ""
 
 
+def test_a_validator_reads_no_file_and_asks_no_network(tmp_path: Path) -> None:
+    (tmp_path / "secret.json").write_text('{"const": "secret"}')
+    output = JsonOutput({"type": "object", "properties": {"a": {}}})
+    reads = {"properties": {"a": {"$ref": (tmp_path / "secret.json").as_uri()}}}
+    # No schema that is let in says so; the validator must not rely on that.
+    object.__setattr__(output, "schema", canonical_json(reads))
+    assert "the schema refers to what is not in it" in problem_with(output, {"a": 1})
+
+
 def test_hostile_replies_take_no_time() -> None:
     started = time.monotonic()
     for text in ("{" * 50_000, '{"a":' * 20_000, "[" * 50_000, "```\n" * 20_000, "9" * 50_000, '{"steps":' * 9_000):
