@@ -169,6 +169,8 @@ def test_a_number_is_in_figures_without_its_unit(text: str, answer: str) -> None
         (OPTIONS, "neutral", "'neutral' is not one of 'positive', 'very positive'"),
         (OPTIONS, "Answer: not positive", "is not one of"),
         (OPTIONS, "Answer: positive or negative", "is not one of"),
+        (OneOf("yes", "no"), "Answer: There is no way to tell.", "is not one of"),
+        (OneOf("A", "B"), "Sorry, I need a diagram to answer.", "is not one of"),
         (SCHEMA, "I cannot.", "there is no whole JSON in it"),
         (SCHEMA, '{"name": "a", "size": {"w": 1}', "there is no whole JSON in it"),
         (SCHEMA, '{"name": 3, "size": {"w": 1}}', "$.name: 3 is not of type 'string'"),
@@ -222,6 +224,7 @@ def test_options_are_told_apart() -> None:
     letters = OneOf("A", "B")
     assert read(letters, "Answer: (B)") == "B"
     assert read(letters, "B.", "direct") == "B"
+    assert read(OneOf("spam", "not spam"), "Answer: It is Not spam") == "not spam"
 
 
 def test_lists_are_json_too() -> None:
