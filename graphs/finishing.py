@@ -23,7 +23,7 @@ from ..records.task import Task
 from ..records.usage import Amount
 from .blueprint import Blueprint
 
-__all__ = ["Allowance", "best_so_far", "direct_answer", "direct_call", "fitting", "output_of_graph"]
+__all__ = ["Allowance", "InPlace", "best_so_far", "direct_answer", "direct_call", "fitting", "output_of_graph"]
 
 _ENDS = (".", "!", "?", ")", "]", "}", '"', "'", "”", "。", "！", "？", "```")
 """What a text that was not cut off most often ends with."""
@@ -35,6 +35,14 @@ class Allowance:
 
     reservation_id: str
     request: Request
+
+
+@dataclass(frozen=True, slots=True)
+class InPlace(Message):
+    """What a run answers in place of its final node, which said nothing before a cap was reached."""
+
+    whole: bool = False
+    """Whether the text is known not to be cut off."""
 
 
 def direct_call(
@@ -72,18 +80,18 @@ def direct_call(
     return request, bound
 
 
-def direct_answer(reply: Reply, dialect: Dialect) -> Message:
+def direct_answer(reply: Reply, dialect: Dialect) -> InPlace:
     """What the direct call says: its answer, or the status that says why there is none."""
     capped = reply.finish_reason == "length"
     answer = dialect.read_answer(reply.text, Style.DIRECT, cut=capped)
     if answer:
-        return Message(answer=answer, text=reply.text)
+        return InPlace(answer=answer, text=reply.text, whole=not capped)
     if capped:
-        return Message(status=Status.STARVED, reason="the direct call was cut off", text=reply.text)
-    return Message(status=Status.PARSE_ERROR, reason="no answer in the direct call", text=reply.text)
+        return InPlace(status=Status.STARVED, reason="the direct call was cut off", text=reply.text)
+    return InPlace(status=Status.PARSE_ERROR, reason="no answer in the direct call", text=reply.text)
 
 
-def best_so_far(messages: Iterable[Message]) -> Message | None:
+def best_so_far(messages: Iterable[Message]) -> InPlace | None:
     """The best candidate among what nodes have said about the whole question, at no cost; None where there is none.
 
     Each node has one vote, spread over its candidates (see `pooled`). What a checker did not accept speaks only where
@@ -98,13 +106,16 @@ def best_so_far(messages: Iterable[Message]) -> Message | None:
     if not candidates:
         return None
     best = candidates[0]
-    return Message(answer=best.answer, data=best.data, text=best.text, candidates=candidates)
+    return InPlace(answer=best.answer, data=best.data, text=best.text, candidates=candidates)
 
 
 def output_of_graph(graph: Blueprint) -> Output:
-    """What the answer of a run is to be: what the final node says, or else what all nodes that answer agree on."""
+    """What is to be answered in place of the final node: its output.
+
+    Where it passes on what others say, it is what all nodes that answer agree on.
+    """
     final = graph.nodes[graph.final]
-    if isinstance(final, AnswerNode):
+    if not graph.kinds[final.kind].passes_on:
         return output_of(final)
     said = [node.output for node in graph.nodes.values() if isinstance(node, AnswerNode)]
     agreed: Output = said[0] if said and all(output == said[0] for output in said) else "line"
@@ -112,12 +123,12 @@ def output_of_graph(graph: Blueprint) -> Output:
 
 
 def fitting(output: Output, message: Message) -> Message:
-    """The answer of a run that met its cap, if it is what the run was to answer; else a failure that says so."""
-    if output == "line" or message.status.failed or message.form:
+    """The answer of a run that met its cap; what stands in for the final node only if it is of this output."""
+    if not isinstance(message, InPlace) or output == "line" or message.status.failed or message.form:
         return message
     found = None if output in ("text", "code") else passed_on(output, Candidate(message.answer), "")
     if found is None:
-        answer = _whole(output, message.text or message.answer)
+        answer = _read(output, message)
         found = None if answer is None else formed(output, Candidate(answer, text=message.text))
     if found is None:
         reason = f"a cap was reached, and the best answer so far is not what was asked for: {message.answer[:60]!r}"
@@ -125,11 +136,13 @@ def fitting(output: Output, message: Message) -> Message:
     return Message(answer=found.answer, data=found.data, text=message.text, candidates=message.candidates)
 
 
-def _whole(output: Output, text: str) -> str | None:
-    """What a reply says as this output; of texts and programs, which may have been cut off, only what seems whole."""
-    if output == "text" and not text.rstrip().endswith(_ENDS):
+def _read(output: Output, message: InPlace) -> str | None:
+    """What a reply says as this output; of texts and programs that may have been cut off, only what seems whole."""
+    text = message.text or message.answer
+    if output == "text" and not message.whole and not text.rstrip().endswith(_ENDS):
         return None
+    cut = output == "code" and not message.whole
     try:
-        return reader_of(output, dialect_named("chat"), Style.DIRECT)(text, cut=output == "code")
+        return reader_of(output, dialect_named("chat"), Style.DIRECT)(text, cut=cut)
     except Unfit:
         return None

@@ -316,6 +316,8 @@ class Kind(Generic[NodeT]):
     """Whether its answers are supported by more than a model's word, for example by a constraint check."""
     asks_per_source: bool = False
     """Whether it asks of what each node before it said by itself, so that a call does not depend on the others."""
+    passes_on: bool = False
+    """Whether it answers with one of the answers that come in, as it stands, and makes none of its own."""
 
     def called_by(self, node: NodeT) -> tuple[str, ...]:
         """The models that a pinned node may call, each once."""

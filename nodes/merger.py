@@ -13,7 +13,7 @@ from pydantic import PositiveInt
 from ..records.message import CANDIDATES, Candidate, Message, MessageSize, Part
 from ..records.status import Status
 from ..records.text import longest_bytes
-from .answer_node import AnswerNode, answer_size, mended, prefix_size, repairs_bound
+from .answer_node import AnswerNode, answer_size, mended, output_of, prefix_size, repairs_bound
 from .asks import ask_of, bound_of, request_of, wording_of
 from .base import CallBound, Context, Incoming, Inputs, Kind, Speakers
 from .knob import ANY_MODEL, Knob, ModelKnob
@@ -82,7 +82,9 @@ async def _merge(node: Merger, inputs: Inputs, context: Context, solved: _Solved
     if longest_bytes(fill(solved.combine, answers)) > size:
         return Message(status=Status.PARSE_ERROR, reason="`combine` repeats long answers, so it has no bound")
     dialect = context.dialect(node.model)
-    ask = replace(ask_of(replace(inputs, messages=solved.others)), wording=wording_of(node, inputs))
+    # The notes are those of the others; the prompt may name all.
+    notes = ask_of(replace(inputs, messages=solved.others))
+    ask = replace(notes, wording=wording_of(node, inputs), output=output_of(node))
     given = [(part, answers[part.name]) for part in solved.parts if part.name in answers]
     request = request_of(
         context,

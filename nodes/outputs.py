@@ -15,6 +15,7 @@ from ..records.message import CANDIDATES, Candidate
 from ..records.output import JsonOutput, OneOf, Output, canonical_json
 from ..records.text import clip, single_spaced
 from .field_vote import field_vote
+from .options import option_in
 from .prompts.answers import answer_in
 from .prompts.base import Dialect, SearchStep, Style
 from .prompts.json_text import lists_in, objects_in
@@ -50,7 +51,6 @@ _MARK = re.compile(r"^[ \t*_#>]{0,8}(?:final[ ])?answer[ \t*_]{0,4}[:：][ \t*_]
 _QUERY = re.compile(r"[\s*_#>`-]{0,12}(?:(?:next|search)[ ])?(?:query|search)[ \t*_`]{0,6}[:：]", re.IGNORECASE)
 _OPENED = re.compile(r"""\{\s*["'“][^"'”\n]{0,200}["'”]\s*:|\[\s*\{""")
 """How an object of JSON begins, or a list of them."""
-_DENIED = re.compile(r"\b(?:not|no|never|neither|nor|none|without|rather than|instead of)\b|n't\b", re.IGNORECASE)
 _PATTERN_SECONDS = 0.2
 
 
@@ -166,6 +166,7 @@ def led_by_fields(
 def problem_with(output: JsonOutput, value: Any) -> str:
     """Where and how a value breaks the schema, as the validator says it; empty where it keeps to it."""
     from jsonschema.exceptions import best_match
+    from referencing.exceptions import Unresolvable
 
     try:
         error = best_match(_validator(output.schema).iter_errors(value))
@@ -173,6 +174,8 @@ def problem_with(output: JsonOutput, value: Any) -> str:
         return "the schema refers to itself without end"
     except ArithmeticError:
         return "a number in it is too large to be checked"
+    except Unresolvable as error:
+        return clip(single_spaced(f"the schema refers to what is not in it: {error}"), _PROBLEM)
     return "" if error is None else clip(single_spaced(f"{error.json_path}: {error.message}"), _PROBLEM)
 
 
@@ -235,17 +238,11 @@ def _option(text: str, *, output: OneOf, cut: bool = False) -> str | None:
     for option in output.options:
         if normal_form(option) == form:
             return option
-    named = [option for option in output.options if _names(said, option)]
-    # "very good" names "good" too, and means the longer one.
-    named = [one for one in named if not any(one != other and _names(other, one) for other in named)]
-    if len(named) == 1 and not _DENIED.search(said.replace(named[0], "")):
-        return named[0]
+    named = option_in(said, output.options)
+    if named is not None:
+        return named
     listed = clip(", ".join(map(repr, output.options)), _PROBLEM)
     raise Unfit(f"{_short(said)} is not one of {listed}")
-
-
-def _names(said: str, option: str) -> bool:
-    return re.search(rf"(?<!\w){re.escape(option)}(?!\w)", said, re.IGNORECASE) is not None
 
 
 def _json(text: str, *, output: JsonOutput, cut: bool = False) -> str | None:
@@ -296,9 +293,11 @@ def _unwrapped(value: Any) -> Iterator[Any]:
 def _validator(schema: str) -> Any:
     from jsonschema import Draft202012Validator
     from jsonschema.validators import extend
+    from referencing import Registry
 
-    # The pattern is the user's and the text a model's, so the search for it has a limit on time.
-    return extend(Draft202012Validator, {"pattern": _pattern})(json.loads(schema))
+    # Without a registry of its own, a validator reads the files and asks the network for what a schema refers to. The
+    # pattern is the user's and the text a model's, so the search for it has a limit on time.
+    return extend(Draft202012Validator, {"pattern": _pattern})(json.loads(schema), registry=Registry())
 
 
 def _pattern(validator: Any, pattern: str, instance: Any, schema: Any) -> Iterator[Any]:

@@ -286,4 +286,5 @@ KIND = Kind(
     oracle=_oracle,
     models=_models,
     asks_per_source=True,
+    passes_on=True,
 )

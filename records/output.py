@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal, TypeAlias, cast, get_args
+from urllib.parse import unquote
 
 from ..errors import GraphError
 from .answers import normal_form
@@ -215,9 +216,15 @@ def _check_part(part: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
     for name in ("$ref", "$dynamicRef"):
         target = part.get(name)
         if isinstance(target, str) and not _leads_on(target, schema):
-            raise GraphError(f"JsonOutput: {name} {target!r} leads nowhere in the schema; write all of it in one piece")
+            raise GraphError(
+                f"JsonOutput: {name} {target!r} leads nowhere in the schema; write all of it in one piece, with what "
+                "is referred to under '$defs'"
+            )
     if isinstance(part.get("patternProperties"), dict):
         raise GraphError("JsonOutput: patternProperties is not supported; name the fields under 'properties'")
+    if part is not schema and isinstance(part.get("$id"), str):
+        # References below it would start from there, and so lead elsewhere than was looked at.
+        raise GraphError("JsonOutput: $id within a schema is not supported; leave it out, or keep it at the top")
     pattern = part.get("pattern")
     if isinstance(pattern, str):
         try:
@@ -227,15 +234,20 @@ def _check_part(part: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
 
 
 def _leads_on(target: str, schema: Any) -> bool:
-    """Whether a reference leads to a schema within this one."""
+    """Whether a reference leads to a schema within this one, and not into a value or a table of schemas.
+
+    What it leads to is then among `_schemas`, and was looked at like all others.
+    """
     if not target.startswith("#/"):
         return target == "#"
-    for step in target[2:].split("/"):
+    names = False
+    for step in unquote(target[2:]).split("/"):
         name = step.replace("~1", "/").replace("~0", "~")
-        if isinstance(schema, list) and name.isdigit() and int(name) < len(schema):
+        if isinstance(schema, list) and not names and name.isdigit() and int(name) < len(schema):
             schema = schema[int(name)]
-        elif isinstance(schema, dict) and name in schema:
+        elif isinstance(schema, dict) and name in schema and (names or name not in _VALUES):
             schema = schema[name]
+            names = not names and name in _BY_NAME
         else:
             return False
-    return isinstance(schema, dict | bool)
+    return not names and isinstance(schema, dict | bool)

@@ -1,19 +1,22 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 
 import pytest
 
-from apportion import Cap, Graph, JsonOutput, OneOf, Result, Solver, Status, Verifier
+from apportion import Cap, Function, Graph, JsonOutput, OneOf, Result, Solver, Status, Verifier
 from apportion.budgets.books import MemoryStore
-from apportion.graphs.finishing import best_so_far, direct_call, fitting, output_of_graph
+from apportion.graphs.finishing import InPlace, best_so_far, direct_answer, direct_call, fitting, output_of_graph
 from apportion.graphs.run import Runner
 from apportion.models.card import ModelCard
 from apportion.models.pool import Pool
+from apportion.models.request import FinishReason, Reply
 from apportion.nodes.prompts import dialect_named
 from apportion.records.message import Candidate, Message
 from apportion.records.output import Output
 from apportion.records.task import Task
+from apportion.records.usage import Usage
 from apportion.testing.scripted import ScriptedModel
 
 TASK = Task(question="why?")
@@ -84,26 +87,51 @@ def test_the_direct_call_asks_for_the_output_of_the_run_a_model_that_can_be_aske
 @pytest.mark.parametrize(
     ("output", "message", "answer"),
     [
-        ("line", Message(answer="a"), "a"),
-        ("number", Message(answer="42", text="so 42"), "42"),
-        ("number", Message(answer="many", text="many"), None),
-        (OneOf("A", "B"), Message(answer="b"), "B"),
-        (OneOf("A", "B"), Message(answer="c", text="c"), None),
-        (JSON, Message(answer="3", text='{"n": 3}'), '{"n":3}'),
-        (JSON, Message(answer="3", text="3"), None),
-        ("code", Message(answer="x = 1 y = 2", text="```\nx = 1\ny = 2\n```"), "x = 1\ny = 2"),
-        ("code", Message(answer="x = 1", text="```\nx = 1\ny ="), None),
-        ("text", Message(answer="It", text="It is so."), "It is so."),
-        ("text", Message(answer="It", text="It is so and"), None),
+        ("line", InPlace(answer="a"), "a"),
+        ("number", InPlace(answer="42", text="so 42"), "42"),
+        ("number", InPlace(answer="many", text="many"), None),
+        (OneOf("A", "B"), InPlace(answer="b"), "B"),
+        (OneOf("A", "B"), InPlace(answer="c", text="c"), None),
+        (JSON, InPlace(answer="3", text='{"n": 3}'), '{"n":3}'),
+        (JSON, InPlace(answer="3", text="3"), None),
+        ("code", InPlace(answer="x = 1 y = 2", text="```\nx = 1\ny = 2\n```"), "x = 1\ny = 2"),
+        ("code", InPlace(answer="x = 1", text="```\nx = 1\ny ="), None),
+        ("text", InPlace(answer="It", text="It is so."), "It is so."),
+        ("text", InPlace(answer="It", text="It is so and"), None),
+        (
+            "text",
+            InPlace(answer="Dear", text="Dear Sir,\nall is well.\nAnn", whole=True),
+            "Dear Sir,\nall is well.\nAnn",
+        ),
+        ("code", InPlace(answer="x = 1", text="x = 1\n\ny = 2", whole=True), "x = 1\n\ny = 2"),
     ],
 )
-def test_what_is_not_the_output_of_the_run_is_no_answer(output: Output, message: Message, answer: str | None) -> None:
+def test_what_is_not_the_output_of_the_run_is_no_answer(output: Output, message: InPlace, answer: str | None) -> None:
     found = fitting(output, message)
     assert found.answer == (answer or "")
     assert found.status is (Status.BUDGET if answer is None else Status.OK)
     assert found.data == ({"n": 3} if output is JSON and answer else None)
-    failed = Message(status=Status.TIMEOUT)
+    failed = InPlace(status=Status.TIMEOUT)
     assert fitting(output, failed) is failed
+
+
+def euros(question: str, inputs: Mapping[str, Message], task: Task) -> str:
+    return f"{inputs['a'].data['n']} EUR"
+
+
+@pytest.mark.parametrize(("reason", "whole"), [("stop", True), ("length", False)])
+def test_a_direct_answer_is_whole_unless_it_was_cut_off(reason: FinishReason, whole: bool) -> None:
+    reply = Reply(text="It is so. And", usage=Usage(1, 1), finish_reason=reason)
+    assert direct_answer(reply, dialect_named("chat")).whole is whole
+
+
+def test_what_the_final_node_said_is_the_answer_though_a_cap_was_reached() -> None:
+    graph = Graph("g").add("a", Solver(output=JSON, style="direct", max_output_tokens=64))
+    graph.add("b", Solver(output=JSON, style="direct", max_output_tokens=4000)).add("f", Function(euros))
+    graph.connect("a", "f").connect("b", "f", optional=True)
+    pool = Pool([ScriptedModel(lambda request: '{"n": 18}', name="m")])
+    result = graph.run(TASK, pool=pool, cap=Cap(per_task=1500))
+    assert (result.answer, result.status, result.stop_reason) == ("18 EUR", Status.OK, "budget")
 
 
 def test_the_output_of_a_run_is_that_of_its_end_or_what_all_agree_on() -> None:
@@ -111,6 +139,8 @@ def test_the_output_of_a_run_is_that_of_its_end_or_what_all_agree_on() -> None:
     assert output_of_graph(graph.blueprint) == "code"
     judged = Graph("g").add("a", Solver(output=JSON)).add("j", Verifier()).connect("a", "j")
     assert output_of_graph(judged.blueprint) == JSON
+    counted = Graph("g").add("a", Solver(output=JSON)).add("f", Function(euros)).connect("a", "f")
+    assert output_of_graph(counted.blueprint) == "line"
     mixed = judged.add("b", Solver()).connect("b", "j")
     assert output_of_graph(mixed.blueprint) == "line"
 

@@ -132,7 +132,12 @@ def test_a_kind_that_says_nothing_of_itself_works_as_well() -> None:
     kind, node = _kind(Panel), Panel(chair="a")
     assert kind.called_by(node) == ("b", "a")
     assert (kind.oracle, kind.draws(node), kind.depth(node), kind.repeats(node)) == (None, None, None, 0)
-    assert (kind.most_parts(node), kind.verified, kind.asks_per_source) == (CANDIDATES, False, False)
+    assert (kind.most_parts(node), kind.verified, kind.asks_per_source, kind.passes_on) == (
+        CANDIDATES,
+        False,
+        False,
+        False,
+    )
     assert _kind(Panel, models=lambda node: (node.chair, node.chair)).called_by(node) == ("a",)
 
 

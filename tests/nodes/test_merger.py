@@ -1,11 +1,16 @@
 from __future__ import annotations
 
-from apportion import OneOf
+import pytest
+
+from apportion import JsonOutput, OneOf
+from apportion.models.card import ModelCard
 from apportion.models.request import Request
 from apportion.nodes import Inputs, Merger
 from apportion.nodes.base import Node
 from apportion.nodes.merger import KIND
+from apportion.nodes.prompts.replies import how_to_reply, schema_of
 from apportion.records.message import Candidate, Message, Part
+from apportion.records.output import Output
 from apportion.records.status import Status
 from apportion.records.task import Task
 from apportion.testing.node import NodeBench, NodeConformance, NodeRun
@@ -15,6 +20,7 @@ TASK = Task(question="What is (40+1)-(2+3)?")
 PARTS = (Part("p1", "What is 40+1?"), Part("p2", "What is 2+3?"))
 SPLIT = Message(parts=PARTS, combine="What is {p1}-{p2}?", text="split")
 SOLVED = Message(candidates=(Candidate("41", source="p1"), Candidate("5", source="p2")), parts=PARTS)
+TOTAL = JsonOutput({"type": "object", "properties": {"total": {"type": "number"}}, "required": ["total"]})
 
 
 class TestConformance(NodeConformance):
@@ -49,6 +55,17 @@ def test_a_part_is_passed_on_only_if_it_is_what_the_output_says() -> None:
     assert (choice.message.answer, len(model.requests)) == ("B", 1)
     number = NodeBench([model]).run(Merger(model="scripted", output="number"), inputs)
     assert (number.message.answer, len(model.requests)) == ("5", 1)
+
+
+@pytest.mark.parametrize("output", ["text", "code", "number", OneOf("low", "high"), TOTAL])
+def test_it_asks_for_its_output(output: Output) -> None:
+    model = ScriptedModel(lambda request: "?", card=ModelCard(name="scripted", json_schema=True))
+    inputs = Inputs(TASK, TASK.question, {"split": SPLIT, "solve": SOLVED})
+    NodeBench([model]).run(Merger(model="scripted", output=output), inputs)
+    (request,) = model.requests
+    assert how_to_reply(output, direct=False) in request.messages[0].content
+    assert request.response_schema == schema_of(output, direct=False)
+    assert bool(request.response_schema) is (output == TOTAL)
 
 
 def merge(split: Message, solved: Message) -> tuple[NodeRun, ScriptedModel]:

@@ -169,6 +169,8 @@ def test_a_number_is_in_figures_without_its_unit(text: str, answer: str) -> None
         (OPTIONS, "neutral", "'neutral' is not one of 'positive', 'very positive'"),
         (OPTIONS, "Answer: not positive", "is not one of"),
         (OPTIONS, "Answer: positive or negative", "is not one of"),
+        (OneOf("yes", "no"), "Answer: There is no way to tell.", "is not one of"),
+        (OneOf("A", "B"), "Sorry, I need a diagram to answer.", "is not one of"),
         (SCHEMA, "I cannot.", "there is no whole JSON in it"),
         (SCHEMA, '{"name": "a", "size": {"w": 1}', "there is no whole JSON in it"),
         (SCHEMA, '{"name": 3, "size": {"w": 1}}', "$.name: 3 is not of type 'string'"),
@@ -222,6 +224,7 @@ def test_options_are_told_apart() -> None:
     letters = OneOf("A", "B")
     assert read(letters, "Answer: (B)") == "B"
     assert read(letters, "B.", "direct") == "B"
+    assert read(OneOf("spam", "not spam"), "Answer: It is Not spam") == "not spam"
 
 
 def test_lists_are_json_too() -> None:
@@ -241,6 +244,15 @@ def test_a_schema_that_refers_to_itself_or_a_slow_pattern_ends() -> None:
     assert time.monotonic() - started < 5
     assert "does not match" in problem_with(slow, {"a": "d"})
     assert problem_with(slow, {"a": "aaa"}) == ""
+
+
+def test_a_validator_reads_no_file_and_asks_no_network(tmp_path: Path) -> None:
+    (tmp_path / "secret.json").write_text('{"const": "secret"}')
+    output = JsonOutput({"type": "object", "properties": {"a": {}}})
+    reads = {"properties": {"a": {"$ref": (tmp_path / "secret.json").as_uri()}}}
+    # No schema that is let in says so; the validator must not rely on that.
+    object.__setattr__(output, "schema", canonical_json(reads))
+    assert "the schema refers to what is not in it" in problem_with(output, {"a": 1})
 
 
 def test_hostile_replies_take_no_time() -> None:

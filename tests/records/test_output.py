@@ -27,6 +27,7 @@ class Person(BaseModel):
 
 
 SCHEMA = {"type": "object", "properties": {"b": {"type": "integer"}, "a": {"type": "string"}}, "required": ["a"]}
+HIDDEN = {"%64efault": {}, "default": {"$ref": "file:///x"}}
 
 
 @pytest.mark.parametrize(
@@ -67,6 +68,13 @@ def test_a_class_is_kept_as_its_schema() -> None:
         ({"type": "object", "properties": {"a": {"$ref": "#/$defs/B"}}, "$defs": {"A": True}}, "leads nowhere"),
         ({"type": "object", "properties": {"a": {"type": "string", "pattern": "("}}}, "'(' is not a 'regex'"),
         ({"type": "object", "patternProperties": {"a+": {}}}, "patternProperties is not supported"),
+        ({"type": "object", "properties": {"a": {"$ref": "#/default"}}, "default": {"$ref": "file:///x"}}, "leads no"),
+        ({"type": "object", "properties": {"a": {"$ref": "#/x/%64efault"}}, "x": HIDDEN}, "leads nowhere"),
+        ({"type": "object", "items": {"$ref": "#/examples/0"}, "examples": [{"$ref": "file:///x"}]}, "leads nowhere"),
+        ({"type": "object", "items": {"$ref": "#/properties"}, "properties": {"patternProperties": {}}}, "leads no"),
+        ({"type": "object", "items": {"$ref": "#/$defs/A"}, "$defs": {"A": {"$ref": "file:///x"}}}, "leads nowhere"),
+        ({"type": "object", "items": {"$ref": "#/x/properties/0"}, "x": {"properties": [{}]}}, "leads nowhere"),
+        ({"type": "object", "items": {"$id": "file:///x/", "$ref": "#/$defs/A"}, "$defs": {"A": {}}}, "$id within"),
         (3, "neither a JSON schema nor a class"),
         (Path, "the schema is of a bare string"),
         (socket, "pydantic makes no JSON schema of socket"),
@@ -83,6 +91,8 @@ def test_names_of_fields_are_not_read_as_parts_of_a_schema() -> None:
     JsonOutput({"type": "object", "properties": {"patternProperties": {"type": "object"}, "pattern": {"enum": ["("]}}})
     JsonOutput({"type": "object", "properties": {"$ref": {"type": "string"}, "a": {"$ref": "#/properties/$ref"}}})
     JsonOutput({"type": "array", "items": {"$ref": "#"}})
+    JsonOutput({"type": "object", "properties": {"default": {"type": "string"}, "a": {"$ref": "#/properties/default"}}})
+    JsonOutput({"type": "object", "$id": "https://example.org/a", "default": {"$id": "b", "$ref": "c"}})
 
 
 @pytest.mark.parametrize(
