@@ -57,6 +57,8 @@ class _Run:
     allowance: Allowance | None = None
     score: float | None = None
     """By a metric that has been waited for."""
+    grading: bool = False
+    """Whether a metric is waited for, or failed: the answer is there, and its score is not."""
 
 
 class Runner:
@@ -241,9 +243,16 @@ class Runner:
                 if session.capped:
                     message = fitting(self._output, message)
                 so_far = partial(self._result, run, message, reason, None)
+                run.grading = True
                 run.score = await waited_score(run.metric, task, message, so_far)
+                run.grading = False
+        except asyncio.CancelledError:
+            reason = "cancelled"
+            raise
         except Exception:
-            message, reason = Message(status=Status.UNKNOWN, reason="the run failed"), "error"
+            reason = "error"
+            if not run.grading:
+                message = Message(status=Status.UNKNOWN, reason="the run failed")
             raise
         finally:
             if session.problem is not None:
@@ -288,6 +297,8 @@ class Runner:
     def _finished(self, run: _Run, message: Message, reason: str) -> Result:
         """Books the run."""
         session = run.session
+        if run.grading:  # asked a second time, a metric would hold up the loop, or hide why the run ends
+            return self._book(run, message, reason, None)
         try:
             score = run.score if run.score is not None else score_of(run.metric, session.task, message)
         except Exception:

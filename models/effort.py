@@ -18,6 +18,8 @@ _TIMES = "it multiplies what is written, and the ledger reserves one reply"
 _STREAM = "replies are read whole"
 _CALL = "every call sets it itself"
 _MORE = "what it adds to the bill has no bound"
+_PRICE = "it changes what a token costs, and the ledger counts by the card's prices"
+_TEXT = "replies are read as text"
 _SECRET = "a key does not belong in a file; name its environment variable in `api_key_env`"
 _NOT_ITS = (
     dict.fromkeys(("max_tokens", "max_completion_tokens", "max_new_tokens", "max_length", "max_gen_len"), _CAP)
@@ -28,7 +30,9 @@ _NOT_ITS = (
     | dict.fromkeys(("response_format", "continue_final_message", "add_generation_prompt"), _CALL)
     | dict.fromkeys(("tools", "functions", "web_search_options", "plugins", "prediction", "echo"), _MORE)
     | dict.fromkeys(("api_key", "authorization"), _SECRET)
-    | dict.fromkeys(("chat_template", "documents", "models"), _MORE)
+    | dict.fromkeys(("chat_template", "documents", "models", "search_parameters", "enable_search"), _MORE)
+    | dict.fromkeys(("service_tier",), _PRICE)
+    | dict.fromkeys(("tool_choice", "function_call", "modalities", "audio"), _TEXT)
 )
 """Request fields that no effort may set, and why."""
 _NESTED = "extra_body"

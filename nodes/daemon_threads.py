@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextvars import copy_context
-from queue import Empty, SimpleQueue
 from typing import Any
 
 __all__ = ["DaemonThreads"]
@@ -27,18 +27,18 @@ class DaemonThreads:
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
-        self._idle = threading.Semaphore(0)
+        self._changed = threading.Condition()
+        """Guards all that follows, so that no thread is taken for free that has a job."""
+        self._jobs: deque[_Job | None] = deque()
         self._started = 0
+        self._free = 0
+        """Threads that wait for a job or have yet to look for their first."""
 
     async def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """What the function returns or raises; who stops waiting leaves it running, or unbegun where it waited."""
         context = copy_context()
         future: Future[tuple[Any, BaseException | None]] = Future()
-        self._jobs.put((future, lambda: context.run(function, *arguments)))
-        if not self._idle.acquire(blocking=False) and self._started < self._most:
-            self._started += 1
-            threading.Thread(target=self._work, name="apportion-function", daemon=True).start()
+        self._put((future, lambda: context.run(function, *arguments)))
         result, error = await asyncio.wrap_future(future)
         if error is not None:
             raise error
@@ -46,22 +46,38 @@ class DaemonThreads:
 
     def close(self) -> None:
         """Lets the threads end, each when its function has returned."""
-        for _ in range(self._started):
-            self._jobs.put(None)
+        with self._changed:
+            self._jobs.extend([None] * self._started)
+            self._changed.notify_all()
+
+    def _put(self, job: _Job) -> None:
+        """Leaves a job to a thread that is free of the others too, or to a new one while there may be more."""
+        with self._changed:
+            if len(self._jobs) >= self._free and self._started < self._most:
+                threading.Thread(target=self._work, name="apportion-function", daemon=True).start()
+                self._started += 1
+                self._free += 1
+            self._jobs.append(job)
+            self._changed.notify()
 
     def _work(self) -> None:
-        while (job := self._next()) is not None:
+        job = self._next()
+        while job is not None:
             future, call = job
             if future.set_running_or_notify_cancel():
                 future.set_result(_outcome(call))
             del job, future, call  # what they hold should not wait for the next job
+            with self._changed:
+                self._free += 1
+            job = self._next()
 
     def _next(self) -> _Job | None:
-        try:
-            return self._jobs.get_nowait()
-        except Empty:
-            self._idle.release()  # only now, else a job would be left to a thread that has another one
-            return self._jobs.get()
+        """The next job, for a thread that is free."""
+        with self._changed:
+            while not self._jobs:
+                self._changed.wait()
+            self._free -= 1
+            return self._jobs.popleft()
 
 
 def _outcome(call: Callable[[], Any]) -> tuple[Any, BaseException | None]:

@@ -30,6 +30,8 @@ __all__ = ["KIND", "Function"]
 
 _THREADS = 128
 """The most calls of one node at a time, those included that were given up and never returned."""
+_KEPT = frozenset({Status.OK, Status.SKIPPED})
+"""What a pure function says once and for all: an answer, or that there is nothing to say."""
 _REASON = 300
 """The most characters of an exception's first line that are kept."""
 
@@ -71,7 +73,8 @@ class Function(Node):
     prompts behind it are bounded by this: set it to what the function needs."""
     pure: bool = False
     """Whether its result depends on nothing but its arguments. It is then reused where task, question and inputs are
-    the same, within a batch of runs, and while it is among the last that there is room for."""
+    the same, within a batch of runs, and while it is among the last that there is room for. Each run has a copy of its
+    data; a failure is not kept."""
 
     def __init__(
         self,
@@ -134,8 +137,11 @@ async def _run(node: Function, inputs: Inputs, context: Context) -> Message:
         context.record("reused")
         return found
     message, returned = await _called(node, inputs, opened)
-    if returned:
-        opened.known.put(key, message)
+    if returned and message.status in _KEPT:
+        try:
+            opened.known.put(key, message)
+        except Exception as problem:  # noqa: BLE001 - a value of the user's may raise anything where it is copied
+            return _failed(f"pure, it returned data that cannot be copied for another run: {_first_line(problem)}")
     return message
 
 

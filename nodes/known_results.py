@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections import OrderedDict
+from dataclasses import replace
 
 from ..records.message import Message
 from .base import Inputs
@@ -17,6 +19,8 @@ _MOST = 10_000
 
 class KnownResults:
     """Messages by what they were made from; the one that was not asked for the longest goes first.
+
+    Values of JSON are copied on the way in and on the way out, so that who changes one changes it for itself alone.
 
     Args:
         result_bytes: the most of one message, from which it follows how many are kept.
@@ -37,13 +41,25 @@ class KnownResults:
         found = self._known.get(key)
         if found is not None:
             self._known.move_to_end(key)
-        return found
+        return None if found is None else _apart(found)
 
     def put(self, key: bytes, message: Message) -> None:
-        """Keeps a message."""
-        self._known[key] = message
+        """Keeps a message.
+
+        Raises:
+            Exception: whatever a value in it raises that cannot be copied.
+        """
+        self._known[key] = _apart(message)
         if len(self._known) > self._most:
             self._known.popitem(last=False)
 
     def __len__(self) -> int:
         return len(self._known)
+
+
+def _apart(message: Message) -> Message:
+    """The message with values of its own."""
+    if message.data is None and all(candidate.data is None for candidate in message.candidates):
+        return message
+    candidates = tuple(replace(one, data=copy.deepcopy(one.data)) for one in message.candidates)
+    return replace(message, data=copy.deepcopy(message.data), candidates=candidates)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from ...graphs.gating import GATE_SHUT
 from ...graphs.plan import Plan
 from ...graphs.resolved import resolve
 from ...graphs.space import Space
@@ -20,6 +21,8 @@ _FAILURES = frozenset({Status.TOOL_ERROR, Status.TIMEOUT, Status.OVERSIZE})
 def failed_functions(store: StudyStore, study_id: str, space: Space, plan: Plan) -> tuple[FunctionReport, ...]:
     """The nodes that call no model and failed on validation, in the order of the graph.
 
+    What a gate kept from running is no execution.
+
     Args:
         store: has the books of the study.
         study_id: of the study.
@@ -33,7 +36,7 @@ def failed_functions(store: StudyStore, study_id: str, space: Space, plan: Plan)
     spans: dict[str, list[SpanRow]] = {name: [] for name in nodes}
     for run in (run for trial in trials for run in store.runs(trial_id=trial.trial_id)):
         for span in store.spans(run.run_id):
-            if span.node in spans:
+            if span.node in spans and (span.status, span.reason) != (Status.SKIPPED, GATE_SHUT):
                 spans[span.node].append(span)
     found = ((name, executed, [s for s in executed if s.status in _FAILURES]) for name, executed in spans.items())
     return tuple(_report(name, executed, failed) for name, executed, failed in found if failed)

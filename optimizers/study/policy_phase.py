@@ -101,6 +101,8 @@ class PolicyPhase:
             UsageError: there is nothing to choose from, or there are too few tasks; the message says why.
         """
         tasks = len(self._parts["fit"])
+        if not evaluator.measured("fit"):  # validation may have the likeliest plan of trials that were cut short
+            raise UsageError(_TOO_DEAR)
         dropped = await self._widen(evaluator.paying("fit", account), always, room / 2)
         measured = [found for found in evaluator.measured("fit").values() if len(found.outcomes) == tasks]
         if len(measured) < 2:

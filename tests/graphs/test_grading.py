@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 import pytest
 
 from apportion import Graph, JsonOutput, Pool, Result, Solver, Task
+from apportion.budgets.books import MemoryStore
 from apportion.errors import UsageError
 from apportion.graphs.grading import metric_of, score_of, waited_score
+from apportion.graphs.run import Runner
 from apportion.records.message import Message
 from apportion.records.status import Status
 from apportion.tasks.metrics import CheckedMetric, resolve_metric
@@ -66,6 +69,61 @@ def test_a_metric_that_fails_or_says_nonsense_is_named() -> None:
         run(much)
     with pytest.raises(UsageError, match="KeyError: '42'"):
         run(broken)
+
+
+def booked(
+    metric: Any, begun: asyncio.Event | None = None
+) -> tuple[BaseException | None, list[tuple[str, str, str, float | None]]]:
+    """What a run ends with, cancelled where its metric has begun, and the rows of it."""
+    graph, store = Graph("graded").add("solve", Solver(model="scripted", style="direct")), MemoryStore()
+
+    async def main() -> BaseException | None:
+        async with Runner(graph, Pool([ScriptedModel(lambda request: "42")]), store) as runner:
+            run = asyncio.ensure_future(runner.run(TASK, runner.space.default(), metric=metric))
+            if begun is not None:
+                await begun.wait()
+                run.cancel()
+            (outcome,) = await asyncio.gather(run, return_exceptions=True)
+            return outcome if isinstance(outcome, BaseException) else None
+
+    raised = asyncio.run(main())
+    return raised, [(row.status.value, row.stop_reason, row.answer, row.score) for row in store.runs()]
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_run_that_is_cancelled_while_its_metric_waits_keeps_its_answer_and_asks_no_metric_again(whole: bool) -> None:
+    asked: list[str] = []
+    begun = asyncio.Event()
+
+    async def of_answer(task: Task, answer: str) -> float:
+        begun.set()
+        asked.append(answer)
+        await asyncio.sleep(3)
+        return 1.0
+
+    async def of_result(task: Task, result: Result) -> float:
+        return await of_answer(task, result.answer)
+
+    began = time.monotonic()
+    raised, rows = booked(of_result if whole else of_answer, begun)
+    assert isinstance(raised, asyncio.CancelledError)
+    assert rows == [("ok", "cancelled", "42", None)]
+    assert asked == ["42"]
+    assert time.monotonic() - began < 3
+
+
+def test_an_asynchronous_metric_that_fails_loses_no_answer() -> None:
+    asked: list[str] = []
+
+    async def down(task: Task, answer: str) -> float:
+        asked.append(answer)
+        raise ConnectionError("the judge is down")
+
+    raised, rows = booked(down)
+    assert isinstance(raised, UsageError)
+    assert "the judge is down" in str(raised)
+    assert rows == [("ok", "error", "42", None)]
+    assert asked == ["42"]
 
 
 def test_plain_metrics_stay_as_they_are() -> None:

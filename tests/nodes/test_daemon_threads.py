@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import subprocess
 import sys
 import threading
 import time
+from types import FrameType
+from typing import Any
 
 import pytest
 
@@ -101,3 +104,46 @@ asyncio.run(main())
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=20, check=False)
     assert (done.stdout, done.returncode) == ("given up\n", 0), done.stderr
+
+
+def test_none_waits_behind_calls_that_hang_while_there_may_be_more_threads() -> None:
+    """Threads lose their turn between any two lines, as they may: none is then taken for free that has a job."""
+    chance, file = random.Random(7), DaemonThreads.run.__code__.co_filename
+
+    def slow(frame: FrameType, event: str, _: object) -> Any:
+        if frame.f_code.co_filename != file:
+            return None
+        if event == "line" and chance.random() < 0.5:
+            time.sleep(0.01)
+        return slow
+
+    async def begun(calls: int) -> int:
+        threads, release, begun = DaemonThreads(calls), threading.Event(), []
+
+        def hang() -> None:
+            begun.append(1)
+            release.wait(20)
+
+        await threads.run(int)
+        hanging = []
+        for _ in range(calls):
+            await asyncio.sleep(chance.random() * 0.05)
+            hanging.append(asyncio.ensure_future(threads.run(hang)))
+        for _ in range(100):
+            if len(begun) < calls:
+                await asyncio.sleep(0.1)
+        count = len(begun)
+        release.set()
+        await asyncio.gather(*hanging)
+        threads.close()
+        return count
+
+    async def all_begun() -> list[int]:
+        return await asyncio.gather(*(begun(4) for _ in range(50)))
+
+    before = threading.gettrace()
+    threading.settrace(slow)
+    try:
+        assert asyncio.run(all_begun()) == [4] * 50
+    finally:
+        threading.settrace(before)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from apportion.nodes.base import Inputs
 from apportion.nodes.known_results import KnownResults
-from apportion.records.message import Message
+from apportion.records.message import Candidate, Message
 from apportion.records.task import Task
 
 TASK = Task(question="1+1=")
@@ -41,3 +41,15 @@ def test_small_results_have_a_bound_too() -> None:
     for number in range(10_100):
         known.put(str(number).encode(), Message())
     assert len(known) == 10_000
+
+
+def test_each_has_values_of_its_own() -> None:
+    known, given = KnownResults(1), Message(data={"a": [1]}, candidates=(Candidate("x", data=[1]),))
+    known.put(b"a", given)
+    for _ in range(3):
+        given.data["a"].append(2)
+        given.candidates[0].data.append(2)
+        found = known.get(b"a")
+        assert found is not None
+        assert (found.data, found.candidates[0].data) == ({"a": [1]}, [1])
+        given = found

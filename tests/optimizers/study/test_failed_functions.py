@@ -4,8 +4,10 @@ from collections.abc import Mapping
 
 from apportion.budgets.books import MemoryStore
 from apportion.budgets.cap import Cap
+from apportion.graphs.gate import Gate
 from apportion.graphs.graph import Graph
 from apportion.models.pool import Pool
+from apportion.models.request import Request
 from apportion.nodes.function import Function
 from apportion.nodes.knob import choose
 from apportion.nodes.solver import Solver
@@ -49,3 +51,25 @@ def test_a_function_that_failed_beside_others_that_answered_is_told_of() -> None
 
 def test_where_none_failed_nothing_is_told() -> None:
     assert study(Function(lambda question, inputs, task: "yes"), MemoryStore()).failed_functions == ()
+
+
+def test_what_a_gate_kept_from_running_is_no_execution() -> None:
+    def reply(request: Request) -> str:
+        number = int("".join(filter(str.isdigit, request.messages[-1].content)))
+        return f"Answer: {request.sample if number % 4 == 0 else 'yes'}"
+
+    def fail(question: str, inputs: Mapping[str, Message], task: Task) -> str:
+        raise LookupError("not in the table")
+
+    graph = Graph("look").add("solve", Solver(style="direct", samples=3, max_output_tokens=32))
+    graph.add("look", Function(fail)).add("last", Verifier(method="last"))
+    graph.connect("solve", "look", when=Gate("confidence", below=0.9), forward="none")
+    graph.connect("solve", "last").connect("look", "last")
+    tasks = [Task(question=f"Is {number} fine?", gold="yes") for number in range(100)]
+    store = MemoryStore()
+    report = optimize(
+        graph, tasks, Pool([ScriptedModel(reply)]), cap=Cap(total=1e6), spend=1e7, policies=(), store=store
+    )
+    (found,), (gate,) = report.failed_functions, report.gates
+    assert 0 < gate.opened < gate.runs == report.tasks["validation"]
+    assert (found.node, found.executions, found.failed) == ("look", gate.opened, gate.opened)

@@ -107,3 +107,18 @@ def test_a_study_of_a_spend_that_pays_for_nothing_still_leaves_a_policy() -> Non
     assert report.policy is not None
     assert report.policy.invoke("Is 7 fine?").answer == "yes"
     assert any("no plan has answered a task yet" in note for note in report.notes)
+
+
+@pytest.mark.parametrize("spend", [0, 200, 600, 700, 1000, 2000, 3500])
+def test_a_study_of_any_thin_spend_ends_with_a_policy_and_says_why_none_was_compared(spend: int) -> None:
+    from apportion.optimizers.study.optimize import optimize
+
+    pool = Pool([ScriptedModel(lambda request: "Answer: yes", name=name) for name in "ab"])
+    graph = Graph("thin").add("solve", Solver(style="direct", samples=choose(1, 3), max_output_tokens=32))
+    tasks = [Task(question=f"Is {i} fine?", gold="yes") for i in range(100)]
+    report = optimize(graph, tasks, pool, cap=Cap(total=40_000), spend=spend)
+    assert report.paid <= spend
+    assert report.policy is not None
+    # From 700 on, a plan meets validation after its trial on fit was cut short.
+    told = any(note.startswith("policies: the spend did not reach") for note in report.notes)
+    assert (report.policies, told) == (None, spend >= 700)
