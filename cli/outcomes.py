@@ -18,7 +18,7 @@ Outcomes = Annotated[
     str,
     typer.Option(
         help="Parquet, CSV or JSONL with the columns question, arm, score and cost, and perhaps sample, text, family, "
-        "confidence, model, setting.",
+        "confidence, answer, abstained, thinking_tokens, output_tokens, cluster_id, model, setting.",
         metavar="FILE",
     ),
 ]

@@ -171,7 +171,8 @@ class Table:
         for name in _CELLS:
             cells = getattr(self, name)
             if cells is not None and cells.shape != self.scores.shape:
-                raise UsageError(f"the {name} of a table need the shape {self.scores.shape}, got {cells.shape}")
+                what = {"money": "costs in dollars"}.get(name, name.replace("_", " "))
+                raise UsageError(f"the {what} need the shape {self.scores.shape}, got {cells.shape}")
         if self.clusters is not None and len(self.clusters) != shape[0]:
             raise UsageError(f"the clusters of a table must be as many as its {shape[0]} questions")
         if self.ran is not None and self.ran.shape != shape:
