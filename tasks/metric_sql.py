@@ -25,8 +25,10 @@ _GRACE = 2.0
 _MEMORY = 512 * 1024**2
 _LONGEST = 50_000
 """Characters of a query."""
-_ORDERED = re.compile(r"\border\s+by\b(?![^()]*\))", re.IGNORECASE)
-"""An ORDER BY that is in no parentheses."""
+_TOKEN = re.compile(
+    r"""'(?:[^']|'')*'?|"(?:[^"]|"")*"?|`(?:[^`]|``)*`?|\[[^\]]*\]?|--[^\n]*|/\*.*?(?:\*/|\Z)|[()]|\w+""", re.DOTALL
+)
+"""Literals, quoted names and comments of SQLite, parentheses, and words."""
 _EXACT = 2.0**53
 _DIGITS = 9
 """To so many significant digits two floats must agree."""
@@ -117,7 +119,20 @@ def _database(task: Task) -> Path:
 
 def _equal(given: Sequence[Sequence[Any]], gold: Sequence[Sequence[Any]], query: str) -> bool:
     one, other = ([tuple(map(_value, row)) for row in rows] for rows in (given, gold))
-    return one == other if _ORDERED.search(query) else Counter(one) == Counter(other)
+    return one == other if _ordered(query) else Counter(one) == Counter(other)
+
+
+def _ordered(query: str) -> bool:
+    """Whether a query has an ORDER BY that is in no parentheses."""
+    depth, before = 0, ""
+    for token in _TOKEN.findall(query):
+        if token.startswith(("--", "/*")):
+            continue
+        depth += {"(": 1, ")": -1}.get(token, 0)
+        if depth == 0 and before == "order" and token.lower() == "by":
+            return True
+        before = token.lower() if depth == 0 else ""
+    return False
 
 
 def _value(value: Any) -> Any:

@@ -16,6 +16,9 @@ from apportion.testing.metric import MetricConformance
 
 ROWS = [(1, "Ada", 36, 1.5), (2, "Grace", 85, 2.25), (3, "Linus", 54, None), (4, "Ada", 20, 0.1)]
 
+SOME = "SELECT id FROM person WHERE id IN"
+RANKED = "SELECT id, rank() OVER (ORDER BY id) r FROM person"
+
 
 def made(path: Path) -> Path:
     connection = sqlite3.connect(path)
@@ -54,6 +57,14 @@ class TestConformance(MetricConformance):
         ("SELECT name FROM person", "SELECT name FROM person ORDER BY age", 1),
         ("SELECT name FROM person ORDER BY age", "SELECT name FROM person", 0),
         ("SELECT name FROM (SELECT * FROM person ORDER BY age)", "SELECT name FROM person", 1),
+        (f"{SOME} (SELECT id FROM person ORDER BY abs(age) LIMIT 3)", f"{SOME} (1, 3, 4) ORDER BY id DESC", 1),
+        ("SELECT id, rank() OVER (ORDER BY abs(id)) r FROM person", f"{RANKED} ORDER BY r DESC", 1),
+        ("SELECT id FROM person ORDER BY id DESC -- (newest first)", "SELECT id FROM person", 0),
+        ("SELECT id FROM person ORDER /* ( */ BY abs(id) DESC", "SELECT id FROM person", 0),
+        ("SELECT id FROM person ORDER BY id IN (2), ')', id", "SELECT id FROM person ORDER BY id DESC", 0),
+        ("SELECT id, '(' FROM person ORDER BY id DESC", "SELECT id, '(' FROM person ORDER BY id", 0),
+        ('SELECT id AS "it\'s" FROM person -- ORDER BY id', "SELECT id FROM person ORDER BY id DESC", 1),
+        ("SELECT id, 'ORDER BY' AS [order by] FROM person", "SELECT id, 'ORDER BY' FROM person ORDER BY -id", 1),
         ("SELECT DISTINCT name FROM person", "SELECT name FROM person", 0),
         ("SELECT name, age FROM person", "SELECT age, name FROM person", 0),
         ("SELECT sum(score) FROM person", "SELECT 0.1 + 1.5 + 2.25", 1),
