@@ -29,7 +29,7 @@ CONTESTANTS: tuple[Contestant, ...] = (
     Contestant("R", "route_only", "route", "route only"),
     Contestant("A", "allocate_only", "allocate", "allocate only"),
     Contestant("R→A", "route_then_allocate", "free", "route, then allocate"),
-    Contestant("J", "joint", "free", "joint"),
+    Contestant("J", "joint_up_front", "free", "joint"),
     Contestant("JointSafe", "joint_safe", "free", "joint, or a simpler policy by the 1-SE rule"),
     Contestant("Hybrid-LLM", "quality_gap", "free", "quality-gap threshold"),
     Contestant("RouteLLM-MF", "factorisation", "free", "matrix factorisation"),
