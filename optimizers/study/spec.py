@@ -19,9 +19,22 @@ from ...records.rows import RunRow
 from ...records.task import Task
 from ..policies.base import MakePolicy
 from ..search.registry import MakeOptimizer
+from .policy_selection import POLICIES_COMPARED
 
 __all__ = ["StudySpec"]
 
+_FIRST_DEFAULT = (
+    "static",
+    "static_mix",
+    "allocate_only",
+    "route_only",
+    "route_then_allocate",
+    "cascade",
+    "joint",
+    "joint_safe",
+)
+"""The policies that were compared by default when studies were first stored: the default may change, and a study that
+left it to the default goes on all the same."""
 _VERSION = 2
 """Of the search; a study of another version is another study."""
 
@@ -59,7 +72,7 @@ class StudySpec:
             "seed": self.seed,
             "metric": self.metric,
             "optimizer": self.optimizer,
-            "policies": list(self.policies),
+            "policies": list(_FIRST_DEFAULT if tuple(self.policies) == POLICIES_COMPARED else self.policies),
         }
         if self.code:
             content["code"] = dict(self.code)
