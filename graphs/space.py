@@ -19,7 +19,6 @@ from .edges import options
 from .gate import GATE
 from .knob_name import FORWARD, ROUNDS, KnobName
 from .plan import Plan, plain
-from .spoken import check_spoken
 
 __all__ = ["Space"]
 
@@ -43,7 +42,6 @@ class Space:
     def __init__(self, graph: HasBlueprint, pool: Pool) -> None:
         self.graph = graph.blueprint
         self.pool = pool
-        check_spoken(self.graph, pool)
         self.optional_edges = self.graph.optional
         self._by_edges: dict[frozenset[str], Active | None] = {}
         cards = {card.name: card for card in pool.cards}

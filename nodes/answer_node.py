@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any, Self, TypeVar
@@ -10,7 +10,8 @@ from typing import Annotated, Any, Self, TypeVar
 from annotated_types import Interval
 from pydantic import PlainSerializer, PlainValidator, model_validator
 
-from ..errors import GraphError
+from ..errors import GraphError, PlanError
+from ..models.card import ModelCard
 from ..models.request import Request
 from ..records.output import OneOf, Output, output_from, output_json
 from ..records.status import Status
@@ -18,6 +19,8 @@ from ..records.text import clip, single_spaced
 from .base import CallBound, Context, Node, Speakers
 from .knob import ADDED, Choice, Knob
 from .model_node import ModelNode
+from .outputs import PLAIN
+from .prompts import dialect_named
 from .prompts.base import Messages
 from .prompts.replies import mending
 from .readings import Reading, read_all
@@ -52,6 +55,33 @@ class AnswerNode(ModelNode):
     repairs: Annotated[Knob[Annotated[int, Interval(ge=0, le=MOST_REPAIRS)]], ADDED] = 0
     """How often a reply that is not what `output` says is sent back with what is wrong with it. Each is a further call,
     charged like any other; one that was cut off or refused is not sent back."""
+
+    def demands(self) -> dict[str, Any]:
+        """See `ModelNode.demands`; an answer with a form, or a repair, needs a model that follows words."""
+        repairs = {"repairs": self.repairs} if self.repairs else {}
+        return super().demands() | repairs | ({} if self.output in PLAIN else {"output": self.output})
+
+    @property
+    def demanding(self) -> bool:
+        """See `ModelNode.demanding`."""
+        return super().demanding or self.repairs != 0 or self.output not in PLAIN
+
+    @property
+    def _with_models(self) -> frozenset[str]:
+        return super()._with_models | {"repairs"}
+
+    def fitted(self, card: Callable[[str], ModelCard]) -> Self:
+        """See `Node.fitted`; a model that follows no instructions can be asked for lines and numbers only."""
+        fitted = super().fitted(card)
+        asked = {name: value for name, value in self.demands().items() if name in ("output", "repairs")}
+        for known in map(card, self.called()):
+            if asked and not dialect_named(known.dialect).words:
+                name, value = next(iter(asked.items()))
+                raise PlanError(
+                    f"model {known.name!r} follows no instructions (dialect {known.dialect!r}), so it cannot be asked "
+                    f"for {name}={value!r:.60}; choose a model whose dialect is 'chat'"
+                )
+        return fitted
 
     def reads_a_form(self) -> bool:
         """See `ModelNode.reads_a_form`: where an output is set, it is for the user to say how to reply."""

