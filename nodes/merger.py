@@ -72,7 +72,7 @@ async def _run(node: Merger, inputs: Inputs, context: Context) -> Message:
     if solved.combine.strip().rstrip(" =?.") == f"{{{solved.needed[0]}}}":
         only = passed_on(node.output, solved.answers[solved.needed[0]], context.node)
         if only is not None:
-            return Message(answer=only.answer, data=only.data, text=only.text, candidates=(only,))
+            return _said(only)
     return await _merge(node, inputs, context, solved)
 
 
@@ -101,7 +101,17 @@ async def _merge(node: Merger, inputs: Inputs, context: Context, solved: _Solved
     if reading.value is None:
         return Message(status=reading.status, reason=reading.reason, text=reading.text)
     candidate = candidate_of(node.output, reading.value, reading, context.node)
-    return Message(answer=reading.value, data=candidate.data, text=reading.text, candidates=(candidate,))
+    return _said(candidate)
+
+
+def _said(candidate: Candidate) -> Message:
+    return Message(
+        answer=candidate.answer,
+        data=candidate.data,
+        text=candidate.text,
+        candidates=(candidate,),
+        abstained=candidate.abstained,
+    )
 
 
 def _solved(inputs: Inputs) -> _Solved | None:

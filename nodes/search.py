@@ -103,7 +103,12 @@ async def _run(node: Search, inputs: Inputs, context: Context) -> Message:
     if step is not None and _answers(node, step):
         candidate = candidate_of(node.output, step.answer, reading, context.node)
         return Message(
-            answer=step.answer, data=candidate.data, text=reading.text, candidates=(candidate,), evidence=evidence
+            answer=step.answer,
+            data=candidate.data,
+            text=reading.text,
+            candidates=(candidate,),
+            evidence=evidence,
+            abstained=candidate.abstained,
         )
     if step is None:
         status, reason = reading.status, reading.reason

@@ -117,6 +117,7 @@ def _message(node: Verifier, ranked: Sequence[_Judged]) -> Message:
         text=best.candidate.text,
         candidates=tuple(replace(one.candidate, confidence=one.score) for one in ranked),
         accepted=accepted,
+        abstained=best.candidate.abstained,
         reason="" if accepted else best.objection or f"scored {best.score:.2f}, {threshold:.2f} is needed",
     )
 
@@ -135,6 +136,7 @@ def _better(message: Message, previous: Message | None) -> Message:
         text=earlier.text,
         candidates=(earlier, *others)[: len(message.candidates)],
         accepted=previous.accepted,
+        abstained=earlier.abstained,
         reason=previous.reason,
     )
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import threading
 from importlib.util import find_spec
 
 from ..errors import UsageError
-from ..nodes.symbolic.process import Ended, OutOfTime, SolverProcess
+from ..nodes.symbolic.process import Ended, OutOfTime
 from ..records.answers import normal_form
 from ..records.task import Task
 from .metric_text import golds
+from .own_process import OwnProcess
 
 __all__ = ["MathMetric", "math"]
 
@@ -54,9 +52,7 @@ class MathMetric:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._process: SolverProcess | None = None
-        self._owner = 0
+        self._process = OwnProcess(_MEMORY, f"{__package__}.math_worker")
 
     def waits(self, task: Task) -> bool:
         """Whether a call may take so long that it belongs in a thread: always."""
@@ -64,10 +60,7 @@ class MathMetric:
 
     def close(self) -> None:
         """Ends the process; the next pair starts another."""
-        with self._lock:
-            if self._process is not None:
-                self._process.end()
-                self._process = None
+        self._process.close()
 
     def __call__(self, task: Task, answer: str, /) -> float:
         """The score; see the class."""
@@ -83,8 +76,8 @@ class MathMetric:
         if not answer.strip() or len(answer) > _LONGEST:
             return False
         try:
-            with self._lock:
-                verdict = json.loads(self._ask(gold, answer))["status"]
+            request = {"gold": _latex(gold), "answer": _latex(answer), "seconds": _SECONDS / 4}
+            verdict = self._process.ask(request, _SECONDS)["status"]
         except OutOfTime:
             return False
         except Ended as ended:
@@ -92,12 +85,6 @@ class MathMetric:
         if verdict == "unread":
             raise UsageError(f"{where}: there is no mathematics in the gold answer {gold[:60]!r}; write it in LaTeX")
         return bool(verdict == "equal")
-
-    def _ask(self, gold: str, answer: str) -> str:
-        if self._process is None or self._owner != os.getpid() or not self._process.alive:
-            self._process, self._owner = SolverProcess(_MEMORY, f"{__package__}.math_worker"), os.getpid()
-        request = {"gold": _latex(gold), "answer": _latex(answer), "seconds": _SECONDS / 4}
-        return self._process.ask(json.dumps(request), _SECONDS)
 
 
 def _latex(text: str) -> str:

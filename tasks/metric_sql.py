@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import threading
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ..errors import UsageError
-from ..nodes.symbolic.process import Ended, OutOfTime, SolverProcess
+from ..nodes.symbolic.process import Ended, OutOfTime
 from ..records.task import Task
 from .metric_text import golds
+from .own_process import OwnProcess
 
 __all__ = ["SqlMetric", "sql"]
 
@@ -47,9 +45,7 @@ class SqlMetric:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._process: SolverProcess | None = None
-        self._owner = 0
+        self._process = OwnProcess(_MEMORY, f"{__package__}.sql_worker")
         self._gold: dict[tuple[str, int, int, str], list[list[Any]]] = {}
 
     def waits(self, task: Task) -> bool:
@@ -58,10 +54,7 @@ class SqlMetric:
 
     def close(self) -> None:
         """Ends the process; the next query starts another."""
-        with self._lock:
-            if self._process is not None:
-                self._process.end()
-                self._process = None
+        self._process.close()
 
     def check(self, task: Task) -> None:
         """Sees that the file is there and that the gold query runs.
@@ -92,17 +85,12 @@ class SqlMetric:
 
     def _rows(self, task: Task, path: Path, query: str) -> tuple[list[list[Any]] | None, str]:
         """What a query gives; None and why where it gives nothing."""
-        request = json.dumps({"path": str(path), "query": query, "seconds": _SECONDS})
         try:
-            with self._lock:
-                if self._process is None or self._owner != os.getpid() or not self._process.alive:
-                    self._process, self._owner = SolverProcess(_MEMORY, f"{__package__}.sql_worker"), os.getpid()
-                reply = json.loads(self._process.ask(request, _SECONDS + _GRACE))
+            request = {"path": str(path), "query": query, "seconds": _SECONDS}
+            reply = self._process.ask(request, _SECONDS + _GRACE)
         except OutOfTime:
             return None, f"it takes more than {_SECONDS:g} seconds"
-        except Ended as ended:
-            # A query may bring its process down; the next one starts another, and where none starts, all must fail.
-            self._process = None
+        except Ended as ended:  # a query may bring its process down
             return None, str(ended)
         return (reply["rows"], "") if reply["status"] == "rows" else (None, str(reply.get("reason", "")))
 

@@ -68,6 +68,18 @@ def test_a_second_model_looks_only_where_the_first_is_unsure(
 
 
 @pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(("said", "calls"), [("I don't know", 1), ("4", 0)])
+def test_that_a_model_does_not_know_is_seen_behind_a_judge_too(engine: Engine, said: str, calls: int) -> None:
+    small, large = models(said)
+    graph = Graph("judged").add("first", Solver(model="small")).add("judge", Verifier())
+    graph.add("second", Solver(model="large")).add("pick", Verifier(method="last")).connect("first", "judge")
+    graph.connect("judge", "second", when=Gate("abstained")).connect("judge", "pick").connect("second", "pick")
+    result, _ = run(graph, Pool([small, large]), engine)
+    assert len(large.requests) == calls
+    assert result.answer == ("9" if calls else "4")
+
+
+@pytest.mark.parametrize("engine", ENGINES)
 def test_nothing_comes_from_a_node_that_did_not_run(engine: Engine) -> None:
     """A shut gate silences all that hangs on it alone, and what reads it reads the others only."""
     small, large = models("4")
