@@ -68,6 +68,7 @@ TESTED_IN = {
     "motifs/search_if_unsure": "motifs/test_early_exit.py",
     "motifs/self_verified": "motifs/test_early_exit.py",
     "nodes/prompts/composed": "nodes/test_model_node.py",
+    "optimizers/policies/rehearsed": "optimizers/policies/test_cascade_rehearsal.py",
 }
 """What has its tests in the file of something else, because it is a part of that."""
 

@@ -7,11 +7,11 @@ from typing import ClassVar, Literal, Self
 
 from ...errors import UsageError
 from ..tables.cascades import with_cascades
-from ..tables.table import Arm, Batch, Lesson, joined
+from ..tables.table import Arm, Batch, Lesson
 from .arm_means import ArmMeans, OnMeans
 from .base import Assignment
 from .cascade_search import find_cascades
-from .static import mixed
+from .static import Static, mixed
 
 __all__ = ["Cascade"]
 
@@ -20,13 +20,15 @@ class Cascade(OnMeans):
     """FrugalGPT (Chen, Zaharia and Zou 2023) and after: the best list of arms and stop rules in the budget.
 
     Of up to four arms, that is. All questions meet the same list, or one of the two lists, or arms, at the neighbouring
-    corners of the upper hull: what mixing them at random reaches. See `find_cascades` for the search, which is on all
-    questions of the lesson.
+    corners of the upper hull: what mixing them at random reaches. See `find_cascades` for the search, which is on
+    `Lesson.searched`.
     """
 
     name: ClassVar[str] = "cascade"
     policy: Literal["cascade"] = "cascade"
     seed: int = 0
+    version: Literal[1, 2] = 1
+    """Files of the first version serve the best list alone, and mix nothing."""
 
     @classmethod
     def fit(cls, lesson: Lesson) -> Self:
@@ -37,16 +39,18 @@ class Cascade(OnMeans):
         """
         if not lesson.fit.shows_answers or not lesson.validation.shows_answers:
             raise UsageError(_NOTHING_SHOWN)
-        return cls.from_cascades(lesson, find_cascades(joined(lesson.fit, lesson.validation)))
+        return cls.from_cascades(lesson, find_cascades(lesson.searched))
 
     @classmethod
     def from_cascades(cls, lesson: Lesson, cascades: Sequence[Arm]) -> Self:
         """Like `fit`, with the cascades found already."""
         tables = (with_cascades(lesson.fit, cascades), with_cascades(lesson.validation, cascades))
-        return cls(means=ArmMeans.of(*tables), seed=lesson.seed)
+        return cls(means=ArmMeans.of(*tables), seed=lesson.seed, version=2)
 
     def assign(self, batch: Batch, budget: float) -> Assignment:
         """See `Policy.assign`."""
+        if self.version == 1:
+            return Static(means=self.means).assign(batch, budget)
         return mixed(self.means, batch, budget, self.seed)
 
 

@@ -15,7 +15,7 @@ from ..prediction.fitted import Array, Fitted
 from ..prediction.heads.base import folds_of
 from ..tables.cascades import with_cascades
 from ..tables.knapsack import allocate
-from ..tables.table import Arm, Batch, Lesson, Question, Table, joined
+from ..tables.table import Arm, Batch, Lesson, Question, Table
 from .base import Assignment
 from .cascade_search import MOST_CASCADES, find_cascades_for
 from .planning import assigned, planning_costs
@@ -96,12 +96,12 @@ class CascadeByFamily(Fitted):
     @classmethod
     def fit(cls, lesson: Lesson) -> Self:
         """See `MakePolicy.fit`; where the table shows nothing of answers, there are no cascades to choose."""
-        return cls.from_cascades(lesson, cascades_by_family(joined(lesson.fit, lesson.validation))[1])
+        return cls.from_cascades(lesson, cascades_by_family(lesson.searched)[1])
 
     @classmethod
     def from_cascades(cls, lesson: Lesson, cascades: Sequence[Arm]) -> Self:
         """Like `fit`, with the cascades found already."""
-        whole = with_cascades(joined(lesson.fit, lesson.validation), cascades)
+        whole = with_cascades(lesson.searched, cascades)
         means = FamilyMeans.of(whole)
         return cls(
             arms=whole.arms,

@@ -13,18 +13,16 @@ from ..prediction.heads.base import folds_of
 from ..prediction.predictor import Prediction, Predictor, refitted
 from ..tables.cascades import outcomes_of, with_cascades
 from ..tables.knapsack import allocate
-from ..tables.table import UNANSWERED, Arm, Batch, Lesson, Table, joined
+from ..tables.table import UNANSWERED, Arm, Batch, Lesson, Table
 from .arm_means import ArmMeans
 from .cascade_by_family import FamilyMeans, cascades_by_family
 from .planning import planning_costs
+from .rehearsed import alone, batch_of, first
 from .view import View
 
 __all__ = ["CascadeRehearsal", "Forecasts", "rehearse_cascades"]
 
 _FOLDS = 5
-_ENOUGH = 1000
-"""So many questions of validation decide alone, as in `rehearse`."""
-_MOST = 2000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,8 +109,7 @@ def rehearse_cascades(lesson: Lesson, predictor: Predictor) -> CascadeRehearsal:
         lesson: where to search.
         predictor: of the plans; its encoder, probe and the settings of its head are kept for forecasts of cascades.
     """
-    whole = joined(lesson.fit, lesson.validation)
-    cascades, by_family = cascades_by_family(whole)
+    cascades, by_family = cascades_by_family(lesson.searched)
     fit = _encoded(lesson.fit, predictor)
     validation = _encoded(lesson.validation, predictor)
     final = predictor
@@ -120,19 +117,18 @@ def rehearse_cascades(lesson: Lesson, predictor: Predictor) -> CascadeRehearsal:
         final = refitted(predictor, with_cascades(fit, cascades), lesson.seed)
     width = len(lesson.fit.arms) + len(cascades)
     families = len(lesson.fit.arms) + len(by_family)
-    alone = len(validation.questions) >= _ENOUGH
     pairs: list[tuple[Table, Table, Ints]] = []
-    asked = [] if alone else [fit.take(np.arange(min(_MOST, len(fit.questions))))]
-    if not alone:
+    asked = [] if alone(lesson) else [first(fit)]
+    if asked:
         count = len(asked[0].questions)
         parts = folds_of(count, min(_FOLDS, count), lesson.seed)
         for part in np.unique(parts):
             inside, outside = np.flatnonzero(parts != part), np.flatnonzero(parts == part)
             pairs.append((asked[0].take(inside), asked[0].take(outside), outside))
-    first = sum(len(table.questions) for table in asked)
-    last = validation.take(np.arange(min(_MOST, len(validation.questions)))) if alone else validation
+    before = sum(len(table.questions) for table in asked)
+    last = validation if asked else first(validation)
     asked.append(last)
-    pairs.append((fit, last, first + np.arange(len(last.questions))))
+    pairs.append((fit, last, before + np.arange(len(last.questions))))
     folds = [_fold(*pair, predictor, lesson.seed, width, families) for pair in pairs]
     order = np.argsort(np.concatenate([fold.rows for fold in folds]))
 
@@ -148,7 +144,7 @@ def rehearse_cascades(lesson: Lesson, predictor: Predictor) -> CascadeRehearsal:
     )
     means = gathered([np.broadcast_to(fold.means, fold.foreseen.scores.shape) for fold in folds])
     one = together([fold.one for fold in folds])
-    view = _Crossed(final, _batch(asked), foreseen, means)
+    view = _Crossed(final, batch_of(*asked), foreseen, means)
     return CascadeRehearsal(
         cascades, by_family, final, one, together([fold.families for fold in folds]), view, one.real
     )
@@ -195,9 +191,3 @@ def _encoded(table: Table, predictor: Predictor) -> Table:
     """With the features of the questions, so that no fold computes them again."""
     features = predictor.encoder.encode(table.batch())
     return replace(table, known={predictor.encoder.key: (features.matrix, features.groups)})
-
-
-def _batch(tables: Sequence[Table]) -> Batch:
-    batches = [table.batch() for table in tables]
-    probes = {name: np.concatenate([batch.probes[name] for batch in batches]) for name in batches[0].probes}
-    return Batch(tuple(question for batch in batches for question in batch.questions), probes)

@@ -9,16 +9,12 @@ import numpy as np
 
 from ..arrays import Floats
 from ..prediction.predictor import Prediction, Predictor, cross_fitted
-from ..tables.table import Batch, Lesson, Table
+from ..tables.table import Lesson
 from .cascade_rehearsal import CascadeRehearsal, rehearse_cascades
+from .rehearsed import alone, batch_of, first
 from .view import View
 
 __all__ = ["Rehearsal", "on_validation", "rehearse"]
-
-_ENOUGH = 1000
-"""So many questions of validation decide alone."""
-_MOST = 2000
-"""No more questions of either part are looked at."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +36,7 @@ class Rehearsal:
 
 def on_validation(lesson: Lesson, predictor: Predictor) -> Rehearsal:
     """The validation part alone: for policies that learned something of their own from the fit part."""
-    part = _first(lesson.validation)
+    part = first(lesson.validation)
     return Rehearsal(View(predictor, part.batch()), part.mean_scores, lesson, predictor)
 
 
@@ -50,9 +46,9 @@ def rehearse(lesson: Lesson, predictor: Predictor) -> Rehearsal:
     The score of a plan on two hundred questions is uncertain by three points, which is more than ways of planning
     differ by; a choice by such numbers is a choice by chance, and worse for a method the more ways it has.
     """
-    if len(lesson.validation.questions) >= _ENOUGH:
+    if alone(lesson):
         return on_validation(lesson, predictor)
-    fit = _first(lesson.fit)
+    fit = first(lesson.fit)
     out_of_fold = cross_fitted(Lesson(fit, lesson.validation, lesson.budget, lesson.seed), predictor.shrunk(1.0))
     ahead = predictor.shrunk(1.0).predict(lesson.validation.batch())
     both = Prediction(
@@ -60,15 +56,5 @@ def rehearse(lesson: Lesson, predictor: Predictor) -> Rehearsal:
         np.concatenate([out_of_fold.costs, ahead.costs]),
         np.concatenate([out_of_fold.high, ahead.high]),
     )
-    view = View(predictor, _joined(fit, lesson.validation), both)
+    view = View(predictor, batch_of(fit, lesson.validation), both)
     return Rehearsal(view, np.concatenate([fit.mean_scores, lesson.validation.mean_scores]), lesson, predictor)
-
-
-def _first(table: Table) -> Table:
-    return table.take(np.arange(min(_MOST, len(table.questions))))
-
-
-def _joined(*tables: Table) -> Batch:
-    batches = [table.batch() for table in tables]
-    probes = {name: np.concatenate([batch.probes[name] for batch in batches]) for name in batches[0].probes}
-    return Batch(tuple(question for batch in batches for question in batch.questions), probes)

@@ -55,6 +55,7 @@ _NOTHING = {
     Status.BUDGET: "the cap has no room left for any arm",
 }
 """Why nothing was run, by the status that says so."""
+_CUT = "the cap had no room for the next plan of the cascade, so an answer stands that was not good enough to stop at"
 
 
 class Menu:
@@ -81,23 +82,30 @@ class Menu:
         """What an arm runs, one plan or those of its stages in order."""
         return tuple(self._plans[stage.arm] for stage in self._arms[arm].stages)
 
-    async def run(self, arm: int, run: Callable[[Plan, Sequence[Result]], Awaitable[Result | None]]) -> list[Result]:
+    async def run(
+        self, arm: int, run: Callable[[Plan, Sequence[Result]], Awaitable[Result | None]]
+    ) -> tuple[list[Result], bool]:
         """Runs an arm; a cascade until the rule of a stage ends it, or a cap is reached.
 
         Args:
             arm: its number.
             run: runs one plan, given what the stages before came to; None where that cannot be.
+
+        Returns:
+            What came of the stages, and whether a cap ended them before a rule did.
         """
         results: list[Result] = []
         stages = self._arms[arm].stages
         for count, stage in enumerate(stages, 1):
             result = await run(self._plans[stage.arm], results)
             if result is None:
-                break
+                return results, True
             results.append(result)
-            if result.status is Status.BUDGET or bool(stops(stages[:count], _signs(results))):
+            if result.status is Status.BUDGET:
+                return results, True
+            if bool(stops(stages[:count], _signs(results))):
                 break
-        return results
+        return results, False
 
     def said(self, arm: int, results: Sequence[Result]) -> Result | None:
         """Which of the results of an arm is its answer, by its final rule; None where there is no result."""
@@ -123,6 +131,7 @@ def served(
     results: Sequence[Result],
     said: Result | None,
     *,
+    cut: bool,
     nothing: Status,
     score: float | None = None,
 ) -> Served:
@@ -134,6 +143,7 @@ def served(
         planned: the name of the arm that it was to be given.
         results: of the arm's runs.
         said: the one that is its answer, see `Menu.said`. One that failed does not undo the answer of one before.
+        cut: whether a cap ended its stages before a rule did, so that what stands was not good enough to stop at.
         nothing: the status where there is no result.
         score: likewise.
     """
@@ -143,13 +153,13 @@ def served(
         planned=planned,
         answer="" if said is None else said.answer,
         status=nothing if said is None else said.status,
-        stop_reason=nothing.value if said is None else said.stop_reason,
+        stop_reason=nothing.value if said is None else "budget" if cut else said.stop_reason,
         score=score if said is None else said.score,
         confidence=None if said is None else said.confidence,
         charged=sum((result.charged for result in results), ZERO),
         lost=sum((result.lost for result in results), ZERO),
         run_ids=tuple(result.run_id for result in results),
-        reason=_NOTHING.get(nothing, nothing.value) if said is None else said.reason,
+        reason=_NOTHING.get(nothing, nothing.value) if said is None else said.reason or (_CUT if cut else ""),
         data=None if said is None else said.data,
         abstained=said is not None and not said.status.failed and abstains(said.answer),
     )

@@ -272,12 +272,16 @@ class _Batch:
         return arm, max(left - later, min(left, high + needs.beside))
 
     async def _answer(self, question: int, arm: int, planned: int, ceiling: float) -> None:
+        own = self._settings.cap.per_task
+        # All stages of a cascade are one question's.
+        ceiling = ceiling if own is None else min(ceiling, own)
+
         async def run(plan: Plan, before: Sequence[Result]) -> Result | None:
             left = ceiling - sum(in_unit(result.charged + result.lost, self._unit) for result in before)
             cap = output_cap_within(left, plan, self._tasks[question], self._bounds, self._unit)
             return None if cap == 0 else await self._run(self._tasks[question], plan, left, cap)
 
-        results = [] if arm == UNANSWERED else await self._menu.run(arm, run)
+        results, cut = ([], False) if arm == UNANSWERED else await self._menu.run(arm, run)
         said = None if arm == UNANSWERED else self._menu.said(arm, results)
         arm = UNANSWERED if planned == UNANSWERED and not results else arm
         self._served[question] = served(
@@ -286,6 +290,7 @@ class _Batch:
             self._name(planned),
             results,
             said,
+            cut=cut,
             nothing=Status.SKIPPED if arm == UNANSWERED else Status.BUDGET,
             score=None if self._settings.scorer is None else 0.0,
         )
@@ -293,12 +298,12 @@ class _Batch:
             self._settings.finished(self._served[question])
 
     async def _run(self, task: Task, plan: Plan, ceiling: float, output_cap: int | None) -> Result:
-        settings, own = self._settings, self._settings.cap.per_task
+        settings = self._settings
         result = await self._runner.run(
             task,
             plan,
             parent_account=settings.account.account_id,
-            cap=Cap(per_task=ceiling if own is None else min(ceiling, own), unit=self._unit),
+            cap=Cap(per_task=ceiling, unit=self._unit),
             trial_id=settings.trial_id,
             metric=settings.scorer,
             engine=settings.engine,

@@ -162,7 +162,7 @@ async def compare(
         )
     if fitting is not None:
         fitting()
-    lesson = Lesson(tables["fit"], tables["validation"], budget, seed)
+    lesson = Lesson(tables["fit"], tables["validation"], budget, seed, judged=True)
     return await asyncio.to_thread(_fitted, lesson, _possible(policies, lesson))
 
 

@@ -319,6 +319,14 @@ class Lesson:
     budget: float
     """What a question may cost on average where the policy will be used, in the unit of the tables."""
     seed: int = 0
+    judged: bool = False
+    """Whether the validation part judges the policies afterwards: then no cascade is searched there, because a list
+    flatters itself on the questions that it was found on."""
+
+    @property
+    def searched(self) -> Table:
+        """The questions on which cascades are searched."""
+        return self.fit if self.judged else joined(self.fit, self.validation)
 
     def __post_init__(self) -> None:
         if self.fit.gaps or self.validation.gaps:

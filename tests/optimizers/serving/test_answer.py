@@ -66,8 +66,9 @@ def test_every_rule_serves_as_it_is_priced() -> None:
             async def run(plan: Plan, before: Sequence[Result], row: tuple[str | None, ...] = row) -> Result:
                 return result(plan, row[len(before)], sure[len(before)])
 
-            results = asyncio.run(menu.run(0, run))
-            got = served("t", "", "", results, menu.said(0, results), nothing=Status.SKIPPED)
+            results, cut = asyncio.run(menu.run(0, run))
+            got = served("t", "", "", results, menu.said(0, results), cut=cut, nothing=Status.SKIPPED)
+            assert (cut, got.stop_reason, got.reason) == (False, "complete", "")
             assert (got.score, got.charged.tokens) == (scores[number, 0], costs[number, 0]), (stages, final, row)
             assert got.abstained == (got.answer == "I don't know")
 
@@ -78,7 +79,21 @@ def test_a_plan_alone_is_a_cascade_of_one() -> None:
     async def run(plan: Plan, before: Sequence[Result]) -> Result:
         return result(plan, None, 0.1)
 
-    results = asyncio.run(menu.run(1, run))
+    results, cut = asyncio.run(menu.run(1, run))
+    assert not cut
     assert [one.plan_hash for one in results] == [PLANS[1].hash]
     assert menu.said(1, results) is results[0]
     assert menu.said(1, []) is None
+
+
+def test_a_cascade_that_a_cap_cuts_short_says_so() -> None:
+    """The first plan's answer was not good enough to stop at, and stands because nothing further could be asked."""
+    menu = Menu([cascade_arm((Stage("a", 0.95), Stage("b")))], ARMS)
+
+    async def run(plan: Plan, before: Sequence[Result]) -> Result | None:
+        return None if before else result(plan, "yes", 0.4)
+
+    results, cut = asyncio.run(menu.run(0, run))
+    got = served("t", "", "", results, menu.said(0, results), cut=cut, nothing=Status.SKIPPED)
+    assert (got.answer, got.status, got.stop_reason) == ("yes", Status.OK, "budget")
+    assert "no room for the next plan of the cascade" in got.reason

@@ -255,6 +255,13 @@ def test_a_cap_for_each_task_holds_beside_that_for_all_and_alone(planted: Any) -
     for cap in (Cap(per_task=170), Cap(per_task=170, total=10**5)):
         service = bench.serve(policy, TASKS, cap)
         assert max(one.charged.tokens for one in service.served) <= 170
+    plans = [{}, {"solve.samples": 3}, {"solve.max_output_tokens": 90}]
+    more = Bench(planted, sized(), bench.pool, MemoryStore(), plans)
+    cascade = cascade_arm(tuple(Stage(arm.name, 0.0, "always") for arm in more.arms))
+    whole = more.policy(TASKS, [150], [0.9], arms=(cascade,))
+    for cap in (Cap(per_task=170), Cap(per_task=170, total=10**5)):
+        service = more.serve(whole, TASKS, cap, arms=more.arms)
+        assert max(one.charged.tokens for one in service.served) <= 170, "all stages are one question's"
     alone = Bench(planted, sized(), bench.pool, MemoryStore(), [{}]).policy(TASKS, [50], [0.5])
     assert bench.serve(alone, TASKS, Cap(total=1000, per_task=400), of=48).charged.tokens <= 500
 

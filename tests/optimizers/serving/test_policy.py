@@ -93,8 +93,8 @@ def test_a_served_answer_in_json_has_its_value() -> None:
 
     towns = Graph("towns").add("read", Solver(output=JsonOutput({"type": "object"}), style="direct"))
     read = towns.run("Where?", pool=Pool([ScriptedModel(lambda request: '{"town": "Graz"}')]))
-    assert served("t", "a", "a", [read], read, nothing=Status.SKIPPED).data == {"town": "Graz"}
-    assert served("t", "", "a", [], None, nothing=Status.SKIPPED).data is None
+    assert served("t", "a", "a", [read], read, cut=False, nothing=Status.SKIPPED).data == {"town": "Graz"}
+    assert served("t", "", "a", [], None, cut=False, nothing=Status.SKIPPED).data is None
 
 
 def test_a_file_is_all_it_takes(deployed: DeployedPolicy, tmp_path: Path) -> None:

@@ -127,3 +127,30 @@ def test_policies_are_ranked_with_their_dollars_beside_their_cost() -> None:
     assert in_dollars.usd is None
     with pytest.raises(UsageError, match="in dollars"):
         replace(table, money=dollars[:3])
+
+
+def noise(count: int, seed: int) -> Table:
+    """Ten arms that are right half the time, whatever they say and however sure they are."""
+    draws, shape = np.random.default_rng(seed), (count, 10, 1)
+    return Table(
+        tuple(Question(f"{seed}-{n}", f"what {n}", "ab"[n % 2]) for n in range(count)),
+        tuple(Arm(f"a{n}", models=(("s", f"m{n}"),), setting="{}") for n in range(10)),
+        (draws.random(shape) < 0.5).astype(np.float64),
+        np.broadcast_to(np.linspace(100, 140, 10)[None, :, None], shape) * draws.uniform(0.9, 1.1, shape),
+        confidences=draws.random(shape),
+        answers=draws.integers(0, 4, shape),
+        abstained=np.zeros(shape),
+    )
+
+
+def test_cascades_do_not_flatter_themselves_where_policies_are_compared() -> None:
+    """Nothing can be gained here, so what validation says of each policy must lie near one half."""
+    told: dict[str, list[float]] = {}
+    for seed in range(4):
+        lesson = Lesson(noise(120, 2 * seed), noise(80, 2 * seed + 1), 300.0, seed, judged=True)
+        policies = fit_all(["static_mix", "cascade", "cascade_by_family", "joint", "joint_safe"], lesson)
+        scores, _ = rank(policies, lesson.validation, 300.0, seed=seed)
+        for score in scores:
+            told.setdefault(score.policy, []).append(score.score)
+    for name, found in told.items():
+        assert np.mean(found) < 0.5 + 0.07, name
