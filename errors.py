@@ -101,7 +101,13 @@ class UnknownName(UsageError):
         self.name = name
         self.known = tuple(sorted(known))
         near = get_close_matches(name, self.known, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(self.known) or 'none'}"
+        hint = (
+            f"did you mean {near[0]!r}?"
+            if near
+            else f"known: {', '.join(self.known)}"
+            if self.known
+            else "there are none"
+        )
         super().__init__(f"unknown {what} {name!r}; {hint}")
 
 

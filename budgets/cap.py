@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -38,6 +39,17 @@ class Cap(BaseModel):
             if value is not None:
                 smallest(value, self.unit)
         return self
+
+    @classmethod
+    def given(cls, cap: object) -> Self:
+        """What a caller gave as a cap.
+
+        Raises:
+            UsageError: it is none.
+        """
+        if isinstance(cap, cls):
+            return cap
+        raise UsageError(f"cap must be a Cap, not {cap!r:.40}; write Cap(total=5000), or Cap(per_task=400)")
 
     def batch_limit(self, tasks: int, of: int) -> Limit | None:
         """The limit of a batch of `tasks` of the `of` tasks that `total` is meant for."""

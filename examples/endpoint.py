@@ -18,10 +18,10 @@ def main(pool_file: str, question: str) -> None:
         result = graph.run(question, pool=pool, cap=Cap(per_task=6_000), store=store)
     finally:
         store.close()
-    print(result.answer or f"no answer: {result.status.value}")
-    print(
-        f"{result.charged.tokens:,} tokens, {result.stop_reason}; apportion show {result.run_id[:8]} --db endpoint.db"
-    )
+    print(result.answer or f"no answer: {result.status.value}: {result.reason}")
+    print(f"{result.charged.tokens:,} tokens; apportion show {result.run_id[:8]} --db endpoint.db")
+    if result.status.failed:
+        sys.exit(5)
 
 
 if __name__ == "__main__":

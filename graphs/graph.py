@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
+from ..budgets.cap import Cap
 from ..errors import GraphError, UnknownName
+from ..models.pool import Pool
 from ..nodes.base import Node
 from ..nodes.kinds import Kinds, kind_of, kinds_from, kinds_named, node_from_json
 from ..nodes.knob import Adaptive, Choice
@@ -19,8 +21,6 @@ from .space import Space
 if TYPE_CHECKING:
     from langgraph.graph import StateGraph
 
-    from ..budgets.cap import Cap
-    from ..models.pool import Pool
     from ..records.protocols import StudyStore
     from ..records.task import Task
     from .draw import DrawingFormat
@@ -67,6 +67,8 @@ class Graph:
             UnknownName: the graph's `kinds` do not have the node's kind.
         """
         check_name(name)
+        if not isinstance(node, Node):
+            raise GraphError(f"node {name!r} must be a node such as Solver() or Function(...), not {node!r:.40}")
         if name in self._nodes:
             raise GraphError(f"graph {self.name!r} already has a node {name!r}; names must differ")
         kind_of(node, self.kinds)
@@ -298,7 +300,9 @@ class Graph:
         """
         from .portal import run_closing
 
-        return run_closing(pool.aclose, self.arun, task, plan, pool=pool, cap=cap, store=store, metric=metric)
+        return run_closing(
+            Pool.given(pool).aclose, self.arun, task, plan, pool=pool, cap=cap, store=store, metric=metric
+        )
 
     async def arun(
         self,
@@ -313,7 +317,8 @@ class Graph:
         """Answers one question; arguments and errors are those of `run`. For many questions use a `Runner`."""
         from .single import run_single
 
-        return await run_single(self, task, plan, pool, cap, store, metric)
+        limit = None if cap is None else Cap.given(cap)
+        return await run_single(self, task, plan, Pool.given(pool), limit, store, metric)
 
     def draw(self, format: DrawingFormat = "mermaid", plan: Plan | None = None) -> str:
         """A drawing: Mermaid text, or an SVG file that needs nothing else.

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from ..errors import PoolError, UnknownName
+from ..errors import PoolError, UnknownName, UsageError
 from .base import Model
 from .card import ModelCard
 
@@ -52,6 +52,19 @@ class Pool:
             self._models[name] = model
         if not self._models:
             raise PoolError("the pool has no models; give it at least one")
+
+    @classmethod
+    def given(cls, pool: object) -> Pool:
+        """What a caller gave as a pool.
+
+        Raises:
+            UsageError: it is none.
+        """
+        if isinstance(pool, cls):
+            return pool
+        raise UsageError(
+            f"pool must be a Pool, not {pool!r:.40}; write Pool(load_pocket_models()) or Pool.from_toml('pool.toml')"
+        )
 
     @classmethod
     def from_toml(cls, path: str | Path) -> Pool:

@@ -47,6 +47,8 @@ class OneOf:
     options: tuple[str, ...]
 
     def __init__(self, *options: str) -> None:
+        if len(options) == 1 and isinstance(options[0], list | tuple):
+            raise GraphError('OneOf takes the options one by one, not as a list; write OneOf("A", "B")')
         object.__setattr__(self, "options", options)
         if not 2 <= len(options) <= _MOST_OPTIONS:
             raise GraphError(f"OneOf needs 2 to {_MOST_OPTIONS} options, not {len(options)}; give each as a text")

@@ -21,7 +21,7 @@ def test_everything_raised_is_one_tree_that_the_top_of_the_module_shows() -> Non
 def test_an_unknown_name_tells_the_nearest() -> None:
     assert str(UnknownName("model", "pocket-10k", ["pocket-100k", "gpt"])).endswith("did you mean 'pocket-100k'?")
     assert str(UnknownName("model", "zzz", ["b", "a"])).endswith("known: a, b")
-    assert str(UnknownName("model", "zzz", [])).endswith("known: none")
+    assert str(UnknownName("model", "zzz", [])).endswith("there are none")
 
 
 def test_a_dev_set_error_names_file_line_and_field() -> None:

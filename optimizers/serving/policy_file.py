@@ -118,10 +118,12 @@ def read_policy_file(path: Path) -> PolicyFile:
     """
     content = read_json(path)
     if not isinstance(content, dict) or content.get("format") != "apportion-policy":
-        advice = ""
-        if isinstance(content, dict) and "policy" in content:
-            advice = "; it is a policy learned from a log, which has no graph to run: `apportion simulate` prices it"
-        raise UsageError(f"{path}: no policy file, as `optimize --policy-out` or Policy.save writes it{advice}")
+        if isinstance(content, dict) and "policy" in content and "format" not in content:
+            raise UsageError(
+                f"{path}: this policy was learned from a log and has no graph to run; `apportion simulate` prices it, "
+                "and `optimize --policy-out` or Policy.save writes one that runs"
+            )
+        raise UsageError(f"{path}: no policy file, as `optimize --policy-out` or Policy.save writes it")
     try:
         return PolicyFile.model_validate(content)
     except ValidationError as error:

@@ -73,6 +73,7 @@ async def optimize_async(
         SpendExhausted: most of the spend was lost on calls without a usable reply, and no run was answered.
         UsageError: too few tasks, or an argument that cannot be.
     """
+    pool, cap = Pool.given(pool), Cap.given(cap)
     if len(tasks) < _FEWEST_TASKS:
         raise UsageError(f"optimize needs at least {_FEWEST_TASKS} tasks to split and compare, got {len(tasks)}")
     if len({task.task_id for task in tasks}) < len(tasks):

@@ -7,7 +7,7 @@ import pytest
 
 from apportion.budgets.books import MemoryStore
 from apportion.budgets.cap import Cap
-from apportion.errors import Infeasible, PlanError
+from apportion.errors import GraphError, Infeasible, PlanError, UsageError
 from apportion.graphs.graph import Graph
 from apportion.models.pool import Pool
 from apportion.nodes.solver import Solver
@@ -79,3 +79,23 @@ def test_a_plan_of_another_graph() -> None:
     plan = Graph("other").add("other", Solver()).space(pool()).default()
     with pytest.raises(PlanError, match="made for the graph with hash"):
         GRAPH.run("?", plan, pool=pool())
+
+
+@pytest.mark.parametrize(
+    ("given", "remedy"),
+    [
+        ({"cap": 5000}, r"cap must be a Cap, not 5000; write Cap\(total=5000\)"),
+        ({"pool": ()}, r"pool must be a Pool, not \(\); write Pool\(load_pocket_models\(\)\)"),
+        ({"pool": "pool.toml"}, "pool must be a Pool, not 'pool.toml'"),
+    ],
+)
+def test_what_is_no_cap_or_pool_is_told_how_to_write_one(given: dict[str, Any], remedy: str) -> None:
+    pool = Pool([ScriptedModel(lambda request: "Answer: 4", name="m")])
+    graph = Graph("one").add("solve", Solver(model="m"))
+    with pytest.raises(UsageError, match=remedy):
+        graph.run("2+2?", **{"pool": pool, **given})
+
+
+def test_what_is_no_node_is_told_how_to_write_one() -> None:
+    with pytest.raises(GraphError, match=r"node 'look' must be a node such as Solver\(\) or Function"):
+        Graph("one").add("look", print)  # type: ignore[arg-type]
