@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..budgets.cap import pick
 from ..models.metered import call_bound
 from ..models.pool import Pool
 from ..models.request import Reply, Request
 from ..nodes.answer_node import AnswerNode, output_of
-from ..nodes.outputs import formed, passed_on, reader_of, spoken_by
+from ..nodes.outputs import formed, passed_on, reader_of, says_nothing, spoken_by
 from ..nodes.prompts import dialect_named
 from ..nodes.prompts.base import Ask, Dialect, Style
 from ..nodes.readings import Unfit
@@ -124,7 +124,10 @@ def output_of_graph(graph: Blueprint) -> Output:
 
 def fitting(output: Output, message: Message) -> Message:
     """The answer of a run that met its cap; what stands in for the final node only if it is of this output."""
-    if not isinstance(message, InPlace) or output == "line" or message.status.failed or message.form:
+    if not isinstance(message, InPlace) or message.status.failed:
+        return message
+    message = replace(message, abstained=says_nothing(output, message.answer))
+    if output == "line" or message.form:
         return message
     found = None if output in ("text", "code") else passed_on(output, Candidate(message.answer), "")
     if found is None:

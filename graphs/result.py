@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias
 
 from ..records.status import Status
 from ..records.task import Task
-from ..records.usage import Amount
+from ..records.usage import NO_USAGE, Amount, Usage
 
 __all__ = ["Engine", "Grader", "Metric", "Result"]
 
@@ -44,6 +44,10 @@ class Result:
     """In [0, 1]: how sure the final node was of its answer, where it says."""
     data: Any = None
     """The value of an answer in JSON, see `JsonOutput`."""
+    abstained: bool = False
+    """Whether the answer says that there is none, such as "I don't know"."""
+    usage: Usage = NO_USAGE
+    """Tokens of all replies, as far as endpoints reported them credibly."""
 
 
 Grader: TypeAlias = (

@@ -346,6 +346,8 @@ class Runner:
             reason=_reason(message, session),
             confidence=_confidence(message),
             data=message.data,
+            abstained=message.abstained,
+            usage=session.usage,
         )
 
     def _open_run(self, run_id: str, parent: str, limit: Limit | None) -> str:

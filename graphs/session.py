@@ -20,7 +20,7 @@ from ..records.rows import SpanRow, Unit
 from ..records.status import Status
 from ..records.task import Task
 from ..records.text import longest_bytes, single_spaced
-from ..records.usage import ZERO, Amount
+from ..records.usage import NO_USAGE, ZERO, Amount, Usage
 from .banner import Banner, tells
 from .channels import Channels
 from .context import NodeContext, Services, drawn
@@ -83,6 +83,7 @@ class RunSession:
         self.output_cap = output_cap
         self.charged: Amount = ZERO
         self.lost: Amount = ZERO
+        self.usage: Usage = NO_USAGE
         self.problem: ApportionError | None = None
         """A breach or a programming error: the run ends, and this is raised."""
         self.short_account = ""
@@ -358,6 +359,7 @@ class RunSession:
     ) -> None:
         self.charged += meter.charged
         self.lost += meter.lost
+        self.usage += meter.usage
         if self._banner is not None:
             self._banner.note(node, round_, meter.charged + meter.lost)
         self._recorder.record(

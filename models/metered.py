@@ -15,7 +15,7 @@ from ..errors import BudgetBreach, CallFailed
 from ..records.protocols import FactBook, ReplyCache
 from ..records.rows import CallRow, Settlement, StoredReply
 from ..records.status import Status
-from ..records.usage import MOST_TOKENS, ZERO, Amount, Usage
+from ..records.usage import MOST_TOKENS, NO_USAGE, ZERO, Amount, Usage
 from .base import Model
 from .breaches import Breaches
 from .call_bounds import call_bounds
@@ -46,6 +46,8 @@ class Meter:
     span_id: str
     charged: Amount = ZERO
     lost: Amount = ZERO
+    usage: Usage = NO_USAGE
+    """Of the replies, as far as it was reported and credible."""
     booked: list[tuple[CallRow, Reply | None]] = field(default_factory=list)
     """The row of each attempt, with its reply where one came, in the order of their ends."""
 
@@ -58,6 +60,8 @@ class Meter:
         """Books one settled attempt."""
         self.charged += row.charged
         self.lost += row.lost
+        if reply is not None and reply.usage is not None and row.lost == ZERO:
+            self.usage += reply.usage
         self.booked.append((row, reply))
 
     def read_as(self, reply: Reply, outcome: Status, reason: str) -> CallRow | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["MOST_TOKENS", "ZERO", "Amount", "Usage"]
+__all__ = ["MOST_TOKENS", "NO_USAGE", "ZERO", "Amount", "Usage"]
 
 MOST_TOKENS = 2**31
 """A count as large is a fault, and in the smallest units of weighted tokens it would not fit a database's integers."""
@@ -30,6 +30,15 @@ class Usage:
     def total_tokens(self) -> int:
         """Prompt and completion together."""
         return self.input_tokens + self.output_tokens
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+            self.reasoning_tokens + other.reasoning_tokens,
+            self.cached_input_tokens + other.cached_input_tokens,
+            self.estimated or other.estimated,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,5 +67,7 @@ class Amount:
         """Whether any unit is above the same unit of `other`."""
         return self.tokens > other.tokens or self.weighted > other.weighted or self.usd > other.usd
 
+
+NO_USAGE = Usage(0, 0)
 
 ZERO = Amount()

@@ -11,7 +11,6 @@ import numpy as np
 from ...errors import UsageError
 from ...graphs.plan import Plan
 from ...graphs.result import Result
-from ...records.answers import abstains
 from ...records.status import Status
 from ...records.usage import ZERO, Amount
 from ..tables.arms import plan_of
@@ -119,7 +118,7 @@ def _signs(results: Sequence[Result]) -> Signs:
     """What shows of answers, as in tables."""
     gave = np.array([not result.status.failed for result in results])
     told = [result.answer if shown else None for result, shown in zip(results, gave.tolist(), strict=True)]
-    answered = np.array([answer is not None and not abstains(answer) for answer in told])
+    answered = gave & ~np.array([result.abstained for result in results], bool)
     sure = np.array([-np.inf if result.confidence is None else result.confidence for result in results])
     return Signs(gave, answered, np.where(gave, sure, -np.inf), answer_numbers([told])[0])
 
@@ -161,5 +160,5 @@ def served(
         run_ids=tuple(result.run_id for result in results),
         reason=_NOTHING.get(nothing, nothing.value) if said is None else said.reason or (_CUT if cut else ""),
         data=None if said is None else said.data,
-        abstained=said is not None and not said.status.failed and abstains(said.answer),
+        abstained=said is not None and not said.status.failed and said.abstained,
     )

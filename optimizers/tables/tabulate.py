@@ -11,7 +11,6 @@ from ...errors import SpendExhausted, UsageError
 from ...graphs.plan import Plan
 from ...graphs.result import Metric, Result
 from ...graphs.run import Runner
-from ...records.answers import abstains
 from ...records.rows import Unit
 from ...records.task import Task
 from ..concurrency import in_turn
@@ -78,6 +77,7 @@ async def tabulate(
     own = None if cap is None or cap.per_task is None else Cap(per_task=cap.per_task, unit=cap.unit)
     short: list[str] = []
     said: dict[tuple[int, int, int], str] = {}
+    abstained, thought, written = (np.zeros(shape) for _ in range(3))
 
     async def one(task: int, plan: int, replicate: int) -> None:
         if short:  # What is in progress may end, because most of it is paid already; nothing new begins.
@@ -103,6 +103,8 @@ async def tabulate(
         if not result.status.failed:
             said[place] = result.answer
             sure[place] = np.nan if result.confidence is None else result.confidence
+            abstained[place] = result.abstained
+        thought[place], written[place] = result.usage.reasoning_tokens, result.usage.output_tokens
         if finished is not None:
             finished(result)
 
@@ -113,7 +115,6 @@ async def tabulate(
     questions = tuple(question_of(task) for task in tasks)
     known_sure = None if np.isnan(sure).all() else sure
     told = [[said.get((task, *cell)) for cell in np.ndindex(*shape[1:])] for task in range(shape[0])]
-    abstained = np.array([[answer is not None and abstains(answer) for answer in row] for row in told], np.float64)
     return Table(
         questions,
         arms,
@@ -124,5 +125,7 @@ async def tabulate(
         tuple(taken),
         money=money,
         answers=answer_numbers(told).reshape(shape),
-        abstained=abstained.reshape(shape),
+        abstained=abstained,
+        thinking_tokens=thought,
+        output_tokens=written,
     )

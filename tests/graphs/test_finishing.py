@@ -160,3 +160,9 @@ def test_a_run_that_meets_its_cap_ends_with_its_output_or_says_so(reply: str, st
     result = asyncio.run(capped())
     assert (result.status, result.stop_reason) == (status, "budget")
     assert result.data == ({"n": 3} if status is Status.OK else None)
+
+
+def test_what_stands_in_abstains_where_its_words_do() -> None:
+    assert fitting("line", InPlace(answer="I don't know")).abstained
+    assert not fitting("line", InPlace(answer="42")).abstained
+    assert not fitting(OneOf("known", "unknown"), InPlace(answer="unknown", text="unknown")).abstained

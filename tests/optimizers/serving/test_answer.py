@@ -36,6 +36,7 @@ def result(plan: Plan, reply: str | None, sure: float) -> Result:
         lost=Amount(),
         latency=0.0,
         confidence=None if failed else sure,
+        abstained=reply == "I don't know",
     )
 
 

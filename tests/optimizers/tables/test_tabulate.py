@@ -16,12 +16,14 @@ from apportion.graphs.run import Runner
 from apportion.models.card import ModelCard
 from apportion.models.pocket import load_pocket_models
 from apportion.models.pool import Pool
-from apportion.models.request import Request
+from apportion.models.request import Reply, Request
 from apportion.nodes.knob import choose
 from apportion.nodes.solver import Solver
 from apportion.optimizers.tables.table import Table
 from apportion.optimizers.tables.tabulate import tabulate
 from apportion.records import AccountRow, Limit, Status, StudyStore, Task
+from apportion.records.output import OneOf
+from apportion.records.usage import Usage
 from apportion.stores.opening import open_store
 from apportion.tasks.families import generate
 from apportion.tasks.metrics import resolve_metric
@@ -61,6 +63,8 @@ def test_a_table_holds_what_single_runs_give() -> None:
         assert table.scores[question, arm, 0] == alone.score
         assert table.costs[question, arm, 0] == alone.charged.tokens
         assert table.confidences[question, arm, 0] == alone.confidence
+        assert table.output_tokens is not None
+        assert table.output_tokens[question, arm, 0] == alone.usage.output_tokens > 0
     assert 0 < table.scores.mean() < 1
 
 
@@ -144,3 +148,24 @@ def test_dollars_stand_beside_the_costs_where_there_are_prices() -> None:
     assert paid.money is not None
     assert paid.money == pytest.approx(paid.costs * 20e-6, rel=1e-6)
     assert paid.take(np.arange(3)).with_arms([0]).replicates([0]).money == pytest.approx(paid.money[:3])
+
+
+def test_thinking_and_abstaining_are_written_down() -> None:
+    def reply(request: Request) -> Reply:
+        text = "Answer: I don't know" if "10" in request.messages[-1].content else "Answer: 3"
+        return Reply(text, "stop", Usage(5, 40, reasoning_tokens=30))
+
+    pool, tasks = Pool([ScriptedModel(reply, name="m")]), [Task(question=f"{n}?", gold="3") for n in (1, 10)]
+    table = run(Graph("thinking").add("solve", Solver(model="m")), pool, MemoryStore(), tasks)
+    assert table.thinking_tokens is not None
+    assert table.abstained is not None
+    assert table.thinking_tokens.ravel().tolist() == [30.0, 30.0]
+    assert table.abstained.ravel().tolist() == [0.0, 1.0]
+
+
+def test_a_label_that_reads_like_an_abstention_is_an_answer() -> None:
+    pool = Pool([ScriptedModel(lambda request: "Answer: unknown", name="m")])
+    graph = Graph("labels").add("solve", Solver(model="m", output=OneOf("known", "unknown")))
+    table = run(graph, pool, MemoryStore(), [Task(question="?", gold="unknown")])
+    assert table.abstained is not None
+    assert (table.scores.item(), table.abstained.item()) == (1.0, 0.0)
