@@ -20,7 +20,12 @@ _GRAMMAR = frozenset(
     )
 )
 """Words that begin a clause in which they are no answer: "no information is given", "may be either"."""
-_DENIED = re.compile(r"\b(?:not|no|never|neither|nor|none|without|rather than|instead of)\b|n't\b", re.IGNORECASE)
+_DENIED = re.compile(
+    r"\b(?:not|no|never|neither|nor|none|without|rather than|instead of|cannot|unable|unclear|unsure|uncertain|sorry"
+    r"|whether|impossible|hard to|difficult to|far from|fail(?:s|ed)? to|refuse)\b|n['’]t\b",
+    re.IGNORECASE,
+)
+"""What takes an option back, or says that none can be named."""
 
 
 def option_in(said: str, options: tuple[str, ...]) -> str | None:

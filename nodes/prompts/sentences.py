@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ...records.answers import folded, letter_of, number_of
+from ...records.answers import abstains, folded, letter_of, number_of
 from .written import boxes, tidy
 
 __all__ = ["answer_of", "closing_answer", "is_placeholder", "taken_back"]
@@ -97,7 +97,7 @@ def closing_answer(text: str) -> str:
         answer = "" if empty else _sentence(said)
         if answer:
             return answer
-    return _concluded(text)
+    return _concluded(text) or _abstained(text)
 
 
 def is_placeholder(said: str) -> bool:
@@ -159,6 +159,14 @@ def _plain_head(said: str) -> str:
         if letter_of(folded(head)) and (_GOES_ON.match(rest) or (reason and start == reason.start())):
             return head
     return said
+
+
+def _abstained(text: str) -> str:
+    """The last sentence where it says that there is no answer."""
+    line = text.rstrip().rpartition("\n")[2][-_LONGEST:]
+    starts = [0, *(stop.end() for stop in _STOPS.finditer(line.rstrip()[:-1]))]
+    last = line[starts[-1] :].strip()
+    return tidy(last) if abstains(last) else ""
 
 
 def _concluded(text: str) -> str:

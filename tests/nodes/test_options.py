@@ -36,6 +36,12 @@ def test_an_option_that_stands_out_is_the_answer(options: tuple[str, ...], said:
     ("options", "said"),
     [
         (YES, "I have no idea."),
+        (YES, "No, I cannot answer."),
+        (MOOD, "I cannot determine whether this review is positive."),
+        (MOOD, "I'm sorry, I cannot label this text as negative."),
+        (MOOD, "It is far from positive"),
+        (MOOD, "It's unclear if it is positive"),
+        (MOOD, "It isn’t negative"),
         (YES, "There is no way to tell."),
         (YES, "no information is given"),
         (YES, "yes or no"),
