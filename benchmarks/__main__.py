@@ -28,6 +28,13 @@ NAMES = (
 
 def main(arguments: list[str]) -> int:
     """Runs the named benchmarks, or all."""
+    if not arguments[:1] or arguments[0] not in ("-h", "--help"):
+        return _run(arguments)
+    print(f"python -m benchmarks [NAME ...] [OPTION ...]; all where none is named: {', '.join(NAMES)}")
+    return 0
+
+
+def _run(arguments: list[str]) -> int:
     ends = next((place for place, word in enumerate(arguments) if word.startswith("-")), len(arguments))
     names, options = arguments[:ends], arguments[ends:]
     unknown = [name for name in names if name not in NAMES]
