@@ -14,6 +14,7 @@ ApportionError
   CapReached              a reservation did not fit and nothing could be released
   SpendExhausted          a study has paid all that it may spend
   CallFailed              one attempt at a model failed, with a typed status
+    OtherModel            one of several endpoints of a model answers as another model
   NodeFailed              the code of a node raised something else: a programming error
   ProblemError            a constraint problem, usually written by a model, is not valid
 """
@@ -38,6 +39,7 @@ __all__ = [
     "GraphError",
     "Infeasible",
     "NodeFailed",
+    "OtherModel",
     "PlanError",
     "PoolError",
     "ProblemError",
@@ -208,7 +210,12 @@ class CallFailed(ApportionError):
         billed: False only where it is certain that nothing was billed (refused before work began).
         retryable: whether a new attempt may succeed.
         retry_after: seconds that the provider asked to wait, where it did.
+        elsewhere: whether the fault is of the endpoint that was asked, so that another one of the same model may
+            answer; as `retryable` where it is not given.
     """
+
+    at_once = False
+    """Whether another endpoint of the model stands ready, so that a new attempt need not wait."""
 
     def __init__(
         self,
@@ -219,6 +226,7 @@ class CallFailed(ApportionError):
         billed: bool = True,
         retryable: bool = False,
         retry_after: float | None = None,
+        elsewhere: bool | None = None,
     ) -> None:
         self.status = status
         self.reason = reason
@@ -226,7 +234,12 @@ class CallFailed(ApportionError):
         self.billed = billed
         self.retryable = retryable
         self.retry_after = retry_after
+        self.elsewhere = retryable if elsewhere is None else elsewhere
         super().__init__(f"{status.value}: {reason}")
+
+
+class OtherModel(CallFailed):
+    """One of several endpoints of a model answers as another model, so its reply is no good; the reason names both."""
 
 
 class NodeFailed(ApportionError):

@@ -218,6 +218,7 @@ def _call(call: CallBound, pool: Pool, output_cap: int | None) -> tuple[Amount, 
     """The bounds of a call's prompt and of its output."""
     card = pool.card(call.model)
     prompt = call.prompt_bytes + card.template_tokens + card.message_bound_tokens * call.messages
+    prompt += card.extra_bound_tokens
     if card.exact_tokenizer:
         prompt = min(prompt, card.context_tokens)  # a longer one is refused before anything is billed
     output = min(call.output_tokens, card.max_output_tokens, output_cap or call.output_tokens)

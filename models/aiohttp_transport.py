@@ -23,19 +23,23 @@ class AiohttpTransport(http.AsyncBaseTransport):
         verify: how certificates are checked; False where the endpoint has none.
         limits: of its connections.
         connect_seconds: the most that opening a connection may take.
+        proxy: the URL of an HTTP proxy; empty takes what the environment names, if any.
     """
 
-    def __init__(self, verify: ssl.SSLContext | bool, limits: http.Limits, connect_seconds: float) -> None:
+    def __init__(
+        self, verify: ssl.SSLContext | bool, limits: http.Limits, connect_seconds: float, proxy: str = ""
+    ) -> None:
         self._verify = verify
         self._limits = limits
         self._connect_seconds = connect_seconds
         self._session: aiohttp.ClientSession | None = None
+        self._given_proxy = proxy
         self._proxy: str | None = None
 
     async def handle_async_request(self, request: http.Request) -> http.Response:
         """One request, one response."""
         if self._session is None:
-            self._session, self._proxy = self._open(), _proxy_for(request.url)
+            self._session, self._proxy = self._open(), self._given_proxy or _proxy_for(request.url)
         body = await request.aread()
         try:
             async with self._session.request(

@@ -31,5 +31,5 @@ def call_bounds(model: Model, request: Request) -> CallBounds:
     )
     output = min(request.max_output_tokens, card.max_output_tokens) + card.output_slack_tokens
     # A template may write into the prompt what a schema or an effort's field says.
-    extra = longest_bytes(request.response_schema) + longest_bytes(request.effort_fields)
+    extra = longest_bytes(request.response_schema) + longest_bytes(request.effort_fields) + card.extra_bound_tokens
     return CallBounds(prompt + extra, output)

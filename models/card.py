@@ -9,8 +9,10 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from ..errors import UnknownName
+from ..records.text import longest_bytes
 from ..records.usage import Amount, Usage
 from .effort import Effort, in_order, place_of
+from .request_fields import canonical, check_request_fields
 from .system_role import JOINT, SystemRole
 
 __all__ = ["ModelCard"]
@@ -56,6 +58,9 @@ class ModelCard(BaseModel):
     weight: float = Field(default=1.0, gt=0)
     """Weighted tokens per token, for caps in the unit `weighted`; for example millions of FLOPs per token."""
     input_usd_per_million: float = Field(default=0.0, ge=0)
+    cached_input_usd_per_million: float | None = Field(default=None, ge=0)
+    """Of input that the endpoint read from its own cache, as far as it reports that; None means as other input.
+    Bounds count all input at the full price, since nobody knows before a call what will be cached."""
     output_usd_per_million: float = Field(default=0.0, ge=0)
     output_cap: Literal["max_completion_tokens", "max_tokens", "ignored"] = "max_completion_tokens"
     """The request field by which the endpoint caps its output; a model where it is "ignored" is refused."""
@@ -95,9 +100,15 @@ class ModelCard(BaseModel):
     efforts: Mapping[str, Effort] = Field(default_factory=dict)
     """How hard it can be asked to think, by name: what to send for each, see `Effort`. A model without efforts is asked
     as always."""
+    extra_body: Mapping[str, Any] = Field(default_factory=dict)
+    """Further fields of every request, sent as they are written; an effort's field of the same name takes its place."""
     concurrency: int = Field(default=16, gt=0)
-    """The most calls at once."""
+    """The most calls at once, at each replica."""
     requests_per_minute: int | None = Field(default=None, gt=0)
+    """The most that leave in any minute, at each replica; they are evenly spaced, and wait for their turn."""
+    tokens_per_minute: int | None = Field(default=None, gt=0)
+    """The most tokens of calls that leave in any minute, at each replica, by the bounds of the calls: prompt and output
+    cap. Calls wait for their turn."""
     timeout_seconds: float = Field(default=120.0, gt=0)
     """Per attempt."""
     attempts: int = Field(default=4, gt=0)
@@ -132,6 +143,21 @@ class ModelCard(BaseModel):
             raise ValueError("an effort must have a name")
         return self
 
+    @model_validator(mode="after")
+    def _cached_input_is_no_dearer(self) -> Self:
+        if (self.cached_input_usd_per_million or 0.0) > self.input_usd_per_million:
+            raise ValueError(
+                "cached_input_usd_per_million is above input_usd_per_million, at which calls are bounded; state the "
+                "higher price in both"
+            )
+        return self
+
+    @field_validator("extra_body")
+    @classmethod
+    def _leaves_the_rest_of_the_request_alone(cls, fields: Mapping[str, Any]) -> Mapping[str, Any]:
+        check_request_fields(fields, "extra_body")
+        return fields
+
     @property
     def effort_names(self) -> tuple[str, ...]:
         """All efforts, those of the shorthand included, from the least to the most."""
@@ -159,7 +185,18 @@ class ModelCard(BaseModel):
     def fingerprint(self) -> str:
         """Identifies what answers, for the cache key: provider, served name, revision, dialect, and how it is told."""
         told = () if self.system_role == "system" else (self.system_role,)
-        return _hash(self.provider, self.served_as or self.name, self.revision, self.dialect, *told)
+        extra = (self.extra_fields,) if self.extra_body else ()
+        return _hash(self.provider, self.served_as or self.name, self.revision, self.dialect, *told, *extra)
+
+    @property
+    def extra_fields(self) -> str:
+        """`extra_body` as canonical JSON; empty where there is none."""
+        return canonical(self.extra_body) if self.extra_body else ""
+
+    @property
+    def extra_bound_tokens(self) -> int:
+        """The most that `extra_body` adds to a prompt, where a template writes what it says."""
+        return longest_bytes(self.extra_fields)
 
     @property
     def bounds_fingerprint(self) -> str:
@@ -185,16 +222,25 @@ class ModelCard(BaseModel):
 
     def amount(self, input_tokens: int, output_tokens: int) -> Amount:
         """Tokens in all three units, rounded up, so that sums of bounds stay bounds."""
-        tokens = input_tokens + output_tokens
-        weighted = tokens * round(self.weight * 1_000_000)
-        picodollars = input_tokens * round(self.input_usd_per_million * 1_000_000) + output_tokens * round(
-            self.output_usd_per_million * 1_000_000
-        )
-        return Amount(tokens=tokens, weighted=weighted, usd=-(-picodollars // 1000))
+        return self._amount(input_tokens, output_tokens, 0)
 
     def charge(self, usage: Usage) -> Amount:
-        """What a reply with this usage costs."""
-        return self.amount(usage.input_tokens, usage.output_tokens)
+        """What a reply with this usage costs; input from the endpoint's cache at its own price, where it has one."""
+        return self._amount(usage.input_tokens, usage.output_tokens, usage.cached_input_tokens)
+
+    def _amount(self, input_tokens: int, output_tokens: int, cached: int) -> Amount:
+        tokens = input_tokens + output_tokens
+        picodollars = input_tokens * _micro(self.input_usd_per_million)
+        picodollars += output_tokens * _micro(self.output_usd_per_million)
+        if cached and self.cached_input_usd_per_million is not None:
+            less = _micro(self.input_usd_per_million) - _micro(self.cached_input_usd_per_million)
+            picodollars -= min(cached, input_tokens) * less
+        return Amount(tokens=tokens, weighted=tokens * _micro(self.weight), usd=-(-picodollars // 1000))
+
+
+def _micro(price: float) -> int:
+    """In whole millionths, so that sums are exact."""
+    return round(price * 1_000_000)
 
 
 def _hash(*texts: str) -> str:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
-from fnmatch import fnmatchcase
 
 from ..errors import BudgetBreach, CallFailed, PoolError
 from ..records.protocols import FactBook
@@ -14,8 +13,10 @@ from ..records.usage import ZERO, Amount
 from .breaches import lift
 from .endpoint import Endpoint
 from .metered import call_bound
+from .model_names import is_named, plain_name
 from .openai_compatible import OpenAIModel
 from .pool import Pool
+from .replicas import another_model, most_named
 from .replies.failures import one_line
 from .request import ChatMessage, Reply, Request
 from .side_calls import SideCalls
@@ -50,39 +51,83 @@ async def check_models(pool: Pool, facts: FactBook | None = None) -> dict[str, M
         What was found, by the model's name.
     """
     served = [model for model in pool if isinstance(model, OpenAIModel)]
-    endpoints = {id(model.endpoint): model.endpoint for model in served}
+    endpoints = {id(endpoint): endpoint for model in served for endpoint in model.endpoints}
     try:
         listed = await asyncio.gather(*(_listed(endpoint) for endpoint in endpoints.values()))
         names = dict(zip(endpoints, listed, strict=True))
-        found = await asyncio.gather(*(_check(model, names[id(model.endpoint)], facts) for model in served))
+        found = await asyncio.gather(*(_check(model, names, facts) for model in served))
     finally:
         await pool.aclose()
     return {model.card.name: each for model, each in zip(served, found, strict=True)}
 
 
-async def _listed(endpoint: Endpoint) -> tuple[str, ...] | PoolError | None:
+_Listed = tuple[str, ...] | PoolError | None
+
+
+async def _listed(endpoint: Endpoint) -> _Listed:
     try:
         return await endpoint.check()
     except PoolError as fault:
         return fault
 
 
-async def _check(model: OpenAIModel, listed: tuple[str, ...] | PoolError | None, facts: FactBook | None) -> ModelCheck:
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What one call told of a model at one endpoint."""
+
+    said: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
+    charged: Amount = ZERO
+    answers_as: str = ""
+    counted: bool = False
+    """Whether the endpoint reported all that was used."""
+
+
+async def _check(model: OpenAIModel, listed: Mapping[int, _Listed], facts: FactBook | None) -> ModelCheck:
+    ends = model.endpoints
+    seen = await asyncio.gather(*(_look(model, endpoint, listed[id(endpoint)]) for endpoint in ends))
+    said = [line for each, end in zip(seen, ends, strict=True) for line in _of_replica(end, each.said, len(ends))]
+    faults = [line for each in seen for line in each.faults] + _strangers(model, seen)
+    charged = sum((each.charged for each in seen), ZERO)
+    if not faults and all(each.counted for each in seen) and facts is not None and lift(facts, model.card):
+        said.append("it was barred after a breach; that is lifted")
+    return ModelCheck(tuple(said), tuple(faults), charged)
+
+
+def _of_replica(endpoint: Endpoint, said: Sequence[str], replicas: int) -> Sequence[str]:
+    return said if replicas == 1 else [f"at {endpoint.base_url}: {line}" for line in said]
+
+
+def _strangers(model: OpenAIModel, seen: Sequence[_Seen]) -> list[str]:
+    """A fault for each replica that answers as another model than the others."""
+    names = [plain_name(each.answers_as) for each in seen]
+    if len(set(filter(None, names))) < 2:
+        return []
+    expected = most_named(list(filter(None, names)), model.card.served_as or model.card.name)
+    return [
+        f"field 'base_urls': {another_model(endpoint.base_url, each.answers_as, expected)}"
+        for endpoint, each, name in zip(model.endpoints, seen, names, strict=True)
+        if name and name != expected
+    ]
+
+
+async def _look(model: OpenAIModel, endpoint: Endpoint, listed: _Listed) -> _Seen:
     if isinstance(listed, PoolError):
-        return ModelCheck((), (str(listed),))
-    asked = OpenAIModel.on(model.card.model_copy(update={"attempts": 1}), model.endpoint)
+        return _Seen(faults=(str(listed),))
+    asked = OpenAIModel.on(model.card.model_copy(update={"attempts": 1}), endpoint)
     name = model.card.served_as or model.card.name
     request = Request(model.card.name, (ChatMessage("user", _TASK),), max_output_tokens=_CAP)
     calls = SideCalls(2 * call_bound(asked, request).tokens)
-    missing = listed is not None and not any(_is_named(name, each) for each in listed)
-    hint = f"field 'served_as': {model.endpoint.base_url} lists no model {name!r}{_nearest(name, listed or ())}"
+    missing = listed is not None and not any(is_named(name, each) for each in listed)
+    hint = f"field 'served_as': {endpoint.base_url} lists no model {name!r}{_nearest(name, listed or ())}"
     try:
         reply = await calls.ask(asked, request)
     except BudgetBreach as breach:
         fault = f"field 'output_cap': {breach.reported} tokens were reported for a call that reserved {breach.reserved}"
-        return ModelCheck((), (fault,), calls.charged)
+        return _Seen(faults=(fault,), charged=calls.charged)
     except CallFailed as failure:
-        return ModelCheck((), (f"{hint} ({failure.reason})" if missing else failure.reason,), calls.charged)
+        fault = f"{hint} ({failure.reason})" if missing else failure.reason
+        return _Seen(faults=(fault,), charged=calls.charged)
     said, faults = [f"answers as {one_line(reply.response_model or name)}"], []
     if missing and await _answers_any_name(asked, request, calls):
         faults.append(f"{hint}; it answers under any name, so another model may have answered")
@@ -94,9 +139,8 @@ async def _check(model: OpenAIModel, listed: tuple[str, ...] | PoolError | None,
         faults.append(f"field 'output_cap': {written}; name the field that the endpoint knows")
     else:
         said.append(_of_usage(reply))
-    if usage is not None and not usage.estimated and not faults and facts is not None and lift(facts, model.card):
-        said.append("it was barred after a breach; that is lifted")
-    return ModelCheck(tuple(said), tuple(faults), calls.charged)
+    counted = usage is not None and not usage.estimated
+    return _Seen(tuple(said), tuple(faults), calls.charged, reply.response_model, counted)
 
 
 def _of_usage(reply: Reply) -> str:
@@ -109,18 +153,12 @@ def _of_usage(reply: Reply) -> str:
 
 async def _answers_any_name(model: OpenAIModel, request: Request, calls: SideCalls) -> bool:
     """Whether a model that does not exist answers too; some endpoints have models that they do not list."""
-    nameless = OpenAIModel.on(model.card.model_copy(update={"served_as": _NO_MODEL}), model.endpoint)
+    nameless = OpenAIModel.on(model.card.model_copy(update={"served_as": _NO_MODEL}), model.endpoints)
     try:
         await calls.ask(nameless, replace(request, sample=1))
     except (CallFailed, BudgetBreach):
         return False
     return True
-
-
-def _is_named(name: str, listed: str) -> bool:
-    """Whether a name stands for a listed one: case, Gemini's prefix, Ollama's tag, OpenRouter's variants, wildcards."""
-    asked, known = (each.casefold().removeprefix("models/").removesuffix(":latest") for each in (name, listed))
-    return asked == known or asked.partition(":")[0] == known or ("*" in known and fnmatchcase(asked, known))
 
 
 def _nearest(name: str, listed: Sequence[str]) -> str:

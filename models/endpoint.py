@@ -3,41 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 import json
-import os
 import re
-from collections.abc import AsyncGenerator, Callable, Iterator
-from importlib.util import find_spec
-from typing import Literal, NoReturn
+from collections.abc import Iterator
+from typing import NoReturn
 
 import openai
 
 from ..errors import ApportionError, CallFailed, PoolError
-from ..records.redaction import Redaction, redacted
+from ..records.redaction import Redaction
 from ..records.status import Status
-from .departure import departure, trace_departure
-from .event_loops import PerLoop
+from .connections import Connections, Transport
+from .departure import departure
+from .endpoint_options import PLAIN, EndpointOptions, check_variable
 from .openai_client import http
 from .replies.failures import failure, one_line, read_error
 from .replies.waits import wait_in_headers
 
 __all__ = ["Endpoint", "Transport"]
 
-Transport = Literal["aiohttp", "httpx", "httpx2"]
-
 _CHECK_SECONDS = 15.0
-_NO_KEY = "none"
-"""Sent where no key is configured, so that the client does not fall back on a key of another endpoint."""
-_Errors = tuple[type[Exception], ...]
-_VARIABLE = re.compile(r"[A-Z]+(?:_[A-Z]*\d{0,4}[A-Z]*){0,7}")
-"""As environment variables are mostly named, and keys are not."""
 
 
 class Endpoint:
     """Where completions are asked for; models on one endpoint share its connections.
-
-    It keeps one client per event loop and closes it when that loop shuts down, as `asyncio.run` does at its end.
 
     Args:
         base_url: such as "http://localhost:8000/v1".
@@ -47,10 +36,11 @@ class Endpoint:
             comes with openai. None takes aiohttp where it is installed.
         connect_seconds: the most that opening a connection may take. A call that fails there was never sent, and so
             is not billed.
+        options: further headers, a proxy, an Azure deployment and the like.
 
     Raises:
-        PoolError: the URL or the transport cannot be used, or the variable is not set. The message begins with the
-            field's name.
+        PoolError: the URL, the transport or an option cannot be used, or the variable is not set. The message begins
+            with the field's name.
     """
 
     def __init__(
@@ -61,28 +51,22 @@ class Endpoint:
         api_key: str = "",
         transport: Transport | None = None,
         connect_seconds: float = 10.0,
+        options: EndpointOptions = PLAIN,
     ) -> None:
         _check_url(base_url)
         if api_key and api_key_env:
             raise PoolError("field 'api_key_env': give either the variable or the key, not both")
-        if api_key_env and not os.environ.get(api_key_env, "").strip():
-            raise PoolError(
-                f"field 'api_key_env': {_variable(api_key_env)} is not set; set it to the key for {base_url}, or take "
-                "the field out if the endpoint needs none"
-            )
-        installed = find_spec("aiohttp") is not None
-        if transport == "aiohttp" and not installed:
-            raise PoolError("field 'transport': the package aiohttp is not installed; install it or take the field out")
+        if api_key_env:
+            what = f"set it to the key for {base_url}, or take the field out if the endpoint needs none"
+            api_key = check_variable("api_key_env", api_key_env, what)
+        options.check_key(bool(api_key))
         self._base_url = base_url.rstrip("/")
-        self._connect_seconds = connect_seconds
-        self._completions_url = f"{self._base_url}/chat/completions"
         self._api_key_env = api_key_env
-        self._key = _checked_key(api_key or os.environ.get(api_key_env, ""))
+        self._key = _checked_key(api_key)
+        self._options = options
         # None of a key that is short: it guards nothing, and "none" or "ollama" may be a word of any reply.
-        self._forms_of_key = Redaction().concealing([self._key]).secrets
-        self._transport: Transport = transport or ("aiohttp" if installed else "httpx")
-        self._leases = PerLoop(lambda: _Lease(self._connect))
-        self._transport_errors = _transport_errors(self._transport)
+        self._forms_of_secrets = Redaction().concealing(self.secrets).secrets
+        self._connections = Connections(self._base_url, self._key, transport, connect_seconds, options)
 
     @property
     def base_url(self) -> str:
@@ -92,12 +76,12 @@ class Endpoint:
     @property
     def transport(self) -> Transport:
         """How requests travel."""
-        return self._transport
+        return self._connections.transport
 
     @property
-    def secret(self) -> str:
-        """The key, for those who keep it out of what they write; empty where there is none."""
-        return self._key
+    def secrets(self) -> tuple[str, ...]:
+        """The key and what else it was told of secrets, for those who keep them out of what they write."""
+        return tuple(filter(None, (self._key, *self._options.secrets)))
 
     def __repr__(self) -> str:
         return f"Endpoint({self._base_url!r})"
@@ -118,8 +102,10 @@ class Endpoint:
         with departure() as leaving:
             try:
                 async with asyncio.timeout(seconds):
-                    client = await self._leases.get().client()
-                    response = await client.post(self._completions_url, cast_to=http.Response, content=content)
+                    client = await self._connections.client()
+                    response = await client.post(
+                        self._connections.completions_url, cast_to=http.Response, content=content
+                    )
                     return self._redacted(response.content)
             except TimeoutError:
                 silent = "gave no answer" if leaving.left else "could not be reached"
@@ -127,7 +113,7 @@ class Endpoint:
                 raise CallFailed(Status.TIMEOUT, reason, billed=leaving.left, retryable=True) from None
             except openai.APIStatusError as error:
                 self._refused(error)
-            except self._transport_errors as error:
+            except self._connections.errors as error:
                 self._broken(error, leaving.left)
 
     async def check(self) -> tuple[str, ...] | None:
@@ -142,62 +128,58 @@ class Endpoint:
         names: tuple[str, ...] | None = None
         try:
             async with asyncio.timeout(_CHECK_SECONDS):
-                client = await self._leases.get().client()
-                try:
-                    response = await client.get("/models", cast_to=http.Response)
-                    status, page = response.status_code, response.content.lstrip()[:1] == b"<"
-                    names = _listed(response.content)
-                except openai.APIStatusError as error:
-                    status, page = error.status_code, False
+                client = await self._connections.client()
+                status, body = await self._list(client)
+                page, names = body.lstrip()[:1] == b"<", _listed(body)
                 if status == 404:  # not all servers list their models, but all refuse an empty request
                     status = await self._status_of_empty_request(client)
         except TimeoutError:
             raise PoolError(f"field 'base_url': {self._base_url} gave no answer within {_CHECK_SECONDS:g} s") from None
-        except self._transport_errors as error:
+        except self._connections.errors as error:
             raise PoolError(f"field 'base_url': {self._unreachable(error)}") from None
         if status in (401, 403):
             raise PoolError(f"field 'api_key_env': {self._base_url} answered {status}; {self._key_hint()}")
+        if status == 404 and self._options.deployment:
+            raise PoolError(f"field 'deployment': {self._base_url} has no deployment {self._options.deployment!r}")
         if page or status in (404, 405) or 300 <= status < 400:
             raise PoolError(f"field 'base_url': no chat completions at {self._base_url} (status {status}); {_URL_HINT}")
         return names
 
+    async def is_alive(self, seconds: float) -> bool:
+        """Whether it answers a question that costs no tokens, with anything but a fault of its own.
+
+        Args:
+            seconds: the most to wait for that.
+        """
+        try:
+            async with asyncio.timeout(seconds):
+                client = await self._connections.client()
+                status, _ = await self._list(client)
+                if status == 404:
+                    status = await self._status_of_empty_request(client)
+        except TimeoutError:
+            return False
+        except self._connections.errors:
+            return False
+        return status < 300 or status in (400, 413, 415, 422)
+
     async def aclose(self) -> None:
         """Closes the connections of the running loop; the endpoint may be used again afterwards."""
-        lease = self._leases.pop()
-        if lease is not None:
-            await lease.end()
+        await self._connections.aclose()
 
-    def _connect(self) -> openai.AsyncOpenAI:
-        limits = http.Limits(max_connections=10_000, max_keepalive_connections=1_000, keepalive_expiry=5.0)
-        timeout = http.Timeout(None, connect=self._connect_seconds)  # `complete` holds the deadline of the whole
-        # Without redirects, http never meets a certificate, and loading the known authorities takes 40 ms.
-        verify = False if self._base_url.startswith("http://") else http.create_ssl_context()
-        carrier: http.AsyncBaseTransport | None = None
-        if self._transport == "aiohttp":
-            from .aiohttp_transport import AiohttpTransport
-
-            carrier = AiohttpTransport(verify, limits, self._connect_seconds)
-        client = openai.AsyncOpenAI(
-            base_url=self._base_url,
-            api_key=self._key or _NO_KEY,
-            max_retries=0,
-            timeout=timeout,
-            http_client=http.AsyncClient(
-                transport=carrier,
-                limits=limits,
-                timeout=timeout,
-                verify=verify,
-                event_hooks={"request": [trace_departure]},
-            ),
-        )
-        if client.base_url.host != "api.openai.com":  # these come from the environment and are meant for OpenAI alone
-            client.organization = None
-            client.project = None
-        return client
+    async def _list(self, client: openai.AsyncOpenAI) -> tuple[int, bytes]:
+        """The status and the body of its list of models; 404 where it has none."""
+        if self._options.deployment:  # Azure's list is of what could be deployed
+            return 404, b""
+        try:
+            response = await client.get("/models", cast_to=http.Response)
+        except openai.APIStatusError as error:
+            return error.status_code, b""
+        return response.status_code, response.content
 
     async def _status_of_empty_request(self, client: openai.AsyncOpenAI) -> int:
         try:
-            response = await client.post(self._completions_url, cast_to=http.Response, content=b"{}")
+            response = await client.post(self._connections.completions_url, cast_to=http.Response, content=b"{}")
         except openai.APIStatusError as error:
             return error.status_code
         return response.status_code
@@ -214,7 +196,8 @@ class Endpoint:
             reason += f"; {_URL_HINT}, or 'served_as' names a model that it does not have"
         hint = _card_hint(status, stated.text)
         failed = failure(status, stated, reason + hint, wait=wait_in_headers(error.response.headers))
-        failed.retryable = failed.retryable and not hint  # the same request would be refused again
+        if hint:  # the same request would be refused again
+            failed.retryable = failed.elsewhere = False
         raise failed from None
 
     def _broken(self, error: Exception, left: bool) -> NoReturn:
@@ -239,13 +222,13 @@ class Endpoint:
 
     def _redacted(self, body: bytes) -> bytes:
         """The body without the key, since some servers repeat it and bodies are stored."""
-        for form in self._forms_of_key:
+        for form in self._forms_of_secrets:
             body = body.replace(form.encode(), b"[key]")
         return body
 
     def _clean(self, text: str) -> str:
         """One short line without the key."""
-        for form in self._forms_of_key:
+        for form in self._forms_of_secrets:
             text = text.replace(form, "[key]")
         return one_line(text)
 
@@ -268,41 +251,6 @@ _HINTS = {
 _ABOUT_ROLES = frozenset(("role", "roles", "message", "messages", "instruction", "instructions"))
 
 
-class _Lease:
-    """A client that lives as long as its event loop.
-
-    An asynchronous generator holds it, because a loop closes its generators when it shuts down, and that is the last
-    moment at which connections can be closed in order.
-    """
-
-    def __init__(self, connect: Callable[[], openai.AsyncOpenAI]) -> None:
-        self._generator = _hold(connect)
-        self._client: openai.AsyncOpenAI | None = None
-
-    async def client(self) -> openai.AsyncOpenAI:
-        if self._client is None:
-            self._client = await anext(self._generator)  # never suspends, so two callers cannot meet here
-        return self._client
-
-    async def end(self) -> None:
-        await self._generator.aclose()
-
-
-async def _hold(connect: Callable[[], openai.AsyncOpenAI]) -> AsyncGenerator[openai.AsyncOpenAI, None]:
-    client = connect()
-    try:
-        yield client
-    finally:
-        await client.close()
-
-
-def _variable(name: str) -> str:
-    """An environment variable for people, by its name unless that may be a key in the wrong field."""
-    if _VARIABLE.fullmatch(name) and redacted(name) == name:
-        return f"the environment variable {name}"
-    return "the environment variable that it names (the name, not the key itself, belongs here)"
-
-
 def _check_url(base_url: str) -> None:
     try:
         url = http.URL(base_url)
@@ -322,12 +270,6 @@ def _checked_key(key: str) -> str:
     if not all("!" <= character <= "~" for character in key):
         raise PoolError("field 'api_key_env': the key holds a space or a character that is not ASCII; set it again")
     return key
-
-
-def _transport_errors(transport: Transport) -> _Errors:
-    """What a failed exchange raises."""
-    failed: _Errors = (openai.OpenAIError, http.HTTPError, OSError)
-    return (*failed, importlib.import_module("aiohttp").ClientError) if transport == "aiohttp" else failed
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -266,9 +266,11 @@ class MeteredCaller:
             try:
                 return await self._complete(model, attempt)
             except CallFailed as failure:
-                pause = failure.retry_after or 0.0
+                pause = 0.0 if failure.at_once else failure.retry_after or 0.0
                 if not failure.retryable or number == card.attempts or pause > _LONGEST_RETRY_AFTER:
                     raise
+                if failure.at_once:
+                    continue
             await self._sleep(max(pause, wait * random.uniform(1.0, 1.25)))
             wait = min(2 * wait, _BACKOFF_SECONDS[1])
         raise AssertionError("a card allows at least one attempt")

@@ -8,13 +8,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from zlib import crc32
 
-from ..errors import CallFailed
+from ..errors import CallFailed, PoolError
 from ..records.status import Status
 from .call_bounds import call_bounds
 from .card import ModelCard
 from .effort import Effort
 from .endpoint import Endpoint, Transport
+from .endpoint_options import PLAIN, EndpointOptions
 from .event_loops import PerLoop
+from .line import Line
+from .replicas import Replicas
 from .replies.completion import read_reply
 from .request import ChatMessage, Reply, Request
 from .system_role import as_sent
@@ -30,15 +33,17 @@ _SEEDS = 2**31
 class OpenAIModel:
     """A model that an OpenAI-compatible endpoint serves (OpenAI, vLLM, SGLang, llama.cpp, Ollama, LM Studio, ...).
 
-    Requests hold only what the card admits, because servers either refuse or silently ignore the rest. At most
-    `card.concurrency` calls run at once, evenly spaced to `card.requests_per_minute`; both limits hold per event loop.
+    Requests hold only what the card admits, because servers either refuse or silently ignore the rest. At each endpoint
+    at most `card.concurrency` calls of an event loop run at once, and calls leave at the pace of
+    `card.requests_per_minute` and `card.tokens_per_minute`, whatever runs of the process they belong to.
 
     Args:
         card: what is known of the model.
-        base_url: the endpoint, such as "http://localhost:8000/v1".
+        base_url: the endpoint, such as "http://localhost:8000/v1"; several URLs are replicas, see `Replicas`.
         api_key_env: the environment variable that holds the key; empty where none is needed.
         api_key: the key itself, for callers that keep keys elsewhere.
         transport: see `Endpoint`.
+        options: see `Endpoint`.
 
     Raises:
         PoolError: the endpoint cannot be used as given.
@@ -50,25 +55,30 @@ class OpenAIModel:
     def __init__(
         self,
         card: ModelCard,
-        base_url: str,
+        base_url: str | Sequence[str],
         *,
         api_key_env: str = "",
         api_key: str = "",
         transport: Transport | None = None,
+        options: EndpointOptions = PLAIN,
     ) -> None:
-        self._begin(card, Endpoint(base_url, api_key_env=api_key_env, api_key=api_key, transport=transport))
+        urls = (base_url,) if isinstance(base_url, str) else tuple(base_url)
+        if not urls:
+            raise PoolError("field 'base_urls': names no endpoint; give at least one URL")
+        ways: dict[str, Any] = {"api_key_env": api_key_env, "api_key": api_key, "transport": transport}
+        self._begin(card, [Endpoint(url, **ways, options=options) for url in urls])
 
     @classmethod
-    def on(cls, card: ModelCard, endpoint: Endpoint) -> OpenAIModel:
-        """A model on an endpoint that it may share with others."""
+    def on(cls, card: ModelCard, endpoints: Endpoint | Sequence[Endpoint]) -> OpenAIModel:
+        """A model on endpoints that it may share with others."""
         model = cls.__new__(cls)
-        model._begin(card, endpoint)
+        model._begin(card, [endpoints] if isinstance(endpoints, Endpoint) else endpoints)
         return model
 
-    def _begin(self, card: ModelCard, endpoint: Endpoint) -> None:
+    def _begin(self, card: ModelCard, endpoints: Sequence[Endpoint]) -> None:
         self._card = with_tokenizer(card)
-        self._endpoint = endpoint
-        self._gates = PerLoop(lambda: _Gate(card))
+        self._replicas = Replicas(card, endpoints)
+        self._lines = PerLoop(lambda: Line(self._replicas, card.concurrency))
         self._counter = TokenCounter.of(self._card)
 
     @property
@@ -77,34 +87,71 @@ class OpenAIModel:
         return self._card
 
     @property
-    def endpoint(self) -> Endpoint:
+    def endpoints(self) -> tuple[Endpoint, ...]:
         """Where it is served."""
-        return self._endpoint
+        return self._replicas.endpoints
+
+    @property
+    def replicas(self) -> Replicas:
+        """How its endpoints stand."""
+        return self._replicas
 
     def __repr__(self) -> str:
-        return f"OpenAIModel({self._card.name!r}, {self._endpoint!r})"
+        return f"OpenAIModel({self._card.name!r}, {', '.join(map(repr, self.endpoints))})"
 
     async def complete(self, request: Request) -> Reply:
-        """One attempt.
+        """One attempt, at one endpoint.
 
         Raises:
             CallFailed: with a typed status; see `Endpoint.complete` and `read_reply`.
+            OtherModel: the endpoint answers as another model than its replicas.
         """
-        body = await self.send(self.body(request))
-        return read_reply(body, lambda: call_bounds(self, request))
+        reply, _ = await self.exchange(self.body(request), request)
+        return reply
 
-    async def send(self, fields: Mapping[str, Any]) -> bytes:
-        """Sends a request of these fields, when it is its turn, and returns the body of the answer.
+    async def exchange(self, fields: Mapping[str, Any], request: Request) -> tuple[Reply, bytes]:
+        """Sends a request of these fields, when it is its turn.
+
+        Args:
+            fields: of the request, as they are sent.
+            request: what bounds it.
+
+        Returns:
+            The reply, and the body of the answer.
 
         Raises:
-            CallFailed: as `Endpoint.complete`.
+            CallFailed, OtherModel: as `complete`.
         """
         try:
             content = json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode()
         except UnicodeEncodeError as error:
             raise _not_sent(f"a message holds a lone surrogate, which is no text in UTF-8: {error}") from None
-        async with self._gates.get():
-            return await self._endpoint.complete(content, self._card.timeout_seconds)
+        tokens = self._tokens(request)
+        line = self._lines.get()
+        replica, ejections = await line.take(tokens)
+        try:
+            body = await replica.endpoint.complete(content, self._card.timeout_seconds)
+            reply = read_reply(body, lambda: call_bounds(self, request))
+        except CallFailed as failure:
+            self._replicas.failed(replica, ejections, failure, asyncio.get_running_loop().time())
+            raise
+        finally:
+            line.give(replica)
+        self._replicas.answered(replica, ejections, reply)
+        return reply, body
+
+    def _tokens(self, request: Request) -> int:
+        """The most that a call takes, where that has a pace."""
+        if self._card.tokens_per_minute is None:
+            return 0
+        bounds = call_bounds(self, request)
+        tokens = bounds.input_tokens + bounds.output_tokens
+        if not self._replicas.admits(tokens):
+            raise _not_sent(
+                f"a call of up to {tokens:,} tokens never fits tokens_per_minute = {self._card.tokens_per_minute:,} in "
+                f"the card of model {self._card.name!r}; lower max_output_tokens or raise that field"
+            )
+        return tokens
 
     def count_tokens(self, messages: Sequence[ChatMessage]) -> int | None:
         """The number of prompt tokens, template included, where the tokenizer is exact and its ranks are at hand."""
@@ -113,8 +160,12 @@ class OpenAIModel:
         return self._counter.count([text for _, text in as_sent(messages, self._card.system_role)])
 
     async def aclose(self) -> None:
-        """Closes the endpoint's connections of the running loop; both may be used again afterwards."""
-        await self._endpoint.aclose()
+        """Closes the endpoints' connections of the running loop; all may be used again afterwards."""
+        line = self._lines.pop()
+        if line is not None:
+            await line.aclose()
+        for endpoint in self.endpoints:
+            await endpoint.aclose()
 
     def body(self, request: Request) -> dict[str, Any]:
         """The fields of the request that is sent.
@@ -146,34 +197,10 @@ class OpenAIModel:
         if request.response_schema and card.json_schema:
             schema = {"name": "reply", "schema": json.loads(request.response_schema)}
             fields["response_format"] = {"type": "json_schema", "json_schema": schema}
+        fields.update(card.extra_body)
         if request.effort_fields:
             _add_effort(fields, request.effort_fields)
         return fields
-
-
-class _Gate:
-    """Holds calls back to a card's concurrency and pace, in one event loop."""
-
-    def __init__(self, card: ModelCard) -> None:
-        self._slots = asyncio.Semaphore(card.concurrency)
-        self._spacing = 60.0 / card.requests_per_minute if card.requests_per_minute else 0.0
-        self._next = 0.0
-
-    async def __aenter__(self) -> None:
-        await self._slots.acquire()
-        if not self._spacing:
-            return
-        now = asyncio.get_running_loop().time()
-        start = max(now, self._next)
-        self._next = start + self._spacing
-        try:
-            await asyncio.sleep(start - now)
-        except asyncio.CancelledError:
-            self._slots.release()
-            raise
-
-    async def __aexit__(self, *failure: object) -> None:
-        self._slots.release()
 
 
 def _continue_last(fields: dict[str, Any], card: ModelCard) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -114,9 +114,13 @@ class Pool:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """The keys of its endpoints, which nothing may keep."""
-        endpoints = (getattr(model, "endpoint", None) for model in self)
-        return tuple(secret for endpoint in endpoints if (secret := getattr(endpoint, "secret", "")))
+        """The keys of its endpoints and what else they were told of secrets, which nothing may keep."""
+        return tuple(dict.fromkeys(secret for endpoint in self._endpoints() for secret in endpoint.secrets))
+
+    def _endpoints(self) -> Sequence[Endpoint]:
+        """Where its models are served elsewhere, each once."""
+        found = (endpoint for model in self if isinstance(model, _Remote) for endpoint in model.endpoints)
+        return tuple({id(endpoint): endpoint for endpoint in found}.values())
 
     def __iter__(self) -> Iterator[Model]:
         return iter(self._models.values())
@@ -130,8 +134,7 @@ class Pool:
         Raises:
             PoolError: one line for each that is not.
         """
-        endpoints = {id(model.endpoint): model.endpoint for model in self if isinstance(model, _Remote)}
-        results = await asyncio.gather(*(endpoint.check() for endpoint in endpoints.values()), return_exceptions=True)
+        results = await asyncio.gather(*(each.check() for each in self._endpoints()), return_exceptions=True)
         failures = [result for result in results if isinstance(result, BaseException)]
         for failure in failures:
             if not isinstance(failure, PoolError):
@@ -150,4 +153,4 @@ class _Remote(Protocol):
     """A model that is served elsewhere; a protocol, so that pools of embedded models need not load the client."""
 
     @property
-    def endpoint(self) -> Endpoint: ...
+    def endpoints(self) -> Sequence[Endpoint]: ...

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 __all__ = ["read_pool_file"]
 
 _CARD_FIELDS = frozenset(ModelCard.model_fields) - {"name"}
-_ENDPOINT_FIELDS = ("base_url", "api_key_env", "transport")
+_OPTIONS = ("headers", "query", "organization", "project", "api_version", "deployment", "ca_file", "proxy")
+_ENDPOINT_FIELDS = ("base_url", "base_urls", "api_key_env", "transport", *_OPTIONS)
+_Endpoints = dict[tuple[object, ...], "Endpoint"]
 _WORDS = re.compile(r"[A-Za-z_ -]{1,24}")
 """What no key looks like."""
 _EXAMPLE = '[models.small] with base_url = "http://localhost:8000/v1"'
@@ -40,7 +42,7 @@ def read_pool_file(path: Path) -> Sequence[Model]:
     """
     models: list[Model] = []
     faults: list[str] = []
-    endpoints: dict[tuple[str, ...], Endpoint] = {}
+    endpoints: _Endpoints = {}
     try:
         tables = _tables(path)
     except PoolError as fault:
@@ -50,7 +52,7 @@ def read_pool_file(path: Path) -> Sequence[Model]:
         try:
             if not isinstance(table, dict):
                 raise PoolError(f"{where}: must be a table of fields, such as {_EXAMPLE}")
-            models.append(_model(name, table, where, endpoints))
+            models.append(_model(name, table, where, path.parent, endpoints))
         except PoolError as fault:
             faults.append(str(fault))
     if faults:
@@ -76,13 +78,14 @@ def _tables(path: Path) -> Mapping[str, object]:
     return tables
 
 
-def _model(name: str, table: Mapping[str, object], where: str, endpoints: dict[tuple[str, ...], Endpoint]) -> Model:
+def _model(name: str, table: Mapping[str, object], where: str, folder: Path, endpoints: _Endpoints) -> Model:
     if table.get("provider") == "pocket":
         return _pocket_model(name, table, where)
     from .openai_compatible import OpenAIModel  # here, because pools of embedded models need no client
 
-    endpoint = _endpoint(table, where, endpoints)
-    return OpenAIModel.on(_card(name, table, where), endpoint)
+    found = _endpoints_of(table, where, folder, endpoints)
+    served = {"served_as": table["deployment"]} if "deployment" in table and "served_as" not in table else {}
+    return OpenAIModel.on(_card(name, {**table, **served}, where), found)
 
 
 def _pocket_model(name: str, table: Mapping[str, object], where: str) -> Model:
@@ -128,27 +131,50 @@ def _line(where: str, fault: ErrorDetails) -> str:
     return f"{where}, field {field!r}: {fault['msg']}; it is {repr(value) if shown else f'a {type(value).__name__}'}"
 
 
-def _endpoint(table: Mapping[str, object], where: str, endpoints: dict[tuple[str, ...], Endpoint]) -> Endpoint:
+def _endpoints_of(table: Mapping[str, object], where: str, folder: Path, endpoints: _Endpoints) -> Sequence[Endpoint]:
+    """The endpoints of a model, those that it shares with models before it from `endpoints`."""
     from .endpoint import Endpoint, Transport
+    from .endpoint_options import EndpointOptions
 
-    base_url = _text(table, "base_url", where)
-    if not base_url:
-        raise PoolError(
-            f"{where}, field 'base_url': is missing; give the endpoint's URL, such as "
-            '"http://localhost:8000/v1", or provider = "pocket" for an embedded model'
-        )
+    urls = _urls(table, where)
     api_key_env = _text(table, "api_key_env", where)
     transport = _text(table, "transport", where)
     if transport and transport not in get_args(Transport):
         raise PoolError(f"{where}, field 'transport': must be one of {', '.join(get_args(Transport))}")
-    key = (base_url, api_key_env, transport)
-    if key not in endpoints:
-        options: dict[str, Any] = {"transport": transport} if transport else {}
-        try:
-            endpoints[key] = Endpoint(base_url, api_key_env=api_key_env, **options)
-        except PoolError as fault:
-            raise PoolError(f"{where}, {fault}") from None
-    return endpoints[key]
+    ways: dict[str, Any] = {"transport": transport} if transport else {}
+    found = []
+    try:
+        options = EndpointOptions.read(table, folder)
+        for url in urls:
+            key = (url, api_key_env, transport, options)
+            if key not in endpoints:
+                endpoints[key] = Endpoint(url, api_key_env=api_key_env, options=options, **ways)
+            found.append(endpoints[key])
+    except PoolError as fault:
+        said = str(fault).replace("'base_url'", "'base_urls'", 1) if "base_urls" in table else str(fault)
+        raise PoolError(f"{where}, {said}") from None
+    return found
+
+
+def _urls(table: Mapping[str, object], where: str) -> Sequence[str]:
+    if "base_urls" not in table:
+        base_url = _text(table, "base_url", where)
+        if not base_url:
+            raise PoolError(
+                f"{where}, field 'base_url': is missing; give the endpoint's URL, such as "
+                '"http://localhost:8000/v1", or provider = "pocket" for an embedded model'
+            )
+        return [base_url]
+    if "base_url" in table:
+        raise PoolError(f"{where}, field 'base_urls': there is 'base_url' too; put all URLs into the list")
+    urls = table["base_urls"]
+    if not isinstance(urls, list) or not urls or not all(isinstance(url, str) for url in urls):
+        raise PoolError(f"{where}, field 'base_urls': must be a list of URLs, such as [\"http://localhost:8000/v1\"]")
+    plain = [url.rstrip("/") for url in urls]
+    for place, url in enumerate(plain):
+        if url in plain[:place]:
+            raise PoolError(f"{where}, field 'base_urls': place {place + 1} is there before; give each URL once")
+    return urls
 
 
 def _text(table: Mapping[str, object], field: str, where: str) -> str:

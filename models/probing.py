@@ -12,11 +12,9 @@ from typing import Any
 from ..errors import BudgetBreach, CallFailed, CapReached
 from ..records.protocols import FactBook
 from ..records.rows import FactRow
-from .call_bounds import call_bounds
 from .facts import content_of
 from .openai_compatible import OpenAIModel
 from .pool import Pool
-from .replies.completion import read_reply
 from .replies.failures import one_line
 from .request import ChatMessage, Reply, Request
 from .side_calls import SideCalls
@@ -84,7 +82,7 @@ async def probe_models(pool: Pool, names: Sequence[str], facts: FactBook | None 
 
 
 async def _probe(model: OpenAIModel, facts: FactBook | None) -> Probe:
-    subject = hashlib.sha256(f"{model.endpoint.base_url} {model.card.fingerprint}".encode()).hexdigest()[:16]
+    subject = hashlib.sha256(f"{_urls(model)} {model.card.fingerprint}".encode()).hexdigest()[:16]
     known = None if facts is None else facts.fact(subject, "probe")
     if known is not None and time.time() - known.found_at < _KEPT_SECONDS:
         kept = content_of(known, {"lines": list, "tokens": int})
@@ -149,20 +147,23 @@ class _Asker(OpenAIModel):
         room = {"template_tokens": max(model.card.template_tokens, _TEMPLATE_TOKENS), "attempts": 2}
         plain = {"seed": False, "temperature": False, "json_schema": False, "exact_tokenizer": False}
         card = model.card.model_copy(update={**room, **plain, "system_role": "system"})
-        self._begin(card, model.endpoint)
+        self._begin(card, model.endpoints)
         self._fields, self._last = fields, last
         self.choices: Sequence[Any] = ()
 
     async def complete(self, request: Request) -> Reply:
         body = {**self.body(request), **self._fields}
         body["messages"][-1] |= self._last
-        answer = await self.send(body)
-        reply = read_reply(answer, lambda: call_bounds(self, request))
+        reply, answer = await self.exchange(body, request)
         try:
             self.choices = json.loads(answer)["choices"]
         except (ValueError, LookupError, TypeError):
             self.choices = ()
         return reply
+
+
+def _urls(model: OpenAIModel) -> str:
+    return " ".join(endpoint.base_url for endpoint in model.endpoints)
 
 
 def _user(text: str) -> ChatMessage:

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from .text import encodable
 
-__all__ = ["Redaction", "redacted"]
+__all__ = ["Redaction", "redacted", "tells_of_a_secret"]
 
 _MARK = "[redacted]"
 _LEAST_SECRET = 8
@@ -183,6 +183,11 @@ class Redaction:
 def redacted(text: str) -> str:
     """`text` without what looks like a key, a token or a password."""
     return Redaction().text(text)
+
+
+def tells_of_a_secret(name: str) -> bool:
+    """Whether the name of a field or header says that what it holds is a secret."""
+    return bool(_TELLING.search(name)) or "cookie" in name.lower()
 
 
 def _blot(match: re.Match[str]) -> str:

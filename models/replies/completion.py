@@ -88,7 +88,7 @@ def _completion(body: bytes) -> Mapping[str, Any]:
             f"{read_error(body).text!r}; perhaps 'base_url' is wrong (it mostly ends in /v1)" if page else _short(text)
         )
         reason = f"status 200 with a body that is {'a web page' if page else 'not JSON'}: {start}"
-        raise CallFailed(Status.PROVIDER_ERROR, reason, retryable=not page)
+        raise CallFailed(Status.PROVIDER_ERROR, reason, retryable=not page, elsewhere=True)
     if isinstance(content, list) and len(content) == 1:
         content = content[0]
     if not isinstance(content, dict):

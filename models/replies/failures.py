@@ -56,6 +56,8 @@ _KINDS: tuple[tuple[int, tuple[str, ...]], ...] = (
     (400, ("invalid_request", "invalid_argument", "bad_request", "badrequest", "context_length", "unsupported")),
 )
 """The HTTP status that a word for an error stands for, where it came with status 200."""
+_OF_THE_REQUEST = (400, 413, 414, 422)
+"""Statuses that say that the request is at fault, and so would be refused by any endpoint of the model."""
 _RATE_LIMIT = re.compile(r"rate.?limit|too many requests", re.I)
 
 
@@ -118,6 +120,7 @@ def failure(
         billed=unsure or usage is not None,
         retryable=not hopeless and not filtered and (unsure or status in (425, 429)),
         retry_after=wait,
+        elsewhere=not filtered and (hopeless or status not in _OF_THE_REQUEST),
     )
 
 

@@ -55,8 +55,8 @@ def test_names_with_dots_and_shared_endpoints(tmp_path: Path) -> None:
     assert isinstance(first, OpenAIModel)
     assert isinstance(second, OpenAIModel)
     assert isinstance(third, OpenAIModel)
-    assert first.endpoint is third.endpoint
-    assert second.endpoint.transport == "httpx2"
+    assert first.endpoints == third.endpoints
+    assert second.endpoints[0].transport == "httpx2"
 
 
 @pytest.mark.parametrize(
