@@ -18,6 +18,7 @@ NAMES = (
     "function",
     "store",
     "client",
+    "replicas",
     "pocket",
     "recorded",
     "thinking",

@@ -44,6 +44,8 @@ INPUTS = ("\x1b]0;x\x07\x1b[2J", "\x00", "\u202e", "<think>", "{" * 9000, "9" * 
 ROOT = Path(__file__).resolve().parent.parent
 AGAIN = (Status.PROVIDER_ERROR, Status.TIMEOUT, Status.CANCELLED, Status.UNKNOWN)
 """What another try may mend; whatever a model said is settled."""
+DEAD = "http://127.0.0.1:9/v1"
+"""An endpoint at which nobody listens."""
 FAILED = 3
 """The exit code of a program that was not killed, but some of whose questions met faults only."""
 
@@ -107,7 +109,7 @@ async def child(url: str, path: str, tasks: int) -> int:
     graph = Graph("chaos").add("solve", Solver(style="think", samples=3, temperature=0.7, max_output_tokens=64))
     failed = 0
     with open_store(path, durable=True) as store:
-        async with Runner(graph, Pool([OpenAIModel(card, url)]), store, at_once=16) as runner:
+        async with Runner(graph, Pool([OpenAIModel(card, url.split(","))]), store, at_once=16) as runner:
             account = runner.open_account(AccountRow("chaos", None, Limit("tokens", CAP), "paid"))
             plan = runner.space.default()
 
@@ -174,7 +176,8 @@ def try_kills(tally: Tally, draw: random.Random, ends: float, *, kills: int = 12
         code: int | None = None
         while code != 0:
             before = len(server.received)
-            process = start(server.base_url, path, tasks)
+            # Two replicas, and one that is down.
+            process = start(",".join((server.base_url, server.base_url, DEAD)), path, tasks)
             tally.starts += 1
             if kills > 0 and time.monotonic() < ends:
                 kill_later(process, server, tally, draw, tasks)

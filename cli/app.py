@@ -64,7 +64,7 @@ app.command("runs")(runs.command)
 app.command("show")(show.command)
 app.command("fit", cls=FitCommand)(fit.command)
 app.command("simulate")(simulate.command)
-app.command("models")(models.command)
+app.add_typer(models.app, name="models")
 app.add_typer(tokens.app, name="tokens")
 app.add_typer(pocket.app, name="pocket")
 

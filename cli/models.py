@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from . import models_add
 from .output import cell, say
 
 if TYPE_CHECKING:
@@ -18,10 +19,15 @@ if TYPE_CHECKING:
     from ..records.protocols import FactBook
     from ..records.usage import Amount
 
-__all__ = ["command"]
+__all__ = ["app"]
+
+app = typer.Typer(invoke_without_command=True)
+app.command("add")(models_add.command)
 
 
+@app.callback()
 def command(
+    context: typer.Context,
     models: Annotated[str | None, typer.Option(help="Pool file (TOML); the embedded models if left out.")] = None,
     check: Annotated[
         bool,
@@ -41,7 +47,9 @@ def command(
     ] = None,
     json: Annotated[str | None, typer.Option(help="Write the cards to this file.", metavar="FILE")] = None,
 ) -> None:
-    """List the models of a pool."""
+    """List the models of a pool, or add one."""
+    if context.invoked_subcommand is not None:
+        return
     from contextlib import nullcontext
 
     from ..errors import PoolError

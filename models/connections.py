@@ -6,7 +6,7 @@ import importlib
 import ssl
 from collections.abc import AsyncGenerator, Callable
 from importlib.util import find_spec
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import quote
 
 import openai
@@ -86,7 +86,7 @@ class Connections:
             api_key=self._key or _NO_KEY,
             max_retries=0,
             timeout=timeout,
-            default_headers=self._headers(),
+            default_headers=dict(options.headers),
             default_query=dict(options.query) | ({"api-version": options.api_version} if options.api_version else {}),
             http_client=http.AsyncClient(
                 transport=carrier,
@@ -94,7 +94,7 @@ class Connections:
                 limits=limits,
                 timeout=timeout,
                 verify=verify,
-                event_hooks={"request": [trace_departure]},
+                event_hooks={"request": [trace_departure, self._sign] if options.deployment else [trace_departure]},
             ),
         )
         ours = client.base_url.host == "api.openai.com"  # what the environment names is meant for OpenAI alone
@@ -102,11 +102,11 @@ class Connections:
         client.project = options.project or (client.project if ours else None)
         return client
 
-    def _headers(self) -> dict[str, Any]:
-        headers: dict[str, Any] = dict(self._options.headers)
-        if self._options.deployment and self._key:
-            headers |= {"api-key": self._key, "Authorization": openai.Omit()}
-        return headers
+    async def _sign(self, request: http.Request) -> None:
+        """Puts the key where Azure OpenAI looks for it."""
+        if self._key:
+            del request.headers["Authorization"]
+            request.headers["api-key"] = self._key
 
     def _verify(self) -> ssl.SSLContext | bool:
         if self._tls is not None:

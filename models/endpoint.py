@@ -22,6 +22,7 @@ from .replies.waits import wait_in_headers
 
 __all__ = ["Endpoint", "Transport"]
 
+Looked = tuple[int, bytes]
 _CHECK_SECONDS = 15.0
 
 
@@ -125,18 +126,13 @@ class Endpoint:
         Raises:
             PoolError: it is not there, or does not take the key; one line that names the field to mend.
         """
-        names: tuple[str, ...] | None = None
-        try:
-            async with asyncio.timeout(_CHECK_SECONDS):
-                client = await self._connections.client()
-                status, body = await self._list(client)
-                page, names = body.lstrip()[:1] == b"<", _listed(body)
-                if status == 404:  # not all servers list their models, but all refuse an empty request
-                    status = await self._status_of_empty_request(client)
-        except TimeoutError:
-            raise PoolError(f"field 'base_url': {self._base_url} gave no answer within {_CHECK_SECONDS:g} s") from None
-        except self._connections.errors as error:
-            raise PoolError(f"field 'base_url': {self._unreachable(error)}") from None
+        if self._options.deployment:  # Azure's list is of what could be deployed
+            status, body = 404, b""
+        else:
+            status, body = await self.look("/models")
+        page, names = body.lstrip()[:1] == b"<", _listed(body) if status < 300 else None
+        if status == 404:  # not all servers list their models, but all refuse an empty request
+            status, _ = await self.look(self._connections.completions_url, b"{}")
         if status in (401, 403):
             raise PoolError(f"field 'api_key_env': {self._base_url} answered {status}; {self._key_hint()}")
         if status == 404 and self._options.deployment:
@@ -145,44 +141,55 @@ class Endpoint:
             raise PoolError(f"field 'base_url': no chat completions at {self._base_url} (status {status}); {_URL_HINT}")
         return names
 
+    async def look(self, path: str, content: bytes | None = None, *, seconds: float = _CHECK_SECONDS) -> Looked:
+        """Asks for something that costs no tokens.
+
+        Args:
+            path: below the base URL, or a whole URL.
+            content: posted where given, JSON.
+            seconds: the most to wait for an answer.
+
+        Returns:
+            The status, and the body where the status is 2xx.
+
+        Raises:
+            PoolError: it is not there; one line that names the field to mend.
+        """
+        try:
+            async with asyncio.timeout(seconds):
+                client = await self._connections.client()
+                try:
+                    if content is None:
+                        response = await client.get(path, cast_to=http.Response)
+                    else:
+                        response = await client.post(path, cast_to=http.Response, content=content)
+                except openai.APIStatusError as error:
+                    return error.status_code, b""
+                return response.status_code, self._redacted(response.content)
+        except TimeoutError:
+            raise PoolError(f"field 'base_url': {self._base_url} gave no answer within {seconds:g} s") from None
+        except self._connections.errors as error:
+            raise PoolError(f"field 'base_url': {self._unreachable(error)}") from None
+
     async def is_alive(self, seconds: float) -> bool:
         """Whether it answers a question that costs no tokens, with anything but a fault of its own.
 
         Args:
             seconds: the most to wait for that.
         """
+        status = 404
         try:
-            async with asyncio.timeout(seconds):
-                client = await self._connections.client()
-                status, _ = await self._list(client)
-                if status == 404:
-                    status = await self._status_of_empty_request(client)
-        except TimeoutError:
-            return False
-        except self._connections.errors:
+            if not self._options.deployment:
+                status, _ = await self.look("/models", seconds=seconds)
+            if status == 404:
+                status, _ = await self.look(self._connections.completions_url, b"{}", seconds=seconds)
+        except PoolError:
             return False
         return status < 300 or status in (400, 413, 415, 422)
 
     async def aclose(self) -> None:
         """Closes the connections of the running loop; the endpoint may be used again afterwards."""
         await self._connections.aclose()
-
-    async def _list(self, client: openai.AsyncOpenAI) -> tuple[int, bytes]:
-        """The status and the body of its list of models; 404 where it has none."""
-        if self._options.deployment:  # Azure's list is of what could be deployed
-            return 404, b""
-        try:
-            response = await client.get("/models", cast_to=http.Response)
-        except openai.APIStatusError as error:
-            return error.status_code, b""
-        return response.status_code, response.content
-
-    async def _status_of_empty_request(self, client: openai.AsyncOpenAI) -> int:
-        try:
-            response = await client.post(self._connections.completions_url, cast_to=http.Response, content=b"{}")
-        except openai.APIStatusError as error:
-            return error.status_code
-        return response.status_code
 
     def _refused(self, error: openai.APIStatusError) -> NoReturn:
         """What a status other than 2xx means."""

@@ -178,13 +178,13 @@ def _read(field: str, value: object, name: str) -> str:
     if isinstance(value, bool | float) or not isinstance(value, str | int):
         raise PoolError(f'field {field!r}: must be a text, or {{ env = "NAME" }} for what a variable holds')
     text = str(value)
+    if field == "proxy" and _user(text):
+        raise PoolError("field 'proxy': a password does not belong in a file; write { env = \"NAME\" } in its place")
     if (name and tells_of_a_secret(name)) or redacted(text) != text:
         raise PoolError(
             f"field {field!r}: a key does not belong in a file; put it into an environment variable and write "
             f'{{ env = "NAME" }} in its place'
         )
-    if field == "proxy" and _user(text):
-        raise PoolError("field 'proxy': a password does not belong in a file; write { env = \"NAME\" } in its place")
     return text
 
 

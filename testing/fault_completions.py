@@ -31,11 +31,17 @@ class Provider:
         reply: makes the text of the reply from the request's body.
         bytes_per_token: of its tokenizer, for prompt and reply.
         cap_fields: the request fields that cap its output.
+        answers_as: the model that replies name; None for the one that was asked for, with a version.
     """
 
     def __init__(
-        self, reply: Callable[[Mapping[str, Any]], str], bytes_per_token: int, cap_fields: tuple[str, ...]
+        self,
+        reply: Callable[[Mapping[str, Any]], str],
+        bytes_per_token: int,
+        cap_fields: tuple[str, ...],
+        answers_as: str | None = None,
     ) -> None:
+        self._answers_as = answers_as
         self._reply = reply
         self._bytes_per_token = bytes_per_token
         self._cap_fields = cap_fields
@@ -61,7 +67,10 @@ class Provider:
             text = ""
         finish = "length" if text != full or behaviour in (Behaviour.STARVED, Behaviour.SHORT_COUNT) else "stop"
         billed = 0 if behaviour in UNBILLED else prompt + output
-        return Completion(behaviour, _render(body, behaviour, text, finish, prompt, output), billed)
+        rendered = dict(_render(body, behaviour, text, finish, prompt, output))
+        if "model" in rendered and self._answers_as is not None:
+            rendered["model"] = self._answers_as
+        return Completion(behaviour, rendered, billed)
 
 
 def _render(

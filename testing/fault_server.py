@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 import socket
+import ssl
 import struct
 import threading
 from collections import deque
@@ -24,6 +26,8 @@ from .fault_completions import Completion, Provider, event_stream
 __all__ = ["CAP_FIELDS", "Answer", "Behaviour", "FaultServer", "Received"]
 
 KEPT_REQUESTS = 10_000
+_COMPLETIONS = re.compile(r"(?:http://[^/?]+)?/(?:v1|openai/deployments/[^/?]+)/chat/completions(?:\?.*)?")
+"""Asked for directly, through it as a proxy, or of an Azure deployment."""
 CAP_FIELDS = ("max_completion_tokens", "max_tokens")
 
 
@@ -51,7 +55,10 @@ class FaultServer:
         api_key: when given, any other key is answered with 401.
         latency: seconds before each answer.
         retry_after: seconds in the Retry-After header of a 429.
-        models: the names that GET /models lists; None where there is no such list.
+        models: the names that GET /models lists, or whole entries; None where there is no such list.
+        answers_as: the model that replies name; None for the one that was asked for, with a version.
+        pages: what it answers at further paths.
+        tls: how it proves who it is, for a server behind https.
         strict_names: whether completions are refused for other names; most small servers look at no name.
     """
 
@@ -66,13 +73,18 @@ class FaultServer:
         api_key: str | None = None,
         latency: float = 0.0,
         retry_after: float = 1.0,
-        models: Sequence[str] | None = ("test",),
+        models: Sequence[str | Mapping[str, Any]] | None = ("test",),
         strict_names: bool = False,
+        answers_as: str | None = None,
+        pages: Mapping[str, Answer] | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.retry_after = retry_after
         self._behaviours: Iterator[Behaviour | Answer] = iter(behaviours)
         self._answer_to = answer
-        self._provider = Provider(reply, bytes_per_token, cap_fields)
+        self._provider = Provider(reply, bytes_per_token, cap_fields, answers_as)
+        self._pages = pages or {}
+        self._tls = tls
         self._models = models
         self._strict_names = strict_names
         self._api_key = api_key
@@ -95,7 +107,7 @@ class FaultServer:
     @property
     def base_url(self) -> str:
         """Where clients find it."""
-        return f"http://127.0.0.1:{self._port}/v1"
+        return f"http{'s' if self._tls else ''}://127.0.0.1:{self._port}/v1"
 
     @property
     def requests(self) -> int:
@@ -170,7 +182,7 @@ class FaultServer:
             connections.add(task)
             task.add_done_callback(connections.discard)
 
-        server = await asyncio.start_server(connected, "127.0.0.1", 0, backlog=1024)
+        server = await asyncio.start_server(connected, "127.0.0.1", 0, backlog=1024, ssl=self._tls)
         self._port = server.sockets[0].getsockname()[1]
         self._listening.set()
         await self._stop.wait()
@@ -198,9 +210,12 @@ class FaultServer:
         fields = (line.partition(":") for line in head[1:])
         headers = {name.strip().lower(): value.strip() for name, _, value in fields}
         body = await reader.readexactly(int(headers.get("content-length", 0)))
-        if method == "POST" and path == "/v1/chat/completions":
+        page = self._pages.get(path)
+        if page is not None:
+            await _send(writer, page)
+        elif method == "POST" and _COMPLETIONS.fullmatch(path):
             return await self._complete(writer, path, headers, json.loads(body))
-        if method == "GET" and path == "/v1/models":
+        elif method == "GET" and path.partition("?")[0] == "/v1/models":
             await _send(writer, self._list_of_models(headers))
         else:
             await _send(writer, _NOT_FOUND)
@@ -211,10 +226,12 @@ class FaultServer:
             return Answer({"error": {"message": "Incorrect API key provided", "code": "invalid_api_key"}}, 401)
         if self._models is None:
             return _NOT_FOUND
-        return Answer({"object": "list", "data": [{"id": name, "object": "model"} for name in self._models]})
+        entries = [{"id": each, "object": "model"} if isinstance(each, str) else each for each in self._models]
+        return Answer({"object": "list", "data": entries})
 
     def _admits(self, headers: Mapping[str, str]) -> bool:
-        return self._api_key is None or headers.get("authorization") == f"Bearer {self._api_key}"
+        given = (headers.get("authorization"), headers.get("api-key"))
+        return self._api_key is None or given in ((f"Bearer {self._api_key}", None), (None, self._api_key))
 
     async def _complete(
         self, writer: asyncio.StreamWriter, path: str, headers: Mapping[str, str], body: Mapping[str, Any]

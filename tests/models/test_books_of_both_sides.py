@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -39,7 +40,7 @@ def requests(seed: int) -> list[Request]:
     ]
 
 
-async def run(base_url: str, seed: int, cap: int) -> tuple[Balance, list[object]]:
+async def run(base_url: str | list[str], seed: int, cap: int, cancel: float = 0.0) -> tuple[Balance, list[object]]:
     card = ModelCard(name="m", timeout_seconds=2.0, attempts=3, concurrency=CALLS)
     pool = Pool([OpenAIModel(card, base_url)])
     store = MemoryStore()
@@ -49,10 +50,15 @@ async def run(base_url: str, seed: int, cap: int) -> tuple[Balance, list[object]
     async def at_once(seconds: float) -> None:
         await asyncio.sleep(0)
 
-    await pool.check()  # loads the client, which under load takes longer than a call may
+    if isinstance(base_url, str):
+        await pool.check()  # loads the client, which under load takes longer than a call may
     caller = MeteredCaller(pool, ledger, store, sleep=at_once)
     meter = Meter("study", "run", "span")
-    calls = (caller.call(request, meter) for request in requests(seed))
+    calls = [asyncio.create_task(caller.call(request, meter)) for request in requests(seed)]
+    draw = random.Random(seed)
+    for call in calls:
+        if draw.random() < cancel:
+            asyncio.get_running_loop().call_later(draw.random() / 4, call.cancel)
     outcomes = await asyncio.gather(*calls, return_exceptions=True)
     await pool.aclose()
     return ledger.balance("study"), list(outcomes)
@@ -71,6 +77,26 @@ def test_nothing_billed_is_left_unbooked_and_the_cap_holds(seed: int) -> None:
     assert billed > cap / 4
     for outcome in outcomes:
         assert not isinstance(outcome, Exception) or isinstance(outcome, CapReached | CallFailed)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_books_hold_with_replicas_that_fail_and_calls_that_are_cancelled(seed: int) -> None:
+    cap = 9_000
+    sides: dict[str, Any] = {"reply": lambda body: "word " * 20, "bytes_per_token": 1}
+    with (
+        FaultServer(behaviours(seed), **sides) as one,
+        FaultServer(behaviours(seed + 10), latency=0.05, **sides) as slow,
+        FaultServer(answers_as="another", latency=0.02, **sides) as other,
+    ):
+        urls = [one.base_url, "http://127.0.0.1:9/v1", slow.base_url, other.base_url]
+        balance, outcomes = asyncio.run(run(urls, seed, cap, cancel=0.2))
+        billed = sum(server.billed_tokens for server in (one, slow, other))
+    assert billed <= balance.charged.tokens + balance.lost.tokens <= cap
+    assert balance.reserved.tokens == 0
+    assert billed > cap / 4
+    for outcome in outcomes:
+        allowed = (CapReached, CallFailed, asyncio.CancelledError)
+        assert not isinstance(outcome, BaseException) or isinstance(outcome, allowed)
 
 
 def test_an_endpoint_that_ignores_its_cap_is_found_out_and_not_called_again() -> None:

@@ -101,3 +101,42 @@ def test_efforts_come_from_tables_and_from_the_shorthand() -> None:
 def test_efforts_that_make_no_sense(efforts: dict[str, Any], text: str) -> None:
     with pytest.raises(ValidationError, match=text):
         ModelCard.model_validate({"name": "m", **efforts})
+
+
+def test_input_from_the_endpoints_cache_has_its_own_price_and_whole_tokens() -> None:
+    card = ModelCard(
+        name="m", input_usd_per_million=1.0, output_usd_per_million=2.0, cached_input_usd_per_million=0.1, weight=3.0
+    )
+    charged = card.charge(Usage(100, 10, cached_input_tokens=80))
+    assert (charged.tokens, charged.weighted) == (110, 330 * 10**6)
+    assert charged.usd == 20 * 1000 + 80 * 100 + 10 * 2000
+    assert card.amount(100, 10).usd == 100 * 1000 + 10 * 2000  # a bound knows nothing of the cache
+    assert card.charge(Usage(100, 10, cached_input_tokens=500)).usd == 100 * 100 + 10 * 2000
+    free = ModelCard(name="m", input_usd_per_million=1.0, cached_input_usd_per_million=0.0)
+    assert free.charge(Usage(100, 10, cached_input_tokens=100)).usd == 0
+    plain = ModelCard(name="m", input_usd_per_million=1.0)
+    assert plain.charge(Usage(100, 0, cached_input_tokens=80)) == plain.charge(Usage(100, 0))
+
+
+@given(PRICES, PRICES, PRICES, st.integers(0, 10**6), st.integers(0, 10**6), st.integers(0, 2 * 10**6))
+def test_no_charge_is_above_its_bound_nor_below_zero(
+    price: float, cheaper: float, output: float, read: int, written: int, cached: int
+) -> None:
+    card = ModelCard(
+        name="m",
+        input_usd_per_million=price,
+        output_usd_per_million=output,
+        cached_input_usd_per_million=min(price, cheaper),
+    )
+    charged = card.charge(Usage(read, written, cached_input_tokens=cached))
+    assert not charged.exceeds(card.amount(read, written))
+    assert charged.usd >= 0
+    assert charged.tokens == read + written
+
+
+def test_extra_fields_are_part_of_what_answers_and_of_the_bound() -> None:
+    plain, extra = ModelCard(name="m"), ModelCard(name="m", extra_body={"top_p": 0.9})
+    assert plain.fingerprint == ModelCard(name="m", extra_body={}).fingerprint != extra.fingerprint
+    assert plain.bounds_fingerprint != extra.bounds_fingerprint
+    assert (plain.extra_fields, plain.extra_bound_tokens) == ("", 0)
+    assert (extra.extra_fields, extra.extra_bound_tokens) == ('{"top_p":0.9}', 13)

@@ -160,3 +160,37 @@ def test_each_endpoint_is_looked_at_once_and_each_model_called() -> None:
     assert [each.faults == () for each in found.values()] == [True, True, False, False]
     assert "base_url" in found["away"].faults[0]
     assert "api_key_env" in found["locked"].faults[0]
+
+
+def test_each_replica_is_asked_and_one_with_another_model_is_named() -> None:
+    with (
+        FaultServer(reply=count, models=("m",)) as one,
+        FaultServer(reply=count, models=("m",)) as two,
+        FaultServer(reply=count, models=("m",), answers_as="large") as other,
+    ):
+        model = OpenAIModel(ModelCard(name="m"), [other.base_url, one.base_url, two.base_url])
+        found = asyncio.run(check_models(Pool([model])))["m"]
+        assert [server.requests for server in (one, two, other)] == [1, 1, 1]
+        (fault,) = found.faults
+        assert fault.startswith(f"field 'base_urls': {other.base_url} answers as 'large', the others as 'm-2026-01-01'")
+        assert f"at {two.base_url}: answers as m-2026-01-01" in found.said
+        assert found.charged.tokens == one.billed_tokens + two.billed_tokens + other.billed_tokens
+
+
+def test_a_replica_that_does_not_list_the_model_or_is_down_is_named_and_lifts_nothing() -> None:
+    store = MemoryStore()
+    card = ModelCard(name="m")
+    Breaches(store).add(card, Amount(30), Amount(500))
+    with (
+        FaultServer(reply=count, models=("m",)) as good,
+        FaultServer(models=("other",), strict_names=True) as bad,
+        socket.socket() as closed,
+    ):
+        closed.bind(("127.0.0.1", 0))
+        away = f"http://127.0.0.1:{closed.getsockname()[1]}/v1"
+        model = OpenAIModel(card, [good.base_url, bad.base_url, away])
+        found = asyncio.run(check_models(Pool([model]), store))["m"]
+        assert [fault.split(": ")[0] for fault in found.faults] == ["field 'served_as'", "field 'base_url'"]
+        assert bad.base_url in found.faults[0]
+    with pytest.raises(BudgetBreach):
+        Breaches(store).check(card)

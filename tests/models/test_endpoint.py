@@ -351,3 +351,42 @@ def test_a_key_in_an_error_is_taken_out_before_it_is_cut() -> None:
     for filler in range(280, 300):
         failed = refusal(Answer({"error": "x" * filler + key}, 400), api_key=key)
         assert "canary" not in failed.reason
+
+
+@pytest.mark.parametrize(
+    ("server", "alive"),
+    [
+        ({}, True),
+        ({"models": None}, True),
+        ({"api_key": "another"}, False),
+        ({"pages": {"/v1/models": Answer({"error": "loading"}, 503)}}, False),
+        ({"pages": {"/v1/models": Answer({"error": "slow down"}, 429)}}, False),
+    ],
+)
+def test_whether_an_endpoint_is_alive_is_asked_for_no_tokens(server: dict[str, Any], alive: bool) -> None:
+    async def look(url: str) -> bool:
+        endpoint = Endpoint(url)
+        try:
+            return await endpoint.is_alive(5.0)
+        finally:
+            await endpoint.aclose()
+
+    with FaultServer(**server) as there:
+        assert asyncio.run(look(there.base_url)) is alive
+        assert there.billed_tokens == 0
+    assert not asyncio.run(look("http://127.0.0.1:9/v1"))
+
+
+def test_one_that_does_not_answer_a_look_is_told_so() -> None:
+    async def look(url: str) -> None:
+        endpoint = Endpoint(url)
+        try:
+            await endpoint.look("/models", seconds=0.05)
+        finally:
+            await endpoint.aclose()
+
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        with pytest.raises(PoolError, match=r"field 'base_url': .* gave no answer within 0\.05 s"):
+            asyncio.run(look(f"http://127.0.0.1:{silent.getsockname()[1]}/v1"))

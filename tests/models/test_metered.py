@@ -421,3 +421,15 @@ def test_a_reply_that_was_cut_off_within_its_reasoning_is_starved() -> None:
     desk = Desk(Scripted(lambda _: Reply("<think>maybe Answer: 5", "length", Usage(10, 20))))
     assert asyncio.run(desk.call()).text == ""
     assert [row.outcome for row in desk.store.calls("run")] == [Status.STARVED]
+
+
+def test_where_another_endpoint_stands_ready_the_next_attempt_does_not_wait() -> None:
+    def script(number: int) -> Reply | CallFailed:
+        failed = CallFailed(Status.PROVIDER_ERROR, "down", billed=False, retryable=True, retry_after=900.0)
+        failed.at_once = True
+        return reply() if number == 3 else failed
+
+    desk = Desk(Scripted(script))
+    assert asyncio.run(desk.call()).text == "text"
+    assert desk.waits == []
+    assert len({row.reservation_id for row, _ in desk.meter.booked}) == 3

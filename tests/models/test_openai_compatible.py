@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from apportion.errors import CallFailed
+from apportion.errors import CallFailed, PoolError
 from apportion.models.base import Model
 from apportion.models.card import ModelCard
 from apportion.models.endpoint import Endpoint
@@ -174,3 +174,15 @@ def test_logprobs_come_with_the_reply() -> None:
         reply = asyncio.run(OpenAIModel(ModelCard(name="m", logprobs=True), server.base_url).complete(FULL))
     assert reply.mean_logprob == pytest.approx(-0.6931, abs=1e-4)
     assert reply.first_token_entropy == pytest.approx(0.6931, abs=1e-4)
+
+
+def test_extra_fields_go_with_every_request_and_an_effort_takes_their_place() -> None:
+    extra = {"top_p": 0.9, "reasoning_effort": "high"}
+    assert sent(FULL, extra_body=extra)["reasoning_effort"] == "high"
+    body = sent(replace(FULL, effort_fields='{"reasoning_effort":"low"}'), extra_body=extra)
+    assert (body["top_p"], body["reasoning_effort"]) == (0.9, "low")
+
+
+def test_a_model_has_at_least_one_endpoint() -> None:
+    with pytest.raises(PoolError, match="field 'base_urls': names no endpoint"):
+        OpenAIModel(ModelCard(name="m"), [])

@@ -101,6 +101,76 @@ def test_faults_name_file_table_field_and_remedy(
     assert "\n" not in message
 
 
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ("base_urls = []", "field 'base_urls': must be a list of URLs"),
+        ('base_urls = "http://localhost/v1"', "field 'base_urls': must be a list of URLs"),
+        ("base_urls = [3]", "field 'base_urls': must be a list of URLs"),
+        (f'{URL}base_urls = ["http://localhost/v1"]', "field 'base_urls': there is 'base_url' too"),
+        ('base_urls = ["http://a/v1", "http://b/v1", "http://a/v1/"]', "field 'base_urls': place 3 is there before"),
+        ('base_urls = ["http://a/v1", "b"]', "field 'base_urls': this is not a URL of the form"),
+        (
+            f"{URL}extra_body = {{ max_tokens = 3 }}",
+            "field 'extra_body': 'max_tokens' cannot be set by extra_body: the output",
+        ),
+        (f"{URL}extra_body = {{ n = 3 }}", "field 'extra_body': 'n' cannot be set by extra_body: it multiplies"),
+        (f"{URL}extra_body = {{ stream = true }}", "field 'extra_body': 'stream' cannot be set by extra_body"),
+        (f"{URL}extra_body = {{ since = 2026-01-01 }}", "field 'extra_body': 'since' is sent as JSON"),
+        (f"{URL}extra_body = 3", "field 'extra_body': Input should be a valid"),
+        (f"{URL}headers = {{ X = 1.5 }}", "field 'headers': must be a text"),
+        (f"{URL}query = {{ stream = 1 }}", "field 'query': 'stream' cannot be set here"),
+        (f"{URL}cached_input_usd_per_million = 1.0", "cached_input_usd_per_million is above input_usd_per_million"),
+        (f"{URL}tokens_per_minute = 0", "field 'tokens_per_minute': Input should be greater than 0"),
+        (f'{URL}ca_file = "none.pem"', "field 'ca_file': "),
+        (f'{URL}header = {{ X = "a" }}', "field 'header': unknown; did you mean 'headers'?"),
+    ],
+)
+def test_faults_of_endpoints_name_their_field(tmp_path: Path, lines: str, expected: str) -> None:
+    message = fault(tmp_path, f"[models.a]\n{lines}\n")
+    assert message.startswith("FILE, table [models.a]")
+    assert expected in message
+
+
+def test_an_endpoint_is_described_by_its_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_KEY", "canary-0123456789")
+    path = tmp_path / "pool.toml"
+    path.write_text(
+        """
+[models.a]
+base_urls = ["http://one/v1", "http://two/v1"]
+headers = { X-Team = "blue", X-Key = { env = "MY_KEY" } }
+query = { v = 2 }
+extra_body = { top_p = 0.9 }
+tokens_per_minute = 1000
+
+[models.b]
+base_urls = ["http://two/v1", "http://one/v1"]
+headers = { X-Team = "blue", X-Key = { env = "MY_KEY" } }
+query = { v = 2 }
+
+[models.c]
+base_url = "http://one/v1"
+
+[models.azure]
+base_url = "https://mine.openai.azure.com"
+deployment = "gpt-4.1-mini"
+api_version = "2024-10-21"
+"""
+    )
+    pool = Pool.from_toml(path)
+    a, b, c, azure = pool
+    assert isinstance(a, OpenAIModel)
+    assert isinstance(b, OpenAIModel)
+    assert isinstance(c, OpenAIModel)
+    assert [each.base_url for each in a.endpoints] == ["http://one/v1", "http://two/v1"]
+    assert set(a.endpoints) == set(b.endpoints)
+    assert c.endpoints[0] not in a.endpoints
+    assert pool.secrets == ("canary-0123456789",)
+    assert pool.card("a").extra_body == {"top_p": 0.9}
+    assert azure.card.served_as == "gpt-4.1-mini"
+
+
 def test_each_fault_has_a_line(tmp_path: Path) -> None:
     lines = fault(tmp_path, f"[models.a]\n{URL}weight = -1\nconcurrency = 0\n[models.b]\n").splitlines()
     assert [line.split(": ")[0] for line in lines] == [
@@ -177,6 +247,15 @@ _PASTED = {
         f'[models.a]\n{URL}key = "KEY"',
         f'[models.a]\n{URL}api_token = "KEY"',
         '[models.a]\nprovider = "pocket"\napi_key = "KEY"',
+        f'[models.a]\n{URL}headers = {{ X = ["KEY"] }}',
+        f'[models.a]\n{URL}headers = {{ X = {{ env = "KEY" }} }}',
+        f'[models.a]\n{URL}headers = {{ X-Api-Key = "KEY" }}',
+        f'[models.a]\n{URL}query = {{ key = "KEY" }}',
+        f'[models.a]\n{URL}organization = {{ env = "KEY" }}',
+        f'[models.a]\n{URL}proxy = "http://me:KEY@proxy:1"',
+        f'[models.a]\n{URL}extra_body = {{ api_key = "KEY" }}',
+        f'[models.a]\n{URL}extra_body = "KEY"',
+        '[models.a]\nbase_urls = ["KEY"]',
         'api_key = "KEY"',
         '[models.a]\nserved_as = "KEY',
     ],
