@@ -15,7 +15,7 @@ from apportion.stores.opening import open_store
 from apportion.testing.fault_server import FaultServer
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
-APART = ("calculator.py", "code_graded.py", "endpoint.py", "extraction.py", "text_to_sql.py")
+APART = ("calculator.py", "code_graded.py", "endpoint.py", "extraction.py", "replicas.py", "text_to_sql.py")
 """Those with a test of their own."""
 OFFLINE = sorted(path.name for path in EXAMPLES.glob("*.py") if path.name not in APART)
 
@@ -130,6 +130,15 @@ def test_the_data_of_the_examples_is_graded_by_its_gold(tmp_path: Path, monkeypa
         tasks = load_tasks(EXAMPLES / "data" / f"{name}.jsonl")
         scores = [resolve_metric(metric)(task, task.gold) for task in tasks]
         assert scores == [1.0] * 40
+
+
+def test_one_failing_replica_of_three_loses_no_question(tmp_path: Path) -> None:
+    answered, books, states = printed("replicas.py", tmp_path)
+    assert answered.startswith("60 of 60 answered; requests: ")
+    assert all(int(count) > 0 for count in answered.partition("requests: ")[2].split(", "))
+    assert books.endswith("<= cap 20,000: True")
+    assert states.startswith("states: admitted, ")
+    assert states.endswith(", admitted")
 
 
 def think(body: Mapping[str, Any]) -> str:

@@ -6,11 +6,13 @@ from pathlib import Path
 import pytest
 
 from apportion.errors import PoolError
+from apportion.models.card import ModelCard
 from apportion.models.openai_compatible import OpenAIModel
 from apportion.models.pool import Pool
 from apportion.models.token_ranks import ByteBoundsWarning
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "endpoint.toml"
+FIELDS = ("headers", "query", "organization", "project", "api_version", "deployment", "ca_file", "proxy")
 URL = 'base_url = "http://localhost:8000/v1"\n'
 
 
@@ -36,12 +38,14 @@ def test_the_example() -> None:
 
 def test_what_the_example_leaves_to_uncomment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("THINKER_API_KEY", "key")
+    monkeypatch.setenv("AZURE_OPENAI_API_KEY", "another")
+    monkeypatch.setenv("GATEWAY_KEY", "a third")
     monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(tmp_path))
     path = tmp_path / "pool.toml"
     path.write_text(re.sub(r"(?m)^# (?=\[|\w+ = )", "", EXAMPLE.read_text()))
     with pytest.warns(ByteBoundsWarning):
         pool = Pool.from_toml(path)
-    assert pool.names == ("small", "thinker", "pocket-100k")
+    assert pool.names == ("small", "thinker", "replicated", "azure", "pocket-100k")
     assert pool.card("thinker").exact_tokenizer
     assert pool.card("pocket-100k").dialect == "pocket"
 
@@ -169,6 +173,18 @@ api_version = "2024-10-21"
     assert pool.secrets == ("canary-0123456789",)
     assert pool.card("a").extra_body == {"top_p": 0.9}
     assert azure.card.served_as == "gpt-4.1-mini"
+
+
+def test_the_page_of_endpoints_has_every_field() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "endpoints.md").read_text(encoding="utf-8")
+    table = page.partition("## All fields")[2].partition("\n## ")[0]
+    named = {
+        name
+        for line in table.splitlines()
+        for name in re.findall(r"`(\w+)`", line.split("|")[1] if "|" in line else "")
+    }
+    of_the_endpoint = {"base_url", "base_urls", "api_key_env", "transport", *FIELDS}
+    assert named == (set(ModelCard.model_fields) - {"name"}) | of_the_endpoint
 
 
 def test_each_fault_has_a_line(tmp_path: Path) -> None:
