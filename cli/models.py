@@ -13,6 +13,7 @@ from . import models_add
 from .output import cell, say
 
 if TYPE_CHECKING:
+    from ..models.card import ModelCard
     from ..models.checking import ModelCheck
     from ..models.pool import Pool
     from ..models.probing import Probe
@@ -86,9 +87,15 @@ def _print_cards(pool: Pool) -> None:
             f"{card.context_tokens:,}",
             f"{card.max_output_tokens:,}",
             f"{card.weight:g}",
-            f"{card.input_usd_per_million:g} in, {card.output_usd_per_million:g} out",
+            _prices(card),
         )
     Console().print(table)
+
+
+def _prices(card: ModelCard) -> str:
+    cached = card.cached_input_usd_per_million
+    read = f"{card.input_usd_per_million:g} in" + ("" if cached is None else f" ({cached:g} cached)")
+    return f"{read}, {card.output_usd_per_million:g} out"
 
 
 def _ask(pool: Pool, facts: FactBook | None, probe: bool) -> tuple[Mapping[str, ModelCheck], Mapping[str, Probe]]:

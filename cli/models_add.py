@@ -39,7 +39,7 @@ def command(
 
     endpoint = Endpoint(url, api_key_env=key_env)
     listed = run_sync(_find, endpoint, name)
-    called = as_name or listed.name.rstrip("/").rpartition("/")[2]
+    called = as_name or listed.name.rstrip("/").rpartition("/")[2] or listed.name
     fields = _fields(endpoint, key_env, called, listed)
     say(write_table(into, called, fields, [f"to check: {each}" for each in listed.missing], force=force))
     if not check:

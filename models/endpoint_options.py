@@ -146,6 +146,7 @@ class EndpointOptions:
             raise PoolError("field 'query': 'api-version' is what 'api_version' sends; give one of both")
 
 
+_PLAIN_TEXTS = ("api_version", "deployment", "ca_file")
 _TEXTS = ("organization", "project", "api_version", "deployment", "ca_file", "proxy")
 
 
@@ -170,13 +171,14 @@ def variable(name: str) -> str:
 
 def _read(field: str, value: object, name: str) -> str:
     """A text, or what a variable holds."""
-    if isinstance(value, Mapping):
+    if isinstance(value, Mapping) and field not in _PLAIN_TEXTS:
         if set(value) != {"env"} or not isinstance(value["env"], str):
             raise PoolError(f'field {field!r}: a value from the environment is written {{ env = "NAME" }}')
         what = f"set it, or take {name or field!r} out" if not name else f"set it, or take {name!r} out"
         return check_variable(field, value["env"], what)
     if isinstance(value, bool | float) or not isinstance(value, str | int):
-        raise PoolError(f'field {field!r}: must be a text, or {{ env = "NAME" }} for what a variable holds')
+        hint = "" if field in _PLAIN_TEXTS else ', or { env = "NAME" } for what a variable holds'
+        raise PoolError(f"field {field!r}: must be a text{hint}")
     text = str(value)
     if field == "proxy" and _user(text):
         raise PoolError("field 'proxy': a password does not belong in a file; write { env = \"NAME\" } in its place")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextvars import Context
 
 from .pace import Turn
 from .replicas import Replica, Replicas
@@ -73,7 +74,7 @@ class Line:
 
     def _choose(self, now: float, tokens: int) -> Replica | None:
         while (due := self._replicas.due(now)) is not None:
-            probe = asyncio.create_task(self._probe(due))
+            probe = asyncio.create_task(self._probe(due), context=Context())  # its requests are no call's
             self._probes.add(probe)
             probe.add_done_callback(self._probes.discard)
         return self._replicas.choose(now, tokens, self._busy, self._most)

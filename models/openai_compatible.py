@@ -62,9 +62,7 @@ class OpenAIModel:
         transport: Transport | None = None,
         options: EndpointOptions = PLAIN,
     ) -> None:
-        urls = (base_url,) if isinstance(base_url, str) else tuple(base_url)
-        if not urls:
-            raise PoolError("field 'base_urls': names no endpoint; give at least one URL")
+        urls = (base_url,) if isinstance(base_url, str) else base_url
         ways: dict[str, Any] = {"api_key_env": api_key_env, "api_key": api_key, "transport": transport}
         self._begin(card, [Endpoint(url, **ways, options=options) for url in urls])
 
@@ -76,6 +74,8 @@ class OpenAIModel:
         return model
 
     def _begin(self, card: ModelCard, endpoints: Sequence[Endpoint]) -> None:
+        if not endpoints:
+            raise PoolError("field 'base_urls': names no endpoint; give at least one URL")
         self._card = with_tokenizer(card)
         self._replicas = Replicas(card, endpoints)
         self._lines = PerLoop(lambda: Line(self._replicas, card.concurrency))

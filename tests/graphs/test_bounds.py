@@ -213,3 +213,11 @@ def test_the_largest_call_and_the_allowance_are_what_a_run_needs_beside_its_cost
     assert bound.call.tokens * 3 == calls.tokens
     assert 0 < bound.allowance.tokens < bound.call.tokens
     assert Bounds(graph.space(models)).of(bound.plan, TASK) == bound
+
+
+def test_extra_fields_of_every_request_are_part_of_the_bound_of_a_plan() -> None:
+    graph = Graph("one").add("solve", Solver(model="small", samples=3, max_output_tokens=16))
+    plain, extra = (pool(**card) for card in ({}, {"extra_body": {"top_p": 0.9}}))
+    task = Task(question="q")
+    costs = [worst_case(graph, graph.space(each).default(), task, each).amount.tokens for each in (plain, extra)]
+    assert costs[1] == costs[0] + 3 * len('{"top_p":0.9}')

@@ -83,7 +83,7 @@ def test_azure_has_the_deployment_in_its_path_and_the_key_in_a_header_of_its_own
 ) -> None:
     with FaultServer(api_key="azure-key") as server:
         root = server.base_url.removesuffix("/v1") + suffix
-        azure = {"deployment": "my deployment", "api_version": "2024-10-21", "api_key": "azure-key"}
+        azure: dict[str, Any] = {"deployment": "my deployment", "api_version": "2024-10-21", "api_key": "azure-key"}
         reply = ask(root, transport, check=True, **azure)
         empty, received = server.received
     assert reply.text == "ok"
@@ -96,7 +96,7 @@ def test_azure_has_the_deployment_in_its_path_and_the_key_in_a_header_of_its_own
 def test_an_azure_key_that_is_refused_and_a_deployment_that_is_not_there() -> None:
     with FaultServer(api_key="azure-key") as server:
         root = server.base_url.removesuffix("/v1")
-        azure = {"deployment": "d", "api_version": "1"}
+        azure: dict[str, Any] = {"deployment": "d", "api_version": "1"}
         with pytest.raises(PoolError, match="the key was not accepted"):
             ask(root, check=True, api_key="wrong", **azure)
         with pytest.raises(CallFailed, match="answered 401"):
@@ -143,5 +143,5 @@ def test_certificates_are_checked_against_the_file_of_authorities(transport: Tra
 def test_secrets_of_headers_are_blotted_out_of_what_servers_repeat(transport: Transport) -> None:
     secret = "CANARY0123456789abcdef"
     with FaultServer(reply=lambda body: f"you said {secret}") as server:
-        options = {"headers": (("X-Key", secret),), "secrets": (secret,)}
+        options: dict[str, Any] = {"headers": (("X-Key", secret),), "secrets": (secret,)}
         assert ask(server.base_url, transport, **options).text == "you said [key]"

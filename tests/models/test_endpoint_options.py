@@ -75,6 +75,7 @@ def test_a_password_of_a_proxy_is_a_secret(monkeypatch: pytest.MonkeyPatch) -> N
         ({"proxy": "socks5://proxy:3128"}, "field 'proxy': this is not a URL of the form http://host:port"),
         ({"proxy": "http://me:CANARY@proxy"}, "field 'proxy': a password does not belong in a file"),
         ({"ca_file": 3.5}, "field 'ca_file': must be a text"),
+        ({"deployment": {"env": "SET"}}, "field 'deployment': must be a text"),
     ],
 )
 def test_what_cannot_be_sent_is_refused_with_its_field(

@@ -11,6 +11,7 @@ import pytest
 from apportion.budgets.books import MemoryStore
 from apportion.budgets.ledger import Ledger
 from apportion.models.card import ModelCard
+from apportion.models.departure import Departure, leave
 from apportion.models.endpoint import Endpoint
 from apportion.models.line import Line
 from apportion.models.metered import Meter, MeteredCaller
@@ -199,3 +200,23 @@ def test_with_most_replicas_down_the_caps_of_each_hold(seed: int) -> None:
         assert all(reply.text == "ok" for reply in books.ask(60))
         assert max(server.most_open for server in good) <= 3
         assert books.booked == sum(server.billed_tokens for server in good)
+
+
+def test_a_probe_is_not_taken_for_the_call_that_began_it() -> None:
+    class Leaving(Endpoint):
+        async def is_alive(self, seconds: float) -> bool:
+            leave()
+            return True
+
+    async def take() -> list[str]:
+        replicas = Replicas(ModelCard(name="m"), [Leaving("http://localhost:1/v1"), Leaving("http://localhost:2/v1")])
+        line, announced = Line(replicas, 1), list[str]()
+        first, _ = await line.take(0)
+        first.state, first.back_at = "ejected", 0.0
+        with Departure(lambda: announced.append("left")).expected():
+            await line.take(0)
+            await asyncio.sleep(0.01)
+        assert replicas.states[0] == "trial"
+        return announced
+
+    assert asyncio.run(take()) == []

@@ -433,3 +433,8 @@ def test_where_another_endpoint_stands_ready_the_next_attempt_does_not_wait() ->
     assert asyncio.run(desk.call()).text == "text"
     assert desk.waits == []
     assert len({row.reservation_id for row, _ in desk.meter.booked}) == 3
+
+
+def test_extra_fields_of_every_request_are_part_of_the_bound() -> None:
+    card = ModelCard(name="m", template_tokens=0, message_tokens=0, extra_body={"top_p": 0.9})
+    assert call_bound(Scripted(lambda _: reply(), card), REQUEST).tokens == 30 + len('{"top_p":0.9}')
