@@ -219,5 +219,5 @@ def test_extra_fields_of_every_request_are_part_of_the_bound_of_a_plan() -> None
     graph = Graph("one").add("solve", Solver(model="small", samples=3, max_output_tokens=16))
     plain, extra = (pool(**card) for card in ({}, {"extra_body": {"top_p": 0.9}}))
     task = Task(question="q")
-    costs = [worst_case(graph, graph.space(each).default(), task, each).amount.tokens for each in (plain, extra)]
-    assert costs[1] == costs[0] + 3 * len('{"top_p":0.9}')
+    costs = [worst_case(graph, graph.space(each).default(), task, each).total.tokens for each in (plain, extra)]
+    assert costs[1] == costs[0] + (3 + 1) * len('{"top_p":0.9}')  # its samples, and the finishing allowance
