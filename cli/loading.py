@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import PlanError, StoreError, UsageError
 from ..imports import imported, imported_module
+from .output import complain
 
 if TYPE_CHECKING:
     from ..graphs.graph import Graph
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "admitted",
+    "check_pool",
     "find_plan",
     "find_run",
     "load_graph",
@@ -121,6 +123,18 @@ def load_pool(path: str | None) -> Pool:
     from ..models.pool import Pool
 
     return Pool.from_toml(path) if path is not None else Pool(load_pocket_models())
+
+
+def check_pool(pool: Pool) -> None:
+    """Makes sure that every model of a pool is there, and says which of its replicas are not.
+
+    Raises:
+        PoolError: a model is not there.
+    """
+    from ..graphs.portal import run_sync
+
+    for fault in run_sync(pool.check):
+        complain(f"{fault}; other endpoints of the same model answer in its place")
 
 
 def find_plan(where: str, store: StudyStore | None) -> Plan:

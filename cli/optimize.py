@@ -95,11 +95,11 @@ def watched(db: str, pool: Pool, *, families: bool = True) -> Iterator[tuple[Sto
     """
     from rich.console import Console
 
-    from ..graphs.portal import run_sync
     from ..stores.opening import open_store
+    from .loading import check_pool
     from .terminal import TerminalReporter
 
-    run_sync(pool.check)
+    check_pool(pool)
     store = open_store(db, durable=pool.costs_money)
     reporter = TerminalReporter(Console(highlight=False), families=families)
     try:

@@ -48,9 +48,8 @@ def command(
     Where there is no answer, the exit code is 5, and what is printed says why.
     """
     from ..budgets.cap import Cap
-    from ..graphs.portal import run_sync
     from ..stores.opening import open_store
-    from .loading import find_plan, load_graph, load_pool, positive, program, write_json
+    from .loading import check_pool, find_plan, load_graph, load_pool, positive, program, write_json
     from .plan_checks import check_models, check_plan_is_somewhere
     from .run_policy import NO_ANSWER, run_policy
 
@@ -61,7 +60,7 @@ def command(
         run_policy(policy, dial, question, pool, limit, db, json, allow or (), strict=strict)
         return
     loaded = load_graph(graph)
-    run_sync(pool.check)
+    check_pool(pool)
     check_plan_is_somewhere(plan, db)
     store = open_store(db, durable=pool.costs_money)
     try:

@@ -48,10 +48,9 @@ def run_policy(
     """
     import warnings
 
-    from ..graphs.portal import run_sync
     from ..optimizers.serving.policy import DeployedPolicy
     from ..stores.opening import open_store
-    from .loading import admitted, program, write_json
+    from .loading import admitted, check_pool, program, write_json
     from .numbers import number
 
     with warnings.catch_warnings(record=True) as told:
@@ -60,7 +59,7 @@ def run_policy(
     for warning in told:
         complain(f"warning: {warning.message}")
     policy = policy if dial is None else policy.dial(dial)
-    run_sync(pool.check)
+    check_pool(pool)
     store = open_store(db, durable=pool.costs_money)
     try:
         found = policy.invoke(question, cap=cap, store=store)

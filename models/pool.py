@@ -128,19 +128,27 @@ class Pool:
     def __repr__(self) -> str:
         return f"Pool({', '.join(self._models)})"
 
-    async def check(self) -> None:
+    async def check(self) -> tuple[str, ...]:
         """Asks every endpoint whether it is there and takes the key; costs no tokens.
 
+        Returns:
+            A line for each endpoint that is not, where the models that it serves have others that are.
+
         Raises:
-            PoolError: one line for each that is not.
+            PoolError: some model has no endpoint; one line for each that is not there.
         """
-        results = await asyncio.gather(*(each.check() for each in self._endpoints()), return_exceptions=True)
-        failures = [result for result in results if isinstance(result, BaseException)]
-        for failure in failures:
-            if not isinstance(failure, PoolError):
-                raise failure
-        if failures:
-            raise PoolError("\n".join(map(str, failures)))
+        endpoints = self._endpoints()
+        results = await asyncio.gather(*(each.check() for each in endpoints), return_exceptions=True)
+        faults: dict[int, str] = {}
+        for endpoint, result in zip(endpoints, results, strict=True):
+            if isinstance(result, PoolError):
+                faults[id(endpoint)] = str(result)
+            elif isinstance(result, BaseException):
+                raise result
+        served = [model.endpoints for model in self if isinstance(model, _Remote)]
+        if any(all(id(endpoint) in faults for endpoint in each) for each in served):
+            raise PoolError("\n".join(faults.values()))
+        return tuple(faults.values())
 
     async def aclose(self) -> None:
         """Lets go of all connections; the pool may be used again afterwards."""

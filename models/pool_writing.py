@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-import tempfile
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -142,19 +141,15 @@ def _note(text: str) -> str:
 def _write(path: Path, text: str) -> None:
     """Writes a file whole or not at all."""
     path = path.resolve()  # so that a link stays one
+    draft = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
     try:
-        handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
-            with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+            with draft.open("x", encoding="utf-8", newline="") as file:
                 file.write(text)
             if path.exists():
                 shutil.copymode(path, draft)
-            else:
-                Path(draft).chmod(0o644)
-            os.replace(draft, path)
-        except BaseException:
-            Path(draft).unlink(missing_ok=True)
-            raise
-    except (OSError, ValueError) as error:
-        said = error.strerror if isinstance(error, OSError) else str(error)
-        raise PoolError(f"{path}: cannot be written: {said}") from None
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
+    except OSError as error:
+        raise PoolError(f"{path}: cannot be written: {error.strerror or error}") from None

@@ -84,3 +84,37 @@ def test_a_probe_prints_lines_for_the_pool_and_keeps_them(folder: Path, capsys: 
     assert "template_tokens = 3" in printed
     assert printed[printed.index("[models.") :] == (again := capsys.readouterr().out)[again.index("[models.") :]
     assert "template_tokens = 3" in str(cards(folder)[0]["probe"]["lines"])
+
+
+def test_replicas_answer_a_run_and_secrets_of_their_headers_stay_out_of_the_books(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = "CANARY0123456789abcdef"
+    monkeypatch.setenv("GATEWAY_KEY", f"Bearer {secret}")
+    with (
+        FaultServer([Behaviour.SERVER_ERROR] * 99, models=("local",)) as failing,
+        FaultServer(reply=lambda body: f"{secret}. Answer: 42", models=("local",)) as good,
+    ):
+        urls = ["http://127.0.0.1:9/v1", failing.base_url, good.base_url]
+        (folder / "pool.toml").write_text(
+            f"[models.local]\nbase_urls = {json.dumps(urls)}\n"
+            'headers = { Authorization = { env = "GATEWAY_KEY" }, X-Team = "blue" }\n'
+        )
+        assert run(["run", "sums_app:graph", "2?", "--models", "pool.toml", "--db", "books.db", "--cap", "5000"]) == 0
+        said = capsys.readouterr()
+        assert "42" in said.out
+        assert "cannot be reached" in said.err
+        assert "other endpoints of the same model answer in its place" in said.err
+        assert good.received[0].headers["authorization"] == f"Bearer {secret}"
+        assert run(["models", "--models", "pool.toml", "--check"]) == 2
+    said = capsys.readouterr()
+    assert f"at {good.base_url}: answers as local-2026-01-01" in said.out
+    assert "field 'base_url': http://127.0.0.1:9/v1 cannot be reached" in said.err
+    assert secret not in said.out + said.err
+    for file in folder.glob("books.db*"):
+        assert secret.encode() not in file.read_bytes()
+    with open_store(folder / "books.db", read_only=True) as store:
+        (row,) = store.runs()
+        calls = store.calls(row.run_id)
+    assert len({call.reservation_id for call in calls}) == len(calls)
+    assert calls[-1].outcome.value == "ok"

@@ -76,3 +76,16 @@ def test_check_has_a_line_for_each_endpoint_that_fails() -> None:
     assert len(lines) == 2
     assert away in lines[0]
     assert wrong in lines[1]
+
+
+def test_check_says_which_replicas_are_away_and_fails_only_where_a_model_has_none() -> None:
+    with FaultServer() as server, socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        away = f"http://127.0.0.1:{closed.getsockname()[1]}/v1"
+        replicated = OpenAIModel(ModelCard(name="a"), [away, server.base_url])
+        (fault,) = asyncio.run(Pool([replicated]).check())
+        assert fault.startswith(f"field 'base_url': {away} cannot be reached")
+        none = OpenAIModel(ModelCard(name="b"), [away, away])
+        with pytest.raises(PoolError, match="cannot be reached"):
+            asyncio.run(Pool([replicated, none]).check())
+        assert asyncio.run(Pool([OpenAIModel(ModelCard(name="c"), server.base_url)]).check()) == ()
