@@ -88,6 +88,8 @@ async def _check(model: OpenAIModel, listed: Mapping[int, _Listed], facts: FactB
     seen = await asyncio.gather(*(_look(model, endpoint, listed[id(endpoint)]) for endpoint in ends))
     said = [line for each, end in zip(seen, ends, strict=True) for line in _of_replica(end, each.said, len(ends))]
     faults = [line for each in seen for line in each.faults] + _strangers(model, seen)
+    if len(ends) > 1:
+        faults = [line.replace("field 'base_url'", "field 'base_urls'", 1) for line in faults]
     charged = sum((each.charged for each in seen), ZERO)
     if not faults and all(each.counted for each in seen) and facts is not None and lift(facts, model.card):
         said.append("it was barred after a breach; that is lifted")

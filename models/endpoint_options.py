@@ -12,6 +12,7 @@ from typing import Any
 
 from ..errors import PoolError
 from ..records.redaction import redacted, tells_of_a_secret
+from ..records.text import encodable
 from .openai_client import http
 from .request_fields import reserved_for
 
@@ -57,7 +58,9 @@ class EndpointOptions:
     def __post_init__(self) -> None:
         for name, value in self.headers:
             _check_header(name, value)
-        for name, _ in self.query:
+        for name, value in self.query:
+            if encodable(name + value) != name + value:
+                raise PoolError(f"field 'query': {encodable(name)[:40]!r} holds half a surrogate pair; write it anew")
             why = None if name in ("api_key", "authorization") else reserved_for(name)
             if why:
                 raise PoolError(f"field 'query': {name!r} cannot be set here: {why}; take it out")
@@ -137,8 +140,9 @@ class EndpointOptions:
         for field, header in (("organization", "openai-organization"), ("project", "openai-project")):
             if getattr(self, field) and header in names:
                 raise PoolError(f"field 'headers': {header!r} is what {field!r} sends; give one of both")
+        for field in ("organization", "project", "api_version", "deployment", "proxy"):
             if not _printable(getattr(self, field)):
-                raise PoolError(f"field {field!r}: it holds a character that no header can hold; write it anew")
+                raise PoolError(f"field {field!r}: it holds a character that no header or URL can hold; write it anew")
         for name in names:
             if names.count(name) > 1:
                 raise PoolError(f"field 'headers': {name!r} is there twice; keep one")
@@ -156,7 +160,7 @@ def check_variable(field: str, name: str, what: str) -> str:
     Raises:
         PoolError: it is not set.
     """
-    value = os.environ.get(name, "").strip()
+    value = os.environ.get(name, "").strip() if encodable(name) == name else ""
     if not value:
         raise PoolError(f"field {field!r}: {variable(name)} is not set; {what}")
     return value

@@ -60,8 +60,8 @@ class Replicas:
     """The endpoints of one model, from any thread: the least busy first, without those that failed.
 
     One that fails is ejected for a second, then twice as long with each failure in a row, a minute at most. After
-    that it is probed, which costs no tokens, and then one call tries it. Where all are ejected, the one that would be
-    back first is asked all the same. A single endpoint is never ejected.
+    that it is probed, which costs no tokens, and then one call tries it. Where all are ejected, the one with the fewest
+    failures in a row is asked all the same. A single endpoint is never ejected.
 
     Args:
         card: what is known of the model.
@@ -104,7 +104,7 @@ class Replicas:
             most: how many each may have.
         """
         with self._lock:
-            free = [each for each in self._standing() if busy[each.place] < (1 if each.state == "trial" else most)]
+            free = [each for each in self._standing(busy) if busy[each.place] < most]
             if not free:
                 return None
             chosen = min(free, key=lambda each: (each.pace.start(now, tokens), busy[each.place], each.last_turn))
@@ -181,13 +181,12 @@ class Replicas:
             if self._ready_beside(replica):
                 failure.retryable = failure.at_once = True
 
-    def _standing(self) -> list[Replica]:
-        """Those that may be asked now: where all are ejected, the one that would be back first."""
-        standing = [each for each in self._all if each.state in ("admitted", "trial")]
-        if any(each.state == "admitted" for each in standing):
-            return standing
-        ejected = [each for each in self._all if each.state == "ejected"]
-        return standing + sorted(ejected, key=lambda each: each.back_at)[: 0 if standing else 1]
+    def _standing(self, busy: Sequence[int]) -> list[Replica]:
+        """Those that may be asked now; where none is admitted or on trial, the ejected one that failed least."""
+        admitted = [each for each in self._all if each.state == "admitted"]
+        on_trial = [each for each in self._all if each.state == "trial" and not busy[each.place]]
+        ejected = (each for each in self._all if each.state == "ejected")
+        return admitted + on_trial or sorted(ejected, key=lambda each: (each.failures, each.back_at))[:1]
 
     def _ready_beside(self, replica: Replica) -> bool:
         return any(each.state == "admitted" for each in self._all if each is not replica)

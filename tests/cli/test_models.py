@@ -109,7 +109,7 @@ def test_replicas_answer_a_run_and_secrets_of_their_headers_stay_out_of_the_book
         assert run(["models", "--models", "pool.toml", "--check"]) == 2
     said = capsys.readouterr()
     assert f"at {good.base_url}: answers as local-2026-01-01" in said.out
-    assert "field 'base_url': http://127.0.0.1:9/v1 cannot be reached" in said.err
+    assert "field 'base_urls': http://127.0.0.1:9/v1 cannot be reached" in said.err
     assert secret not in said.out + said.err
     for file in folder.glob("books.db*"):
         assert secret.encode() not in file.read_bytes()

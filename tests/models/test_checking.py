@@ -190,7 +190,7 @@ def test_a_replica_that_does_not_list_the_model_or_is_down_is_named_and_lifts_no
         away = f"http://127.0.0.1:{closed.getsockname()[1]}/v1"
         model = OpenAIModel(card, [good.base_url, bad.base_url, away])
         found = asyncio.run(check_models(Pool([model]), store))["m"]
-        assert [fault.split(": ")[0] for fault in found.faults] == ["field 'served_as'", "field 'base_url'"]
+        assert [fault.split(": ")[0] for fault in found.faults] == ["field 'served_as'", "field 'base_urls'"]
         assert bad.base_url in found.faults[0]
     with pytest.raises(BudgetBreach):
         Breaches(store).check(card)

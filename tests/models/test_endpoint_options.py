@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import random
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from apportion.errors import PoolError
 from apportion.models.endpoint import Endpoint
 from apportion.models.endpoint_options import EndpointOptions, variable
+from apportion.testing.hostile import hostile
 
 SECRET = "CANARY0123456789abcdef"
 
@@ -64,7 +66,7 @@ def test_a_password_of_a_proxy_is_a_secret(monkeypatch: pytest.MonkeyPatch) -> N
         ({"query": {"api_key": "abc"}}, "a key does not belong in a file"),
         ({"query": [1]}, "field 'query': must be a table"),
         ({"organization": "o", "headers": {"OpenAI-Organization": "p"}}, "is what 'organization' sends"),
-        ({"project": "a\nb"}, "field 'project': it holds a character that no header can hold"),
+        ({"project": "a\nb"}, "field 'project': it holds a character that no header or URL can hold"),
         ({"deployment": "d"}, "field 'deployment': Azure needs both; give 'api_version' too"),
         ({"api_version": "2024-10-21"}, "field 'api_version': Azure needs both; give 'deployment' too"),
         (
@@ -111,3 +113,30 @@ def test_certificate_authorities_that_cannot_be_read(tmp_path: Path) -> None:
 def test_a_name_that_may_be_a_key_is_not_told() -> None:
     assert variable("MY_KEY") == "the environment variable MY_KEY"
     assert SECRET not in variable(SECRET)
+
+
+WHOLE: dict[str, Any] = {
+    "headers": {"X-Team": "blue", "X-Key": {"env": "SET"}},
+    "query": {"v": 2, "key": {"env": "SET"}},
+    "organization": "org",
+    "project": {"env": "SET"},
+    "api_version": "2024-10-21",
+    "deployment": "d",
+    "ca_file": "none.pem",
+    "proxy": "http://proxy:3128",
+}
+
+
+def test_hostile_tables_are_read_or_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SET", SECRET)
+    generator, taken = random.Random(3), 0
+    for _ in range(500):
+        table = hostile(WHOLE, generator)
+        try:
+            options = read(table) if isinstance(table, dict) else EndpointOptions()
+        except PoolError:
+            continue
+        taken += 1
+        assert all(isinstance(text, str) for pair in (*options.headers, *options.query) for text in pair)
+        assert hash(options) == hash(options)
+    assert 0 < taken < 500

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import socket
 from collections.abc import Mapping
 from typing import Any
@@ -12,6 +13,7 @@ from apportion.models.card import ModelCard
 from apportion.models.endpoint import Endpoint
 from apportion.models.listing import ListedModel, find_model
 from apportion.testing.fault_server import Answer, FaultServer
+from apportion.testing.hostile import hostile
 
 
 def find(server: FaultServer, name: str = "", **endpoint: Any) -> ListedModel:
@@ -170,3 +172,34 @@ def test_an_endpoint_that_has_no_list_refuses_the_key_or_is_not_there() -> None:
         free.bind(("127.0.0.1", 0))
         with pytest.raises(PoolError, match=r"field 'base_url': .* cannot be reached"):
             asyncio.run(find_model(Endpoint(f"http://127.0.0.1:{free.getsockname()[1]}/v1")))
+
+
+ENTRY: dict[str, Any] = {
+    "id": "m",
+    "context_length": 8192,
+    "meta": {"n_ctx_train": 8192},
+    "top_provider": {"context_length": 4096, "max_completion_tokens": 100},
+    "pricing": {"prompt": "1e-6", "completion": "2e-6", "input_cache_read": "1e-7", "request": "0"},
+    "supported_parameters": ["max_tokens", "seed"],
+}
+
+
+def test_hostile_lists_are_read_or_refused() -> None:
+    async def look(url: str) -> None:
+        endpoint = Endpoint(url)
+        try:
+            found = await find_model(endpoint)
+            ModelCard.model_validate({"name": "m", **found.fields})
+        except PoolError:
+            pass
+        finally:
+            await endpoint.aclose()
+
+    generator = random.Random(7)
+    pages: dict[str, Answer] = {}
+    with FaultServer(pages=pages) as server:
+        for _ in range(150):
+            pages["/v1/models"] = Answer(hostile({"data": [ENTRY]}, generator))
+            pages["/props"] = Answer(hostile({"default_generation_settings": {"n_ctx": 5}}, generator))
+            pages["/api/show"] = Answer(hostile({"parameters": "num_ctx 5", "model_info": {"a": 1}}, generator))
+            asyncio.run(look(server.base_url))

@@ -135,6 +135,27 @@ def test_where_all_are_ejected_the_first_to_come_back_is_asked_and_nobody_hurrie
     assert first.state == "admitted"
 
 
+def test_where_all_are_ejected_one_that_failed_once_comes_before_one_that_is_down() -> None:
+    replicas = group(2)
+    down, shaky = chosen(replicas, 0, 1), chosen(replicas, 1, 0)
+    for _ in range(3):
+        fail(replicas, down, 0.0)
+    fail(replicas, shaky, 100.0)
+    assert down.back_at < shaky.back_at
+    assert chosen(replicas, 0, 0, now=100.0) is shaky
+
+
+def test_a_trial_that_takes_long_holds_nobody_back() -> None:
+    replicas = group(2)
+    first, second = chosen(replicas, 0, 1), chosen(replicas, 1, 0)
+    for each in (first, second):
+        fail(replicas, each, 0.0)
+    assert replicas.due(1.0) is first
+    replicas.probed(first, True, 1.0)
+    assert chosen(replicas, 0, 0, now=1.0) is first
+    assert chosen(replicas, 1, 0, now=1.0) is second
+
+
 def test_a_single_endpoint_is_never_ejected() -> None:
     replicas = group(1)
     only = chosen(replicas, 0)
