@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 
+from ..records.answers import normal_form
 from ..records.message import Part
 from ..records.text import longest_bytes
 
-__all__ = ["LEAST_PART_BYTES", "complaint", "fill", "part_bytes", "placeholders"]
+__all__ = ["LEAST_PART_BYTES", "complaint", "fill", "part_bytes", "parts_form", "placeholders"]
 
 LEAST_PART_BYTES = 256
 """A sub-question may always have as many bytes as this."""
@@ -68,3 +70,28 @@ def complaint(parts: Sequence[Part], combine: str, max_parts: int, most_bytes: i
     except CycleError:
         return "the parts need each other's answers in a circle"
     return ""
+
+
+def parts_form(parts: Sequence[Part], combine: str) -> str:
+    """What equal decompositions have in common, whatever the order and the names of their parts.
+
+    Args:
+        parts: that can be worked off, see `complaint`, with all that their questions name among their needs.
+        combine: how they make the answer.
+    """
+    by_name = {part.name: part for part in parts}
+    forms: dict[str, str] = {}
+    for name in TopologicalSorter({part.name: part.needs for part in parts}).static_order():
+        part = by_name[name]
+        asked = _worded(part.question, forms)
+        others = sorted(forms[need] for need in part.needs)
+        forms[name] = hashlib.sha256("\n".join((asked, *others)).encode(errors="surrogatepass")).hexdigest()[:16]
+    return "\n".join((_worded(combine, forms), *sorted(forms.values())))
+
+
+def _worded(question: str, forms: Mapping[str, str]) -> str:
+    """The normal form of each stretch between placeholders, and the forms of the parts that these stand for."""
+    pieces = _PLACEHOLDER.split(question)  # every second one is a name
+    return "\n".join(
+        forms.get(piece, f"{{{piece}}}") if place % 2 else normal_form(piece) for place, piece in enumerate(pieces)
+    )

@@ -283,10 +283,13 @@ class NodeConformance:
         assert isinstance(draws.number, int) or draws.stops, "adaptive drawing needs a rule that ends it"
         run = self.bench().run(node, replace(self.inputs(), round=0))
         told: list[Any] = [fields["draws"] for _, fields in run.events if "draws" in fields]
-        asked = sorted({request.sample for request in run.requests})
+        asked = sorted({request.sample // draws.numbers for request in run.requests})
         assert asked == list(range(len(asked))), f"draws are asked for as samples 0, 1 and so on, not {asked}"
         least = draws.number.low if isinstance(draws.number, Adaptive) else draws.number
-        assert least <= len(asked) <= most(draws.number), f"it asked for {len(asked)} draws, not {draws.number}"
+        highest = most(draws.number) + draws.redraws
+        assert least <= len(asked) <= highest, f"it asked for {len(asked)} draws, not {draws.number}"
+        if not draws.curves:
+            return
         assert len(told) == (len(asked) > 1), f"of {len(asked)} draws, {len(told)} events tell with the field `draws`"
         drawn = told[0] if told else [("", None)]
         assert len(drawn) == len(asked), f"{len(drawn)} draws are on record, {len(asked)} were asked for"

@@ -111,7 +111,9 @@ def test_json_is_one_where_it_is_the_same_value_and_may_be_voted_on_by_field() -
     assert fields.message.data == {"a": 2, "b": 1}
     assert fields.message.candidates[0].confidence == pytest.approx((3 / 5 + 2 / 5) / 2)
     assert len(fields.message.candidates) == 5
-    assert KIND.draws(direct(5, output=JsonOutput(schema, vote="fields"))) is None
+    by_fields = KIND.draws(direct(5, output=JsonOutput(schema, vote="fields")))
+    assert by_fields is not None
+    assert (by_fields.number, by_fields.curves) == (5, False)
     draws = KIND.draws(direct(5, output=JsonOutput(schema)))
     assert draws is not None
     assert draws.form('{"a":1}') == '{"a":1}'
