@@ -53,7 +53,7 @@ class RepeatedNode(ModelNode):
     the node has the status `tool_error`."""
     redraws: Annotated[Knob[Annotated[int, Interval(ge=0, le=MOST_TIMES)]], ADDED] = 2
     """The most samples drawn in place of discarded ones, all together; each is charged. When they are spent, the
-    samples that tripped no flag decide, and where there is none, all that were drawn."""
+    samples that tripped no flag decide, and where none of these has a vote, all that were drawn."""
 
     def idle_repetition(self) -> frozenset[str]:
         """Those of `REPETITION` that make no difference: one sample needs no vote, a fixed number no stop rule."""

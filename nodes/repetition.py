@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Generic, TypeVar
@@ -16,13 +16,13 @@ from .base import Context
 from .draws import Draws
 from .knob import Adaptive
 from .outputs import form_of, led_by_fields
-from .readings import Reading, most_informed
+from .readings import Reading, all_of, most_informed
 from .red_flags import Sample, flagged
 from .repeated_node import RepeatedNode, flags_of, redraws_of, times_of, vote_of
 from .stopping import STOP_RULES, enough
 from .votes import VoteRule, ballots, heard, same_form
 
-__all__ = ["Drawn", "Repetition", "draws_of", "elected", "repeat"]
+__all__ = ["Drawn", "Repetition", "drawn_apart", "draws_of", "elected", "repeat"]
 
 T = TypeVar("T")
 
@@ -85,8 +85,9 @@ class Repetition(Generic[T]):
 
     @property
     def counted(self) -> tuple[Drawn[T], ...]:
-        """Those that decide: the ones without a red flag, or all where each has one."""
-        return self.clean or self.drawn
+        """Those that decide: the ones without a red flag, or all where none of these has a vote."""
+        clean = self.clean
+        return clean if any(draw.candidate is not None for draw in clean) else self.drawn
 
     @property
     def votes(self) -> list[Candidate]:
@@ -156,6 +157,26 @@ async def repeat(
         found = Repetition((*found.drawn, *new), flags)
         if any(reading.status is Status.BUDGET for each in new for reading in each.readings):
             return found
+
+
+async def drawn_apart(
+    one: Callable[[int], Coroutine[Any, Any, Drawn[T]]], samples: Sequence[int], context: Context
+) -> list[Drawn[T]]:
+    """Draws of several calls each, at the same time.
+
+    Under a cap the first has it to itself: shared out among all, what is left might not do for a single answer.
+
+    Args:
+        one: makes the draw of a number.
+        samples: see `repeat`.
+        context: of the node.
+
+    Raises:
+        BudgetBreach: of the first draw that has one, after all have ended.
+    """
+    alone = samples[:1] if context.allowance is not None and 0 in samples else ()
+    first = [await one(number) for number in alone]
+    return first + await all_of([one(number) for number in samples[len(alone) :]])
 
 
 async def _flagged(node: RepeatedNode, question: str, draw: Drawn[Any]) -> str:

@@ -24,9 +24,9 @@ from .knob import ADDED, ANY_MODEL, MOST_TIMES, Adaptive, Knob, ModelKnob, Times
 from .oracles import said
 from .outputs import candidate_of, read_step
 from .prompts.base import Ask, Messages, SearchRound, SearchStep
-from .readings import Reading, all_of, read
+from .readings import Reading, read
 from .repeated_node import RepeatedNode, most_draws, vote_of
-from .repetition import Drawn, draws_of, elected, repeat
+from .repetition import Drawn, drawn_apart, draws_of, elected, repeat
 from .retrieval import RETRIEVER, CorpusSize, Retriever, corpus_size, open_retriever
 from .votes import normal_form
 
@@ -93,7 +93,7 @@ async def _run(node: Search, inputs: Inputs, context: Context) -> Message:
     begun = None if node.keep is None else context.allowance
 
     async def draw(samples: Sequence[int]) -> list[Drawn[tuple[str, ...]]]:
-        return await all_of([_chain(node, inputs, context, begun, number) for number in samples])
+        return await drawn_apart(partial(_chain, node, inputs, context, begun), samples, context)
 
     found = await repeat(node, inputs.question, context, draw)
     candidates, winner = elected(node, found, context), found.winner(vote_of(node))

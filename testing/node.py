@@ -34,6 +34,8 @@ from ..nodes.kinds import kinds_with, node_from_json
 from ..nodes.knob import ANY_MODEL, Adaptive, Choice, most
 from ..nodes.prompts import dialect_named
 from ..nodes.prompts.base import Ask
+from ..nodes.red_flags import Sample
+from ..nodes.repeated_node import RepeatedNode
 from ..records.message import CANDIDATES, Candidate, Forward, Message, MessageSize
 from ..records.prompt import Prompt
 from ..records.status import Status
@@ -297,6 +299,48 @@ class NodeConformance:
             assert answer is None or isinstance(answer, str), f"a drawn answer is a text or None, not {answer!r}"
             assert sure is None or 0 <= sure <= 1, f"a confidence lies between 0 and 1, not {sure!r}"
 
+    def test_fewer_draws_are_a_part_of_more(self) -> None:
+        """What more draws have paid for, fewer need not pay again."""
+        some, more = (set(self.bench().run(self._drawing(n), replace(self.inputs(), round=0)).requests) for n in (2, 5))
+        assert some <= more, "with five draws it does not ask what it asks with two"
+
+    def test_a_cap_that_ends_the_draws_leaves_what_there_is(self) -> None:
+        """With room for one draw of several there is an answer all the same."""
+        inputs = self.inputs()
+        known = Ask(inputs.question, inputs.task.instructions, inputs.task.context)
+        one, many, bench = self._drawing(1), self._drawing(4), self.bench()
+        room = bench.worst_case(one, known, _incoming(inputs))
+        assert room.tokens < bench.worst_case(many, known, _incoming(inputs)).tokens, "its bound does not count draws"
+        outcome = bench.run(many, inputs, limit=room.tokens)
+        assert outcome.message.status is not Status.BUDGET, outcome.message.reason
+
+    def test_draws_that_a_red_flag_discards_are_drawn_anew_within_the_bound(self) -> None:
+        """Of a kind with `red_flags`: also where every draw is discarded; then all count."""
+        node, inputs = self._drawing(2), self.inputs()
+        if not isinstance(node, RepeatedNode):
+            pytest.skip("the kind has no red flags")
+        node = type(node).model_validate({**dict(node), "red_flags": (_everything,), "redraws": 3})
+        known = Ask(inputs.question, inputs.task.instructions, inputs.task.context)
+        draws, bench = self.kind.draws(node), self.bench()
+        assert draws is not None
+        run = bench.run(node, inputs, limit=bench.worst_case(node, known, _incoming(inputs)).tokens)
+        assert run.message.status is bench.run(self._drawing(2), inputs).message.status
+        asked = {request.sample // draws.numbers for request in run.requests}
+        assert len(asked) == 2 + 3, f"it drew {len(asked)} times, where two draws and three in their place were due"
+        assert any("flagged" in fields for _, fields in run.events), "the trace does not say what was discarded"
+
+    def _drawing(self, number: int) -> Node:
+        """The node with so many draws."""
+        node = self.node()
+        draws = self.kind.draws(node)
+        if draws is None:
+            pytest.skip("the kind has no number of draws")
+        try:
+            drawing = type(node).model_validate({**dict(node), draws.knob: number})
+        except ValidationError as problem:
+            pytest.skip(f"in this setting it draws once: {problem.errors()[0]['msg']}")
+        return drawing
+
     def test_an_answer_of_a_verified_kind_is_checked(self) -> None:
         """Arms with such a node are kept for what they can do; see `Kind.verified`."""
         message = self.bench().run(self.node(), self.inputs()).message
@@ -329,6 +373,10 @@ class NodeConformance:
         if message is not None:
             good = not message.status.failed and (message.answer or message.parts or message.evidence)
             assert good, f"a node that makes no mistake says something, not {message!r}"
+
+
+def _everything(sample: Sample) -> str:
+    return "this is a test"
 
 
 def _same(task: Task, answer: str) -> float:

@@ -133,7 +133,5 @@ def _votes_of(
 def _draws(spec: StudySpec, name: str, plan: Plan, tasks: Sequence[Task], numbers: int) -> list[tuple[Draw, ...]]:
     """By task in their order, those left out on which the node drew once or not at all."""
     runs = spec.runs(plan, "fit")
-    found = recorded_draws(
-        spec.store, runs, tasks, name, spec.scorer, spec.cap.unit, leave_out=True, numbers=numbers
-    )
+    found = recorded_draws(spec.store, runs, tasks, name, spec.scorer, spec.cap.unit, leave_out=True, numbers=numbers)
     return [found[task.task_id] for task in tasks if len(found.get(task.task_id, ())) > 1]
