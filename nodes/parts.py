@@ -17,6 +17,7 @@ LEAST_PART_BYTES = 256
 """A sub-question may always have as many bytes as this."""
 
 _PLACEHOLDER = re.compile(r"\{(\w{1,64})\}")
+_LETTERS = str.maketrans("0123456789", "ghijklmnop")
 
 
 def part_bytes(question: str) -> int:
@@ -83,15 +84,8 @@ def parts_form(parts: Sequence[Part], combine: str) -> str:
     forms: dict[str, str] = {}
     for name in TopologicalSorter({part.name: part.needs for part in parts}).static_order():
         part = by_name[name]
-        asked = _worded(part.question, forms)
         others = sorted(forms[need] for need in part.needs)
-        forms[name] = hashlib.sha256("\n".join((asked, *others)).encode(errors="surrogatepass")).hexdigest()[:16]
-    return "\n".join((_worded(combine, forms), *sorted(forms.values())))
-
-
-def _worded(question: str, forms: Mapping[str, str]) -> str:
-    """The normal form of each stretch between placeholders, and the forms of the parts that these stand for."""
-    pieces = _PLACEHOLDER.split(question)  # every second one is a name
-    return "\n".join(
-        forms.get(piece, f"{{{piece}}}") if place % 2 else normal_form(piece) for place, piece in enumerate(pieces)
-    )
+        asked = "\n".join((normal_form(fill(part.question, forms)), *others))
+        digest = hashlib.sha256(asked.encode(errors="surrogatepass")).hexdigest()[:16]
+        forms[name] = digest.translate(_LETTERS)  # which no normal form takes for a number
+    return "\n".join((normal_form(fill(combine, forms)), *sorted(forms.values())))

@@ -108,7 +108,7 @@ def test_abstentions_decide_only_where_nobody_answers() -> None:
 
 def test_a_cap_in_the_middle_ends_the_drawing_and_the_answer_stands() -> None:
     one = solve("a")[0].bounds[0].tokens
-    run, model = solve("!!ab", samples=3, redraws=3, limit=one * 3)
+    run, _ = solve("!!ab", samples=3, redraws=3, limit=one * 3)
     assert (run.message.answer, run.message.status) == ("a", Status.OK)
     assert run.charged.tokens <= one * 3
     run, _ = solve("!!", redraws=3, limit=one + 5)
