@@ -8,21 +8,21 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Generic, TypeVar
 
-from ..records.message import CANDIDATES, Candidate
+from ..records.message import CANDIDATES, Candidate, Message
 from ..records.output import JsonOutput
 from ..records.status import Status
-from .answer_node import output_of
+from .answer_node import AnswerNode, output_of
 from .base import Context
 from .draws import Draws
 from .knob import Adaptive
-from .outputs import form_of, led_by_fields
+from .outputs import candidate_of, form_of, led_by_fields
 from .readings import Reading, all_of, most_informed
 from .red_flags import Sample, flagged
 from .repeated_node import RepeatedNode, flags_of, redraws_of, times_of, vote_of
 from .stopping import STOP_RULES, enough
 from .votes import VoteRule, ballots, heard, same_form
 
-__all__ = ["Drawn", "Repetition", "drawn_apart", "draws_of", "elected", "repeat"]
+__all__ = ["Drawn", "Repetition", "answers_of", "drawn_apart", "draws_of", "message_of", "repeat"]
 
 T = TypeVar("T")
 
@@ -191,10 +191,19 @@ def _content(node: RepeatedNode, found: Repetition[Any], remaining: int) -> bool
     return enough(node.stop, list(counts.values()), remaining if node.vote == "majority" else None)
 
 
-def elected(node: RepeatedNode, found: Repetition[Any], context: Context) -> tuple[Candidate, ...]:
-    """The answers that were drawn, the chosen one first, each with its share of the draws as its confidence.
+def answers_of(node: AnswerNode, readings: Sequence[Reading[str]], source: str) -> list[Drawn[None]]:
+    """Readings as draws, each with the answer that was read as its vote."""
+    return [
+        Drawn(None, None if it.value is None else candidate_of(node.output, it.value, it, source), (it,))
+        for it in readings
+    ]
 
-    None where no draw has a vote. JSON whose fields are voted on one by one is led by what makes of them.
+
+def message_of(node: RepeatedNode, found: Repetition[Any], context: Context) -> Message:
+    """The chosen answer, with all that were drawn as candidates, each with its share of the draws as its confidence.
+
+    Where no draw has a vote, the failure that says most. JSON whose fields are voted on one by one is led by what that
+    makes of it.
     """
     votes, counted = found.votes, ballots(found.votes, vote_of(node))
     found.record(context)
@@ -202,8 +211,14 @@ def elected(node: RepeatedNode, found: Repetition[Any], context: Context) -> tup
         replace(ballot.candidate, confidence=_confidence(ballot.weight, ballot.count, votes, len(found.counted)))
         for ballot in counted[:CANDIDATES]
     )
+    if not candidates:
+        status, reason = found.failure
+        return Message(status=status, reason=reason, text=found.drawn[0].readings[-1].text)
     output = _of_fields(node)
-    return candidates if output is None or not candidates else led_by_fields(output, candidates, votes)
+    if output is not None:
+        candidates = led_by_fields(output, candidates, votes)
+    best = candidates[0]
+    return Message(answer=best.answer, data=best.data, text=best.text, candidates=candidates, abstained=best.abstained)
 
 
 def _confidence(weight: float, count: int, votes: list[Candidate], drawn: int) -> float | None:

@@ -26,7 +26,7 @@ from .outputs import candidate_of, read_step
 from .prompts.base import Ask, Messages, SearchRound, SearchStep
 from .readings import Reading, read
 from .repeated_node import RepeatedNode, most_draws, vote_of
-from .repetition import Drawn, drawn_apart, draws_of, elected, repeat
+from .repetition import Drawn, drawn_apart, draws_of, message_of, repeat
 from .retrieval import RETRIEVER, CorpusSize, Retriever, corpus_size, open_retriever
 from .votes import normal_form
 
@@ -96,20 +96,11 @@ async def _run(node: Search, inputs: Inputs, context: Context) -> Message:
         return await drawn_apart(partial(_chain, node, inputs, context, begun), samples, context)
 
     found = await repeat(node, inputs.question, context, draw)
-    candidates, winner = elected(node, found, context), found.winner(vote_of(node))
-    if winner is None:
-        status, reason = found.failure
-        failed = next(chain for chain in found.counted if chain.outcome == (status, reason))
-        return Message(status=status, reason=reason, text=failed.readings[-1].text, evidence=failed.value)
-    best = candidates[0]
-    return Message(
-        answer=best.answer,
-        data=best.data,
-        text=best.text,
-        candidates=candidates,
-        evidence=winner.value,
-        abstained=best.abstained,
-    )
+    message, winner = message_of(node, found, context), found.winner(vote_of(node))
+    if winner is not None:
+        return replace(message, evidence=winner.value)
+    failed = next(chain for chain in found.counted if chain.outcome == found.failure)
+    return replace(message, text=failed.readings[-1].text, evidence=failed.value)
 
 
 async def _chain(

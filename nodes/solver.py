@@ -19,11 +19,11 @@ from .base import CallBound, Context, Incoming, Inputs, Kind, Speakers
 from .depth import Depth
 from .knob import ADDED, ANY_MODEL, Adaptive, Knob, ModelKnob, Times
 from .oracles import right_answer
-from .outputs import Reader, candidate_of, reader_of
+from .outputs import Reader, reader_of
 from .prompts.base import Ask, Messages, Style
 from .readings import Reading, read_all
 from .repeated_node import RepeatedNode, most_draws
-from .repetition import Drawn, draws_of, elected, repeat
+from .repetition import Drawn, answers_of, draws_of, message_of, repeat
 from .stopping import StopRule
 from .votes import VoteRule
 
@@ -116,19 +116,9 @@ async def _run(node: Solver, inputs: Inputs, context: Context) -> Message:
     way = _way(node, inputs, context)
 
     async def draw(samples: Sequence[int]) -> list[Drawn[None]]:
-        readings = await _drawn(way, samples, context)
-        return [
-            Drawn(None, None if it.value is None else candidate_of(node.output, it.value, it, context.node), (it,))
-            for it in readings
-        ]
+        return answers_of(node, await _drawn(way, samples, context), context.node)
 
-    found = await repeat(node, inputs.question, context, draw)
-    candidates = elected(node, found, context)
-    if not candidates:
-        status, reason = found.failure
-        return Message(status=status, reason=reason, text=found.drawn[0].readings[-1].text)
-    best = candidates[0]
-    return Message(answer=best.answer, data=best.data, text=best.text, candidates=candidates, abstained=best.abstained)
+    return message_of(node, await repeat(node, inputs.question, context, draw), context)
 
 
 async def _drawn(way: _Way, samples: Sequence[int], context: Context) -> list[Reading[str]]:

@@ -22,7 +22,7 @@ from .oracles import said
 from .prompts.base import Ask, Messages
 from .readings import Reading, most_informed, read
 from .repeated_node import RepeatedNode, most_draws
-from .repetition import Drawn, drawn_apart, draws_of, elected, repeat
+from .repetition import Drawn, drawn_apart, draws_of, message_of, repeat
 from .symbolic.solve import SymbolicWorker
 
 __all__ = ["KIND", "SymbolicSolver"]
@@ -70,12 +70,7 @@ async def _run(node: SymbolicSolver, inputs: Inputs, context: Context) -> Messag
     async def draw(samples: Sequence[int]) -> list[Drawn[None]]:
         return await drawn_apart(partial(_attempts, node, inputs, context), samples, context)
 
-    found = await repeat(node, inputs.question, context, draw)
-    candidates = elected(node, found, context)
-    if not candidates:
-        status, reason = found.failure
-        return Message(status=status, reason=reason, text=found.drawn[0].readings[-1].text)
-    return Message(answer=candidates[0].answer, text=candidates[0].text, candidates=candidates)
+    return message_of(node, await repeat(node, inputs.question, context, draw), context)
 
 
 async def _attempts(node: SymbolicSolver, inputs: Inputs, context: Context, number: int) -> Drawn[None]:

@@ -6,12 +6,13 @@ import pytest
 from pydantic import ValidationError
 
 from apportion.errors import GraphError
-from apportion.nodes import Decomposer, Search, Solver, SymbolicSolver, Verifier, adaptive, choose
+from apportion.nodes import Decomposer, Merger, Search, Solver, SymbolicSolver, Verifier, adaptive, choose
 from apportion.nodes.repeated_node import REPETITION, RepeatedNode, most_draws, redraws_of, times_of, vote_of
 
 KINDS: dict[type[RepeatedNode], dict[str, object]] = {
     Solver: {},
     Decomposer: {},
+    Merger: {},
     Search: {"retriever": "docs"},
     SymbolicSolver: {},
     Verifier: {"method": "score"},
