@@ -84,7 +84,7 @@ async def _run(node: Decomposer, inputs: Inputs, context: Context) -> Message:
     except CallFailed as failure:
         context.record("whole", status=failure.status.value, reason=failure.reason)
         return replace(whole, status=failure.status, reason=failure.reason)
-    found.record(context)
+    found.record(context, node.vote)
     chosen = found.winner(node.vote)
     if chosen is not None and chosen.value is not None:
         context.record("decomposed", parts=len(chosen.value.parts))

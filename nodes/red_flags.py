@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Annotated, Any
 
 from pydantic import PlainSerializer, PlainValidator, ValidationInfo
@@ -97,12 +98,17 @@ RED_FLAG = CallableSort(
 )
 
 
+@lru_cache(maxsize=256)
+def _named(flag: str) -> Callable[..., Any]:
+    return numbered(RED_FLAGS, flag)
+
+
 def _source(value: Any, info: ValidationInfo) -> str | Imported | Given:
     named = RED_FLAG.named(value, info)
     if named is not None:
         return named
     if isinstance(value, str):
-        numbered(RED_FLAGS, value)
+        _named(value)
         return value
     found = RED_FLAG.given(value)
     if found is None:
@@ -125,10 +131,8 @@ async def flagged(flags: Sequence[Any], sample: Sample) -> str:
         CallFailed: a flag of the user's own failed, or returned what says nothing.
     """
     for flag in flags:
-        named = isinstance(flag, str)
-        function = numbered(RED_FLAGS, flag) if named else flag.function()
-        name = flag if named else flag.name
-        said = await _said(function, name, sample)
+        name = flag if isinstance(flag, str) else flag.name
+        said = await _said(_named(flag) if isinstance(flag, str) else flag.function(), name, sample)
         if said:
             return clip(single_spaced(encodable(f"{name}: {said}")), _SHOWN)
     return ""

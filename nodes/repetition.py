@@ -104,7 +104,7 @@ class Repetition(Generic[T]):
         ranked = ballots(self.votes, vote)
         return next((draw for draw in self.counted if ranked and draw.candidate is ranked[0].candidate), None)
 
-    def record(self, context: Context, **more: object) -> None:
+    def record(self, context: Context, vote: VoteRule, **more: object) -> None:
         """Notes the draws for the trace, where there is more to tell of them than the message does."""
         if len(self.drawn) == 1 and not self.flags:
             return
@@ -112,7 +112,7 @@ class Repetition(Generic[T]):
         context.record(
             "vote",
             drawn=len(self.drawn),
-            votes=[ballot.count for ballot in ballots(self.votes)],
+            votes=[ballot.count for ballot in ballots(self.votes, vote)],
             failed=[draw.outcome[0].value for draw in self.drawn if draw.outcome[0].failed],
             draws=[draw.told for draw in self.drawn],
             **said,
@@ -206,7 +206,7 @@ def message_of(node: RepeatedNode, found: Repetition[Any], context: Context) -> 
     makes of it.
     """
     votes, counted = found.votes, ballots(found.votes, vote_of(node))
-    found.record(context)
+    found.record(context, vote_of(node))
     candidates = tuple(
         replace(ballot.candidate, confidence=_confidence(ballot.weight, ballot.count, votes, len(found.counted)))
         for ballot in counted[:CANDIDATES]

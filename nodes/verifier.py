@@ -193,7 +193,7 @@ async def _judge(node: Verifier, inputs: Inputs, context: Context, candidates: S
     async def judged(candidate: Candidate) -> _Judged:
         prompt = dialect.verify(ask, candidate.answer, candidate.text)
         found = await _asked(node, inputs, context, prompt, dialect.read_verdict, verdict)
-        found.record(context, judged=candidate.answer)
+        found.record(context, node.vote, judged=candidate.answer)
         return _ruled(node, candidate, found)
 
     return await all_of([judged(candidate) for candidate in candidates])
@@ -233,7 +233,7 @@ async def _solve_again(
     async def solved_anew(question: str) -> str | None:
         prompt = dialect.solve(Ask(question, inputs.task.instructions), Style.DIRECT)
         found = await _asked(node, inputs, context, prompt, reader, answer)
-        found.record(context, solved=question)
+        found.record(context, node.vote, solved=question)
         winner = found.winner(node.vote)
         return None if winner is None else winner.value
 

@@ -18,7 +18,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from string import ascii_lowercase, printable
 from typing import Any
 
 import pytest
@@ -27,7 +26,6 @@ from pydantic import ValidationError
 from ..errors import CallFailed
 from ..models.card import ModelCard
 from ..models.request import Reply, Request
-from ..nodes.asks import NOTES, PASSAGES
 from ..nodes.base import Incoming, Inputs, Kind, Node, Speakers
 from ..nodes.depth import NO_REASONING, Depth
 from ..nodes.kinds import kinds_with, node_from_json
@@ -36,13 +34,13 @@ from ..nodes.prompts import dialect_named
 from ..nodes.prompts.base import Ask
 from ..nodes.red_flags import Sample
 from ..nodes.repeated_node import RepeatedNode
-from ..records.message import CANDIDATES, Candidate, Forward, Message, MessageSize
+from ..records.message import CANDIDATES, Candidate, Forward, Message
 from ..records.prompt import Prompt
 from ..records.status import Status
 from ..records.task import Task
-from ..records.text import longest_bytes
 from ..records.usage import ZERO
 from .node_bench import BenchContext, NodeBench, NodeRun, NoReplies
+from .node_inputs import crowded, incoming_of
 from .scripted import ScriptedModel
 
 __all__ = ["BenchContext", "NoReplies", "NodeBench", "NodeConformance", "NodeRun"]
@@ -176,7 +174,7 @@ class NodeConformance:
     @pytest.mark.parametrize("crowd", ["nothing", "few large", "many small"])
     def test_the_worst_case_is_enough(self, crowd: str, filler: str) -> None:
         """A run whose account has exactly the worst case never meets its cap, whatever comes in and comes back."""
-        inputs = _crowded(self.inputs(), crowd)
+        inputs = crowded(self.inputs(), crowd)
 
         def script(request: Request) -> str:
             if filler == "unreadable":
@@ -189,7 +187,7 @@ class NodeConformance:
 
         bench = self.bench(script)
         known = Ask(inputs.question, inputs.task.instructions, inputs.task.context)
-        worst = bench.worst_case(self.node(), known, _incoming(inputs))
+        worst = bench.worst_case(self.node(), known, incoming_of(inputs))
         outcome = bench.run(self.node(), inputs, limit=worst.tokens)
         assert outcome.message.status is not Status.BUDGET, outcome.message.reason
         assert sum(bound.tokens for bound in outcome.bounds) <= worst.tokens
@@ -198,7 +196,7 @@ class NodeConformance:
     @pytest.mark.parametrize("text", _PROMPTS)
     def test_a_prompt_of_the_users_own_is_sent_as_it_is_written_and_is_bounded(self, text: str, crowd: str) -> None:
         """Of a kind with a `prompt`: a template is the user message, instructions stand first; its bound holds."""
-        node, inputs = self.node(), _crowded(self.inputs(), crowd)
+        node, inputs = self.node(), crowded(self.inputs(), crowd)
         if not self.calls or self.dialect != "chat" or "prompt" not in {*type(node).model_fields} - node.idle_knobs():
             pytest.skip("in this setting the kind has no prompt")
         text = text.replace("NAME", next(iter(self.inputs().messages), "none"))
@@ -207,7 +205,7 @@ class NodeConformance:
         node = type(node).model_validate({**dict(node), "prompt": Prompt(text, examples=examples)})
         known = Ask(inputs.question, inputs.task.instructions, inputs.task.context)
         bench = self.bench()
-        worst = bench.worst_case(node, known, _incoming(inputs))
+        worst = bench.worst_case(node, known, incoming_of(inputs))
         outcome = bench.run(node, inputs, limit=worst.tokens)
         assert outcome.message.status is not Status.BUDGET, outcome.message.reason
         assert outcome.requests or crowd == "nothing"
@@ -228,7 +226,7 @@ class NodeConformance:
         """What a kind says that it writes is what its edges carry; more than that would not arrive."""
         bench, inputs = self.bench(), self.inputs()
         known = Ask(inputs.question, inputs.task.instructions, inputs.task.context)
-        size = bench.writes(self.node(), known, _incoming(inputs))
+        size = bench.writes(self.node(), known, incoming_of(inputs))
         message = bench.run(self.node(), inputs).message
         assert message.forwarded(Forward.FULL, size).status is not Status.OVERSIZE, f"`writes` says {size}: {message}"
 
@@ -309,8 +307,8 @@ class NodeConformance:
         inputs = self.inputs()
         known = Ask(inputs.question, inputs.task.instructions, inputs.task.context)
         one, many, bench = self._drawing(1), self._drawing(4), self.bench()
-        room = bench.worst_case(one, known, _incoming(inputs))
-        assert room.tokens < bench.worst_case(many, known, _incoming(inputs)).tokens, "its bound does not count draws"
+        room = bench.worst_case(one, known, incoming_of(inputs))
+        assert room.tokens < bench.worst_case(many, known, incoming_of(inputs)).tokens, "its bound does not count draws"
         outcome = bench.run(many, inputs, limit=room.tokens)
         assert outcome.message.status is not Status.BUDGET, outcome.message.reason
 
@@ -323,7 +321,7 @@ class NodeConformance:
         known = Ask(inputs.question, inputs.task.instructions, inputs.task.context)
         draws, bench = self.kind.draws(node), self.bench()
         assert draws is not None
-        run = bench.run(node, inputs, limit=bench.worst_case(node, known, _incoming(inputs)).tokens)
+        run = bench.run(node, inputs, limit=bench.worst_case(node, known, incoming_of(inputs)).tokens)
         assert run.message.status is bench.run(self._drawing(2), inputs).message.status
         asked = {request.sample // draws.numbers for request in run.requests}
         assert len(asked) == 2 + 3, f"it drew {len(asked)} times, where two draws and three in their place were due"
@@ -381,49 +379,3 @@ def _everything(sample: Sample) -> str:
 
 def _same(task: Task, answer: str) -> float:
     return float(answer == task.gold)
-
-
-def _crowded(inputs: Inputs, crowd: str) -> Inputs:
-    """The inputs with other messages: none, some that fill their edges, or some with as many items as there can be.
-
-    Messages that carry parts or their answers stay as they are.
-    """
-    if crowd == "nothing":
-        return Inputs(inputs.task, inputs.question, {})
-    if crowd == "few large":
-        texts = [f"{n}+{n} = {n}\n{n}*{n} = {n}\n{n}-{n} = {n}\n" * 8 for n in range(CANDIDATES)]
-        candidates = tuple(Candidate(f"{n:x}", text=text, source="crowd") for n, text in enumerate(texts))
-        full = Message(answer="x" * 600, text="y " * 600, candidates=candidates, evidence=("a" * 1000, "é" * 900))
-        previous = Message(answer="z" * 600, accepted=False, reason="ﷺ" * 100 + "w" * 1000)
-    else:
-        # One byte each, and no more than a prompt shows, so that what surrounds them is most of what they cost.
-        candidates = tuple(Candidate(letter) for letter in ascii_lowercase[: NOTES - 1])
-        full = Message(candidates=candidates, evidence=tuple(printable[:PASSAGES]))
-        previous = Message(answer="z", accepted=False, reason="w" * 1000)
-    messages: dict[str, Message] = {}
-    for name, message in inputs.messages.items():
-        messages[name] = message if _of_parts(message) else full
-        full = full if crowd == "few large" or _of_parts(message) else Message()
-    return Inputs(inputs.task, inputs.question, messages, 1, previous)
-
-
-def _of_parts(message: Message) -> bool:
-    return bool(message.parts) or any(candidate.source.startswith("p") for candidate in message.candidates)
-
-
-def _incoming(inputs: Inputs) -> Incoming:
-    """What came over the edges, as narrow as it can be counted."""
-    previous = None if inputs.previous is None else _size(inputs.previous)
-    return Incoming(map(_size, inputs.messages.values()), previous)
-
-
-def _size(message: Message) -> MessageSize:
-    said = [Candidate(message.answer, text=message.text), *message.candidates]
-    return MessageSize(
-        answer=max(longest_bytes(candidate.answer) for candidate in said),
-        text=max(longest_bytes(candidate.text) for candidate in said),
-        candidates=len(said),
-        evidence=sum(map(longest_bytes, message.evidence)),
-        passages=len(message.evidence),
-        combine=sum(map(longest_bytes, (message.combine, *(part.question for part in message.parts)))),
-    )

@@ -243,13 +243,6 @@ def test_temperature_zero_draws_once() -> None:
     assert len(model.requests) == 1
 
 
-def test_temperature_zero_with_several_samples_is_refused_at_once() -> None:
-    with pytest.raises(ValidationError, match=r"temperature=0\.7 or samples=1"):
-        Solver(samples=choose(1, 5), temperature=0.0)
-    with pytest.raises(ValidationError, match="no sample at all"):
-        Solver(samples=adaptive(0, 3))
-
-
 @pytest.mark.parametrize("settings", [{"samples": 0}, {"samples": choose(1, -1)}, {"temperature": 3.0}, {"style": "x"}])
 def test_settings_out_of_range_are_refused(settings: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
