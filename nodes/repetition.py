@@ -114,7 +114,7 @@ class Repetition(Generic[T]):
             drawn=len(self.drawn),
             votes=[ballot.count for ballot in ballots(self.votes, vote)],
             failed=[draw.outcome[0].value for draw in self.drawn if draw.outcome[0].failed],
-            draws=[draw.told for draw in self.drawn],
+            draws=[list(draw.told) for draw in self.drawn],
             **said,
             **more,
         )
