@@ -22,7 +22,7 @@ from .parts import fill, placeholders
 from .prompts.base import Ask, Messages, Style
 from .readings import read_all
 from .repeated_node import RepeatedNode, most_draws
-from .repetition import Drawn, answers_of, draws_of, message_of, repeat
+from .repetition import Drawn, answers_of, draws_of, first_alone, message_of, repeat
 
 __all__ = ["KIND", "Merger"]
 
@@ -107,7 +107,8 @@ async def _merge(node: Merger, inputs: Inputs, context: Context, solved: _Solved
         readings = await read_all(requests, context, reader, cut=partial(reader, cut=True))
         return answers_of(node, await mended(node, readings, requests, context, reader), context.node)
 
-    return message_of(node, await repeat(node, inputs.question, context, draw), context)
+    drawing = partial(first_alone, draw, context=context) if node.repairs else draw
+    return message_of(node, await repeat(node, inputs.question, context, drawing), context)
 
 
 def _said(candidate: Candidate) -> Message:

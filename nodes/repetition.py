@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Generic, TypeVar
@@ -16,13 +16,13 @@ from .base import Context
 from .draws import Draws
 from .knob import Adaptive
 from .outputs import candidate_of, form_of, led_by_fields
-from .readings import Reading, all_of, most_informed
+from .readings import Reading, most_informed
 from .red_flags import Sample, flagged
 from .repeated_node import RepeatedNode, flags_of, redraws_of, times_of, vote_of
 from .stopping import STOP_RULES, enough
 from .votes import VoteRule, ballots, heard, same_form
 
-__all__ = ["Drawn", "Repetition", "answers_of", "drawn_apart", "draws_of", "message_of", "repeat"]
+__all__ = ["Drawn", "Repetition", "answers_of", "draws_of", "first_alone", "message_of", "repeat"]
 
 T = TypeVar("T")
 
@@ -159,24 +159,21 @@ async def repeat(
             return found
 
 
-async def drawn_apart(
-    one: Callable[[int], Coroutine[Any, Any, Drawn[T]]], samples: Sequence[int], context: Context
+async def first_alone(
+    draw: Callable[[Sequence[int]], Awaitable[list[Drawn[T]]]], samples: Sequence[int], context: Context
 ) -> list[Drawn[T]]:
-    """Draws of several calls each, at the same time.
+    """Draws of several calls each: under a cap the first of all has the room to itself, then come the others.
 
-    Under a cap the first has it to itself: shared out among all, what is left might not do for a single answer.
+    Shared out among all, what is left might not do for a single answer.
 
     Args:
-        one: makes the draw of a number.
+        draw: makes the draws of these numbers at the same time.
         samples: see `repeat`.
         context: of the node.
-
-    Raises:
-        BudgetBreach: of the first draw that has one, after all have ended.
     """
-    alone = samples[:1] if context.allowance is not None and 0 in samples else ()
-    first = [await one(number) for number in alone]
-    return first + await all_of([one(number) for number in samples[len(alone) :]])
+    if context.allowance is None or 0 not in samples or len(samples) == 1:
+        return await draw(samples)
+    return [*await draw(samples[:1]), *await draw(samples[1:])]
 
 
 async def _flagged(node: RepeatedNode, question: str, draw: Drawn[Any]) -> str:

@@ -24,9 +24,9 @@ from .knob import ADDED, ANY_MODEL, MOST_TIMES, Adaptive, Knob, ModelKnob, Times
 from .oracles import said
 from .outputs import candidate_of, read_step
 from .prompts.base import Ask, Messages, SearchRound, SearchStep
-from .readings import Reading, read
+from .readings import Reading, all_of, read
 from .repeated_node import RepeatedNode, most_draws, vote_of
-from .repetition import Drawn, drawn_apart, draws_of, message_of, repeat
+from .repetition import Drawn, draws_of, first_alone, message_of, repeat
 from .retrieval import RETRIEVER, CorpusSize, Retriever, corpus_size, open_retriever
 from .votes import normal_form
 
@@ -93,9 +93,10 @@ async def _run(node: Search, inputs: Inputs, context: Context) -> Message:
     begun = None if node.keep is None else context.allowance
 
     async def draw(samples: Sequence[int]) -> list[Drawn[tuple[str, ...]]]:
-        return await drawn_apart(partial(_chain, node, inputs, context, begun), samples, context)
+        return await all_of([_chain(node, inputs, context, begun, number) for number in samples])
 
-    found = await repeat(node, inputs.question, context, draw)
+    chains = partial(first_alone, draw, context=context)
+    found = await repeat(node, inputs.question, context, chains)
     message, winner = message_of(node, found, context), found.winner(vote_of(node))
     if winner is not None:
         return replace(message, evidence=winner.value)

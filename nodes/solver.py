@@ -23,7 +23,7 @@ from .outputs import Reader, reader_of
 from .prompts.base import Ask, Messages, Style
 from .readings import Reading, read_all
 from .repeated_node import RepeatedNode, most_draws
-from .repetition import Drawn, answers_of, draws_of, message_of, repeat
+from .repetition import Drawn, answers_of, draws_of, first_alone, message_of, repeat
 from .stopping import StopRule
 from .votes import VoteRule
 
@@ -118,7 +118,9 @@ async def _run(node: Solver, inputs: Inputs, context: Context) -> Message:
     async def draw(samples: Sequence[int]) -> list[Drawn[None]]:
         return answers_of(node, await _drawn(way, samples, context), context.node)
 
-    return message_of(node, await repeat(node, inputs.question, context, draw), context)
+    several_calls = way.conclude is not None or node.repairs > 0
+    drawing = partial(first_alone, draw, context=context) if several_calls else draw
+    return message_of(node, await repeat(node, inputs.question, context, drawing), context)
 
 
 async def _drawn(way: _Way, samples: Sequence[int], context: Context) -> list[Reading[str]]:

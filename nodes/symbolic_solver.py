@@ -20,9 +20,9 @@ from .base import CallBound, Context, Incoming, Inputs, Kind, Scorer, Speakers
 from .knob import ANY_MODEL, MOST_TIMES, Knob, ModelKnob
 from .oracles import said
 from .prompts.base import Ask, Messages
-from .readings import Reading, most_informed, read
+from .readings import Reading, all_of, most_informed, read
 from .repeated_node import RepeatedNode, most_draws
-from .repetition import Drawn, drawn_apart, draws_of, message_of, repeat
+from .repetition import Drawn, draws_of, first_alone, message_of, repeat
 from .symbolic.solve import SymbolicWorker
 
 __all__ = ["KIND", "SymbolicSolver"]
@@ -68,9 +68,10 @@ class SymbolicSolver(RepeatedNode):
 
 async def _run(node: SymbolicSolver, inputs: Inputs, context: Context) -> Message:
     async def draw(samples: Sequence[int]) -> list[Drawn[None]]:
-        return await drawn_apart(partial(_attempts, node, inputs, context), samples, context)
+        return await all_of([_attempts(node, inputs, context, number) for number in samples])
 
-    return message_of(node, await repeat(node, inputs.question, context, draw), context)
+    problems = partial(first_alone, draw, context=context)
+    return message_of(node, await repeat(node, inputs.question, context, problems), context)
 
 
 async def _attempts(node: SymbolicSolver, inputs: Inputs, context: Context, number: int) -> Drawn[None]:

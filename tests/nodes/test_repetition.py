@@ -183,3 +183,15 @@ def test_a_thought_that_was_cut_at_its_limit_is_not_too_long() -> None:
     node = Solver(model="scripted", thinking_tokens=9, max_output_tokens=50, red_flags=("too_long",))
     run = NodeBench([model]).run(node, INPUTS)
     assert (run.message.answer, len(model.requests)) == ("7", 2)
+
+
+def test_under_a_cap_the_first_thought_comes_to_its_answer_before_the_others_begin() -> None:
+    def script(request: Request) -> str:
+        return "7" if request.messages[0].content.startswith("Reply with the answer only") else "thinking " * 9
+
+    node = Solver(model="scripted", thinking_tokens=9, max_output_tokens=50)
+    alone = NodeBench([ScriptedModel(script)]).run(node, INPUTS)
+    room = sum(bound.tokens for bound in alone.bounds)
+    run = NodeBench([ScriptedModel(script)]).run(node.model_copy(update={"samples": 5}), INPUTS, limit=room)
+    assert (run.message.answer, run.message.status) == ("7", Status.OK)
+    assert run.charged.tokens <= room
