@@ -162,9 +162,10 @@ async def repeat(
 async def first_alone(
     draw: Callable[[Sequence[int]], Awaitable[list[Drawn[T]]]], samples: Sequence[int], context: Context
 ) -> list[Drawn[T]]:
-    """Draws of several calls each: under a cap the first of all has the room to itself, then come the others.
+    """Draws of which, under a cap, the first has the room to itself before the others begin.
 
-    Shared out among all, what is left might not do for a single answer.
+    It is for draws of several calls, and for nodes that repeat several things: shared out among all, what is left might
+    not do for a single answer.
 
     Args:
         draw: makes the draws of these numbers at the same time.

@@ -18,7 +18,7 @@ from .knob import ADDED, ANY_MODEL, Knob, ModelKnob, Times
 from .prompts.base import Ask, Messages, ReasoningStep, Style
 from .readings import Reading, all_of, most_informed, read_all
 from .repeated_node import OF_REPEATED_CALLS, RepeatedNode, most_draws
-from .repetition import Drawn, Repetition, draws_of, repeat
+from .repetition import Drawn, Repetition, draws_of, first_alone, repeat
 from .votes import VoteRule, normal_form, pooled, same_form
 
 __all__ = ["KIND", "Verifier"]
@@ -48,10 +48,12 @@ class Verifier(RepeatedNode):
 
     A candidate that something other than a model's word supports, such as a constraint check, has the score 1 and is
     not asked about. In the message, a candidate's confidence is its score; `accepted` says whether the best score
-    reaches `threshold`, and `reason` what speaks against it. With several samples each candidate is judged as often, or
-    each step solved as often and its answer put to the vote; `stop` looks at the verdicts on one candidate, or at the
-    answers to one step. In a later round of a loop, the choice of the round
-    before stays where nothing better came.
+    reaches `threshold`, and `reason` what speaks against it. In a later round of a loop, the choice of the round before
+    stays where nothing better came.
+
+    With several samples each candidate is judged as often, or each step solved as often and its answer put to the
+    vote; `stop` looks at the verdicts on one candidate, or at the answers to one step. Under a cap all are judged once
+    before any is judged again.
     """
 
     kind: ClassVar[str] = "verifier"
@@ -270,7 +272,7 @@ async def _asked(
         readings = await read_all(requests, context, reader, cut=partial(reader, cut=True))
         return [Drawn(reading.value, vote(reading), (reading,)) for reading in readings]
 
-    return await repeat(node, inputs.question, context, draw)
+    return await repeat(node, inputs.question, context, partial(first_alone, draw, context=context))
 
 
 async def _oracle(node: Verifier, inputs: Inputs, context: Context, score: Scorer) -> Message | None:

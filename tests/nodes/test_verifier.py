@@ -254,3 +254,18 @@ def test_a_silent_method_has_no_draws() -> None:
     draws = KIND.draws(Verifier(method="score", samples=3, temperature=0.7))
     assert draws is not None
     assert (draws.number, draws.curves) == (3, False)
+
+
+def test_under_a_cap_every_candidate_is_judged_once_before_any_is_judged_again() -> None:
+    script = {"Proposed answer:\n1": "Probability: 10", "Proposed answer:\n2": "Probability: 80"}
+    candidates = [Candidate("1"), Candidate("2")]
+    single, _ = verify(candidates, script, method="score", max_output_tokens=20)
+    room = sum(bound.tokens for bound in single.bounds)
+
+    def reply(request: Request) -> str:
+        return next(said for key, said in script.items() if key in request.messages[1].content)
+
+    messages = {f"n{n}": Message(answer=c.answer, candidates=(c,)) for n, c in enumerate(candidates)}
+    node = Verifier(model="scripted", method="score", max_output_tokens=20, samples=4, temperature=0.7)
+    run = NodeBench([ScriptedModel(reply)]).run(node, Inputs(TASK, TASK.question, messages), limit=room)
+    assert [(c.answer, c.confidence) for c in run.message.candidates] == [("2", 0.8), ("1", 0.1)]
