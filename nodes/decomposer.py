@@ -56,7 +56,7 @@ class Decomposer(RepeatedNode):
 
     def idle_knobs(self) -> frozenset[str]:
         """See `Node.idle_knobs`; slices make no calls."""
-        return self._of_no_use | (frozenset() if self.method == "slices" else self.idle_repetition())
+        return self._of_no_use | (frozenset() if self.method == "slices" else super().idle_knobs())
 
     def open_knobs(self, models: tuple[str, ...]) -> dict[str, tuple[Any, ...]]:
         """See `Node.open_knobs`; slices have no knobs of calls, and a model none of slices."""

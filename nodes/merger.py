@@ -42,10 +42,6 @@ class Merger(RepeatedNode, AnswerNode):
     max_output_tokens: Knob[PositiveInt] = 512
     """Of each sample."""
 
-    def idle_knobs(self) -> frozenset[str]:
-        """See `Node.idle_knobs`."""
-        return self.idle_repetition()
-
 
 @dataclass(frozen=True, slots=True)
 class _Solved:

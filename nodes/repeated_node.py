@@ -55,8 +55,8 @@ class RepeatedNode(ModelNode):
     """The most samples drawn in place of discarded ones, all together; each is charged. When they are spent, the
     samples that tripped no flag decide, and where none of these has a vote, all that were drawn."""
 
-    def idle_repetition(self) -> frozenset[str]:
-        """Those of `REPETITION` that make no difference: one sample needs no vote, a fixed number no stop rule."""
+    def idle_knobs(self) -> frozenset[str]:
+        """See `Node.idle_knobs`; one sample needs no vote, a fixed number no stop rule."""
         samples = _values(self.samples)
         if not any(_values(self.temperature)):
             return REPETITION

@@ -84,10 +84,6 @@ class Search(RepeatedNode, AnswerNode):
     passage_bytes: PositiveInt = 1024
     """The most bytes of one passage; longer ones are split in the index, and cut when they come from a function."""
 
-    def idle_knobs(self) -> frozenset[str]:
-        """See `Node.idle_knobs`."""
-        return self.idle_repetition()
-
 
 async def _run(node: Search, inputs: Inputs, context: Context) -> Message:
     begun = None if node.keep is None else context.allowance

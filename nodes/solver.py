@@ -68,7 +68,7 @@ class Solver(RepeatedNode, AnswerNode):
 
     def idle_knobs(self) -> frozenset[str]:
         """See `Node.idle_knobs`; a direct answer needs no limit on thinking."""
-        return self.idle_repetition() | ({"thinking_tokens"} if self.style == "direct" else set())
+        return super().idle_knobs() | ({"thinking_tokens"} if self.style == "direct" else set())
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,10 +61,6 @@ class SymbolicSolver(RepeatedNode):
     seconds: PositiveFloat = 10.0
     """The solver's time for one problem."""
 
-    def idle_knobs(self) -> frozenset[str]:
-        """See `Node.idle_knobs`."""
-        return self.idle_repetition()
-
 
 async def _run(node: SymbolicSolver, inputs: Inputs, context: Context) -> Message:
     async def draw(samples: Sequence[int]) -> list[Drawn[None]]:

@@ -77,7 +77,7 @@ class Verifier(RepeatedNode):
         """See `Node.idle_knobs`; a vote makes no calls; only `steps` has steps, which have no prompt."""
         if self.method in _SILENT:
             return OF_REPEATED_CALLS | {"max_steps"}
-        return self.idle_repetition() | ({"prompt"} if self.method == "steps" else {"max_steps"})
+        return super().idle_knobs() | ({"prompt"} if self.method == "steps" else {"max_steps"})
 
     def open_knobs(self, models: tuple[str, ...]) -> dict[str, tuple[Any, ...]]:
         """See `Node.open_knobs`; a vote has no knobs of calls."""
