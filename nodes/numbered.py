@@ -47,7 +47,10 @@ def numbered(table: Registry[Callable[..., Any]], text: str) -> Callable[..., An
 
 def _takes_number(function: Callable[..., Any]) -> str:
     """Whether it `must` or `may` have one; an empty text where it takes none."""
-    parameter = inspect.signature(function).parameters.get("number")
+    try:
+        parameter = inspect.signature(function).parameters.get("number")
+    except (TypeError, ValueError):  # some that are written in C do not tell
+        parameter = None
     if parameter is None:
         return ""
     return "must" if parameter.default is inspect.Parameter.empty else "may"

@@ -30,12 +30,13 @@ def _any(name: str, thing: object) -> Callable[..., Any]:
 
 
 TABLE: Registry[Callable[..., Any]] = Registry("thing", "apportion.no_such_group", _any, {}).adding(
-    [("plain", plain), ("must_by", must), ("may", may), ("may_2", plain)]
+    [("plain", plain), ("must_by", must), ("may", may), ("may_2", plain), ("dict", dict)]
 )
 
 
 @pytest.mark.parametrize(
-    ("text", "result"), [("plain", "plain"), ("must_by_3", 3), ("may", None), ("may_7", 7), ("may_2", "plain")]
+    ("text", "result"),
+    [("plain", "plain"), ("must_by_3", 3), ("may", None), ("may_7", 7), ("may_2", "plain"), ("dict", {})],
 )
 def test_a_name_of_the_table_comes_before_one_with_a_number(text: str, result: object) -> None:
     assert numbered(TABLE, text)() == result
@@ -54,5 +55,5 @@ def test_what_takes_no_number_says_so() -> None:
 
 @pytest.mark.parametrize("text", ["", "_3", "nothing", "must_by_three", "mäy_٣", "may_\n3"])
 def test_what_is_not_there_is_told_the_nearest_or_all_forms(text: str) -> None:
-    with pytest.raises(UnknownName, match=r"did you mean|known: may, may_2, may_K, must_by_K, plain"):
+    with pytest.raises(UnknownName, match=r"did you mean|known: dict, may, may_2, may_K, must_by_K, plain"):
         numbered(TABLE, text)
