@@ -23,6 +23,7 @@ NAMES = (
     "thinking",
     "prompts",
     "gates",
+    "repetition",
 )
 
 

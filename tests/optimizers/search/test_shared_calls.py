@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import pytest
+
 from apportion.graphs.graph import Graph
 from apportion.graphs.plan import Plan
 from apportion.graphs.space import Space
 from apportion.models.pool import Pool
+from apportion.nodes.kinds import KINDS
 from apportion.nodes.knob import choose
 from apportion.nodes.solver import Solver
 from apportion.nodes.verifier import Verifier
@@ -52,3 +55,26 @@ def test_a_verifier_asks_of_each_source_by_itself() -> None:
     other = items(space, space.plan({"judge.method": "score", "one.model": "large"}))
     assert {item.node for item in both - other} == {"one", "judge"}
     assert {item.node for item in both & other} == {"two", "judge"}
+
+
+REPEATED: dict[str, dict[str, object]] = {
+    "solver": {},
+    "decomposer": {},
+    "search": {"retriever": "docs"},
+    "symbolic_solver": {},
+    "verifier": {"method": "score"},
+    "merger": {},
+}
+
+
+@pytest.mark.parametrize("kind", REPEATED)
+def test_of_every_kind_fewer_draws_are_a_part_of_more(kind: str) -> None:
+    settings = {"model": "small", "samples": choose(1, 3, 9), "temperature": 0.7, **REPEATED[kind]}
+    graph = Graph("repeated").add("first", Solver(model="small")).add("n", KINDS[kind].config.model_validate(settings))
+    space = graph.connect("first", "n").space(Pool([ScriptedModel(lambda _: "", name="small")]))
+    uses = [
+        next(use for use in SharedCalls(space).uses(space.plan({"n.samples": n})) if use.item.node == "n")
+        for n in (1, 3, 9)
+    ]
+    assert [use.draws for use in uses] == [1, 3, 9]
+    assert len({use.item for use in uses}) == 1
