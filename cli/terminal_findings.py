@@ -26,7 +26,7 @@ __all__ = [
 
 _WORTH_TELLING = 0.03
 """The share of a node's replies that gave no answer from which on they are told of."""
-_NO_ANSWER = ("unread", "starved", "refused", "filtered", "oversize", "failed")
+_NO_ANSWER = ("abstained", "unread", "starved", "refused", "filtered", "oversize", "failed")
 _WORST = 5
 """Nodes and models that are told of; a large space has dozens."""
 _VOTES = 8

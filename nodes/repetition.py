@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 
 from ..records.message import CANDIDATES, Candidate, Message
 from ..records.output import JsonOutput
+from ..records.rows import ABSTAINED
 from ..records.status import Status
 from .answer_node import AnswerNode, output_of
 from .base import Context
@@ -205,6 +206,10 @@ def message_of(node: RepeatedNode, found: Repetition[Any], context: Context) -> 
     """
     votes, counted = found.votes, ballots(found.votes, vote_of(node))
     found.record(context, vote_of(node))
+    for draw in found.drawn:
+        reply = draw.readings[-1].reply
+        if draw.candidate is not None and draw.candidate.abstained and reply is not None:
+            context.read_as(reply, Status.OK, ABSTAINED)
     candidates = tuple(
         replace(ballot.candidate, confidence=_confidence(ballot.weight, ballot.count, votes, len(found.counted)))
         for ballot in counted[:CANDIDATES]

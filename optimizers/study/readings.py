@@ -119,10 +119,10 @@ def _report(
     choices: Sequence[Choice],
 ) -> ReadingReport:
     node, model, style = group
-    totals = dict.fromkeys((*_FIELDS.values(), "failed"), 0)
+    totals = dict.fromkeys((*_FIELDS.values(), "abstained", "failed"), 0)
     first: dict[str, ReplyCount] = {}
     for count in counts:
-        field = _FIELDS.get(count.outcome, "failed")
+        field = "abstained" if count.abstained else _FIELDS.get(count.outcome, "failed")
         totals[field] += count.replies
         first.setdefault(field, count)
     return ReadingReport(

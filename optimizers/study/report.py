@@ -181,6 +181,8 @@ class ReadingReport(Finding):
     replies: int
     """All of them; the sum of those that follow."""
     answered: int
+    abstained: int = 0
+    """The answer says that there is none, such as "I don't know"."""
     unread: int
     """There was text, but no answer could be read from it."""
     starved: int
