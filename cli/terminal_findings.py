@@ -86,6 +86,28 @@ def print_gates(console: Console, report: StudyReport) -> None:
         [_gate_row(each) for each in report.gates],
         left=(0, 1),
     )
+    told = [each for each in report.gates if each.n]
+    if told:
+        labelled(
+            console,
+            "",
+            "against the plan with the gate always shut, and with it always open: the same questions and draws",
+        )
+        rows(
+            console,
+            ["", "questions", "brought, 95 %", f"saved, {cost}", "lost, 95 %"],
+            [_twin_row(each) for each in told],
+        )
+    for each in report.gates:
+        if each.untold:
+            labelled(
+                console, "", f"{each.edge}: {'' if each.n else 'what it brings is not known: '}{each.untold}", style=""
+            )
+
+
+def _twin_row(found: GateReport) -> list[str]:
+    brought, lost = ("-" if value is None else difference(value) for value in (found.brought, found.lost))
+    return [found.edge, str(found.n), brought, "-" if found.saved is None else f"{found.saved.mean:+,.3g}", lost]
 
 
 def _gate_row(found: GateReport) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias
 from ..records.status import Status
 from ..records.task import Task
 from ..records.usage import Amount
+from .gate import GateReading
 
 __all__ = ["Engine", "Grader", "Metric", "Result"]
 
@@ -44,6 +45,8 @@ class Result:
     """In [0, 1]: how sure the final node was of its answer, where it says."""
     data: Any = None
     """The value of an answer in JSON, see `JsonOutput`."""
+    gates: tuple[GateReading, ...] = ()
+    """What its gates read, by edge; one whose source did not run read nothing."""
 
 
 Grader: TypeAlias = (

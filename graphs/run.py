@@ -346,6 +346,7 @@ class Runner:
             reason=_reason(message, session),
             confidence=_confidence(message),
             data=message.data,
+            gates=session.gates,
         )
 
     def _open_run(self, run_id: str, parent: str, limit: Limit | None) -> str:

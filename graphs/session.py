@@ -25,6 +25,7 @@ from .banner import Banner, tells
 from .channels import Channels
 from .context import NodeContext, Services, drawn
 from .finishing import Allowance, best_so_far, direct_answer
+from .gate import GateReading
 from .gating import Gating, Readings
 from .parts import gathered, waves
 from .resolved import ResolvedPlan, Step
@@ -108,6 +109,11 @@ class RunSession:
         return bool(self.short_account)
 
     @property
+    def gates(self) -> tuple[GateReading, ...]:
+        """What its gates have read so far."""
+        return self._gating.all_read
+
+    @property
     def latency(self) -> float:
         """Seconds along the critical path to the final node."""
         return self._path.get(self.final_node, 0.0)
@@ -154,6 +160,8 @@ class RunSession:
             if step.begins_round and inputs.round and step.loop is not None:
                 base = max(base, self._path[step.loop.loop.check])
             message, seconds = await self._execute(step, inputs, gates)
+            if step.loop is not None and not step.kind.repeats(step.node):
+                message = replace(message, rounds=round_ + 1)
             base += seconds
         self._path[node] = base
         self._said[node] = message
@@ -228,7 +236,17 @@ class RunSession:
         self._path[step.name] = base
         self._said[step.name] = message
         meter = Meter(self.account_id, self.run_id, _new_id())
-        self._record(meter, step.name, step.node.kind, round_, "", now, 0.0, message, self._gating.events(gates))
+        self._record(
+            meter,
+            step.name,
+            step.node.kind,
+            round_,
+            "",
+            now,
+            0.0,
+            message,
+            self._gating.events(step.name, round_, gates),
+        )
         return message
 
     def _feedback(self, step: Step, state: Mapping[str, Any]) -> Message | None:
@@ -244,8 +262,7 @@ class RunSession:
         meter = Meter(self.account_id, self.run_id, _new_id())
         self._meters[step.name] = meter
         context = NodeContext(self, step.name, meter)
-        for source, gate in gates.items():
-            context.record("gate", source=source, **gate)
+        self._gating.trace(step.name, inputs.round, gates, context.record)
         started, clock = time.time(), time.perf_counter()
         message = Message(status=Status.CANCELLED, reason="the run was cancelled")
         for source, brought in inputs.messages.items():

@@ -109,6 +109,7 @@ async def _run(node: Search, inputs: Inputs, context: Context) -> Message:
             candidates=(candidate,),
             evidence=evidence,
             abstained=candidate.abstained,
+            rounds=len(rounds),
         )
     if step is None:
         status, reason = reading.status, reading.reason
@@ -116,7 +117,7 @@ async def _run(node: Search, inputs: Inputs, context: Context) -> Message:
         status, reason = Status.UNKNOWN, f"after {len(rounds)} rounds the model says {step.answer!r}"
     else:
         status, reason = Status.PARSE_ERROR, f"after its last round the model still asks for {step.query[:80]!r}"
-    return Message(status=status, reason=reason, text=reading.text, evidence=evidence)
+    return Message(status=status, reason=reason, text=reading.text, evidence=evidence, rounds=len(rounds))
 
 
 async def _step(
