@@ -63,7 +63,7 @@ class World:
 
 def worlds(each: int, models: Mapping[str, Model]) -> list[World]:
     """Two sets of questions, with a signal that says something and one that does not."""
-    one, two = mixed(each, SEED), retrieval(2 * each)
+    one, two = mixed(each, SEED), retrieval(_searched(each))
     chains = mixed(2 * each, SEED, hops=(), steps=(4, 6))
     searching = [models[LARGE], models[SEARCHER]]
     handing = [Remembered(Noisy(models[SMALL])), models[LARGE]]
@@ -72,8 +72,13 @@ def worlds(each: int, models: Mapping[str, Model]) -> list[World]:
         World("confidence", "mixed", think_or_search(), one, searching, keep=True),
         World("noise", "mixed", handed_on(), chains, handing, keep=False),
         World("support", "retrieval", read_or_search_supported(), two, reader, keep=True),
-        World("noise", "retrieval", read_or_search(0.6, 0.3), two, noisy, keep=False),
+        World("noise", "retrieval", read_or_search(0.5, 0.25), two, noisy, keep=False),
     ]
+
+
+def _searched(each: int) -> int:
+    """Of `retrieval` so many more that its validation part tells plans apart, up to all that one corpus has."""
+    return min(100, 3 * each)
 
 
 async def measured(graph: Graph, plan: Plan, asked: Sequence[Task], pool: Pool) -> tuple[Floats, Floats]:
@@ -145,7 +150,7 @@ def main() -> None:
         if world.keep:
             print(f"{world.questions}: {len(world.asked)} questions", flush=True)
             three_plans(world.graph, 0.95 if world.questions == "mixed" else 1.0, world.asked, pool)
-    three_plans(read_or_search(_SURE), _SURE, retrieval(2 * given.each), pool)
+    three_plans(read_or_search(_SURE), _SURE, retrieval(_searched(given.each)), pool)
     for world in made:
         reports = [study(world, seed) for seed in range(given.seeds)]
         count = sum(map(kept, reports))

@@ -78,11 +78,14 @@ def print_gates(console: Console, report: StudyReport) -> None:
     """Prints how often the gates of the chosen plan opened, and what runs came to on either side."""
     if not report.gates:
         return
-    labelled(console, "gates", "of the chosen plan, over its runs on validation; either side has questions of its own")
-    cost = f"{report.cap.unit} a task"
+    labelled(
+        console,
+        "gates",
+        f"of the chosen plan on validation, in {report.cap.unit} a task; either side has questions of its own",
+    )
     rows(
         console,
-        ["", "", "open", "score", cost, "shut: score", cost],
+        ["", "", "open", "score", "cost", "shut: score", "cost"],
         [_gate_row(each) for each in report.gates],
         left=(0, 1),
     )
@@ -95,7 +98,7 @@ def print_gates(console: Console, report: StudyReport) -> None:
         )
         rows(
             console,
-            ["", "questions", "brought, 95 %", f"saved, {cost}", "lost, 95 %"],
+            ["", "questions", "brought, 95 %", "saved", "lost, 95 %"],
             [_twin_row(each) for each in told],
         )
     for each in report.gates:

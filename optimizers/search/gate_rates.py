@@ -102,10 +102,10 @@ class GateRates:
     def shares(self, route: Route) -> Mapping[str, float]:
         """By node, and by gated edge `a->b`: on which share of the questions it runs, or lets something through."""
         if route not in self._shares:
-            total: Counter[str] = Counter()
+            total: dict[str, float] = {}
             for family, weight in self._mix.items():
                 for name, share in self._in_family(route, family).items():
-                    total[name] += weight * share
+                    total[name] = total.get(name, 0.0) + weight * share
             self._shares[route] = {name: min(1.0, share) for name, share in total.items()}
         return self._shares[route]
 

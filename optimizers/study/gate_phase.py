@@ -79,6 +79,8 @@ async def _run(
     if count < min(tasks, _FEWEST):
         return _NO_ROOM
     proposals = [Proposal(plan, count) for plan in dict.fromkeys([*opened.values(), *shut])]
+    if not proposals:
+        return ""
     try:
         await evaluator.measure(proposals, "validation")
     except SpendExhausted:
@@ -96,7 +98,7 @@ def _behind(gate: GateReport, chosen: Measurement, opened: Plan, forecast: CostF
 
 
 def _forecast_more(chosen: Measurement, twin: Plan, forecast: CostForecast) -> float:
-    """What a twin pays a question beyond what the chosen plan has asked: the forecast, at the scale of what that cost."""
+    """What a twin pays a question beyond the chosen plan: the forecast, at the scale of what that plan cost."""
     own, guessed = Proposal(chosen.plan, 1), forecast.charged(chosen.plan)
     more = forecast.paid([own, Proposal(twin, 1)]) - forecast.paid([own])
     return more * chosen.cost / guessed if guessed else 0.0
