@@ -119,12 +119,12 @@ def thresholds_apart(space: Space, plan: Plan, node: str) -> frozenset[str]:
     """The thresholds that say only on which tasks a node asks, and not what it asks there, as names of knobs.
 
     They are those before a node that reads one node, or nothing over the gated edge; and so on backwards for as long as
-    a node reads one other.
+    a node reads one other. In a loop a gate also decides what later rounds are told, so none there is among them.
     """
     active = space.active(plan.edges)
     edges = {edge.name: edge for edge in active.edges}
     found: set[str] = set()
-    while True:
+    while node not in active.body_of:
         sources, entry = active.sources[node], node in active.blueprint.entries
         for source in sources:
             edge = edges[f"{source}->{node}"]
@@ -132,5 +132,6 @@ def thresholds_apart(space: Space, plan: Plan, node: str) -> frozenset[str]:
             if edge.gate is not None and (forward == Forward.NONE or (len(sources) == 1 and not entry)):
                 found.add(str(KnobName(edge.name, GATE)))
         if len(sources) != 1 or entry:
-            return frozenset(found)
+            break
         (node,) = sources
+    return frozenset(found)

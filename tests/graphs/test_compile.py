@@ -197,7 +197,7 @@ def test_both_engines_say_call_and_charge_the_same_on_random_graphs_with_gates(
     # So much that no cap is met: which of two nodes side by side meets it first is chance.
     limit = data.draw(st.sampled_from([None, 20_000]))
     for engine in asked:
-        model = ScriptedModel(lambda request, log=asked[engine]: log.append(str(request.messages)) or "x", name="small")
+        model = ScriptedModel(noting(asked[engine]), name="small")
         pool, store = Pool([model]), MemoryStore()
         try:
             plan = graph.space(pool).default()
@@ -206,6 +206,16 @@ def test_both_engines_say_call_and_charge_the_same_on_random_graphs_with_gates(
         outcomes[engine] = asyncio.run(spans_of(graph, pool, store, plan, engine, limit))
     assert outcomes["direct"] == outcomes["langgraph"]
     assert sorted(asked["direct"]) == sorted(asked["langgraph"])
+
+
+def noting(log: list[str]) -> Callable[[Request], str]:
+    """A script that keeps what it was asked."""
+
+    def say(request: Request) -> str:
+        log.append(str(request.messages))
+        return "x"
+
+    return say
 
 
 async def spans_of(

@@ -101,3 +101,16 @@ def test_where_each_source_is_asked_of_by_itself_its_gate_says_only_whether() ->
     low, high = (space.plan({"two->judge.when": value}) for value in (0.5, 0.9))
     assert items(space, low) == items(space, high)
     assert {use.place for use in SharedCalls(space).uses(low)} == {"one", "two", "one->judge", "two->judge"}
+
+
+def test_in_a_loop_a_gate_also_says_what_later_rounds_are_told() -> None:
+    graph = Graph("loop")
+    for name in ("solve", "behind", "after"):
+        graph.add(name, Solver(model="small"))
+    graph.add("check", Verifier(method="score", model="small"))
+    graph.connect("solve", "behind", when=Gate("confidence", below=choose(0.9, 0.5))).connect("solve", "check")
+    graph.connect("behind", "check").connect("check", "after", when=Gate("rounds", above=choose(1, 2)))
+    graph.add("pick", Verifier(method="last")).connect("check", "pick").connect("after", "pick")
+    space = graph.loop("check", "solve", rounds=3).space(Pool([ScriptedModel(lambda _: "", name="small")]))
+    assert thresholds_apart(space, space.default(), "behind") == frozenset()
+    assert thresholds_apart(space, space.default(), "after") == {"check->after.when"}
