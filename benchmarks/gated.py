@@ -46,10 +46,11 @@ async def look_up(query: str, top_k: int) -> Sequence[str]:
 
 
 class Noisy:
-    """A model whose confidence says nothing: drawn from the request alone, evenly over probabilities."""
+    """A model whose confidence says nothing: drawn from the request and a seed alone, evenly over probabilities."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, seed: int) -> None:
         self._model = model
+        self._seed = seed
 
     @property
     def card(self) -> ModelCard:
@@ -59,7 +60,7 @@ class Noisy:
     async def complete(self, request: Request) -> Reply:
         """The model's reply, with another log-probability."""
         reply = await self._model.complete(request)
-        digest = hashlib.sha256(repr((request.messages, request.sample)).encode()).digest()
+        digest = hashlib.sha256(repr((self._seed, request.messages, request.sample)).encode()).digest()
         share = (int.from_bytes(digest[:7]) + 1) / 2**56
         written = (math.log(share),) * len(reply.pieces)
         return replace(reply, mean_logprob=math.log(share), logprobs=written)

@@ -5,14 +5,14 @@ who is in which room, which only a search can find out. `retrieval`: all ask tha
 passages; half are answered by these, the others take three hops of search. Three plans of one graph are measured on
 each: never search, always, and where the gate opens. Then studies are run, each with a seed of its own, and what is
 counted is whether the chosen plan has the gate, at the same spend: where its signal is worth keeping, and where the
-model's confidence is replaced by noise and says nothing. Last, what one study reports of its gate.
+model's confidence is replaced by noise, drawn anew for each study, and says nothing. Last, what one study reports of its gate.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,7 +57,8 @@ class World:
     questions: str
     graph: Graph
     asked: Sequence[Task]
-    models: Sequence[Model]
+    models: Callable[[int], Sequence[Model]]
+    """From the seed of a study, which noise is drawn from."""
     keep: bool
 
 
@@ -65,14 +66,15 @@ def worlds(each: int, models: Mapping[str, Model]) -> list[World]:
     """Two sets of questions, with a signal that says something and one that does not."""
     one, two = mixed(each, SEED), retrieval(_searched(each))
     chains = mixed(2 * each, SEED, hops=(), steps=(4, 6))
-    searching = [models[LARGE], models[SEARCHER]]
-    handing = [Remembered(Noisy(models[SMALL])), models[LARGE]]
-    reader, noisy = [models[READER]], [Remembered(Noisy(models[READER]))]
     return [
-        World("confidence", "mixed", think_or_search(), one, searching, keep=True),
-        World("noise", "mixed", handed_on(), chains, handing, keep=False),
-        World("support", "retrieval", read_or_search_supported(), two, reader, keep=True),
-        World("noise", "retrieval", read_or_search(0.5, 0.25), two, noisy, keep=False),
+        World("confidence", "mixed", think_or_search(), one, lambda _: [models[LARGE], models[SEARCHER]], keep=True),
+        World(
+            "noise", "mixed", handed_on(), chains, lambda seed: [Noisy(models[SMALL], seed), models[LARGE]], keep=False
+        ),
+        World("support", "retrieval", read_or_search_supported(), two, lambda _: [models[READER]], keep=True),
+        World(
+            "noise", "retrieval", read_or_search(0.5, 0.25), two, lambda seed: [Noisy(models[READER], seed)], keep=False
+        ),
     ]
 
 
@@ -111,7 +113,7 @@ def study(world: World, seed: int) -> StudyReport:
     """A study of a world, with the cap and the spend of its questions."""
     total = _EACH_TOKENS[world.questions] * len(world.asked)
     return optimize(
-        world.graph, world.asked, Pool(world.models), cap=Cap(total=total), spend=total, seed=seed, policies=()
+        world.graph, world.asked, Pool(world.models(seed)), cap=Cap(total=total), spend=total, seed=seed, policies=()
     )
 
 

@@ -60,7 +60,7 @@ def test_graphs_and_questions_can_be_made() -> None:
 def test_a_reply_is_asked_for_once_and_noise_is_the_request_s_own() -> None:
     model = ScriptedModel(lambda request: "x", name="m")
     requests = [Request("m", (ChatMessage("user", str(n)),), 8, logprobs=True) for n in range(50)]
-    noisy = Noisy(Remembered(model))
+    noisy, other = Noisy(Remembered(model), 0), Noisy(model, 1)
 
     async def ask() -> list[Reply]:
         return [await noisy.complete(request) for request in (*requests, *requests)]
@@ -70,3 +70,4 @@ def test_a_reply_is_asked_for_once_and_noise_is_the_request_s_own() -> None:
     sure = [reply.mean_logprob for reply in replies]
     assert sure[:50] == sure[50:]
     assert len(set(sure)) == 50
+    assert asyncio.run(other.complete(requests[0])).mean_logprob != sure[0]
