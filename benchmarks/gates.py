@@ -5,7 +5,8 @@ who is in which room, which only a search can find out. `retrieval`: all ask tha
 passages; half are answered by these, the others take three hops of search. Three plans of one graph are measured on
 each: never search, always, and where the gate opens. Then studies are run, each with a seed of its own, and what is
 counted is whether the chosen plan has the gate, at the same spend: where its signal is worth keeping, and where the
-model's confidence is replaced by noise, drawn anew for each study, and says nothing. Last, what one study reports of its gate.
+model's confidence is replaced by noise, drawn anew for each study, and says nothing. Last, what one study reports of
+its gate.
 """
 
 from __future__ import annotations
