@@ -236,17 +236,8 @@ class RunSession:
         self._path[step.name] = base
         self._said[step.name] = message
         meter = Meter(self.account_id, self.run_id, _new_id())
-        self._record(
-            meter,
-            step.name,
-            step.node.kind,
-            round_,
-            "",
-            now,
-            0.0,
-            message,
-            self._gating.events(step.name, round_, gates),
-        )
+        events = self._gating.events(step.name, round_, gates)
+        self._record(meter, step.name, step.node.kind, round_, "", now, 0.0, message, events)
         return message
 
     def _feedback(self, step: Step, state: Mapping[str, Any]) -> Message | None:
