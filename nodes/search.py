@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -88,21 +88,28 @@ class Search(RepeatedNode, AnswerNode):
 async def _run(node: Search, inputs: Inputs, context: Context) -> Message:
     begun = None if node.keep is None else context.allowance
 
-    async def draw(samples: Sequence[int]) -> list[Drawn[tuple[str, ...]]]:
+    async def draw(samples: Sequence[int]) -> list[Drawn[_Chain]]:
         return await all_of([_chain(node, inputs, context, begun, number) for number in samples])
 
     chains = partial(first_alone, draw, context=context)
     found = await repeat(node, inputs.question, context, chains)
     message, winner = message_of(node, found, context), found.winner(vote_of(node))
-    if winner is not None:
-        return replace(message, evidence=winner.value)
-    failed = next(chain for chain in found.counted if chain.outcome == found.failure)
-    return replace(message, text=failed.readings[-1].text, evidence=failed.value)
+    if winner is None:
+        winner = next(chain for chain in found.counted if chain.outcome == found.failure)
+        message = replace(message, text=winner.readings[-1].text)
+    return replace(message, evidence=winner.value.evidence, rounds=winner.value.rounds)
 
 
-async def _chain(
-    node: Search, inputs: Inputs, context: Context, begun: Amount | None, number: int
-) -> Drawn[tuple[str, ...]]:
+@dataclass(frozen=True, slots=True)
+class _Chain:
+    """What a chain of rounds found on its way to an answer."""
+
+    evidence: tuple[str, ...]
+    rounds: int
+    """In which it asked for passages."""
+
+
+async def _chain(node: Search, inputs: Inputs, context: Context, begun: Amount | None, number: int) -> Drawn[_Chain]:
     """One chain of rounds: the passages that it read, and its answer or why it has none."""
     retriever: Retriever = context.resource
     rounds: list[SearchRound] = []
@@ -120,16 +127,16 @@ async def _chain(
         found = [clip(passage, node.passage_bytes) for passage in await retriever.find(query, node.top_k)]
         rounds.append(SearchRound(query, tuple(found)))
         context.record("query", query=query, passages=len(found), new=_new(rounds), **numbered)
-    evidence = tuple(dict.fromkeys(passage for done in rounds for passage in done.passages))
+    chain = _Chain(tuple(dict.fromkeys(passage for done in rounds for passage in done.passages)), len(rounds))
     if step is not None and _answers(node, step):
-        return Drawn(evidence, candidate_of(node.output, step.answer, reading, context.node), tuple(readings))
+        return Drawn(chain, candidate_of(node.output, step.answer, reading, context.node), tuple(readings))
     if step is None:
         failure = reading.status, reading.reason
     elif step.answer:
         failure = Status.UNKNOWN, f"after {len(rounds)} rounds the model says {step.answer!r}"
     else:
         failure = Status.PARSE_ERROR, f"after its last round the model still asks for {step.query[:80]!r}"
-    return Drawn(evidence, None, tuple(readings), failure)
+    return Drawn(chain, None, tuple(readings), failure)
 
 
 async def _step(

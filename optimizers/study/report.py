@@ -278,7 +278,8 @@ class StudyReport(Finding):
     iso_cost: tuple[IsoCostLevel, ...] = ()
     """Empty unless the plans differ both in search rounds and in reasoning depth."""
     gates: tuple[GateReport, ...] = ()
-    """Of the chosen plan, over its runs on validation; empty where it has none."""
+    """Of the chosen plan, over its runs on validation, and what each brought, saved and lost against its twins there;
+    empty where it has none."""
     headroom: tuple[Headroom, ...] = ()
     """Of the chosen plan's nodes, the largest gain first; empty where no plan was chosen, see also `notes`."""
     votes: tuple[VotesReport, ...] = ()
@@ -321,7 +322,7 @@ class StudyReport(Finding):
         return frame_of(self.frontier, self.chosen)
 
     def _repr_html_(self) -> str:
-        """What a notebook shows: the frontier as a table."""
+        """What a notebook shows: the frontier as a table, and what the gates of the chosen plan brought."""
         from .report_html import html_of
 
         unit = self.cap.unit
@@ -329,4 +330,4 @@ class StudyReport(Finding):
             f"{self.plans_measured} of {self.plans_in_space:,} plans measured, "
             f"{self.paid:,.6g} of {self.spend:,.6g} {unit} paid; costs are {unit} a task"
         )
-        return html_of(head, self.frontier, self.chosen, self.notes)
+        return html_of(head, self.frontier, self.chosen, self.notes, self.gates)
