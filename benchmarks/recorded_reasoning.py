@@ -80,8 +80,8 @@ def _choices(learned: Table, tested: Table, seed: int) -> list[Ints]:
     # The questions that are rehearsed on are those of the lesson, and so is the target.
     wanted = float(stage.scores[:, single].mean())
     for policy in policies.values():
-        sweep = stage.sweep(policy, ladder(learned))
-        found.append(policy.assign(batch, dial(sweep.budgets, sweep.scores, wanted) * len(batch)).arms)
+        budgets = ladder(learned)
+        found.append(policy.assign(batch, dial(budgets, stage.sweep(policy, budgets), wanted) * len(batch)).arms)
     return found
 
 

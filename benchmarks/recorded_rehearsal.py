@@ -14,7 +14,6 @@ from apportion.optimizers.policies.rehearsal import rehearse
 from apportion.optimizers.policies.view import View
 from apportion.optimizers.prediction.predictor import Predictor
 from apportion.optimizers.tables.table import UNANSWERED, Lesson, Table
-from benchmarks.proof.mixture import Sweep
 
 __all__ = ["Stage", "ladder"]
 
@@ -34,30 +33,21 @@ class Stage:
     view: View
     scores: Floats
     """(questions, arms)."""
-    costs: Floats
-    """(questions, arms)."""
 
     @classmethod
     def of(cls, lesson: Lesson, predictor: Predictor) -> Stage:
-        """The rehearsal of a lesson, with what every arm really cost."""
+        """The rehearsal of a lesson."""
         found = rehearse(lesson, predictor)
-        tables = [lesson.fit, lesson.validation]
-        costs = {q.name: row for table in tables for q, row in zip(table.questions, table.mean_costs, strict=True)}
-        questions = found.view.batch.questions
-        return cls(found.view, found.scores, np.stack([costs[question.name] for question in questions]))
+        return cls(found.view, found.scores)
 
-    def sweep(self, policy: ArmPolicy, budgets: Floats) -> Sweep:
-        """What the policy really costs and scores there for each budget a question."""
-        found = [self._reached(policy, float(budget)) for budget in budgets]
-        return Sweep(budgets, np.array([cost for cost, _ in found]), np.array([score for _, score in found]))
+    def sweep(self, policy: ArmPolicy, budgets: Floats) -> Floats:
+        """(budgets,): what the policy really scores there for each budget a question."""
+        return np.array([self._reached(policy, float(budget)) for budget in budgets])
 
-    def _reached(self, policy: ArmPolicy, budget: float) -> tuple[float, float]:
+    def _reached(self, policy: ArmPolicy, budget: float) -> float:
         chosen = _planned(policy, self.view, budget)
         everyone, answered = np.arange(len(chosen)), chosen != UNANSWERED
-        return (
-            float(np.where(answered, self.costs[everyone, chosen], 0.0).mean()),
-            float(np.where(answered, self.scores[everyone, chosen], 0.0).mean()),
-        )
+        return float(np.where(answered, self.scores[everyone, chosen], 0.0).mean())
 
 
 def _planned(policy: ArmPolicy, view: View, budget: float) -> Ints:

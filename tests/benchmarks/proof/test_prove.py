@@ -18,6 +18,7 @@ _PROTOCOL = Protocol(
     portfolio=6,
     search_seeds=1,
     control_seeds=1,
+    figure_seeds=1,
     orders=1,
     barriers=2,
     draws=30,
@@ -38,7 +39,7 @@ def _evidence() -> Evidence:
 
 
 @pytest.fixture(scope="module")
-def proof() -> Proof:
+def proof(tmp_path_factory: pytest.TempPathFactory) -> Proof:
     evidence = _evidence()
     raw = Evidence(
         *(
@@ -46,7 +47,7 @@ def proof() -> Proof:
             for name in ("dev", "test", "replicated", "pair_dev", "pair_test")
         )
     )
-    return prove(evidence, raw, _POOLS, ("codes",), _PROTOCOL, processes=1)
+    return prove(evidence, raw, _POOLS, ("codes",), _PROTOCOL, tmp_path_factory.mktemp("matches"), processes=1)
 
 
 def test_everything_that_was_planned_is_there(proof: Proof) -> None:
@@ -61,15 +62,21 @@ def test_everything_that_was_planned_is_there(proof: Proof) -> None:
     assert {policy.label for policy in main.policies} == {contestant.label for contestant in CONTESTANTS}
     assert set(main.synergy) == {"tight", "middle", "loose"}
     assert main.inexact is not None
-    assert {(dose.pool, dose.questions) for dose in proof.doses} == {
-        (pool, kind) for pool in _POOLS for kind in ("text tells", "text hides", "family only")
+    assert {(dose.pool, dose.questions, dose.against) for dose in proof.doses} == {
+        (pool, kind, rival)
+        for pool in _POOLS
+        for kind in ("text tells", "text hides", "family only")
+        for rival in ("R→A", "UpFront")
+    }
+    assert {(gain.pool, gain.label) for gain in proof.controls} == {
+        (pool, label) for pool in ("clones", "dominated") for label in ("R→A", "J", "JointSafe")
     }
     assert [gap.cap for gap in proof.gaps] == ["tight", "middle", "loose"]
     assert {share.model for share in proof.nodes} <= {"plain", "thinker"}
 
 
 def test_every_meeting_with_test_questions_is_counted(proof: Proof) -> None:
-    matches = len(CONTESTANTS) + 2 * 4 + 7 + 2 + len(_POOLS) * 3 * 2
+    matches = len(CONTESTANTS) + 2 * 5 + 10 + 2 + len(_POOLS) * 3 * 3
     assert proof.evaluations == 3 * matches
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import re
 from html.parser import HTMLParser
 
-from benchmarks.proof.findings import Findings
+from benchmarks.proof.findings import Findings, Ranged
 from benchmarks.proof.report_html import html_report
 
 _EMPTY = {"meta", "circle", "line", "rect"}
@@ -48,7 +48,13 @@ def test_texts_are_escaped(findings: Findings) -> None:
     assert "<memory" not in html_report(findings)
 
 
-def test_both_plots_are_there(findings: Findings) -> None:
+def test_a_control_that_fails_is_marked(findings: Findings) -> None:
+    gain = findings.controls[0].model_copy(update={"gain": Ranged(value=0.012, low=0.004, high=0.02)})
+    bad = findings.model_copy(update={"planned": findings.planned[:1], "controls": (gain,)})
+    assert 'class="verdict fails"' in html_report(bad)
+
+
+def test_all_plots_are_there(findings: Findings) -> None:
     page = html_report(findings)
-    assert page.count("<svg") == 2
+    assert page.count("<svg") == 3
     assert page.count("<circle") == len(findings.standings[0].policies) + len(findings.doses)
