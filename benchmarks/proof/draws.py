@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,21 +70,6 @@ class Statistic:
         """The mean of each of several columns of one value a question."""
         draws, left_out = resample.means(columns), resample.left_out(columns)
         return [cls(float(columns[:, i].mean()), draws[:, i], left_out[:, i]) for i in range(columns.shape[1])]
-
-    @classmethod
-    def of(cls, function: Callable[..., Floats], *parts: Statistic) -> Statistic:
-        """What a function of several statistics on the same draws comes to.
-
-        Args:
-            function: of as many arrays of one shape, element by element.
-            parts: the statistics.
-        """
-        estimates = [np.array([part.estimate]) for part in parts]
-        return cls(
-            float(function(*estimates)[0]),
-            function(*(part.draws for part in parts)),
-            function(*(part.left_out for part in parts)),
-        )
 
     @classmethod
     def average(cls, parts: list[Statistic]) -> Statistic:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -65,7 +65,7 @@ def shown(table: Table, entries: Sequence[Entry]) -> Table:
     chosen = np.array([entry.arm for entry in entries], np.intp)
     # An arm may be shown twice, under two names.
     cells = {name: getattr(table, name) for name in _CELLS}
-    picked = {name: None if each is None else each[:, chosen] for name, each in cells.items()}
+    picked: dict[str, Any] = {name: None if each is None else each[:, chosen] for name, each in cells.items()}
     return replace(table, arms=tuple(entry.shown for entry in entries), **picked)
 
 

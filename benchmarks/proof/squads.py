@@ -173,7 +173,9 @@ def _fitted(
 
 
 def _entrant(contestant: Contestant, policy: ArmPolicy, squad: Squad) -> Entrant:
-    cascades = [arm for arm in policy.arms if arm.stages]
+    # Who decides after each look needs the answers, which a table with cascades does not show.
+    looks = callable(getattr(policy, "next", None))
+    cascades = [arm for arm in policy.arms if arm.stages and not looks]
     test, validation = (
         with_cascades(table, cascades) if cascades else table for table in (squad.test, squad.validation)
     )

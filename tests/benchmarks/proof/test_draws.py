@@ -63,14 +63,6 @@ def test_differences_of_averages_are_paired_over_seeds_too() -> None:
     assert gap.draws == pytest.approx(np.full(300, 0.25))
 
 
-def test_a_function_of_statistics_is_taken_draw_by_draw() -> None:
-    first, second = Statistic.means(np.random.default_rng(6).uniform(1, 2, (40, 2)), Resample(40, 50, 0))
-    ratio = Statistic.of(np.divide, first, second)
-    assert ratio.estimate == pytest.approx(first.estimate / second.estimate)
-    assert ratio.draws == pytest.approx(first.draws / second.draws)
-    assert ratio.left_out == pytest.approx(first.left_out / second.left_out)
-
-
 def test_a_moved_statistic_keeps_its_spread() -> None:
     (statistic,) = Statistic.means(np.random.default_rng(5).normal(size=(80, 1)), Resample(80, 400, 0))
     moved = statistic.moved(statistic.estimate + 1)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -56,14 +58,29 @@ def test_steps_are_mixed_where_a_policy_has_nothing_between() -> None:
     assert found.estimate == pytest.approx((1 - share) * pair.low.scores.mean() + share * pair.high.scores.mean())
 
 
-def test_the_cost_is_met_in_every_draw() -> None:
+def test_what_a_draw_costs_too_little_or_too_much_is_made_up_for_by_the_slope() -> None:
     policy = StaticMix.fit(_LESSON)
     pair = neighbours(policy, _TEST, _TEST.batch(), 250.0, 250.0)
-    low_score, low_cost, high_score, high_cost = Statistic.means(pair.columns, _RESAMPLE)
+    assert 0 < pair.slope < 0.01
+    columns = pair.columns @ np.array([[1.0, 0.0], [0.0, 1.0], [0.0, 0.0], [0.0, 0.0]]) * (1 - pair.share(250.0))
+    columns += pair.columns @ np.array([[0.0, 0.0], [0.0, 0.0], [1.0, 0.0], [0.0, 1.0]]) * pair.share(250.0)
+    score, spent = Statistic.means(columns, _RESAMPLE)
     wanted = Statistic(250.0, 250.0 + np.linspace(-5, 5, 100), np.full(400, 250.0))
     found = at_cost({"other": pair, "it": pair}, wanted, _RESAMPLE)["it"]
-    share = (wanted.draws - low_cost.draws) / (high_cost.draws - low_cost.draws)
-    assert found.draws == pytest.approx(low_score.draws + share * (high_score.draws - low_score.draws))
+    assert found.estimate == pytest.approx(score.estimate)
+    assert found.draws == pytest.approx(score.draws + pair.slope * (wanted.draws - spent.draws))
+
+
+def test_a_dial_that_hardly_moves_has_no_wild_slope() -> None:
+    """Two budgets whose costs differ by next to nothing say nothing of what cost buys."""
+    still = replace(_TEST, costs=250.0 + 1e-6 * _TEST.costs)
+    policy = Static.fit(_LESSON)
+    own = choice_of(policy, still, still.batch(), 250.0)
+    pair = neighbours(policy, still, still.batch(), 250.0, float(own.costs.mean()) + 1e-7)
+    wanted = Statistic(float(own.costs.mean()) + 1e-7, np.full(100, 260.0), np.full(400, 250.0))
+    found = at_cost({"it": pair}, wanted, _RESAMPLE)["it"]
+    assert pair.slope == 0
+    assert np.abs(found.draws - found.estimate).max() < 0.2
 
 
 def test_scores_do_not_choose() -> None:

@@ -103,6 +103,7 @@ def test_what_shows_of_answers_goes_with_the_arms() -> None:
     seen = shown(table, entries)
     assert seen.answers is not None
     assert seen.confidences is not None
+    assert table.confidences is not None
     assert np.array_equal(seen.answers, answers[:, [5, 2, 5]])
     assert np.array_equal(seen.confidences, table.confidences[:, [5, 2, 5]])
     assert [arm.name for arm in seen.arms] == [table.arms[5].name, table.arms[2].name, "again"]

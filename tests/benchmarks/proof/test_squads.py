@@ -7,10 +7,11 @@ import pytest
 
 from apportion import UsageError
 from apportion.optimizers.policies import cascade_rehearsal
+from apportion.optimizers.policies.cascade_by_family import cascades_by_family
 from apportion.optimizers.policies.joint_safe import JointSafe
 from apportion.optimizers.policies.learned import Learned
 from apportion.optimizers.policies.registry import fit_all
-from apportion.optimizers.tables.table import Lesson
+from apportion.optimizers.tables.table import Arm, Lesson, Table
 from apportion.testing.planted import plant
 from benchmarks.proof.squads import contestants_named, entrants_of, halves, squads_of
 
@@ -37,10 +38,12 @@ def test_policies_are_those_that_fit_all_makes_and_cascades_are_searched_once(mo
     dev, test = (replace(plant("crossing", count, seed=count).table, probes=()) for count in (150, 100))
     fit, validation = dev.take(np.arange(100)), dev.take(np.arange(100, 150))
     searched: list[int] = []
-    search = cascade_rehearsal.cascades_by_family
-    monkeypatch.setattr(
-        cascade_rehearsal, "cascades_by_family", lambda table: searched.append(len(table.questions)) or search(table)
-    )
+
+    def counted(table: Table) -> tuple[tuple[Arm, ...], tuple[Arm, ...]]:
+        searched.append(len(table.questions))
+        return cascades_by_family(table)
+
+    monkeypatch.setattr(cascade_rehearsal, "cascades_by_family", counted)
     contestants = contestants_named(["R→A", "FrugalGPT", "Cascades", "UpFront", "J", "JointSafe"])
     squads = squads_of(fit, validation, test, {"free"}, budget=300.0, seed=0, portfolio=8, heads=("clusters",))
     found = dict(entrants_of(contestants, squads, _BUDGETS, 0))
