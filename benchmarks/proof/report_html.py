@@ -44,7 +44,7 @@ def html_report(findings: Findings) -> str:
         **{dose_title(rival): dose_plot(doses) for rival, doses in by_rival.items()},
     }
     for number, sheet in enumerate(sheets(findings)):
-        if number == 1:
+        if number == 2:
             main = findings.standings[0]
             parts.append("<h2>Score against cost</h2>" + frontier_plot(main.policies, "weighted tokens"))
         parts.append(_table(sheet, plots.get(sheet.title, "")))

@@ -38,6 +38,9 @@ def test_a_failure_is_the_first_thing_on_the_page(findings: Findings) -> None:
     page = html_report(findings)
     body = page[page.index("<h1>") :]
     assert body.index("DO NOT HOLD") < body.index("<table>")
+    order = ["Planned comparisons</h2>", "Controls: ", "Score against cost", "Pool mixed, tight cap"]
+    places = [body.index(title) for title in order]
+    assert places == sorted(places)
     assert 'class="verdict fails"' in body
     good = findings.model_copy(update={"planned": findings.planned[:1]})
     assert 'class="verdict holds"' in html_report(good)
