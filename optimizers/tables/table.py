@@ -154,7 +154,8 @@ class Table:
     output_tokens: Floats | None = None
     """(questions, arms, replicates), thinking included; NaN where nobody knows."""
     clusters: tuple[str, ...] | None = None
-    """(questions,): questions made from one template have one name here; empty where it is not known."""
+    """(questions,): questions of one template or source have one name here, and stay together where some are held out;
+    empty where it is not known, or a question stands alone."""
     ran: Bools | None = None
     """(questions, arms): False where an arm was not run, so that nothing is known of it there; None where all were.
     Policies learn from tables without such gaps, see `strata`."""
