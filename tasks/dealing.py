@@ -1,4 +1,4 @@
-"""Dividing things by dealing them out in the order of their keys: neither a generator nor the order of a file decides."""
+"""Dividing things by dealing them out in the order of their keys, so that the order of a file does not decide."""
 
 from __future__ import annotations
 

@@ -39,9 +39,10 @@ def load_tasks(
     """Reads all tasks of a `.jsonl`, `.csv` or `.parquet` file, in its order.
 
     Only `question` is required. `gold` may be called `answer`, `name` may be `id`, and `cluster` may be `cluster_id`.
-    In CSV, `context` is a JSON list of passages or one passage as plain text, and `metadata` is a JSON object. Empty lines, a byte order
-    mark and either kind of line end are accepted. Chat messages, a list of objects with `role` and `content`, may stand
-    as `question` or as `messages`; `tasks.chat_question` says what text becomes of them, and reads it back.
+    In CSV, `context` is a JSON list of passages or one passage as plain text, and `metadata` is a JSON object. Empty
+    lines, a byte order mark and either kind of line end are accepted. Chat messages, a list of objects with `role` and
+    `content`, may stand as `question` or as `messages`; `tasks.chat_question` says what text becomes of them, and reads
+    it back.
 
     The file is data: a metric of the form `module:function` in a task's metadata is imported only where it is admitted.
 
