@@ -13,9 +13,11 @@ from .output import say
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from ..optimizers.analysis.template_gain import TemplateGain
     from ..optimizers.policies.base import ArmPolicy
     from ..optimizers.study.report import PolicyScore
     from ..optimizers.tables.table import Lesson, Table
+    from ..tasks.clusters import Clusters
 
 __all__ = ["command"]
 
@@ -49,6 +51,7 @@ def command(
     from json import dumps
 
     from ..optimizers.policies.registry import fit_each, policy_named, policy_to_json
+    from ..optimizers.tables.clusters import found_clusters
     from ..optimizers.tables.split import lessons_from
     from ..optimizers.tables.split import set_aside as divided
     from .loading import positive, preload, write_json
@@ -75,8 +78,14 @@ def command(
     else:
         (learned,) = fit_each([policy], lessons).values()
     write_json(out, dumps(policy_to_json(learned), ensure_ascii=False))
+    found, gain = found_clusters(table), _template_gain(learned, lessons, seed)
+    figures |= {
+        "clusters": {"notes": list(found.notes)} | found.counts,
+        "templates": None if gain is None else gain.model_dump(mode="json"),
+    }
     write_json(json, dumps({**figures, "policy": learned.name}, indent=2))
     _tell(learned, lessons, table, unit)
+    _tell_clusters(found, gain)
     say(f"written   {out}")
     _next(out, outcomes, policy, lessons[0].budget, (column, drop_incomplete, unit, set_aside))
 
@@ -144,6 +153,37 @@ def _tell(learned: ArmPolicy, lessons: Sequence[Lesson], table: Table, unit: str
     say(f"budget    {lessons[0].budget:,.4g} {unit} a question on average; simulate --budget moves it")
     if learned.probe is not None:
         say(f"probe     {learned.probe}: to be taken of every question first")
+
+
+def _template_gain(learned: ArmPolicy, lessons: Sequence[Lesson], seed: int) -> TemplateGain | None:
+    """What reading questions gains by how they are held out; None for a policy that does not read them."""
+    from ..optimizers.analysis.template_gain import template_gain
+    from ..optimizers.policies.stratified import Stratified
+
+    policies = [part.policy for part in learned.parts] if isinstance(learned, Stratified) else [learned]
+    predictors = [getattr(policy, "predictor", None) for policy in policies]
+    if not any(predictors):
+        return None
+    return template_gain(list(zip(lessons, predictors, strict=True)), seed=seed)
+
+
+def _tell_clusters(found: Clusters, gain: TemplateGain | None) -> None:
+    """Prints which questions stay together, and what that says of the gain."""
+    counts = found.counts
+    if found.any:
+        say(
+            f"clusters  {counts['clustered']:,} of the questions are near-duplicates, or were given a cluster: "
+            f"{counts['clusters']:,} groups, which stay together wherever questions are held out"
+        )
+    for note in found.notes:
+        say(f"note      {note}")
+    if gain is not None and gain.differs:
+        at_random, together = (f"{100 * each.mean:+.1f}" for each in (gain.at_random, gain.together))
+        why = ": the gain is of templates seen before" if gain.learned_by_heart else ""
+        say(
+            f"gain      of choosing by question over mixing: {at_random} points on questions set aside at random, "
+            f"{together} where near-duplicates stay together{why}"
+        )
 
 
 def _next(out: str, outcomes: str, policy: str, budget: float, given: tuple[Any, ...]) -> None:

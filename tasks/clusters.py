@@ -40,6 +40,12 @@ class Clusters:
         return any(self.names)
 
     @property
+    def counts(self) -> dict[str, int]:
+        """How many clusters there are, and how many questions are in them."""
+        named = [name for name in self.names if name]
+        return {"clusters": len(set(named)), "clustered": len(named)}
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What could not be kept together, in words."""
         found = []

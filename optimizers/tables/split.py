@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 
 import numpy as np
 
@@ -47,7 +48,7 @@ def shuffled(table: Table) -> Table:
     return table.take(np.argsort([_place("order", question) for question in table.questions], kind="stable"))
 
 
-def lesson_from(table: Table, budget: float | None = None, *, seed: int = 0) -> Lesson:
+def lesson_from(table: Table, budget: float | None = None, *, seed: int = 0, together: bool = True) -> Lesson:
     """Divides questions 70/30 into those that policies are fitted to and those that they are compared on.
 
     Within each family too, in the order of hashes of their names and the seed; clusters stay together, here and in all
@@ -57,13 +58,14 @@ def lesson_from(table: Table, budget: float | None = None, *, seed: int = 0) -> 
         table: at least four questions.
         budget: what a question may cost on average; what the best single arm costs where left out.
         seed: of the division and of all that is fitted.
+        together: whether clusters stay together; where not, what is learned of a template is judged on the same one.
 
     Raises:
         UsageError: there are too few questions.
     """
     if len(table.questions) < _FEWEST:
         raise UsageError(f"{len(table.questions)} questions are too few to learn from; at least {_FEWEST} are needed")
-    table = shuffled(clustered(table))
+    table = shuffled(clustered(table) if together else replace(table, clusters=None))
     if budget is None:
         budget = float(table.mean_costs.mean(axis=0)[best_arm(table)])
     keys = [(question.family, _place(f"lesson/{seed}", question)) for question in table.questions]
