@@ -15,6 +15,7 @@ from ...graphs.result import Metric, Result
 from ...graphs.run import Runner
 from ...records.rows import Unit
 from ...records.task import Task
+from ...tasks.clusters import task_clusters
 from ..analysis.gain import mixture_at
 from ..arrays import Ints
 from ..bootstrap import mean_interval, within_one_error
@@ -149,7 +150,7 @@ async def compare(
     """
     tables = {}
     for part in ("fit", "validation"):
-        tables[part] = await tabulate(
+        table = await tabulate(
             runner,
             plans,
             parts[part],
@@ -160,6 +161,7 @@ async def compare(
             cap=cap,
             finished=finished,
         )
+        tables[part] = replace(table, clusters=task_clusters(parts[part]).names)
     if fitting is not None:
         fitting()
     lesson = Lesson(tables["fit"], tables["validation"], budget, seed, judged=True)

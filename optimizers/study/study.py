@@ -14,6 +14,7 @@ from ...graphs.resolved import resolve
 from ...graphs.run import Runner
 from ...records.rows import StudyRow
 from ...records.status import Status
+from ...tasks.clusters import task_clusters
 from ..analysis.edge_ablation import EdgeReport
 from ..analysis.gate_openings import gate_openings
 from ..analysis.headroom import Headroom
@@ -71,7 +72,7 @@ class Study:
         self._runs = 0
         self._test_reads = 0
         self._told = 0.0
-        self._notes: list[str] = []
+        self._notes: list[str] = [f"clusters: {note}" for note in task_clusters(spec.tasks).notes]
 
     async def run(self) -> StudyReport:
         """Searches, compares and reports.
