@@ -26,6 +26,7 @@ from .terminal_findings import (
     print_votes,
 )
 from .terminal_policies import print_nodes, print_policies
+from .terminal_target import print_target
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -96,6 +97,7 @@ class TerminalReporter:
         self._frontier(report)
         print_headroom(self._console, report)
         print_policies(self._console, report)
+        print_target(self._console, report.target, "task")
         if report.policies is not None:
             print_nodes(self._console, report.policies, families=self._families)
         print_edges(self._console, report)

@@ -88,11 +88,16 @@ def clusters_of(texts: Sequence[str], families: Sequence[str], given: Sequence[s
     open_ones = [number for number, name in enumerate(names) if not name]
     tokens = {number: masked(texts[number]) for number in open_ones}
     exact = {number: " ".join(texts[number].casefold().split()) for number in open_ones}
-    alike = near_duplicates([tokens[number] for number in open_ones])
+    alike = dict(zip(open_ones, near_duplicates([tokens[number] for number in open_ones]), strict=True))
+
+    def told(number: int, template: str) -> str:
+        """The template, where the text says which it is of; else its text, and where there is none it stands alone."""
+        return template if tells(tokens[number]) else exact[number] or str(number)
+
     levels: list[Callable[[int], str]] = [
-        dict(zip(open_ones, map(str, alike), strict=True)).__getitem__,
-        lambda number: " ".join(tokens[number]) if tells(tokens[number]) else exact[number],
-        exact.__getitem__,
+        lambda number: told(number, f"{alike[number]} "),
+        lambda number: told(number, " ".join(tokens[number])),
+        lambda number: exact[number] or str(number),
     ]
     of_family = Counter(families)
     waiting, one_template = open_ones, set[str]()

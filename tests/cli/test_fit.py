@@ -212,9 +212,9 @@ def test_a_gain_of_templates_seen_before_is_told_apart(
     for template in range(40):
         text = " ".join(draws.choice(words, size=9))
         for number in range(5):
+            row = {"question": f"q{template}-{number}", "text": f"{text} {draws.integers(999)}?"}
             for arm in (0, 1):
                 score = float(draws.random() < (0.95 if right[template] == arm else 0.2))
-                row = {"question": f"q{template}-{number}", "text": f"{text} {draws.integers(999)}?"}
                 lines.append(json.dumps(row | {"arm": f"arm-{arm}", "score": score, "cost": 1.0}))
     Path("log.jsonl").write_text("\n".join(lines))
     assert run(["fit", "--outcomes", "log.jsonl", "--budget", "1.1", "--json", "fit.json"]) == 0

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from apportion.errors import UsageError
 from apportion.records.task import Task
-from apportion.tasks.split import FEWEST, split
+from apportion.tasks.split import FEWEST, Part, split
 
 
 def tasks(count: int, family: str = "default") -> list[Task]:
@@ -108,7 +108,7 @@ def of_templates(each: int, templates: int = 12, family: str = "tales") -> list[
     ]
 
 
-def together(tasks: list[Task], parts: Mapping[str, tuple[Task, ...]]) -> bool:
+def together(tasks: list[Task], parts: Mapping[Part, tuple[Task, ...]]) -> bool:
     of = {task.question: part for part, held in parts.items() for task in held}
     return all(len({of[task.question] for task in tasks if phrase in task.question}) == 1 for phrase in PHRASES)
 
