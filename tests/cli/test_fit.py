@@ -229,3 +229,25 @@ def test_a_gain_of_templates_seen_before_is_told_apart(
     Path("log.jsonl").write_text("\n".join(own))
     assert run(["fit", "--outcomes", "log.jsonl", "--budget", "1.1", "--policy", "static"]) == 0
     assert "gain" not in capsys.readouterr().out
+
+
+def test_the_smallest_budget_for_a_score(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([*FIT, "--budget", "14", "--target-score", "0.7", "--policy", "joint", "--json", "fit.json"]) == 0
+    printed = capsys.readouterr().out
+    assert "a score of 0.7 is reached from" in printed
+    target = json.loads((log / "fit.json").read_text())["target"]
+    assert target["reached"]
+    assert target["budget"] <= 14
+    assert target["test"]["verdict"] == "confirmed"
+    assert printed.splitlines()[-1].endswith(f"--set-aside 0.3 --budget {target['budget']:.6g}")
+    assert run([*FIT, "--budget", "14", "--target-score", "1", "--policy", "static", "--json", "fit.json"]) == 0
+    assert "is not reached within 14 tokens a question" in " ".join(capsys.readouterr().out.split())
+    target = json.loads((log / "fit.json").read_text())["target"]
+    assert not target["reached"]
+    assert target["best_score"] < 0.8
+
+
+@pytest.mark.parametrize("target", ["1.2", "0", "-1", "nan"])
+def test_what_is_no_score_is_a_usage_error(log: Path, target: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([*FIT, "--target-score", target]) == 2
+    assert "target_score must be a mean score to reach" in capsys.readouterr().err
