@@ -107,6 +107,8 @@ class TerminalReporter:
         print_readings(self._console, report)
         print_failed_functions(self._console, report)
         print_reasoning(self._console, report)
+        for note in report.clusters:
+            self._say("clusters", note)
         warned = {found.warning for found in report.readings}
         for note in (note for note in report.notes if note not in warned):
             self._say("left out", note, style="yellow")

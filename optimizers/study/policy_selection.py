@@ -15,7 +15,6 @@ from ...graphs.result import Metric, Result
 from ...graphs.run import Runner
 from ...records.rows import Unit
 from ...records.task import Task
-from ...tasks.clusters import task_clusters
 from ..analysis.gain import mixture_at
 from ..arrays import Ints
 from ..bootstrap import mean_interval, within_one_error
@@ -150,7 +149,7 @@ async def compare(
     """
     tables = {}
     for part in ("fit", "validation"):
-        table = await tabulate(
+        tables[part] = await tabulate(
             runner,
             plans,
             parts[part],
@@ -161,7 +160,6 @@ async def compare(
             cap=cap,
             finished=finished,
         )
-        tables[part] = replace(table, clusters=task_clusters(parts[part]).names)
     if fitting is not None:
         fitting()
     lesson = Lesson(tables["fit"], tables["validation"], budget, seed, judged=True)

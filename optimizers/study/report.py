@@ -249,6 +249,8 @@ class StudyReport(Finding):
     cap: Cap
     tasks: dict[str, int]
     """How many tasks each part has."""
+    clusters: tuple[str, ...] = ()
+    """Which tasks of one template could not be kept together in a part, and why; see `task_clusters`."""
     plans_in_space: int
     plans_measured: int
     runs: int

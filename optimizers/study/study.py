@@ -73,7 +73,7 @@ class Study:
         self._runs = 0
         self._test_reads = 0
         self._told = 0.0
-        self._notes: list[str] = [f"clusters: {note}" for note in task_clusters(spec.tasks).notes]
+        self._notes: list[str] = []
 
     async def run(self) -> StudyReport:
         """Searches, compares and reports.
@@ -358,6 +358,7 @@ class Study:
             graph_hash=spec.graph.hash,
             cap=spec.cap,
             tasks={name: len(part) for name, part in self._parts.items()},
+            clusters=task_clusters(spec.tasks).notes,
             plans_in_space=spec.space.size,
             plans_measured=len(evaluator.measured("fit")),
             runs=self._runs,

@@ -264,8 +264,8 @@ def joined(*tables: Table) -> Table:
         if all(getattr(table, name) is not None for table in tables)
     }
     questions = tuple(question for table in tables for question in table.questions)
-    clusters = [table.clusters for table in tables if table.clusters is not None]
-    whole = tuple(name for each in clusters for name in each) if len(clusters) == len(tables) else None
+    names = tuple(name for table in tables for name in table.clusters or [""] * len(table.questions))
+    whole = names if any(table.clusters is not None for table in tables) else None
     return Table(questions, first.arms, unit=first.unit, clusters=whole, **cells)
 
 

@@ -14,6 +14,7 @@ from ...graphs.run import Runner
 from ...records.answers import abstains
 from ...records.rows import Unit
 from ...records.task import Task
+from ...tasks.clusters import task_clusters
 from ..concurrency import in_turn
 from .arms import arm_of
 from .probes import take_probe
@@ -112,6 +113,7 @@ async def tabulate(
     taken = [await take_probe(name, runner, tasks, unit=unit, seed=seed, account=account) for name in probes]
     questions = tuple(question_of(task) for task in tasks)
     known_sure = None if np.isnan(sure).all() else sure
+    found = task_clusters(tasks)
     told = [[said.get((task, *cell)) for cell in np.ndindex(*shape[1:])] for task in range(shape[0])]
     abstained = np.array([[answer is not None and abstains(answer) for answer in row] for row in told], np.float64)
     return Table(
@@ -125,4 +127,5 @@ async def tabulate(
         money=money,
         answers=answer_numbers(told).reshape(shape),
         abstained=abstained.reshape(shape),
+        clusters=found.names if found.any else None,
     )
