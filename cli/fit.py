@@ -194,9 +194,11 @@ def _template_gain(learned: ArmPolicy, lessons: Sequence[Lesson], seed: int) -> 
     """What reading questions gains by how they are held out; None for a policy that does not read them."""
     from ..optimizers.analysis.template_gain import template_gain
     from ..optimizers.policies.stratified import Stratified
+    from ..optimizers.prediction.predictor import Predictor
 
     policies = [part.policy for part in learned.parts] if isinstance(learned, Stratified) else [learned]
-    predictors = [getattr(policy, "predictor", None) for policy in policies]
+    held = [getattr(policy, "predictor", None) for policy in policies]
+    predictors = [each if isinstance(each, Predictor) else None for each in held]
     if not any(predictors):
         return None
     return template_gain(list(zip(lessons, predictors, strict=True)), seed=seed)

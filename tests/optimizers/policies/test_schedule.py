@@ -118,12 +118,20 @@ def test_more_budget_never_scores_less_in_rehearsal(
     assert reached == sorted(reached)
 
 
-@pytest.mark.parametrize("name", [name for name in POLICIES if name not in ("joint", "joint_safe")])
+LADDERED = [
+    name
+    for name, made in ((name, POLICIES.named(name)) for name in POLICIES if name != "joint")
+    if isinstance(made, type) and issubclass(made, LearnedPolicy)
+]
+"""`joint` is compared on questions with cascades, of which there are none here."""
+
+
+@pytest.mark.parametrize("name", LADDERED)
 def test_no_policy_scores_less_for_more_where_it_was_compared(small: Learned, name: str) -> None:
     lesson, predictor, rehearsal = small
     made: object = POLICIES.named(name)
-    if not (isinstance(made, type) and issubclass(made, LearnedPolicy)):
-        pytest.skip("it has no schedule")
+    assert isinstance(made, type)
+    assert issubclass(made, LearnedPolicy)
     policy = made.from_predictor(lesson, predictor, rehearsal)
     compared = on_validation(lesson, predictor) if made.has_own_model else rehearsal
     count = len(compared.view.batch)
