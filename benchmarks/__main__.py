@@ -21,6 +21,7 @@ NAMES = (
     "pocket",
     "recorded",
     "thinking",
+    "clusters",
     "prompts",
     "gates",
     "repetition",

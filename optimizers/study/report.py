@@ -11,6 +11,7 @@ from ..analysis.edge_ablation import EdgeReport
 from ..analysis.gate_openings import GateReport
 from ..analysis.headroom import Headroom
 from ..analysis.iso_cost import IsoCostLevel
+from ..analysis.target_score import TargetReport
 from ..analysis.vote_curves import VotePoint
 from ..bootstrap import Interval
 from ..finding import Finding
@@ -250,6 +251,8 @@ class StudyReport(Finding):
     cap: Cap
     tasks: dict[str, int]
     """How many tasks each part has."""
+    clusters: tuple[str, ...] = ()
+    """Which tasks of one template could not be kept together in a part, and why; see `task_clusters`."""
     plans_in_space: int
     plans_measured: int
     runs: int
@@ -292,6 +295,9 @@ class StudyReport(Finding):
     """The plans that may be better than their scores say, the most unread first."""
     notes: tuple[str, ...] = ()
     """What was left out, and why; then the warnings of `readings`."""
+    target: TargetReport | None = None
+    """What reaching `target_score` costs; None where it was not asked for. Where it was reached, the policy was served
+    on test, and is deployed, at the budget that was found and not at the cap."""
     by_money: ByMoney | None = None
     """The best plan on validation of those that cost no more dollars than the chosen one, of equal ones the cheapest;
     None where that is the chosen one, or the pool has no prices, or the cap is in dollars."""
@@ -323,11 +329,12 @@ class StudyReport(Finding):
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the frontier as a table, and what the gates of the chosen plan brought."""
-        from .report_html import html_of
+        from .report_html import html_of, told_of_target
 
         unit = self.cap.unit
         head = (
             f"{self.plans_measured} of {self.plans_in_space:,} plans measured, "
             f"{self.paid:,.6g} of {self.spend:,.6g} {unit} paid; costs are {unit} a task"
         )
-        return html_of(head, self.frontier, self.chosen, self.notes, self.gates)
+        notes = (*told_of_target(self.target), *self.notes)
+        return html_of(head, self.frontier, self.chosen, notes, self.gates)

@@ -8,10 +8,28 @@ from typing import Any
 
 from ...records.display import markup
 from ..analysis.gate_openings import GateReport
+from ..analysis.target_score import TargetReport
 from ..bootstrap import Interval
 from .plan_report import PlanReport, Score
 
-__all__ = ["html_of"]
+__all__ = ["html_of", "told_of_target"]
+
+
+def told_of_target(found: TargetReport | None) -> tuple[str, ...]:
+    """What reaching a score costs, in a sentence; none where nobody asked."""
+    if found is None:
+        return ()
+    target = f"target score {found.target:.3g}"
+    if found.best_score is None:
+        return (f"{target}: not looked for: {found.why}",)
+    if found.budget is None:
+        best = f"best {found.best_score:.3f} at {found.best_budget:,.4g}"
+        return (f"{target}: not reached within {found.ceiling:,.4g} {found.unit} a task; {best}",)
+    reached = f"{target}: reached from {found.budget:,.4g} {found.unit} a task on"
+    if found.test is None:
+        return (f"{reached}; not tested",)
+    test = found.test
+    return (f"{reached}; {test.verdict} on test: {test.score:.3f} ({test.low:.3f} to {test.high:.3f})",)
 
 
 def html_of(

@@ -7,11 +7,12 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from ...budgets.cap import in_unit
+from ...budgets.cap import Cap, in_unit
 from ...errors import SpendExhausted, UsageError
 from ...graphs.plan import Plan
 from ...graphs.run import Runner
 from ...records.rows import StudyRow
+from ...tasks.clusters import task_clusters
 from ..analysis.edge_ablation import EdgeReport
 from ..analysis.gate_openings import GateReport
 from ..analysis.headroom import Headroom
@@ -31,11 +32,12 @@ from .plan_report import PlanReport, Score
 from .policy_phase import PolicyPhase
 from .policy_selection import Comparison
 from .reachable import check_reachable
-from .readings import Choice, readings_of
+from .readings import choices_of, readings_of
 from .report import ReadingReport, StudyReport, UnreadPlan
 from .reporter import Progress, Reporter
 from .scores import score_of
 from .spec import StudySpec
+from .target_phase import aimed_at
 from .thin_spend import fallback, likeliest
 from .trials import TrialEvaluator
 
@@ -223,7 +225,8 @@ class Study:
         chosen = max(affordable, key=lambda m: m.score, default=None)
         if chosen is not None:
             complete &= await self._serve_test(evaluator, [chosen.plan])
-        service = None if comparison is None else await self._serve_policy(policies, comparison)
+        aim = aimed_at(spec, comparison)
+        service = None if comparison is None else await self._serve_policy(policies, comparison, aim.cap)
         complete &= comparison is None or service is not None
         complete &= await self._serve_test(evaluator, [m.plan for m in affordable if m is not chosen])
         tests = evaluator.measured("test")
@@ -248,6 +251,7 @@ class Study:
             "iso_cost": iso_cost(measured, spec.space, tasks=len(self._parts["fit"]), seed=spec.seed),
             "votes": votes_of(spec, measured, self._parts["fit"]),
             "headroom": () if chosen is None else await self._headroom(runner, chosen),
+            "target": aim.told(service, self._parts["test"]),
             "by_money": by_money(spec, chosen, evaluator.measured("validation"), self._score, self._affordable),
         }
         if chosen is not None:
@@ -256,8 +260,9 @@ class Study:
         self._notes += [each.warning for each in more["readings"] if each.warning]
         report = self._report(evaluator, reports, chosen, complete, started)
         if comparison is not None:
-            more["policies"] = policies.report(comparison, service, static)
-            more["policy"] = policies.deployed(comparison)
+            # A plan that was served under the study's cap is no match for a policy under a smaller one.
+            more["policies"] = policies.report(comparison, service, None if aim.moved else static)
+            more["policy"] = policies.deployed(aim.deployed_at(comparison))
         elif chosen is not None:
             more["policy"] = policies.static(chosen)
         return report.model_copy(update={**more, "notes": tuple(self._notes)})
@@ -277,20 +282,15 @@ class Study:
         self._notes.append(found.note)
         report = self._report(evaluator, (), None, False, started)
         readings, unread = self._readings(found.seen, None)
-        more = {"readings": readings, "unread_plans": unread, "policy": policies.untested(found)}
+        more: dict[str, Any] = {"readings": readings, "unread_plans": unread, "policy": policies.untested(found)}
+        more["target"] = aimed_at(self._spec, None).report
         return report.model_copy(update={**more, "notes": tuple(self._notes)})
 
     def _readings(
         self, chosen: Measurement | None, comparison: Comparison | None
     ) -> tuple[tuple[ReadingReport, ...], tuple[UnreadPlan, ...]]:
         """What came of replies, and what hung on those that could not be read."""
-        choices = []
-        if chosen is not None:
-            choices.append(Choice(f"the chosen plan {chosen.plan.hash[:8]}", {chosen.plan.hash}))
-        if comparison is not None:
-            arms = comparison.policy.arms
-            stages = {stage.arm for arm in arms for stage in arm.stages}
-            choices.append(Choice(f"the chosen policy {comparison.chosen}", stages.union(arm.name for arm in arms)))
+        choices = choices_of(None if chosen is None else chosen.plan, comparison)
         return readings_of(self._spec.store, self._spec.study_id, self._spec.space, choices)
 
     async def _gates(self, evaluator: TrialEvaluator, chosen: Measurement) -> tuple[GateReport, ...]:
@@ -320,11 +320,11 @@ class Study:
             self._notes.append("headroom: a tenth of the spend is not enough to run the chosen plan with perfect nodes")
         return found or ()
 
-    async def _serve_policy(self, policies: PolicyPhase, comparison: Comparison) -> Service | None:
+    async def _serve_policy(self, policies: PolicyPhase, comparison: Comparison, cap: Cap) -> Service | None:
         self._test_reads += 1
         self._record("running")
         try:
-            return await policies.serve(comparison, self._accounts.of("test"))
+            return await policies.serve(comparison, self._accounts.of("test"), cap)
         except SpendExhausted:
             self._notes.append("policies: the spend ran out before the test part had been served")
             return None
@@ -356,6 +356,7 @@ class Study:
             graph_hash=spec.graph.hash,
             cap=spec.cap,
             tasks={name: len(part) for name, part in self._parts.items()},
+            clusters=task_clusters(spec.tasks).notes,
             plans_in_space=spec.space.size,
             plans_measured=len(evaluator.measured("fit")),
             runs=self._runs,
