@@ -47,6 +47,7 @@ __all__ = [
     "StoreError",
     "UnknownName",
     "UsageError",
+    "gravest",
 ]
 
 
@@ -260,3 +261,14 @@ class NodeFailed(ApportionError):
 
 class ProblemError(ApportionError):
     """A constraint problem is not valid; one line that names the constraint and the field, for its writer to mend."""
+
+
+def gravest(problem: Exception) -> Exception:
+    """Of a group, as tasks raise it, the one that callers are told of.
+
+    A breach, then what no call and no cap explains, then a failed call; of equals the first.
+    """
+    if not isinstance(problem, ExceptionGroup):
+        return problem
+    inner = [gravest(each) for each in problem.exceptions]
+    return min(inner, key=lambda each: (not isinstance(each, BudgetBreach), isinstance(each, (CallFailed, CapReached))))

@@ -22,8 +22,10 @@ NAMES = (
     "pocket",
     "recorded",
     "thinking",
+    "clusters",
     "prompts",
     "gates",
+    "repetition",
 )
 
 

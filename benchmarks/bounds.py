@@ -1,4 +1,4 @@
-"""`python -m benchmarks bounds`: how far the bound of a run lies above what it uses, on three graphs.
+"""`python -m benchmarks bounds`: how far the bound of a run lies above what it uses, on four graphs.
 
 Once with a model that writes as much as it may, once with the embedded models on questions of their own. The bound is
 that of the whole run without the finishing allowance, which a run that is not cut short gives back.
@@ -7,6 +7,7 @@ that of the whole run without the finishing allowance, which a run that is not c
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from apportion import Graph, Pool, Search, Solver, Task, Verifier, generate, load_pocket_models
@@ -24,10 +25,15 @@ def voted(model: str) -> Graph:
     return graph.add("vote", Verifier(method="vote")).connect("solve", "vote")
 
 
-def searched(model: str, corpus: Path) -> Graph:
+def searched(model: str, corpus: Path, chains: int = 1) -> Graph:
     """A search over two passages, and a reader of what it found."""
-    search = Search(model=model, retriever=str(corpus), rounds=2, top_k=2, max_output_tokens=_CAP)
-    graph = Graph("search").add("search", search).add("read", Solver(model=model, max_output_tokens=_CAP))
+    settings = {"rounds": 2, "top_k": 2, "max_output_tokens": _CAP, "temperature": 0.7 if chains > 1 else 0.0}
+    search = Search.model_validate({"model": model, "retriever": str(corpus), "samples": chains, **settings})
+    graph = (
+        Graph("search" if chains == 1 else f"search in {chains} chains")
+        .add("search", search)
+        .add("read", Solver(model=model, max_output_tokens=_CAP))
+    )
     return graph.connect("search", "read")
 
 
@@ -60,7 +66,13 @@ def main() -> None:
         (hops,) = generate("hops", 1, seed=3, difficulty=1)
         print(f"{'':24}{'at their caps':>28}{'embedded models':>28}")
         print(f"{'graph':24}{'bound':>10}{'use':>8}{'ratio':>10}{'bound':>10}{'use':>8}{'ratio':>10}")
-        for make, task in ((voted, sums), (lambda model: searched(model, corpus), hops), (refined, sums)):
+        graphs: tuple[tuple[Callable[[str], Graph], Task], ...] = (
+            (voted, sums),
+            (lambda model: searched(model, corpus), hops),
+            (lambda model: searched(model, corpus, 3), hops),
+            (refined, sums),
+        )
+        for make, task in graphs:
             cells = [ratio(make("scripted"), task, scripted), ratio(make("pocket-800k"), task, pocket)]
             row = "".join(f"{bound:>10,}{use:>8,}{bound / use:>10.2f}" for bound, use in cells)
             print(f"{make('scripted').name:24}{row}")

@@ -1,157 +1,165 @@
-"""Searching only where the first answer is unsure, with the embedded models.
+"""Searching only where it is needed, with the embedded models, on two sets of questions; and which gates studies keep.
 
-Half of the questions are chains of operations, which thinking answers and a search spoils; the other half ask who is
-in which room, which only a search can find out. Three plans of one graph are measured: think alone, search always, and
-search where the mean probability of the answer's tokens is below .95. Then studies are run, each with a seed of its
-own, and what is counted is whether the chosen plan has the gate: on these questions, where it is worth keeping; and on
-longer chains that a small model hands to a large one, where its confidence is replaced by noise and says nothing.
+`mixed`: half of the questions are chains of operations, which thinking answers and a search spoils; the other half ask
+who is in which room, which only a search can find out. `retrieval`: all ask that, in one wording and with as many given
+passages; half are answered by these, the others take three hops of search. Three plans of one graph are measured on
+each: never search, always, and where the gate opens. Then studies are run, each with a seed of its own, and what is
+counted is whether the chosen plan has the gate, at the same spend: where its signal is worth keeping, and where the
+model's confidence is replaced by noise, drawn anew for each study, and says nothing. Last, what one study reports of
+its gate.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import hashlib
-import math
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
-from apportion import (
-    Cap,
-    Gate,
-    Graph,
-    Pool,
-    Search,
-    Solver,
-    Task,
-    Verifier,
-    choose,
-    generate,
-    load_pocket_models,
-    optimize,
-)
+import numpy as np
+
+from apportion import Cap, Graph, Pool, Task, load_pocket_models, optimize
 from apportion.budgets.books import MemoryStore
 from apportion.graphs.plan import Plan
 from apportion.graphs.run import Runner
 from apportion.models.base import Model
-from apportion.models.card import ModelCard
-from apportion.models.request import ChatMessage, Reply, Request
-from apportion.nodes.retrieval import PassageIndex
-from apportion.tasks.families import corpus
+from apportion.optimizers.arrays import Floats
+from apportion.optimizers.bootstrap import mean_interval
+from apportion.optimizers.study.report import StudyReport
 from apportion.tasks.metrics import resolve_metric
 
-SMALL = "pocket-30k"
-MODEL = "pocket-800k"
-SEARCHER = "pocket-100k"
-SEED = 11
-INDEX = PassageIndex(corpus("hops", SEED))
+from .gated import (
+    LARGE,
+    READER,
+    SEARCHER,
+    SEED,
+    SMALL,
+    Noisy,
+    Remembered,
+    handed_on,
+    mixed,
+    read_or_search,
+    read_or_search_supported,
+    retrieval,
+    think_or_search,
+)
+
+_EACH_TOKENS = {"mixed": 400.0, "retrieval": 900.0}
+"""Of the cap and of the spend of a study, by question."""
+_SURE = 0.975
+"""The reader's own confidence below which a search is worth most on `retrieval`, of those that were tried."""
 
 
-async def look_up(query: str, top_k: int) -> Sequence[str]:
-    """Passages by BM25."""
-    return await INDEX.find(query, top_k)
+@dataclass(frozen=True, slots=True)
+class World:
+    """A graph whose gate is to be kept or not, and what it is asked."""
+
+    name: str
+    questions: str
+    graph: Graph
+    asked: Sequence[Task]
+    models: Callable[[int], Sequence[Model]]
+    """From the seed of a study, which noise is drawn from."""
+    keep: bool
 
 
-class Noisy:
-    """A model whose confidence says nothing: drawn from the request alone, evenly over probabilities."""
-
-    def __init__(self, model: Model) -> None:
-        self._model = model
-
-    @property
-    def card(self) -> ModelCard:
-        """Of the model."""
-        return self._model.card
-
-    async def complete(self, request: Request) -> Reply:
-        """The model's reply, with another log-probability."""
-        reply = await self._model.complete(request)
-        digest = hashlib.sha256(repr((request.messages, request.sample)).encode()).digest()
-        share = (int.from_bytes(digest[:7]) + 1) / 2**56
-        written = (math.log(share),) * len(reply.pieces)
-        return replace(reply, mean_logprob=math.log(share), logprobs=written)
-
-    def count_tokens(self, messages: Sequence[ChatMessage]) -> int | None:
-        """As the model counts."""
-        return self._model.count_tokens(messages)
-
-    async def aclose(self) -> None:
-        """Closes the model."""
-        await self._model.aclose()
+def worlds(each: int, models: Mapping[str, Model]) -> list[World]:
+    """Two sets of questions, with a signal that says something and one that does not."""
+    one, two = mixed(each, SEED), retrieval(_searched(each))
+    chains = mixed(2 * each, SEED, hops=(), steps=(4, 6))
+    return [
+        World("confidence", "mixed", think_or_search(), one, lambda _: [models[LARGE], models[SEARCHER]], keep=True),
+        World(
+            "noise", "mixed", handed_on(), chains, lambda seed: [Noisy(models[SMALL], seed), models[LARGE]], keep=False
+        ),
+        World("support", "retrieval", read_or_search_supported(), two, lambda _: [models[READER]], keep=True),
+        World(
+            "noise", "retrieval", read_or_search(0.5, 0.25), two, lambda seed: [Noisy(models[READER], seed)], keep=False
+        ),
+    ]
 
 
-def graph() -> Graph:
-    """Think; look up where the gate opens; the last answer stands."""
-    made = Graph("gated").add("think", Solver(model=MODEL, temperature=0.0, max_output_tokens=64))
-    made.add("search", Search(retriever=look_up, model=SEARCHER, rounds=4, top_k=2, max_output_tokens=16))
-    made.add("pick", Verifier(method="last")).connect("think", "pick").connect("search", "pick")
-    gate = Gate("confidence", below=choose(0.95, 0.8))
-    return made.connect("think", "search", optional=True, when=gate, forward="none")
+def _searched(each: int) -> int:
+    """Of `retrieval` so many more that its validation part tells plans apart, up to all that one corpus has."""
+    return min(100, 3 * each)
 
 
-def handed_on() -> Graph:
-    """A small model thinks; a large one where the gate opens; the last answer stands."""
-    made = Graph("handed-on").add("small", Solver(model=SMALL, temperature=0.0, max_output_tokens=64))
-    made.add("large", Solver(model=MODEL, temperature=0.0, max_output_tokens=64)).add("pick", Verifier(method="last"))
-    gate = Gate("confidence", below=choose(0.8, 0.5))
-    made.connect("small", "large", optional=True, when=gate, forward="none")
-    return made.connect("small", "pick").connect("large", "pick")
-
-
-def tasks(each: int, seed: int, hops: Sequence[int] = (1, 2), steps: Sequence[int] = (2, 4)) -> list[Task]:
-    """So many questions of either family and difficulty."""
-    made = [task for depth in hops for task in generate("hops", each, SEED, depth)]
-    return made + [task for count in steps for task in generate("chains", each, seed, count)]
-
-
-async def measured(plan: Plan, asked: Sequence[Task], pool: Pool) -> tuple[float, float]:
-    """Mean score and mean tokens."""
+async def measured(graph: Graph, plan: Plan, asked: Sequence[Task], pool: Pool) -> tuple[Floats, Floats]:
+    """Scores and tokens, by question."""
     scorer = resolve_metric("auto")
-    async with Runner(graph(), pool, MemoryStore()) as runner:
+    async with Runner(graph, pool, MemoryStore()) as runner:
         results = [await runner.run(task, plan, metric=scorer, engine="direct") for task in asked]
-    scores = [result.score or 0.0 for result in results]
-    return sum(scores) / len(scores), sum(result.charged.tokens for result in results) / len(results)
+    scores, costs = [result.score or 0.0 for result in results], [result.charged.tokens for result in results]
+    return np.array(scores, np.float64), np.array(costs, np.float64)
 
 
-def three_plans(asked: Sequence[Task]) -> None:
-    """Prints what each plan scores and costs."""
-    pool = Pool(load_pocket_models())
-    space = graph().space(pool)
+def three_plans(graph: Graph, threshold: float, asked: Sequence[Task], pool: Pool) -> None:
+    """Prints what never, always and gated searching score and cost."""
+    space = graph.space(pool)
+    (knob,) = (name for name in space.knobs if name.endswith(".when"))
     plans = {
-        "think alone": space.plan(edges=[]),
-        "search always": space.plan({"think->search.when": None}),
-        "search where unsure": space.plan({"think->search.when": 0.95}),
+        "never search": space.plan(edges=[]),
+        "always search": space.plan({knob: None}),
+        f"{knob.removesuffix('.when')} below {threshold:g}": space.plan({knob: threshold}),
     }
-    for name, plan in plans.items():
-        score, cost = asyncio.run(measured(plan, asked, pool))
-        print(f"{name:20} {score:.3f} @ {cost:.0f} tokens", flush=True)
+    found = {name: asyncio.run(measured(graph, plan, asked, pool)) for name, plan in plans.items()}
+    *_, (gated, _) = found.values()
+    for name, (scores, costs) in found.items():
+        ahead = mean_interval(gated - scores)
+        behind = "" if scores is gated else f", gated {ahead.mean:+.3f} ({ahead.low:+.3f} to {ahead.high:+.3f})"
+        print(f"  {name:28} {scores.mean():.3f} @ {costs.mean():.0f} tokens{behind}", flush=True)
 
 
-def keeps(made: Graph, asked: Sequence[Task], models: Sequence[Model], spend: float, seed: int) -> bool:
-    """Whether the chosen plan of a study has its gate, and not always open."""
-    cap = Cap(total=400 * len(asked))
-    best = optimize(made, asked, Pool(models), cap=cap, spend=spend, seed=seed, policies=()).best
+def study(world: World, seed: int) -> StudyReport:
+    """A study of a world, with the cap and the spend of its questions."""
+    total = _EACH_TOKENS[world.questions] * len(world.asked)
+    return optimize(
+        world.graph, world.asked, Pool(world.models(seed)), cap=Cap(total=total), spend=total, seed=seed, policies=()
+    )
+
+
+def kept(report: StudyReport) -> bool:
+    """Whether the chosen plan has its gate, and not always open."""
+    best = report.best
     return best is not None and any(name.endswith(".when") and value for name, value in best.plan["values"].items())
 
 
+def told(report: StudyReport) -> str:
+    """What a study says of its gate."""
+    lines = []
+    for gate in report.gates:
+        differences = [
+            f"{name} {value.mean:+.3g} ({value.low:+.3g} to {value.high:+.3g})"
+            for name in ("brought", "saved", "lost")
+            if (value := getattr(gate, name)) is not None
+        ]
+        lines.append(
+            f"  {gate.edge} {gate.signal} {gate.opens}, open {gate.opened} of {gate.runs}; on {gate.n} questions "
+            f"{', '.join(differences)} {gate.untold}"
+        )
+    return "\n".join(lines) or "  no gate"
+
+
 def main() -> None:
-    """Prints the three plans, and how often the gate was kept."""
+    """Prints the plans, how often gates were kept, and what a study reports."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--each", type=int, default=38, help="questions of a family and difficulty")
     given = parser.parse_args()
-    asked = tasks(given.each, SEED)
-    print(f"{len(asked)} questions of hops and chains")
-    three_plans(asked)
-    models = {model.card.name: model for model in load_pocket_models()}
-    spend, chains = 400.0 * len(asked), tasks(len(asked) // 2, SEED, hops=(), steps=(4, 6))
-    worlds = {
-        "useful gate kept": (graph(), asked, [models[MODEL], models[SEARCHER]]),
-        "useless gate kept": (handed_on(), chains, [Noisy(models[SMALL]), models[MODEL]]),
-    }
-    for what, (made, some, pool) in worlds.items():
-        kept = sum(keeps(made, some, pool, spend, seed) for seed in range(given.seeds))
-        print(f"{what}: {kept} of {given.seeds} studies", flush=True)
+    models: dict[str, Model] = {model.card.name: Remembered(model) for model in load_pocket_models()}
+    pool = Pool(models.values())
+    made = worlds(given.each, models)
+    for world in made:
+        if world.keep:
+            print(f"{world.questions}: {len(world.asked)} questions", flush=True)
+            three_plans(world.graph, 0.95 if world.questions == "mixed" else 1.0, world.asked, pool)
+    three_plans(read_or_search(_SURE), _SURE, retrieval(_searched(given.each)), pool)
+    for world in made:
+        reports = [study(world, seed) for seed in range(given.seeds)]
+        count = sum(map(kept, reports))
+        what = f"kept in {count}" if world.keep else f"dropped in {given.seeds - count}"
+        print(f"{world.questions}, {world.name}: {what} of {given.seeds} studies", flush=True)
+        print(told(reports[0]), flush=True)
 
 
 if __name__ == "__main__":

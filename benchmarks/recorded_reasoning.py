@@ -6,16 +6,17 @@ there what the best single model scores. Then the other half is answered with it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from apportion.optimizers.arrays import Floats, Ints
-from apportion.optimizers.policies.learned import Learned
 from apportion.optimizers.policies.registry import fit_all
-from apportion.optimizers.tables.table import Table
+from apportion.optimizers.policies.stratified import prepared
+from apportion.optimizers.tables.cascades import outcomes_of
+from apportion.optimizers.tables.table import UNANSWERED, Arm, Table
 from benchmarks.recorded_halves import Evidence, Measure, halves, lesson_of
-from benchmarks.recorded_rehearsal import Stage, ladder
+from benchmarks.recorded_rehearsal import crossed_scores, ladder
 from benchmarks.recorded_report import Goal, Section, interval
 from benchmarks.recorded_rivals import FamilyMeans, family_scores
 from benchmarks.recorded_tables import Recorded
@@ -24,7 +25,7 @@ __all__ = ["dial", "reasoning"]
 
 
 _SINGLE, _RIVAL = "best single model", "best arm of each family, shrunk"
-_OURS: Mapping[str, str] = {"Joint": "joint", "JointSafe": "joint_safe"}
+_OURS: Mapping[str, str] = {"one cascade": "cascade", "joint": "joint", "joint_safe": "joint_safe"}
 _ROWS = (_SINGLE, _RIVAL, *_OURS)
 _PRICES = np.geomspace(3, 1e-5, 50)
 """In score per thousandth of a USD; the rival's dial."""
@@ -35,13 +36,11 @@ _MARGIN = -0.01
 
 def reasoning(recorded: Recorded, number_of_halves: int, tick: Callable[[str], None]) -> Section:
     """Runs all halves, in list prices."""
-    table, tokens = recorded.tables["mUSD"], recorded.tables["tokens"].mean_costs
+    table = recorded.tables["mUSD"]
     parts = []
     for seed, (learned, tested) in enumerate(halves(len(table.questions), number_of_halves)):
-        columns: list[Floats] = []
-        for chosen in _choices(table.take(learned), table.take(tested), seed):
-            columns += [values[tested, chosen] for values in (table.mean_scores, table.mean_costs, tokens)]
-        parts.append((tested, np.column_stack(columns)))
+        others = table.take(tested), recorded.tables["tokens"].take(tested)
+        parts.append((tested, np.concatenate(_served(table.take(learned), others, seed), axis=1)))
         tick(f"reasoning_gym_easy, half {seed + 1} of {number_of_halves}")
     return _section(Evidence(len(table.questions), parts), recorded)
 
@@ -65,24 +64,27 @@ def dial(positions: Floats, scores: Floats, wanted: float) -> float:
     return float(positions[at - 1] ** (1 - share) * positions[at] ** share)
 
 
-def _choices(learned: Table, tested: Table, seed: int) -> list[Ints]:
-    """(tested,) for each of `_ROWS`: the arms."""
+def _served(learned: Table, tested: tuple[Table, Table], seed: int) -> list[Floats]:
+    """For each of `_ROWS`, (tested, columns): what it scores, costs in either currency of the tables."""
     single = _best_single(learned)
-    means = FamilyMeans.of(learned)
+    means, others = FamilyMeans.of(learned), tested[0]
     price = dial(_PRICES, family_scores(learned, _PRICES), float(learned.mean_scores[:, single].mean()))
-    found = [np.full(len(tested.questions), single, np.intp), means.choose(tested, price)]
-    lesson = lesson_of(learned, float(learned.mean_costs[:, single].mean()) / 2, seed)
-    policies = fit_all(_OURS.values(), lesson)
-    joint = policies["joint"]
-    assert isinstance(joint, Learned)
-    stage = Stage.of(lesson, joint.predictor)
-    batch = joint.predictor.prepared(tested.batch())
-    # The questions that are rehearsed on are those of the lesson, and so is the target.
-    wanted = float(stage.scores[:, single].mean())
-    for policy in policies.values():
-        sweep = stage.sweep(policy, ladder(learned))
-        found.append(policy.assign(batch, dial(sweep.budgets, sweep.scores, wanted) * len(batch)).arms)
-    return found
+    arms = [(others.arms, np.full(len(others.questions), single)), (others.arms, means.choose(others, price))]
+    wanted, budget = (float(each[:, single].mean()) for each in (learned.mean_scores, learned.mean_costs))
+    budgets = ladder(learned)
+    rehearsed = crossed_scores(_OURS.values(), learned, budgets, budget / 2, seed)
+    for name, policy in fit_all(_OURS.values(), lesson_of(learned, budget / 2, seed)).items():
+        batch = prepared(policy, others.batch())
+        spend = dial(budgets, rehearsed[name], wanted) * len(batch)
+        arms.append((policy.arms, policy.assign(batch, spend).arms))
+    return [_reached(known, chosen, tested) for known, chosen in arms]
+
+
+def _reached(arms: Sequence[Arm], chosen: Ints, tested: tuple[Table, Table]) -> Floats:
+    """(tested, columns): of the arm chosen for each question; nothing where it is left out."""
+    (scores, costs), (_, tokens) = (outcomes_of(arms, table) for table in tested)
+    picked = [each.mean(axis=2)[np.arange(len(chosen)), chosen] for each in (scores, costs, tokens)]
+    return np.where(chosen == UNANSWERED, 0.0, picked).T
 
 
 def _best_single(table: Table) -> int:

@@ -1,24 +1,22 @@
-"""What a policy would do with any budget on the questions it learned from, each forecast by what has not seen it."""
+"""What policies score with any budget on questions that they have not learned from, all of a table's in turn."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
 
 import numpy as np
 
-from apportion.optimizers.arrays import Floats, Ints
-from apportion.optimizers.policies.base import ArmPolicy
-from apportion.optimizers.policies.joint_safe import JointSafe
-from apportion.optimizers.policies.learned import Learned
-from apportion.optimizers.policies.rehearsal import rehearse
-from apportion.optimizers.policies.view import View
-from apportion.optimizers.prediction.predictor import Predictor
-from apportion.optimizers.tables.table import UNANSWERED, Lesson, Table
-from benchmarks.proof.mixture import Sweep
+from apportion.optimizers.analysis.simulate import simulate
+from apportion.optimizers.arrays import Floats
+from apportion.optimizers.policies.registry import fit_all
+from apportion.optimizers.prediction.heads.base import folds_of
+from apportion.optimizers.tables.table import Table
+from benchmarks.recorded_halves import lesson_of
 
-__all__ = ["Stage", "ladder"]
+__all__ = ["crossed_scores", "ladder"]
 
 _BUDGETS = 30
+_FOLDS = 3
 
 
 def ladder(table: Table) -> Floats:
@@ -27,44 +25,23 @@ def ladder(table: Table) -> Floats:
     return np.geomspace(float(costs.min()), 1.2 * float(costs.max()), _BUDGETS)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Stage:
-    """Where policies rehearse: validation and, where that is small, the fit part with cross-fitted forecasts."""
+def crossed_scores(
+    policies: Collection[str], table: Table, budgets: Floats, budget: float, seed: int
+) -> Mapping[str, Floats]:
+    """By policy, (budgets,): mean scores where each third of the questions is answered by what the others taught.
 
-    view: View
-    scores: Floats
-    """(questions, arms)."""
-    costs: Floats
-    """(questions, arms)."""
-
-    @classmethod
-    def of(cls, lesson: Lesson, predictor: Predictor) -> Stage:
-        """The rehearsal of a lesson, with what every arm really cost."""
-        found = rehearse(lesson, predictor)
-        tables = [lesson.fit, lesson.validation]
-        costs = {q.name: row for table in tables for q, row in zip(table.questions, table.mean_costs, strict=True)}
-        questions = found.view.batch.questions
-        return cls(found.view, found.scores, np.stack([costs[question.name] for question in questions]))
-
-    def sweep(self, policy: ArmPolicy, budgets: Floats) -> Sweep:
-        """What the policy really costs and scores there for each budget a question."""
-        found = [self._reached(policy, float(budget)) for budget in budgets]
-        return Sweep(budgets, np.array([cost for cost, _ in found]), np.array([score for _, score in found]))
-
-    def _reached(self, policy: ArmPolicy, budget: float) -> tuple[float, float]:
-        chosen = _planned(policy, self.view, budget)
-        everyone, answered = np.arange(len(chosen)), chosen != UNANSWERED
-        return (
-            float(np.where(answered, self.costs[everyone, chosen], 0.0).mean()),
-            float(np.where(answered, self.scores[everyone, chosen], 0.0).mean()),
-        )
-
-
-def _planned(policy: ArmPolicy, view: View, budget: float) -> Ints:
-    """The arms that a policy gives the questions of a view, on the forecasts of that view."""
-    count = len(view.batch)
-    if isinstance(policy, JointSafe):
-        return _planned(policy.member(budget), view, budget)
-    if isinstance(policy, Learned):
-        return policy.choose(view, budget * count)
-    return policy.assign(view.batch, budget * count).arms
+    Args:
+        policies: their names.
+        table: what is learned from.
+        budgets: per question.
+        budget: the one that the policies are fitted for.
+        seed: of the thirds.
+    """
+    folds = folds_of(len(table.questions), _FOLDS, seed)
+    found = {name: np.zeros(len(budgets)) for name in policies}
+    for fold in range(_FOLDS):
+        out = table.take(np.flatnonzero(folds == fold))
+        fitted = fit_all(policies, lesson_of(table.take(np.flatnonzero(folds != fold)), budget, seed))
+        for name, policy in fitted.items():
+            found[name] += [simulate(policy, out, each * len(out.questions)).scores.sum() for each in budgets]
+    return {name: total / len(folds) for name, total in found.items()}

@@ -13,14 +13,15 @@ from apportion.errors import UsageError
 from apportion.nodes.votes import normal_form
 from apportion.optimizers.arrays import Floats
 from apportion.optimizers.prediction.text_counts import with_texts_counted
-from apportion.optimizers.tables.table import Arm, Question, Table
+from apportion.optimizers.tables.table import Arm, Question, Table, answer_numbers
 from benchmarks.recorded_files import Price, Sample, read_prices, read_queries, read_samples
 
 __all__ = ["STRONG", "WEAK", "Recorded", "reasoning_table", "routellm_table", "sql_table", "vote_score"]
 
 CostOf = Callable[[str, Sample], float]
-_Column = tuple[Arm, Floats, Floats]
-"""An arm with what it scored and cost on every question."""
+_Answers = list[list[str | None]]
+_Column = tuple[Arm, Floats, Floats, _Answers]
+"""An arm with what it scored, cost and answered on every question, in every replicate."""
 
 WEAK = "mistralai/Mixtral-8x7B-Instruct-v0.1"
 STRONG = "gpt-4-1106-preview"
@@ -60,8 +61,8 @@ def routellm_table(folder: Path, part: str) -> Table:
 def reasoning_table(folder: Path) -> Recorded:
     """`reasoning_gym_easy`: each model with one sample, and with a vote of three where it has so many.
 
-    A sample is a request of its own, so a vote pays its prompt three times. What a single sample scores and costs is
-    the mean over the samples. The task is the family.
+    A sample is a request of its own, so a vote pays its prompt three times. A single sample has a replicate for each
+    that was drawn; a vote has one outcome for all. The task is the family.
     """
     queries, samples = read_queries(folder), read_samples(folder)
     models = sorted({model for found in samples.values() for model in found})
@@ -72,12 +73,16 @@ def reasoning_table(folder: Path) -> Recorded:
     def columns(cost_of: CostOf) -> Iterator[_Column]:
         for model in models:
             drawn = [list(samples[name][model].values()) for name in kept]
-            alone = np.array([np.mean([sample.score for sample in each]) for each in drawn])
-            paid = np.array([np.mean([cost_of(model, sample) for sample in each]) for each in drawn])
-            yield Arm(f"{model} x 1", (("answer", model),), '{"samples":1}'), alone, paid
+            cells = [[each[number % len(each)] for number in range(_VOTES)] for each in drawn]
+            scores = np.array([[sample.score for sample in each] for each in cells])
+            paid = np.array([[cost_of(model, sample) for sample in each] for each in cells])
+            said = [[sample.answer for sample in each] for each in cells]
+            yield Arm(f"{model} x 1", (("answer", model),), '{"samples":1}'), scores, paid, said
             if most[model] == _VOTES:
-                voted = np.array([vote_score(each) for each in drawn])
-                yield Arm(f"{model} x {_VOTES}", (("answer", model),), f'{{"samples":{_VOTES}}}'), voted, _VOTES * paid
+                arm = Arm(f"{model} x {_VOTES}", (("answer", model),), f'{{"samples":{_VOTES}}}')
+                voted = np.repeat([[vote_score(each)] for each in drawn], _VOTES, axis=1)
+                whole = np.repeat(paid.sum(axis=1, keepdims=True), _VOTES, axis=1)
+                yield arm, voted, whole, [[_voted(each)] * _VOTES for each in drawn]
 
     ways = {"mUSD": _priced(read_prices(folder.parent)), "tokens": _in_tokens}
     return Recorded(_tables(questions, {unit: columns(way) for unit, way in ways.items()}), len(queries) - len(kept))
@@ -88,7 +93,8 @@ def sql_table(folder: Path) -> Recorded:
 
     A run ends with the round in which the environment's reward says that it is solved, which nobody has who does not
     know the answer; so this is the setting of an agent that can test what it did. All rounds up to there are charged,
-    each with its whole prompt. The category comes from the query sought and is not used.
+    each with its whole prompt. Its answer is what its last round came to, which says nothing of the reward; how many
+    rounds it took is not told, because that would. The category comes from the query sought and is not used.
     """
     queries, samples, prices = read_queries(folder), read_samples(folder), read_prices(folder.parent)
     variants = sorted({v for found in samples.values() for v in found if not v.endswith("handicap")})
@@ -101,9 +107,10 @@ def sql_table(folder: Path) -> Recorded:
             longest = max(max(samples[name][variant]) for name in kept) + 1
             for rounds in (r for r in _ROUNDS if r <= longest):
                 runs = [_until_solved(samples[name][variant], rounds) for name in kept]
-                solved = np.array([float(run[-1].score >= _SOLVED) for run in runs])
+                solved = np.array([[float(run[-1].score >= _SOLVED)] for run in runs])
+                paid = np.array([[sum(cost_of(variant, sample) for sample in run)] for run in runs])
                 arm = Arm(f"{variant} r{rounds}", (("agent", variant),), f'{{"rounds":{rounds}}}')
-                yield arm, solved, np.array([sum(cost_of(variant, sample) for sample in run) for run in runs])
+                yield arm, solved, paid, [[run[-1].answer] for run in runs]
 
     found = {"mUSD": columns(listed, _priced(listed)), "tokens": columns(variants, _in_tokens)}
     unpriced = tuple(v for v in variants if v not in listed)
@@ -119,12 +126,22 @@ def vote_score(samples: Sequence[Sample]) -> float:
     return float(np.mean(leading)) if leading else 0.0
 
 
+def _voted(samples: Sequence[Sample]) -> str | None:
+    """The answer that most samples gave, of equals the first."""
+    said = [sample.answer for sample in samples if sample.answer is not None]
+    votes = Counter(normal_form(answer) for answer in said)
+    return max(said, key=lambda answer: votes[normal_form(answer)], default=None)
+
+
 def _tables(questions: tuple[Question, ...], found: Mapping[str, Iterable[_Column]]) -> dict[str, Table]:
     """By unit; the texts are counted once for all."""
     tables: dict[str, Table] = {}
     for unit, columns in found.items():
-        arms, scores, costs = zip(*columns, strict=True)
-        table = Table(questions, arms, np.stack(scores, 1)[:, :, None], np.stack(costs, 1)[:, :, None], unit)
+        arms, scores, costs, said = zip(*columns, strict=True)
+        cells = np.stack(scores, 1)
+        told = [[answer for column in said for answer in column[row]] for row in range(len(questions))]
+        answers = answer_numbers(told).reshape(cells.shape)
+        table = Table(questions, arms, cells, np.stack(costs, 1), unit, answers=answers)
         known = next(iter(tables.values())).known if tables else with_texts_counted(table).known
         tables[unit] = replace(table, known=known)
     return tables

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from ..records.rows import (
+    ABSTAINED,
     CallRow,
     FactKind,
     FactRow,
@@ -134,7 +135,7 @@ class MemoryStore(MemoryLedger):
     def reply_counts(self, study_id: str) -> Sequence[ReplyCount]:
         """See `StudyStore.reply_counts`."""
         trials = {row.trial_id for row in self.trials(study_id) if row.part != "headroom"}
-        counts: dict[tuple[str, str, str, str, Status], ReplyCount] = {}
+        counts: dict[tuple[str, str, str, str, Status, bool], ReplyCount] = {}
         for run in self._runs.values():
             if run.trial_id not in trials:
                 continue
@@ -145,8 +146,9 @@ class MemoryStore(MemoryLedger):
                 again = not call.finish_reason and last[call.span_id, call.request_key] != call.call_id
                 if span is None or again or outcome is Status.CANCELLED:
                     continue
-                key = run.plan_hash, span.node, span.kind, call.request_model, outcome
-                known = counts.get(key) or ReplyCount(*key, 0, run.run_id, call.call_id)
+                abstained = call.error.startswith(ABSTAINED)
+                key = run.plan_hash, span.node, span.kind, call.request_model, outcome, abstained
+                known = counts.get(key) or ReplyCount(*key[:-1], 0, run.run_id, call.call_id, abstained=abstained)
                 used = call.usage or Usage(0, 0)
                 counts[key] = replace(
                     known,

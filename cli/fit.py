@@ -13,9 +13,12 @@ from .output import say
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from ..optimizers.analysis.target_score import TargetReport
+    from ..optimizers.analysis.template_gain import TemplateGain
     from ..optimizers.policies.base import ArmPolicy
     from ..optimizers.study.report import PolicyScore
     from ..optimizers.tables.table import Lesson, Table
+    from ..tasks.clusters import Clusters
 
 __all__ = ["command"]
 
@@ -38,6 +41,10 @@ def command(
     budget: Annotated[
         float | None, typer.Option(help="What a question may cost on average; as the best single arm if left out.")
     ] = None,
+    target_score: Annotated[
+        float | None,
+        typer.Option(help="Look for the smallest budget that reaches this mean score; --budget is the most."),
+    ] = None,
     column: Columns = None,
     drop_incomplete: DropIncomplete = False,
     set_aside: SetAside = 0.0,
@@ -46,17 +53,24 @@ def command(
     json: Annotated[str | None, typer.Option(help="Write the figures to this file.", metavar="FILE")] = None,
 ) -> None:
     """Learn from the outcomes of any arms on any questions: which arm is worth its cost, for which question."""
+    from dataclasses import replace
     from json import dumps
 
+    from rich.console import Console
+
+    from ..optimizers.analysis.target_score import checked_target
     from ..optimizers.policies.registry import fit_each, policy_named, policy_to_json
+    from ..optimizers.tables.clusters import found_clusters
     from ..optimizers.tables.split import lessons_from
     from ..optimizers.tables.split import set_aside as divided
     from .loading import positive, preload, write_json
     from .outcomes import load
+    from .terminal_target import print_target
 
-    if policy == _ALL:
+    target = None if target_score is None else checked_target(target_score)
+    if policy == _ALL or target is not None:
         set_aside = set_aside or _ASIDE
-    else:
+    if policy != _ALL:
         preload("policy", policy)
         policy_named(policy)
     table, aside = divided(load(outcomes, column, drop_incomplete, unit), set_aside)
@@ -66,6 +80,9 @@ def command(
             f"--set-aside, so that there are {_FEWEST} at least"
         )
     lessons = lessons_from(table, None if budget is None else positive("--budget", budget), seed=seed)
+    if target is not None:
+        # Who validates a target must not have been searched on for cascades.
+        lessons = tuple(replace(lesson, judged=True) for lesson in lessons)
     figures: dict[str, Any] = {"budget": lessons[0].budget, "unit": unit, "questions": len(table.questions)}
     if policy == _ALL:
         policies = _fit_all(lessons)
@@ -74,11 +91,22 @@ def command(
         figures |= {"set_aside": len(aside.questions), "scores": [score.model_dump(mode="json") for score in scores]}
     else:
         (learned,) = fit_each([policy], lessons).values()
+    reached = None if target is None else _target(learned, lessons, table, aside, target)
+    if reached is not None:
+        figures["target"] = reached.model_dump(mode="json")
     write_json(out, dumps(policy_to_json(learned), ensure_ascii=False))
+    found, gain = found_clusters(table), _template_gain(learned, lessons, seed)
+    figures |= {
+        "clusters": {"notes": list(found.notes)} | found.counts,
+        "templates": None if gain is None else gain.model_dump(mode="json"),
+    }
     write_json(json, dumps({**figures, "policy": learned.name}, indent=2))
     _tell(learned, lessons, table, unit)
+    _tell_clusters(found, gain)
+    print_target(Console(highlight=False), reached, "question")
     say(f"written   {out}")
-    _next(out, outcomes, policy, lessons[0].budget, (column, drop_incomplete, unit, set_aside))
+    budgeted = lessons[0].budget if reached is None or reached.budget is None else reached.budget
+    _next(out, outcomes, policy, budgeted, (column, drop_incomplete, unit, set_aside))
 
 
 def _fit_all(lessons: Sequence[Lesson]) -> Mapping[str, ArmPolicy]:
@@ -144,6 +172,55 @@ def _tell(learned: ArmPolicy, lessons: Sequence[Lesson], table: Table, unit: str
     say(f"budget    {lessons[0].budget:,.4g} {unit} a question on average; simulate --budget moves it")
     if learned.probe is not None:
         say(f"probe     {learned.probe}: to be taken of every question first")
+
+
+def _target(learned: ArmPolicy, lessons: Sequence[Lesson], table: Table, aside: Table, target: float) -> TargetReport:
+    """The smallest budget that reaches a score on the questions that validate, and what those set aside say of it."""
+    import numpy as np
+
+    from ..optimizers.analysis.target_score import confirmation, find_target
+    from ..optimizers.serving.replay_batch import serve_on_table
+
+    validating = {question.name for lesson in lessons for question in lesson.validation.questions}
+    places = np.flatnonzero([question.name in validating for question in table.questions])
+    found = find_target(learned, table.take(places), target, lessons[0].budget)
+    if found.budget is None or not aside.questions:
+        return found
+    service = serve_on_table(learned, aside, found.budget * len(aside.questions))
+    return found.model_copy(update={"test": confirmation(target, service.scores, service.costs, aside.clusters)})
+
+
+def _template_gain(learned: ArmPolicy, lessons: Sequence[Lesson], seed: int) -> TemplateGain | None:
+    """What reading questions gains by how they are held out; None for a policy that does not read them."""
+    from ..optimizers.analysis.template_gain import template_gain
+    from ..optimizers.policies.stratified import Stratified
+    from ..optimizers.prediction.predictor import Predictor
+
+    policies = [part.policy for part in learned.parts] if isinstance(learned, Stratified) else [learned]
+    held = [getattr(policy, "predictor", None) for policy in policies]
+    predictors = [each if isinstance(each, Predictor) else None for each in held]
+    if not any(predictors):
+        return None
+    return template_gain(list(zip(lessons, predictors, strict=True)), seed=seed)
+
+
+def _tell_clusters(found: Clusters, gain: TemplateGain | None) -> None:
+    """Prints which questions stay together, and what that says of the gain."""
+    counts = found.counts
+    if found.any:
+        say(
+            f"clusters  {counts['clustered']:,} of the questions are near-duplicates, or were given a cluster: "
+            f"{counts['clusters']:,} groups, which stay together wherever questions are held out"
+        )
+    for note in found.notes:
+        say(f"note      {note}")
+    if gain is not None and gain.differs:
+        at_random, together = (f"{100 * each.mean:+.1f}" for each in (gain.at_random, gain.together))
+        why = ": the gain is of templates seen before" if gain.learned_by_heart else ""
+        say(
+            f"gain      of choosing by question over mixing: {at_random} points on questions set aside at random, "
+            f"{together} where near-duplicates stay together{why}"
+        )
 
 
 def _next(out: str, outcomes: str, policy: str, budget: float, given: tuple[Any, ...]) -> None:

@@ -31,6 +31,10 @@ def command(
     cap: Annotated[float, typer.Option(help="Ceiling for answering all tasks of the dev set.")],
     spend: Annotated[float, typer.Option(help="The most that the search itself may pay.")],
     models: Annotated[str | None, typer.Option(help="Pool file (TOML); the embedded models if left out.")] = None,
+    target_score: Annotated[
+        float | None,
+        typer.Option(help="Look for the smallest cap at which the mean score is at least that; --cap is the most."),
+    ] = None,
     per_task: Annotated[float | None, typer.Option(help="Ceiling for each task.")] = None,
     unit: Annotated[Unit, typer.Option(help="Of cap and spend.")] = "tokens",
     db: Annotated[str, typer.Option(help="SQLite file that keeps every call.")] = "apportion.db",
@@ -74,6 +78,7 @@ def command(
             pool,
             cap=ceiling,
             spend=most,
+            target_score=target_score,
             store=store,
             seed=seed,
             metric=metric,

@@ -26,6 +26,7 @@ from .terminal_findings import (
     print_votes,
 )
 from .terminal_policies import print_nodes, print_policies
+from .terminal_target import print_target
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -96,6 +97,7 @@ class TerminalReporter:
         self._frontier(report)
         print_headroom(self._console, report)
         print_policies(self._console, report)
+        print_target(self._console, report.target, "task")
         if report.policies is not None:
             print_nodes(self._console, report.policies, families=self._families)
         print_edges(self._console, report)
@@ -105,6 +107,8 @@ class TerminalReporter:
         print_readings(self._console, report)
         print_failed_functions(self._console, report)
         print_reasoning(self._console, report)
+        for note in report.clusters:
+            self._say("clusters", note)
         warned = {found.warning for found in report.readings}
         for note in (note for note in report.notes if note not in warned):
             self._say("left out", note, style="yellow")

@@ -26,7 +26,7 @@ __all__ = [
 
 _WORTH_TELLING = 0.03
 """The share of a node's replies that gave no answer from which on they are told of."""
-_NO_ANSWER = ("unread", "starved", "refused", "filtered", "oversize", "failed")
+_NO_ANSWER = ("abstained", "unread", "starved", "refused", "filtered", "oversize", "failed")
 _WORST = 5
 """Nodes and models that are told of; a large space has dozens."""
 _VOTES = 8
@@ -78,14 +78,39 @@ def print_gates(console: Console, report: StudyReport) -> None:
     """Prints how often the gates of the chosen plan opened, and what runs came to on either side."""
     if not report.gates:
         return
-    labelled(console, "gates", "of the chosen plan, over its runs on validation; either side has questions of its own")
-    cost = f"{report.cap.unit} a task"
+    labelled(
+        console,
+        "gates",
+        f"of the chosen plan on validation, in {report.cap.unit} a task; either side has questions of its own",
+    )
     rows(
         console,
-        ["", "", "open", "score", cost, "shut: score", cost],
+        ["", "", "open", "score", "cost", "shut: score", "cost"],
         [_gate_row(each) for each in report.gates],
         left=(0, 1),
     )
+    told = [each for each in report.gates if each.n]
+    if told:
+        labelled(
+            console,
+            "",
+            "against the plan with the gate always shut, and with it always open: the same questions and draws",
+        )
+        rows(
+            console,
+            ["", "questions", "brought, 95 %", "saved", "lost, 95 %"],
+            [_twin_row(each) for each in told],
+        )
+    for each in report.gates:
+        if each.untold:
+            labelled(
+                console, "", f"{each.edge}: {'' if each.n else 'what it brings is not known: '}{each.untold}", style=""
+            )
+
+
+def _twin_row(found: GateReport) -> list[str]:
+    brought, lost = ("-" if value is None else difference(value) for value in (found.brought, found.lost))
+    return [found.edge, str(found.n), brought, "-" if found.saved is None else f"{found.saved.mean:+,.3g}", lost]
 
 
 def _gate_row(found: GateReport) -> list[str]:

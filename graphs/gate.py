@@ -10,24 +10,26 @@ from types import MappingProxyType
 from typing import Any
 
 from ..errors import GraphError, UnknownName
-from ..nodes.knob import Choice
+from ..nodes.knob import MOST_TIMES, Choice
 from ..nodes.votes import normal_form
 from ..records.message import Message
 
-__all__ = ["GATE", "SIGNALS", "Gate", "PinnedGate", "gate_from_json"]
+__all__ = ["GATE", "SIGNALS", "Gate", "GateReading", "PinnedGate", "gate_from_json"]
 
 GATE = "when"
 """The setting of an edge that holds the threshold of its gate."""
 
 
 def _confidence(message: Message) -> float:
-    known = message.candidates[0].confidence if message.candidates else None
-    return -inf if known is None else known
+    return _known(message.candidates[0].confidence) if message.candidates else -inf
 
 
 def _least_logprob(message: Message) -> float:
-    known = message.candidates[0].least_logprob if message.candidates else None
-    return -inf if known is None else known
+    return _known(message.candidates[0].least_logprob) if message.candidates else -inf
+
+
+def _rounds(message: Message) -> float:
+    return _known(message.rounds)
 
 
 def _agreement(message: Message) -> float:
@@ -37,8 +39,14 @@ def _agreement(message: Message) -> float:
     return max(counts.values(), default=0) / max(1, len(first))
 
 
+def _known(value: Any) -> float:
+    """A number as a node gives it; what a function of the user's gives may be none."""
+    number = isinstance(value, int | float) and not isinstance(value, bool) and value == value
+    return value if number else -inf
+
+
 _MEASURED: Mapping[str, Callable[[Message], float]] = MappingProxyType(
-    {"confidence": _confidence, "least_logprob": _least_logprob, "agreement": _agreement}
+    {"confidence": _confidence, "least_logprob": _least_logprob, "agreement": _agreement, "rounds": _rounds}
 )
 _TOLD: Mapping[str, Callable[[Message], bool]] = MappingProxyType(
     {
@@ -48,6 +56,13 @@ _TOLD: Mapping[str, Callable[[Message], bool]] = MappingProxyType(
     }
 )
 LEFT_SHARE = "left_share"
+_REACHES: Mapping[str, tuple[float, float, str]] = MappingProxyType(
+    {
+        "least_logprob": (-inf, 0.0, "at most 0, a natural logarithm"),
+        "rounds": (0.0, MOST_TIMES, f"from 0 to {MOST_TIMES}"),
+    }
+)
+"""What the threshold of a signal may be, where not from 0 to 1, and in words."""
 SIGNALS = (*_MEASURED, LEFT_SHARE, *_TOLD)
 """Those that a gate may read. The last three are told, the others measured and compared with a threshold."""
 
@@ -69,6 +84,7 @@ class Gate:
     """- `confidence`: of the chosen answer, from 0 to 1: log-probabilities, a vote's share or a verifier's score.
     - `least_logprob`: of its least probable token, the natural logarithm.
     - `agreement`: the share of the most frequent answer among those of different nodes that came together.
+    - `rounds`: how many queries a search made, or how often the loop has run that the node is in; 1 for other nodes.
     - `left_share`: of the tokens that the run had at its start; 1 without a cap.
     - `abstained`: the model said that it does not know. `rejected`: a check did not accept. `failed`: no answer.
 
@@ -148,13 +164,24 @@ class PinnedGate:
             return _TOLD[self.signal](message)
         return left_share if self.reads_left else _MEASURED[self.signal](message)
 
-    def opens(self, value: float | bool) -> bool:
-        """Whether a value of the signal opens it."""
+    def opens(self, value: float | bool | None) -> bool:
+        """Whether a value of the signal opens it; None: it is not known."""
         if isinstance(value, bool):
             return value
+        value = -inf if value is None else value
         if self.threshold is None:
             return True
         return value < self.threshold if self.below else value > self.threshold
+
+
+@dataclass(frozen=True, slots=True)
+class GateReading:
+    """What a gate read once in a run."""
+
+    edge: str
+    """As plans write it: `a->b`."""
+    value: float | bool | None
+    """Of its signal; None where it was not known, which counts as unsure."""
 
 
 def gate_from_json(data: Any) -> Gate:
@@ -178,9 +205,8 @@ def _side(value: Any) -> Any:
 
 
 def _number(signal: str, value: Any) -> float:
-    low, high = (-inf, 0.0) if signal == "least_logprob" else (0.0, 1.0)
+    low, high, reach = _REACHES.get(signal, (0.0, 1.0, "from 0 to 1"))
     known = isinstance(value, int | float) and not isinstance(value, bool)
     if not known or not low <= value <= high or value == -inf:
-        reach = "at most 0, a natural logarithm" if signal == "least_logprob" else "from 0 to 1"
         raise GraphError(f"the threshold of Gate({signal!r}) must be a number {reach}; not {str(value)[:40]}")
     return float(value)

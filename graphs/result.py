@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias
 from ..records.status import Status
 from ..records.task import Task
 from ..records.usage import NO_USAGE, Amount, Usage
+from .gate import GateReading
 
 __all__ = ["Engine", "Grader", "Metric", "Result"]
 
@@ -48,6 +49,8 @@ class Result:
     """Whether the answer says that there is none, such as "I don't know"."""
     usage: Usage = NO_USAGE
     """Tokens of all replies, as far as endpoints reported them credibly."""
+    gates: tuple[GateReading, ...] = ()
+    """What its gates read, by edge; one whose source did not run read nothing."""
 
 
 Grader: TypeAlias = (

@@ -348,6 +348,7 @@ class Runner:
             data=message.data,
             abstained=message.abstained,
             usage=session.usage,
+            gates=session.gates,
         )
 
     def _open_run(self, run_id: str, parent: str, limit: Limit | None) -> str:

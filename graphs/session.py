@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ApportionError, BudgetBreach, CallFailed, CapReached, NodeFailed, StoreError
+from ..errors import ApportionError, BudgetBreach, CallFailed, CapReached, NodeFailed, StoreError, gravest
 from ..models.metered import Meter
 from ..models.request import Reply
 from ..nodes.base import Inputs
@@ -25,6 +25,7 @@ from .banner import Banner, tells
 from .channels import Channels
 from .context import NodeContext, Services, drawn
 from .finishing import Allowance, best_so_far, direct_answer
+from .gate import GateReading
 from .gating import Gating, Readings
 from .parts import gathered, waves
 from .resolved import ResolvedPlan, Step
@@ -109,6 +110,11 @@ class RunSession:
         return bool(self.short_account)
 
     @property
+    def gates(self) -> tuple[GateReading, ...]:
+        """What its gates have read so far."""
+        return self._gating.all_read
+
+    @property
     def latency(self) -> float:
         """Seconds along the critical path to the final node."""
         return self._path.get(self.final_node, 0.0)
@@ -155,6 +161,8 @@ class RunSession:
             if step.begins_round and inputs.round and step.loop is not None:
                 base = max(base, self._path[step.loop.loop.check])
             message, seconds = await self._execute(step, inputs, gates)
+            if step.loop is not None and not step.kind.repeats(step.node):
+                message = replace(message, rounds=round_ + 1)
             base += seconds
         self._path[node] = base
         self._said[node] = message
@@ -229,7 +237,8 @@ class RunSession:
         self._path[step.name] = base
         self._said[step.name] = message
         meter = Meter(self.account_id, self.run_id, _new_id())
-        self._record(meter, step.name, step.node.kind, round_, "", now, 0.0, message, self._gating.events(gates))
+        events = self._gating.events(step.name, round_, gates)
+        self._record(meter, step.name, step.node.kind, round_, "", now, 0.0, message, events)
         return message
 
     def _feedback(self, step: Step, state: Mapping[str, Any]) -> Message | None:
@@ -245,8 +254,7 @@ class RunSession:
         meter = Meter(self.account_id, self.run_id, _new_id())
         self._meters[step.name] = meter
         context = NodeContext(self, step.name, meter)
-        for source, gate in gates.items():
-            context.record("gate", source=source, **gate)
+        self._gating.trace(step.name, inputs.round, gates, context.record)
         started, clock = time.time(), time.perf_counter()
         message = Message(status=Status.CANCELLED, reason="the run was cancelled")
         for source, brought in inputs.messages.items():
@@ -286,7 +294,7 @@ class RunSession:
 
     def _failure(self, step: Step, problem: Exception) -> Message:
         """What an exception in a node means for the run."""
-        problem = _gravest(problem)
+        problem = gravest(problem)
         if isinstance(problem, CapReached):
             self.short(problem)
             return Message(status=Status.BUDGET, reason=str(problem))
@@ -380,14 +388,6 @@ class RunSession:
                 events=events,
             )
         )
-
-
-def _gravest(problem: Exception) -> Exception:
-    """Of a group of exceptions, the one that decides: a breach, then a programming error, then a failed call."""
-    if not isinstance(problem, ExceptionGroup):
-        return problem
-    inner = [_gravest(each) for each in problem.exceptions]
-    return min(inner, key=lambda each: (not isinstance(each, BudgetBreach), isinstance(each, (CallFailed, CapReached))))
 
 
 def _new_id() -> str:

@@ -163,6 +163,8 @@ def callables_of(node: Node) -> Iterator[tuple[str, Imported | Given]]:
         for each in value.values if isinstance(value, Choice) else (value,):
             if isinstance(each, Imported | Given):
                 yield name, each
+            elif isinstance(each, tuple):
+                yield from ((f"{name}[{n}]", one) for n, one in enumerate(each) if isinstance(one, Imported | Given))
 
 
 def is_async(function: Callable[..., Any]) -> bool:

@@ -3,32 +3,39 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Annotated, Any, ClassVar, Literal
 
 from annotated_types import Interval
 from pydantic import PositiveInt
 
-from ..records.message import CANDIDATES, Message, MessageSize, Part
+from ..errors import CallFailed
+from ..records.message import CANDIDATES, Candidate, Message, MessageSize, Part
 from ..records.status import Status
 from ..records.text import slices
 from .asks import ask_of, bound_of, request_of
 from .base import CallBound, Context, Incoming, Inputs, Kind, Scorer, Speakers
 from .knob import ADDED, ANY_MODEL, Knob, ModelKnob
-from .model_node import OF_CALLS, ModelNode
-from .parts import complaint, part_bytes, placeholders
+from .parts import complaint, part_bytes, parts_form, placeholders
 from .prompts.base import Ask, Decomposition, Messages
-from .readings import read
+from .readings import Reading, read_all
+from .repeated_node import OF_REPEATED_CALLS, RepeatedNode, most_draws
+from .repetition import Drawn, draws_of, repeat
 
 __all__ = ["KIND", "Decomposer"]
 
 
-class Decomposer(ModelNode):
+class Decomposer(RepeatedNode):
     """Splits the question into parts, and says how their answers make the answer of the whole.
 
     A reply that cannot be used (too many parts, a part longer than the question, a circle), or a call that fails,
     does not end the run: the question goes on whole, as the only part. The message then has the status of what went
     wrong and its reason, and the trace has the event `whole`, so that the failure is counted and not hidden.
+
+    Of several samples the most frequent decomposition is taken: the same questions, whatever their order and names, put
+    together in the same way. A reply that cannot be used has no vote.
 
     The method `slices` makes no call. A question that ends in one long run of characters without white space, such as
     `Count k in qwkekr...`, is asked of equal slices of that run, and the answers are added up; that is right for
@@ -41,7 +48,6 @@ class Decomposer(ModelNode):
     max_parts: Knob[Annotated[int, Interval(ge=1, le=CANDIDATES)]] = 4
     """The most sub-questions. With 1 the question goes on whole, without a call. A reply with more cannot be used."""
     max_output_tokens: Knob[PositiveInt] = 512
-    temperature: Knob[Annotated[float, Interval(ge=0.0, le=2.0)]] = 0.0
     method: Annotated[Knob[Literal["model", "slices"]], ADDED] = "model"
     """Whether the model splits the question, or a long list at its end is cut."""
     slice_letters: Annotated[Knob[PositiveInt], ADDED] = 40
@@ -50,14 +56,18 @@ class Decomposer(ModelNode):
 
     def idle_knobs(self) -> frozenset[str]:
         """See `Node.idle_knobs`; slices make no calls."""
-        return OF_CALLS if self.method == "slices" else frozenset({"slice_letters"})
+        return self._of_no_use | (frozenset() if self.method == "slices" else super().idle_knobs())
 
     def open_knobs(self, models: tuple[str, ...]) -> dict[str, tuple[Any, ...]]:
         """See `Node.open_knobs`; slices have no knobs of calls, and a model none of slices."""
         found = super().open_knobs(models)
         if self.method not in ("model", "slices"):
             return found
-        return {name: values for name, values in found.items() if name not in self.idle_knobs()}
+        return {name: values for name, values in found.items() if name not in self._of_no_use}
+
+    @property
+    def _of_no_use(self) -> frozenset[str]:
+        return OF_REPEATED_CALLS if self.method == "slices" else frozenset({"slice_letters"})
 
 
 _LIST_AT_THE_END = re.compile(r"(?P<head>.*\s)(?P<listed>\S+)", re.S)
@@ -69,27 +79,48 @@ async def _run(node: Decomposer, inputs: Inputs, context: Context) -> Message:
         return whole
     if node.method == "slices":
         return _slices(node, inputs.question, context) or whole
+    try:
+        found = await repeat(node, inputs.question, context, partial(_drawn, node, inputs, context))
+    except CallFailed as failure:
+        context.record("whole", status=failure.status.value, reason=failure.reason)
+        return replace(whole, status=failure.status, reason=failure.reason)
+    found.record(context, node.vote)
+    chosen = found.winner(node.vote)
+    if chosen is not None and chosen.value is not None:
+        context.record("decomposed", parts=len(chosen.value.parts))
+        return Message(parts=chosen.value.parts, combine=chosen.value.combine, text=chosen.readings[-1].text)
+    status, reason = found.failure
+    context.record("whole", status=status.value, reason=reason)
+    return replace(whole, status=status, reason=reason, text=found.drawn[0].readings[-1].text)
+
+
+async def _drawn(
+    node: Decomposer, inputs: Inputs, context: Context, samples: Sequence[int]
+) -> list[Drawn[Decomposition | None]]:
     dialect = context.dialect(node.model)
-    request = request_of(
+    first = request_of(
         context,
         node.model,
         dialect.decompose(ask_of(inputs, node), node.max_parts),
         max_output_tokens=node.max_output_tokens,
         temperature=node.temperature,
         node=node,
-        sample=inputs.round,
+        sample=inputs.round * most_draws(node),
     )
-    reading = await read(request, context, dialect.read_decomposition)
-    status, reason = reading.status, reading.reason
-    if reading.value is not None:
-        found = _with_needs(reading.value)
-        reason = complaint(found.parts, found.combine, node.max_parts, part_bytes(inputs.question))
-        if not reason:
-            context.record("decomposed", parts=len(found.parts))
-            return Message(parts=found.parts, combine=found.combine, text=reading.text)
-        status = Status.PARSE_ERROR
-    context.record("whole", status=status.value, reason=reason)
-    return replace(whole, status=status, reason=reason, text=reading.text)
+    requests = [first.with_sample(first.sample + number) for number in samples]
+    readings = await read_all(requests, context, dialect.read_decomposition)
+    return [_read(node, inputs.question, reading) for reading in readings]
+
+
+def _read(node: Decomposer, question: str, reading: Reading[Decomposition]) -> Drawn[Decomposition | None]:
+    if reading.value is None:
+        return Drawn(None, None, (reading,))
+    found = _with_needs(reading.value)
+    reason = complaint(found.parts, found.combine, node.max_parts, part_bytes(question))
+    if reason:
+        return Drawn(None, None, (reading,), (Status.PARSE_ERROR, reason))
+    form = parts_form(found.parts, found.combine)
+    return Drawn(found, Candidate(found.combine.strip() or form, reading.confidence, form=form), (reading,))
 
 
 def _slices(node: Decomposer, question: str, context: Context) -> Message | None:
@@ -142,7 +173,8 @@ def _worst_case(node: Decomposer, ask: Ask, incoming: Incoming, speakers: Speake
     def render(filled: Ask) -> Messages:
         return speaker.decompose(filled, node.max_parts)
 
-    return (bound_of(node.model, render, ask, incoming, node.max_output_tokens, node=node, speakers=speakers),)
+    cap, times = node.max_output_tokens, most_draws(node)
+    return (bound_of(node.model, render, ask, incoming, cap, node=node, times=times, speakers=speakers),)
 
 
 def _writes(node: Decomposer, ask: Ask, incoming: Incoming, speakers: Speakers) -> MessageSize:
@@ -156,6 +188,7 @@ KIND = Kind(
     worst_case=_worst_case,
     writes=_writes,
     oracle=_oracle,
+    draws=lambda node: draws_of(node, answers=False) if _models(node) else None,
     models=_models,
     most_parts=lambda node: node.max_parts,
 )

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
-from annotated_types import Interval
 from pydantic import PositiveInt
 
 from ..records.message import CANDIDATES, Candidate, Message, MessageSize, Part
@@ -18,28 +17,30 @@ from .asks import ask_of, bound_of, request_of, wording_of
 from .base import CallBound, Context, Incoming, Inputs, Kind, Speakers
 from .knob import ANY_MODEL, Knob, ModelKnob
 from .oracles import right_answer
-from .outputs import candidate_of, passed_on, reader_of
+from .outputs import passed_on, reader_of
 from .parts import fill, placeholders
 from .prompts.base import Ask, Messages, Style
-from .readings import read
+from .readings import read_all
+from .repeated_node import RepeatedNode, most_draws
+from .repetition import Drawn, answers_of, draws_of, first_alone, message_of, repeat
 
 __all__ = ["KIND", "Merger"]
 
 
-class Merger(AnswerNode):
+class Merger(RepeatedNode, AnswerNode):
     """Asks for the answer of the whole, given those of the parts.
 
     It reads two messages: one with `parts` and `combine`, and one whose candidates are the parts' answers, each with
     the part's name as its source; a part that failed has none, or an empty answer. Where `combine` is just one part,
     its answer is passed on without a call, if it is what `output` says. Where a part that `combine` needs has no
-    answer, the whole has none.
+    answer, the whole has none. Several samples vote with their answers.
     """
 
     kind: ClassVar[str] = "merger"
 
     model: ModelKnob = ANY_MODEL
     max_output_tokens: Knob[PositiveInt] = 512
-    temperature: Knob[Annotated[float, Interval(ge=0.0, le=2.0)]] = 0.0
+    """Of each sample."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,22 +87,24 @@ async def _merge(node: Merger, inputs: Inputs, context: Context, solved: _Solved
     notes = ask_of(replace(inputs, messages=solved.others))
     ask = replace(notes, wording=wording_of(node, inputs), output=output_of(node))
     given = [(part, answers[part.name]) for part in solved.parts if part.name in answers]
-    request = request_of(
-        context,
-        node.model,
-        dialect.merge(ask, given, solved.combine),
-        max_output_tokens=node.max_output_tokens,
-        temperature=node.temperature,
-        node=node,
-        sample=inputs.round,
-    )
-    reader = reader_of(node.output, dialect, Style.THINK)
-    first = await read(request, context, reader, cut=partial(reader, cut=True))
-    (reading,) = await mended(node, [first], [request], context, reader)
-    if reading.value is None:
-        return Message(status=reading.status, reason=reading.reason, text=reading.text)
-    candidate = candidate_of(node.output, reading.value, reading, context.node)
-    return _said(candidate)
+    prompt, reader = dialect.merge(ask, given, solved.combine), reader_of(node.output, dialect, Style.THINK)
+
+    async def draw(samples: Sequence[int]) -> list[Drawn[None]]:
+        first = request_of(
+            context,
+            node.model,
+            prompt,
+            max_output_tokens=node.max_output_tokens,
+            temperature=node.temperature,
+            node=node,
+            sample=inputs.round * most_draws(node),
+        )
+        requests = [first.with_sample(first.sample + number) for number in samples]
+        readings = await read_all(requests, context, reader, cut=partial(reader, cut=True))
+        return answers_of(node, await mended(node, readings, requests, context, reader), context.node)
+
+    drawing = partial(first_alone, draw, context=context) if node.repairs else draw
+    return message_of(node, await repeat(node, inputs.question, context, drawing), context)
 
 
 def _said(candidate: Candidate) -> Message:
@@ -140,7 +143,16 @@ def _worst_case(node: Merger, ask: Ask, incoming: Incoming, speakers: Speakers) 
 
     # What comes in is read as parts and answers, as notes or as passages, but only once.
     call = bound_of(
-        node.model, render, ask, 1, cap, node=node, upstream=incoming, extra_bytes=incoming, speakers=speakers
+        node.model,
+        render,
+        ask,
+        1,
+        cap,
+        node=node,
+        upstream=incoming,
+        extra_bytes=incoming,
+        times=most_draws(node),
+        speakers=speakers,
     )
     reply = speakers.reply(node.model, cap) + prefix_size(node, speakers)
     return call, *repairs_bound(node, call, reply, speakers)
@@ -152,6 +164,7 @@ def _writes(node: Merger, ask: Ask, incoming: Incoming, speakers: Speakers) -> M
     return MessageSize(
         answer=max(answer_size(node.output, reply, speakers), *(size.answer for size in incoming.sizes), 0),
         text=max(reply, *(size.text for size in incoming.sizes), 0),
+        candidates=min(CANDIDATES, most_draws(node)),
     )
 
 
@@ -161,5 +174,6 @@ KIND = Kind(
     worst_case=_worst_case,
     writes=_writes,
     oracle=right_answer,
+    draws=draws_of,
     models=lambda node: (node.model,),
 )

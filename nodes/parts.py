@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 
+from ..records.answers import normal_form
 from ..records.message import Part
 from ..records.text import longest_bytes
 
-__all__ = ["LEAST_PART_BYTES", "complaint", "fill", "part_bytes", "placeholders"]
+__all__ = ["LEAST_PART_BYTES", "complaint", "fill", "part_bytes", "parts_form", "placeholders"]
 
 LEAST_PART_BYTES = 256
 """A sub-question may always have as many bytes as this."""
 
 _PLACEHOLDER = re.compile(r"\{(\w{1,64})\}")
+_LETTERS = str.maketrans("0123456789", "ghijklmnop")
 
 
 def part_bytes(question: str) -> int:
@@ -68,3 +71,21 @@ def complaint(parts: Sequence[Part], combine: str, max_parts: int, most_bytes: i
     except CycleError:
         return "the parts need each other's answers in a circle"
     return ""
+
+
+def parts_form(parts: Sequence[Part], combine: str) -> str:
+    """What equal decompositions have in common, whatever the order and the names of their parts.
+
+    Args:
+        parts: that can be worked off, see `complaint`, with all that their questions name among their needs.
+        combine: how they make the answer.
+    """
+    by_name = {part.name: part for part in parts}
+    forms: dict[str, str] = {}
+    for name in TopologicalSorter({part.name: part.needs for part in parts}).static_order():
+        part = by_name[name]
+        others = sorted(forms[need] for need in part.needs)
+        asked = "\n".join((normal_form(fill(part.question, forms)), *others))
+        digest = hashlib.sha256(asked.encode(errors="surrogatepass")).hexdigest()[:16]
+        forms[name] = digest.translate(_LETTERS)  # which no normal form takes for a number
+    return "\n".join((normal_form(fill(combine, forms)), *sorted(forms.values())))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from ..errors import BudgetBreach, CallFailed, CapReached
 from ..models.request import Reply, Request
@@ -14,7 +14,7 @@ from ..records.status import Status
 from ..records.text import encodable, single_spaced
 from .base import Context
 
-__all__ = ["Reading", "Unfit", "most_informed", "read", "read_all"]
+__all__ = ["Reading", "Unfit", "all_of", "most_informed", "read", "read_all"]
 
 T = TypeVar("T")
 
@@ -147,24 +147,37 @@ async def read_all(
     Raises:
         BudgetBreach: of the first call that has one, after all calls have ended.
     """
+    return await all_of([read(request, context, reader, cut=cut, goes_on=goes_on) for request in requests])
 
-    async def one(request: Request) -> Reading[T] | BudgetBreach:
+
+async def all_of(calls: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
+    """Awaits several at the same time; what they came to, in their order. One that fails spoils no other.
+
+    Raises:
+        BudgetBreach, CallFailed: of the first that has one, a breach before a failure, after all have ended.
+    """
+    if len(calls) == 1:
+        return [await calls[0]]
+
+    async def one(call: Coroutine[Any, Any, T]) -> T | BudgetBreach | CallFailed:
         try:
-            return await read(request, context, reader, cut=cut, goes_on=goes_on)
-        except BudgetBreach as breach:
-            return breach  # Raised below: out of a task group it would come wrapped, and cancel the others.
+            return await call
+        except (BudgetBreach, CallFailed) as problem:
+            return problem  # Raised below: out of a task group it would come wrapped, and cancel the others.
 
-    if len(requests) == 1:
-        return [await read(requests[0], context, reader, cut=cut, goes_on=goes_on)]
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(one(request)) for request in requests]
-    readings: list[Reading[T]] = []
+        tasks = [group.create_task(one(call)) for call in calls]
+    found: list[T] = []
+    problems: list[BudgetBreach | CallFailed] = []
     for task in tasks:
         result = task.result()
-        if isinstance(result, BudgetBreach):
-            raise result
-        readings.append(result)
-    return readings
+        if isinstance(result, BudgetBreach | CallFailed):
+            problems.append(result)
+        else:
+            found.append(result)
+    if problems:
+        raise min(problems, key=lambda problem: not isinstance(problem, BudgetBreach))
+    return found
 
 
 def most_informed(failures: Iterable[tuple[Status, str]]) -> tuple[Status, str]:

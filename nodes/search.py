@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar
 from annotated_types import Interval
 from pydantic import PlainSerializer, PlainValidator, PositiveInt, ValidationInfo
 
-from ..records.message import Message, MessageSize
+from ..records.message import CANDIDATES, Message, MessageSize
 from ..records.status import Status
 from ..records.text import clip
 from ..records.usage import Amount
@@ -24,7 +24,9 @@ from .knob import ADDED, ANY_MODEL, MOST_TIMES, Adaptive, Knob, ModelKnob, Times
 from .oracles import said
 from .outputs import candidate_of, read_step
 from .prompts.base import Ask, Messages, SearchRound, SearchStep
-from .readings import Reading, read
+from .readings import Reading, all_of, read
+from .repeated_node import RepeatedNode, most_draws, vote_of
+from .repetition import Drawn, draws_of, first_alone, message_of, repeat
 from .retrieval import RETRIEVER, CorpusSize, Retriever, corpus_size, open_retriever
 from .votes import normal_form
 
@@ -48,7 +50,7 @@ def _source(value: Any, info: ValidationInfo) -> str | Imported | Given:
     return found
 
 
-class Search(AnswerNode):
+class Search(RepeatedNode, AnswerNode):
     """Answers from passages that it looks up, or hands on what it found.
 
     In each round the model reads what was found so far and writes the next query, or the answer. After the last round
@@ -75,7 +77,6 @@ class Search(AnswerNode):
     """Passages for each query."""
     max_output_tokens: Knob[PositiveInt] = 256
     """Of each round."""
-    temperature: Knob[Annotated[float, Interval(ge=0.0, le=2.0)]] = 0.0
     keep: Annotated[Knob[Annotated[float, Interval(gt=0.0, lt=1.0)] | None], ADDED] = None
     """The share of what the run had left when the search began that is kept for the nodes after it: below it no further
     query is written, and the next step must answer. So rounds give way to reasoning. None: `rounds` alone says when to
@@ -85,42 +86,61 @@ class Search(AnswerNode):
 
 
 async def _run(node: Search, inputs: Inputs, context: Context) -> Message:
+    begun = None if node.keep is None else context.allowance
+
+    async def draw(samples: Sequence[int]) -> list[Drawn[_Chain]]:
+        return await all_of([_chain(node, inputs, context, begun, number) for number in samples])
+
+    chains = partial(first_alone, draw, context=context)
+    found = await repeat(node, inputs.question, context, chains)
+    message, winner = message_of(node, found, context), found.winner(vote_of(node))
+    if winner is None:
+        winner = next(chain for chain in found.counted if chain.outcome == found.failure)
+        message = replace(message, text=winner.readings[-1].text)
+    return replace(message, evidence=winner.value.evidence, rounds=winner.value.rounds)
+
+
+@dataclass(frozen=True, slots=True)
+class _Chain:
+    """What a chain of rounds found on its way to an answer."""
+
+    evidence: tuple[str, ...]
+    rounds: int
+    """In which it asked for passages."""
+
+
+async def _chain(node: Search, inputs: Inputs, context: Context, begun: Amount | None, number: int) -> Drawn[_Chain]:
+    """One chain of rounds: the passages that it read, and its answer or why it has none."""
     retriever: Retriever = context.resource
     rounds: list[SearchRound] = []
-    begun = None if node.keep is None else context.allowance
+    readings: list[Reading[SearchStep]] = []
+    numbered = {"chain": number} if most_draws(node) > 1 else {}
     while True:
         last = len(rounds) >= most(node.rounds) or _exhausted(node.rounds, rounds)
         last = last or (begun is not None and _short(begun, context.allowance, node.keep))
-        reading = await _step(node, inputs, context, rounds, last=last)
+        reading = await _step(node, inputs, context, rounds, number, last=last)
+        readings.append(reading)
         step = reading.value
         if step is None or step.answer or last:
             break
         query = clip(step.query, QUERY_BYTES)
         found = [clip(passage, node.passage_bytes) for passage in await retriever.find(query, node.top_k)]
         rounds.append(SearchRound(query, tuple(found)))
-        context.record("query", query=query, passages=len(found), new=_new(rounds))
-    evidence = tuple(dict.fromkeys(passage for done in rounds for passage in done.passages))
+        context.record("query", query=query, passages=len(found), new=_new(rounds), **numbered)
+    chain = _Chain(tuple(dict.fromkeys(passage for done in rounds for passage in done.passages)), len(rounds))
     if step is not None and _answers(node, step):
-        candidate = candidate_of(node.output, step.answer, reading, context.node)
-        return Message(
-            answer=step.answer,
-            data=candidate.data,
-            text=reading.text,
-            candidates=(candidate,),
-            evidence=evidence,
-            abstained=candidate.abstained,
-        )
+        return Drawn(chain, candidate_of(node.output, step.answer, reading, context.node), tuple(readings))
     if step is None:
-        status, reason = reading.status, reading.reason
+        failure = reading.status, reading.reason
     elif step.answer:
-        status, reason = Status.UNKNOWN, f"after {len(rounds)} rounds the model says {step.answer!r}"
+        failure = Status.UNKNOWN, f"after {len(rounds)} rounds the model says {step.answer!r}"
     else:
-        status, reason = Status.PARSE_ERROR, f"after its last round the model still asks for {step.query[:80]!r}"
-    return Message(status=status, reason=reason, text=reading.text, evidence=evidence)
+        failure = Status.PARSE_ERROR, f"after its last round the model still asks for {step.query[:80]!r}"
+    return Drawn(chain, None, tuple(readings), failure)
 
 
 async def _step(
-    node: Search, inputs: Inputs, context: Context, rounds: list[SearchRound], *, last: bool
+    node: Search, inputs: Inputs, context: Context, rounds: list[SearchRound], number: int, *, last: bool
 ) -> Reading[SearchStep]:
     dialect, ask = context.dialect(node.model), ask_of(inputs, node)
     if ask.wording is not None:
@@ -132,7 +152,7 @@ async def _step(
         max_output_tokens=node.max_output_tokens,
         temperature=node.temperature,
         node=node,
-        sample=inputs.round,
+        sample=inputs.round * most_draws(node) + number,
     )
     reader = partial(read_step, output=node.output, dialect=dialect)
     first = await read(request, context, reader, cut=partial(reader, cut=True))
@@ -174,8 +194,17 @@ def _worst_case(node: Search, ask: Ask, incoming: Incoming, speakers: Speakers) 
         def render(filled: Ask) -> Messages:
             return speaker.search(filled, [frame] * finished, last=last)
 
-        tokens, extra = node.max_output_tokens, finished * grown
-        return bound_of(node.model, render, ask, incoming, tokens, node=node, extra_bytes=extra, speakers=speakers)
+        return bound_of(
+            node.model,
+            render,
+            ask,
+            incoming,
+            node.max_output_tokens,
+            node=node,
+            extra_bytes=finished * grown,
+            times=most_draws(node),
+            speakers=speakers,
+        )
 
     final = most(node.rounds)
     bounds = [bound(finished, last=False) for finished in range(final)]
@@ -206,7 +235,8 @@ def _writes(node: Search, ask: Ask, incoming: Incoming, speakers: Speakers) -> M
     if corpus.passages is not None and corpus.total is not None:
         passages, evidence = min(passages, corpus.passages), min(evidence, corpus.total)
     answer = answer_size(node.output, reply, speakers)
-    return MessageSize(answer=answer, text=reply, evidence=evidence, passages=passages)
+    candidates = min(CANDIDATES, most_draws(node))
+    return MessageSize(answer=answer, text=reply, candidates=candidates, evidence=evidence, passages=passages)
 
 
 def _corpus(node: Search) -> CorpusSize:
@@ -221,6 +251,7 @@ KIND = Kind(
     open=_open,
     writes=_writes,
     oracle=_oracle,
+    draws=draws_of,
     repeats=lambda node: most(node.rounds),
     models=lambda node: (node.model,),
 )

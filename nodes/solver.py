@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from annotated_types import Interval
-from pydantic import PositiveInt, model_validator
+from pydantic import PositiveInt
 
-from ..errors import GraphError
 from ..models.request import Request
-from ..records.message import CANDIDATES, Candidate, Message, MessageSize
-from ..records.output import JsonOutput
+from ..records.message import CANDIDATES, Message, MessageSize
 from ..records.status import Status
 from .answer_node import AnswerNode, answer_size, mended, prefix_size, repairs_bound
 from .asks import ask_of, bound_of, request_of
 from .base import CallBound, Context, Incoming, Inputs, Kind, Speakers
 from .depth import Depth
-from .draws import Draws
-from .knob import ADDED, ANY_MODEL, Adaptive, Choice, Knob, ModelKnob, Times, most
+from .knob import ADDED, ANY_MODEL, Adaptive, Knob, ModelKnob, Times
 from .oracles import right_answer
-from .outputs import Reader, candidate_of, form_of, led_by_fields, reader_of, says_nothing
+from .outputs import Reader, reader_of
 from .prompts.base import Ask, Messages, Style
-from .readings import Reading, most_informed, read_all
-from .stopping import STOP_RULES, StopRule, enough
-from .votes import VoteRule, ballots
+from .readings import Reading, read_all
+from .repeated_node import RepeatedNode, most_draws
+from .repetition import Drawn, answers_of, draws_of, first_alone, message_of, repeat
+from .stopping import StopRule
+from .votes import VoteRule
 
 __all__ = ["KIND", "Solver"]
 
@@ -36,7 +34,7 @@ _ANSWER_BEGINS = 16
 """What may stand between a thought and its answer, in bytes."""
 
 
-class Solver(AnswerNode):
+class Solver(RepeatedNode, AnswerNode):
     """Answers the question, perhaps several times, and votes.
 
     It reads the task's passages and the evidence found upstream, other nodes' answers as notes, and in a later round
@@ -55,17 +53,13 @@ class Solver(AnswerNode):
     then is kept: the model is asked once more for the answer that it leads to, with up to `max_output_tokens`, by
     continuing the reply where it can and else with the thought in the prompt. Both calls are charged."""
     samples: Knob[Times | Adaptive] = 1
-    """How many answers are drawn. A number is drawn at once; `adaptive(low, high)` draws `low` at once and then one by
-    one until `stop` is content. Every draw is charged."""
     vote: Knob[VoteRule] = "majority"
     """majority: most votes; confidence: the sum of the samples' mean token probabilities, where the model gives them;
     first: the first sample that could be read. Samples agree where their answers have one form: the normal form of a
     line, a number or an option, the same JSON, the same code. Texts (`output="text"`) are not counted: the majority of
     them is the first, and all of them are candidates for a judge."""
     temperature: Knob[Annotated[float, Interval(ge=0.0, le=2.0)]] = 0.7
-    """At 0 all samples would be equal, so one is drawn whatever `samples` says."""
     stop: Knob[StopRule] = "beta"
-    """When adaptive sampling ends: the leader is the majority with probability 0.95, or it is 2 or 3 votes ahead."""
 
     abstain: Annotated[Knob[bool], ADDED] = False
     """Whether one sentence invites the model to say that it does not know. Such a reply is read as an abstention
@@ -73,27 +67,8 @@ class Solver(AnswerNode):
     it has `{instructions}`."""
 
     def idle_knobs(self) -> frozenset[str]:
-        """See `Node.idle_knobs`; one answer needs no vote, a fixed number no stop rule, a direct answer no limit."""
-        unused = {"thinking_tokens"} if self.style == "direct" else set()
-        if self.temperature == 0:
-            return frozenset({"samples", "vote", "stop", *unused})
-        if isinstance(self.samples, Adaptive):
-            return frozenset(unused)
-        return frozenset({"stop", *unused} if self.samples > 1 else {"vote", "stop", *unused})
-
-    @model_validator(mode="after")
-    def _samples_can_differ(self) -> Solver:
-        samples = _values(self.samples)
-        if max(most(value) for value in samples) > 1 and not any(_values(self.temperature)):
-            raise ValueError("samples: at temperature 0 all samples are equal; set temperature=0.7 or samples=1")
-        if any(isinstance(value, Adaptive) and value.low < 1 for value in samples):
-            raise ValueError("samples: adaptive(0, n) would draw no sample at all; begin at 1")
-        if self.output == "text" and any(isinstance(value, Adaptive) for value in samples):
-            raise GraphError(
-                "samples of a solver node: adaptive(...) stops when answers agree, and texts have no votes; give a "
-                "number, or take output='line'"
-            )
-        return self
+        """See `Node.idle_knobs`; a direct answer needs no limit on thinking."""
+        return super().idle_knobs() | ({"thinking_tokens"} if self.style == "direct" else set())
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +93,7 @@ def _way(node: Solver, inputs: Inputs, context: Context) -> _Way:
     limit, read = _thinking_limit(node), reader_of(node.output, dialect, style)
 
     def request(prompt: Messages, cap: int) -> Request:
-        sample, temperature = inputs.round * most(_draws(node).number), node.temperature
+        sample, temperature = inputs.round * most_draws(node), node.temperature
         return request_of(
             context, node.model, prompt, max_output_tokens=cap, temperature=temperature, sample=sample, node=node
         )
@@ -138,50 +113,14 @@ def _way(node: Solver, inputs: Inputs, context: Context) -> _Way:
 
 
 async def _run(node: Solver, inputs: Inputs, context: Context) -> Message:
-    draws = _draws(node).number
-    readings = await _sample(node, draws, _way(node, inputs, context), context)
-    votes = [
-        candidate_of(node.output, reading.value, reading, context.node)
-        for reading in readings
-        if reading.value is not None
-    ]
-    counted = ballots(votes, _draws(node).vote)
-    if len(readings) > 1:
-        context.record(
-            "vote",
-            drawn=len(readings),
-            votes=[ballot.count for ballot in counted],
-            failed=[reading.status.value for reading in readings if reading.status is not Status.OK],
-            draws=[[reading.value, reading.confidence] for reading in readings],
-        )
-    if not counted:
-        status, reason = most_informed((reading.status, reading.reason) for reading in readings)
-        return Message(status=status, reason=reason, text=readings[0].text)
-    candidates = tuple(
-        replace(ballot.candidate, confidence=_confidence(ballot.weight, ballot.count, votes, len(readings)))
-        for ballot in counted[:CANDIDATES]
-    )
-    if _by_fields(node):
-        candidates = led_by_fields(node.output, candidates, votes)
-    best = candidates[0]
-    return Message(answer=best.answer, data=best.data, text=best.text, candidates=candidates, abstained=best.abstained)
+    way = _way(node, inputs, context)
 
+    async def draw(samples: Sequence[int]) -> list[Drawn[None]]:
+        return answers_of(node, await _drawn(way, samples, context), context.node)
 
-async def _sample(node: Solver, draws: int | Adaptive, way: _Way, context: Context) -> list[Reading[str]]:
-    first = draws.low if isinstance(draws, Adaptive) else draws
-    readings = await _drawn(way, range(first), context)
-    if not isinstance(draws, Adaptive):
-        return readings
-    while len(readings) < draws.high and all(reading.status is not Status.BUDGET for reading in readings):
-        said = [reading.value for reading in readings if reading.value is not None]
-        # As in the vote, who abstains is heard only where nobody answers.
-        said = [value for value in said if not says_nothing(node.output, value)] or said
-        counts = Counter(form_of(node.output, value) for value in said)
-        remaining = draws.high - len(readings) if node.vote == "majority" else None
-        if enough(node.stop, list(counts.values()), remaining) or (node.vote == "first" and counts):
-            break
-        readings += await _drawn(way, [len(readings)], context)
-    return readings
+    several_calls = way.conclude is not None or node.repairs > 0
+    drawing = partial(first_alone, draw, context=context) if several_calls else draw
+    return message_of(node, await repeat(node, inputs.question, context, drawing), context)
 
 
 async def _drawn(way: _Way, samples: Sequence[int], context: Context) -> list[Reading[str]]:
@@ -200,7 +139,10 @@ async def _drawn(way: _Way, samples: Sequence[int], context: Context) -> list[Re
         thought = _thought(readings[place])
         conclusion = way.conclude(thought)
         if isinstance(conclusion, str):
-            readings[place] = replace(readings[place], value=conclusion, status=Status.OK, reason="")
+            cut_off = readings[place]
+            # The limit was one on the thought, so what it concludes was not cut off.
+            reply = None if cut_off.reply is None else replace(cut_off.reply, finish_reason="stop")
+            readings[place] = replace(cut_off, value=conclusion, status=Status.OK, reason="", reply=reply)
         else:
             request = way.ask(conclusion, way.conclude_cap)
             asked[place] = request.with_sample(request.sample + samples[place])
@@ -224,31 +166,6 @@ def _cut(reading: Reading[str]) -> bool:
     return reading.reply is not None and reading.reply.finish_reason == "length"
 
 
-def _confidence(weight: float, count: int, votes: list[Candidate], drawn: int) -> float | None:
-    """The share of all draws that gave the answer, times their mean token probability where the model gives it.
-
-    One draw without log-probabilities says nothing of how sure it is.
-    """
-    if any(vote.confidence is not None for vote in votes):
-        return weight / drawn
-    return count / drawn if drawn > 1 else None
-
-
-def _draws(node: Solver) -> Draws:
-    number = node.samples if node.temperature > 0 else 1
-    vote = "first" if node.output == "text" and node.vote == "majority" else node.vote
-    return Draws("samples", number, vote, STOP_RULES, partial(form_of, node.output))
-
-
-def _by_fields(node: Solver) -> bool:
-    return isinstance(node.output, JsonOutput) and node.output.vote == "fields" and node.vote != "first"
-
-
-def _told_draws(node: Solver) -> Draws | None:
-    """The draws of which vote curves can tell; what is made of fields is the answer of no draw."""
-    return None if _by_fields(node) else _draws(node)
-
-
 def _depth(node: Solver) -> Depth:
     place = {"direct": 1, "draft": 2, "think": 3}[node.style]
     limit = None if node.style == "direct" else node.thinking_tokens
@@ -266,14 +183,10 @@ def _thinking_limit(node: Solver) -> int | None:
     return min(node.thinking_tokens, node.max_output_tokens)
 
 
-def _values(knob: Any) -> tuple[Any, ...]:
-    return knob.values if isinstance(knob, Choice) else (knob,)
-
-
 def _worst_case(node: Solver, ask: Ask, incoming: Incoming, speakers: Speakers) -> tuple[CallBound, ...]:
     speaker, limit, style = speakers(node.model), _thinking_limit(node), Style(node.style)
     ask = _invited(node, ask)
-    times = most(_draws(node).number)
+    times = most_draws(node)
 
     def bound(render: Callable[[Ask], Messages], cap: int, thought: int = 0) -> CallBound:
         return bound_of(
@@ -299,7 +212,7 @@ def _writes(node: Solver, ask: Ask, incoming: Incoming, speakers: Speakers) -> M
     limit, reply = _thinking_limit(node), speakers.reply(node.model, node.max_output_tokens)
     text = reply if limit is None else reply + speakers.reply(node.model, limit) + _ANSWER_BEGINS
     answer = answer_size(node.output, reply, speakers)
-    return MessageSize(answer=answer, text=text, candidates=min(CANDIDATES, most(_draws(node).number)))
+    return MessageSize(answer=answer, text=text, candidates=min(CANDIDATES, most_draws(node)))
 
 
 KIND = Kind(
@@ -308,7 +221,7 @@ KIND = Kind(
     worst_case=_worst_case,
     writes=_writes,
     oracle=right_answer,
-    draws=_told_draws,
+    draws=draws_of,
     depth=_depth,
     models=lambda node: (node.model,),
 )

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from annotated_types import Interval
 from pydantic import PositiveInt
 
-from ..models.request import Request
 from ..records.message import CANDIDATES, Candidate, Message, MessageSize
 from ..records.text import longest_bytes
 from .asks import FILLER, ask_of, bound_of, request_of
 from .base import CallBound, Context, Incoming, Inputs, Kind, Scorer, Speakers
-from .knob import ANY_MODEL, Knob, ModelKnob, Times
-from .model_node import OF_CALLS, ModelNode
+from .knob import ADDED, ANY_MODEL, Knob, ModelKnob, Times
 from .prompts.base import Ask, Messages, ReasoningStep, Style
-from .readings import most_informed, read_all
-from .votes import normal_form, pooled, same_form
+from .readings import Reading, all_of, most_informed, read_all
+from .repeated_node import OF_REPEATED_CALLS, RepeatedNode, most_draws
+from .repetition import Drawn, Repetition, draws_of, first_alone, repeat
+from .votes import VoteRule, normal_form, pooled, same_form
 
 __all__ = ["KIND", "Verifier"]
+
+T = TypeVar("T")
 
 _SILENT = ("vote", "last")
 """The methods that make no call."""
@@ -34,7 +36,7 @@ _STEP_BYTES = 64
 """A longer step is left out; it bounds what solving all steps anew can cost."""
 
 
-class Verifier(ModelNode):
+class Verifier(RepeatedNode):
     """Scores the candidates that come in, passes the best one on, and accepts it or not.
 
     - `last`: no call. The last node before it that has an answer, in the order of the graph, decides: the end of a
@@ -46,8 +48,12 @@ class Verifier(ModelNode):
 
     A candidate that something other than a model's word supports, such as a constraint check, has the score 1 and is
     not asked about. In the message, a candidate's confidence is its score; `accepted` says whether the best score
-    reaches `threshold`, and `reason` what speaks against it. In a later round of a loop, the choice of the round
-    before stays where nothing better came.
+    reaches `threshold`, and `reason` what speaks against it. In a later round of a loop, the choice of the round before
+    stays where nothing better came.
+
+    With several samples each candidate is judged as often, or each step solved as often and its answer put to the
+    vote; `stop` looks at the verdicts on one candidate, or at the answers to one step. Under a cap all are judged once
+    before any is judged again.
     """
 
     kind: ClassVar[str] = "verifier"
@@ -63,13 +69,15 @@ class Verifier(ModelNode):
     """How many steps of a candidate are solved anew, from the first."""
     max_output_tokens: Knob[PositiveInt] = 256
     """Of each call."""
-    temperature: Knob[Annotated[float, Interval(ge=0.0, le=2.0)]] = 0.0
+    vote: Annotated[Knob[VoteRule], ADDED] = "confidence"
+    """What several samples come to. Of scores: confidence: their mean; majority: the share of those that reach
+    `threshold`, and what most say is the verdict; first: the first that could be read. Of steps see `Solver.vote`."""
 
     def idle_knobs(self) -> frozenset[str]:
         """See `Node.idle_knobs`; a vote makes no calls; only `steps` has steps, which have no prompt."""
         if self.method in _SILENT:
-            return OF_CALLS | {"max_steps"}
-        return frozenset({"prompt"} if self.method == "steps" else {"max_steps"})
+            return OF_REPEATED_CALLS | {"max_steps"}
+        return super().idle_knobs() | ({"prompt"} if self.method == "steps" else {"max_steps"})
 
     def open_knobs(self, models: tuple[str, ...]) -> dict[str, tuple[Any, ...]]:
         """See `Node.open_knobs`; a vote has no knobs of calls."""
@@ -84,6 +92,8 @@ class _Judged:
     candidate: Candidate
     score: float
     objection: str = ""
+    accepted: bool | None = None
+    """The verdict, where the score alone does not say it."""
 
 
 async def _run(node: Verifier, inputs: Inputs, context: Context) -> Message:
@@ -109,8 +119,9 @@ async def _run(node: Verifier, inputs: Inputs, context: Context) -> Message:
 
 def _message(node: Verifier, ranked: Sequence[_Judged]) -> Message:
     best = ranked[0]
-    threshold = node.threshold if node.threshold is not None else 1.0 if node.method == "steps" else 0.5
-    accepted = best.candidate.checked or (best.score >= threshold and best.objection != _NOT_READ)
+    threshold = _threshold(node)
+    passes = best.score >= threshold if best.accepted is None else best.accepted
+    accepted = best.candidate.checked or (passes and best.objection != _NOT_READ)
     return Message(
         answer=best.candidate.answer,
         data=best.candidate.data,
@@ -120,6 +131,10 @@ def _message(node: Verifier, ranked: Sequence[_Judged]) -> Message:
         abstained=best.candidate.abstained,
         reason="" if accepted else best.objection or f"scored {best.score:.2f}, {threshold:.2f} is needed",
     )
+
+
+def _threshold(node: Verifier) -> float:
+    return node.threshold if node.threshold is not None else 1.0 if node.method == "steps" else 0.5
 
 
 def _better(message: Message, previous: Message | None) -> Message:
@@ -172,15 +187,30 @@ def _voted(candidate: Candidate) -> _Judged:
 async def _judge(node: Verifier, inputs: Inputs, context: Context, candidates: Sequence[Candidate]) -> list[_Judged]:
     dialect = context.dialect(node.model)
     ask = replace(ask_of(inputs, node), notes=())
-    prompts = [dialect.verify(ask, candidate.answer, candidate.text) for candidate in candidates]
-    reader, requests = dialect.read_verdict, _requests(node, inputs, context, prompts)
-    readings = await read_all(requests, context, reader, cut=partial(reader, cut=True))
-    return [_ruled(candidate, reading.value) for candidate, reading in zip(candidates, readings, strict=True)]
+
+    def verdict(reading: Reading[float]) -> Candidate | None:
+        score = reading.value
+        return None if score is None else Candidate("right" if score >= _threshold(node) else "wrong", score)
+
+    async def judged(candidate: Candidate) -> _Judged:
+        prompt = dialect.verify(ask, candidate.answer, candidate.text)
+        found = await _asked(node, inputs, context, prompt, dialect.read_verdict, verdict)
+        found.record(context, node.vote, judged=candidate.answer)
+        return _ruled(node, candidate, found)
+
+    return await all_of([judged(candidate) for candidate in candidates])
 
 
-def _ruled(candidate: Candidate, score: float | None) -> _Judged:
-    if score is None:
+def _ruled(node: Verifier, candidate: Candidate, found: Repetition[float | None]) -> _Judged:
+    """What the judgements of a candidate come to."""
+    scores = [draw.value for draw in found.counted if draw.value is not None]
+    if not scores:
         return _Judged(candidate, _UNREAD, _NOT_READ)
+    if node.vote == "majority" and len(scores) > 1:
+        share = sum(score >= _threshold(node) for score in scores) / len(scores)
+        said = f"{share:.0%} of {len(scores)} judgements hold {candidate.answer!r} for right"
+        return _Judged(candidate, share, said, accepted=share > 1 / 2)
+    score = scores[0] if node.vote == "first" else sum(scores) / len(scores)
     return _Judged(candidate, score, f"{candidate.answer!r} is judged right with probability {score:.2f}")
 
 
@@ -197,11 +227,20 @@ async def _solve_again(
         for candidate in candidates
     ]
     questions = list(dict.fromkeys(step.question for found in steps for step in found))
-    prompts = [dialect.solve(Ask(question, inputs.task.instructions), Style.DIRECT) for question in questions]
     reader = partial(dialect.read_answer, style=Style.DIRECT)
-    requests = _requests(node, inputs, context, prompts)
-    readings = await read_all(requests, context, reader, cut=partial(reader, cut=True))
-    solved = {question: reading.value for question, reading in zip(questions, readings, strict=True)}
+
+    def answer(reading: Reading[str]) -> Candidate | None:
+        return None if reading.value is None else Candidate(reading.value, reading.confidence)
+
+    async def solved_anew(question: str) -> str | None:
+        prompt = dialect.solve(Ask(question, inputs.task.instructions), Style.DIRECT)
+        found = await _asked(node, inputs, context, prompt, reader, answer)
+        found.record(context, node.vote, solved=question)
+        winner = found.winner(node.vote)
+        return None if winner is None else winner.value
+
+    answers = await all_of([solved_anew(question) for question in questions])
+    solved = dict(zip(questions, answers, strict=True))
     return [_compared(candidate, found, solved) for candidate, found in zip(candidates, steps, strict=True)]
 
 
@@ -216,12 +255,24 @@ def _compared(candidate: Candidate, steps: Sequence[ReasoningStep], solved: dict
     return _Judged(candidate, 1 - len(wrong) / len(told), objection)
 
 
-def _requests(node: Verifier, inputs: Inputs, context: Context, prompts: Sequence[Messages]) -> list[Request]:
-    cap, heat, draw = node.max_output_tokens, node.temperature, inputs.round
-    return [
-        request_of(context, node.model, prompt, max_output_tokens=cap, temperature=heat, node=node, sample=draw)
-        for prompt in prompts
-    ]
+async def _asked(
+    node: Verifier,
+    inputs: Inputs,
+    context: Context,
+    prompt: Messages,
+    reader: Callable[..., T | None],
+    vote: Callable[[Reading[T]], Candidate | None],
+) -> Repetition[T | None]:
+    """One prompt, asked as often as the node says."""
+    cap, heat, before = node.max_output_tokens, node.temperature, inputs.round * most_draws(node)
+    first = request_of(context, node.model, prompt, max_output_tokens=cap, temperature=heat, node=node, sample=before)
+
+    async def draw(samples: Sequence[int]) -> list[Drawn[T | None]]:
+        requests = [first.with_sample(before + number) for number in samples]
+        readings = await read_all(requests, context, reader, cut=partial(reader, cut=True))
+        return [Drawn(reading.value, vote(reading), (reading,)) for reading in readings]
+
+    return await repeat(node, inputs.question, context, partial(first_alone, draw, context=context))
 
 
 async def _oracle(node: Verifier, inputs: Inputs, context: Context, score: Scorer) -> Message | None:
@@ -249,14 +300,14 @@ def _worst_case(node: Verifier, ask: Ask, incoming: Incoming, speakers: Speakers
     if node.method == "steps":
         render = partial(speaker.solve, style=Style.DIRECT)
         step = Ask(FILLER * _STEP_BYTES, ask.instructions)
-        times = node.max_candidates * node.max_steps
+        times = node.max_candidates * node.max_steps * most_draws(node)
         plain = node.model_copy(update={"prompt": None})
         return (bound_of(node.model, render, step, 0, cap, node=plain, times=times, speakers=speakers),)
 
     def render_verdict(filled: Ask) -> Messages:
         return speaker.verify(filled, "x", "x")
 
-    extra, times = incoming.candidate, min(node.max_candidates, incoming.candidates)
+    extra, times = incoming.candidate, min(node.max_candidates, incoming.candidates) * most_draws(node)
     bound = bound_of(
         node.model,
         render_verdict,
@@ -286,6 +337,7 @@ KIND = Kind(
     worst_case=_worst_case,
     writes=_writes,
     oracle=_oracle,
+    draws=lambda node: draws_of(node, answers=False) if _models(node) else None,
     models=_models,
     asks_per_source=True,
     passes_on=True,

@@ -9,7 +9,7 @@ from typing import Literal
 from ..records.answers import normal_form
 from ..records.message import Candidate
 
-__all__ = ["Ballot", "VoteRule", "ballots", "normal_form", "pooled", "same_form"]
+__all__ = ["Ballot", "VoteRule", "ballots", "heard", "normal_form", "pooled", "same_form"]
 
 VoteRule = Literal["majority", "confidence", "first"]
 
@@ -39,8 +39,7 @@ def ballots(votes: Iterable[Candidate], rule: VoteRule = "majority") -> tuple[Ba
     still equal is decided by order. A vote without a confidence has the mean of those that have one, or 1 where none
     has. Who abstains is left out while another has an answer.
     """
-    cast = [vote for vote in votes if vote.answer.strip()]
-    cast = [vote for vote in cast if not vote.abstained] or cast
+    cast = heard(votes)
     known = [vote.confidence for vote in cast if vote.confidence is not None]
     usual = sum(known) / len(known) if known else 1.0
     groups: dict[str, list[Candidate]] = {}
@@ -56,6 +55,12 @@ def ballots(votes: Iterable[Candidate], rule: VoteRule = "majority") -> tuple[Ba
         return ballot.candidate.checked, ballot.count, ballot.weight / ballot.count
 
     return tuple(sorted(counted, key=order, reverse=True))
+
+
+def heard(votes: Iterable[Candidate]) -> list[Candidate]:
+    """Those that count: who abstains is left out while another has an answer."""
+    cast = [vote for vote in votes if vote.answer.strip()]
+    return [vote for vote in cast if not vote.abstained] or cast
 
 
 def pooled(panels: Sequence[Sequence[Candidate]]) -> tuple[Candidate, ...]:

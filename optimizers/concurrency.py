@@ -7,9 +7,9 @@ from collections.abc import Coroutine, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from ..errors import BudgetBreach
+from ..errors import gravest
 
-__all__ = ["gravest", "in_turn", "one_thread"]
+__all__ = ["in_turn", "one_thread"]
 
 
 async def in_turn(work: Iterable[Coroutine[Any, Any, None]], at_once: int) -> None:
@@ -33,13 +33,6 @@ async def in_turn(work: Iterable[Coroutine[Any, Any, None]], at_once: int) -> No
                 group.create_task(worker())
     except ExceptionGroup as problems:
         raise gravest(problems) from problems
-
-
-def gravest(problem: Exception) -> Exception:
-    """Of a group, as tasks raise it, the one that callers are told of: a breach, else the first."""
-    if not isinstance(problem, ExceptionGroup):
-        return problem
-    return min(map(gravest, problem.exceptions), key=lambda each: not isinstance(each, BudgetBreach))
 
 
 @contextmanager

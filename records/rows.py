@@ -168,6 +168,12 @@ class ReplyCount:
     """Of all of them, hidden reasoning included, as reported."""
     reasoning_tokens: int = 0
     """The part of these that was hidden reasoning."""
+    abstained: bool = False
+    """Whether their answers say that there is none."""
+
+
+ABSTAINED = "abstained"
+"""What begins the error of a call that came to an answer such as "I don't know"; its outcome is ok."""
 
 
 @dataclass(frozen=True, slots=True)

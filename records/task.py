@@ -81,6 +81,9 @@ class Task(BaseModel):
     """The setting of the generator's dial, for reports; policies must not read it."""
     name: _Text = ""
     """A label for people, such as the line's own identifier in its source."""
+    cluster: _Text = ""
+    """The template or source that it shares with others, which stay with it wherever a dev set is divided; empty where
+    that is to be found from the texts, see `task_clusters`."""
     metadata: Mapping[str, Any] = Field(default_factory=dict)
     """What the metric needs beside the gold answer, for example the constraints of a puzzle; and under `perfect` the
     fields of a `Perfect`."""
@@ -127,8 +130,8 @@ class Task(BaseModel):
     def task_id(self) -> str:
         """The content hash, 16 hexadecimal digits.
 
-        The name and `metadata["perfect"]` are no part of it: neither reaches a model or the metric.
+        The name, the cluster and `metadata["perfect"]` are no part of it: none reaches a model or the metric.
         """
-        payload = self.model_dump(mode="json", exclude={"name": True, "metadata": {_PERFECT}})
+        payload = self.model_dump(mode="json", exclude={"name": True, "cluster": True, "metadata": {_PERFECT}})
         canonical = json.dumps(payload, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from sqlalchemy import ColumnClause, Select, exists, func, literal_column, select, true
 
 from ..records.rows import (
+    ABSTAINED,
     CallRow,
     FactKind,
     FactRow,
@@ -86,7 +87,9 @@ class TraceReader:
         for row in self._reader.select(_reply_counts(study_id)):
             with self._reader.decoding("call", "call_id", row["call_id"]):
                 columns = {name: row[name] for name in row if name != "first"}
-                counts.append(ReplyCount(**columns | {"outcome": Status(row["outcome"])}))
+                counts.append(
+                    ReplyCount(**columns | {"outcome": Status(row["outcome"]), "abstained": bool(row["abstained"])})
+                )
         return counts
 
     def fact(self, subject: str, kind: FactKind) -> FactRow | None:
@@ -126,7 +129,9 @@ def _reply_counts(study_id: str) -> Select[Any]:
     number: ColumnClause[int] = literal_column("call.rowid")
     same = (getattr(later.c, name) == getattr(call.c, name) for name in ("run_id", "span_id", "request_key"))
     again = exists().where(*same, literal_column("later.rowid") > number)
-    key = run.c.plan_hash, span.c.node, span.c.kind, call.c.gen_ai_request_model.label("model"), call.c.outcome
+    abstained = call.c.error.startswith(ABSTAINED).label("abstained")
+    model = call.c.gen_ai_request_model.label("model")
+    key = run.c.plan_hash, span.c.node, span.c.kind, model, call.c.outcome, abstained
     first = func.min(number).label("first")
     used = call.c.gen_ai_usage_output_tokens, call.c.gen_ai_usage_reasoning_output_tokens
     output, reasoning = (func.coalesce(func.sum(column), 0) for column in used)

@@ -38,10 +38,11 @@ def load_tasks(
 ) -> tuple[Task, ...]:
     """Reads all tasks of a `.jsonl`, `.csv` or `.parquet` file, in its order.
 
-    Only `question` is required. `gold` may be called `answer` and `name` may be called `id`. In CSV, `context` is a
-    JSON list of passages or one passage as plain text, and `metadata` is a JSON object. Empty lines, a byte order
-    mark and either kind of line end are accepted. Chat messages, a list of objects with `role` and `content`, may stand
-    as `question` or as `messages`; `tasks.chat_question` says what text becomes of them, and reads it back.
+    Only `question` is required. `gold` may be called `answer`, `name` may be `id`, and `cluster` may be `cluster_id`.
+    In CSV, `context` is a JSON list of passages or one passage as plain text, and `metadata` is a JSON object. Empty
+    lines, a byte order mark and either kind of line end are accepted. Chat messages, a list of objects with `role` and
+    `content`, may stand as `question` or as `messages`; `tasks.chat_question` says what text becomes of them, and reads
+    it back.
 
     The file is data: a metric of the form `module:function` in a task's metadata is imported only where it is admitted.
 
@@ -115,7 +116,7 @@ def _task(place: _Place, record: Mapping[str, Any], naming: Naming) -> Task:
 def _value(place: _Place, name: str, field: str, value: Any) -> Any:
     """A field as the task wants it; numbers are taken for text where that loses nothing."""
     match field, value:
-        case (("gold" | "name"), (int() | float())) if not isinstance(value, bool) and math.isfinite(value):
+        case (("gold" | "name" | "cluster"), (int() | float())) if not isinstance(value, bool) and math.isfinite(value):
             return str(value)
         case "question", list():
             return _chat(place, name, value)
@@ -123,7 +124,7 @@ def _value(place: _Place, name: str, field: str, value: Any) -> Any:
             raise place.error(name, "this field is empty; every task needs a question")
         case "family", str() if not value.strip():
             raise place.error(name, "this field is empty; leave it out for the family 'default'")
-        case (("question" | "gold" | "family" | "instructions" | "name"), str()):
+        case (("question" | "gold" | "family" | "instructions" | "name" | "cluster"), str()):
             return value
         case "context", str():
             return (value,)

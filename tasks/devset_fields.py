@@ -14,9 +14,11 @@ from .chat_question import is_chat
 
 __all__ = ["FIELDS", "OTHER_NAMES", "Naming", "cell_value"]
 
-FIELDS = ("question", "gold", "family", "context", "instructions", "difficulty", "name", "metadata")
+FIELDS = ("question", "gold", "family", "context", "instructions", "difficulty", "name", "cluster", "metadata")
 """The fields of a task in a file."""
-OTHER_NAMES: Mapping[str, str] = MappingProxyType({"answer": "gold", "id": "name", "messages": "question"})
+OTHER_NAMES: Mapping[str, str] = MappingProxyType(
+    {"answer": "gold", "id": "name", "messages": "question", "cluster_id": "cluster"}
+)
 """Further names under which a field is read; `messages` are chat messages, see `chat_question`."""
 
 

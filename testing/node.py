@@ -18,7 +18,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from string import ascii_lowercase, printable
 from typing import Any
 
 import pytest
@@ -27,20 +26,21 @@ from pydantic import ValidationError
 from ..errors import CallFailed
 from ..models.card import ModelCard
 from ..models.request import Reply, Request
-from ..nodes.asks import NOTES, PASSAGES
 from ..nodes.base import Incoming, Inputs, Kind, Node, Speakers
 from ..nodes.depth import NO_REASONING, Depth
 from ..nodes.kinds import kinds_with, node_from_json
 from ..nodes.knob import ANY_MODEL, Adaptive, Choice, most
 from ..nodes.prompts import dialect_named
 from ..nodes.prompts.base import Ask
-from ..records.message import CANDIDATES, Candidate, Forward, Message, MessageSize
+from ..nodes.red_flags import Sample
+from ..nodes.repeated_node import RepeatedNode
+from ..records.message import CANDIDATES, Candidate, Forward, Message
 from ..records.prompt import Prompt
 from ..records.status import Status
 from ..records.task import Task
-from ..records.text import longest_bytes
 from ..records.usage import ZERO
 from .node_bench import BenchContext, NodeBench, NodeRun, NoReplies
+from .node_inputs import crowded, incoming_of
 from .scripted import ScriptedModel
 
 __all__ = ["BenchContext", "NoReplies", "NodeBench", "NodeConformance", "NodeRun"]
@@ -174,7 +174,7 @@ class NodeConformance:
     @pytest.mark.parametrize("crowd", ["nothing", "few large", "many small"])
     def test_the_worst_case_is_enough(self, crowd: str, filler: str) -> None:
         """A run whose account has exactly the worst case never meets its cap, whatever comes in and comes back."""
-        inputs = _crowded(self.inputs(), crowd)
+        inputs = crowded(self.inputs(), crowd)
 
         def script(request: Request) -> str:
             if filler == "unreadable":
@@ -187,7 +187,7 @@ class NodeConformance:
 
         bench = self.bench(script)
         known = Ask(inputs.question, inputs.task.instructions, inputs.task.context)
-        worst = bench.worst_case(self.node(), known, _incoming(inputs))
+        worst = bench.worst_case(self.node(), known, incoming_of(inputs))
         outcome = bench.run(self.node(), inputs, limit=worst.tokens)
         assert outcome.message.status is not Status.BUDGET, outcome.message.reason
         assert sum(bound.tokens for bound in outcome.bounds) <= worst.tokens
@@ -196,7 +196,7 @@ class NodeConformance:
     @pytest.mark.parametrize("text", _PROMPTS)
     def test_a_prompt_of_the_users_own_is_sent_as_it_is_written_and_is_bounded(self, text: str, crowd: str) -> None:
         """Of a kind with a `prompt`: a template is the user message, instructions stand first; its bound holds."""
-        node, inputs = self.node(), _crowded(self.inputs(), crowd)
+        node, inputs = self.node(), crowded(self.inputs(), crowd)
         if not self.calls or self.dialect != "chat" or "prompt" not in {*type(node).model_fields} - node.idle_knobs():
             pytest.skip("in this setting the kind has no prompt")
         text = text.replace("NAME", next(iter(self.inputs().messages), "none"))
@@ -205,7 +205,7 @@ class NodeConformance:
         node = type(node).model_validate({**dict(node), "prompt": Prompt(text, examples=examples)})
         known = Ask(inputs.question, inputs.task.instructions, inputs.task.context)
         bench = self.bench()
-        worst = bench.worst_case(node, known, _incoming(inputs))
+        worst = bench.worst_case(node, known, incoming_of(inputs))
         outcome = bench.run(node, inputs, limit=worst.tokens)
         assert outcome.message.status is not Status.BUDGET, outcome.message.reason
         assert outcome.requests or crowd == "nothing"
@@ -226,7 +226,7 @@ class NodeConformance:
         """What a kind says that it writes is what its edges carry; more than that would not arrive."""
         bench, inputs = self.bench(), self.inputs()
         known = Ask(inputs.question, inputs.task.instructions, inputs.task.context)
-        size = bench.writes(self.node(), known, _incoming(inputs))
+        size = bench.writes(self.node(), known, incoming_of(inputs))
         message = bench.run(self.node(), inputs).message
         assert message.forwarded(Forward.FULL, size).status is not Status.OVERSIZE, f"`writes` says {size}: {message}"
 
@@ -283,16 +283,61 @@ class NodeConformance:
         assert isinstance(draws.number, int) or draws.stops, "adaptive drawing needs a rule that ends it"
         run = self.bench().run(node, replace(self.inputs(), round=0))
         told: list[Any] = [fields["draws"] for _, fields in run.events if "draws" in fields]
-        asked = sorted({request.sample for request in run.requests})
+        asked = sorted({request.sample // draws.numbers for request in run.requests})
         assert asked == list(range(len(asked))), f"draws are asked for as samples 0, 1 and so on, not {asked}"
         least = draws.number.low if isinstance(draws.number, Adaptive) else draws.number
-        assert least <= len(asked) <= most(draws.number), f"it asked for {len(asked)} draws, not {draws.number}"
+        highest = most(draws.number) + draws.redraws
+        assert least <= len(asked) <= highest, f"it asked for {len(asked)} draws, not {draws.number}"
+        if not draws.curves:
+            return
         assert len(told) == (len(asked) > 1), f"of {len(asked)} draws, {len(told)} events tell with the field `draws`"
         drawn = told[0] if told else [("", None)]
         assert len(drawn) == len(asked), f"{len(drawn)} draws are on record, {len(asked)} were asked for"
         for answer, sure in drawn:
             assert answer is None or isinstance(answer, str), f"a drawn answer is a text or None, not {answer!r}"
             assert sure is None or 0 <= sure <= 1, f"a confidence lies between 0 and 1, not {sure!r}"
+
+    def test_fewer_draws_are_a_part_of_more(self) -> None:
+        """What more draws have paid for, fewer need not pay again."""
+        some, more = (set(self.bench().run(self._drawing(n), replace(self.inputs(), round=0)).requests) for n in (2, 5))
+        assert some <= more, "with five draws it does not ask what it asks with two"
+
+    def test_a_cap_that_ends_the_draws_leaves_what_there_is(self) -> None:
+        """With room for one draw of several there is an answer all the same."""
+        inputs = self.inputs()
+        known = Ask(inputs.question, inputs.task.instructions, inputs.task.context)
+        one, many, bench = self._drawing(1), self._drawing(4), self.bench()
+        room = bench.worst_case(one, known, incoming_of(inputs))
+        assert room.tokens < bench.worst_case(many, known, incoming_of(inputs)).tokens, "its bound does not count draws"
+        outcome = bench.run(many, inputs, limit=room.tokens)
+        assert outcome.message.status is not Status.BUDGET, outcome.message.reason
+
+    def test_draws_that_a_red_flag_discards_are_drawn_anew_within_the_bound(self) -> None:
+        """Of a kind with `red_flags`: also where every draw is discarded; then all count."""
+        node, inputs = self._drawing(2), self.inputs()
+        if not isinstance(node, RepeatedNode):
+            pytest.skip("the kind has no red flags")
+        node = type(node).model_validate({**dict(node), "red_flags": (_everything,), "redraws": 3})
+        known = Ask(inputs.question, inputs.task.instructions, inputs.task.context)
+        draws, bench = self.kind.draws(node), self.bench()
+        assert draws is not None
+        run = bench.run(node, inputs, limit=bench.worst_case(node, known, incoming_of(inputs)).tokens)
+        assert run.message.status is bench.run(self._drawing(2), inputs).message.status
+        asked = {request.sample // draws.numbers for request in run.requests}
+        assert len(asked) == 2 + 3, f"it drew {len(asked)} times, where two draws and three in their place were due"
+        assert any("flagged" in fields for _, fields in run.events), "the trace does not say what was discarded"
+
+    def _drawing(self, number: int) -> Node:
+        """The node with so many draws."""
+        node = self.node()
+        draws = self.kind.draws(node)
+        if draws is None:
+            pytest.skip("the kind has no number of draws")
+        try:
+            drawing = type(node).model_validate({**dict(node), draws.knob: number})
+        except ValidationError as problem:
+            pytest.skip(f"in this setting it draws once: {problem.errors()[0]['msg']}")
+        return drawing
 
     def test_an_answer_of_a_verified_kind_is_checked(self) -> None:
         """Arms with such a node are kept for what they can do; see `Kind.verified`."""
@@ -328,51 +373,9 @@ class NodeConformance:
             assert good, f"a node that makes no mistake says something, not {message!r}"
 
 
+def _everything(sample: Sample) -> str:
+    return "this is a test"
+
+
 def _same(task: Task, answer: str) -> float:
     return float(answer == task.gold)
-
-
-def _crowded(inputs: Inputs, crowd: str) -> Inputs:
-    """The inputs with other messages: none, some that fill their edges, or some with as many items as there can be.
-
-    Messages that carry parts or their answers stay as they are.
-    """
-    if crowd == "nothing":
-        return Inputs(inputs.task, inputs.question, {})
-    if crowd == "few large":
-        texts = [f"{n}+{n} = {n}\n{n}*{n} = {n}\n{n}-{n} = {n}\n" * 8 for n in range(CANDIDATES)]
-        candidates = tuple(Candidate(f"{n:x}", text=text, source="crowd") for n, text in enumerate(texts))
-        full = Message(answer="x" * 600, text="y " * 600, candidates=candidates, evidence=("a" * 1000, "é" * 900))
-        previous = Message(answer="z" * 600, accepted=False, reason="ﷺ" * 100 + "w" * 1000)
-    else:
-        # One byte each, and no more than a prompt shows, so that what surrounds them is most of what they cost.
-        candidates = tuple(Candidate(letter) for letter in ascii_lowercase[: NOTES - 1])
-        full = Message(candidates=candidates, evidence=tuple(printable[:PASSAGES]))
-        previous = Message(answer="z", accepted=False, reason="w" * 1000)
-    messages: dict[str, Message] = {}
-    for name, message in inputs.messages.items():
-        messages[name] = message if _of_parts(message) else full
-        full = full if crowd == "few large" or _of_parts(message) else Message()
-    return Inputs(inputs.task, inputs.question, messages, 1, previous)
-
-
-def _of_parts(message: Message) -> bool:
-    return bool(message.parts) or any(candidate.source.startswith("p") for candidate in message.candidates)
-
-
-def _incoming(inputs: Inputs) -> Incoming:
-    """What came over the edges, as narrow as it can be counted."""
-    previous = None if inputs.previous is None else _size(inputs.previous)
-    return Incoming(map(_size, inputs.messages.values()), previous)
-
-
-def _size(message: Message) -> MessageSize:
-    said = [Candidate(message.answer, text=message.text), *message.candidates]
-    return MessageSize(
-        answer=max(longest_bytes(candidate.answer) for candidate in said),
-        text=max(longest_bytes(candidate.text) for candidate in said),
-        candidates=len(said),
-        evidence=sum(map(longest_bytes, message.evidence)),
-        passages=len(message.evidence),
-        combine=sum(map(longest_bytes, (message.combine, *(part.question for part in message.parts)))),
-    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
@@ -30,13 +30,29 @@ __all__ = ["BenchContext", "NoReplies", "NodeBench", "NodeRun"]
 
 
 class BenchContext:
-    """A `Context` for one run of one node, on the real metered caller."""
+    """A `Context` for one run of one node, on the real metered caller.
 
-    def __init__(self, node: str, resource: Any, caller: MeteredCaller, meter: Meter) -> None:
+    Args:
+        node: its name.
+        resource: what its kind opened.
+        caller: makes the calls.
+        meter: what they are booked on.
+        left: what is left of the account; None: it has no limit.
+    """
+
+    def __init__(
+        self,
+        node: str,
+        resource: Any,
+        caller: MeteredCaller,
+        meter: Meter,
+        left: Callable[[], Amount | None] = lambda: None,
+    ) -> None:
         self._node = node
         self._resource = resource
         self._caller = caller
         self._meter = meter
+        self._left = left
         self.requests: list[Request] = []
         """Every call asked for, in order."""
         self.bounds: list[Amount] = []
@@ -57,8 +73,8 @@ class BenchContext:
 
     @property
     def allowance(self) -> Amount | None:
-        """See `Context.allowance`; a bench does not say what is left."""
-        return None
+        """See `Context.allowance`; units without a limit have what the one with a limit has."""
+        return self._left()
 
     def card(self, model: str) -> ModelCard:
         """See `Context.card`."""
@@ -150,9 +166,17 @@ class NodeBench:
         ledger = Ledger(MemoryLedger(), "bench")
         ledger.open("task", limit=None if limit is None else Limit("tokens", limit))
         meter = Meter("task", "run", "span")
+
+        def left() -> Amount | None:
+            if limit is None:
+                return None
+            balance = ledger.balance("task")
+            free = limit - (balance.charged + balance.lost + balance.reserved).tokens
+            return Amount(free, free, free)
+
         opened = nullcontext(self._resource) if self._resource is not None or kind.open is None else kind.open(node)
         with opened as resource:
-            yield BenchContext(name, resource, MeteredCaller(self.pool, ledger, NoReplies()), meter), meter
+            yield BenchContext(name, resource, MeteredCaller(self.pool, ledger, NoReplies()), meter, left), meter
 
     def worst_case(self, node: Node, ask: Ask, incoming: Incoming) -> Amount:
         """The most that one run of a node can be charged when no attempt fails."""

@@ -3,7 +3,8 @@ from __future__ import annotations
 import inspect
 
 from apportion import errors
-from apportion.errors import ApportionError, BudgetBreach, DevSetError, Infeasible, UnknownName
+from apportion.errors import ApportionError, BudgetBreach, CallFailed, DevSetError, Infeasible, UnknownName, gravest
+from apportion.records.status import Status
 
 
 def classes() -> list[type[BaseException]]:
@@ -38,3 +39,12 @@ def test_infeasible_names_the_cap_that_would_do_and_what_takes_most() -> None:
 
 def test_a_breach_names_the_model_and_the_remedy() -> None:
     assert "'m' reported 500 tokens for a call that reserved 30" in str(BudgetBreach("m", 30, 500))
+
+
+def test_a_breach_is_told_before_all_else_and_otherwise_the_first_failure() -> None:
+    breach, first, second = BudgetBreach("m", 10, 20), ValueError("first"), ValueError("second")
+    assert gravest(first) is first
+    assert gravest(ExceptionGroup("", [first, second])) is first
+    failed = CallFailed(Status.TIMEOUT, "slow")
+    assert gravest(ExceptionGroup("", [failed, first])) is first
+    assert gravest(ExceptionGroup("", [first, ExceptionGroup("", [second, breach])])) is breach

@@ -55,6 +55,14 @@ LOUD = '''
 def loud(task, answer):
     return float(answer.upper() == task.gold.upper())
 '''
+CURT = '''
+"""A red flag and a stop rule: one file."""
+def curt(sample, number=3):
+    return "curt" if len(sample.text) < number else ""
+
+def lone(first, second, number):
+    return first >= number and not second
+'''
 ENTRIES = """
 [apportion.kinds]
 shout = acme.shout:KIND
@@ -66,6 +74,10 @@ first = acme.first:First
 loud = acme.loud:loud
 [apportion.retrievers]
 shelf = acme.shelf:find
+[apportion.red_flags]
+curt = acme.curt:curt
+[apportion.stop_rules]
+lone = acme.curt:lone
 """
 APP = """
 from acme.shout import Shout
@@ -90,12 +102,13 @@ def install(folder: Path, name: str, entries: str, **files: str) -> None:
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
     """A folder of installed packages with one that registers a thing of each sort."""
-    install(tmp_path / "site", "acme", ENTRIES, shout=SHOUT, last=LAST, first=FIRST, loud=LOUD, shelf=SHELF)
+    install(tmp_path / "site", "acme", ENTRIES, shout=SHOUT, last=LAST, first=FIRST, loud=LOUD, shelf=SHELF, curt=CURT)
     return tmp_path / "site"
 
 
 def python(site: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": str(site), "OMP_NUM_THREADS": "1"}
+    path = os.pathsep.join(filter(None, (str(site), os.environ.get("PYTHONPATH"))))
+    environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
     return subprocess.run(
         [sys.executable, *arguments], cwd=site.parent, env=environment, capture_output=True, text=True, check=False
     )
@@ -163,6 +176,37 @@ def test_installed_things_are_where_the_packages_own_are(site: Path) -> None:
     assert by_task == 1.0
     for name, message in zip(("last", "first", "loud"), messages, strict=True):
         assert f" {name}," in message
+
+
+def test_installed_red_flags_and_stop_rules_go_by_their_names_and_a_number(site: Path) -> None:
+    code = """
+        import json
+        from apportion import Graph, Pool, Solver, adaptive
+        from apportion.errors import UnknownName
+        from apportion.testing.scripted import ScriptedModel
+
+        replies = ["4", "42", "42", "5", "42", "42"]
+        model = ScriptedModel(lambda request: replies[request.sample], name="m")
+        node = Solver(style="direct", samples=adaptive(1, 9), stop="lone_2", red_flags=("curt_2", "acme.curt:curt"))
+        graph = Graph("g").add("a", node.model_copy(update={"red_flags": ("curt_2",)}))
+        again = Graph.from_json(graph.to_json())
+        found = [again.run("?", pool=Pool([model])).answer, len(model.requests), again.hash == graph.hash]
+        found.append(Graph("g").add("a", node).blueprint.modules)
+        for settings in ({"stop": "alone_2"}, {"red_flags": ("curd",)}):
+            try:
+                Solver(**settings)
+            except UnknownName as error:
+                found.append(str(error))
+        print(json.dumps(found))
+    """
+    assert said(site, code) == [
+        "42",
+        3,
+        True,
+        [],
+        "unknown stop rule 'alone_2'; did you mean 'lone_K'?",
+        "unknown red flag 'curd'; did you mean 'curt'?",
+    ]
 
 
 def test_the_command_line_has_them_too(site: Path) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import typer
 
+from apportion import ApportionError
 from apportion.cli.output import any_encoding, complain
-from apportion.errors import ApportionError
 
 from .command import command
 

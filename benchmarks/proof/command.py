@@ -1,8 +1,4 @@
-"""`make proof`: when is it better to choose model and compute together, and by how much?
-
-Beside the public names it uses `optimizers.tables`, `.policies`, `.prediction` and `.bootstrap`, `models.card`,
-`nodes.*`, `graphs.run`, `budgets.cap`, `records.*`, `cli.loading` and `cli.output`, which may change without notice.
-"""
+"""`make proof`: when is it better to choose model and compute together, and by how much?"""
 
 from __future__ import annotations
 
@@ -23,20 +19,22 @@ def command(
     document: Annotated[
         str | None, typer.Option(help="Write the results into this document, between its marks.", metavar="FILE")
     ] = None,
-    questions: Annotated[int, typer.Option(help="Test questions, a multiple of 8.", min=64)] = 6000,
+    questions: Annotated[
+        int | None, typer.Option(help="Test questions, a multiple of the number of families.", min=64)
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Of the test questions; a new one makes a new test part.")] = None,
-    draws: Annotated[int, typer.Option(help="Of the bootstrap.", min=100)] = 2000,
+    draws: Annotated[
+        int, typer.Option(help="Of the bootstrap; fewer cannot show a difference among so many.", min=500)
+    ] = 2000,
     processes: Annotated[int, typer.Option(help="How many are at work at once.", min=1)] = 2,
 ) -> None:
     """Compare the joint policy with its rivals on the embedded models, offline.
 
     Started again, it measures nothing twice.
     """
+    from apportion import Pool, load_pocket_models, open_store
     from apportion.cli.loading import write_json
     from apportion.cli.output import say
-    from apportion.models.pocket import load_pocket_models
-    from apportion.models.pool import Pool
-    from apportion.stores.opening import open_store
 
     from .evidence import TEST_SEED
     from .protocol import Protocol
@@ -44,7 +42,9 @@ def command(
     from .report_text import check_document, text_report, with_results
     from .study import run_proof
 
-    protocol = Protocol(questions=questions, replicated=min(750, questions // 8), draws=draws)
+    whole = Protocol()
+    count = whole.questions if questions is None else questions
+    protocol = Protocol(questions=count, replicated=min(whole.replicated, count // 8), draws=draws)
     # Read before hours of work, so that a document that cannot be written is found out now.
     text = None if document is None else _read(document)
     if text is not None:
@@ -77,7 +77,7 @@ def command(
 
 
 def _read(document: str) -> str:
-    from apportion.errors import UsageError
+    from apportion import UsageError
 
     try:
         return Path(document).read_text(encoding="utf-8")

@@ -1,4 +1,8 @@
-"""Pools in which there is nothing to gain by choosing jointly, made from two draws of the same arms."""
+"""Pools in which there is nothing to gain by choosing jointly, made from two draws of the same arms.
+
+Nothing of their answers is shown. A second draw of an arm is worth something to who sees both answers, so where answers
+show there is something to gain from a copy, which is no gain from choosing between models.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from apportion.errors import UsageError
+from apportion import UsageError
 from apportion.optimizers.arrays import Floats
 from apportion.optimizers.tables.table import Arm, Table
 
@@ -41,13 +45,14 @@ def dominated(table: Table) -> Table:
 def _paired(table: Table, suffix: str, kept: Floats) -> Table:
     if table.scores.shape[2] < 2:
         raise UsageError("a control needs the arms of one model in two replicates")
-    sure = table.confidences
     return replace(
         table,
         arms=(*table.arms, *(_renamed(arm, suffix) for arm in table.arms)),
         scores=np.concatenate([table.scores[:, :, :1], table.scores[:, :, 1:2] * kept[:, :, None]], axis=1),
         costs=np.concatenate([table.costs[:, :, :1], table.costs[:, :, 1:2]], axis=1),
-        confidences=None if sure is None else np.concatenate([sure[:, :, :1], sure[:, :, 1:2]], axis=1),
+        confidences=None,
+        answers=None,
+        abstained=None,
     )
 
 

@@ -4,36 +4,33 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from apportion.errors import UsageError
-from apportion.graphs.plan import Plan
-from apportion.graphs.space import Space
-from apportion.models.pool import Pool
-from apportion.optimizers.arrays import Floats
+from apportion import Plan, Pool, Space, Task, UsageError
 from apportion.optimizers.tables.arms import arm_of
 from apportion.optimizers.tables.table import Arm, Table, question_of
 from apportion.records.rows import Unit
-from apportion.records.task import Task
 
-from .contest import halves
-from .measure import Block, Grid, OpenStore, blocks_of, measure, passages_for, read_grid
+from .measure import ARRAYS, Block, Grid, OpenStore, blocks_of, measure, passages_for, read_grid
 from .pool import PAIRED, candidate_plans, draws_at_random, pools_of, proof_graph
 from .portfolios import portfolio_of
 from .protocol import Protocol
 from .prove import Evidence
 from .questions import World, draw_worlds
+from .squads import halves
 
 __all__ = ["DEV_SEED", "TEST_SEED", "Gathered", "gather", "study_key"]
 
 DEV_SEED = 20_000
 """Of the generators of fit and validation questions."""
-TEST_SEED = 30_000
-"""Of the generators of test questions."""
+TEST_SEED = 40_000
+"""Of the generators of test questions; no run before this protocol has read them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,6 +42,8 @@ class Gathered:
     raw: Evidence
     """Costs in raw tokens."""
     pools: Mapping[str, tuple[str, ...]]
+    seconds: Mapping[str, float]
+    """What each step took this time."""
 
 
 def study_key(pool: Pool, protocol: Protocol, dev_seed: int, test_seed: int) -> str:
@@ -89,7 +88,7 @@ def gather(
     if PAIRED not in pool.names or "mixed" not in pools:
         raise UsageError(f"the proof needs {PAIRED} and at least one other embedded model; there are {pool.names}")
     survey = _Survey(pool, protocol, folder, open_store, dev_seed, test_seed, processes, told)
-    return Gathered(survey.evidence("weighted"), survey.evidence("tokens"), pools)
+    return Gathered(survey.evidence("weighted"), survey.evidence("tokens"), pools, survey.seconds)
 
 
 class _Survey:
@@ -108,6 +107,7 @@ class _Survey:
     ) -> None:
         self._pool, self._protocol, self._folder = pool, protocol, folder
         self._open_store, self._processes, self._told = open_store, processes, told
+        self.seconds: dict[str, float] = {}
         self._dev = draw_worlds(protocol.fit + protocol.validation, dev_seed)
         known = {task.task_id for world in self._dev for task in world.tasks}
         self._test = draw_worlds(protocol.questions, test_seed, without=known)
@@ -175,13 +175,15 @@ class _Survey:
         ]
 
     def _measured(self, what: str, blocks: Mapping[str, Sequence[Block]]) -> dict[str, Grid]:
-        everything = [block for part in blocks.values() for block in part]
+        everything, started = [block for part in blocks.values() for block in part], time.perf_counter()
         measure(
             everything,
             self._open_store,
             processes=self._processes,
             told=lambda text: self._told(f"{what}: {text}"),
         )
+        self.seconds[what] = time.perf_counter() - started
+        self._told(f"{what}: {self.seconds[what]:.0f} s")
         return {name: read_grid(part) for name, part in blocks.items()}
 
     def _table(self, tasks: Sequence[Task], grids: Sequence[Grid], arms: Sequence[int], unit: Unit) -> Table:
@@ -194,7 +196,9 @@ class _Survey:
             np.stack([grid.scores[:, chosen] for grid in grids], axis=2),
             np.stack([each[:, chosen] for each in costs], axis=2),
             unit,
-            np.stack([grid.sure[:, chosen] for grid in grids], axis=2),
+            confidences=np.stack([grid.sure[:, chosen] for grid in grids], axis=2),
+            answers=np.stack([grid.answers[:, chosen] for grid in grids], axis=2),
+            abstained=np.stack([grid.abstained[:, chosen] for grid in grids], axis=2),
         )
 
 
@@ -204,20 +208,15 @@ def _tasks(worlds: Sequence[World]) -> list[Task]:
 
 def _head(grid: Grid, count: int) -> Grid:
     """The first questions."""
-    return Grid(grid.scores[:count], grid.weighted[:count], grid.tokens[:count], grid.sure[:count])
+    return Grid(**{name: getattr(grid, name)[:count] for name in ARRAYS})
 
 
 def _over(first: Grid, again: Grid, plans: Sequence[int]) -> Grid:
     """A further replicate: what was drawn anew, and for plans that draw nothing what they gave the first time."""
 
-    def laid(old: Floats, new: Floats) -> Floats:
-        found = old.copy()
-        found[:, list(plans)] = new
+    def laid(name: str) -> Any:
+        found = getattr(first, name).copy()
+        found[:, list(plans)] = getattr(again, name)
         return found
 
-    return Grid(
-        laid(first.scores, again.scores),
-        laid(first.weighted, again.weighted),
-        laid(first.tokens, again.tokens),
-        laid(first.sure, again.sure),
-    )
+    return Grid(**{name: laid(name) for name in ARRAYS})

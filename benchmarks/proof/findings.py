@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 __all__ = [
+    "ControlGain",
     "Dose",
     "Findings",
     "Gap",
@@ -50,11 +51,11 @@ class PolicyResult(_Frozen):
     order_deviation: float
     """Between orders of the questions, mean over search seeds."""
     behind: Ranged | None
-    """J minus this policy's mixture hull at J's realised cost; None for J."""
+    """J minus this policy, both on their own dials where they cost what J does; None for J."""
     behind_at_cap: Ranged | None
     """J minus this policy, both under the cap; None for J."""
     mixed_cost: float
-    """What the mixture cost on test, before the score was moved along the hull to J's cost."""
+    """What it costs there; that is J's cost unless no budget makes it cost so much, or so little."""
     behind_seed_deviation: float
     """The standard deviation of `behind` between search seeds."""
 
@@ -75,8 +76,9 @@ class Standing(_Frozen):
 
 
 class PairedDifference(_Frozen):
-    """J against one rival at one cap, as part of a planned comparison."""
+    """A policy against one rival at one cap, as part of a planned comparison."""
 
+    subject: str
     rival: str
     cap: str
     difference: Ranged
@@ -98,11 +100,28 @@ class PlannedResult(_Frozen):
     holds: bool
 
 
+class ControlGain(_Frozen):
+    """What a policy seems to gain over the better of R and A where there is nothing to gain."""
+
+    pool: str
+    cap: str
+    label: str
+    gain: Ranged
+    """With an interval that holds for all of the pool together."""
+
+    @property
+    def shows(self) -> bool:
+        """Whether a gain shows that cannot be there."""
+        return self.gain.low > 0
+
+
 class Dose(_Frozen):
-    """J minus R→A, both at J's cost, on one pool and one kind of questions."""
+    """J minus a rival, both at J's cost, on one pool and one kind of questions."""
 
     pool: str
     questions: str
+    against: str
+    """The rival's label."""
     cap: str
     difference: Ranged
     joint: float
@@ -152,6 +171,7 @@ class Findings(_Frozen):
     planned: tuple[PlannedResult, ...]
     standings: tuple[Standing, ...]
     """The mixed pool in weighted tokens comes first."""
+    controls: tuple[ControlGain, ...]
     doses: tuple[Dose, ...]
     gaps: tuple[Gap, ...]
     nodes: tuple[NodeShare, ...]
@@ -160,11 +180,19 @@ class Findings(_Frozen):
     evaluations: int
     """(policy, cap, search seed) that met test questions this time."""
     seconds: float
+    """Of the matches."""
     measured_seconds: float
-    """Of those, what measuring took."""
+    """Of measuring, before them."""
+    stages: dict[str, float]
+    """What each took, in seconds."""
     location: str
 
     @property
     def failed(self) -> tuple[PlannedResult, ...]:
         """The planned comparisons that do not hold."""
         return tuple(result for result in self.planned if not result.holds)
+
+    @property
+    def impossible(self) -> tuple[ControlGain, ...]:
+        """The gains that show in a control, where there is nothing to gain."""
+        return tuple(control for control in self.controls if control.shows)

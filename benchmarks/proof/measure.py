@@ -9,34 +9,34 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from apportion import Plan, Pool, Task
 from apportion.budgets.cap import in_unit
-from apportion.graphs.plan import Plan
 from apportion.graphs.result import Result
 from apportion.graphs.run import Runner
 from apportion.models.pocket import load_pocket_model
-from apportion.models.pool import Pool
-from apportion.optimizers.arrays import Floats
+from apportion.optimizers.arrays import Floats, Ints
 from apportion.optimizers.tables.tabulate import tabulate
+from apportion.records.answers import normal_form
 from apportion.records.protocols import StudyStore
-from apportion.records.task import Task
-from apportion.tasks.families import corpus
 from apportion.tasks.metrics import AUTO, resolve_metric
 
 from .pool import proof_graph
 from .processes import in_processes
-from .questions import World
+from .questions import World, passages_of
 
-__all__ = ["Block", "Grid", "OpenStore", "blocks_of", "measure", "passages_for", "read_grid"]
+__all__ = ["ARRAYS", "Block", "Grid", "OpenStore", "blocks_of", "measure", "passages_for", "read_grid"]
 
 OpenStore = Callable[[Path], StudyStore]
 
-_VERSION = 1
+_VERSION = 2
 """Of the graph and of how it is measured; blocks of another version are measured anew."""
 _BLOCK = 250
-_ARRAYS = ("scores", "weighted", "tokens", "sure")
+ARRAYS = ("scores", "weighted", "tokens", "sure", "answers", "abstained")
+"""The fields of a grid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +71,21 @@ class Grid:
     """(questions, plans): charged."""
     sure: Floats
     """(questions, plans): how sure the final node was, NaN where it did not say."""
+    answers: Ints
+    """(questions, plans): equal numbers are one answer, -1 where there was none; the same in every block."""
+    abstained: Floats
+    """(questions, plans): 1 where the reply says that it has no answer."""
 
 
 def passages_for(world: World, folder: Path) -> Path:
     """Writes the corpus of a world where it is not written yet."""
-    path = folder / f"passages-{world.seed}.txt"
+    text = "\n".join(passages_of(world)) + "\n"
+    path = folder / f"passages-{world.seed}-{hashlib.sha256(text.encode()).hexdigest()[:8]}.txt"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        path.write_text("\n".join(corpus("hops", world.seed)) + "\n", encoding="utf-8")
+        partial = path.with_suffix(".part")
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
     return path
 
 
@@ -103,7 +110,7 @@ def blocks_of(
         part = tuple(tasks[begin : begin + _BLOCK])
         known = {
             "version": _VERSION,
-            "world": world.seed,
+            "passages": passages.name,
             "plans": contents,
             "tasks": [task.task_id for task in part],
             "models": [(model, pool.card(model).fingerprint, pool.card(model).weight) for model in used],
@@ -134,8 +141,9 @@ def read_grid(blocks: Sequence[Block]) -> Grid:
     kept = []
     for block in blocks:
         with np.load(block.path, allow_pickle=False) as arrays:
-            kept.append({name: arrays[name].astype(np.float64) for name in _ARRAYS})
-    return Grid(*(np.concatenate([arrays[name] for arrays in kept]) for name in _ARRAYS))
+            kept.append({name: arrays[name] for name in ARRAYS})
+    whole: dict[str, Any] = {name: np.concatenate([arrays[name] for arrays in kept]) for name in ARRAYS}
+    return Grid(**{name: each if name == "answers" else each.astype(np.float64) for name, each in whole.items()})
 
 
 def _measured(open_store: OpenStore, block: Block) -> None:
@@ -147,7 +155,10 @@ def _measured(open_store: OpenStore, block: Block) -> None:
     finally:
         store.close()
     partial = block.path.with_suffix(".part.npz")
-    np.savez_compressed(partial, **{name: getattr(grid, name).astype(np.float32) for name in _ARRAYS})
+    small = {name: getattr(grid, name) for name in ARRAYS}
+    np.savez_compressed(
+        partial, **{name: each if name == "answers" else each.astype(np.float32) for name, each in small.items()}
+    )
     partial.replace(block.path)
     for suffix in ("", "-wal", "-shm", ".lock"):
         Path(f"{books}{suffix}").unlink(missing_ok=True)
@@ -159,10 +170,17 @@ async def _run(block: Block, store: StudyStore) -> Grid:
         plans = [runner.space.plan(content["values"], content["edges"]) for content in map(json.loads, block.plans)]
         places = {plan.hash: number for number, plan in enumerate(plans)}
         rows = {task.task_id: number for number, task in enumerate(block.tasks)}
-        tokens = np.zeros((len(rows), len(plans)))
+        shape = len(rows), len(plans)
+        tokens, sure, abstained = np.zeros(shape), np.full(shape, np.nan), np.zeros(shape)
+        answers = np.full(shape, -1, np.int64)
 
         def finished(result: Result) -> None:
-            tokens[rows[result.task_id], places[result.plan_hash]] = in_unit(result.charged, "tokens")
+            place = rows[result.task_id], places[result.plan_hash]
+            tokens[place] = in_unit(result.charged, "tokens")
+            if not result.status.failed:
+                sure[place] = np.nan if result.confidence is None else result.confidence
+                abstained[place] = result.abstained
+                answers[place] = _numbered(result.answer)
 
         # Plan by plan, so that questions in progress at one time are to the same model, which answers them together.
         tables = [
@@ -177,11 +195,14 @@ async def _run(block: Block, store: StudyStore) -> Grid:
             )
             for plan in plans
         ]
-    sure = np.full(tokens.shape, np.nan)
-    for place, table in enumerate(tables):
-        if table.confidences is not None:
-            sure[:, place] = table.confidences[:, 0, 0]
     scores, costs = (
         np.concatenate([getattr(table, name)[:, :, 0] for table in tables], axis=1) for name in ("scores", "costs")
     )
-    return Grid(scores, costs, tokens, sure)
+    return Grid(scores, costs, tokens, sure, answers, abstained)
+
+
+def _numbered(answer: str | None) -> int:
+    """A number that an answer has in every block, by its normal form; -1 for none."""
+    if answer is None or not answer.strip():
+        return -1
+    return int.from_bytes(hashlib.blake2b(normal_form(answer).encode(), digest_size=8).digest()) >> 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from apportion.errors import UsageError
+from apportion import UsageError
 from apportion.optimizers.arrays import Floats
 from apportion.optimizers.tables.knapsack import allocate
 from apportion.optimizers.tables.portfolio import held_out

@@ -14,17 +14,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from apportion import UNANSWERED
 from apportion.optimizers.arrays import Floats, Ints
 from apportion.optimizers.policies.base import ArmPolicy
 from apportion.optimizers.policies.joint_safe import JointSafe, Ladder
 from apportion.optimizers.policies.learned import Learned
 from apportion.optimizers.policies.schedule import Schedule
-from apportion.optimizers.tables.cascades import cascade_outcomes
-from apportion.optimizers.tables.table import UNANSWERED, Batch, Table
+from apportion.optimizers.tables.cascades import Signs, outcomes_of, stops
+from apportion.optimizers.tables.table import Arm, Batch, Table
 
 from .draws import Resample, Statistic
 
-__all__ = ["Path", "PathChoice", "anew", "choice_of", "path_of", "pinned", "statistics_of"]
+__all__ = ["Path", "PathChoice", "anew", "asked_of", "choice_of", "path_of", "pinned", "statistics_of"]
 
 _STEPS = 6
 """Rungs below the budget, and as many above."""
@@ -38,7 +39,7 @@ class PathChoice:
     """What a policy chose for all questions, and what came of it."""
 
     arms: Ints
-    """(questions,): numbers of the table's arms, or `UNANSWERED`."""
+    """(questions,): numbers of the policy's arms, or `UNANSWERED`."""
     expected: Floats
     """(questions,): planned costs."""
     scores: Floats
@@ -135,26 +136,38 @@ def path_of(policy: ArmPolicy, table: Table, batch: Batch, budget: float) -> Pat
 
 
 def choice_of(policy: ArmPolicy, table: Table, batch: Batch, budget: float) -> PathChoice:
-    """What a policy chooses at a budget per question, and what came of it.
-
-    The arms of a policy that makes cascades are numbered as the policy numbers them.
-    """
+    """What a policy chooses at a budget per question, and what came of it."""
     assignment = policy.assign(batch, budget * len(batch))
-    scores, costs = np.zeros(len(batch)), np.zeros(len(batch))
-    numbers = np.full(len(batch), UNANSWERED)
-    mean_scores, mean_costs = table.mean_scores, table.mean_costs
-    for number in np.unique(assignment.arms[assignment.arms != UNANSWERED]).tolist():
-        arm, given = policy.arms[number], np.flatnonzero(assignment.arms == number)
-        if arm.stages:
-            outcomes = cascade_outcomes(table.take(given), arm.stages, arm.final)
-            scores[given], costs[given] = (values.mean(axis=1) for values in outcomes)
-            numbers[given] = number
-            continue
-        numbers[given] = at = table.arm(arm.name)
-        scores[given], costs[given] = mean_scores[given, at], mean_costs[given, at]
+    everyone, answered = np.arange(len(batch)), assignment.arms != UNANSWERED
+    scores, costs = (
+        np.where(answered, each.mean(axis=2)[everyone, assignment.arms], 0.0)
+        for each in outcomes_of(policy.arms, table)
+    )
     if policy.probe is not None:  # taken whatever was chosen
-        costs += next(probe.costs for probe in table.probes if probe.name == policy.probe)
-    return PathChoice(numbers, assignment.expected, scores, costs)
+        costs = costs + next(probe.costs for probe in table.probes if probe.name == policy.probe)
+    return PathChoice(assignment.arms, assignment.expected, scores, costs)
+
+
+def asked_of(arms: Sequence[Arm], table: Table, chosen: Ints) -> dict[str, float]:
+    """On how many questions each arm of a table was asked, also as a stage of a cascade, means over replicates.
+
+    Args:
+        arms: what was chosen from.
+        table: whose arms they are, or cascades of these.
+        chosen: (questions,): numbers of `arms`, or `UNANSWERED`.
+    """
+    found: dict[str, float] = {}
+    signs = Signs.of(table)
+    for number in np.unique(chosen[chosen != UNANSWERED]).tolist():
+        arm, given = arms[number], np.flatnonzero(chosen == number)
+        stages = [table.arm(stage.arm) for stage in arm.stages] or [table.arm(arm.name)]
+        asking = np.ones((len(given), table.scores.shape[2]), bool)
+        for count, column in enumerate(stages, 1):
+            name = table.arms[column].name
+            found[name] = found.get(name, 0.0) + float(asking.mean(axis=1).sum())
+            if arm.stages:
+                asking = asking & ~stops(arm.stages[:count], signs.take(stages[:count], given))
+    return found
 
 
 def pinned(policy: ArmPolicy, budget: float) -> ArmPolicy:
@@ -166,9 +179,11 @@ def pinned(policy: ArmPolicy, budget: float) -> ArmPolicy:
     if isinstance(policy, Learned):
         return policy.model_copy(update={"schedule": _single(policy.schedule, budget)})
     if isinstance(policy, JointSafe):
+        rung = min(int(np.searchsorted(policy.ladder.budgets, budget)), len(policy.ladder.budgets) - 1)
+        one = {"budgets": policy.ladder.budgets[[rung]], "spends": policy.ladder.spends[[rung]]}
         return policy.model_copy(
             update={
-                "ladder": Ladder(budgets=np.zeros(1), members=(policy.member(budget).name,), spends=np.zeros(1)),
+                "ladder": Ladder(members=(policy.member(budget).name,), **one),
                 "schedules": {name: _single(schedule, budget) for name, schedule in policy.schedules.items()},
                 "joint": None if policy.joint is None else pinned(policy.joint, budget),
             }

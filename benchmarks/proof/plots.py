@@ -18,6 +18,7 @@ _COLOURS = {
     "R": "#2563eb",
     "A": "#d97706",
     "R→A": "#7c3aed",
+    "UpFront": "#059669",
     "J": "#dc2626",
     "JointSafe": "#f87171",
 }
@@ -69,7 +70,7 @@ def frontier_plot(policies: Sequence[PolicyResult], unit: str) -> str:
 
 
 def dose_plot(doses: Sequence[Dose]) -> str:
-    """J minus R→A in points: a panel for every pool and kind of questions, a point for every cap."""
+    """J minus a rival in points: a panel for every pool and kind of questions, a point for every cap."""
     pools = list(dict.fromkeys(dose.pool for dose in doses))
     kinds = list(dict.fromkeys(dose.questions for dose in doses))
     low, high = _span([dose.difference for dose in doses])
@@ -85,7 +86,7 @@ def dose_plot(doses: Sequence[Dose]) -> str:
             found = [dose for dose in doses if dose.pool == pool and dose.questions == kind]
             for number, dose in enumerate(found):
                 at = frame.left + width * (number + 0.5) / len(found)
-                title = f"{dose.cap}: J {dose.joint:.3f}, R→A {dose.rival:.3f}, {dose.count} questions"
+                title = f"{dose.cap}: J {dose.joint:.3f}, {dose.against} {dose.rival:.3f}, {dose.count} questions"
                 parts.append(_whisker(at, frame, dose.difference, _COLOURS["J"], title))
                 if row == len(kinds) - 1:
                     parts.append(_text(at, frame.top + height + 14, dose.cap, "middle"))

@@ -6,17 +6,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from apportion.graphs.graph import Graph
-from apportion.graphs.plan import Plan
+from apportion import Decomposer, Graph, Merger, Plan, Search, Solver, Space, SymbolicSolver, Verifier, choose
 from apportion.graphs.resolved import resolve
-from apportion.graphs.space import Space
-from apportion.nodes.decomposer import Decomposer
-from apportion.nodes.knob import choose
-from apportion.nodes.merger import Merger
-from apportion.nodes.search import Search
-from apportion.nodes.solver import Solver
-from apportion.nodes.symbolic_solver import SymbolicSolver
-from apportion.nodes.verifier import Verifier
 
 __all__ = ["GENERALISTS", "PAIRED", "SPECIALISTS", "candidate_plans", "draws_at_random", "pools_of", "proof_graph"]
 

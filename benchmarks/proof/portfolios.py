@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -26,6 +26,8 @@ for all."""
 Key = str | tuple[tuple[str, str], ...]
 """What the arms of a group have in common: a setting, or (node, model) for every node."""
 
+_CELLS = ("scores", "costs", "confidences", "answers", "abstained")
+"""What is known of every arm on every question."""
 _SWEEPS = 3
 """How often each node's model is reconsidered while the others stay."""
 
@@ -61,13 +63,10 @@ def portfolio_of(kind: Kind, table: Table, size: int) -> tuple[Entry, ...]:
 def shown(table: Table, entries: Sequence[Entry]) -> Table:
     """The table with a portfolio's arms, as its family sees them."""
     chosen = np.array([entry.arm for entry in entries], np.intp)
-    return replace(
-        table,
-        arms=tuple(entry.shown for entry in entries),
-        scores=table.scores[:, chosen],
-        costs=table.costs[:, chosen],
-        confidences=None if table.confidences is None else table.confidences[:, chosen],
-    )
+    # An arm may be shown twice, under two names.
+    cells = {name: getattr(table, name) for name in _CELLS}
+    picked: dict[str, Any] = {name: None if each is None else each[:, chosen] for name, each in cells.items()}
+    return replace(table, arms=tuple(entry.shown for entry in entries), **picked)
 
 
 def with_whole_vectors(entries: Sequence[Entry], nodes: Sequence[str]) -> tuple[Entry, ...]:

@@ -5,20 +5,24 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from apportion.optimizers.tables.table import Table
 
-from .conclude import dose_of, node_shares, planned_results, ranged, standing_of
-from .contest import ContestOutcome, Match, budgets_of, halves, hold
+from .conclude import control_gains, dose_of, node_shares, planned_results, ranged, standing_of
+from .contest import ContestOutcome, Match, budgets_of
 from .controls import clones, dominated
 from .draws import Resample, Statistic
-from .findings import Dose, Gap, NodeShare, PlannedResult, Standing
+from .findings import ControlGain, Dose, Gap, NodeShare, PlannedResult, Standing
+from .kept import hold_once
 from .oracle import oracle
 from .processes import in_processes
 from .protocol import CONTESTANTS, Protocol
+from .squads import halves
 
 __all__ = ["Evidence", "Proof", "hidden_texts", "of_families", "of_models", "prove"]
 
@@ -26,9 +30,10 @@ Told = Callable[[str], None]
 Key = tuple[str, str]
 """Pool, and unit or kind of questions."""
 
-_MAIN = ("U", "StaticMix", "R", "A", "R→A", "J", "JointSafe")
-_CONTROL = ("R", "A", "R→A", "J")
-_NEAREST = ("R→A", "J")
+_MAIN = ("U", "StaticMix", "R", "A", "R→A", "FrugalGPT", "Cascades", "UpFront", "J", "JointSafe")
+_CONTROL = ("R", "A", "R→A", "J", "JointSafe")
+_NEAREST = ("R→A", "UpFront", "J")
+_NOTHING_TO_GAIN = {"clones": clones, "dominated": dominated}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,6 +63,7 @@ class Proof:
     budgets: Mapping[str, Mapping[str, float]]
     planned: tuple[PlannedResult, ...]
     standings: tuple[Standing, ...]
+    controls: tuple[ControlGain, ...]
     doses: tuple[Dose, ...]
     gaps: tuple[Gap, ...]
     nodes: tuple[NodeShare, ...]
@@ -71,6 +77,7 @@ def prove(
     pools: Mapping[str, Collection[str]],
     hiding: Collection[str],
     protocol: Protocol,
+    folder: Path,
     *,
     processes: int = 2,
     told: Told = lambda text: None,
@@ -83,22 +90,24 @@ def prove(
         pools: the models of each pool; "mixed" has all of them.
         hiding: the families whose questions do not tell how hard they are.
         protocol: the sizes.
+        folder: where matches are kept that were held.
         processes: how many matches are held at once.
         told: is told of every match that has ended.
     """
     started = time.perf_counter()
     plan = _Plan(evidence, raw, pools, hiding, protocol)
-    held = _held(plan, processes, told)
+    held = _held(plan, folder, processes, told)
     main = held["mixed", evidence.unit]
-    matches = {"mixed": main, "clones": held["clones", evidence.unit], "dominated": held["dominated", evidence.unit]}
+    controls = {pool: held[pool, evidence.unit] for pool in _NOTHING_TO_GAIN}
     standings = [
         standing_of(outcomes, plan.budgets[key], *key) for key, outcomes in held.items() if key in plan.standing
     ]
-    doses = [dose for key in plan.doses for dose in dose_of(held[key], *key)]
+    doses = [dose for rival in _NEAREST[:-1] for key in plan.doses for dose in dose_of(held[key], *key, rival)]
     return Proof(
         budgets={unit: plan.budgets["mixed", unit] for unit in (evidence.unit, raw.unit)},
-        planned=planned_results(matches, protocol),
+        planned=planned_results({"mixed": main, **controls}, protocol),
         standings=tuple(standings),
+        controls=tuple(gain for pool, outcomes in controls.items() for gain in control_gains(outcomes, pool)),
         doses=tuple(doses),
         gaps=tuple(_gaps(held["replicated", evidence.unit], evidence.replicated, plan, protocol)),
         nodes=tuple(node_shares(main, evidence.test.arms)),
@@ -137,10 +146,10 @@ class _Plan:
         self.budgets: dict[Key, dict[str, float]] = {}
         self.matches: dict[Key, list[Match]] = {}
         everyone, unit = tuple(contestant.label for contestant in CONTESTANTS), evidence.unit
-        seeds, few = protocol.search_seeds, protocol.control_seeds
+        seeds, few = protocol.search_seeds, protocol.figure_seeds
         self._add(("mixed", unit), evidence.dev, evidence.test, everyone, seeds, orders=protocol.orders, exact=True)
-        for name, made in (("clones", clones), ("dominated", dominated)):
-            self._add((name, unit), made(evidence.pair_dev), made(evidence.pair_test), _CONTROL, few)
+        for name, made in _NOTHING_TO_GAIN.items():
+            self._add((name, unit), made(evidence.pair_dev), made(evidence.pair_test), _CONTROL, protocol.control_seeds)
         self._add(("mixed", raw.unit), raw.dev, raw.test, _MAIN, few)
         kept = [evidence.dev.arm(arm.name) for arm in evidence.replicated.arms]
         self._add(("replicated", unit), evidence.dev.with_arms(kept), evidence.replicated, ("U", "J"), few)
@@ -182,13 +191,13 @@ class _Plan:
         ]
 
 
-def _held(plan: _Plan, processes: int, told: Told) -> dict[Key, list[ContestOutcome]]:
+def _held(plan: _Plan, folder: Path, processes: int, told: Told) -> dict[Key, list[ContestOutcome]]:
     """Holds all matches. The score head is chosen once for each pool, by its first match, and kept by the others."""
     held: dict[Key, list[ContestOutcome]] = {}
     total = sum(len(matches) for matches in plan.matches.values())
 
     def run(matches: Sequence[tuple[Key, Match]]) -> None:
-        outcomes = in_processes(hold, [match for _, match in matches], processes)
+        outcomes = in_processes(partial(hold_once, folder), [match for _, match in matches], processes)
         for (key, _), outcome in zip(matches, outcomes, strict=True):
             held.setdefault(key, []).append(outcome)
             done = sum(map(len, held.values()))

@@ -1,35 +1,45 @@
-"""The questions of the proof: eight families at all their difficulties, from generators with seeds of their own."""
+"""The questions of the proof: families at all their difficulties, from generators with seeds of their own."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from apportion.errors import UsageError
-from apportion.records.task import Task
-from apportion.tasks.families import generate
+from apportion import Task, UsageError, generate
+from apportion.tasks.families import corpus
 
-__all__ = ["ASKED", "HIDING", "World", "draw_worlds"]
+__all__ = ["ASKED", "HIDING", "Asked", "World", "draw_worlds", "passages_of"]
 
-ASKED: Mapping[str, range] = {
-    "chains": range(1, 13),
-    "composites": range(2, 7),
-    "connectivity": range(1, 11),
-    "extraction": range(1, 7),
-    "hanoi": range(6, 10),
-    "hops": range(1, 5),
-    "puzzles": range(2, 9),
-    "stock": range(1, 6),
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is asked of a family."""
+
+    difficulties: Sequence[int]
+    """Each as often."""
+    hides: bool = False
+    """Whether its questions do not tell how hard they are."""
+    of_world: int | None = None
+    """The most questions about one corpus, where the family has one."""
+
+
+ASKED: Mapping[str, Asked] = {
+    "chains": Asked(range(1, 13)),
+    "composites": Asked(range(2, 7)),
+    "connectivity": Asked(range(1, 11)),
+    "extraction": Asked(range(1, 7)),
+    # With fewer disks there are too few positions.
+    "hanoi": Asked(range(6, 10)),
+    # A world has four hundred names.
+    "hops": Asked(range(1, 5), hides=True, of_world=360),
+    "puzzles": Asked(range(2, 9)),
+    "stock": Asked(range(1, 6)),
 }
-"""Families with the difficulties that are asked, each as often. Hanoi with fewer disks has too few positions."""
+"""The families, each as often. Another one is another line."""
 
-HIDING = ("hops",)
+HIDING = tuple(family for family, asked in ASKED.items() if asked.hides)
 """Families whose questions do not tell how hard they are."""
-
-_SEARCHED = "hops"
-_MOST_SEARCHED = 360
-"""Of the four hundred names of a world, those that are asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,19 +67,27 @@ def draw_worlds(count: int, seed: int, *, without: Collection[str] = ()) -> list
     if count % len(ASKED) or count < len(ASKED):
         raise UsageError(f"the number of questions must be a multiple of {len(ASKED)}, the families; got {count}")
     each = count // len(ASKED)
-    tasks = [task for family in ASKED if family != _SEARCHED for task in _draw(family, each, seed, without)]
-    sizes = _even(each, -(-each // _MOST_SEARCHED))
+    searched = {family: asked.of_world for family, asked in ASKED.items() if asked.of_world is not None}
+    tasks = [task for family in ASKED if family not in searched for task in _draw(family, each, seed, without)]
+    # All of them are spread over all worlds, of which the family with the fewest questions a world needs most.
+    sizes = _even(each, max((-(-each // most) for most in searched.values()), default=1))
     worlds = []
     for number, size in enumerate(sizes):
-        asked = (tasks if number == 0 else []) + list(_draw(_SEARCHED, size, seed + number, without))
+        asked = tasks if number == 0 else []
+        asked = asked + [task for family in searched for task in _draw(family, size, seed + number, without)]
         random.Random(seed + number).shuffle(asked)
         worlds.append(World(seed + number, tuple(asked)))
     return worlds
 
 
+def passages_of(world: World) -> tuple[str, ...]:
+    """The corpus of a world: what is searched for the questions of any of its families."""
+    return tuple(dict.fromkeys(line for family in ASKED for line in corpus(family, world.seed)))
+
+
 def _draw(family: str, count: int, seed: int, without: Collection[str]) -> Iterator[Task]:
     """Questions of a family, spread evenly over its difficulties."""
-    difficulties = ASKED[family]
+    difficulties = ASKED[family].difficulties
     for difficulty, wanted in zip(difficulties, _even(count, len(difficulties)), strict=True):
         spare = 0
         while True:

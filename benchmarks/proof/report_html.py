@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from apportion.records.display import markup
 
-from .findings import Findings
+from .findings import Dose, Findings
 from .plots import dose_plot, frontier_plot
-from .tables import Sheet, sheets, verdict
+from .tables import Sheet, dose_title, sheets, verdict
 
 __all__ = ["html_report"]
 
@@ -31,17 +31,20 @@ svg { max-width: 100%; height: auto; } svg text { font-size: 11px; fill: current
 def html_report(findings: Findings) -> str:
     """The page as text."""
     first, *rest = verdict(findings)
-    kind = "fails" if findings.failed else "holds"
+    kind = "fails" if findings.failed or findings.impossible else "holds"
     items = "".join(f"<li>{markup(line.removeprefix('- '))}</li>" for line in rest)
     parts = [
         f'<div class="verdict {kind}"><strong>{markup(first)}</strong>{f"<ul>{items}</ul>" if items else ""}</div>',
     ]
+    by_rival: dict[str, list[Dose]] = {}
+    for dose in findings.doses:
+        by_rival.setdefault(dose.against, []).append(dose)
     plots = {
         "Planned comparisons": "",
-        "Where the gain is: J - R→A": dose_plot(findings.doses) if findings.doses else "",
+        **{dose_title(rival): dose_plot(doses) for rival, doses in by_rival.items()},
     }
     for number, sheet in enumerate(sheets(findings)):
-        if number == 1:
+        if number == 2:
             main = findings.standings[0]
             parts.append("<h2>Score against cost</h2>" + frontier_plot(main.policies, "weighted tokens"))
         parts.append(_table(sheet, plots.get(sheet.title, "")))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from apportion.errors import UsageError
+from apportion import UsageError
 
 from .findings import Findings
 from .tables import Sheet, sheets, verdict

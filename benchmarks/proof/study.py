@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from apportion.models.pool import Pool
+from apportion import Pool
 from apportion.records.protocols import StudyStore
 from apportion.records.rows import StudyRow
 
@@ -64,7 +64,10 @@ def run_proof(
     measured = time.perf_counter() - started
     # Counted before it is read, so that a run that is stopped is counted too.
     reads = _count_reading(store, study_key(pool, protocol, dev_seed, test_seed), protocol)
-    proof = prove(gathered.evidence, gathered.raw, gathered.pools, HIDING, protocol, processes=processes, told=told)
+    proof = prove(
+        gathered.evidence, gathered.raw, gathered.pools, HIDING, protocol, folder, processes=processes, told=told
+    )
+    told(f"matches: {proof.seconds:.0f} s")
     return _findings(gathered, proof, protocol, {"dev": dev_seed, "test": test_seed}, reads, measured, store.location)
 
 
@@ -103,11 +106,13 @@ def _findings(
         planned=proof.planned,
         standings=proof.standings,
         doses=proof.doses,
+        controls=proof.controls,
         gaps=proof.gaps,
         nodes=proof.nodes,
         test_reads=reads,
         evaluations=proof.evaluations,
         seconds=proof.seconds,
         measured_seconds=measured,
+        stages={**gathered.seconds, "matches": proof.seconds},
         location=location,
     )

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 from .findings import Findings, PlannedResult, PolicyResult, Ranged, Standing
 
-__all__ = ["Sheet", "sheets", "verdict"]
+__all__ = ["Sheet", "dose_title", "points", "sheets", "verdict"]
+
+_SAME = 0.005
+"""Costs that differ by a smaller share are one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,21 +24,31 @@ class Sheet:
 
 
 def verdict(findings: Findings) -> list[str]:
-    """The first lines of every report: which planned comparisons hold and which do not."""
-    failed = findings.failed
-    if not failed:
-        return [f"All {len(findings.planned)} planned comparisons hold."]
-    lines = [f"{len(failed)} of {len(findings.planned)} planned comparisons DO NOT HOLD:"]
-    return lines + [f"- {result.name}: {_worst(result)}" for result in failed]
+    """The first lines of every report: which planned comparisons hold, which do not, and whether a control fails."""
+    failed, impossible = findings.failed, findings.impossible
+    first = f"All {len(findings.planned)} planned comparisons hold."
+    if failed:
+        first = f"{len(failed)} of {len(findings.planned)} planned comparisons DO NOT HOLD:"
+    if impossible:
+        first = f"{first.rstrip(':.')}, and {len(impossible)} of {len(findings.controls)} controls FAIL:"
+    lines = [f"- {result.name}: {_worst(result)}" for result in failed]
+    for control in impossible:
+        lines.append(
+            f"- pool {control.pool}, {control.cap} cap: {control.label} shows a gain of {points(control.gain)} points "
+            "over the better of R and A, where there is none to be had"
+        )
+    return [first, *lines]
 
 
 def sheets(findings: Findings) -> Iterator[Sheet]:
     """All tables, the most important first."""
     yield _planned(findings)
+    yield _controls(findings)
     for standing in findings.standings:
         yield from _standing(standing)
     yield _synergy(findings)
-    yield _doses(findings)
+    for rival in dict.fromkeys(dose.against for dose in findings.doses):
+        yield _doses(findings, rival)
     yield _gaps(findings)
     yield _nodes(findings)
     yield _books(findings)
@@ -48,7 +61,7 @@ def _planned(findings: Findings) -> Sheet:
             rows.append(
                 (
                     result.name if number == 0 else "",
-                    f"J - {part.rival}, {part.cap}",
+                    f"{part.subject} - {part.rival}, {part.cap}",
                     points(part.difference),
                     f"{100 * part.detectable:.1f}",
                     f"{part.p:.4f}",
@@ -60,8 +73,21 @@ def _planned(findings: Findings) -> Sheet:
         "Planned comparisons",
         ("claim", "difference", "points, 95 %", "detectable", "p", "p, Holm", ""),
         tuple(rows),
-        "Points are hundredths of the score. Rivals are taken at J's realised cost, on their own mixture hull. A claim "
+        "Points are hundredths of the score. All are taken where they cost what J does, each on its own dial. A claim "
         "with several differences holds where all of them do. Detectable: the effect that is found 8 times in 10.",
+    )
+
+
+def _controls(findings: Findings) -> Sheet:
+    rows = [
+        (control.pool, control.cap, control.label, points(control.gain), "A GAIN" if control.shows else "none")
+        for control in findings.controls
+    ]
+    return Sheet(
+        "Controls: what seems to be gained where nothing can be",
+        ("pool", "cap", "policy", "policy - the better of R and A, points", "gain"),
+        tuple(rows),
+        "At J's cost. Intervals hold for all of a pool together with 95 % (Bonferroni).",
     )
 
 
@@ -72,23 +98,29 @@ def _standing(standing: Standing) -> Iterator[Sheet]:
         yield Sheet(
             f"Pool {standing.pool}, {cap} cap: {budget:.4g} {_unit(standing.unit)} a question",
             ("policy", "", "score, 95 %", "cost", "J - it at J's cost", "at the cap", "optimism", "SD seeds", "orders"),
-            tuple(_policy(policy) for policy in policies),
+            tuple(_policy(policy, policies) for policy in policies),
             _how(standing),
         )
 
 
-def _policy(policy: PolicyResult) -> tuple[str, ...]:
+def _policy(policy: PolicyResult, policies: Sequence[PolicyResult]) -> tuple[str, ...]:
     return (
         policy.label,
         policy.title,
         f"{policy.score.value:.3f} ({policy.score.low:.3f} to {policy.score.high:.3f})",
         f"{policy.cost.value:.4g}",
-        "" if policy.behind is None else points(policy.behind),
+        "" if policy.behind is None else points(policy.behind) + _elsewhere(policy, policies),
         "" if policy.behind_at_cap is None else points(policy.behind_at_cap),
         f"{100 * policy.optimism:+.1f}",
         f"{100 * policy.seed_deviation:.1f}",
         f"{100 * policy.order_deviation:.2f}",
     )
+
+
+def _elsewhere(policy: PolicyResult, policies: Sequence[PolicyResult]) -> str:
+    """Where a policy is read that no budget makes cost what J costs."""
+    wanted = next((other.mixed_cost for other in policies if other.behind is None), policy.mixed_cost)
+    return "" if abs(policy.mixed_cost - wanted) <= _SAME * wanted else f" at {policy.mixed_cost:.4g}"
 
 
 def _how(standing: Standing) -> str:
@@ -111,18 +143,24 @@ def _synergy(findings: Findings) -> Sheet:
     return Sheet("Synergy: J - R - A + U", ("pool", "unit", "cap", "points, 95 %"), tuple(rows))
 
 
-def _doses(findings: Findings) -> Sheet:
+def _doses(findings: Findings, rival: str) -> Sheet:
     rows = [
         (dose.pool, dose.questions, dose.cap, f"{dose.joint:.3f}", f"{dose.rival:.3f}", points(dose.difference))
         for dose in findings.doses
+        if dose.against == rival
     ]
     return Sheet(
-        "Where the gain is: J - R→A",
-        ("pool", "questions", "cap", "J", "R→A", "points, 95 %"),
+        dose_title(rival),
+        ("pool", "questions", "cap", "J", rival, "points, 95 %"),
         tuple(rows),
         "Text tells: families whose questions show how hard they are; text hides: families whose questions do not; "
         "family only: all families, with nothing of a question known but its family.",
     )
+
+
+def dose_title(rival: str) -> str:
+    """Of the table of doses against a rival."""
+    return f"Where the gain is: J - {rival}"
 
 
 def _gaps(findings: Findings) -> Sheet:
@@ -155,6 +193,7 @@ def _nodes(findings: Findings) -> Sheet:
 
 def _books(findings: Findings) -> Sheet:
     seconds = findings.seconds + findings.measured_seconds
+    stages = ", ".join(f"{name} {took:,.0f} s" for name, took in findings.stages.items())
     rows = [
         ("models", "; ".join(f"{name}: {', '.join(models)}" for name, models in findings.pools.items())),
         ("candidate plans", f"{findings.arms}"),
@@ -164,7 +203,7 @@ def _books(findings: Findings) -> Sheet:
             "test part",
             f"read by {findings.test_reads} runs of the command; {findings.evaluations:,} evaluations this time",
         ),
-        ("time", f"{seconds:,.0f} s, of which measuring {findings.measured_seconds:,.0f} s"),
+        ("time", f"{seconds:,.0f} s: {stages}"),
         ("kept in", findings.location),
     ]
     return Sheet("Books", ("", ""), tuple(rows))
@@ -177,7 +216,8 @@ def points(value: Ranged) -> str:
 
 def _worst(result: PlannedResult) -> str:
     part: Sequence[str] = [
-        f"J - {part.rival} at the {part.cap} cap is {points(part.difference)} points" for part in result.parts
+        f"{part.subject} - {part.rival} at the {part.cap} cap is {points(part.difference)} points"
+        for part in result.parts
     ]
     return f"{'; '.join(part)}; p {result.adjusted:.3f} (Holm)"
 

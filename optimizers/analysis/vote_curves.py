@@ -77,6 +77,7 @@ def recorded_draws(
     unit: Unit = "tokens",
     *,
     leave_out: bool = False,
+    numbers: int = 1,
 ) -> dict[str, tuple[Draw, ...]]:
     """The samples that a node drew, by the task, as it recorded them (see `Draws`).
 
@@ -88,6 +89,7 @@ def recorded_draws(
         scorer: the metric.
         unit: of the costs.
         leave_out: whether runs without samples of this node are left out, such as those that failed before it.
+        numbers: see `Draws.numbers`.
 
     Raises:
         UsageError: a run has no samples of this node, or the node worked on parts of the question.
@@ -99,7 +101,7 @@ def recorded_draws(
             continue
         drawn = _drawn(store, run, node)
         if drawn is not None:
-            found[run.task_id] = _draws(store, run, *drawn, scorer, asked[run.task_id], unit)
+            found[run.task_id] = _draws(store, run, *drawn, scorer, asked[run.task_id], unit, numbers)
         elif not leave_out:
             raise UsageError(
                 f"run {run.run_id} has no samples of node {node!r} on the whole question; "
@@ -168,11 +170,13 @@ def _draws(
     scorer: Metric,
     task: Task,
     unit: Unit,
+    numbers: int,
 ) -> tuple[Draw, ...]:
     charged: dict[int, Amount] = {}
     for call in store.calls(run.run_id):
         if call.span_id == span:
-            charged[call.sample_index] = charged.get(call.sample_index, ZERO) + call.charged
+            draw = call.sample_index // numbers
+            charged[draw] = charged.get(draw, ZERO) + call.charged
     drawn = []
     for number, (answer, confidence) in enumerate(found):
         score = scorer(task, answer) if answer is not None else 0.0

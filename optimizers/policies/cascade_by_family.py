@@ -14,6 +14,7 @@ from ..frontier import hull, thinned
 from ..prediction.fitted import Array, Fitted
 from ..prediction.heads.base import folds_of
 from ..tables.cascades import with_cascades
+from ..tables.clusters import cluster_numbers
 from ..tables.knapsack import allocate
 from ..tables.table import Arm, Batch, Lesson, Question, Table
 from .base import Assignment
@@ -49,7 +50,7 @@ class FamilyMeans:
         """Of all questions of a table; how far to draw is decided on questions that were not learned from."""
         families = tuple(sorted({question.family for question in table.questions}))
         rows = rows_of(families, table.questions)
-        prior = _prior(table.mean_scores, rows, len(families))
+        prior = _prior(table.mean_scores, rows, len(families), cluster_numbers(table))
         costs = table.mean_costs
         highest = np.quantile(np.swapaxes(table.costs, 1, 2).reshape(-1, len(table.arms)), 0.95, axis=0)
         means = _drawn(costs, rows, len(families), prior)
@@ -165,10 +166,10 @@ def _drawn(values: Floats, rows: Ints, families: int, prior: float) -> Floats:
     return np.vstack([(sums + prior * whole) / (counts + prior), whole])
 
 
-def _prior(values: Floats, rows: Ints, families: int) -> float:
+def _prior(values: Floats, rows: Ints, families: int, clusters: Ints | None) -> float:
     if len(values) < _FOLDS:
         return _PRIORS[-1]
-    folds = folds_of(len(values), _FOLDS, 0)
+    folds = folds_of(len(values), _FOLDS, 0, clusters)
     errors = [
         sum(
             float(

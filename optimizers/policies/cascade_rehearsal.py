@@ -12,6 +12,7 @@ from ..frontier import thinned
 from ..prediction.heads.base import folds_of
 from ..prediction.predictor import Prediction, Predictor, refitted
 from ..tables.cascades import outcomes_of, with_cascades
+from ..tables.clusters import cluster_numbers
 from ..tables.knapsack import allocate
 from ..tables.table import UNANSWERED, Arm, Batch, Lesson, Table
 from .arm_means import ArmMeans
@@ -121,7 +122,7 @@ def rehearse_cascades(lesson: Lesson, predictor: Predictor) -> CascadeRehearsal:
     asked = [] if alone(lesson) else [first(fit)]
     if asked:
         count = len(asked[0].questions)
-        parts = folds_of(count, min(_FOLDS, count), lesson.seed)
+        parts = folds_of(count, min(_FOLDS, count), lesson.seed, cluster_numbers(asked[0]))
         for part in np.unique(parts):
             inside, outside = np.flatnonzero(parts != part), np.flatnonzero(parts == part)
             pairs.append((asked[0].take(inside), asked[0].take(outside), outside))

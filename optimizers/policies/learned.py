@@ -99,8 +99,10 @@ class Learned(Fitted):
 
     def choose(self, view: View, budget: float) -> Ints:
         """(questions,): the arms for what is seen of a batch."""
-        plans = self.plans(view)
-        for way in self.schedule.ways(budget / len(view.batch)):
+        plans, count = self.plans(view), len(view.batch)
+        rate = self.schedule.spent(budget / count)
+        budget = min(budget, rate * count)
+        for way in self.schedule.ways(rate):
             if way >= len(plans):
                 raise UsageError(f"policy {self.name!r}: field 'schedule' names way {way}, and there are {len(plans)}")
             chosen = plans[way](budget)

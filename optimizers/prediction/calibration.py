@@ -7,7 +7,7 @@ from typing import Literal, Self
 import numpy as np
 from pydantic import model_validator
 
-from ..arrays import Floats
+from ..arrays import Floats, Ints
 from ..regression import logit, sigmoid
 from .fitted import Array, Fitted, rounded
 from .heads.base import folds_of
@@ -47,15 +47,16 @@ class Calibration(Fitted):
         return scores
 
 
-def fit_calibration(predicted: Floats, observed: Floats, seed: int) -> Calibration:
+def fit_calibration(predicted: Floats, observed: Floats, seed: int, clusters: Ints | None = None) -> Calibration:
     """Chooses between no curve, Platt's (1999) and an isotonic one (Zadrozny and Elkan 2002) by cross-validation.
 
     Args:
         predicted: (questions, arms): for questions that were not learned from.
         observed: (questions, arms): in [0, 1].
         seed: of the folds, which keep questions whole.
+        clusters: (questions,): equal numbers stay in one fold; all stand alone where left out.
     """
-    folds = folds_of(len(predicted), min(5, len(predicted)), seed)
+    folds = folds_of(len(predicted), min(5, len(predicted)), seed, clusters)
     makers = [_none, _platt] + ([_isotonic] if predicted.size >= _LEAST_FOR_ISOTONIC else [])
     errors = []
     for make in makers:

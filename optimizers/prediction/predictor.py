@@ -15,12 +15,13 @@ from ...errors import UnknownName, UsageError
 from ..arrays import Floats
 from ..bootstrap import standard_error
 from ..concurrency import one_thread
+from ..tables.clusters import cluster_numbers
 from ..tables.knapsack import allocate, price_for
 from ..tables.table import Arm, Batch, Lesson, Probe, Table
 from .calibration import Calibration, fit_calibration
 from .features import Encoder, fit_encoder
 from .fitted import Array, Fitted, rounded
-from .heads.base import Examples, folds_of
+from .heads.base import Examples
 from .heads.clusters import ClusterHead
 from .heads.costs import CostHead, fit_costs
 from .heads.registry import HEADS, AnyHead
@@ -240,7 +241,7 @@ class _Ground:
         self.lesson = lesson
         self._encoder = encoder
         self._examples = _examples(lesson.fit, encoder)
-        parts = folds_of(len(self._examples), min(folds, len(self._examples)), lesson.seed)
+        parts = self._examples.folds(folds, lesson.seed)
         self._folds = [(np.flatnonzero(parts != part), np.flatnonzero(parts == part)) for part in np.unique(parts)]
 
     @classmethod
@@ -272,7 +273,7 @@ class _Ground:
             "probe_high": float(np.quantile(taken, 0.95)),
             "encoder": self._encoder,
             "scores": draft.head,
-            "calibration": fit_calibration(draft.raw, self._examples.scores, self.lesson.seed),
+            "calibration": fit_calibration(draft.raw, self._examples.scores, self.lesson.seed, self._examples.clusters),
             "costs": self._costs,
             "arm_scores": rounded(self._examples.scores.mean(axis=0)),
         }
@@ -282,8 +283,9 @@ class _Ground:
         """Forecasts for the fit part: those of each fold calibrated on the others, and their costs learned there."""
         scores = np.empty_like(draft.raw)
         for inside, outside in self._folds:
-            known = self._examples.scores[inside]
-            curve = fit_calibration(draft.raw[inside], known, self.lesson.seed)
+            some = self._examples.take(inside)
+            known = some.scores
+            curve = fit_calibration(draft.raw[inside], known, self.lesson.seed, some.clusters)
             scores[outside] = share * curve.apply(draft.raw[outside]) + (1 - share) * known.mean(axis=0)
         return Prediction(scores, *self._crossed_costs)
 
@@ -303,7 +305,8 @@ class _Ground:
 
 
 def _examples(table: Table, encoder: Encoder) -> Examples:
-    return Examples(encoder.encode(table.batch()), table.mean_scores, table.mean_costs, table.arms)
+    features, clusters = encoder.encode(table.batch()), cluster_numbers(table)
+    return Examples(features, table.mean_scores, table.mean_costs, table.arms, clusters)
 
 
 def _values(prediction: Prediction, table: Table, budget: float, price: float) -> Floats:

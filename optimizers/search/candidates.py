@@ -13,6 +13,7 @@ from ...graphs.knob_name import KnobName
 from ...graphs.plan import Plan
 from ...graphs.space import Space
 from ..arrays import Floats, Ints
+from .gate_rates import GateRates, Route
 from .shared_calls import Item, SharedCalls
 
 __all__ = ["Candidates", "covering"]
@@ -43,7 +44,10 @@ class Candidates:
         self._traits: dict[Hashable, int] = {}
         self._features: dict[Hashable, int] = {}
         self._deviations: list[float] = []
-        self._rows: list[tuple[list[int], list[tuple[int, int]]]] = []
+        self._open: dict[str, int] = {"": 0}
+        self._routes: dict[Route, int] = {}
+        self._route_of: list[int] = []
+        self._rows: list[tuple[list[int], list[tuple[int, int, int]]]] = []
         self.plans: list[Plan] = []
         self.number: dict[str, int] = {}
         self.complete = space.size <= _MOST
@@ -103,13 +107,24 @@ class Candidates:
             self._deviations.append(deviation)
         return self._features.setdefault(name, len(self._features))
 
-    def _uses_of(self, plan: Plan) -> list[tuple[int, int]]:
-        """(number of the item, draws); item 0 is none."""
+    def shares(self, rates: GateRates) -> Floats:
+        """(plans, width): on which share of the tasks each plan is expected to use each of its items."""
+        if not rates.gated:
+            return np.ones(self.items.shape)
+        for plan in self.plans[len(self._route_of) :]:
+            self._route_of.append(self._routes.setdefault(rates.route(plan), len(self._routes)))
+        known = [rates.shares(route) for route in self._routes]
+        table = np.array([[share.get(where, 1.0) for where in self._open] for share in known])
+        return np.asarray(table[np.array(self._route_of)[:, None], self.places])
+
+    def _uses_of(self, plan: Plan) -> list[tuple[int, int, int]]:
+        """(number of the item, draws, number of what must be open for it); item 0 is none."""
         found = []
         for use in self._reuse.uses(plan):
             for trait in use.item.traits:
                 self._traits.setdefault(trait, len(self._traits))
-            found.append((self._items.setdefault(use.item, len(self._items) + 1), use.draws))
+            where = self._open.setdefault(use.place, len(self._open))
+            found.append((self._items.setdefault(use.item, len(self._items) + 1), use.draws, where))
         return found
 
     def _arrange(self) -> None:
@@ -120,10 +135,12 @@ class Candidates:
         """(plans, width), numbers of items; 0 is none."""
         self.draws: Ints = np.zeros_like(self.items)
         """(plans, width)."""
+        self.places: Ints = np.zeros_like(self.items)
+        """(plans, width), numbers of what must be open for each; 0 is none."""
         for row, (features, uses) in enumerate(self._rows):
             self.features[row, features] = [self._deviations[feature] for feature in features]
-            for place, (item, draws) in enumerate(uses):
-                self.items[row, place], self.draws[row, place] = item, draws
+            for place, (item, draws, where) in enumerate(uses):
+                self.items[row, place], self.draws[row, place], self.places[row, place] = item, draws, where
         self.traits: Floats = np.zeros((len(self._items) + 1, len(self._traits)))
         """(items + 1, traits), 0 or 1."""
         for thing, number in self._items.items():

@@ -16,7 +16,7 @@ _OWN = 0.3
 """How many sightings weigh as much as what an item has in common with others."""
 
 
-def learn_prices(items: Ints, draws: Ints, costs: Floats, traits: Floats) -> Floats:
+def learn_prices(items: Ints, draws: Ints | Floats, costs: Floats, traits: Floats) -> Floats:
     """The price of a draw of each item, also of items that were never seen.
 
     A plan costs the sum of its items. That sum is split by proportional fitting (Deming and Stephan 1940); the
@@ -25,7 +25,7 @@ def learn_prices(items: Ints, draws: Ints, costs: Floats, traits: Floats) -> Flo
 
     Args:
         items: (plans, width), numbers of items; 0 is no item.
-        draws: (plans, width), how many samples of each.
+        draws: (plans, width), how many samples of each a task; a part of one where a node does not run on every task.
         costs: (plans,), what the plans cost a task.
         traits: (all items, traits), 0 or 1; the row of item 0 is zero.
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...budgets.cap import in_unit
+from ...graphs.gate import GateReading
 from ...graphs.plan import Plan
 from ...records.status import Status
 from ...records.usage import ZERO, Amount
@@ -30,6 +31,8 @@ class Outcome:
     """Lost, in the unit of the cap."""
     charged: Amount = ZERO
     """The same in every unit."""
+    gates: tuple[GateReading, ...] = ()
+    """What the gates of the run read."""
 
 
 @dataclass(frozen=True, slots=True)

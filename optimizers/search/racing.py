@@ -16,7 +16,9 @@ from .base import ProblemSpec, Proposal
 from .candidates import Candidates, covering
 from .capability import Capabilities, best_in_some_family
 from .cost_model import learn_prices
+from .gate_rates import GateRates
 from .measurement import Measurement
+from .paid_calls import PaidCalls
 from .ranking import Ranking
 from .resumable import Resumable, Rounds
 from .score_model import ScoreModel, believe, normal
@@ -123,7 +125,9 @@ class Race:
         self._scores: Floats = np.zeros((0, spec.tasks))
         self._burdens: Floats = np.zeros((0, spec.tasks))
         self._charged: Floats = np.zeros((0, spec.tasks))
-        self._reach: Ints = np.zeros((0, 0), np.intp)
+        self._rates = GateRates(spec.space, spec.families)
+        self._shares: Floats = np.zeros((0, 0))
+        self._calls = PaidCalls(gated=self._rates.gated)
         self._out: Bools = np.zeros(0, np.bool_)
         self._prices: Floats = np.zeros(0)
         self._costs: Floats = np.zeros(0)
@@ -158,24 +162,24 @@ class Race:
 
     def _note(self, measurement: Measurement) -> None:
         row, tasks = self._field.number[measurement.plan.hash], len(measurement.outcomes)
+        self._rates.note(measurement.plan, measurement.outcomes[self._seen[row] :], int(self._seen[row]))
         self._told[measurement.plan.hash] = measurement
         self._scores[row, :tasks], self._charged[row, :tasks] = measurement.scores, measurement.costs
         self._burdens[row, :tasks] = measurement.burdens
         self._seen[row] = tasks
-        self._reaches(self._reach, row, tasks)
+        self._met(self._calls, row, tasks)
 
     def _fit_field(self) -> None:
         """Makes room for the plans and items that the field has now."""
-        rows, items = len(self._field.plans), len(self._field.traits)
-        draws = max(int(self._field.draws.max(initial=1)), self._reach.shape[1])
+        rows = len(self._field.plans)
+        self._calls.widen(len(self._field.traits), int(self._field.draws.max(initial=1)))
+        self._shares = self._field.shares(self._rates)
         more = rows - len(self._seen)
         self._seen = np.pad(self._seen, (0, more))
         self._out = np.pad(self._out, (0, more))
         wider = ((0, more), (0, 0))
         self._scores, self._burdens = np.pad(self._scores, wider), np.pad(self._burdens, wider)
         self._charged = np.pad(self._charged, wider)
-        old = self._reach.shape
-        self._reach = np.pad(self._reach, ((0, items - old[0]), (0, draws - old[1])))
 
     def _walk(self) -> Iterator[Round]:
         spec = self._spec
@@ -188,7 +192,7 @@ class Race:
         for turn in range(_ROUNDS):
             self._learn()
             self._believe()
-            if self._until is not None and self._paid() >= self._until * spend:
+            if self._until is not None and self._calls.total(self._prices) >= self._until * spend:
                 return
             for aim in aims:
                 self._crown(aim)
@@ -218,24 +222,24 @@ class Race:
         """Learns what calls cost, and with it what every plan costs a task."""
         field, rows = self._field, np.flatnonzero(self._seen)
         charged = self._charged[rows].sum(axis=1) / self._seen[rows]
-        self._prices = learn_prices(field.items[rows], field.draws[rows], charged, field.traits)
-        self._costs = (self._prices[field.items] * field.draws).sum(axis=1)
+        if self._rates.gated:  # How often gates open is known better now, of calls that were made before too.
+            self._shares = field.shares(self._rates)
+            self._calls.clear()
+            for row in rows.tolist():
+                self._met(self._calls, row, int(self._seen[row]))
+        expected = field.draws * self._shares
+        self._prices = learn_prices(field.items[rows], expected[rows], charged, field.traits)
+        self._costs = (self._prices[field.items] * expected).sum(axis=1)
         self._costs[rows] = self._burdens[rows].sum(axis=1) / self._seen[rows]
 
     def _believe(self) -> None:
         """Learns what plans score."""
         self._belief = believe(self._field.features, self._scores, self._seen, self._families)
 
-    def _paid(self) -> float:
-        """What the race has paid so far, as far as can be told: calls of different plans may still be equal."""
-        return float(self._prices @ self._reach.sum(axis=1))
-
-    def _unpaid(self, rows: Ints, tasks: Ints, reach: Ints) -> Floats:
+    def _unpaid(self, rows: Ints, tasks: Ints, calls: PaidCalls) -> Floats:
         """What it would pay to measure plans on their first tasks."""
-        items, draws = self._field.items[rows], self._field.draws[rows]
-        missing = np.maximum(tasks[:, None, None] - reach[items], 0)
-        wanted = np.arange(reach.shape[1]) < draws[:, :, None]
-        return np.asarray(((missing * wanted).sum(axis=2) * self._prices[items]).sum(axis=1))
+        field = self._field
+        return calls.unpaid(field.items[rows], field.draws[rows], self._shares[rows], tasks, self._prices)
 
     def _within(self) -> Floats:
         """For each plan the probability that its mean cost is within the cap."""
@@ -319,23 +323,23 @@ class Race:
 
     def _challengers(self, gains: Floats, level: int, spend: float) -> Round:
         """Those with most to gain for what they would pay; what others of the round pay counts as paid."""
-        reach = self._reach.copy()
+        calls = self._calls.copy()
         rows = np.flatnonzero(gains > _FLOOR)
         gains, tasks = gains[rows], self._targets(rows, level)
-        worth = gains / (self._unpaid(rows, tasks, reach) + _WORTH_A_TASK * spend)
+        worth = gains / (self._unpaid(rows, tasks, calls) + _WORTH_A_TASK * spend)
         found: Round = []
         paid, paying, free = 0.0, 0, 0
         for place in np.argsort(-worth, kind="stable"):
             if paying >= _CHALLENGERS and free >= _FREE:
                 break
             row, most = rows[place : place + 1], tasks[place : place + 1]
-            price = float(self._unpaid(row, most, reach)[0])
+            price = float(self._unpaid(row, most, calls)[0])
             many = paying and (paying >= _CHALLENGERS or paid + price > _BATCH_SHARE * spend)
             if many if price > 0 else free >= _FREE:
                 continue
             paid, paying, free = paid + price, paying + (price > 0), free + (price <= 0)
             found.append(Proposal(self._field.plans[row[0]], int(most[0])))
-            self._reaches(reach, int(row[0]), int(most[0]))
+            self._met(calls, int(row[0]), int(most[0]))
         return found
 
     def _targets(self, rows: Ints, level: int) -> Ints:
@@ -346,11 +350,9 @@ class Race:
 
     def _free(self, rows: Ints) -> Ints:
         """On how many tasks plans could be measured without paying."""
-        reached = self._reach[self._field.items[rows]]
-        wanted = np.arange(reached.shape[2]) < self._field.draws[rows][:, :, None]
-        return np.asarray(np.where(wanted, reached, self._spec.tasks).min(axis=(1, 2)))
+        field = self._field
+        return self._calls.free(field.items[rows], field.draws[rows], self._shares[rows], self._spec.tasks)
 
-    def _reaches(self, reach: Ints, row: int, tasks: int) -> None:
+    def _met(self, calls: PaidCalls, row: int, tasks: int) -> None:
         """Notes what calls have been made once a plan has met so many tasks."""
-        for item, draws in zip(self._field.items[row], self._field.draws[row], strict=True):
-            np.maximum(reach[item, :draws], tasks, out=reach[item, :draws])
+        calls.note(self._field.items[row], self._field.draws[row], self._shares[row], tasks)

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import dataclass
 
-from ...graphs.knob_name import KnobName
+from ...graphs.edges import options
+from ...graphs.gate import GATE
+from ...graphs.knob_name import FORWARD, KnobName
 from ...graphs.plan import Plan
 from ...graphs.space import Space
+from ...records.message import Forward
 
-__all__ = ["Item", "SharedCalls", "Use"]
+__all__ = ["Item", "SharedCalls", "Use", "thresholds_apart"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,8 @@ class Use:
     item: Item
     draws: int
     """The first so many samples of it; requests are made one by one, so five samples contain three."""
+    place: str
+    """What must be open for it: the node, or where that asks of each node before it by itself the edge `a->b`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +50,8 @@ class SharedCalls:
     """Takes plans of a space apart into the calls that they share with others.
 
     Two plans that agree on a node and on everything upstream of it send the same requests there, and what is sent
-    twice is paid once. A node that makes no calls at its settings, such as a vote, is no part of it.
+    twice is paid once. A node that makes no calls at its settings, such as a vote, is no part of it. A gate that says
+    only whether a node asks, and not what, makes no difference to its calls: plans with several thresholds share them.
 
     Args:
         space: that the plans belong to.
@@ -69,9 +75,13 @@ class SharedCalls:
         calls = self._calls(node, plan)
         if calls is None:
             return []
-        told = [setting for setting in settings if setting[0] != calls.counted]
+        apart = thresholds_apart(self._space, plan, node)
+        settings = [setting for setting in settings if setting[0] != calls.counted]
         found = []
         for source in self._sources(node, plan):
+            # What is asked of one source by itself hangs on its gate only where it comes to whether it is asked.
+            own = {str(KnobName(f"{source}->{node}", GATE))} if source != node else apart
+            told = [setting for setting in settings if setting[0] not in own]
             upstream = self._space.graph.upstream[source]
             if source == node:
                 mine = [(name, value) for name, reader, value in told if reader == node]
@@ -79,7 +89,8 @@ class SharedCalls:
                 places = (node, f"{source}->{node}")
                 mine = [(name, value) for name, _, value in told if KnobName.of(name).place in places]
             before = [(name, value) for name, reader, value in told if reader in upstream]
-            found.append(Use(Item(node, frozenset([*mine, *before]), ((node, source), *mine)), calls.draws))
+            item = Item(node, frozenset([*mine, *before]), ((node, source), *mine))
+            found.append(Use(item, calls.draws, node if source == node else f"{source}->{node}"))
         return found
 
     def _sources(self, node: str, plan: Plan) -> tuple[str, ...]:
@@ -102,3 +113,25 @@ class SharedCalls:
             else:
                 self._known[key] = _Calls()
         return self._known[key]
+
+
+def thresholds_apart(space: Space, plan: Plan, node: str) -> frozenset[str]:
+    """The thresholds that say only on which tasks a node asks, and not what it asks there, as names of knobs.
+
+    They are those before a node that reads one node, or nothing over the gated edge; and so on backwards for as long as
+    a node reads one other. In a loop a gate also decides what later rounds are told, so none there is among them.
+    """
+    active = space.active(plan.edges)
+    edges = {edge.name: edge for edge in active.edges}
+    found: set[str] = set()
+    while node not in active.body_of:
+        sources, entry = active.sources[node], node in active.blueprint.entries
+        for source in sources:
+            edge = edges[f"{source}->{node}"]
+            forward = plan.values.get(str(KnobName(edge.name, FORWARD)), options(edge.forward)[0])
+            if edge.gate is not None and (forward == Forward.NONE or (len(sources) == 1 and not entry)):
+                found.add(str(KnobName(edge.name, GATE)))
+        if len(sources) != 1 or entry:
+            break
+        (node,) = sources
+    return frozenset(found)

@@ -10,7 +10,7 @@ from uuid import uuid4
 import numpy as np
 
 from ...budgets.cap import Cap, in_unit
-from ...errors import SpendExhausted
+from ...errors import SpendExhausted, gravest
 from ...graphs.bounds import Bounds
 from ...graphs.plan import Plan
 from ...graphs.result import Engine, Metric, Result
@@ -20,7 +20,6 @@ from ...records.status import Status
 from ...records.task import Task
 from ...records.usage import Amount
 from ..arrays import Floats, Ints
-from ..concurrency import gravest
 from ..policies.base import ArmPolicy, Assignment
 from ..policies.stratified import prepared
 from ..tables.probes import take_probe

@@ -16,6 +16,7 @@ _SHARES = {
     "validation": 1.0,
     "policies": 1.0,
     "test": 1.0,
+    "gates": 0.2,
     "headroom": 0.1,
 }
 """By phase: the part of the spend that it may pay at most."""

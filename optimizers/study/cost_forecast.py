@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import replace
 
 from ...budgets.cap import in_unit
@@ -20,6 +21,8 @@ from ...nodes.prompts import dialect_named
 from ...records.rows import Unit
 from ...records.task import Task
 from ..search.base import Proposal
+from ..search.gate_rates import GateRates
+from ..search.shared_calls import thresholds_apart
 
 __all__ = ["CostForecast"]
 
@@ -31,23 +34,33 @@ class CostForecast:
 
     A node's calls on a task are guessed as the geometric mean of the least they can charge, one short call, and the
     most, their bound. Two plans that agree on a node and on everything upstream of it send the same requests, and
-    those are paid once.
+    those are paid once. A node behind a gate counts on the share of the tasks on which it is expected to run; where
+    nothing is known, on all.
 
     Args:
         graph: that the plans belong to.
         pool: the models.
         task: a typical one.
         unit: of the figures.
+        rates: how often gates open, as far as it is known.
     """
 
-    def __init__(self, graph: HasBlueprint, pool: Pool, task: Task, unit: Unit) -> None:
+    def __init__(self, graph: HasBlueprint, pool: Pool, task: Task, unit: Unit, rates: GateRates | None = None) -> None:
         self._graph = graph.blueprint
+        self._space = Space(self._graph, pool)
+        self._rates = rates or GateRates(self._space)
         self._task = task
         self._unit = unit
-        self._bounds = Bounds(Space(self._graph, pool), unit)
+        self._bounds = Bounds(self._space, unit)
         request, _ = direct_call(task, pool, dialect_named, unit)
         least = call_bound(pool.model(request.model), replace(request, max_output_tokens=1))
         self._least = in_unit(least, unit)
+
+    def knowing(self, rates: GateRates) -> CostForecast:
+        """The same forecast, with what is known of the gates by now."""
+        other = copy(self)
+        other._rates = rates
+        return other
 
     def charged(self, plan: Plan) -> float:
         """What a run of the plan may charge."""
@@ -73,10 +86,16 @@ class CostForecast:
         for term in self._bounds.of(plan, self._task).terms:
             if term.node:
                 most[term.node] += in_unit(term.amount, self._unit)
-        return {node: math.sqrt(self._least * value) for node, value in most.items()}
+        shares = self._rates.shares(self._rates.route(plan))
+        return {node: math.sqrt(self._least * value) * shares[node] for node, value in most.items()}
 
     def _settings(self, plan: Plan, node: str) -> frozenset[tuple[str, str]]:
         """What decides the node's requests: the knobs and edges of the node and of everything upstream."""
         around = self._graph.upstream[node]
-        knobs = {(name, repr(value)) for name, value in plan.values.items() if KnobName.of(name).reader in around}
+        apart = thresholds_apart(self._space, plan, node)
+        knobs = {
+            (name, repr(value))
+            for name, value in plan.values.items()
+            if KnobName.of(name).reader in around and name not in apart
+        }
         return frozenset(knobs | {(edge, "on") for edge in plan.edges if edge.partition("->")[2] in around})

@@ -103,9 +103,9 @@ def votes_of(spec: StudySpec, measured: Sequence[Measurement], tasks: Sequence[T
 
 
 def _several(step: Step) -> Draws | None:
-    """Its draws, where it is asked the whole question several times."""
+    """Its draws, where it is asked the whole question several times, and curves can be told of them."""
     draws = step.kind.draws(step.node) if step.split is None else None
-    return draws if draws is not None and 1 < most(draws.number) <= MOST_DRAWS else None
+    return draws if draws is not None and draws.curves and 1 < most(draws.number) <= MOST_DRAWS else None
 
 
 def _votes_of(
@@ -114,7 +114,7 @@ def _votes_of(
     found, step, way = max(
         plans, key=lambda each: (most(each[2].number), each[0].score, len(each[0].outcomes), each[0].plan.hash)
     )
-    draws = _draws(spec, name, found.plan, tasks)
+    draws = _draws(spec, name, found.plan, tasks, way.numbers)
     if len(draws) < fewest:
         return None
     longest = min(len(task) for task in draws)
@@ -130,7 +130,8 @@ def _votes_of(
     )
 
 
-def _draws(spec: StudySpec, name: str, plan: Plan, tasks: Sequence[Task]) -> list[tuple[Draw, ...]]:
+def _draws(spec: StudySpec, name: str, plan: Plan, tasks: Sequence[Task], numbers: int) -> list[tuple[Draw, ...]]:
     """By task in their order, those left out on which the node drew once or not at all."""
-    found = recorded_draws(spec.store, spec.runs(plan, "fit"), tasks, name, spec.scorer, spec.cap.unit, leave_out=True)
+    runs = spec.runs(plan, "fit")
+    found = recorded_draws(spec.store, runs, tasks, name, spec.scorer, spec.cap.unit, leave_out=True, numbers=numbers)
     return [found[task.task_id] for task in tasks if len(found.get(task.task_id, ())) > 1]

@@ -17,6 +17,7 @@ from ...records.protocols import StudyStore
 from ...records.task import Task
 from ...records.text import longest_bytes
 from ...tasks.metrics import CheckedMetric, check_golds, resolve_metric
+from ..analysis.target_score import checked_target
 from ..policies.base import MakePolicy
 from ..policies.registry import policies_named
 from ..search.registry import MakeOptimizer, optimizer_named
@@ -38,6 +39,7 @@ async def optimize_async(
     *,
     cap: Cap,
     spend: float,
+    target_score: float | None = None,
     store: StudyStore | None = None,
     seed: int = 0,
     metric: str | Grader = "auto",
@@ -60,6 +62,8 @@ async def optimize_async(
         pool: the models.
         cap: the ceiling for answering all of `tasks` (total), each task, or both.
         spend: the most that the search itself may pay, in the unit of the cap; hard as well.
+        target_score: the other question: the smallest cap at which the mean score is at least that, see `find_target`.
+            `cap` is then the most that may be spent; the answer is `report.target`, and the policy is set to it.
         store: where every call is kept; in memory when left out.
         seed: of the split, the order and the random plans.
         metric: its name, `module:function`, or a callable; "auto" takes what each task names.
@@ -80,6 +84,10 @@ async def optimize_async(
         raise UsageError("the dev set has the same task twice; remove the copies")
     check_golds(tasks, metric)
     compared = policies_named(policies)
+    if target_score is not None:
+        target_score = checked_target(target_score)
+        if not compared:
+            raise UsageError("target_score needs policies, which are moved along budgets; name some, or leave it out")
     space = graph.space(pool)
     check_feasible(space, max(tasks, key=_length), pool, cap)
     make = optimizer_named(optimizer) if isinstance(optimizer, str) else optimizer
@@ -97,6 +105,7 @@ async def optimize_async(
         make_optimizer=make,
         optimizer=_named(optimizer),
         policies=compared,
+        target_score=target_score,
         code=_code(graph, metric),
     )
     told = reporter or Silent()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from ...budgets.cap import in_unit
+from ...budgets.cap import Cap, in_unit
 from ...errors import UsageError
 from ...graphs.bounds import Bounds
 from ...graphs.plan import Plan
@@ -186,8 +186,8 @@ class PolicyPhase:
     def _table(self, measured: Sequence[Measurement], tasks: int, part: str = "fit") -> Table:
         return table_of(measured, self._parts[part][:tasks], self._runner, self._spec.cap.unit)
 
-    async def serve(self, comparison: Comparison, account: str) -> Service:
-        """Serves the test part with the chosen policy, once, as a batch under the hard cap.
+    async def serve(self, comparison: Comparison, account: str, cap: Cap) -> Service:
+        """Serves the test part with the chosen policy, once, as a batch under a hard cap, which is for all tasks.
 
         Raises:
             SpendExhausted: the account cannot pay for it.
@@ -195,7 +195,7 @@ class PolicyPhase:
         tasks = self._parts["test"]
         return await Governor(comparison.policy, self._runner, arms=_others(comparison)).serve(
             tasks,
-            self._spec.cap,
+            cap,
             of=sum(len(part) for part in self._parts.values()),
             parent_account=account,
             scorer=self._spec.scorer,

@@ -13,9 +13,10 @@ from ...records.protocols import StudyStore
 from ...records.rows import ReplyCount
 from ...records.status import Status
 from ...records.text import single_spaced
+from .policy_selection import Comparison
 from .report import ReadingExample, ReadingReport, UnreadPlan
 
-__all__ = ["Choice", "readings_of"]
+__all__ = ["Choice", "choices_of", "readings_of"]
 
 _TOO_MANY = 0.2
 """The share of unread replies of a node from which on its plan is named: its score tells little of the model."""
@@ -39,6 +40,16 @@ class Choice:
     """For people."""
     plans: Set[str]
     """The hashes of the plans that it uses."""
+
+
+def choices_of(plan: Plan | None, comparison: Comparison | None) -> list[Choice]:
+    """The plan and the policy that a study chose, as far as it chose any."""
+    choices = [] if plan is None else [Choice(f"the chosen plan {plan.hash[:8]}", {plan.hash})]
+    if comparison is not None:
+        arms = comparison.policy.arms
+        stages = {stage.arm for arm in arms for stage in arm.stages}
+        choices.append(Choice(f"the chosen policy {comparison.chosen}", stages.union(arm.name for arm in arms)))
+    return choices
 
 
 def readings_of(
@@ -119,10 +130,10 @@ def _report(
     choices: Sequence[Choice],
 ) -> ReadingReport:
     node, model, style = group
-    totals = dict.fromkeys((*_FIELDS.values(), "failed"), 0)
+    totals = dict.fromkeys((*_FIELDS.values(), "abstained", "failed"), 0)
     first: dict[str, ReplyCount] = {}
     for count in counts:
-        field = _FIELDS.get(count.outcome, "failed")
+        field = "abstained" if count.abstained else _FIELDS.get(count.outcome, "failed")
         totals[field] += count.replies
         first.setdefault(field, count)
     return ReadingReport(

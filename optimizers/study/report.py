@@ -11,6 +11,7 @@ from ..analysis.edge_ablation import EdgeReport
 from ..analysis.gate_openings import GateReport
 from ..analysis.headroom import Headroom
 from ..analysis.iso_cost import IsoCostLevel
+from ..analysis.target_score import TargetReport
 from ..analysis.vote_curves import VotePoint
 from ..bootstrap import Interval
 from ..finding import Finding
@@ -181,6 +182,8 @@ class ReadingReport(Finding):
     replies: int
     """All of them; the sum of those that follow."""
     answered: int
+    abstained: int = 0
+    """The answer says that there is none, such as "I don't know"."""
     unread: int
     """There was text, but no answer could be read from it."""
     starved: int
@@ -248,6 +251,8 @@ class StudyReport(Finding):
     cap: Cap
     tasks: dict[str, int]
     """How many tasks each part has."""
+    clusters: tuple[str, ...] = ()
+    """Which tasks of one template could not be kept together in a part, and why; see `task_clusters`."""
     plans_in_space: int
     plans_measured: int
     runs: int
@@ -276,7 +281,8 @@ class StudyReport(Finding):
     iso_cost: tuple[IsoCostLevel, ...] = ()
     """Empty unless the plans differ both in search rounds and in reasoning depth."""
     gates: tuple[GateReport, ...] = ()
-    """Of the chosen plan, over its runs on validation; empty where it has none."""
+    """Of the chosen plan, over its runs on validation, and what each brought, saved and lost against its twins there;
+    empty where it has none."""
     headroom: tuple[Headroom, ...] = ()
     """Of the chosen plan's nodes, the largest gain first; empty where no plan was chosen, see also `notes`."""
     votes: tuple[VotesReport, ...] = ()
@@ -289,6 +295,9 @@ class StudyReport(Finding):
     """The plans that may be better than their scores say, the most unread first."""
     notes: tuple[str, ...] = ()
     """What was left out, and why; then the warnings of `readings`."""
+    target: TargetReport | None = None
+    """What reaching `target_score` costs; None where it was not asked for. Where it was reached, the policy was served
+    on test, and is deployed, at the budget that was found and not at the cap."""
     by_money: ByMoney | None = None
     """The best plan on validation of those that cost no more dollars than the chosen one, of equal ones the cheapest;
     None where that is the chosen one, or the pool has no prices, or the cap is in dollars."""
@@ -319,12 +328,13 @@ class StudyReport(Finding):
         return frame_of(self.frontier, self.chosen)
 
     def _repr_html_(self) -> str:
-        """What a notebook shows: the frontier as a table."""
-        from .report_html import html_of
+        """What a notebook shows: the frontier as a table, and what the gates of the chosen plan brought."""
+        from .report_html import html_of, told_of_target
 
         unit = self.cap.unit
         head = (
             f"{self.plans_measured} of {self.plans_in_space:,} plans measured, "
             f"{self.paid:,.6g} of {self.spend:,.6g} {unit} paid; costs are {unit} a task"
         )
-        return html_of(head, self.frontier, self.chosen, self.notes)
+        notes = (*told_of_target(self.target), *self.notes)
+        return html_of(head, self.frontier, self.chosen, notes, self.gates)

@@ -39,7 +39,7 @@ class Progress:
     """Where a study stands."""
 
     phase: str
-    """fit, edges, validation, policies, test or headroom; done at the end."""
+    """fit, edges, validation, policies, test, gates or headroom; done at the end."""
     runs: int
     paid: float
     """In the unit of the cap, as `spend`."""

@@ -57,6 +57,8 @@ class StudySpec:
     optimizer: str
     policies: Mapping[str, MakePolicy] = field(default_factory=dict)
     """The policies to fit and compare, by name; none to leave them out."""
+    target_score: float | None = None
+    """The mean score for which the smallest cap is looked for, up to `cap`; None where the cap is the question."""
     code: Mapping[str, str] = field(default_factory=dict)
     """What the code of the user's own kinds and functions is, see `codes_of`."""
 
@@ -74,6 +76,8 @@ class StudySpec:
             "optimizer": self.optimizer,
             "policies": list(_FIRST_DEFAULT if tuple(self.policies) == POLICIES_COMPARED else self.policies),
         }
+        if self.target_score is not None:
+            content["target_score"] = self.target_score
         if self.code:
             content["code"] = dict(self.code)
         efforts = {card.name: card.model_dump(mode="json")["efforts"] for card in self.pool.cards if card.efforts}

@@ -4,37 +4,40 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from ...budgets.cap import in_unit
+from ...budgets.cap import Cap, in_unit
 from ...errors import SpendExhausted, UsageError
 from ...graphs.plan import Plan
-from ...graphs.resolved import resolve
 from ...graphs.run import Runner
 from ...records.rows import StudyRow
-from ...records.status import Status
+from ...tasks.clusters import task_clusters
 from ..analysis.edge_ablation import EdgeReport
-from ..analysis.gate_openings import gate_openings
+from ..analysis.gate_openings import GateReport
 from ..analysis.headroom import Headroom
 from ..analysis.iso_cost import iso_cost
 from ..search.base import Optimizer, Proposal
+from ..search.gate_rates import GateRates
 from ..search.measurement import Measurement, frontier
 from ..serving.service import Service
 from .accounts import StudyAccounts
 from .beginning import Beginning, earlier_reads, finalists_of, parts_of
 from .edge_phase import compare_edges
 from .failed_functions import failed_functions
+from .gate_phase import gates_of
 from .headroom_and_votes import headroom_of, votes_of
 from .money import by_money
 from .plan_report import PlanReport, Score
 from .policy_phase import PolicyPhase
 from .policy_selection import Comparison
-from .readings import Choice, readings_of
+from .reachable import check_reachable
+from .readings import choices_of, readings_of
 from .report import ReadingReport, StudyReport, UnreadPlan
 from .reporter import Progress, Reporter
 from .scores import score_of
 from .spec import StudySpec
+from .target_phase import aimed_at
 from .thin_spend import fallback, likeliest
 from .trials import TrialEvaluator
 
@@ -88,6 +91,7 @@ class Study:
             optimizer = self._beginning.optimizer()
             self._reporter.announce(self._beginning.announcement(optimizer))
             complete = await self._search(optimizer, evaluator)
+            self._learn_gates(evaluator)
             policies = PolicyPhase(spec, self._parts, runner, self._forecast, told=self._finished, phase=self._enter)
             survivors = optimizer.survivors(evaluator.measured("fit"))
             compared = await self._edges(survivors, evaluator)
@@ -134,23 +138,14 @@ class Study:
                 return True
             try:
                 await evaluator.measure(proposals, "fit")
-                self._check_reachable(evaluator.measured("fit"))
+                check_reachable(evaluator.measured("fit").values(), self._spec.store)
             except SpendExhausted:
                 return False
 
-    def _check_reachable(self, measured: Mapping[str, Measurement]) -> None:
-        """Stops a study in which nothing has answered anything, before it spends more on that."""
-        statuses = {outcome.status for measurement in measured.values() for outcome in measurement.outcomes}
-        if not statuses <= {Status.PROVIDER_ERROR, Status.TIMEOUT, Status.TOOL_ERROR}:
-            return
-        tools = Status.TOOL_ERROR in statuses
-        store = self._spec.store
-        reasons = [span.reason for run in store.runs(limit=1) for span in store.spans(run.run_id) if span.reason]
-        raise UsageError(
-            f"{'no task was answered' if tools else 'no model answered a single call'}: "
-            f"{reasons[0] if reasons else 'no reason was given'}; mend the {'function' if tools else 'endpoint'} and "
-            "start again: failed calls are tried again, and nothing else is paid for twice"
-        )
+    def _learn_gates(self, evaluator: TrialEvaluator) -> None:
+        """From here on plans are expected to cost what follows from how often gates opened in the search."""
+        rates = GateRates(self._spec.space, [task.family for task in self._parts["fit"]])
+        self._forecast = self._forecast.knowing(rates.knowing(evaluator.measured("fit").values()))
 
     async def _compare(self, survivors: Sequence[Plan], evaluator: TrialEvaluator) -> bool:
         """Measures the survivors, and always the cheapest plan seen, on validation."""
@@ -230,7 +225,8 @@ class Study:
         chosen = max(affordable, key=lambda m: m.score, default=None)
         if chosen is not None:
             complete &= await self._serve_test(evaluator, [chosen.plan])
-        service = None if comparison is None else await self._serve_policy(policies, comparison)
+        aim = aimed_at(spec, comparison)
+        service = None if comparison is None else await self._serve_policy(policies, comparison, aim.cap)
         complete &= comparison is None or service is not None
         complete &= await self._serve_test(evaluator, [m.plan for m in affordable if m is not chosen])
         tests = evaluator.measured("test")
@@ -250,22 +246,23 @@ class Study:
         static = None if chosen is None else tests.get(chosen.plan.hash)
         measured = list(evaluator.measured("fit").values())
         more: dict[str, Any] = {
+            "gates": () if chosen is None else await self._gates(evaluator, chosen),
             "edges": edges,
             "iso_cost": iso_cost(measured, spec.space, tasks=len(self._parts["fit"]), seed=spec.seed),
             "votes": votes_of(spec, measured, self._parts["fit"]),
             "headroom": () if chosen is None else await self._headroom(runner, chosen),
+            "target": aim.told(service, self._parts["test"]),
             "by_money": by_money(spec, chosen, evaluator.measured("validation"), self._score, self._affordable),
         }
         if chosen is not None:
-            plan, spans = resolve(spec.space, chosen.plan), spec.store.spans
-            more["gates"] = gate_openings(plan, spec.runs(chosen.plan, "validation"), spans, spec.cap.unit)
             more["failed_functions"] = failed_functions(spec.store, spec.study_id, spec.space, chosen.plan)
         more["readings"], more["unread_plans"] = self._readings(chosen, comparison)
         self._notes += [each.warning for each in more["readings"] if each.warning]
         report = self._report(evaluator, reports, chosen, complete, started)
         if comparison is not None:
-            more["policies"] = policies.report(comparison, service, static)
-            more["policy"] = policies.deployed(comparison)
+            # A plan that was served under the study's cap is no match for a policy under a smaller one.
+            more["policies"] = policies.report(comparison, service, None if aim.moved else static)
+            more["policy"] = policies.deployed(aim.deployed_at(comparison))
         elif chosen is not None:
             more["policy"] = policies.static(chosen)
         return report.model_copy(update={**more, "notes": tuple(self._notes)})
@@ -285,21 +282,22 @@ class Study:
         self._notes.append(found.note)
         report = self._report(evaluator, (), None, False, started)
         readings, unread = self._readings(found.seen, None)
-        more = {"readings": readings, "unread_plans": unread, "policy": policies.untested(found)}
+        more: dict[str, Any] = {"readings": readings, "unread_plans": unread, "policy": policies.untested(found)}
+        more["target"] = aimed_at(self._spec, None).report
         return report.model_copy(update={**more, "notes": tuple(self._notes)})
 
     def _readings(
         self, chosen: Measurement | None, comparison: Comparison | None
     ) -> tuple[tuple[ReadingReport, ...], tuple[UnreadPlan, ...]]:
         """What came of replies, and what hung on those that could not be read."""
-        choices = []
-        if chosen is not None:
-            choices.append(Choice(f"the chosen plan {chosen.plan.hash[:8]}", {chosen.plan.hash}))
-        if comparison is not None:
-            arms = comparison.policy.arms
-            stages = {stage.arm for arm in arms for stage in arm.stages}
-            choices.append(Choice(f"the chosen policy {comparison.chosen}", stages.union(arm.name for arm in arms)))
+        choices = choices_of(None if chosen is None else chosen.plan, comparison)
         return readings_of(self._spec.store, self._spec.study_id, self._spec.space, choices)
+
+    async def _gates(self, evaluator: TrialEvaluator, chosen: Measurement) -> tuple[GateReport, ...]:
+        """What the gates of the chosen plan brought, against twins that are paid with what nothing else needed."""
+        self._enter("gates")
+        paying = evaluator.paying("validation", self._accounts.of("gates"))
+        return await gates_of(self._spec, chosen, paying, self._forecast, self._accounts.most("gates"))
 
     async def _headroom(self, runner: Runner, chosen: Measurement) -> tuple[Headroom, ...]:
         """What perfect nodes would add to the chosen plan, paid with what nothing else needed."""
@@ -322,11 +320,11 @@ class Study:
             self._notes.append("headroom: a tenth of the spend is not enough to run the chosen plan with perfect nodes")
         return found or ()
 
-    async def _serve_policy(self, policies: PolicyPhase, comparison: Comparison) -> Service | None:
+    async def _serve_policy(self, policies: PolicyPhase, comparison: Comparison, cap: Cap) -> Service | None:
         self._test_reads += 1
         self._record("running")
         try:
-            return await policies.serve(comparison, self._accounts.of("test"))
+            return await policies.serve(comparison, self._accounts.of("test"), cap)
         except SpendExhausted:
             self._notes.append("policies: the spend ran out before the test part had been served")
             return None
@@ -358,6 +356,7 @@ class Study:
             graph_hash=spec.graph.hash,
             cap=spec.cap,
             tasks={name: len(part) for name, part in self._parts.items()},
+            clusters=task_clusters(spec.tasks).notes,
             plans_in_space=spec.space.size,
             plans_measured=len(evaluator.measured("fit")),
             runs=self._runs,

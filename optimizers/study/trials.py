@@ -9,7 +9,9 @@ from copy import copy
 from uuid import uuid4
 
 from ...budgets.cap import Cap, in_unit
-from ...errors import SpendExhausted
+from ...errors import SpendExhausted, gravest
+from ...graphs.gate import GateReading
+from ...graphs.gating import traced_readings
 from ...graphs.plan import Plan
 from ...graphs.result import Engine, Result
 from ...graphs.run import Runner
@@ -17,7 +19,6 @@ from ...records.rows import AccountRow, RunRow, TrialRow
 from ...records.status import Status
 from ...records.task import Task
 from ...records.usage import ZERO
-from ..concurrency import gravest
 from ..search.base import Proposal
 from ..search.measurement import Measurement, Outcome
 from .accounts import StudyAccounts
@@ -136,7 +137,7 @@ class TrialEvaluator:
         }
         if any(task.task_id not in rows or rows[task.task_id].status in _FAULTS for task in tasks):
             return None
-        outcomes = [self._outcome(rows[task.task_id]) for task in tasks]
+        outcomes = [self._outcome(rows[task.task_id], self._gates(rows[task.task_id])) for task in tasks]
         for outcome in outcomes:
             self._finished(outcome)
         return Measurement(plan, tuple(outcomes))
@@ -154,14 +155,14 @@ class TrialEvaluator:
         own = (self._account_id, *self._accounts.values())
         paid = [result for result in results if result.short_account not in own]
         if len(paid) < len(results):
-            outcomes = Measurement(plan, tuple(self._outcome(result) for result in paid))
+            outcomes = Measurement(plan, tuple(self._outcome(result, result.gates) for result in paid))
             if paid:
                 known = self._interrupted.get(plan.hash)
                 self._interrupted[plan.hash] = outcomes if known is None else known.then(outcomes)
             self._book(trial_id, plan, part, start, len(tasks), results, "stopped")
             raise SpendExhausted(self._account_id)
         self._book(trial_id, plan, part, start, len(tasks), results, "complete")
-        return Measurement(plan, tuple(self._outcome(result) for result in results))
+        return Measurement(plan, tuple(self._outcome(result, result.gates) for result in results))
 
     async def _one(
         self, task: Task, plan: Plan, parent: str, cap: Cap | None, trial_id: str, at_once: asyncio.Semaphore
@@ -172,7 +173,7 @@ class TrialEvaluator:
             result = await self._runner.run(
                 task, plan, parent_account=parent, cap=cap, trial_id=trial_id, metric=self._scorer, engine=engine
             )
-        self._finished(self._outcome(result))
+        self._finished(self._outcome(result, result.gates))
         return result
 
     def _at_once(self, tasks: Sequence[Task], cap: Cap | None) -> int:
@@ -193,10 +194,15 @@ class TrialEvaluator:
         self._runner.open_account(AccountRow(account_id, parent, limit, "charged", "test batch"))
         return account_id
 
-    def _outcome(self, row: Result | RunRow) -> Outcome:
+    def _gates(self, row: RunRow) -> tuple[GateReading, ...]:
+        """What the gates of a stored run read; traces are opened only where the graph has gates."""
+        gated = bool(self._runner.graph.gated)
+        return traced_readings(self._runner.store.spans(row.run_id)) if gated else ()
+
+    def _outcome(self, row: Result | RunRow, gates: tuple[GateReading, ...]) -> Outcome:
         unit = self._cap.unit
         cost, lost = in_unit(row.charged, unit), in_unit(row.lost, unit)
-        return Outcome(row.task_id, row.status, row.score or 0.0, cost, lost, row.charged)
+        return Outcome(row.task_id, row.status, row.score or 0.0, cost, lost, row.charged, gates)
 
     def _book(
         self, trial_id: str, plan: Plan, part: str, start: int, tasks: int, results: Sequence[Result], state: str

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...errors import UsageError
-from ...tasks.split import dealt
+from ...tasks.dealing import dealt
 from ..arrays import Floats, Ints
 from ..frontier import hull
 from .table import Question, Table

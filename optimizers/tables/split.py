@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 
 import numpy as np
 
 from ...errors import UsageError
-from ...tasks.split import dealt
+from ...tasks.dealing import dealt_together, grouped
 from ..arrays import Floats, Ints
+from .clusters import clustered
 from .strata import strata
 from .table import Lesson, Question, Table
 
@@ -20,17 +22,21 @@ _VALIDATES = (False, True, False, False, True, False, False, True, False, False)
 
 
 def set_aside(table: Table, share: float) -> tuple[Table, Table]:
-    """Divides questions into those to learn from and those that are kept aside.
+    """Divides questions into those to learn from and those that are kept aside; clusters stay together.
 
-    Which part a question is in depends on its name and the share alone, so whoever names the same share finds the same
-    parts.
+    Which part a cluster is in depends on its first name and the share alone, so whoever names the same share finds the
+    same parts of the same questions.
 
     Raises:
         UsageError: the share is not in [0, 1).
     """
     if not 0 <= share < 1:
         raise UsageError(f"the share to set aside must be at least 0 and below 1, not {share:g}")
-    aside = np.array([_place("aside", question) < share for question in table.questions], bool)
+    table = clustered(table)
+    aside = np.zeros(len(table.questions), bool)
+    for members in grouped(table.clusters or [""] * len(aside)):
+        first = min((table.questions[number] for number in members), key=lambda question: question.name)
+        aside[members] = _place("aside", first) < share
     return table.take(np.flatnonzero(~aside)), table.take(np.flatnonzero(aside))
 
 
@@ -42,26 +48,29 @@ def shuffled(table: Table) -> Table:
     return table.take(np.argsort([_place("order", question) for question in table.questions], kind="stable"))
 
 
-def lesson_from(table: Table, budget: float | None = None, *, seed: int = 0) -> Lesson:
+def lesson_from(table: Table, budget: float | None = None, *, seed: int = 0, together: bool = True) -> Lesson:
     """Divides questions 70/30 into those that policies are fitted to and those that they are compared on.
 
-    Within each family too, in the order of hashes of their names and the seed.
+    Within each family too, in the order of hashes of their names and the seed; clusters stay together, here and in all
+    that is cross-fitted. They are those that the table gives, else near-duplicates, see `clusters_of`.
 
     Args:
         table: at least four questions.
         budget: what a question may cost on average; what the best single arm costs where left out.
         seed: of the division and of all that is fitted.
+        together: whether clusters stay together; where not, what is learned of a template is judged on the same one.
 
     Raises:
         UsageError: there are too few questions.
     """
     if len(table.questions) < _FEWEST:
         raise UsageError(f"{len(table.questions)} questions are too few to learn from; at least {_FEWEST} are needed")
-    table = shuffled(table)
+    table = shuffled(clustered(table) if together else replace(table, clusters=None))
     if budget is None:
         budget = float(table.mean_costs.mean(axis=0)[best_arm(table)])
     keys = [(question.family, _place(f"lesson/{seed}", question)) for question in table.questions]
-    validates = np.array(dealt(keys, _VALIDATES))
+    groups = grouped(table.clusters or [""] * len(keys))
+    validates = np.array(dealt_together(keys, _VALIDATES, groups))
     return Lesson(
         fit=table.take(np.flatnonzero(~validates)),
         validation=table.take(np.flatnonzero(validates)),

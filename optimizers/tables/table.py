@@ -154,7 +154,8 @@ class Table:
     output_tokens: Floats | None = None
     """(questions, arms, replicates), thinking included; NaN where nobody knows."""
     clusters: tuple[str, ...] | None = None
-    """(questions,): questions made from one template have one name here; empty where it is not known."""
+    """(questions,): questions of one template or source have one name here, and stay together where some are held out;
+    empty where it is not known, or a question stands alone."""
     ran: Bools | None = None
     """(questions, arms): False where an arm was not run, so that nothing is known of it there; None where all were.
     Policies learn from tables without such gaps, see `strata`."""
@@ -263,8 +264,8 @@ def joined(*tables: Table) -> Table:
         if all(getattr(table, name) is not None for table in tables)
     }
     questions = tuple(question for table in tables for question in table.questions)
-    clusters = [table.clusters for table in tables if table.clusters is not None]
-    whole = tuple(name for each in clusters for name in each) if len(clusters) == len(tables) else None
+    names = tuple(name for table in tables for name in table.clusters or [""] * len(table.questions))
+    whole = names if any(table.clusters is not None for table in tables) else None
     return Table(questions, first.arms, unit=first.unit, clusters=whole, **cells)
 
 

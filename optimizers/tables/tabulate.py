@@ -13,6 +13,7 @@ from ...graphs.result import Metric, Result
 from ...graphs.run import Runner
 from ...records.rows import Unit
 from ...records.task import Task
+from ...tasks.clusters import task_clusters
 from ..concurrency import in_turn
 from .arms import arm_of
 from .probes import take_probe
@@ -114,6 +115,7 @@ async def tabulate(
     taken = [await take_probe(name, runner, tasks, unit=unit, seed=seed, account=account) for name in probes]
     questions = tuple(question_of(task) for task in tasks)
     known_sure = None if np.isnan(sure).all() else sure
+    found = task_clusters(tasks)
     told = [[said.get((task, *cell)) for cell in np.ndindex(*shape[1:])] for task in range(shape[0])]
     return Table(
         questions,
@@ -128,4 +130,5 @@ async def tabulate(
         abstained=abstained,
         thinking_tokens=thought,
         output_tokens=written,
+        clusters=found.names if found.any else None,
     )

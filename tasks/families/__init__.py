@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ...errors import UnknownName, UsageError
 from ...records.task import Task
+from .adaptive_retrieval import ADAPTIVE_RETRIEVAL
 from .base import Family, Share, share_of
 from .chains import CHAINS
 from .composites import COMPOSITES
@@ -21,6 +22,7 @@ __all__ = ["FAMILIES", "Family", "Share", "corpus", "generate", "share_of"]
 FAMILIES: dict[str, Family] = {
     family.name: family
     for family in (
+        ADAPTIVE_RETRIEVAL,
         CHAINS,
         COMPOSITES,
         CONNECTIVITY,

@@ -74,3 +74,11 @@ def test_intercode_has_the_known_figures() -> None:
     solved = [table.mean_scores[:, table.arm(f"gpt-4#multiturn10 r{rounds}")].mean() for rounds in (1, 3, 5, 10)]
     assert solved == pytest.approx([0.071, 0.342, 0.593, 0.737], abs=0.002)
     assert np.all(table.mean_costs > 0)
+
+
+def test_what_was_answered_is_known_so_that_cascades_can_read_it(records: Path) -> None:
+    drawn = reasoning_table(records / "reasoning_gym_easy").tables["mUSD"]
+    rounds = sql_table(records / "intercode_sql").tables["tokens"]
+    assert drawn.scores.shape[2] == 3
+    assert drawn.shows_answers
+    assert rounds.shows_answers

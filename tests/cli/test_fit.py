@@ -199,3 +199,55 @@ def test_an_arm_is_given_no_question_of_a_family_that_it_was_not_run_on(
     uses = {use["arm"]: use for use in price["arms"]}
     assert (uses["a"]["score"], uses["a"]["cost"], uses["b"]["cost"]) == (1, 10, 12)
     assert uses["a"]["questions"] + uses["b"]["questions"] == price["questions"]
+
+
+def test_a_gain_of_templates_seen_before_is_told_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    draws = np.random.default_rng(0)
+    words = [a + b for a in ("bar", "con", "del", "fen", "gal", "hor") for b in ("tor", "min", "sap", "wex")]
+    right = draws.permutation(40) % 2
+    lines = []
+    for template in range(40):
+        text = " ".join(draws.choice(words, size=9))
+        for number in range(5):
+            row = {"question": f"q{template}-{number}", "text": f"{text} {draws.integers(999)}?"}
+            for arm in (0, 1):
+                score = float(draws.random() < (0.95 if right[template] == arm else 0.2))
+                lines.append(json.dumps(row | {"arm": f"arm-{arm}", "score": score, "cost": 1.0}))
+    Path("log.jsonl").write_text("\n".join(lines))
+    assert run(["fit", "--outcomes", "log.jsonl", "--budget", "1.1", "--json", "fit.json"]) == 0
+    printed = capsys.readouterr().out
+    assert "clusters  200 of the questions" in printed
+    assert "the gain is of templates seen before" in printed
+    figures = json.loads(Path("fit.json").read_text())
+    assert figures["clusters"] == {"notes": [], "clusters": 40, "clustered": 200}
+    assert figures["templates"]["at_random"]["low"] > 0 >= figures["templates"]["together"]["low"]
+    # What is given counts: told that all questions stand alone in all but name, nothing is kept together.
+    own = [json.dumps(json.loads(line) | {"cluster_id": json.loads(line)["question"]}) for line in lines]
+    Path("log.jsonl").write_text("\n".join(own))
+    assert run(["fit", "--outcomes", "log.jsonl", "--budget", "1.1", "--policy", "static"]) == 0
+    assert "gain" not in capsys.readouterr().out
+
+
+def test_the_smallest_budget_for_a_score(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([*FIT, "--budget", "14", "--target-score", "0.7", "--policy", "joint", "--json", "fit.json"]) == 0
+    printed = capsys.readouterr().out
+    assert "a score of 0.7 is reached from" in printed
+    target = json.loads((log / "fit.json").read_text())["target"]
+    assert target["reached"]
+    assert target["budget"] <= 14
+    assert target["test"]["verdict"] == "confirmed"
+    assert printed.splitlines()[-1].endswith(f"--set-aside 0.3 --budget {target['budget']:.6g}")
+    assert run([*FIT, "--budget", "14", "--target-score", "1", "--policy", "static", "--json", "fit.json"]) == 0
+    assert "is not reached within 14 tokens a question" in " ".join(capsys.readouterr().out.split())
+    target = json.loads((log / "fit.json").read_text())["target"]
+    assert not target["reached"]
+    assert target["best_score"] < 0.8
+
+
+@pytest.mark.parametrize("target", ["1.2", "0", "-1", "nan"])
+def test_what_is_no_score_is_a_usage_error(log: Path, target: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([*FIT, "--target-score", target]) == 2
+    assert "target_score must be a mean score to reach" in capsys.readouterr().err

@@ -10,6 +10,7 @@ from rich.console import Console
 from apportion.budgets.cap import Cap
 from apportion.cli.terminal import TerminalReporter
 from apportion.optimizers.analysis.gate_openings import GateReport
+from apportion.optimizers.bootstrap import Interval
 from apportion.optimizers.study.plan_report import PlanReport
 from apportion.optimizers.study.report import ByMoney, FunctionReport, ReadingExample, ReadingReport, StudyReport
 from apportion.optimizers.study.reporter import Announcement
@@ -211,6 +212,33 @@ def test_gates_are_told_with_what_either_side_came_to(report: StudyReport) -> No
     )
     said = below(printed(report.model_copy(update={"gates": (gate,)})), "gates")
     assert "small->large confidence below 0.9 21 of 70 0.500 310 0.912" in said
+    assert "brought" not in said
+    untold = gate.model_copy(update={"untold": "a fifth of the spend is not enough to run its twins"})
+    said = below(printed(report.model_copy(update={"gates": (untold,)})), "gates")
+    assert "small->large: what it brings is not known: a fifth of the spend is not enough to run its twins" in said
+
+
+def test_what_a_gate_brought_saved_and_lost_stands_with_the_number_of_questions(report: StudyReport) -> None:
+    gate = GateReport(
+        edge="small->large",
+        signal="confidence",
+        opens="below 0.9",
+        runs=70,
+        opened=21,
+        score_open=0.5,
+        score_shut=0.912,
+        cost_open=310.0,
+        cost_shut=90.0,
+        brought=Interval(0.21, 0.1, 0.32),
+        saved=Interval(154.2, 120.0, 190.0),
+        n=64,
+        untold="why",
+    )
+    for width in (80, 100):
+        lines = printed(report.model_copy(update={"gates": (gate,)}), width=width)
+        assert max(map(len, lines)) <= width
+        assert "small->large 64 +0.210 (+0.10 to +0.32) +154 -" in below(lines, "gates")
+        assert "small->large: why" in below(lines, "gates")
 
 
 def test_functions_that_failed_are_named_with_the_newest_reason(report: StudyReport) -> None:

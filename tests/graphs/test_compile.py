@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import random
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,24 +14,37 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from apportion.budgets.books import MemoryStore
+from apportion.budgets.cap import Cap
 from apportion.errors import GraphError, PlanError
 from apportion.graphs.compile import to_state_graph
 from apportion.graphs.gate import Gate
+from apportion.graphs.gating import traced_readings
 from apportion.graphs.graph import Graph
 from apportion.graphs.resolved import ResolvedPlan, resolve
 from apportion.graphs.result import Engine
 from apportion.graphs.run import Runner
 from apportion.graphs.state import OUT, TASK, supersteps
 from apportion.models.pool import Pool
+from apportion.models.request import ChatMessage, Request
 from apportion.nodes.base import Context, Inputs
 from apportion.nodes.knob import adaptive, choose
 from apportion.records.message import Candidate, Message
 from apportion.records.status import Status
 from apportion.records.task import Task
+from apportion.testing.scripted import ScriptedModel
 
 TASK_ = Task(question="q")
 Log = list[tuple[str, int, str]]
-GATES = (Gate("rejected"), Gate("confidence", below=choose(0.6, 0.2)), Gate("confidence", above=0.4))
+GATES = (
+    Gate("rejected"),
+    Gate("abstained"),
+    Gate("confidence", below=choose(0.6, 0.2)),
+    Gate("confidence", above=0.4),
+    Gate("agreement", below=choose(0.9, 0.3)),
+    Gate("rounds", above=choose(1, 2)),
+    Gate("rounds", below=2),
+    Gate("left_share", above=0.995),
+)
 
 
 def said(name: str, round_: int, read: Mapping[str, Message], previous: Message | None) -> Message:
@@ -38,18 +52,25 @@ def said(name: str, round_: int, read: Mapping[str, Message], previous: Message 
     given = "|".join(f"{source}={message.answer}" for source, message in read.items())
     before = "" if previous is None else previous.answer
     digest = hashlib.sha256(f"{name}/{round_}/{given}/{before}".encode()).hexdigest()[:8]
-    candidates = (Candidate(digest, int(digest[0], 16) / 15, source=name),)
-    return Message(answer=digest, candidates=candidates, accepted=int(digest[-1], 16) % 3 == 0)
+    other = digest if int(digest[1], 16) % 2 else "other"
+    candidates = (Candidate(digest, int(digest[0], 16) / 15, source=name), Candidate(other, source="other"))
+    accepted, abstained = int(digest[-1], 16) % 3 == 0, int(digest[-2], 16) % 3 == 0
+    return Message(answer=digest, candidates=candidates, accepted=accepted, abstained=abstained)
 
 
 def opens(gate: Gate, message: Message) -> bool:
     """A gate at its first threshold, by its definition."""
     if gate.signal == "rejected":
         return not message.accepted
-    sure = message.candidates[0].confidence or 0.0
-    if gate.below is not None:
-        return gate.below.values[0] is None or sure < gate.below.values[0]  # type: ignore[union-attr]
-    return sure > float(gate.above)  # type: ignore[arg-type]
+    if gate.signal == "abstained":
+        return message.abstained
+    one, other = message.candidates
+    alike = 1.0 if one.answer == other.answer else 0.5
+    value = {"confidence": one.confidence or 0.0, "agreement": alike, "rounds": message.rounds, "left_share": 1.0}[
+        gate.signal
+    ]
+    threshold = gate.thresholds[0]
+    return threshold is None or (value < threshold if gate.below is not None else value > threshold)
 
 
 def interpreted(resolved: ResolvedPlan) -> tuple[Log, str]:
@@ -69,7 +90,7 @@ def interpreted(resolved: ResolvedPlan) -> tuple[Log, str]:
             silent.add(name)
             last[name] = Message(status=Status.SKIPPED, reason="gate")
             return
-        last[name] = said(name, round_, read, previous)
+        last[name] = replace(said(name, round_, read, previous), rounds=round_ + 1)
         log.append((name, round_, last[name].answer))
 
     while len(done) < len(order):
@@ -154,6 +175,59 @@ def test_random_graphs_run_as_defined(
     assert sorted(log) == sorted(expected)
     for name in {name for name, *_ in expected}:
         assert [entry for entry in log if entry[0] == name] == [entry for entry in expected if entry[0] == name]
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_both_engines_say_call_and_charge_the_same_on_random_graphs_with_gates(
+    data: st.DataObject, made_of: Callable[..., Any]
+) -> None:
+    """What a node says, what it asked, and what that was charged; and what the gates read."""
+    asked: dict[Engine, list[str]] = {"langgraph": [], "direct": []}
+    outcomes: dict[Engine, Any] = {}
+
+    async def speak(node: Any, inputs: Inputs, context: Context) -> Message:
+        text = "|".join(f"{name}={message.answer}" for name, message in inputs.messages.items())
+        request = Request(node.model, (ChatMessage("user", f"{context.node} {inputs.round} {text}"),), 8)
+        reply = await context.call(request)
+        return said(f"{context.node}{reply.text}", inputs.round, inputs.messages, inputs.previous)
+
+    node, kinds = made_of(speak)
+    graph = random_graph(data.draw, node, kinds)
+    # So much that no cap is met: which of two nodes side by side meets it first is chance.
+    limit = data.draw(st.sampled_from([None, 20_000]))
+    for engine in asked:
+        model = ScriptedModel(noting(asked[engine]), name="small")
+        pool, store = Pool([model]), MemoryStore()
+        try:
+            plan = graph.space(pool).default()
+        except (GraphError, PlanError):
+            return
+        outcomes[engine] = asyncio.run(spans_of(graph, pool, store, plan, engine, limit))
+    assert outcomes["direct"] == outcomes["langgraph"]
+    assert sorted(asked["direct"]) == sorted(asked["langgraph"])
+
+
+def noting(log: list[str]) -> Callable[[Request], str]:
+    """A script that keeps what it was asked."""
+
+    def say(request: Request) -> str:
+        log.append(str(request.messages))
+        return "x"
+
+    return say
+
+
+async def spans_of(
+    graph: Graph, pool: Pool, store: MemoryStore, plan: Any, engine: Engine, limit: int | None
+) -> tuple[Any, ...]:
+    cap = None if limit is None else Cap(per_task=limit)
+    async with Runner(graph, pool, store) as runner:
+        result = await runner.run(TASK_, plan, engine=engine, cap=cap)
+    spans = store.spans(result.run_id)
+    read = sorted((s.node, s.round, s.status, s.answer, s.charged, s.events) for s in spans)
+    assert traced_readings(spans) == result.gates
+    return result.answer, result.status, result.charged, result.lost, result.gates, read
 
 
 def test_a_loop_waits_outside_and_is_waited_for(pool: Pool, made_of: Callable[..., Any]) -> None:

@@ -34,11 +34,40 @@ def answer(confidence: float | None = None, **fields: Any) -> Message:
         (Gate("rejected"), Message(), False),
         (Gate("failed"), Message(status=Status.TIMEOUT), True),
         (Gate("failed"), answer(), False),
+        (Gate("rounds", above=2), Message(rounds=3), True),
+        (Gate("rounds", above=2), Message(rounds=2), False),
+        (Gate("rounds", below=1), Message(rounds=0), True),
+        (Gate("rounds", below=1), Message(), False),
     ],
 )
 def test_a_gate_reads_the_message_that_would_pass(gate: Gate, message: Message, opens: bool) -> None:
     pinned = gate.pinned(gate.thresholds[0] if gate.thresholds else None)
     assert pinned.opens(pinned.read(message, 1.0)) is opens
+
+
+@pytest.mark.parametrize("odd", ["0.9", True, nan, [0.9], 1j])
+def test_what_a_function_gives_that_is_no_number_is_not_known(odd: Any) -> None:
+    for message in (answer(odd), answer(least_logprob=odd), Message(rounds=odd)):
+        for signal in ("confidence", "least_logprob", "rounds"):
+            low = -1 if signal == "least_logprob" else 0.0
+            below, above = Gate(signal, below=low).pinned(low), Gate(signal, above=low).pinned(low)
+            if below.read(message, 1.0) == -inf:
+                assert below.opens(below.read(message, 1.0))
+                assert not above.opens(above.read(message, 1.0))
+    assert Gate("confidence", below=0.1).pinned(0.1).read(answer(odd), 1.0) == -inf
+    assert Gate("rounds", below=1).pinned(1.0).read(Message(rounds=odd), 1.0) == -inf
+
+
+def test_a_value_that_is_not_known_opens_like_what_is_unsure() -> None:
+    assert Gate("confidence", below=0.0).pinned(0.0).opens(None)
+    assert not Gate("confidence", above=0.0).pinned(0.0).opens(None)
+    assert Gate("confidence", above=0.0).pinned(None).opens(None)
+
+
+@pytest.mark.parametrize("threshold", [-1, nan, inf, 10**400, True, "3"])
+def test_rounds_are_counted_from_0(threshold: Any) -> None:
+    with pytest.raises(GraphError, match=r"Gate\('rounds'\) must be a number from 0 to 10000"):
+        Gate("rounds", above=threshold)
 
 
 @pytest.mark.parametrize(

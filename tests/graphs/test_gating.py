@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import json
+from itertools import count
 
 import pytest
 
-from apportion import Cap, Decomposer, Gate, Graph, Merger, Pool, Prompt, Solver, Task, Verifier, choose
+from apportion import Cap, Decomposer, Gate, Graph, Merger, Pool, Prompt, Search, Solver, Task, Verifier, choose
 from apportion.budgets.books import MemoryStore
 from apportion.budgets.cap import in_unit
 from apportion.errors import GraphError
 from apportion.graphs.bounds import worst_case
+from apportion.graphs.gate import GateReading
+from apportion.graphs.gating import traced_readings
 from apportion.graphs.result import Engine, Result
 from apportion.graphs.run import Runner
 from apportion.models.card import ModelCard
 from apportion.records.rows import SpanRow, Unit
+from apportion.records.status import Status
+from apportion.records.usage import ZERO
 from apportion.testing.scripted import ScriptedModel
 
 ENGINES = ["langgraph", "direct"]
@@ -89,6 +94,76 @@ def test_nothing_comes_from_a_node_that_did_not_run(engine: Engine) -> None:
     assert not large.requests
     assert [spans[name].reason for name in ("second", "third")] == ["gate", "gate"]
     assert spans["pick"].answer == "4"
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_gate_behind_a_node_that_did_not_run_reads_nothing(engine: Engine) -> None:
+    """What is not known counts as unsure; that nothing was said is no reason to open."""
+    small, large = models("4")
+    graph = unsure(Gate("failed"))
+    graph.add("third", Solver(model="large", max_output_tokens=30)).connect("third", "pick")
+    graph.connect("second", "third", when=Gate("confidence", below=0.9))
+    result, spans = run(graph, Pool([small, large]), engine)
+    assert not large.requests
+    assert result.gates == (GateReading("first->second", False),)
+    assert spans["third"].events == "[]"
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("answers", ["444", "445"])
+def test_a_result_has_what_the_gates_read_as_the_trace_does(engine: Engine, answers: str) -> None:
+    small, large = models(*answers)
+    result, spans = run(unsure(Gate("confidence", below=0.9)), Pool([small, large]), engine)
+    (reading,) = result.gates
+    assert reading.edge == "first->second"
+    assert reading.value == pytest.approx(1.0 if answers == "444" else 2 / 3)
+    assert traced_readings(spans.values()) == result.gates
+
+
+def test_an_event_of_the_same_name_that_a_node_records_is_no_reading() -> None:
+    events = [
+        '[{"event": "gate"}, {"event": "gate", "source": "a", "value": 1}]',
+        '[{"event": "gate", "source": "a", "signal": "confidence", "value": 0.5, "open": true},'
+        ' {"event": "gate", "source": "a", "signal": "confidence", "value": 0.9, "open": true}]',
+    ]
+    spans = [
+        SpanRow(f"s{n}", "r", f"n{n}", "k", 0, "", 0.0, 0.0, Status.OK, ZERO, ZERO, events=e)
+        for n, e in enumerate(events)
+    ]
+    assert traced_readings(spans) == (GateReading("a->n1", 0.5),)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(("most", "calls"), [(3, 1), (1, 0)])
+def test_a_gate_may_read_how_many_queries_a_search_made(engine: Engine, most: int, calls: int) -> None:
+    """The searcher asks until it must answer."""
+    asked = count()
+    searcher = ScriptedModel(lambda request: f"Search: query {next(asked)}", name="small")
+    large = ScriptedModel(lambda request: "Answer: 9", name="large")
+    graph = Graph("sought").add("seek", Search(model="small", retriever=lambda query, top_k: [query], rounds=most))
+    graph.add("again", Solver(model="large")).add("pick", Verifier(method="last"))
+    graph.connect("seek", "again", when=Gate("rounds", above=2)).connect("seek", "pick").connect("again", "pick")
+    result, _ = run(graph, Pool([searcher, large]), engine)
+    assert result.gates == (GateReading("seek->again", most),)
+    assert len(large.requests) == calls
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(("accepted_in", "calls"), [(1, 0), (2, 1)])
+def test_a_gate_may_read_how_often_a_loop_has_run(engine: Engine, accepted_in: int, calls: int) -> None:
+    scores = iter([10] * (accepted_in - 1) + [90] * 3)
+    small = ScriptedModel(lambda request: "Answer: 4", name="small")
+    judge = ScriptedModel(lambda request: f"Probability: {next(scores)}", name="judge")
+    late = ScriptedModel(lambda request: "Answer: 9", name="late")
+    graph = Graph("loop").add("solve", Solver(model="small", temperature=0.5))
+    graph.add("check", Verifier(method="score", model="judge")).add("last", Solver(model="late"))
+    graph.add("pick", Verifier(method="last")).connect("solve", "check").connect("check", "pick")
+    graph.connect("check", "last", when=Gate("rounds", above=1)).connect("last", "pick").loop(
+        "check", "solve", rounds=3
+    )
+    result, _ = run(graph, Pool([small, judge, late]), engine)
+    assert result.gates == (GateReading("check->last", accepted_in),)
+    assert len(late.requests) == calls
 
 
 @pytest.mark.parametrize("engine", ENGINES)

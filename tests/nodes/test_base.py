@@ -52,6 +52,9 @@ STORED: dict[str, Node] = {
     "3d9a2c2c3f50cd65": Search(retriever="docs", model="m", rounds=choose(0, 2), keep=choose(None, 0.25)),
     "cd24ee7439c18aaf": Verifier(),
     "8ee920f9ec8f2b77": Verifier(method=choose("vote", "score", "steps"), threshold=choose(None, 0.5)),
+    "7c34e594e6d72659": Search(retriever="docs", samples=4, temperature=0.7),
+    "4b1f1a72bbb72c84": Decomposer(samples=adaptive(1, 5), stop="agree_2", temperature=0.7, red_flags=("unread",)),
+    "aac5a4aae6fab638": Verifier(method="score", samples=3, vote="majority", temperature=0.7, redraws=choose(0, 2)),
     "9e620ce07a8b754f": SymbolicSolver(),
     "cd533e7aa674431f": SymbolicSolver(repair_rounds=choose(0, 2), seconds=3),
 }

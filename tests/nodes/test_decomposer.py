@@ -13,7 +13,7 @@ from apportion.models.card import ModelCard
 from apportion.models.pocket import load_pocket_model, pocket_names
 from apportion.models.pool import Pool
 from apportion.models.request import Request
-from apportion.nodes import Decomposer, Inputs, Merger, Solver, choose
+from apportion.nodes import Decomposer, Inputs, Merger, Solver, adaptive, choose
 from apportion.nodes.base import Node
 from apportion.nodes.decomposer import KIND
 from apportion.records.message import Message, Part
@@ -37,6 +37,11 @@ class TestConformance(NodeConformance):
 
     def reply(self, request: Request) -> str:
         return json.dumps({"parts": ["40", "2"], "combine": "{p1}+{p2}"})
+
+
+class TestRepeatedConformance(TestConformance):
+    def node(self) -> Node:
+        return Decomposer(model="scripted", max_output_tokens=300, samples=3, temperature=0.7)
 
 
 class TestConformanceSlices(TestConformance):
@@ -214,3 +219,66 @@ def test_slices_run_on_the_embedded_models(name: str) -> None:
     assert sorted(span.part for span in spans if span.node == "part") == sorted(cuts)
     assert all(span.charged.tokens > 0 for span in spans if span.node == "part")
     assert [span.charged.tokens for span in spans if span.node == "split"] == [0]
+
+
+def sampled(*replies: object, **settings: object) -> tuple[NodeRun, ScriptedModel]:
+    """Sample i replies as the i-th script says."""
+
+    def script(request: Request) -> str:
+        reply = replies[request.sample]
+        if isinstance(reply, Exception):
+            raise reply
+        return reply if isinstance(reply, str) else json.dumps(reply)
+
+    model = ScriptedModel(script)
+    known = {"model": "scripted", "temperature": 0.7, "samples": len(replies), **settings}
+    return NodeBench([model]).run(Decomposer.model_validate(known), INPUTS), model
+
+
+OTHER = {"parts": ["When was Ann's mother born?", "When was Ann born?"], "combine": "{p2} - {p1}"}
+RENAMED = {"parts": ["When was ann\u2019s brother born", "When was Ann born?"], "combine": "{p1}-{p2}."}
+SWAPPED = {**GOOD, "combine": "{p1} - {p2}"}
+
+
+def test_the_most_frequent_decomposition_wins_whatever_the_order_of_its_parts() -> None:
+    run, model = sampled(OTHER, GOOD, SWAPPED, RENAMED, "I would not split this.")
+    assert run.message.combine == "{p2} - {p1}"
+    assert [part.question for part in run.message.parts] == GOOD["parts"]
+    assert [request.sample for request in model.requests] == [0, 1, 2, 3, 4]
+    (told,) = [fields for event, fields in run.events if event == "vote"]
+    assert (told["votes"], told["failed"]) == ([2, 1, 1], ["parse_error"])
+    assert run.events[-1] == ("decomposed", {"parts": 2})
+
+
+def test_adaptive_decompositions_end_when_enough_agree() -> None:
+    run, model = sampled(GOOD, OTHER, RENAMED, GOOD, samples=adaptive(1, 4), stop="agree_2")
+    assert len(model.requests) == 3
+    assert run.message.combine == GOOD["combine"]
+
+
+def test_where_every_sample_fails_the_question_goes_on_whole_with_the_failure_that_says_most() -> None:
+    slow = CallFailed(Status.TIMEOUT, "too slow")
+    run, model = sampled(slow, {"parts": [], "combine": ""}, "no", red_flags=("unread",), redraws=0)
+    assert run.message.parts == (Part("p1", TASK.question),)
+    assert run.message.status is Status.PARSE_ERROR
+    assert len(model.requests) == 3
+    run, _ = sampled("no", "no", slow, slow, samples=2, red_flags=("unread",))
+    assert (run.message.status, len(run.message.parts)) == (Status.PARSE_ERROR, 1)
+
+
+def test_a_decomposition_that_cannot_be_used_is_drawn_anew() -> None:
+    run, model = sampled({"parts": ["a?"] * 9, "combine": "{p1}"}, GOOD, samples=1, red_flags=("unread",))
+    assert (len(run.message.parts), len(model.requests)) == (2, 2)
+
+
+def test_a_red_flag_that_fails_leaves_the_question_whole() -> None:
+    run, _ = sampled(GOOD, GOOD, red_flags=(lambda sample: 1 // 0,))
+    assert (run.message.status, len(run.message.parts)) == (Status.TOOL_ERROR, 1)
+    assert "ZeroDivisionError" in run.message.reason
+
+
+def test_what_makes_no_call_has_no_draws() -> None:
+    assert [KIND.draws(node) for node in (Decomposer(max_parts=1), Decomposer(method="slices"))] == [None, None]
+    draws = KIND.draws(Decomposer(temperature=0.7, samples=3))
+    assert draws is not None
+    assert (draws.number, draws.curves) == (3, False)

@@ -48,6 +48,21 @@ class TestMendingConformance(TestConformance):
         return "Answer: 36" if mended else "Answer: thirty six or so"
 
 
+class TestRepeatedConformance(TestConformance):
+    def node(self) -> Node:
+        return Merger(model="scripted", max_output_tokens=200, samples=3, temperature=0.7)
+
+
+def test_several_merges_vote_with_their_answers() -> None:
+    said = ("Answer: 35", "hm", "Answer: 36", "Answer: 36.0")
+    model = ScriptedModel(lambda request: said[request.sample])
+    inputs = Inputs(TASK, TASK.question, {"split": SPLIT, "solve": SOLVED})
+    run = NodeBench([model]).run(Merger(model="scripted", samples=4, temperature=0.7), inputs)
+    assert run.message.answer == "36"
+    assert [candidate.confidence for candidate in run.message.candidates] == [0.5, 0.25]
+    assert [request.sample for request in model.requests] == [0, 1, 2, 3]
+
+
 def test_a_part_is_passed_on_only_if_it_is_what_the_output_says() -> None:
     model = ScriptedModel(lambda request: "Answer: B")
     inputs = Inputs(TASK, TASK.question, {"split": Message(parts=PARTS, combine="{p2}"), "solve": SOLVED})

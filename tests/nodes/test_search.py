@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from pydantic import ValidationError
 from apportion import JsonOutput, OneOf
 from apportion.budgets.books import MemoryStore
 from apportion.budgets.cap import Cap
-from apportion.errors import GraphError, UsageError
+from apportion.errors import CallFailed, GraphError, NodeFailed, UsageError
 from apportion.graphs.graph import Graph
 from apportion.graphs.run import Runner
 from apportion.models.pool import Pool
@@ -50,6 +51,13 @@ class TestAdaptiveConformance(TestConformance):
 
     def reply(self, request: Request) -> str:
         return "Answer: 42" if "No more searching" in request.messages[1].content else "Query: same again"
+
+
+class TestChainsConformance(TestConformance):
+    def node(self) -> Node:
+        return Search(
+            retriever=archive, model="scripted", rounds=2, top_k=2, max_output_tokens=300, samples=3, temperature=0.7
+        )
 
 
 class TestMendingConformance(TestConformance):
@@ -206,3 +214,91 @@ def test_what_has_no_name_is_searched_and_cannot_be_written_to_a_file(retriever:
     assert (done.message.answer, done.message.evidence) == ("Rome", ("the shelf has Cid",))
     with pytest.raises(GraphError, match=r"node 's': its retriever .* cannot be found again by a name"):
         Graph("g").add("s", node).to_json()
+
+
+def chains(corpus: str, *scripts: Sequence[str | Exception], **settings: object) -> tuple[NodeRun, ScriptedModel]:
+    """Chain i replies as the i-th script says, one after the other."""
+    left = [list(script) for script in scripts]
+
+    def script(request: Request) -> str:
+        said = left[request.sample].pop(0)
+        if isinstance(said, Exception):
+            raise said
+        return said
+
+    model = ScriptedModel(script)
+    known = {"retriever": corpus, "model": "scripted", "top_k": 1, "temperature": 0.7, "samples": len(scripts)}
+    return NodeBench([model]).run(Search.model_validate({**known, **settings}), INPUTS), model
+
+
+ROME = ["Query: Ann sleeps", "Answer: Rome"]
+LONG = ["Query: Cid works", "Query: Bob stays", "Answer: rome."]
+OSLO = ["Answer: Oslo"]
+
+
+def test_chains_that_end_at_different_rounds_vote_and_the_winner_keeps_its_evidence(corpus: str) -> None:
+    run, model = chains(corpus, OSLO, ROME, LONG)
+    assert (run.message.answer, run.message.evidence) == ("Rome", (FACTS[2],))
+    assert [candidate.answer for candidate in run.message.candidates] == ["Rome", "Oslo"]
+    assert [candidate.confidence for candidate in run.message.candidates] == pytest.approx([2 / 3, 1 / 3])
+    assert sorted(request.sample for request in model.requests) == [0, 1, 1, 2, 2, 2]
+    queries = [(fields["chain"], fields["query"]) for event, fields in run.events if event == "query"]
+    assert sorted(queries) == [(1, "Ann sleeps"), (2, "Bob stays"), (2, "Cid works")]
+
+
+def test_the_first_chain_alone_asks_what_a_search_without_chains_asks(corpus: str) -> None:
+    _, one = search(corpus, *ROME, temperature=0.7)
+    _, several = chains(corpus, list(ROME), list(OSLO))
+    assert set(one.requests) == {request for request in several.requests if request.sample == 0}
+
+
+def test_adaptive_chains_end_when_enough_of_them_agree(corpus: str) -> None:
+    run, model = chains(corpus, ROME, OSLO, LONG, OSLO, samples=adaptive(1, 4), stop="agree_2")
+    assert run.message.answer == "Rome"
+    assert {request.sample for request in model.requests} == {0, 1, 2}
+
+
+def test_a_chain_without_an_answer_has_no_vote(corpus: str) -> None:
+    slow: list[str | Exception] = ["Query: Cid works", CallFailed(Status.TIMEOUT, "too slow")]
+    run, _ = chains(corpus, ["Answer: unknown"], slow, list(OSLO))
+    assert (run.message.answer, run.message.status) == ("Oslo", Status.OK)
+    assert run.message.candidates[0].confidence == pytest.approx(1 / 3)
+    run, _ = chains(corpus, slow, ["Query: Ann sleeps", "Answer: not found"])
+    assert (run.message.status, run.message.evidence) == (Status.UNKNOWN, (FACTS[2],))
+
+
+def test_chains_that_trip_a_flag_are_drawn_anew(corpus: str) -> None:
+    hedged: list[str | Exception] = ["Query: Cid works", "Answer: probably Oslo"]
+    run, _ = chains(corpus, hedged, list(OSLO), ["hm"], list(ROME), list(ROME), samples=3, red_flags=("hedged",))
+    assert run.message.candidates[0].confidence == pytest.approx(1 / 3)
+    run, model = chains(
+        corpus, hedged, list(OSLO), ["hm"], list(ROME), list(ROME), samples=3, red_flags=("hedged", "unread")
+    )
+    assert (run.message.answer, run.message.evidence) == ("Rome", (FACTS[2],))
+    assert {request.sample for request in model.requests} == {0, 1, 2, 3, 4}
+
+
+def test_under_a_cap_the_first_chain_comes_to_its_answer_before_the_others_begin(corpus: str) -> None:
+    def script(request: Request) -> str:
+        return "Answer: Rome" if "No more searching" in request.messages[1].content else "Query: Cid works"
+
+    node = Search(retriever=corpus, model="scripted", top_k=1, rounds=2, temperature=0.7, max_output_tokens=20)
+    alone = NodeBench([ScriptedModel(script)]).run(node, INPUTS)
+    room = sum(bound.tokens for bound in alone.bounds)
+    several = node.model_copy(update={"samples": 4})
+    run = NodeBench([ScriptedModel(script)]).run(several, INPUTS, limit=room)
+    assert (run.message.answer, run.message.status) == ("Rome", Status.OK)
+    assert run.charged.tokens <= room
+
+
+def test_a_retriever_that_fails_in_one_chain_of_several_fails_the_run(corpus: str) -> None:
+    def broken(query: str, top_k: int) -> list[str]:
+        if query == "Cid works":
+            raise RuntimeError("no such shelf")
+        return [query]
+
+    graph = Graph("g").add("find", Search(retriever=broken, model="m", samples=3, temperature=0.7))
+    replies = {0: "Answer: Rome", 1: "Query: Cid works", 2: "Query: Bob"}
+    model = ScriptedModel(lambda request: replies[request.sample], name="m")
+    with pytest.raises(NodeFailed, match="no such shelf"):
+        graph.run(TASK, pool=Pool([model]))

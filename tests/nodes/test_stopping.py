@@ -4,8 +4,12 @@ import math
 import random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from apportion.nodes.stopping import enough, leads_by, majority_probability, settled
+from apportion.errors import UnknownName, UsageError
+from apportion.nodes import Solver
+from apportion.nodes.stopping import enough, majority_probability, settled
 
 
 def beta_tail(first: int, second: int) -> float:
@@ -24,25 +28,63 @@ def beta_tail(first: int, second: int) -> float:
 
 @pytest.mark.parametrize("counts", [(0, 0), (1, 0), (3, 0), (4, 1), (7, 5), (20, 11)])
 def test_the_closed_form_is_the_beta_tail(counts: tuple[int, int]) -> None:
-    assert majority_probability(counts) == pytest.approx(beta_tail(*counts), abs=1e-6)
+    assert majority_probability(*counts) == pytest.approx(beta_tail(*counts), abs=1e-6)
 
 
 def test_the_order_of_counts_and_further_answers_do_not_matter() -> None:
-    assert majority_probability([1, 5, 2]) == majority_probability([5, 2])
-    assert majority_probability([]) == 0.5
+    assert enough("ahead_by_3", [1, 5, 2]) is enough("ahead_by_3", [5, 2]) is True
+    assert majority_probability(0, 0) == 0.5
+    assert not enough("beta", [])
 
 
 def test_ahead_by_k() -> None:
-    assert leads_by([3, 1], 2)
-    assert not leads_by([3, 2], 2)
-    assert leads_by([2], 2)
-    assert not leads_by([], 1)
+    assert enough("ahead_by_2", [3, 1])
+    assert not enough("ahead_by_2", [3, 2])
+    assert not enough("ahead_by_1", [])
+
+
+def test_agree_k() -> None:
+    assert not enough("agree_3", [2, 2, 2])
+    assert enough("agree_3", [1, 3, 3])
+    assert not enough("agree_1", [])
+
+
+@given(st.lists(st.integers(0, 12), max_size=5), st.integers(1, 15))
+def test_what_is_ahead_by_k_agrees_k_times_and_larger_numbers_stop_no_sooner(counts: list[int], k: int) -> None:
+    assert enough(f"agree_{k}", counts) or not enough(f"ahead_by_{k}", counts)
+    for rule in ("agree", "ahead_by"):
+        assert enough(f"{rule}_{k}", counts) or not enough(f"{rule}_{k + 1}", counts)
+
+
+@pytest.mark.parametrize("rule", ["ahead_by_0", "ahead_by_-1", "ahead_by_02", "agree_0", f"agree_{10**30}", "ahead_by"])
+def test_a_number_that_is_none_is_told_how_it_is_written(rule: str) -> None:
+    with pytest.raises(UsageError, match=r"_K, with K a whole number from 1 on"):
+        Solver(stop=rule)
+
+
+@pytest.mark.parametrize(
+    ("rule", "hint"),
+    [
+        ("ahead_by_two", "did you mean 'ahead_by_K'"),
+        ("betta", "did you mean 'beta'"),
+        ("agrees_3", "did you mean 'agree_K'"),
+        ("", "known: agree_K, ahead_by_K, beta"),
+    ],
+)
+def test_an_unknown_rule_is_told_the_nearest_or_all(rule: str, hint: str) -> None:
+    with pytest.raises(UnknownName, match=hint):
+        Solver(stop=rule)
+
+
+def test_a_rule_without_a_number_takes_none() -> None:
+    with pytest.raises(UsageError, match="'beta' takes no number"):
+        Solver(stop="beta_2")
 
 
 def test_settled_only_when_a_tie_is_out_of_reach() -> None:
-    assert settled([3, 1], 1)
-    assert not settled([3, 1], 2)
-    assert not settled([], 0)
+    assert settled(3, 1, 1)
+    assert not settled(3, 1, 2)
+    assert not settled(0, 0, 0)
 
 
 def test_enough_by_rule() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from apportion.models.request import Request
-from apportion.nodes import Inputs, SymbolicSolver
+from apportion.nodes import Inputs, SymbolicSolver, adaptive
 from apportion.nodes.base import Node
 from apportion.nodes.symbolic.schema import Problem
 from apportion.nodes.symbolic.solve import SymbolicWorker
@@ -21,6 +21,7 @@ INPUTS = Inputs(TASK, TASK.question, {})
 VARIABLES = [{"type": "int", "name": name, "low": 1, "high": 3} for name in "ab"]
 LESS = {"kind": "compare", "variable": "a", "relation": "<", "other": "b"}
 MORE = {"kind": "compare", "variable": "a", "relation": ">", "other": "b"}
+SECOND = {"kind": "compare", "variable": "a", "relation": "=", "value": 1}
 NOT_THREE = {"kind": "compare", "variable": "b", "relation": "!=", "value": 3}
 GOOD = json.dumps({"variables": VARIABLES, "constraints": [LESS, NOT_THREE]})
 CONTRADICTION = json.dumps({"variables": VARIABLES, "constraints": [LESS, MORE]})
@@ -45,6 +46,11 @@ class TestConformance(NodeConformance):
 
     def reply(self, request: Request) -> str:
         return GOOD
+
+
+class TestRepeatedConformance(TestConformance):
+    def node(self) -> Node:
+        return SymbolicSolver(model="scripted", max_output_tokens=3000, repair_rounds=1, samples=3, temperature=0.7)
 
 
 def solve(worker: SymbolicWorker, *replies: str, repair_rounds: int = 1) -> tuple[NodeRun, ScriptedModel]:
@@ -112,3 +118,40 @@ def test_code_is_not_run(worker: SymbolicWorker) -> None:
     message = solve(worker, text, text)[0].message
     assert message.status is Status.PARSE_ERROR
     assert "letters, digits and underscores" in message.reason
+
+
+ONE_THREE = json.dumps({"variables": VARIABLES, "constraints": [LESS, {**NOT_THREE, "relation": "="}, SECOND]})
+
+
+def sampled(
+    worker: SymbolicWorker, replies: dict[int, str], samples: object, **settings: object
+) -> tuple[NodeRun, ScriptedModel]:
+    """The request with sample number i is answered by reply i."""
+    model = ScriptedModel(lambda request: replies[request.sample])
+    known = {"model": "scripted", "samples": samples, "temperature": 0.7, **settings}
+    return NodeBench([model], resource=worker).run(SymbolicSolver.model_validate(known), INPUTS), model
+
+
+def test_problems_written_several_times_vote_with_their_solutions(worker: SymbolicWorker) -> None:
+    other_words = json.dumps({"variables": VARIABLES, "constraints": [NOT_THREE, LESS]})
+    run, model = sampled(worker, {0: ONE_THREE, 2: GOOD, 4: CONTRADICTION, 5: "no", 6: other_words}, 4)
+    assert run.message.answer == "a=1 b=2"
+    assert [(c.confidence, c.checked) for c in run.message.candidates] == [(0.5, True), (0.25, True)]
+    assert sorted(request.sample for request in model.requests) == [0, 2, 4, 5, 6]  # the third is mended once
+    (told,) = [fields for event, fields in run.events if event == "vote"]
+    assert (told["drawn"], told["votes"], told["failed"]) == (4, [2, 1], ["unsat"])
+
+
+def test_what_has_no_solution_is_no_vote_and_is_drawn_anew_where_that_is_a_flag(worker: SymbolicWorker) -> None:
+    run, _ = sampled(worker, {0: CONTRADICTION, 1: "no"}, 2, repair_rounds=0)
+    assert (run.message.status, run.message.candidates) == (Status.UNSAT, ())
+    run, model = sampled(worker, {0: CONTRADICTION, 1: "no", 2: GOOD}, 1, repair_rounds=0, red_flags=("unread",))
+    assert (run.message.answer, len(model.requests)) == ("a=1 b=2", 3)
+
+
+def test_adaptive_problems_end_when_enough_solutions_agree(worker: SymbolicWorker) -> None:
+    replies = {0: GOOD, 1: ONE_THREE, 2: GOOD}
+    run, model = sampled(worker, replies, adaptive(1, 5), repair_rounds=0, stop="ahead_by_1")
+    assert (run.message.answer, len(model.requests)) == ("a=1 b=2", 1)
+    run, model = sampled(worker, replies, adaptive(2, 5), repair_rounds=0, stop="agree_2")
+    assert (run.message.answer, len(model.requests)) == ("a=1 b=2", 3)

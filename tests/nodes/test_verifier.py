@@ -4,7 +4,7 @@ import pytest
 
 from apportion.errors import CallFailed
 from apportion.models.request import Request
-from apportion.nodes import Inputs, Verifier, choose
+from apportion.nodes import Inputs, Verifier, adaptive, choose
 from apportion.nodes.base import Node
 from apportion.nodes.verifier import KIND
 from apportion.records.message import Candidate, Message
@@ -45,6 +45,26 @@ class TestStepsConformance(NodeConformance):
 
     def reply(self, request: Request) -> str:
         return "42"
+
+
+class TestRepeatedScoreConformance(TestScoreConformance):
+    def node(self) -> Node:
+        return Verifier(
+            model="scripted", method="score", max_candidates=16, max_output_tokens=100, samples=3, temperature=0.7
+        )
+
+
+class TestAdaptiveScoreConformance(TestScoreConformance):
+    def node(self) -> Node:
+        samples = adaptive(1, 4)
+        return Verifier(
+            model="scripted", method="score", max_output_tokens=100, samples=samples, stop="agree_2", temperature=0.7
+        )
+
+
+class TestRepeatedStepsConformance(TestStepsConformance):
+    def node(self) -> Node:
+        return Verifier(model="scripted", method="steps", max_steps=3, max_output_tokens=30, samples=3, temperature=0.7)
 
 
 def verify(
@@ -170,3 +190,82 @@ def test_only_the_best_candidates_are_looked_at() -> None:
     candidates = [Candidate(str(number)) for number in range(9)]
     _, model = verify(candidates, {"": "Probability: 50"}, method="score", max_candidates=2)
     assert len(model.requests) == 2
+
+
+def judged(*scores: str, **settings: object) -> tuple[NodeRun, ScriptedModel]:
+    """Judgement i of the only candidate says as the i-th script."""
+    model = ScriptedModel(lambda request: scores[request.sample])
+    known = {"model": "scripted", "method": "score", "temperature": 0.7, "samples": len(scores), **settings}
+    inputs = Inputs(TASK, TASK.question, {"solve": Message(answer="126")})
+    return NodeBench([model]).run(Verifier.model_validate(known), inputs), model
+
+
+def says(*percent: int) -> list[str]:
+    return [f"Probability: {number}" for number in percent]
+
+
+@pytest.mark.parametrize(
+    ("vote", "threshold", "score", "accepted"),
+    [
+        ("confidence", None, 0.5, True),
+        ("confidence", 0.6, 0.5, False),
+        ("majority", None, 1 / 3, False),
+        ("majority", 0.4, 2 / 3, True),
+        ("first", 0.6, 0.9, True),
+    ],
+)
+def test_several_judgements_are_one_by_their_mean_by_most_verdicts_or_by_the_first(
+    vote: str, threshold: float | None, score: float, accepted: bool
+) -> None:
+    run, model = judged(*says(90, 15, 45), vote=vote, threshold=threshold)
+    assert run.message.candidates[0].confidence == pytest.approx(score)
+    assert (run.message.accepted, len(model.requests)) == (accepted, 3)
+
+
+def test_a_judgement_that_cannot_be_read_is_left_out_of_the_mean() -> None:
+    assert judged("hm", *says(90, 70))[0].message.candidates[0].confidence == pytest.approx(0.8)
+    run, _ = judged("hm", "hm", "hm")
+    assert (run.message.candidates[0].confidence, run.message.accepted) == (0.5, False)
+    run, model = judged("hm", *says(90, 70), samples=1, red_flags=("unread",))
+    assert (run.message.candidates[0].confidence, len(model.requests)) == (0.9, 2)
+
+
+def test_adaptive_judgements_end_when_enough_verdicts_agree() -> None:
+    _, model = judged(*says(90, 20, 80, 90, 90), samples=adaptive(1, 5), stop="ahead_by_2")
+    assert len(model.requests) == 4
+    _, model = judged(*says(90, 20, 80, 90, 90), samples=adaptive(1, 5), stop="agree_2")
+    assert len(model.requests) == 3
+
+
+def test_steps_solved_several_times_are_put_to_the_vote() -> None:
+    def script(request: Request) -> str:
+        right = {"40+2 = ?": "42", "42*3 = ?": "126"}[request.messages[1].content.splitlines()[-1].split(": ")[-1]]
+        return "7" if request.sample == 1 else right
+
+    model = ScriptedModel(script)
+    inputs = Inputs(TASK, TASK.question, {"solve": Message(answer="126", candidates=(GOOD,))})
+    node = Verifier(model="scripted", method="steps", samples=3, temperature=0.7)
+    run = NodeBench([model]).run(node, inputs)
+    assert (run.message.accepted, run.message.candidates[0].confidence, len(model.requests)) == (True, 1.0, 6)
+
+
+def test_a_silent_method_has_no_draws() -> None:
+    assert KIND.draws(Verifier(method="vote", samples=3, temperature=0.7)) is None
+    draws = KIND.draws(Verifier(method="score", samples=3, temperature=0.7))
+    assert draws is not None
+    assert (draws.number, draws.curves) == (3, False)
+
+
+def test_under_a_cap_every_candidate_is_judged_once_before_any_is_judged_again() -> None:
+    script = {"Proposed answer:\n1": "Probability: 10", "Proposed answer:\n2": "Probability: 80"}
+    candidates = [Candidate("1"), Candidate("2")]
+    single, _ = verify(candidates, script, method="score", max_output_tokens=20)
+    room = sum(bound.tokens for bound in single.bounds)
+
+    def reply(request: Request) -> str:
+        return next(said for key, said in script.items() if key in request.messages[1].content)
+
+    messages = {f"n{n}": Message(answer=c.answer, candidates=(c,)) for n, c in enumerate(candidates)}
+    node = Verifier(model="scripted", method="score", max_output_tokens=20, samples=4, temperature=0.7)
+    run = NodeBench([ScriptedModel(reply)]).run(node, Inputs(TASK, TASK.question, messages), limit=room)
+    assert [(c.answer, c.confidence) for c in run.message.candidates] == [("2", 0.8), ("1", 0.1)]

@@ -5,8 +5,7 @@ import asyncio
 import pytest
 from threadpoolctl import threadpool_info
 
-from apportion.errors import BudgetBreach
-from apportion.optimizers.concurrency import gravest, in_turn, one_thread
+from apportion.optimizers.concurrency import in_turn, one_thread
 
 
 def threads() -> dict[str, int]:
@@ -25,13 +24,6 @@ def test_fits_run_on_one_thread_and_what_follows_on_as_many_as_before() -> None:
     assert within
     assert set(within.values()) == {1}
     assert threads() == before
-
-
-def test_a_breach_is_told_before_all_else_and_otherwise_the_first_failure() -> None:
-    breach, first, second = BudgetBreach("m", 10, 20), ValueError("first"), ValueError("second")
-    assert gravest(first) is first
-    assert gravest(ExceptionGroup("", [first, second])) is first
-    assert gravest(ExceptionGroup("", [first, ExceptionGroup("", [second, breach])])) is breach
 
 
 def test_work_is_begun_in_turn_and_not_after_a_failure() -> None:

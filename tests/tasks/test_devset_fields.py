@@ -91,3 +91,10 @@ def test_names_that_cannot_be() -> None:
     for columns in ({"question": "a", "gold": "a"}, {"gold": "a", "answer": "b"}):
         with pytest.raises(UsageError, match="a column is one field, and a field has one column"):
             Naming(columns)
+
+
+def test_a_cluster_may_be_a_number_and_is_no_part_of_the_identity(tmp_path: Path) -> None:
+    rows = [{"question": "2 + 2?", "cluster_id": 7}, {"question": "2 + 3?", "cluster": "seven"}]
+    tasks = load(tmp_path, "a.jsonl", rows)
+    assert [task.cluster for task in tasks] == ["7", "seven"]
+    assert tasks[0].task_id == Task(question="2 + 2?").task_id

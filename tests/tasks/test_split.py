@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Mapping
 
 import pytest
 from hypothesis import given
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from apportion.errors import UsageError
 from apportion.records.task import Task
-from apportion.tasks.split import FEWEST, split
+from apportion.tasks.split import FEWEST, Part, split
 
 
 def tasks(count: int, family: str = "default") -> list[Task]:
@@ -83,3 +84,60 @@ def test_too_few_tasks_and_copies_are_refused() -> None:
         split(tasks(3), seed=0)
     with pytest.raises(UsageError, match="is there twice"):
         split([*tasks(5), *tasks(1)], seed=0)
+
+
+PHRASES = (
+    "long red pens lie in the box",
+    "doors of the old house creak",
+    "rivers end far in the south",
+    "loaves of bread cost more today",
+    "engines stopped near our bridge",
+    "lamps were sold last summer",
+    "birds sang above the harbor wall",
+    "letters came without any stamp",
+    "coats hung behind the mirror",
+    "children counted to the end",
+    "trains passed the second tunnel",
+    "wires ran under a wooden floor",
+)
+
+
+def of_templates(each: int, templates: int = 12, family: str = "tales") -> list[Task]:
+    return [
+        Task(question=f"how many {phrase}, {n}?", family=family) for phrase in PHRASES[:templates] for n in range(each)
+    ]
+
+
+def together(tasks: list[Task], parts: Mapping[Part, tuple[Task, ...]]) -> bool:
+    of = {task.question: part for part, held in parts.items() for task in held}
+    return all(len({of[task.question] for task in tasks if phrase in task.question}) == 1 for phrase in PHRASES)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_templates_stay_together_and_shares_are_near(seed: int) -> None:
+    given_tasks = [*of_templates(5), *tasks(60, "sums")]
+    parts = split(given_tasks, seed)
+    assert together(of_templates(5), parts)
+    for family, count in (("tales", 60), ("sums", 60)):
+        for part, share in (("fit", 0.5), ("validation", 0.2), ("test", 0.3)):
+            got = sum(task.family == family for task in parts[part])  # type: ignore[index]
+            assert abs(got - share * count) <= 6
+    assert parts == split(given_tasks[::-1], seed)
+
+
+def test_a_new_task_goes_where_its_template_is() -> None:
+    before = split(of_templates(5), seed=1)
+    known = {task.task_id: part for part, held in before.items() for task in held}
+    after = split(of_templates(7), seed=1, known=known)
+    assert together(of_templates(7), after)
+    assert all(task in after[part] for part, held in before.items() for task in held)
+    # Whoever was divided before templates stayed together is not divided anew.
+    scattered = split(of_templates(5), seed=1, clusters=[""] * 60)
+    kept = split(of_templates(5), seed=1, known={t.task_id: part for part, held in scattered.items() for t in held})
+    assert kept == scattered
+    assert not together(of_templates(5), kept)
+
+
+def test_clusters_that_leave_no_task_for_a_part_are_named() -> None:
+    with pytest.raises(UsageError, match=r"no task is left for .*2 clusters"):
+        split(tasks(6), seed=0, clusters=["a"] * 3 + ["b"] * 3)

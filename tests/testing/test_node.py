@@ -51,6 +51,18 @@ async def _knowing(node: Any, inputs: Inputs, context: Context, score: Any) -> M
     return Message(answer="42")
 
 
+async def _renumbering(node: Twice, inputs: Inputs, context: Context) -> Message:
+    """Numbers its draws from the last to the first."""
+    prompt = context.dialect(node.who).solve(inputs.ask(), Style.DIRECT)
+    for number in range(node.times):
+        await context.call(Request(node.who, prompt.messages, 20, sample=10 - number - node.times))
+    return Message(answer="42")
+
+
+def _times(node: Twice) -> Draws:
+    return Draws("times", node.times)
+
+
 PLAIN = Kind(Twice, _run, lambda node, *_: (CallBound(node.who, 2000, 9, 20, times=2),))
 
 
@@ -81,6 +93,8 @@ def suite(kind: Kind[Any]) -> NodeConformance:
         ("test_its_draws_are_numbered_and_on_record", {"draws": lambda node: Draws("tries", node.times)}, "tries"),
         ("test_its_draws_are_numbered_and_on_record", {"draws": lambda node: Draws("times", 3)}, "not 3"),
         ("test_its_draws_are_numbered_and_on_record", {"draws": lambda _: Draws("times", adaptive(1, 2))}, "a rule"),
+        ("test_fewer_draws_are_a_part_of_more", {"run": _renumbering, "draws": _times}, "does not ask what it asks"),
+        ("test_a_cap_that_ends_the_draws_leaves_what_there_is", {"draws": _times}, "does not count draws"),
         ("test_its_place_among_other_nodes_can_be_told", {"depth": lambda node: 3}, "a Depth or None"),
         ("test_its_place_among_other_nodes_can_be_told", {"most_parts": lambda node: 99}, "of 99"),
         ("test_an_answer_of_a_verified_kind_is_checked", {"verified": True}, "checked"),

@@ -19,7 +19,7 @@ __all__ = ["VOTES", "solving", "styles_of"]
 VOTES = (4, 16)
 _UNDRAFTED = ("puzzles", "extraction", "hanoi", "counting")
 """Families whose draft is the direct answer."""
-_ELSEWHERE = ("hops", "repeats")
+_ELSEWHERE = ("hops", "adaptive_retrieval", "repeats")
 """Families that are searched, or whose questions are those of another."""
 
 

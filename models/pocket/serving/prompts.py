@@ -27,12 +27,13 @@ _ENGLISH = re.compile(
     r"|Facts|Figure|Final|Find|First|Follow|Following|For|Formalise|Formalize|From"
     r"|Query|Question|Quickly"
     r"|Say|Search|Select|Short|Show all|Show each|Show every|Show me|Show the|Show your|Simplify|Simply|Solve|Split"
-    r"|Start|State|Step|Stock|Sub-?questions?|Sum|Suppose"
+    r"|Start|State(?! (?:calls|met|saw|stays|works)\b)|Step|Stock|Sub-?questions?|Sum|Suppose"
     r"|Take|Task|Tell|The answer|The following|The problem|The puzzle|The question|The task|Then|Think|Translate|Try"
     r"|Validate|Verify"
     r")\b"
 )
-"""Beginnings of plain English that would pass for a role's letter and a word."""
+"""Beginnings of plain English that would pass for a role's letter and a word. Of the names in passages, `tate` behind a
+letter is the only one that begins like English."""
 _NO_PROMPT = frozenset(" :.,;)")
 """What never follows a role's letter."""
 _LAST_ROUND = re.compile(r"\bno more search|\bstop searching\b", re.I)

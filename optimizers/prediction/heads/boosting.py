@@ -92,7 +92,7 @@ def fit_boosting(examples: Examples, seed: int, like: BoostingHead | None = None
     arm_means = rounded(examples.scores.mean(axis=0))
     arm_columns = rounded(_arm_columns(examples))
     rows, targets = _rows(examples, arm_columns), (examples.scores - arm_means).ravel()
-    trees = len(like.columns) if like else _chosen(rows, targets, arms, seed)
+    trees = len(like.columns) if like else _chosen(rows, targets, examples, seed)
     model = _boosted(rows, targets, arms, trees, seed)
     head = BoostingHead(arm_means=arm_means, arm_columns=arm_columns, **_trees(model))
     if not np.allclose(head.raw(rows[:1000]), model.predict(rows[:1000]), rtol=0, atol=1e-9):
@@ -113,9 +113,10 @@ def _boosted(rows: Floats, targets: Floats, arms: int, trees: int, seed: int) ->
     ).fit(rows, targets)
 
 
-def _chosen(rows: Floats, targets: Floats, arms: int, seed: int) -> int:
+def _chosen(rows: Floats, targets: Floats, examples: Examples, seed: int) -> int:
     """How many trees foretell best, on questions that the trees have not seen."""
-    aside = np.repeat(folds_of(len(rows) // arms, 4, seed) == 0, arms)
+    arms = len(examples.arms)
+    aside = np.repeat(folds_of(len(examples), 4, seed, examples.clusters) == 0, arms)
     model = _boosted(rows[~aside], targets[~aside], arms, _MOST_TREES, seed)
     errors = [((foretold - targets[aside]) ** 2).mean() for foretold in model.staged_predict(rows[aside])]
     return int(np.argmin(errors)) + 1

@@ -9,7 +9,7 @@ import numpy as np
 from ...arrays import Floats, Ints
 from ..features import Features
 from ..fitted import Array, Fitted, rounded
-from .base import Examples, folds_of
+from .base import Examples
 
 __all__ = ["ClusterHead", "fit_clusters"]
 
@@ -69,7 +69,7 @@ def _chosen(examples: Examples, seed: int) -> tuple[Floats, float]:
         if size * _LEAST <= len(examples) and size <= distinct:
             found = KMeans(size, n_init=1, random_state=seed).fit(matrix)
             partitions.append(rounded(found.cluster_centers_, 5))
-    folds = folds_of(len(examples), min(5, len(examples)), seed)
+    folds = examples.folds(5, seed)
     tried = [
         (error, -weight, number)
         for number, centers in enumerate(partitions)

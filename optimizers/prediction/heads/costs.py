@@ -8,7 +8,7 @@ from ...arrays import Floats
 from ...regression import ridge
 from ..features import Features
 from ..fitted import Array, Fitted, rounded
-from .base import Examples, folds_of
+from .base import Examples
 
 __all__ = ["CostHead", "fit_costs"]
 
@@ -58,7 +58,7 @@ def fit_costs(examples: Examples, samples: Floats, seed: int) -> CostHead:
     means = examples.costs.mean(axis=0)
     logs = np.log(np.maximum(examples.costs, np.where(means > 0, _FLOOR * means, 1.0)))
     matrix = examples.features.matrix
-    folds = folds_of(len(examples), min(5, len(examples)), seed)
+    folds = examples.folds(5, seed)
     foreseen = []
     for penalty in _PENALTIES:
         out = np.empty_like(logs)

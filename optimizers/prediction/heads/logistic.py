@@ -12,7 +12,7 @@ from ...regression import logit, sigmoid
 from ...tables.table import Arm
 from ..features import Features
 from ..fitted import Array, Fitted, rounded
-from .base import Examples, folds_of
+from .base import Examples
 
 __all__ = ["LogisticHead", "fit_logistic"]
 
@@ -60,7 +60,7 @@ def fit_logistic(examples: Examples, seed: int, like: LogisticHead | None = None
 def _chosen(examples: Examples, groups: Floats, seed: int) -> tuple[float, ...]:
     """The penalties down to the one that foretells best."""
     matrix, scores = examples.features.matrix, examples.scores
-    folds = folds_of(len(examples), min(_FOLDS, len(examples)), seed)
+    folds = examples.folds(_FOLDS, seed)
     losses = np.zeros(len(_PENALTIES))
     for fold in np.unique(folds):
         inside = folds != fold

@@ -5,6 +5,7 @@ from dataclasses import asdict
 import pytest
 
 from benchmarks.proof.findings import (
+    ControlGain,
     Dose,
     Findings,
     Gap,
@@ -44,8 +45,8 @@ def _policy(label: str, cap: str, score: float, cost: float) -> PolicyResult:
 @pytest.fixture
 def findings() -> Findings:
     """One planned comparison that holds, one that does not."""
-    part = PairedDifference(rival="R→A", cap="tight", difference=_around(0.03), p=0.001, detectable=0.009)
-    lost = PairedDifference(rival="R→A", cap="middle", difference=_around(-0.002), p=0.6, detectable=0.009)
+    part = PairedDifference(subject="J", rival="R→A", cap="tight", difference=_around(0.03), p=0.001, detectable=0.009)
+    lost = PairedDifference(subject="J", rival="R→A", cap="middle", difference=_around(-0.002), p=0.6, detectable=0.009)
     planned = (
         PlannedResult(name="J above R→A, tight cap", claim="above", parts=(part,), p=0.001, adjusted=0.002, holds=True),
         PlannedResult(name="J above R→A, middle cap", claim="above", parts=(lost,), p=0.6, adjusted=0.6, holds=False),
@@ -74,16 +75,22 @@ def findings() -> Findings:
                 inexact=0.0012,
             ),
         ),
+        controls=(
+            ControlGain(pool="clones", cap="tight", label="J", gain=_around(0.002)),
+            ControlGain(pool="clones", cap="tight", label="JointSafe", gain=_around(-0.001)),
+        ),
         doses=tuple(
             Dose(
                 pool=pool,
                 questions=kind,
+                against=rival,
                 cap=cap,
                 difference=_around(0.01 * number),
                 joint=0.6,
                 rival=0.59,
                 count=6000,
             )
+            for rival in ("R→A", "UpFront")
             for pool in ("generalists", "mixed")
             for kind in ("text tells", "text hides")
             for number, cap in enumerate(("tight", "middle"))
@@ -115,5 +122,6 @@ def findings() -> Findings:
         evaluations=462,
         seconds=600.0,
         measured_seconds=30.0,
+        stages={"every plan once": 30.0, "matches": 600.0},
         location="<memory & disk>",
     )

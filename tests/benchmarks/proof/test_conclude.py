@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from apportion.optimizers.tables.table import Arm
-from benchmarks.proof.conclude import dose_of, node_shares, planned_results, standing_of
+from benchmarks.proof.conclude import control_gains, dose_of, node_shares, planned_results, standing_of
 from benchmarks.proof.contest import ContestOutcome, Showing
 from benchmarks.proof.draws import Resample, Statistic
-from benchmarks.proof.protocol import Protocol
+from benchmarks.proof.protocol import PLANNED, Protocol
 
 _CAPS = ("tight", "middle", "loose")
 _COUNT = 500
-_RESAMPLE = Resample(_COUNT, 200, 0)
+_RESAMPLE = Resample(_COUNT, 1000, 0)
 _PROTOCOL = Protocol()
 
 
@@ -27,17 +27,23 @@ def _outcome(means: Mapping[str, float], seed: int = 0, noise: float = 0.2) -> C
     *scores, cost = Statistic.means(np.column_stack([rows, np.full(_COUNT, 10.0)]), _RESAMPLE)
     showings = []
     for (cap, label), score in zip(places, scores, strict=True):
-        mean = means[label]
-        matched = None if label == "J" else score
-        given = {"x": (375, 15.0), "y": (125, 5.0)}
-        showings.append(
-            Showing(label, cap, mean + 0.02, 10.0, score, cost, matched, 10.0, 0.5, (mean,), (10.0,), given)
-        )
+        mean, asked = means[label], {"x": 500.0, "y": 125.0}
+        showings.append(Showing(label, cap, mean + 0.02, 10.0, score, cost, score, 10.0, 0.5, (mean,), (10.0,), asked))
     return ContestOutcome("planted", seed, tuple(showings), "clusters", None, 0.001, 1.0)
 
 
-_CLEAR = {"U": 0.5, "R": 0.55, "A": 0.56, "R→A": 0.58, "J": 0.64}
-_EVEN = {"R": 0.60, "A": 0.59, "J": 0.60}
+_CLEAR = {
+    "U": 0.5,
+    "R": 0.55,
+    "A": 0.56,
+    "R→A": 0.58,
+    "FrugalGPT": 0.57,
+    "Cascades": 0.6,
+    "UpFront": 0.6,
+    "J": 0.64,
+    "JointSafe": 0.66,
+}
+_EVEN = {"R": 0.60, "A": 0.59, "J": 0.60, "JointSafe": 0.60}
 
 
 def _planned(main: Mapping[str, float], control: Mapping[str, float]) -> dict[str, bool]:
@@ -48,7 +54,7 @@ def _planned(main: Mapping[str, float], control: Mapping[str, float]) -> dict[st
 
 def test_a_clear_advantage_holds_and_so_do_even_controls() -> None:
     found = _planned(_CLEAR, _EVEN)
-    assert len(found) == 7
+    assert list(found) == [planned.name for planned in PLANNED]
     assert all(found.values())
 
 
@@ -62,6 +68,7 @@ def test_one_rival_that_does_as_well_is_enough_to_fail() -> None:
 
 def test_a_joint_policy_that_loses_fails_everything_about_the_stack() -> None:
     found = _planned({**_CLEAR, "R→A": 0.68}, _EVEN)
+    assert sum("R→A" in name for name in found) == 3
     assert not any(holds for name, holds in found.items() if "R→A" in name)
 
 
@@ -73,9 +80,29 @@ def test_an_advantage_over_the_clones_is_no_equality() -> None:
     ]
 
 
+@pytest.mark.parametrize("rival", ["FrugalGPT", "Cascades", "UpFront"])
+def test_a_rival_that_is_clearly_better_fails_its_own_comparison_alone(rival: str) -> None:
+    failed = [name for name, holds in _planned({**_CLEAR, rival: 0.68}, _EVEN).items() if not holds]
+    assert len(failed) == 1
+    assert failed[0].startswith("J ")
+
+
+def test_what_is_shipped_is_held_against_j_with_half_a_point_to_lose() -> None:
+    assert not _planned({**_CLEAR, "JointSafe": 0.625}, _EVEN)["JointSafe not below J, every cap"]
+
+
+def test_a_control_shows_what_seems_to_be_gained_by_anybody() -> None:
+    means = {**_EVEN, "R→A": 0.60, "JointSafe": 0.63}
+    gains = control_gains([_outcome(means, s, noise=0.1) for s in range(3)], "clones")
+    assert [(gain.cap, gain.label) for gain in gains[:3]] == [("tight", "J"), ("tight", "JointSafe"), ("tight", "R→A")]
+    assert {gain.label for gain in gains if gain.shows} == {"JointSafe"}
+    wide = next(gain.gain for gain in gains if gain.label == "J")
+    assert wide.high - wide.low > 2 * 1.96 * 0.1 / np.sqrt(_COUNT), "for all cells of a pool together"
+
+
 def test_the_p_value_of_several_parts_is_the_largest_and_is_adjusted() -> None:
     results = planned_results({"mixed": [_outcome({**_CLEAR, "A": 0.636})]}, _PROTOCOL)
-    assert len(results) == 5, "pools that were not measured are left out"
+    assert len(results) == 9, "pools that were not measured are left out"
     first = results[0]
     assert first.p == max(part.p for part in first.parts)
     assert {part.rival for part in first.parts} == {"R", "A"}
@@ -102,10 +129,12 @@ def test_a_standing_has_what_is_printed() -> None:
 def test_doses_and_what_each_node_got() -> None:
     outcomes = [_outcome(_CLEAR, seed) for seed in range(2)]
     doses = dose_of(outcomes, "specialists", "text hides")
+    assert {dose.against for dose in doses} == {"R→A"}
+    assert dose_of(outcomes, "specialists", "text hides", "UpFront")[0].difference.value == pytest.approx(0.04)
     assert [dose.cap for dose in doses] == list(_CAPS)
     assert doses[0].difference.value == pytest.approx(0.06)
     assert doses[0].rival == pytest.approx(0.58)
     arms = [Arm("x", (("solve", "small"),)), Arm("y", (("search", "large"), ("solve", "small")))]
     shares = {(s.cap, s.node, s.model): s.questions for s in node_shares(outcomes, arms)}
-    assert shares["tight", "solve", "small"] == pytest.approx(1.0)
+    assert shares["tight", "solve", "small"] == pytest.approx(1.25), "one question in four went through both"
     assert shares["tight", "search", "large"] == pytest.approx(0.25)

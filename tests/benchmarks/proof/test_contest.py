@@ -8,7 +8,7 @@ import pytest
 from apportion.errors import UsageError
 from apportion.optimizers.tables.table import Arm, Question, Table
 from apportion.testing.planted import plant
-from benchmarks.proof.contest import ContestOutcome, Match, budgets_of, halves, hold
+from benchmarks.proof.contest import ContestOutcome, Match, budgets_of, hold
 from benchmarks.proof.protocol import CONTESTANTS, Protocol
 
 _PROTOCOL = Protocol(questions=300, fit=200, validation=100, draws=60, portfolio=8, barriers=4, heads=("clusters",))
@@ -31,32 +31,35 @@ def test_every_contestant_meets_every_question(everyone: ContestOutcome) -> None
         assert 0.3 < showing.score.estimate < 0.9
         assert len(showing.score.draws) == 60
         assert len(showing.score.left_out) == 300
-        assert (showing.matched is None) == (showing.label == "J")
+        assert len(showing.matched.draws) == 60
     joint = next(showing for showing in everyone.showings if showing.label == "J")
-    assert sum(count for count, _ in joint.given.values()) == 300
+    assert sum(joint.asked.values()) > 300, "some questions go through several stages"
+    assert max(joint.asked.values()) <= 300
     assert everyone.head == "clusters"
     assert 0 <= everyone.inexact < 0.05
 
 
 def test_nobody_passes_the_cap_under_the_governor(everyone: ContestOutcome) -> None:
+    ordered = {"U", "R", "A", "R→A", "UpFront", "J", "JointSafe"}
     for showing in everyone.showings:
-        assert len(showing.served_scores) == (2 if showing.label in {"U", "R", "A", "R→A", "J", "JointSafe"} else 1)
+        assert len(showing.served_scores) == (2 if showing.label in ordered else 1)
         assert max(showing.served_costs) <= 250.0 + 1e-9
         assert showing.score.estimate == pytest.approx(np.mean(showing.served_scores))
 
 
-def test_rivals_are_compared_at_what_the_joint_policy_really_cost(everyone: ContestOutcome) -> None:
+def test_all_are_compared_at_what_the_joint_policy_really_cost(everyone: ContestOutcome) -> None:
     joint = next(showing for showing in everyone.showings if showing.label == "J")
     for showing in everyone.showings:
-        assert showing.mixed_cost == pytest.approx(joint.cost.estimate, rel=0.15)
+        assert showing.mixed_cost == pytest.approx(joint.cost.estimate)
         assert 0 <= showing.mixed_share <= 1
+        assert abs(showing.matched.estimate - showing.score.estimate) < 0.05
 
 
 def test_a_match_is_the_same_when_it_is_held_again() -> None:
     first, second = (hold(_match(("R", "J"))) for _ in range(2))
     for one, other in zip(first.showings, second.showings, strict=True):
         assert np.array_equal(one.score.draws, other.score.draws)
-        assert one.given == other.given
+        assert one.asked == other.asked
 
 
 def test_a_match_needs_the_joint_policy_and_knows_its_contestants() -> None:
@@ -64,16 +67,6 @@ def test_a_match_needs_the_joint_policy_and_knows_its_contestants() -> None:
         hold(_match(("U", "R")))
     with pytest.raises(UsageError, match="no contestant 'X'"):
         hold(_match(("J", "X")))
-
-
-def test_halves_are_taken_family_by_family() -> None:
-    dev = plant("crossing", 400, seed=1).table
-    fit, validation = halves(dev, 3, 0.75)
-    assert sorted([*fit, *validation]) == list(range(400))
-    families = np.array([question.family for question in dev.questions])
-    for family in set(families):
-        assert (families[fit] == family).sum() == round(0.75 * (families == family).sum())
-    assert not np.array_equal(fit, halves(dev, 4, 0.75)[0])
 
 
 def test_caps_lie_between_the_cheapest_arm_and_the_best_static_one() -> None:

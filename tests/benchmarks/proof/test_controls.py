@@ -11,6 +11,7 @@ def test_twins_do_equally_well_and_cost_the_same() -> None:
     scores, costs = table.mean_scores.mean(axis=0), table.mean_costs.mean(axis=0)
     assert np.abs(scores[:4] - scores[4:]).max() < 0.06
     assert np.abs(costs[:4] / costs[4:] - 1).max() < 0.02
+    assert not table.shows_answers, "a second draw is worth something to who sees both answers"
 
 
 def test_the_dominated_copy_is_wrong_three_times_in_ten_more() -> None:

@@ -9,7 +9,7 @@ from apportion.errors import UsageError
 from apportion.optimizers.tables.table import Arm, Question, Table
 from apportion.testing.planted import plant
 from benchmarks.proof.controls import clones
-from benchmarks.proof.portfolios import Kind, portfolio_of, shown, with_whole_vectors
+from benchmarks.proof.portfolios import Entry, Kind, portfolio_of, shown, with_whole_vectors
 
 _NODES = ("search", "solve")
 
@@ -93,3 +93,17 @@ def test_clones_are_arms_of_their_own() -> None:
     assert not np.array_equal(twins.scores[:, :4], twins.scores[:, 4:])
     with pytest.raises(UsageError, match="two replicates"):
         clones(replace(plain, scores=plain.scores[:, :, :1], costs=plain.costs[:, :, :1], confidences=None))
+
+
+def test_what_shows_of_answers_goes_with_the_arms() -> None:
+    table = plant("crossing", 20, seed=1).table
+    answers = np.arange(20 * 8).reshape(20, 8, 1)
+    table = replace(table, answers=answers, abstained=np.zeros(table.scores.shape))
+    entries = (Entry(5, table.arms[5]), Entry(2, table.arms[2]), Entry(5, replace(table.arms[5], name="again")))
+    seen = shown(table, entries)
+    assert seen.answers is not None
+    assert seen.confidences is not None
+    assert table.confidences is not None
+    assert np.array_equal(seen.answers, answers[:, [5, 2, 5]])
+    assert np.array_equal(seen.confidences, table.confidences[:, [5, 2, 5]])
+    assert [arm.name for arm in seen.arms] == [table.arms[5].name, table.arms[2].name, "again"]

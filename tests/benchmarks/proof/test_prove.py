@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from apportion.optimizers.tables.table import Table
 from apportion.testing.planted import Kind, plant
+from benchmarks.proof import kept
+from benchmarks.proof.contest import ContestOutcome, Match, hold
 from benchmarks.proof.protocol import CONTESTANTS, PLANNED, Protocol
 from benchmarks.proof.prove import Evidence, Proof, hidden_texts, of_families, of_models, prove
 
@@ -18,6 +21,7 @@ _PROTOCOL = Protocol(
     portfolio=6,
     search_seeds=1,
     control_seeds=1,
+    figure_seeds=1,
     orders=1,
     barriers=2,
     draws=30,
@@ -38,7 +42,16 @@ def _evidence() -> Evidence:
 
 
 @pytest.fixture(scope="module")
-def proof() -> Proof:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("matches")
+
+
+@pytest.fixture(scope="module")
+def proof(folder: Path) -> Proof:
+    return _prove(folder)
+
+
+def _prove(folder: Path) -> Proof:
     evidence = _evidence()
     raw = Evidence(
         *(
@@ -46,7 +59,7 @@ def proof() -> Proof:
             for name in ("dev", "test", "replicated", "pair_dev", "pair_test")
         )
     )
-    return prove(evidence, raw, _POOLS, ("codes",), _PROTOCOL, processes=1)
+    return prove(evidence, raw, _POOLS, ("codes",), _PROTOCOL, folder, processes=1)
 
 
 def test_everything_that_was_planned_is_there(proof: Proof) -> None:
@@ -61,15 +74,41 @@ def test_everything_that_was_planned_is_there(proof: Proof) -> None:
     assert {policy.label for policy in main.policies} == {contestant.label for contestant in CONTESTANTS}
     assert set(main.synergy) == {"tight", "middle", "loose"}
     assert main.inexact is not None
-    assert {(dose.pool, dose.questions) for dose in proof.doses} == {
-        (pool, kind) for pool in _POOLS for kind in ("text tells", "text hides", "family only")
+    assert {(dose.pool, dose.questions, dose.against) for dose in proof.doses} == {
+        (pool, kind, rival)
+        for pool in _POOLS
+        for kind in ("text tells", "text hides", "family only")
+        for rival in ("R→A", "UpFront")
+    }
+    assert {(gain.pool, gain.label) for gain in proof.controls} == {
+        (pool, label) for pool in ("clones", "dominated") for label in ("R→A", "J", "JointSafe")
     }
     assert [gap.cap for gap in proof.gaps] == ["tight", "middle", "loose"]
     assert {share.model for share in proof.nodes} <= {"plain", "thinker"}
 
 
+def test_a_proof_that_was_stopped_holds_only_what_it_had_not_held(
+    proof: Proof, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = sorted(folder.glob("match-*.npz"))[3]
+    lost.unlink()
+    held: list[str] = []
+
+    def counted(match: Match) -> ContestOutcome:
+        held.append(match.name)
+        return hold(match)
+
+    monkeypatch.setattr(kept, "hold", counted)
+    again = _prove(folder)
+    assert len(held) == 1
+    assert lost.exists()
+    assert again.planned == proof.planned
+    assert again.standings == proof.standings
+    assert again.doses == proof.doses
+
+
 def test_every_meeting_with_test_questions_is_counted(proof: Proof) -> None:
-    matches = len(CONTESTANTS) + 2 * 4 + 7 + 2 + len(_POOLS) * 3 * 2
+    matches = len(CONTESTANTS) + 2 * 5 + 10 + 2 + len(_POOLS) * 3 * 3
     assert proof.evaluations == 3 * matches
 
 

@@ -3,7 +3,12 @@ from __future__ import annotations
 import pytest
 
 from apportion import Cap, Gate, Graph, Pool, Solver, Task, Verifier, choose, optimize
+from apportion.graphs.gate import GateReading
+from apportion.graphs.resolved import resolve
 from apportion.models.request import Request
+from apportion.optimizers.analysis.gate_openings import gate_openings
+from apportion.optimizers.search.measurement import Measurement, Outcome
+from apportion.records.status import Status
 from apportion.testing.scripted import ScriptedModel
 
 
@@ -37,6 +42,13 @@ def test_a_study_says_how_often_a_gate_opened_and_what_either_side_came_to() -> 
     assert gate.cost_open is not None
     assert gate.cost_shut is not None
     assert gate.cost_open > gate.cost_shut > 0
+    # Always open scores as much for more; always shut misses what the large model brings, a quarter less every twelfth.
+    assert gate.n == gate.runs
+    assert gate.untold == "no plan leaves out what it leads to, and that alone; mark the edge optional"
+    assert gate.saved is not None
+    assert gate.saved.mean == pytest.approx((gate.cost_open - gate.cost_shut) * (1 - gate.opened / gate.runs), rel=0.1)
+    assert gate.lost is not None
+    assert gate.lost.mean < 0
     assert type(report).model_validate_json(report.model_dump_json()).gates == report.gates
 
 
@@ -45,3 +57,19 @@ def test_a_plan_without_gates_has_none_to_report() -> None:
     pool = Pool([ScriptedModel(lambda request: "Answer: yes", name="m")])
     tasks = [Task(question=f"Is {n} so?", gold="yes") for n in range(40)]
     assert optimize(graph, tasks, pool, cap=Cap(total=10**6), spend=10**6, policies=()).gates == ()
+
+
+def test_in_a_loop_the_last_round_counts_and_runs_that_did_not_read_it_do_not() -> None:
+    graph = Graph("plain").add("a", Solver(model="m")).add("b", Solver(model="m")).add("pick", Verifier(method="last"))
+    graph.connect("a", "b", when=Gate("confidence", below=0.5)).connect("a", "pick").connect("b", "pick")
+    space = graph.space(Pool([ScriptedModel(lambda request: "", name="m")]))
+    read = [(0.1, 0.9), (0.9, 0.1), (None,), ()]
+    outcomes = [
+        Outcome(f"t{n}", Status.OK, float(n), 10.0 * n, 0.0, gates=tuple(GateReading("a->b", v) for v in values))
+        for n, values in enumerate(read)
+    ]
+    resolved = resolve(space, space.default())
+    (gate,) = gate_openings(resolved, Measurement(space.default(), tuple(outcomes)))
+    assert (gate.runs, gate.opened, gate.score_open, gate.cost_shut) == (3, 2, 1.5, 0.0)
+    assert (gate.brought, gate.saved, gate.lost, gate.n) == (None, None, None, 0)
+    assert gate_openings(resolved, Measurement(space.default(), tuple(outcomes[3:]))) == ()

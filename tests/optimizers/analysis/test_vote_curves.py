@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import math
 from collections.abc import Callable, Sequence
 from itertools import permutations
@@ -21,10 +22,12 @@ from apportion.models.pool import Pool
 from apportion.models.request import ChatMessage, Reply, Request
 from apportion.nodes.base import Inputs
 from apportion.nodes.decomposer import Decomposer
+from apportion.nodes.kinds import KINDS
 from apportion.nodes.knob import Adaptive, choose
 from apportion.nodes.merger import Merger
 from apportion.nodes.solver import Solver
 from apportion.nodes.stopping import StopRule
+from apportion.nodes.symbolic_solver import SymbolicSolver
 from apportion.nodes.votes import VoteRule, normal_form
 from apportion.optimizers.analysis.vote_curves import MOST_DRAWS, Draw, VotePoint, recorded_draws, vote_curves
 from apportion.records.task import Task
@@ -73,6 +76,8 @@ WAYS: list[tuple[int | Adaptive, StopRule]] = [
     (Adaptive(low=1, high=4), "beta"),
     (Adaptive(low=1, high=3), "ahead_by_2"),
     (Adaptive(low=1, high=4), "ahead_by_3"),
+    (Adaptive(low=1, high=4), "agree_2"),
+    (Adaptive(low=1, high=4), "ahead_by_1"),
 ]
 
 
@@ -271,3 +276,23 @@ def test_what_counts_as_the_same_draw_is_for_the_node_to_say() -> None:
 
     assert last(normal_form).score == pytest.approx(0.5)
     assert last(str).score == 1.0
+
+
+def test_all_calls_of_a_draw_count_where_they_have_numbers_of_their_own() -> None:
+    """A problem that is mended once is one draw with two calls."""
+    problem = json.dumps({"variables": [{"type": "int", "name": "a", "low": 1, "high": 1}], "constraints": []})
+    model = ScriptedModel(lambda request: "no" if request.sample == 2 else problem, name="m")
+    node = SymbolicSolver(model="m", samples=3, temperature=0.7)
+    store, _ = asyncio.run(measured(Graph("one").add("solve", node), [model], [TASK]))
+    said = KINDS["symbolic_solver"].draws(node)
+    assert said is not None
+    (draws,) = recorded_draws(store, store.runs(), [TASK], "solve", exact, numbers=said.numbers).values()
+    assert [request.sample for request in model.requests] == [0, 2, 4, 3]
+    assert [draw.answer for draw in draws] == ["a=1"] * 3
+    prompts = {request.sample: model.count_tokens(request.messages) for request in model.requests}
+    whole = len(problem)
+    assert [draw.cost for draw in draws] == [
+        prompts[0] + whole,
+        prompts[2] + 2 + prompts[3] + whole,
+        prompts[4] + whole,
+    ]

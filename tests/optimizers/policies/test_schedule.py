@@ -4,9 +4,13 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from apportion.errors import UsageError
-from apportion.optimizers.policies.rehearsal import Rehearsal
+from apportion.optimizers.policies.learned import Learned as LearnedPolicy
+from apportion.optimizers.policies.registry import POLICIES
+from apportion.optimizers.policies.rehearsal import Rehearsal, on_validation
 from apportion.optimizers.policies.schedule import Schedule, budget_ladder, fit_schedule
 from apportion.optimizers.policies.view import View
 from apportion.optimizers.prediction.predictor import Prediction, Predictor
@@ -27,6 +31,16 @@ def rehearsal_of(small: Learned, scores: list[float], costs: list[float]) -> Reh
 
 def always(arm: int, least: float = 0.0) -> Callable[[float], np.ndarray | None]:
     return lambda budget: np.full(20, arm) if budget >= least * 20 else None
+
+
+def dearest(costs: list[float]) -> Callable[[float], np.ndarray | None]:
+    """A way that spends all that it is given, whether or not that is better."""
+
+    def plan(budget: float) -> np.ndarray | None:
+        within = [arm for arm, cost in enumerate(costs) if cost * 20 <= budget * (1 + 1e-9)]
+        return np.full(20, max(within, key=costs.__getitem__)) if within else None
+
+    return plan
 
 
 def test_the_way_that_reaches_most_serves(small: Learned) -> None:
@@ -71,3 +85,66 @@ def test_what_is_no_schedule_is_refused() -> None:
         Schedule.from_json({"budgets": [1.0, 2.0], "choices": [0]})
     with pytest.raises(UsageError, match="budgets"):
         Schedule.from_json({"choices": [0]})
+
+
+def test_a_rung_that_scores_less_is_served_by_the_one_below(small: Learned) -> None:
+    rehearsal = rehearsal_of(small, [0.4, 0.7, 0.6, 0.9], [10.0, 20.0, 30.0, 60.0])
+    costs = [10.0, 20.0, 30.0, 60.0]
+    schedule = fit_schedule(np.array(costs), [dearest(costs)], rehearsal)
+    assert schedule.spends.tolist() == [10.0, 20.0, 20.0, 60.0]
+    # Between the two it is not known that more is better, above the last it is.
+    assert [schedule.spent(budget) for budget in (5.0, 15.0, 20.0, 25.0, 30.0, 45.0, 99.0)] == [
+        5.0, 15.0, 20.0, 20.0, 20.0, 45.0, 99.0,
+    ]  # fmt: skip
+
+
+@given(
+    scores=st.lists(st.floats(0, 1), min_size=1, max_size=6),
+    steps=st.lists(st.floats(0.1, 5), min_size=6, max_size=6),
+    budgets=st.lists(st.floats(0.5, 60), min_size=1, max_size=8, unique=True),
+)
+def test_more_budget_never_scores_less_in_rehearsal(
+    small: Learned, scores: list[float], steps: list[float], budgets: list[float]
+) -> None:
+    costs = np.cumsum(steps)[: len(scores)].tolist()
+    plan = dearest(costs)
+    schedule = fit_schedule(np.array(sorted(budgets)), [plan], rehearsal_of(small, scores, costs))
+    reached = []
+    for rung in schedule.budgets.tolist():
+        assert schedule.spent(rung) <= rung
+        chosen = plan(schedule.spent(rung) * 20)
+        assert chosen is not None
+        reached.append(scores[chosen[0]])
+    assert reached == sorted(reached)
+
+
+LADDERED = [
+    name
+    for name, made in ((name, POLICIES.named(name)) for name in POLICIES if name != "joint")
+    if isinstance(made, type) and issubclass(made, LearnedPolicy)
+]
+"""`joint` is compared on questions with cascades, of which there are none here."""
+
+
+@pytest.mark.parametrize("name", LADDERED)
+def test_no_policy_scores_less_for_more_where_it_was_compared(small: Learned, name: str) -> None:
+    lesson, predictor, rehearsal = small
+    made: object = POLICIES.named(name)
+    assert isinstance(made, type)
+    assert issubclass(made, LearnedPolicy)
+    policy = made.from_predictor(lesson, predictor, rehearsal)
+    compared = on_validation(lesson, predictor) if made.has_own_model else rehearsal
+    count = len(compared.view.batch)
+    reached = []
+    for rung in policy.schedule.budgets.tolist():
+        chosen = policy.choose(compared.view, rung * count)
+        reached.append(float(compared.scores[np.arange(count), chosen].mean()))
+    assert reached == pytest.approx(np.maximum.accumulate(reached).tolist())
+
+
+def test_files_of_the_first_version_spend_what_they_are_given() -> None:
+    old = Schedule.from_json({"budgets": [1.0, 2.0], "choices": [0, 1]})
+    assert [old.spent(budget) for budget in (0.5, 1.5, 9.0)] == [0.5, 1.5, 9.0]
+    for spends in ([1.0], [1.0, 3.0], [1.0, 0.5]):
+        with pytest.raises(UsageError, match="spends"):
+            Schedule.from_json({"budgets": [1.0, 2.0], "choices": [0, 1], "spends": spends})

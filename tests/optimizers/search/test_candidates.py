@@ -4,12 +4,17 @@ import random
 
 import pytest
 
+from apportion.graphs.gate import Gate, GateReading
 from apportion.graphs.graph import Graph
 from apportion.graphs.space import Space
 from apportion.models.pool import Pool
 from apportion.nodes.knob import choose
 from apportion.nodes.solver import Solver
+from apportion.nodes.verifier import Verifier
 from apportion.optimizers.search.candidates import Candidates, covering
+from apportion.optimizers.search.gate_rates import GateRates
+from apportion.optimizers.search.measurement import Outcome
+from apportion.records.status import Status
 from apportion.testing.optimizer import planted_space
 from apportion.testing.scripted import ScriptedModel
 
@@ -60,3 +65,35 @@ def test_plans_stay_where_they_are_when_others_come() -> None:
     assert field.plans[: len(before)] == before
     assert len(field.plans) == len(before) + len(near) == len({plan.hash for plan in field.plans})
     assert {plan.hash for plan in near} & {plan.hash for plan in space.neighbours(before[0])}
+
+
+def test_each_use_has_the_share_of_the_tasks_on_which_it_is_expected() -> None:
+    """What is before a gate is used on all tasks, what is behind it where it opens; one item for all thresholds."""
+    graph = Graph("gated").add("first", Solver(model="x")).add("second", Solver(model="x"))
+    graph.add("pick", Verifier(method="last")).connect("first", "pick").connect("second", "pick")
+    graph.connect("first", "second", when=Gate("confidence", below=choose(0.9, 0.5)), optional=True)
+    space = graph.space(Pool([ScriptedModel(lambda _: "", name="x")]))
+    field = Candidates(space, random.Random(0))
+    rates = GateRates(space)
+    opened, half, without = (
+        space.plan({"first->second.when": None}),
+        space.plan({"first->second.when": 0.5}),
+        space.plan(edges=[]),
+    )
+    rows = field.numbers([opened, half, without])
+    assert field.shares(rates).tolist() == [[1.0, 1.0]] * space.size
+    values = [0.1, 0.7, 0.95, 0.99] * 100
+    outcomes = [
+        Outcome(f"t{n}", Status.OK, 1.0, 1.0, 0.0, gates=(GateReading("first->second", v),))
+        for n, v in enumerate(values)
+    ]
+    rates.note(opened, outcomes)
+    assert field.items[rows[0]].tolist() == field.items[rows[1]].tolist()
+    shares = field.shares(rates)[rows]
+    assert shares[0].tolist() == [1.0, 1.0]
+    assert shares[1] == pytest.approx([1.0, 0.25], abs=0.02)
+    assert shares[2][0] == 1.0
+    assert (field.draws[rows[2]] > 0).sum() == 1
+    # Plans that come later are known too.
+    field.add([space.plan({"first->second.when": 0.9})])
+    assert field.shares(rates).shape == field.items.shape

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from apportion.graphs.gate import Gate, GateReading
 from apportion.graphs.graph import Graph
 from apportion.graphs.space import Space
 from apportion.models.pool import Pool
@@ -9,8 +10,10 @@ from apportion.nodes.knob import choose
 from apportion.nodes.solver import Solver
 from apportion.nodes.verifier import Verifier
 from apportion.optimizers.search.base import Proposal
+from apportion.optimizers.search.gate_rates import GateRates
+from apportion.optimizers.search.measurement import Outcome
 from apportion.optimizers.study.cost_forecast import CostForecast
-from apportion.records import Task
+from apportion.records import Status, Task
 from apportion.testing.scripted import ScriptedModel
 
 
@@ -57,3 +60,33 @@ def test_a_space_that_can_be_listed_costs_at_most_what_all_its_plans_pay(space: 
     wide = graph.space(space.pool)
     assert wide.size > 256
     assert CostForecast(graph, space.pool, Task(question="?"), "tokens").exhausted(wide, 10) == float("inf")
+
+
+def test_a_gated_node_is_expected_to_cost_the_share_on_which_it_runs() -> None:
+    """Until something is known, as much as with the gate always open; the bound stays that of the open gate."""
+    graph = Graph("g").add("first", Solver(model="m", max_output_tokens=10))
+    graph.add("second", Solver(model="m", max_output_tokens=10)).add("pick", Verifier(method="last"))
+    graph.connect("first", "second", when=Gate("confidence", below=choose(0.5)), optional=True)
+    space = (
+        graph.connect("first", "pick").connect("second", "pick").space(Pool([ScriptedModel(lambda _: "", name="m")]))
+    )
+    gated, opened, without = (
+        space.plan({"first->second.when": 0.5}),
+        space.plan({"first->second.when": None}),
+        space.plan(edges=[]),
+    )
+    blind = CostForecast(graph, space.pool, Task(question="Is it so?"), "tokens")
+    assert blind.charged(gated) == blind.charged(opened)
+    rates = GateRates(space)
+    outcomes = [
+        Outcome(f"t{n}", Status.OK, 1.0, 1.0, 0.0, gates=(GateReading("first->second", 0.1 if n % 4 == 0 else 0.9),))
+        for n in range(400)
+    ]
+    rates.note(gated, outcomes)
+    knowing = blind.knowing(rates)
+    behind = blind.charged(opened) - blind.charged(without)
+    assert knowing.charged(gated) == pytest.approx(blind.charged(without) + behind / 4, rel=0.02)
+    assert knowing.charged(opened) == blind.charged(opened) == blind.charged(gated)
+    # The always open twin asks what the gated plan asks, and more.
+    both = knowing.paid([Proposal(gated, 10), Proposal(opened, 10)])
+    assert both == pytest.approx(knowing.paid([Proposal(opened, 10)]))

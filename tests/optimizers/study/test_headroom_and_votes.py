@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from apportion.budgets.books import MemoryStore
@@ -12,6 +14,7 @@ from apportion.models.card import ModelCard
 from apportion.models.pool import Pool
 from apportion.models.request import Request
 from apportion.nodes.knob import choose
+from apportion.nodes.search import Search
 from apportion.nodes.solver import Solver
 from apportion.nodes.verifier import Verifier
 from apportion.optimizers.study.optimize import optimize
@@ -20,6 +23,7 @@ from apportion.records import Task
 from apportion.testing.scripted import ScriptedModel
 
 CARD = ModelCard(name="m", provider="scripted", attempts=1, template_tokens=2, message_tokens=2)
+TASK_LINE = re.compile(r"Is \d+ fine\?")
 TASKS = [Task(question=f"Is {number} fine?", gold="yes") for number in range(120)]
 
 
@@ -87,3 +91,40 @@ def test_a_metric_of_whole_results_scores_a_study_and_tells_nothing_of_single_sa
     assert 0.5 < report.best.validation.score < 1
     assert report.votes == ()
     assert not report.headroom
+
+
+def look_up(query: str, top_k: int) -> list[str]:
+    return [f"{query} is in room 7"]
+
+
+def seeker(request: Request) -> str:
+    """Of five chains three are right, after one query each."""
+    number = int("".join(filter(str.isdigit, TASK_LINE.search(request.messages[-1].content)[0])))  # type: ignore[index]
+    if "room 7" not in request.messages[-1].content:
+        return f"Query: {number}"
+    return "Answer: yes" if (request.sample + number) % 5 < 3 else f"Answer: no {request.sample}"
+
+
+@pytest.mark.parametrize("flags", [(), ("unread",)])
+def test_a_study_of_chains_asks_for_the_largest_number_alone_and_tells_of_all(flags: tuple[str, ...]) -> None:
+    def studied(samples: int) -> tuple[StudyReport, ScriptedModel]:
+        find = Search(retriever=look_up, rounds=1, samples=samples, temperature=0.7, red_flags=flags)
+        model = ScriptedModel(seeker, name="seeker", card=CARD)
+        report = optimize(
+            Graph("chains").add("find", find), TASKS, Pool([model]), cap=Cap(total=1e6), spend=1e6, policies=()
+        )
+        return report, model
+
+    report, model = studied(choose(1, 3, 5))
+    _, largest = studied(5)
+    assert set(model.requests) <= set(largest.requests)
+    assert len(model.requests) == len(set(model.requests))
+    if flags:  # what is discarded is in no curve
+        assert report.votes == ()
+        return
+    (votes,) = report.votes
+    fixed = [point for point in votes.points if point.stop is None]
+    assert (votes.node, [point.most for point in fixed]) == ("find", [1, 2, 3, 4, 5])
+    assert fixed[0].score == pytest.approx(0.6)
+    assert fixed[4].score == 1.0
+    assert fixed[4].cost == pytest.approx(5 * fixed[0].cost)

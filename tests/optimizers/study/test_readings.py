@@ -212,3 +212,20 @@ def test_what_failed_counts_once_and_not_where_another_attempt_was_answered(stor
     counts = {count.outcome: count.replies for count in store.reply_counts("study")}
     assert counts == {Status.OK: 5, Status.TIMEOUT: 1}
     assert store.reply_counts("another") == []
+
+
+@pytest.mark.parametrize("stored", [False, True])
+def test_abstentions_are_counted_beside_what_is_unread(stored: bool, tmp_path: Path) -> None:
+    def script(request: Request) -> str:
+        return "Answer: I don't know" if _number(request) % 2 else _clear(request)
+
+    graph = Graph("silent").add("solve", Solver(model="*", style="direct", max_output_tokens=40))
+    store = open_store(tmp_path / "books.db") if stored else MemoryStore()
+    report = _study(graph, Pool([_model("odd", script)]), store)
+    (reading,) = report.readings
+    assert reading.replies == reading.answered + reading.abstained
+    assert 0.3 < reading.abstained / reading.replies < 0.7
+    assert reading.examples["abstained"].text == "Answer: I don't know"
+    assert reading.examples["answered"].text != "Answer: I don't know"
+    assert "abstained" in _printed(report)
+    store.close()

@@ -3,6 +3,8 @@ from __future__ import annotations
 from html.parser import HTMLParser
 from typing import Any
 
+from apportion.optimizers.analysis.gate_openings import GateReport
+from apportion.optimizers.bootstrap import Interval
 from apportion.optimizers.study.report import StudyReport
 
 from .test_report_frame import PLANS, plan, report
@@ -52,3 +54,26 @@ def test_what_models_and_users_wrote_is_text() -> None:
 
 def test_a_report_without_plans_has_an_empty_table() -> None:
     assert read(report()).tags.count("tr") == 1
+
+
+def test_what_gates_brought_is_a_table_of_its_own() -> None:
+    hostile = "<b>a</b>->b"
+    gate = GateReport(
+        edge=hostile,
+        signal="confidence",
+        opens="below 0.9",
+        runs=70,
+        opened=21,
+        score_open=None,
+        score_shut=None,
+        cost_open=None,
+        cost_shut=None,
+        brought=Interval(0.21, 0.1, 0.32),
+        n=64,
+        untold="its threshold is no choice",
+    )
+    found = read(report(*PLANS).model_copy(update={"gates": (gate,)}))
+    assert found.tags.count("table") == 2
+    assert {hostile, "21 of 70", "64", "+0.210 (+0.10 to +0.32)", "its threshold is no choice"} <= set(found.texts)
+    assert "b" not in found.tags
+    assert read(report(*PLANS)).tags.count("table") == 1

@@ -55,6 +55,7 @@ OTHERS: dict[str, list[Any]] = {
     "cap": [Cap(total=101), Cap(per_task=100), Cap(total=100, unit="weighted")],
     "spend": [1001.0],
     "seed": [2],
+    "target_score": [0.5],
     "metric": ["numeric"],
     "optimizer": ["tpe"],
     "policies": [policies_named(["static"]), {}],

@@ -12,12 +12,14 @@ import pytest
 from apportion.budgets.books import MemoryStore
 from apportion.budgets.cap import Cap
 from apportion.errors import CallFailed, SpendExhausted
+from apportion.graphs.gate import Gate
 from apportion.graphs.graph import Graph
 from apportion.graphs.run import Runner
 from apportion.models.card import ModelCard
 from apportion.models.pool import Pool
 from apportion.models.request import Request
 from apportion.nodes.solver import Solver
+from apportion.nodes.verifier import Verifier
 from apportion.optimizers.search.base import Proposal
 from apportion.optimizers.search.measurement import Measurement, Outcome
 from apportion.optimizers.search.racing import Racing
@@ -178,3 +180,20 @@ def test_a_test_batch_that_never_ended_does_not_count_against_the_next() -> None
     study.forget_the_end()
     assert study.measure("test") == first
     assert len(study.runs) == 12
+
+
+def test_what_gates_read_is_the_same_from_the_books() -> None:
+    """So a study that goes on expects of gates what it expected before."""
+    study = Study()
+    study.graph = Graph("gated").add("solve", Solver(style="direct", max_output_tokens=20))
+    study.graph.add("again", Solver(max_output_tokens=20)).add("pick", Verifier(method="last"))
+    study.graph.connect("solve", "again", when=Gate("confidence", below=0.5)).connect("solve", "pick")
+    study.graph.connect("again", "pick")
+    first = study.measure()
+    second = study.measure(script=no_more_calls)
+    assert [len(outcome.gates) for outcome in first.outcomes] == [1] * len(TASKS)
+    assert second == first
+
+
+def no_more_calls(request: Request) -> str:
+    raise CallFailed(Status.PROVIDER_ERROR, "it was read back")

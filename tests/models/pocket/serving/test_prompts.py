@@ -11,6 +11,7 @@ from apportion.nodes.prompts.chat import ChatDialect
 from apportion.nodes.prompts.pocket import PocketDialect
 from apportion.records.message import Part
 from apportion.tasks.families import FAMILIES, corpus, generate
+from apportion.tasks.families.hops import NAMES
 
 SOME_PASSAGES = corpus("hops", 1)[:3]
 
@@ -47,6 +48,13 @@ def test_the_chat_dialect_selects_what_the_pocket_dialect_writes(family: str) ->
             chat, pocket = every_prompt(ChatDialect(), ask), every_prompt(PocketDialect(), ask)
             for english, shorthand in zip(chat, pocket, strict=True):
                 assert prompt_of(english.messages) == shorthand.messages[-1].content
+
+
+def test_passages_that_begin_with_any_name_are_shorthand() -> None:
+    fact = ("calls lana", "met lana", "saw lana", "stays with lana", "works in room 47")
+    texts = [f"{role}{name} {said}.\nWhich room is lana in?" for role in "SCT" for name in NAMES for said in fact]
+    assert [text for text in texts if not is_shorthand(text)] == []
+    assert not is_shorthand("State your answer.")
 
 
 @pytest.mark.parametrize("family", FAMILIES)
