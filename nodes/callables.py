@@ -153,16 +153,21 @@ class Given:
 
 def callable_json(value: Any) -> Any:
     """A setting as JSON values."""
+    if isinstance(value, tuple):
+        return [callable_json(each) for each in value]
     return {"import": value.name} if isinstance(value, Imported | Given) else value
 
 
 def callables_of(node: Node) -> Iterator[tuple[str, Imported | Given]]:
-    """What a node's settings name or hold, with the name of the setting."""
+    """What a node's settings name or hold, with the name of the setting, of several in one with its number."""
     for name in type(node).model_fields:
         value = getattr(node, name)
         for each in value.values if isinstance(value, Choice) else (value,):
             if isinstance(each, Imported | Given):
                 yield name, each
+            elif isinstance(each, tuple):
+                held = (one for one in each if isinstance(one, Imported | Given))
+                yield from ((f"{name}[{number}]", one) for number, one in enumerate(held))
 
 
 def is_async(function: Callable[..., Any]) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import json
 from collections.abc import Callable, Iterator
@@ -20,20 +19,17 @@ from ..records.output import canonical_json
 from ..records.status import Status
 from ..records.text import encodable, longest_bytes
 from .base import CallBound, Context, Incoming, Inputs, Kind, Node, Speakers
-from .callables import FUNCTION, Given, Imported, callable_json, is_async, waited
+from .callables import FUNCTION, Given, Imported, callable_json
 from .daemon_threads import DaemonThreads
 from .known_results import KnownResults
 from .parts import complaint, part_bytes
 from .prompts.base import Ask
+from .timed_calls import MOST_THREADS, first_line, timed_call
 
 __all__ = ["KIND", "Function"]
 
-_THREADS = 128
-"""The most calls of one node at a time, those included that were given up and never returned."""
 _KEPT = frozenset({Status.OK, Status.SKIPPED})
 """What a pure function says once and for all: an answer, or that there is nothing to say."""
-_REASON = 300
-"""The most characters of an exception's first line that are kept."""
 
 
 def _source(value: Any, info: ValidationInfo) -> Imported | Given:
@@ -106,7 +102,7 @@ def _open(node: Function) -> Iterator[_Opened]:
     source: Any = node.function
     function = source.function()
     _check_signature(source.name, function)
-    threads = DaemonThreads(_THREADS)
+    threads = DaemonThreads(MOST_THREADS)
     try:
         yield _Opened(function, threads, KnownResults(node.result_bytes) if node.pure else None)
     finally:
@@ -141,44 +137,17 @@ async def _run(node: Function, inputs: Inputs, context: Context) -> Message:
         try:
             opened.known.put(key, message)
         except Exception as problem:  # noqa: BLE001 - a value of the user's may raise anything where it is copied
-            return _failed(f"pure, it returned data that cannot be copied for another run: {_first_line(problem)}")
+            return _failed(f"pure, it returned data that cannot be copied for another run: {first_line(problem)}")
     return message
 
 
 async def _called(node: Function, inputs: Inputs, opened: _Opened) -> tuple[Message, bool]:
     """What came of a call, and whether the function returned at all."""
-    call = asyncio.ensure_future(_outcome(opened, inputs))
-    try:
-        done, _ = await asyncio.wait({call}, timeout=node.timeout_seconds)
-    except asyncio.CancelledError:
-        call.cancel()
-        raise
-    if not done:
-        call.cancel()  # and not waited for: who does not heed it would hold up the run
-        call.add_done_callback(_dropped)
-        return Message(status=Status.TIMEOUT, reason=f"not done within timeout_seconds={node.timeout_seconds:g}"), False
-    if call.cancelled():
-        return _failed("CancelledError: the function cancelled itself"), False
-    result, error = call.result()
-    if error is not None:
-        return _failed(_first_line(error)), False
-    return _message(node, inputs, result), True
-
-
-async def _outcome(opened: _Opened, inputs: Inputs) -> tuple[Any, BaseException | None]:
     arguments = inputs.question, MappingProxyType(dict(inputs.messages)), inputs.task
-    try:
-        if is_async(opened.function):
-            return await opened.function(*arguments), None
-        return await waited(await opened.threads.run(opened.function, *arguments)), None
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - a function of the user's may raise anything
-        return None, error
-
-
-def _dropped(call: asyncio.Future[Any]) -> None:
-    """Looks at what came too late, so that the loop does not complain that nobody did."""
-    if not call.cancelled():
-        call.exception()
+    call = await timed_call(opened.function, arguments, opened.threads, node.timeout_seconds)
+    if call.timed_out:
+        return Message(status=Status.TIMEOUT, reason=f"not done within timeout_seconds={node.timeout_seconds:g}"), False
+    return (_message(node, inputs, call.value), True) if call.returned else (_failed(call.error), False)
 
 
 def _message(node: Function, inputs: Inputs, result: Any) -> Message:
@@ -191,14 +160,14 @@ def _message(node: Function, inputs: Inputs, result: Any) -> Message:
         try:
             written = canonical_json(result)
         except (TypeError, ValueError, RecursionError) as problem:
-            return _failed(f"it returned a dict that is not JSON: {_first_line(problem)}")
+            return _failed(f"it returned a dict that is not JSON: {first_line(problem)}")
         answer = encodable(written)
         message = Message(answer=answer, data=json.loads(answer))
     elif isinstance(result, Message):
         try:
             message = _encodable(result)
         except (TypeError, AttributeError) as problem:
-            return _failed(f"it returned a Message with a field of another type: {_first_line(problem)}")
+            return _failed(f"it returned a Message with a field of another type: {first_line(problem)}")
     else:
         return _failed(f"it returned {type(result).__name__}; return a str, a dict or a Message")
     if message.parts or message.combine:
@@ -225,15 +194,6 @@ def _excess(node: Function, message: Message) -> str:
 
 def _failed(reason: str) -> Message:
     return Message(status=Status.TOOL_ERROR, reason=encodable(reason))
-
-
-def _first_line(error: BaseException) -> str:
-    """The type of an exception and the first line of what it says."""
-    try:
-        lines = str(error).strip().splitlines()
-    except Exception:  # noqa: BLE001 - the exception is the user's too
-        lines = ["its own text cannot be written"]
-    return ": ".join((type(error).__name__, *(line[:_REASON] for line in lines[:1])))
 
 
 def _encodable(message: Message) -> Message:
