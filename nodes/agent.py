@@ -90,6 +90,10 @@ class Agent(AnswerNode):
                 )
         return super().fitted(card)
 
+    def reads_a_form(self) -> bool:
+        """See `ModelNode.reads_a_form`: how to call a tool is a part of it."""
+        return True
+
     @model_validator(mode="after")
     def _tools_can_be_called(self) -> Self:
         sources: Any = self.tools
@@ -304,24 +308,15 @@ def _worst_case(node: Agent, ask: Ask, incoming: Incoming, speakers: Speakers) -
         reply = max(_reply_bytes(node, card), speakers.reply(node.model, node.max_output_tokens))
         grown = reply + prefix_size(node, speakers) + _FRAME + MOST_CALLS * frame + node.result_bytes
 
-    def bound(finished: int, *, last: bool) -> CallBound:
-        def render(filled: Ask) -> Messages:
-            return acting(filled, told, (), last=last, native=card.tools)
+    def render(filled: Ask) -> Messages:
+        return acting(filled, told, (), last=True, native=card.tools)  # any round may turn out to be the last
 
-        extra = fixed + finished * grown
-        call = bound_of(
-            node.model,
-            render,
-            ask,
-            incoming,
-            node.max_output_tokens,
-            node=node,
-            extra_bytes=extra,
-            speakers=speakers,
-        )
-        return replace(call, messages=call.messages + finished * turns)
-
-    bounds = [bound(finished, last=True) for finished in range(node.rounds)]  # any round may turn out to be the last
+    cap = node.max_output_tokens
+    first = bound_of(node.model, render, ask, incoming, cap, node=node, extra_bytes=fixed, speakers=speakers)
+    bounds = [
+        replace(first, prompt_bytes=first.prompt_bytes + done * grown, messages=first.messages + done * turns)
+        for done in range(node.rounds)
+    ]
     reply = speakers.reply(node.model, node.max_output_tokens) + prefix_size(node, speakers)
     return (*bounds, *(mend for call in bounds for mend in repairs_bound(node, call, reply, speakers)))
 

@@ -147,7 +147,7 @@ def _arguments(function: Callable[..., Any], name: str, place: str) -> Any:
     fields: dict[str, Any] = {}
     for parameter in _signature(function, place).parameters.values():
         if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
-            stars = {parameter.VAR_POSITIONAL: "*", parameter.VAR_KEYWORD: "**"}.get(parameter.kind, "")
+            stars = {"VAR_POSITIONAL": "*", "VAR_KEYWORD": "**"}.get(parameter.kind.name, "")
             raise GraphError(
                 f"tool {place!r}: parameter '{stars}{parameter.name}' cannot be given by a name of its own, as models "
                 "give all arguments; declare each one"

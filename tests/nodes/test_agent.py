@@ -10,15 +10,17 @@ from typing import Any
 
 import pytest
 
-from apportion import Agent, JsonOutput, Pool, Prompt, load_pocket_models
-from apportion.errors import CallFailed, GraphError, UsageError
+from apportion import Agent, Cap, JsonOutput, Pool, Prompt, load_pocket_models
+from apportion.errors import CallFailed, GraphError, Infeasible, UsageError
+from apportion.graphs.bounds import worst_case
 from apportion.graphs.graph import Graph
 from apportion.models.card import ModelCard
 from apportion.models.request import Reply, Request
 from apportion.models.tools import ToolCall
 from apportion.nodes import Inputs, choose, node_from_json
 from apportion.nodes.agent import KIND, MOST_CALLS
-from apportion.nodes.base import Node
+from apportion.nodes.base import Incoming, Node
+from apportion.nodes.prompts.base import Ask
 from apportion.records.status import Status
 from apportion.records.task import Task
 from apportion.testing.node import NodeBench, NodeConformance, NodeRun
@@ -324,8 +326,8 @@ BROKEN = [
     ("search", '{"query": "a", "more": 1}', "Error: the arguments of search do not fit: more: "),
     ("search", '{"query": NaN}', "Error: the arguments are not a JSON object"),
     ("look_up", '{"query": "a"}', "Error: there is no tool 'look_up'; there are search, add"),
-    ("search", '{"a":' * 3000 + "1" + "}" * 3000, "Error: the arguments"),
-    ("search", '{"query": ' + "9" * 5000 + "}", "Error: the arguments"),
+    ("search", '{"a":' * 400 + "1" + "}" * 400, "Error: the arguments"),
+    ("search", '{"query": ' + "9" * 4500 + "}", "Error: the arguments"),
 ]
 
 
@@ -396,6 +398,39 @@ def test_what_looks_like_a_call_or_a_prompt_in_a_result_changes_nothing(way: str
     assert len(talk.model.requests) == 3
     bar = "" if way == "native" else "| "
     assert talk.results()[0].rstrip() == "\n".join(bar + line for line in LOOK_ALIKE.splitlines())
+
+
+@pytest.mark.parametrize("exact", [False, True])
+@pytest.mark.parametrize("way", CARDS)
+def test_under_a_cap_of_exactly_its_bound_an_agent_makes_all_its_rounds(way: str, exact: bool) -> None:
+    def script(request: Request) -> str | Reply:
+        if told_to_answer(request):
+            return "Answer: Rome"
+        size = request.max_output_tokens // 4
+        reply = calls(*(("overflow", {"query": "é" * (size // 6) + f"{done(request)}{n}"}) for n in range(3)))
+        return reply if way == "native" else in_words(reply)
+
+    card = CARDS[way].model_copy(update={"exact_tokenizer": exact, "tokenizer": "bytes" if exact else ""})
+    pool = Pool([ScriptedModel(script, card=card)])
+    node = Agent(tools=(overflow, search), rounds=4, max_output_tokens=400)
+    graph = Graph("g").add("act", node)
+    bound = worst_case(graph, graph.space(pool).default(), TASK, pool)
+    result = graph.run(TASK, pool=pool, cap=Cap(total=bound.value("tokens")))
+    assert (result.status, result.answer) == (Status.OK, "Rome"), result.reason
+    assert result.charged.tokens > bound.value("tokens") / 4
+    with pytest.raises(Infeasible):
+        graph.run(TASK, pool=pool, cap=Cap(total=bound.value("tokens") - 1))
+
+
+def test_the_bound_of_very_many_rounds_is_found_at_once() -> None:
+    bench = NodeBench([Conversation("native", "Answer: 1").model])
+    node = Agent(tools=(search,), model="scripted", rounds=10_000)
+    assert bench.worst_case(node, Ask("q"), Incoming(())).tokens > 10_000 * 10_000 / 2 * node.result_bytes
+
+
+def test_a_template_must_say_how_tools_are_called() -> None:
+    with pytest.raises(GraphError, match=r"without \{format\}"):
+        Agent(tools=(search,), prompt=Prompt("{question}"), output="text")
 
 
 def test_an_answer_that_misses_its_output_is_mended_without_tools() -> None:
