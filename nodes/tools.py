@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import math
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ _DESCRIPTION = 1024
 _PROBLEMS = 3
 """How many faults of a call's arguments a model is told of."""
 _FAULT = 120
+_VALUES = frozenset(("default", "const", "enum", "examples"))
+"""What in a schema is no schema."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -137,8 +140,30 @@ def _made(function: Callable[..., Any], place: str) -> Tool:
             f"tool {place!r}: its type hints cannot be told to a model: {first}; take types that JSON has, or pydantic "
             "models"
         ) from None
-    parameters.pop("title", None)
-    return Tool(name, (inspect.getdoc(function) or "")[:_DESCRIPTION], parameters, function, adapter)
+    _add_defaults(parameters["properties"], function, place)
+    description = (inspect.getdoc(function) or "")[:_DESCRIPTION]
+    return Tool(name, description, _untitled(parameters), function, adapter)
+
+
+def _add_defaults(properties: dict[str, Any], function: Callable[..., Any], place: str) -> None:
+    """Tells what is taken for an argument that is left out, where that is a plain value."""
+    for name, parameter in _signature(function, place).parameters.items():
+        plain = isinstance(parameter.default, str | int | None)
+        if plain or (isinstance(parameter.default, float) and math.isfinite(parameter.default)):
+            properties[name].setdefault("default", parameter.default)
+
+
+def _untitled(schema: Any) -> Any:
+    """The schema without the titles that pydantic makes of names: a model pays for them and learns nothing."""
+    if isinstance(schema, list):
+        return [_untitled(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        name: part if name in _VALUES else _untitled(part)
+        for name, part in schema.items()
+        if name != "title" or not isinstance(part, str)
+    }
 
 
 def _arguments(function: Callable[..., Any], name: str, place: str) -> Any:

@@ -63,8 +63,24 @@ def test_a_tool_is_described_by_its_hints_and_its_docstring() -> None:
     assert properties["mode"]["enum"] == ["train", "bus"]
     assert (properties["days"]["description"], properties["days"]["minimum"]) == ("How long.", 1)
     assert tool.parameters["additionalProperties"] is False
+    assert [properties[name].get("default") for name in properties] == [None, "train", 2, "", False]
+    assert "title" not in json.dumps(tool.parameters)
     (told,) = json.loads(tools_json([tool]))
     assert told == {"type": "function", "function": tool.to_json()}
+
+
+def test_a_default_that_json_has_not_is_not_told() -> None:
+    def wait(seconds: float = float("inf"), town: Town = Town(name="Rome")) -> str:  # noqa: B008
+        return ""
+
+    assert "default" not in json.dumps(made(wait).parameters)
+
+
+def test_an_argument_may_be_called_title() -> None:
+    def write(title: str, body: Literal["title", "text"] = "text") -> str:
+        return title
+
+    assert set(made(write).parameters["properties"]) == {"title", "body"}
 
 
 def test_arguments_come_as_the_hints_say() -> None:
