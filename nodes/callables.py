@@ -159,15 +159,14 @@ def callable_json(value: Any) -> Any:
 
 
 def callables_of(node: Node) -> Iterator[tuple[str, Imported | Given]]:
-    """What a node's settings name or hold, with the name of the setting, of several in one with its number."""
+    """What a node's settings name or hold, with the name of the setting."""
     for name in type(node).model_fields:
         value = getattr(node, name)
         for each in value.values if isinstance(value, Choice) else (value,):
             if isinstance(each, Imported | Given):
                 yield name, each
             elif isinstance(each, tuple):
-                held = (one for one in each if isinstance(one, Imported | Given))
-                yield from ((f"{name}[{number}]", one) for number, one in enumerate(held))
+                yield from ((f"{name}[{n}]", one) for n, one in enumerate(each) if isinstance(one, Imported | Given))
 
 
 def is_async(function: Callable[..., Any]) -> bool:

@@ -24,10 +24,12 @@ from .daemon_threads import DaemonThreads
 from .known_results import KnownResults
 from .parts import complaint, part_bytes
 from .prompts.base import Ask
-from .timed_calls import MOST_THREADS, first_line, timed_call
+from .user_calls import called, first_line
 
 __all__ = ["KIND", "Function"]
 
+_THREADS = 128
+"""The most calls of one node at a time, those included that were given up and never returned."""
 _KEPT = frozenset({Status.OK, Status.SKIPPED})
 """What a pure function says once and for all: an answer, or that there is nothing to say."""
 
@@ -102,7 +104,7 @@ def _open(node: Function) -> Iterator[_Opened]:
     source: Any = node.function
     function = source.function()
     _check_signature(source.name, function)
-    threads = DaemonThreads(MOST_THREADS)
+    threads = DaemonThreads(_THREADS)
     try:
         yield _Opened(function, threads, KnownResults(node.result_bytes) if node.pure else None)
     finally:
@@ -144,10 +146,13 @@ async def _run(node: Function, inputs: Inputs, context: Context) -> Message:
 async def _called(node: Function, inputs: Inputs, opened: _Opened) -> tuple[Message, bool]:
     """What came of a call, and whether the function returned at all."""
     arguments = inputs.question, MappingProxyType(dict(inputs.messages)), inputs.task
-    call = await timed_call(opened.function, arguments, opened.threads, node.timeout_seconds)
-    if call.timed_out:
-        return Message(status=Status.TIMEOUT, reason=f"not done within timeout_seconds={node.timeout_seconds:g}"), False
-    return (_message(node, inputs, call.value), True) if call.returned else (_failed(call.error), False)
+    came = await called(opened.function, arguments, opened.threads, node.timeout_seconds)
+    if came.status is Status.TIMEOUT:
+        reason = f"not done within timeout_seconds={node.timeout_seconds:g}"
+        return Message(status=Status.TIMEOUT, reason=reason), False
+    if came.status is not Status.OK:
+        return _failed(came.reason), False
+    return _message(node, inputs, came.value), True
 
 
 def _message(node: Function, inputs: Inputs, result: Any) -> Message:

@@ -15,15 +15,18 @@ from typing import Any
 from pydantic import BaseModel
 
 from ..models.tools import ToolCall
+from ..records.status import Status
 from ..records.text import encodable, longest_bytes
 from .callables import Given, Imported, is_async
 from .daemon_threads import DaemonThreads
 from .prompts.json_text import objects_in
-from .timed_calls import MOST_THREADS, first_line, timed_call
 from .tools import Tool, tool_of, tools_json
+from .user_calls import called, first_line
 
 __all__ = ["ToolResult", "ToolRuns", "Toolbox", "canonical_arguments", "opened_tools", "shared_out"]
 
+_THREADS = 128
+"""The most calls of one node at a time, those included that were given up and never returned."""
 _SHOWN = 80
 _CUT = "\n[cut; {:,} characters in all]"
 
@@ -42,7 +45,7 @@ class Toolbox:
 def opened_tools(sources: Sequence[Imported | Given]) -> Iterator[Toolbox]:
     """The tools of a node, and threads to run them in."""
     tools = [tool_of(source) for source in sources]
-    threads = DaemonThreads(MOST_THREADS)
+    threads = DaemonThreads(_THREADS)
     try:
         yield Toolbox({tool.name: tool for tool in tools}, tools_json(tools), threads)
     finally:
@@ -107,13 +110,13 @@ class ToolRuns:
             said = str(problem) if type(problem) is ValueError else first_line(problem)
             return self._failure(f"the arguments of {tool.name} do not fit: {said}")
         begun = time.monotonic()
-        called = await timed_call(_bound(tool, arguments, self.most_bytes), (), self.toolbox.threads, self.seconds)
+        came = await called(_bound(tool, arguments, self.most_bytes), (), self.toolbox.threads, self.seconds)
         seconds = time.monotonic() - begun
-        if called.timed_out:
+        if came.status is Status.TIMEOUT:
             return self._failure(f"{tool.name} was not done within {self.seconds:g} seconds", seconds)
-        if called.error:
-            return self._failure(called.error, seconds)
-        text, characters = called.value
+        if came.status.failed:
+            return self._failure(came.reason, seconds)
+        text, characters = came.value
         return ToolResult(text, characters, seconds=seconds)
 
     def _failure(self, reason: str, seconds: float = 0.0) -> ToolResult:

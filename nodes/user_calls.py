@@ -1,4 +1,4 @@
-"""Calls of functions of the user's own, which may hang, raise anything, or cancel themselves: always an outcome."""
+"""Calls of functions of the user's own, which may raise anything, return anything, or never return."""
 
 from __future__ import annotations
 
@@ -7,45 +7,30 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from ..records.status import Status
 from .callables import is_async, waited
 from .daemon_threads import DaemonThreads
 
-__all__ = ["MOST_THREADS", "TimedCall", "first_line", "timed_call"]
+__all__ = ["Returned", "called", "first_line"]
 
-MOST_THREADS = 128
-"""The most calls of one node at a time, those included that were given up and never returned."""
 _REASON = 300
 """The most characters of an exception's first line that are kept."""
 
 
 @dataclass(frozen=True, slots=True)
-class TimedCall:
-    """What came of a call."""
+class Returned:
+    """What came of a call: what it returned, or why it returned nothing."""
 
     value: Any = None
-    error: str = ""
-    """The exception's type and first line; empty where it returned."""
-    timed_out: bool = False
-
-    @property
-    def returned(self) -> bool:
-        """Whether there is a value."""
-        return not (self.error or self.timed_out)
+    status: Status = Status.OK
+    """`tool_error` where it raised, `timeout` where it was not done in time."""
+    reason: str = ""
 
 
-async def timed_call(
+async def called(
     function: Callable[..., Any], arguments: tuple[Any, ...], threads: DaemonThreads, seconds: float
-) -> TimedCall:
-    """Calls a function, an asynchronous one in the loop and any other in a thread.
-
-    A thread cannot be stopped: a function that is given up goes on to its end, and what it returns then is dropped.
-
-    Args:
-        function: of the user's own.
-        arguments: by place.
-        threads: of the node.
-        seconds: after which it is given up.
-    """
+) -> Returned:
+    """Calls a function and waits so long for it; one that is not async runs in a thread, which cannot be stopped."""
     call = asyncio.ensure_future(_outcome(function, arguments, threads))
     try:
         done, _ = await asyncio.wait({call}, timeout=seconds)
@@ -55,11 +40,11 @@ async def timed_call(
     if not done:
         call.cancel()  # and not waited for: who does not heed it would hold up the run
         call.add_done_callback(_dropped)
-        return TimedCall(timed_out=True)
+        return Returned(status=Status.TIMEOUT)
     if call.cancelled():
-        return TimedCall(error="CancelledError: the function cancelled itself")
-    value, error = call.result()
-    return TimedCall(value) if error is None else TimedCall(error=first_line(error))
+        return Returned(status=Status.TOOL_ERROR, reason="CancelledError: the function cancelled itself")
+    result, error = call.result()
+    return Returned(result) if error is None else Returned(status=Status.TOOL_ERROR, reason=first_line(error))
 
 
 def first_line(error: BaseException) -> str:

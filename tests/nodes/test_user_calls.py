@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 
 from apportion.nodes.daemon_threads import DaemonThreads
-from apportion.nodes.timed_calls import TimedCall, first_line, timed_call
+from apportion.nodes.user_calls import Returned, called, first_line
+from apportion.records.status import Status
 
 
-def call(function: Any, *arguments: Any, seconds: float = 5.0) -> TimedCall:
+def call(function: Any, *arguments: Any, seconds: float = 5.0) -> Returned:
     threads = DaemonThreads(2)
     try:
-        return asyncio.run(timed_call(function, arguments, threads, seconds))
+        return asyncio.run(called(function, arguments, threads, seconds))
     finally:
         threads.close()
 
@@ -48,19 +49,17 @@ def fail(number: int) -> None:
 @pytest.mark.parametrize(
     ("function", "outcome"),
     [
-        (lambda number: number, TimedCall(3)),
-        (later, TimedCall(3)),
-        (lambda number: later(number), TimedCall(3)),
-        (fail, TimedCall(error="LookupError: no such thing")),
-        (sys.exit, TimedCall(error="SystemExit: 3")),
-        (never, TimedCall(timed_out=True)),
-        (stubborn, TimedCall(timed_out=True)),
+        (lambda number: number, Returned(3)),
+        (later, Returned(3)),
+        (lambda number: later(number), Returned(3)),
+        (fail, Returned(status=Status.TOOL_ERROR, reason="LookupError: no such thing")),
+        (sys.exit, Returned(status=Status.TOOL_ERROR, reason="SystemExit: 3")),
+        (never, Returned(status=Status.TIMEOUT)),
+        (stubborn, Returned(status=Status.TIMEOUT)),
     ],
 )
-def test_whatever_a_function_does_is_an_outcome(function: Any, outcome: TimedCall) -> None:
-    found = call(function, 3, seconds=0.2 if outcome.timed_out else 5.0)
-    assert found == outcome
-    assert found.returned is (outcome.value is not None)
+def test_whatever_a_function_does_is_an_outcome(function: Any, outcome: Returned) -> None:
+    assert call(function, 3, seconds=0.2 if outcome.status is Status.TIMEOUT else 5.0) == outcome
 
 
 def test_an_exception_whose_text_cannot_be_written_is_named() -> None:
