@@ -73,7 +73,8 @@ class Agent(AnswerNode):
 
     def demands(self) -> dict[str, Any]:
         """See `ModelNode.demands`; tools need a model that follows words, or calls them by itself."""
-        return super().demands() | {"tools": self.tools}
+        sources: Any = self.tools
+        return super().demands() | {"tools": ", ".join(source.name for source in sources)}
 
     @property
     def demanding(self) -> bool:
