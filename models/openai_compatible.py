@@ -17,7 +17,7 @@ from .endpoint import Endpoint, Transport
 from .event_loops import PerLoop
 from .replies.completion import read_reply
 from .request import ChatMessage, Reply, Request
-from .system_role import as_sent
+from .system_role import as_sent, fields_as_sent
 from .token_ranks import TokenCounter, with_tokenizer
 
 __all__ = ["OpenAIModel"]
@@ -91,7 +91,7 @@ class OpenAIModel:
             CallFailed: with a typed status; see `Endpoint.complete` and `read_reply`.
         """
         body = await self.send(self.body(request))
-        return read_reply(body, lambda: call_bounds(self, request))
+        return read_reply(body, lambda: call_bounds(self, request), tools=bool(request.tools))
 
     async def send(self, fields: Mapping[str, Any]) -> bytes:
         """Sends a request of these fields, when it is its turn, and returns the body of the answer.
@@ -127,9 +127,7 @@ class OpenAIModel:
             raise _not_sent(f"model {card.name!r} has no output cap (output_cap = 'ignored' in its card)")
         fields: dict[str, Any] = {
             "model": card.served_as or card.name,
-            "messages": [
-                {"role": role, "content": text} for role, text in as_sent(request.conversation, card.system_role)
-            ],
+            "messages": fields_as_sent(request.conversation, card.system_role),
             card.output_cap: min(request.max_output_tokens, card.max_output_tokens),
         }
         if card.temperature:
@@ -139,6 +137,11 @@ class OpenAIModel:
             fields["seed"] = (request.seed * 65_537 + request.sample + crc32(request.source.encode())) % _SEEDS
         if request.stop:
             fields["stop"] = request.stop
+        if request.tools:
+            if not card.tools:
+                raise _not_sent(f"model {card.name!r} takes no tools (tools = false in its card)")
+            fields["tools"] = json.loads(request.tools)
+            fields["tool_choice"] = request.tool_choice
         if request.prefix:
             _continue_last(fields, card)
         if request.logprobs and card.logprobs:

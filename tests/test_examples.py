@@ -15,7 +15,7 @@ from apportion.stores.opening import open_store
 from apportion.testing.fault_server import FaultServer
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
-APART = ("calculator.py", "code_graded.py", "endpoint.py", "extraction.py", "text_to_sql.py")
+APART = ("agent.py", "calculator.py", "code_graded.py", "endpoint.py", "extraction.py", "text_to_sql.py")
 """Those with a test of their own."""
 OFFLINE = sorted(path.name for path in EXAMPLES.glob("*.py") if path.name not in APART)
 
@@ -130,6 +130,13 @@ def test_the_data_of_the_examples_is_graded_by_its_gold(tmp_path: Path, monkeypa
         tasks = load_tasks(EXAMPLES / "data" / f"{name}.jsonl")
         scores = [resolve_metric(metric)(task, task.gold) for task in tasks]
         assert scores == [1.0] * 40
+
+
+def test_the_agent_needs_three_rounds(tmp_path: Path) -> None:
+    lines = frontier_of("agent.py", tmp_path)
+    assert lines[-1].startswith("1.00 for ")
+    assert lines[-1].endswith("with 3 rounds")
+    assert len(lines) <= 2
 
 
 def think(body: Mapping[str, Any]) -> str:

@@ -101,3 +101,12 @@ def test_efforts_come_from_tables_and_from_the_shorthand() -> None:
 def test_efforts_that_make_no_sense(efforts: dict[str, Any], text: str) -> None:
     with pytest.raises(ValidationError, match=text):
         ModelCard.model_validate({"name": "m", **efforts})
+
+
+def test_tools_leave_the_bounds_of_cards_without_them_as_they_were_on_the_books() -> None:
+    plain = ModelCard(name="m")
+    assert plain.bounds_fingerprint == "589cec6a099b816b"
+    assert ModelCard(name="m", tools_tokens=9).bounds_fingerprint == plain.bounds_fingerprint
+    taking = ModelCard(name="m", tools=True)
+    assert taking.fingerprint == plain.fingerprint, "whether tools were offered is in the request"
+    assert taking.bounds_fingerprint != ModelCard(name="m", tools=True, tools_tokens=9).bounds_fingerprint
