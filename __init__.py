@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # the same names for type checkers and editors, which read no
     from .models.openai_compatible import OpenAIModel as OpenAIModel
     from .models.pocket import load_pocket_models as load_pocket_models
     from .models.pool import Pool as Pool
+    from .nodes.agent import Agent as Agent
     from .nodes.decomposer import Decomposer as Decomposer
     from .nodes.function import Function as Function
     from .nodes.knob import adaptive as adaptive, choose as choose
@@ -60,6 +61,7 @@ _HOMES = {
     "models.openai_compatible": ("OpenAIModel",),
     "models.pocket": ("load_pocket_models",),
     "models.pool": ("Pool",),
+    "nodes.agent": ("Agent",),
     "nodes.decomposer": ("Decomposer",),
     "nodes.function": ("Function",),
     "nodes.knob": ("adaptive", "choose"),

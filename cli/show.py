@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -85,9 +85,16 @@ def _prompt(messages: str) -> str:
     import json
 
     try:
-        return "\n".join(f"{m['role']}: {m['content']}" for m in json.loads(messages or "[]"))
-    except (KeyError, TypeError, ValueError):  # older versions cut long prompts in the middle of their JSON
+        return "\n".join(line for message in json.loads(messages or "[]") for line in _lines(message))
+    except (AttributeError, KeyError, TypeError, ValueError):  # older versions cut long prompts inside their JSON
         return messages
+
+
+def _lines(message: Mapping[str, Any]) -> Iterator[str]:
+    """A message of a prompt, and below it the calls of tools that it asked for."""
+    yield f"{message['role']}: {message['content']}"
+    for call in message.get("tool_calls", ()):
+        yield f"Call: {call['function']['name']} {call['function']['arguments']}"
 
 
 def _question(task: str) -> str:

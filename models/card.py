@@ -92,6 +92,11 @@ class ModelCard(BaseModel):
     """Whether the endpoint returns log-probabilities."""
     json_schema: bool = False
     """Whether the endpoint can hold the reply to a JSON schema."""
+    tools: bool = False
+    """Whether the endpoint takes tools, and the model calls them in the format of chat completions. Where not, an agent
+    tells it in words how to call a tool, and reads the calls in its text."""
+    tools_tokens: int = Field(default=512, ge=0)
+    """What the chat template adds to a prompt with tools, beside the tools themselves: how to call them."""
     prefix: Literal["none", "assistant", "flag", "continue_final_message"] = "none"
     """How the endpoint continues a reply that is begun for it: by a last message of the assistant, by one with
     `prefix: true` (Mistral, DeepSeek), or by vLLM's fields."""
@@ -201,7 +206,7 @@ class ModelCard(BaseModel):
     @property
     def bounds_fingerprint(self) -> str:
         """Identifies what answers and all by which its calls are bounded: other where any of it was mended."""
-        bounding = self.model_dump_json(include=_BOUNDING)
+        bounding = self.model_dump_json(include=_BOUNDING | ({"tools_tokens"} if self.tools else set()))
         return _hash(self.fingerprint, bounding)
 
     @property

@@ -9,6 +9,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from ..budgets.ledger import Ledger
 from ..errors import BudgetBreach, CallFailed
@@ -24,8 +25,9 @@ from .departure import Departure, announces
 from .flights import Flights
 from .pool import Pool
 from .reasoning import reasoning_apart
-from .request import Reply, Request
+from .request import ChatMessage, Reply, Request
 from .stored_replies import StoredReplies
+from .tools import calls_as_sent
 
 __all__ = ["Meter", "MeteredCaller", "call_bound"]
 
@@ -94,7 +96,7 @@ class _Attempt:
     def completed(self, reply: Reply, *, charged: Amount, lost: Amount, cached: bool = False) -> CallRow:
         """The row of an attempt that was answered; it is lost where the usage was not credible."""
         outcome = _OUTCOMES.get(reply.finish_reason, Status.OK)
-        if reply.finish_reason == "length" and not reasoning_apart(reply).text.strip():
+        if reply.finish_reason == "length" and not reasoning_apart(reply).said.strip():
             outcome = Status.STARVED
         usage = reply.usage if lost == ZERO else None
         return self.row(outcome, reply=reply, usage=usage, charged=charged, lost=lost, cached=cached)
@@ -126,7 +128,7 @@ class _Attempt:
             request_temperature=request.temperature,
             request_seed=request.seed,
             sample_index=request.sample,
-            request_messages=_TO_JSON([{"role": m.role, "content": m.content} for m in request.conversation]),
+            request_messages=_TO_JSON([_written(message) for message in request.conversation]),
             started_at=self.started_at,
             ended_at=self.started_at if cached else time.time(),
             outcome=outcome,
@@ -138,7 +140,7 @@ class _Attempt:
             response_model="" if reply is None else reply.response_model,
             response_id="" if reply is None else reply.response_id,
             finish_reason="" if reply is None else reply.finish_reason,
-            output_text="" if reply is None else reply.text,
+            output_text="" if reply is None else _text_with_calls(reply),
             error=error or ("" if reply is None else reply.note),
         )
 
@@ -338,10 +340,22 @@ def call_bound(model: Model, request: Request) -> Amount:
     return model.card.amount(bounds.input_tokens, bounds.output_tokens)
 
 
+def _written(message: ChatMessage) -> dict[str, Any]:
+    """A message of a prompt as its call's row keeps it."""
+    calls = {"tool_calls": calls_as_sent(message.tool_calls)} if message.tool_calls else {}
+    answers = {"tool_call_id": message.tool_call_id} if message.tool_call_id else {}
+    return {"role": message.role, "content": message.content, **calls, **answers}
+
+
+def _text_with_calls(reply: Reply) -> str:
+    """The text of a reply, and below it each call of a tool on a line."""
+    return "\n".join(filter(None, (reply.text, *(f"Call: {c.name} {c.arguments}" for c in reply.tool_calls))))
+
+
 def _cost(reply: Reply, request: Request, card: ModelCard, bound: Amount) -> tuple[Amount, Amount]:
     """What a reply is charged and what is lost with it, by the card of today: the same from a model and the cache."""
     usage = reply.usage
-    if usage is None or not _credible(usage, request, reply.text or reply.reasoning):
+    if usage is None or not _credible(usage, request, reply.said or reply.reasoning):
         return ZERO, bound
     if reply.finish_reason == "length" and usage.output_tokens < request.max_output_tokens:
         # Some servers report one token too few when a reply is cut at its cap.

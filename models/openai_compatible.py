@@ -20,7 +20,7 @@ from .line import Line
 from .replicas import Replicas
 from .replies.completion import read_reply
 from .request import ChatMessage, Reply, Request
-from .system_role import as_sent
+from .system_role import as_sent, fields_as_sent
 from .token_ranks import TokenCounter, with_tokenizer
 
 __all__ = ["OpenAIModel"]
@@ -131,7 +131,7 @@ class OpenAIModel:
         replica, ejections = await line.take(tokens)
         try:
             body = await replica.endpoint.complete(content, self._card.timeout_seconds)
-            reply = read_reply(body, lambda: call_bounds(self, request))
+            reply = read_reply(body, lambda: call_bounds(self, request), tools=bool(request.tools))
         except CallFailed as failure:
             self._replicas.failed(replica, ejections, failure, asyncio.get_running_loop().time())
             raise
@@ -178,9 +178,7 @@ class OpenAIModel:
             raise _not_sent(f"model {card.name!r} has no output cap (output_cap = 'ignored' in its card)")
         fields: dict[str, Any] = {
             "model": card.served_as or card.name,
-            "messages": [
-                {"role": role, "content": text} for role, text in as_sent(request.conversation, card.system_role)
-            ],
+            "messages": fields_as_sent(request.conversation, card.system_role),
             card.output_cap: min(request.max_output_tokens, card.max_output_tokens),
         }
         if card.temperature:
@@ -190,6 +188,11 @@ class OpenAIModel:
             fields["seed"] = (request.seed * 65_537 + request.sample + crc32(request.source.encode())) % _SEEDS
         if request.stop:
             fields["stop"] = request.stop
+        if request.tools:
+            if not card.tools:
+                raise _not_sent(f"model {card.name!r} takes no tools (tools = false in its card)")
+            fields["tools"] = json.loads(request.tools)
+            fields["tool_choice"] = request.tool_choice
         if request.prefix:
             _continue_last(fields, card)
         if request.logprobs and card.logprobs:

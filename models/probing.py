@@ -239,7 +239,10 @@ async def _samples(probing: _Probing) -> None:
 async def _tools(probing: _Probing) -> None:
     heard = await probing.hear(_user("Look up the word tree with the tool."), tools=[_TOOL])
     called = any(isinstance(each, dict) and (each.get("message") or {}).get("tool_calls") for each in heard.choices)
-    _comment(probing, "tools", heard, "taken and called" if called else "taken and not called")
+    if called:
+        probing.found("tools", True, "taken and called")
+    else:
+        _comment(probing, "tools", heard, "taken and not called")
 
 
 async def _prefix(probing: _Probing) -> None:

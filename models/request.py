@@ -8,10 +8,13 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from ..records.usage import Usage
+from .tools import ToolCall, calls_from
 
-__all__ = ["KEY_VERSION", "ChatMessage", "FinishReason", "Reply", "Request"]
+__all__ = ["KEY_VERSION", "ChatMessage", "FinishReason", "Reply", "Request", "ToolChoice"]
 
 FinishReason = Literal["stop", "length", "content_filter", "refusal"]
+ToolChoice = Literal["auto", "none"]
+"""Whether a model may call tools; with "none" it is to answer."""
 
 KEY_VERSION = 2
 """Of content addresses; replies that were stored under another are not found."""
@@ -22,8 +25,19 @@ _TO_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 class ChatMessage:
     """One message of a conversation."""
 
-    role: Literal["system", "user", "assistant"]
+    role: Literal["system", "user", "assistant", "tool"]
     content: str
+    tool_calls: tuple[ToolCall, ...] = ()
+    """Of the assistant: the calls that it asked for in this turn."""
+    tool_call_id: str = ""
+    """Of the result of a tool: the call that it answers."""
+
+    @property
+    def in_key(self) -> list[Any]:
+        """The message as a part of a content address."""
+        if not (self.tool_calls or self.tool_call_id):
+            return [self.role, self.content]
+        return [self.role, self.content, [_fields(call) for call in self.tool_calls], self.tool_call_id]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +68,11 @@ class Request:
     """JSON schema (canonical JSON text) that the reply must follow, where the card says that the model can."""
     prefix: str = ""
     """How the reply begins, where the card says that the endpoint continues it; not part of the reply's text."""
+    tools: str = ""
+    """The tools that may be called (canonical JSON, the field `tools` of a chat completion), where the card says that
+    the model takes tools."""
+    tool_choice: ToolChoice = "auto"
+    """Of a request with tools."""
 
     def key(self, fingerprint: str, *, rung: int | None = None) -> str:
         """The content address under which the reply is cached.
@@ -66,7 +85,7 @@ class Request:
             [
                 KEY_VERSION,
                 fingerprint,
-                [[m.role, m.content] for m in self.messages],
+                [message.in_key for message in self.messages],
                 self.max_output_tokens if rung is None else f"rung {rung}",
                 self.temperature,
                 self.seed,
@@ -77,7 +96,7 @@ class Request:
                 self.effort_fields,
                 self.response_schema,
                 self.prefix,
-                "",  # tools
+                [self.tools, self.tool_choice] if self.tools else "",
             ]
         )
         return hashlib.sha256(content.encode(errors="surrogatepass")).hexdigest()
@@ -116,6 +135,13 @@ class Reply:
     """What was odd about the reply or its usage, for the trace."""
     least_logprob: float | None = None
     """Log-probability (nats) of the least probable token written, at temperature 1, where the endpoint told."""
+    tool_calls: tuple[ToolCall, ...] = ()
+    """The calls of tools that it asks for, in order."""
+
+    @property
+    def said(self) -> str:
+        """All that was written beside reasoning: the text, and the arguments of its calls."""
+        return "".join((self.text, *(call.name + call.arguments for call in self.tool_calls)))
 
     def to_json(self) -> str:
         """The reply as it is cached."""
@@ -123,9 +149,11 @@ class Reply:
         content = {name: getattr(self, name) for name in self.__slots__}  # dataclasses.asdict takes ten times as long
         if not self.pieces:
             del content["pieces"], content["logprobs"]
-        for name in ("note", "least_logprob"):
-            if content[name] in ("", None):
+        for name in ("note", "least_logprob", "tool_calls"):
+            if content[name] in ("", None, ()):
                 del content[name]
+        if self.tool_calls:
+            content["tool_calls"] = [_fields(call) for call in self.tool_calls]
         if usage is not None:
             content["usage"] = {name: getattr(usage, name) for name in usage.__slots__}
         return _TO_JSON(content)
@@ -137,4 +165,9 @@ class Reply:
         usage = fields.pop("usage")
         for name in ("pieces", "logprobs"):
             fields[name] = tuple(fields.get(name, ()))
+        fields["tool_calls"] = calls_from(fields.get("tool_calls", ()))
         return cls(usage=None if usage is None else Usage(**usage), **fields)
+
+
+def _fields(call: ToolCall) -> list[str]:
+    return [call.name, call.arguments, call.call_id, call.extra]

@@ -112,7 +112,7 @@ def within(reply: Reply, cap: int) -> Reply | None:
         return reply if reply.finish_reason == "stop" else None
     if usage.output_tokens == cap:
         return reply
-    if len(reply.pieces) != usage.output_tokens or reply.reasoning:
+    if len(reply.pieces) != usage.output_tokens or reply.reasoning or reply.tool_calls:
         return None
     mean = reply.mean_logprob
     if mean is not None:

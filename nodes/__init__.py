@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ..lazy import lazy_names
 
 if TYPE_CHECKING:  # the same names for type checkers and editors, which read no table; a test holds the two together
+    from .agent import Agent as Agent
     from .base import CallBound as CallBound, Context as Context, Inputs as Inputs, Kind as Kind, Node as Node
     from .decomposer import Decomposer as Decomposer
     from .depth import Depth as Depth
@@ -34,6 +35,7 @@ if TYPE_CHECKING:  # the same names for type checkers and editors, which read no
     __all__: list[str]
 
 _HOMES = {
+    "agent": ("Agent",),
     "base": ("CallBound", "Context", "Inputs", "Kind", "Node"),
     "decomposer": ("Decomposer",),
     "depth": ("Depth",),

@@ -102,6 +102,8 @@ def request_of(
         effort_fields=effort.fields,
         response_schema=prompt.response_schema if card.json_schema else "",
         prefix="" if card.prefix == "none" else prompt.prefix,
+        tools=prompt.tools if card.tools else "",
+        tool_choice=prompt.tool_choice,
     )
 
 

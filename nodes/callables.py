@@ -153,6 +153,8 @@ class Given:
 
 def callable_json(value: Any) -> Any:
     """A setting as JSON values."""
+    if isinstance(value, tuple):
+        return [callable_json(each) for each in value]
     return {"import": value.name} if isinstance(value, Imported | Given) else value
 
 

@@ -32,6 +32,7 @@ KINDS: Registry[Kind[Any]] = Registry(
     "apportion.kinds",
     _checked,
     {
+        "agent": "nodes.agent:KIND",
         "decomposer": "nodes.decomposer:KIND",
         "function": "nodes.function:KIND",
         "merger": "nodes.merger:KIND",

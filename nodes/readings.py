@@ -76,6 +76,7 @@ async def read(
     *,
     cut: Callable[[str], T | None] | None = None,
     goes_on: bool = False,
+    calls: Callable[[Reply], T | None] | None = None,
 ) -> Reading[T]:
     """Makes a call and reads its reply; a failed call and an unreadable reply become a status.
 
@@ -85,6 +86,7 @@ async def read(
         reader: reads a reply; raises `Unfit` where it is not what was asked for.
         cut: reads a reply that ended at its output cap; None: `reader` does.
         goes_on: whether the node goes on from a reply that ended at its output cap, so that nothing is amiss with it.
+        calls: reads a reply that calls tools; may raise `Unfit` too. None: only texts are read.
 
     Raises:
         BudgetBreach: the model cannot be relied on, so the run must end.
@@ -96,7 +98,7 @@ async def read(
     except CallFailed as failure:
         return Reading(None, failure.status, failure.reason)
     capped = reply.finish_reason == "length"
-    reading = _read(request, reply, cut if cut is not None and capped else reader)
+    reading = _read(request, reply, cut if cut is not None and capped else reader, calls)
     if goes_on and capped:
         context.read_as(reply, Status.OK)
     elif reading.status.failed:
@@ -104,7 +106,12 @@ async def read(
     return reading
 
 
-def _read(request: Request, reply: Reply, reader: Callable[[str], T | None]) -> Reading[T]:
+def _read(
+    request: Request,
+    reply: Reply,
+    reader: Callable[[str], T | None],
+    calls: Callable[[Reply], T | None] | None,
+) -> Reading[T]:
     text = encodable(_whole(request, reply))
     if reply.finish_reason == "content_filter":
         return Reading(None, Status.FILTERED, f"the content filter of {request.model!r} cut the reply", text, reply)
@@ -113,7 +120,11 @@ def _read(request: Request, reply: Reply, reader: Callable[[str], T | None]) -> 
         return Reading(None, Status.REFUSED, reason, text, reply)
     problem = ""
     try:
-        value = reader(text) if reply.text.strip() else None
+        value = None
+        if calls is not None and reply.tool_calls:
+            value = calls(reply)
+        elif reply.text.strip():
+            value = reader(text)
     except Unfit as unfit:
         value, problem = None, encodable(str(unfit))
     if value is not None and value != "":

@@ -11,6 +11,10 @@ from .behaviours import UNBILLED, Behaviour
 
 __all__ = ["Completion", "Provider", "event_stream"]
 
+Reply = str | Mapping[str, Any]
+"""The text of a reply, or its whole message."""
+_PAGE_TOKENS = 300
+"""What a template tells a model of tools."""
 OVERRUN_TOKENS = 2826
 """What a gateway wrote for a cap of 30."""
 
@@ -28,7 +32,7 @@ class Provider:
     """Completes requests and says what it would bill.
 
     Args:
-        reply: makes the text of the reply from the request's body.
+        reply: makes the text of the reply from the request's body, or its whole message, such as one that calls tools.
         bytes_per_token: of its tokenizer, for prompt and reply.
         cap_fields: the request fields that cap its output.
         answers_as: the model that replies name; None for the one that was asked for, with a version.
@@ -36,7 +40,7 @@ class Provider:
 
     def __init__(
         self,
-        reply: Callable[[Mapping[str, Any]], str],
+        reply: Callable[[Mapping[str, Any]], Reply],
         bytes_per_token: int,
         cap_fields: tuple[str, ...],
         answers_as: str | None = None,
@@ -51,10 +55,11 @@ class Provider:
 
     def complete(self, body: Mapping[str, Any], behaviour: Behaviour) -> Completion:
         """The completion of a request under a behaviour."""
-        messages = body.get("messages") or []
-        prompt = 3 + sum(3 + self._tokens(str(message.get("content"))) for message in messages)
+        prompt = self.prompt_tokens(body)
         cap = next((body[field] for field in self._cap_fields if field in body), None)
-        full = self._reply(body) if messages else ""
+        said = self._reply(body) if body.get("messages") else ""
+        message = None if isinstance(said, str) else said
+        full = said if isinstance(said, str) else (said.get("content") or "") + _calls(said)
         text = full
         if cap is not None and behaviour is not Behaviour.OVERRUN:
             text = full.encode()[: cap * self._bytes_per_token].decode(errors="ignore")
@@ -70,7 +75,25 @@ class Provider:
         rendered = dict(_render(body, behaviour, text, finish, prompt, output))
         if "model" in rendered and self._answers_as is not None:
             rendered["model"] = self._answers_as
+        if message is not None and text == full and behaviour is Behaviour.OK:
+            # What is cut in the middle of a call is left as a text.
+            choice = {"index": 0, "message": {"role": "assistant", **message}, "finish_reason": "tool_calls"}
+            rendered = {**rendered, "choices": [choice]}
         return Completion(behaviour, rendered, billed)
+
+    def prompt_tokens(self, body: Mapping[str, Any]) -> int:
+        """What a request has in tokens: texts, calls of earlier turns, and tools with a page on how to call them."""
+        messages = body.get("messages") or []
+        tokens = 3 + sum(3 + self._tokens(str(message.get("content"))) for message in messages)
+        tokens += sum(self._tokens(_calls(message)) for message in messages)
+        if body.get("tools"):
+            tokens += self._tokens(json.dumps(body["tools"], indent=4)) + _PAGE_TOKENS
+        return tokens
+
+
+def _calls(message: Mapping[str, Any]) -> str:
+    functions = [call["function"] for call in message.get("tool_calls") or ()]
+    return "".join(f"<call>{function['name']}{function['arguments']}</call>" for function in functions)
 
 
 def _render(

@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import Any
 
 from .behaviours import ERRORS, Answer, Behaviour
-from .fault_completions import Completion, Provider, event_stream
+from .fault_completions import Completion, Provider, Reply, event_stream
 
 __all__ = ["CAP_FIELDS", "Answer", "Behaviour", "FaultServer", "Received"]
 
@@ -49,7 +49,7 @@ class FaultServer:
     Args:
         behaviours: what to do with the first, second, ... request; `Behaviour.OK` when they run out. May be endless.
         answer: looked at first: makes the answer to a request, or None for what `behaviours` say.
-        reply: makes the text of the reply from the request's body.
+        reply: makes the text of the reply from the request's body, or its whole message, such as one that calls tools.
         bytes_per_token: of its tokenizer, for prompt and reply; 1 is the worst that a byte-level tokenizer can do.
         cap_fields: the request fields that cap its output; others are ignored, as some servers do.
         api_key: when given, any other key is answered with 401.
@@ -67,7 +67,7 @@ class FaultServer:
         behaviours: Iterable[Behaviour | Answer] = (),
         *,
         answer: Callable[[Mapping[str, Any]], Answer | None] = lambda body: None,
-        reply: Callable[[Mapping[str, Any]], str] = lambda body: "ok",
+        reply: Callable[[Mapping[str, Any]], Reply] = lambda body: "ok",
         bytes_per_token: int = 4,
         cap_fields: tuple[str, ...] = CAP_FIELDS,
         api_key: str | None = None,

@@ -65,7 +65,7 @@ class ScriptedModel:
         said = self._script(request)
         reply = said if isinstance(said, Reply) else _cut(said, request.max_output_tokens)
         if reply.usage is None:
-            usage = Usage(self.count_tokens(request.conversation), longest_bytes(reply.text))
+            usage = Usage(self._prompt_tokens(request), longest_bytes(reply.said))
             reply = replace(reply, usage=usage)
         if request.logprobs and reply.mean_logprob is None:
             reply = replace(reply, mean_logprob=self._mean_logprob)
@@ -75,6 +75,12 @@ class ScriptedModel:
         """A token for each byte, and those of the template."""
         contents = sum(longest_bytes(message.content) + self._card.message_tokens for message in messages)
         return self._card.template_tokens + contents
+
+    def _prompt_tokens(self, request: Request) -> int:
+        """Those of the messages, of the tools, and of the calls of earlier turns."""
+        calls = (call for message in request.conversation for call in message.tool_calls)
+        tools = longest_bytes(request.tools) + longest_bytes("".join(call.name + call.arguments for call in calls))
+        return self.count_tokens(request.conversation) + tools
 
     async def aclose(self) -> None:
         """Holds no connections."""

@@ -15,7 +15,7 @@ from apportion.stores.opening import open_store
 from apportion.testing.fault_server import FaultServer
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
-APART = ("calculator.py", "code_graded.py", "endpoint.py", "extraction.py", "replicas.py", "text_to_sql.py")
+APART = ("agent.py", "calculator.py", "code_graded.py", "endpoint.py", "extraction.py", "replicas.py", "text_to_sql.py")
 """Those with a test of their own."""
 OFFLINE = sorted(path.name for path in EXAMPLES.glob("*.py") if path.name not in APART)
 
@@ -139,6 +139,13 @@ def test_one_failing_replica_of_three_loses_no_question(tmp_path: Path) -> None:
     assert books.endswith("<= cap 20,000: True")
     assert states.startswith("states: admitted, ")
     assert states.endswith(", admitted")
+
+
+def test_the_agent_needs_three_rounds(tmp_path: Path) -> None:
+    lines = frontier_of("agent.py", tmp_path)
+    assert lines[-1].startswith("1.00 for ")
+    assert lines[-1].endswith("with 3 rounds")
+    assert len(lines) <= 2
 
 
 def think(body: Mapping[str, Any]) -> str:

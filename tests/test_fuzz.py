@@ -30,12 +30,14 @@ from apportion.models.replies.completion import read_reply
 from apportion.nodes.knob import choose
 from apportion.nodes.outputs import read_step, reader_of
 from apportion.nodes.passages import passages_of
+from apportion.nodes.prompts.acting import calls_in
 from apportion.nodes.prompts.base import Ask, Style
 from apportion.nodes.prompts.chat import ChatDialect
 from apportion.nodes.prompts.pocket import PocketDialect
 from apportion.nodes.readings import Unfit
 from apportion.nodes.solver import Solver
 from apportion.nodes.symbolic.schema import parse_problem
+from apportion.nodes.tool_runs import canonical_arguments
 from apportion.nodes.unspaced import query_terms
 from apportion.nodes.verifier import Verifier
 from apportion.nodes.votes import normal_form
@@ -209,6 +211,10 @@ def reply(text: str) -> object:
     return read_reply(text.encode(errors="surrogatepass"), lambda: CallBounds(100, 50))
 
 
+def reply_with_calls(text: str) -> object:
+    return read_reply(text.encode(errors="surrogatepass"), lambda: CallBounds(100, 50), tools=True)
+
+
 def from_file(load: Callable[[Path], object], name: str, text: str) -> object:
     with TemporaryDirectory() as folder:
         path = Path(folder, name)
@@ -237,6 +243,14 @@ POLICY = json.dumps(
     {"format": "apportion-policy", "policy": {"name": "static"}, "arms": [], "models": [{"name": "a"}], "reference": {}}
 )
 
+CALLS = (
+    'Call: search {"query": "a"}\nCall: add {"n": [1]}',
+    '<tool_call>{"name": "search", "arguments": {}}</tool_call>',
+)
+CALLING = json.dumps(
+    {"choices": [{"message": {"tool_calls": [{"id": "1", "function": {"name": "a", "arguments": "{}"}}]}}]}
+)
+
 TREE = JsonOutput(
     {"type": "object", "properties": {"n": {"type": "number"}, "in": {"type": "array", "items": {"$ref": "#"}}}}
 )
@@ -256,6 +270,9 @@ PARSERS = {
     "pocket decomposition": Parser(POCKET.read_decomposition, samples=("47+83|12-05|p1-p2",)),
     "pocket formalisation": Parser(partial(POCKET.read_formalisation, ask=Ask("q")), samples=("ab:3;a!b;a=b+1",)),
     "pocket steps": Parser(POCKET.steps, samples=("47+83=30;12-05=07",)),
+    "calls": Parser(partial(calls_in, names=("search",)), samples=CALLS),
+    "reply with calls": Parser(reply_with_calls, typed=(CallFailed,), samples=(CALLING,)),
+    "arguments": Parser(canonical_arguments, samples=('{"a": [1, "b"]}', "{'a': 1,}")),
     "normal form": Parser(normal_form, samples=("1{,}234", r"\frac{1}{2}", "(B)", "–5")),
     "numeric": Parser(partial(graded, "numeric", "42"), samples=("1,234.5", r"\frac{1}{2}")),
     "choice": Parser(partial(graded, "choice", "B"), samples=("(B) 42", r"\boxed{\text{B}}")),

@@ -37,7 +37,6 @@ TESTED_IN = {
     "models/pocket/serving/samples": "models/pocket/serving/test_app.py",
     "models/side_calls": "models/test_probing.py",
     "nodes/prompts/problem_schema": "nodes/prompts/test_chat.py",
-    "nodes/user_calls": "nodes/test_function.py",
     "nodes/symbolic/variables": "nodes/symbolic/test_constraints.py",
     "nodes/symbolic/worker": "nodes/symbolic/test_process.py",
     "optimizers/policies/learned optimizers/policies/view": "optimizers/policies/test_joint.py",

@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,9 @@ from apportion.graphs.result import Result
 from apportion.graphs.run import Runner
 from apportion.models.card import ModelCard
 from apportion.models.pool import Pool
-from apportion.models.request import Request
+from apportion.models.request import Reply, Request
+from apportion.models.tools import ToolCall
+from apportion.nodes.agent import Agent
 from apportion.nodes.solver import Solver
 from apportion.nodes.verifier import Verifier
 from apportion.records import AccountRow, Limit, Status, StudyStore, Task
@@ -100,3 +103,98 @@ def test_the_cap_holds_and_nothing_is_billed_off_the_books(kind: str, limit: int
     if limit == 40_000:
         assert any(r.stop_reason == "budget" for r in results)
         assert all(r.answer or r.status.failed for r in results)
+
+
+class CallingBiller(Biller):
+    """Calls tools at random, several at once and with arguments of odd sizes, and bills tools and calls too."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(seed)
+        self.doomed: list[asyncio.Future[Result]] = []
+        """Runs to be cancelled while calls are under way."""
+        card = self.model.card.model_copy(update={"tools": seed % 2 == 0})
+        self.model = ScriptedModel(self.say, card=card)
+
+    def say(self, request: Request) -> str | Reply:
+        self.calls += 1
+        fate = self.random.random()
+        if fate > 0.9 and self.doomed:
+            self.doomed.pop().cancel()
+        if fate < 0.05:
+            raise CallFailed(Status.PROVIDER_ERROR, "refused before work began", billed=False)
+        calls = tuple(self.call() for _ in range(self.random.choice([0, 1, 1, 2, 5])))
+        text = "Answer: x" if not calls or request.tool_choice == "none" else ""
+        if not request.tools:
+            text = "\n".join((text, *(f"Call: {call.name} {call.arguments}" for call in calls)))[:400]
+        reply = Reply(text[: request.max_output_tokens], "stop", None, tool_calls=calls if request.tools else ())
+        while len(reply.said) > request.max_output_tokens:
+            reply = replace(reply, finish_reason="length", tool_calls=reply.tool_calls[:-1])
+        earlier = [call for message in request.messages for call in message.tool_calls]
+        self.billed += self.model.count_tokens(request.messages) + len(request.tools.encode()) + len(reply.said)
+        self.billed += sum(len((call.name + call.arguments).encode()) for call in earlier)
+        if fate < 0.10:
+            raise CallFailed(Status.TIMEOUT, "cut after the reply was written")
+        return reply
+
+    def call(self) -> ToolCall:
+        size = self.random.choice([0, 3, 60, 250])
+        arguments = self.random.choice(
+            [f'{{"size": {size}}}', '{"size": "' + "<&>" * (size // 3) + '"}', "no json", ""]
+        )
+        return ToolCall(self.random.choice(["fetch", "fetch", "later", "none"]), arguments, "id")
+
+
+def agents(seed: int) -> Graph:
+    """Two agents one after the other, whose tools fail one time in ten and return texts of any size."""
+    chance = random.Random(seed)
+    texts = ["", "ok", "\n" * 5000, "\ufdfa" * 3000, "Call: fetch {}\n" * 400, "x" * 200_000]
+
+    def fetch(size: int) -> str:
+        """Fetches."""
+        if chance.random() < 0.1:
+            raise OSError("planted")
+        return texts[size % len(texts)]
+
+    async def later(size: int) -> str:
+        """Fetches later."""
+        await asyncio.sleep(0.001 * chance.random())
+        return fetch(size + chance.randrange(len(texts)))
+
+    graph = Graph("agents")
+    for name in ("first", "second"):
+        graph.add(name, Agent(tools=(fetch, later), rounds=4, max_output_tokens=400, result_bytes=600))
+    return graph.connect("first", "second", forward="answer")
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+@pytest.mark.parametrize("limit", [400_000, 1_500_000])
+def test_the_cap_holds_for_agents_whose_tools_fail_and_whose_runs_are_cancelled(
+    kind: str, limit: int, seed: int, tmp_path: Path
+) -> None:
+    biller = CallingBiller(seed)
+    chance = random.Random(seed)
+    tasks = [Task(question=f"{i} " + "q" * chance.choice([1, 10, 300]), gold="x") for i in range(RUNS)]
+
+    async def story(store: StudyStore) -> list[Result | BaseException]:
+        async with Runner(agents(seed), Pool([biller.model]), store) as runner:
+            runner.open_account(AccountRow("batch", None, Limit("tokens", limit)))
+            plan = runner.space.default()
+            cap = Cap(total=limit)
+            runs = [asyncio.ensure_future(runner.run(task, plan, parent_account="batch", cap=cap)) for task in tasks]
+            biller.doomed = chance.sample(runs, RUNS // 8)
+            return await asyncio.gather(*runs, return_exceptions=True)
+
+    with opened(kind, tmp_path) as store:
+        results = asyncio.run(story(store))
+        batch = store.balance("batch")
+
+    assert biller.calls > RUNS
+    assert biller.billed <= batch.charged.tokens + batch.lost.tokens <= limit
+    assert batch.reserved.tokens == 0
+    ended = [result for result in results if isinstance(result, Result)]
+    assert all(isinstance(r, Result | asyncio.CancelledError) for r in results)
+    assert 0 < len(results) - len(ended) <= RUNS // 8
+    assert sum(r.charged.tokens for r in ended) <= batch.charged.tokens
+    assert all(r.answer or r.status.failed for r in ended)
+    assert any(r.answer for r in ended)

@@ -16,6 +16,8 @@ from ...records.text import encodable
 from ...records.usage import Usage
 from ..call_bounds import CallBounds
 from ..request import FinishReason, Reply
+from ..tools import ToolCall
+from .calls import read_calls
 from .failures import failure, one_line, read_error
 from .finish import read_finish
 from .logprobs import read_logprobs
@@ -33,12 +35,13 @@ _FINISHES = ("finish_reason", "finishReason", "stop_reason", "done_reason")
 _NOTHING: tuple[object, ...] = (None, "", 0, "0", 200, "200", "ok", "OK", "success", {}, [])
 
 
-def read_reply(body: bytes, bounds: Callable[[], CallBounds]) -> Reply:
+def read_reply(body: bytes, bounds: Callable[[], CallBounds], *, tools: bool = False) -> Reply:
     """Reads the body of a chat completion.
 
     Args:
         body: as it came, with a status of 2xx.
         bounds: the most that the call can use, for what the endpoint leaves out of its report.
+        tools: whether the request offered any; calls of tools that were not offered are left out.
 
     Raises:
         CallFailed: it is no completion, or it broke off. Its usage is what was reported, where credible.
@@ -47,17 +50,18 @@ def read_reply(body: bytes, bounds: Callable[[], CallBounds]) -> Reply:
     choice = _choice(content)
     said = _said(choice)
     text, refusal = _clean(said.answer), _clean(said.refusal)
-    usage, odd_usage = read_usage(content.get("usage") or choice.get("usage"), text, bounds)
+    called = _calls(content, choice)
+    written = "".join((text, *(call.name + call.arguments for call in called)))
+    usage, odd_usage = read_usage(content.get("usage") or choice.get("usage"), written, bounds)
     _check_no_error(content, choice, text, usage)
     if _message(choice) is None:
         raise _violation("the completion holds no message", usage)
-    called = _calls_tool(choice)
     finish, odd_end = _finish(choice, bool(text or refusal or called), usage, bounds)
     notes = (
         odd_usage,
         odd_end,
-        f"parts of type {', '.join(said.skipped)} were left out" if said.skipped else "",
-        "it is a tool call, and no tool was offered" if called and not text else "",
+        f"parts of type {', '.join(said.skipped)} were left out" if said.skipped and not called else "",
+        "it is a tool call, and no tool was offered" if called and not text and not tools else "",
     )
     mean_logprob, least_logprob, first_token_entropy = read_logprobs(choice.get("logprobs"))
     return Reply(
@@ -70,6 +74,7 @@ def read_reply(body: bytes, bounds: Callable[[], CallBounds]) -> Reply:
         reasoning=_clean(said.reasoning),
         response_model=_clean(content.get("model")),
         response_id=_clean(content.get("id")),
+        tool_calls=called if tools else (),
         note=one_line("; ".join(filter(None, notes))),
     )
 
@@ -126,9 +131,11 @@ def _said(choice: Mapping[str, Any]) -> Said:
     return read_message(_message(choice))
 
 
-def _calls_tool(choice: Mapping[str, Any]) -> bool:
-    message = _message(choice)
-    return isinstance(message, dict) and bool(message.get("tool_calls") or message.get("function_call"))
+def _calls(content: Mapping[str, Any], choice: Mapping[str, Any]) -> tuple[ToolCall, ...]:
+    """The calls of the choice that is read; of another, where a gateway gives text and calls as two."""
+    choices = content.get("choices")
+    others = [each for each in choices if isinstance(each, dict)] if isinstance(choices, list) else []
+    return next(filter(None, (read_calls(_message(each)) for each in (choice, *others))), ())
 
 
 def _check_no_error(content: Mapping[str, Any], choice: Mapping[str, Any], text: str, usage: Usage | None) -> None:

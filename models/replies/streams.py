@@ -56,3 +56,35 @@ def _add(message: dict[str, Any], delta: object) -> None:
         piece = delta.get(name)
         if isinstance(piece, str | list):
             message[name] = message[name] + piece if type(message.get(name)) is type(piece) else piece
+    calls = delta.get("tool_calls")
+    for piece in calls if isinstance(calls, list) else ():
+        if isinstance(piece, dict):
+            _add_call(message.setdefault("tool_calls", []), piece)
+
+
+def _add_call(calls: list[dict[str, Any]], piece: dict[str, Any]) -> None:
+    """Adds a piece of a tool call to the call of its number, or of its id where it has no number.
+
+    Arguments come in pieces; what comes whole, as the name and the id, stands in the first one.
+    """
+    index, call_id = piece.get("index"), piece.get("id")
+    if index is None:
+        known = next((call for call in calls if call_id and call.get("id") == call_id), None)
+        known = calls[-1] if known is None and calls and not call_id else known
+    else:
+        known = next((call for call in calls if call.get("index") == index), None)
+    if known is None:
+        calls.append({**piece, "function": dict(_object(piece.get("function")))})
+        return
+    for name, value in piece.items():
+        if name != "function" and value:
+            known[name] = value
+    function = known["function"]
+    for name, value in _object(piece.get("function")).items():
+        grows = name == "arguments" and isinstance(value, str) and isinstance(function.get(name), str)
+        if grows or (value and not function.get(name)):
+            function[name] = function[name] + value if grows else value
+
+
+def _object(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
-from ...models.request import ChatMessage
+from ...models.request import ChatMessage, ToolChoice
 from ...records.message import Part
 from ...records.output import Output
 from ...records.prompt import Prompt
@@ -74,6 +74,9 @@ class Messages:
     """Canonical JSON schema, for models that can hold to one."""
     prefix: str = ""
     """How the reply begins, for models that continue it."""
+    tools: str = ""
+    """See `Request.tools`."""
+    tool_choice: ToolChoice = "auto"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,13 @@ from typing import Any
 
 import pytest
 
+from apportion import Agent, Graph, Pool, open_store
 from apportion.cli.app import run
+from apportion.models.card import ModelCard
+from apportion.models.request import Reply, Request
+from apportion.models.tools import ToolCall
 from apportion.testing.fault_server import CAP_FIELDS, FaultServer
+from apportion.testing.scripted import ScriptedModel
 
 OPTIMIZE = ["optimize", "sums_app:graph", "--tasks", "dev.jsonl", "--models", "pool.toml", "--cap", "1e6"]
 
@@ -214,3 +219,23 @@ def test_a_run_tells_the_value_of_an_answer_in_json(folder: Path) -> None:
         (folder / "pool.toml").write_text(f'[models.local]\nbase_url = "{server.base_url}"\n')
         assert run(["run", "towns_app:graph", "Where?", "--models", "pool.toml", "--json", "run.json"]) == 0
     assert read(folder / "run.json")["data"] == {"town": "Graz"}
+
+
+def test_show_tells_the_calls_of_tools(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def people(town: str) -> str:
+        return f"{town}: 718,000"
+
+    def script(request: Request) -> Reply | str:
+        if request.messages[-1].role == "tool":
+            return "Answer: 718,000"
+        return Reply("", "stop", None, tool_calls=(ToolCall("people", '{"town": "Oslo"}'),))
+
+    pool = Pool([ScriptedModel(script, card=ModelCard(name="m", tools=True))])
+    with open_store(folder / "agent.db") as store:
+        result = Graph("g").add("act", Agent(tools=(people,))).run("How many in Oslo?", pool=pool, store=store)
+        events = [event for span in store.spans(result.run_id) for event in json.loads(span.events)]
+    assert run(["show", result.run_id, "--db", "agent.db", "--full"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.count('Call: people {"town": "Oslo"}') == 2  # as a reply, and in the prompt of the next call
+    assert "tool: Oslo: 718,000" in shown
+    assert [event["result"] for event in events if event.get("event") == "tool"] == ["Oslo: 718,000"]

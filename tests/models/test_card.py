@@ -140,3 +140,12 @@ def test_extra_fields_are_part_of_what_answers_and_of_the_bound() -> None:
     assert plain.bounds_fingerprint != extra.bounds_fingerprint
     assert (plain.extra_fields, plain.extra_bound_tokens) == ("", 0)
     assert (extra.extra_fields, extra.extra_bound_tokens) == ('{"top_p":0.9}', 13)
+
+
+def test_tools_leave_the_bounds_of_cards_without_them_as_they_were_on_the_books() -> None:
+    plain = ModelCard(name="m")
+    assert plain.bounds_fingerprint == "589cec6a099b816b"
+    assert ModelCard(name="m", tools_tokens=9).bounds_fingerprint == plain.bounds_fingerprint
+    taking = ModelCard(name="m", tools=True)
+    assert taking.fingerprint == plain.fingerprint, "whether tools were offered is in the request"
+    assert taking.bounds_fingerprint != ModelCard(name="m", tools=True, tools_tokens=9).bounds_fingerprint

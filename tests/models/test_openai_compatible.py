@@ -15,6 +15,7 @@ from apportion.models.card import ModelCard
 from apportion.models.endpoint import Endpoint
 from apportion.models.openai_compatible import OpenAIModel
 from apportion.models.request import ChatMessage, Reply, Request
+from apportion.models.tools import ToolCall
 from apportion.records.status import Status
 from apportion.testing.fault_server import FaultServer
 from apportion.testing.model import ModelConformance
@@ -76,6 +77,23 @@ def test_everything_that_a_card_can_admit() -> None:
     assert body["response_format"]["json_schema"]["schema"] == json.loads(SCHEMA)
 
 
+def test_tools_are_sent_where_the_card_admits_them() -> None:
+    tools = '[{"type":"function","function":{"name":"add","parameters":{"type":"object"}}}]'
+    call = ToolCall("add", "{}", "c1")
+    turns = (ChatMessage("assistant", "", (call,)), ChatMessage("tool", "4", tool_call_id="c1"))
+    body = sent(replace(FULL, messages=(*FULL.messages, *turns), tools=tools, tool_choice="none"), tools=True)
+    assert (body["tools"], body["tool_choice"]) == (json.loads(tools), "none")
+    assert body["messages"][2:] == [
+        {
+            "role": "assistant",
+            "content": None,
+            "tool_calls": [{"id": "c1", "type": "function", "function": {"name": "add", "arguments": "{}"}}],
+        },
+        {"role": "tool", "tool_call_id": "c1", "content": "4"},
+    ]
+    assert not {"tools", "tool_choice"} & set(sent(FULL, tools=True))
+
+
 def test_the_output_cap_is_never_above_the_cards() -> None:
     assert sent(replace(FULL, max_output_tokens=500), max_output_tokens=100)["max_completion_tokens"] == 100
 
@@ -99,6 +117,7 @@ def test_each_sample_has_a_seed_of_its_own() -> None:
             "the output cap is the ledger",
         ),
         (replace(FULL, effort_fields="{"), {}, "cannot be sent"),
+        (replace(FULL, tools="[]"), {}, "takes no tools"),
         (replace(FULL, messages=(ChatMessage("user", "\ud800"),)), {}, "surrogate"),
     ],
 )

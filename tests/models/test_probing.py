@@ -82,9 +82,9 @@ def test_an_endpoint_that_can_do_everything() -> None:
         "seed": True,
         "logprobs": True,
         "json_schema": True,
+        "tools": True,
     }
     assert "n: 2 of 2 samples came from one request" in comments(found)
-    assert "tools: taken and called" in comments(found)
     assert 'prefix: goes on with an assistant\'s message with "prefix": true' in comments(found)
     assert "equal seeds gave equal text" in "\n".join(found.lines)
     assert found.tokens == server.billed_tokens < 2_000

@@ -7,11 +7,17 @@ from typing import Any
 import pytest
 
 from apportion.models.request import ChatMessage, Reply, Request
+from apportion.models.tools import ToolCall
 from apportion.records import Usage
 
 REQUEST = Request(
     model="m",
-    messages=(ChatMessage("system", "be brief"), ChatMessage("user", "12*3?")),
+    messages=(
+        ChatMessage("system", "be brief"),
+        ChatMessage("user", "12*3?"),
+        ChatMessage("assistant", "", (ToolCall("add", '{"a": 1}', "1", "{}"),)),
+        ChatMessage("tool", "1", tool_call_id="1"),
+    ),
     max_output_tokens=64,
     temperature=0.5,
     seed=7,
@@ -20,7 +26,9 @@ REQUEST = Request(
     logprobs=True,
     effort_fields='{"reasoning_effort":"low"}',
     response_schema='{"type":"object"}',
+    tools="[]",
 )
+CALL = ToolCall("add", "{}")
 IN_THE_KEY = [field.name for field in fields(Request) if field.name != "model"]
 """All of them. A model stands in the key by its fingerprint, so that a new name for it still finds its replies."""
 
@@ -34,7 +42,7 @@ def others(value: Any) -> Iterator[Any]:
     elif isinstance(value, str):
         yield value + "x"
     elif isinstance(value, tuple):
-        yield (*value, *(value[:1] or ("x",)))
+        yield (*value, *(value[:1] or (CALL,)))
         yield from (value[:-1], value[::-1]) if len(value) > 1 else ()
         for place, part in enumerate(value):
             yield from ((*value[:place], other, *value[place + 1 :]) for other in others(part))
@@ -84,3 +92,35 @@ def test_a_reply_comes_back_from_json_whole(usage: Usage | None) -> None:
     )
     assert Reply.from_json(reply.to_json()) == reply
     assert Reply.from_json(Reply("", "stop", usage).to_json()) == Reply("", "stop", usage)
+
+
+PLAIN = Request(
+    model="m",
+    messages=(ChatMessage("system", "be brief"), ChatMessage("user", "12*3?")),
+    max_output_tokens=64,
+    temperature=0.5,
+    seed=7,
+    sample=2,
+    source="node",
+    stop=("\n", "END"),
+    logprobs=True,
+    effort_fields='{"a":1}',
+    response_schema='{"type":"object"}',
+    prefix="Answer:",
+)
+
+
+def test_requests_without_tools_keep_their_keys_so_that_stored_replies_are_found() -> None:
+    assert PLAIN.key("fingerprint") == "50195fcd43c709157b42ce3addc3fe74c21f3b485bc2baf83b836765b300134f"
+    assert PLAIN.key("fingerprint", rung=1) == "399ef8947563c070e7713952f64375b5d61a11acc5b1aa5bdd3150988ad476ba"
+    small = Request("m", (ChatMessage("user", "x"),), 16)
+    assert small.key("f") == "30b1bc52d4a77ace8e83b4c89096b38912939b97d84169df4e9d6dea8520b181"
+    assert replace(small, tool_choice="none").key("f") == small.key("f")
+
+
+def test_a_stored_reply_keeps_its_calls() -> None:
+    called = (ToolCall("add", '{"a": 1}', "id-1", '{"google": {"thought_signature": "x"}}'), ToolCall("", "{"))
+    reply = Reply("so", "stop", Usage(10, 5), tool_calls=called)
+    assert Reply.from_json(reply.to_json()) == reply
+    assert reply.said == 'soadd{"a": 1}{'
+    assert "tool_calls" not in Reply("so", "stop", None).to_json()

@@ -16,6 +16,7 @@ from apportion.models.pool import Pool
 from apportion.models.replay import ReplayModel
 from apportion.models.request import ChatMessage, Reply, Request
 from apportion.models.stored_replies import StoredReplies, within
+from apportion.models.tools import ToolCall
 from apportion.records.usage import Usage
 from apportion.testing.scripted import ScriptedModel
 
@@ -202,3 +203,9 @@ def test_the_payload_of_other_models_is_what_it_was() -> None:
     assert Reply.from_json(reply.to_json()) == reply
     whole = written(capped(5))
     assert Reply.from_json(whole.to_json()) == whole
+
+
+def test_a_reply_that_calls_tools_answers_no_shorter_cap() -> None:
+    calling = replace(written(capped(11)), tool_calls=(ToolCall("add", "{}"),))
+    assert within(calling, 6) is None
+    assert within(written(capped(11)), 6) is not None

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from apportion.budgets.bounds import prompt_bound
 from apportion.models.card import ModelCard
 from apportion.models.request import ChatMessage
-from apportion.models.system_role import SystemRole, as_sent
+from apportion.models.system_role import SystemRole, as_sent, fields_as_sent
+from apportion.models.tools import ToolCall
 from apportion.records.text import longest_bytes
 
 
@@ -61,3 +62,17 @@ def test_the_bound_of_a_prompt_holds_for_what_is_sent(
 def test_a_card_that_tells_otherwise_is_another_model_for_the_cache() -> None:
     prints = {ModelCard(name="m", system_role=role).fingerprint for role in get_args(SystemRole)}
     assert len(prints) == 4
+
+
+@pytest.mark.parametrize("role", ["system", "developer", "user", "none"])
+def test_calls_of_tools_and_their_results_stand_alone_in_every_role(role: SystemRole) -> None:
+    calls = (ToolCall("add", "{}", "1"), ToolCall("add", "[]", "2"))
+    results = [ChatMessage("tool", text, tool_call_id=text) for text in "12"]
+    messages = [*talk("system:s user:u assistant:a"), ChatMessage("assistant", "", calls), *results, *talk("user:v")]
+    sent = fields_as_sent(messages, role)
+    called, one, two, last = sent[-4:]
+    assert called["content"] is None
+    assert [call["id"] for call in called["tool_calls"]] == ["1", "2"]
+    assert (one, two) == tuple({"role": "tool", "tool_call_id": text, "content": text} for text in "12")
+    assert last == {"role": "user", "content": "v"}
+    assert as_sent(messages, role)[-4:] == [("assistant", ""), ("tool", "1"), ("tool", "2"), ("user", "v")]

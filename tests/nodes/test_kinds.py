@@ -22,7 +22,9 @@ def renamed() -> Kind[Any]:
 
 
 def test_all_kinds_are_there_under_their_names() -> None:
-    assert set(KINDS) == {"decomposer", "function", "merger", "search", "solver", "symbolic_solver", "verifier"}
+    assert set(KINDS) == {
+        *("agent", "decomposer", "function", "merger", "search", "solver", "symbolic_solver", "verifier")
+    }
     assert all(name == kind.config.kind for name, kind in KINDS.items())
 
 

@@ -1,0 +1,344 @@
+"""The agent: a model that calls tools, round by round, and answers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Annotated, Any, ClassVar, Self
+
+from annotated_types import Interval
+from pydantic import PlainSerializer, PlainValidator, PositiveInt, model_validator
+
+from ..errors import PlanError
+from ..models.card import ModelCard
+from ..models.request import Reply, Request
+from ..models.tools import CALL_TOKENS, ToolCall, call_size, tools_size
+from ..records.message import Message, MessageSize
+from ..records.text import clip, encodable, longest_bytes
+from .answer_node import AnswerNode, answer_size, mended, prefix_size, repairs_bound
+from .asks import ask_of, bound_of, request_of
+from .base import CallBound, Context, Incoming, Inputs, Kind, Speakers
+from .callables import Given, Imported, callable_json
+from .knob import ANY_MODEL, Knob, ModelKnob, Times
+from .oracles import right_answer
+from .outputs import candidate_of, reader_of
+from .prompts import dialect_named
+from .prompts.acting import ToolRound, acting, calls_in, quoted, result_frame
+from .prompts.base import Ask, Dialect, Messages, Style
+from .readings import Reading, Unfit, read
+from .tool_runs import Toolbox, ToolRuns, canonical_arguments, opened_tools, shared_out
+from .tools import check_names, tool_of, tools_from, tools_json
+
+__all__ = ["KIND", "MOST_CALLS", "Agent"]
+
+MOST_CALLS = 8
+"""The most calls of one reply that are made."""
+_NAME_BYTES = 64
+_CALL_BYTES = CALL_TOKENS + _NAME_BYTES + len("{}")
+"""What a call takes in a prompt at least: with the longest name, and no arguments."""
+_FRAME = len("Results:\n")
+
+
+class Agent(AnswerNode):
+    """Answers with the help of tools, which are functions of the user's own.
+
+    In each round the model calls tools, several at once where it likes, or answers. What the tools return goes back to
+    it as data. In the last round it must answer. It must also where all calls of a round were made before: they are
+    answered from memory, and another round would bring nothing new.
+    """
+
+    kind: ClassVar[str] = "agent"
+
+    tools: Annotated[
+        tuple[str | Callable[..., Any] | Imported | Given, ...],
+        PlainValidator(tools_from),
+        PlainSerializer(callable_json, return_type=Any),
+    ]
+    """Functions with type hints, async or not: themselves, or "module:name". A model is told their names, docstrings
+    and arguments. In JSON each is `{"import": "module:name"}`, and is imported only where whoever loads the file admits
+    the module."""
+    model: ModelKnob = ANY_MODEL
+    rounds: Knob[Times] = 4
+    """The most replies of the model, the answer included: two calls, one after the other, need 3."""
+    max_output_tokens: Knob[PositiveInt] = 512
+    """Of each round."""
+    temperature: Knob[Annotated[float, Interval(ge=0.0, le=2.0)]] = 0.0
+    result_bytes: Knob[Annotated[int, Interval(ge=512, le=10_000_000)]] = 2000
+    """The most bytes of all results of one round together. Longer ones are cut, and marked as cut."""
+    timeout_seconds: Annotated[float, Interval(gt=0.0, le=86_400.0)] = 30.0
+    """After so long a call of a tool is given up, and the model is told so."""
+
+    def demands(self) -> dict[str, Any]:
+        """See `ModelNode.demands`; tools need a model that follows words, or calls them by itself."""
+        sources: Any = self.tools
+        return super().demands() | {"tools": ", ".join(source.name for source in sources)}
+
+    @property
+    def demanding(self) -> bool:
+        """See `ModelNode.demanding`."""
+        return True
+
+    def fitted(self, card: Callable[[str], ModelCard]) -> Self:
+        """See `Node.fitted`; a model that follows no instructions calls no tools."""
+        for known in map(card, self.called()):
+            if not dialect_named(known.dialect).words:
+                raise PlanError(
+                    f"model {known.name!r} follows no instructions (dialect {known.dialect!r}), so it cannot call "
+                    "tools; choose a model whose dialect is 'chat'"
+                )
+        return super().fitted(card)
+
+    def reads_a_form(self) -> bool:
+        """See `ModelNode.reads_a_form`: how to call a tool is a part of it."""
+        return True
+
+    @model_validator(mode="after")
+    def _tools_can_be_called(self) -> Self:
+        sources: Any = self.tools
+        check_names([tool_of(source) for source in sources])
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """What the model wants next: calls, or to answer. Exactly one of the two is set."""
+
+    calls: tuple[ToolCall, ...] = ()
+    answer: str = ""
+    text: str = ""
+    """What it wrote with its calls; in words up to the end of the last one."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Loop:
+    """What is the same in all rounds of one loop."""
+
+    node: Agent
+    context: Context
+    dialect: Dialect
+    toolbox: Toolbox
+    native: bool
+    """Whether the model calls tools in the format of chat completions."""
+    reply_bytes: int
+    """The most of a reply that is shown again."""
+
+
+async def _run(node: Agent, inputs: Inputs, context: Context) -> Message:
+    reading = await _acted(node, inputs, context, inputs.round)
+    if reading.value is None:
+        return Message(status=reading.status, reason=reading.reason, text=reading.text)
+    candidate = candidate_of(node.output, reading.value.answer, reading, context.node)
+    return Message(
+        answer=candidate.answer,
+        data=candidate.data,
+        text=candidate.text,
+        candidates=(candidate,),
+        abstained=candidate.abstained,
+    )
+
+
+async def _acted(node: Agent, inputs: Inputs, context: Context, sample: int) -> Reading[_Step]:
+    """One loop from the question to the answer, with its own conversation and its own memory of calls.
+
+    Args:
+        node: pinned.
+        inputs: of the node.
+        context: of the node.
+        sample: the number of the draw, of all its requests.
+    """
+    card = context.card(node.model)
+    loop = _Loop(node, context, context.dialect(node.model), context.resource, card.tools, _reply_bytes(node, card))
+    runs = ToolRuns(loop.toolbox, node.timeout_seconds, node.result_bytes)
+    rounds: list[ToolRound] = []
+    exhausted = False
+    while True:
+        last = exhausted or len(rounds) >= node.rounds - 1
+        reading = await _step(loop, inputs, rounds, sample, last=last)
+        step = reading.value
+        if step is None or not step.calls:
+            return reading
+        made = step.calls[:MOST_CALLS]
+        begun = time.monotonic()
+        results = await runs.run(made)
+        shown = shared_out(results, node.result_bytes, _as_it_is if loop.native else quoted)
+        _record(context, len(rounds), step, zip(made, results, shown, strict=True), time.monotonic() - begun)
+        first = sum(len(done.calls) for done in rounds)
+        rounds.append(ToolRound(*_kept(loop, step, made, first), tuple(shown)))
+        exhausted = all(result.remembered for result in results)
+
+
+async def _step(loop: _Loop, inputs: Inputs, rounds: Sequence[ToolRound], sample: int, *, last: bool) -> Reading[_Step]:
+    node, context, ask = loop.node, loop.context, ask_of(inputs, loop.node)
+    if ask.wording is not None:
+        ask = replace(ask, wording=replace(ask.wording, rounds_left=str(node.rounds - 1 - len(rounds))))
+    request = request_of(
+        context,
+        node.model,
+        acting(ask, loop.toolbox.told, rounds, last=last, native=loop.native),
+        max_output_tokens=node.max_output_tokens,
+        temperature=node.temperature,
+        node=node,
+        sample=sample,
+    )
+    reader = partial(_read, loop=loop, last=last)
+    first = await read(
+        request, context, reader, cut=partial(reader, cut=True), calls=partial(_read_calls, loop=loop, last=last)
+    )
+    (reading,) = await mended(node, [first], [_answering(request)], context, reader)
+    return reading
+
+
+def _answering(request: Request) -> Request:
+    """The request as a reply to it is mended: what missed its form was an answer."""
+    return replace(request, tool_choice="none") if request.tools else request
+
+
+def _read(text: str, *, loop: _Loop, last: bool, cut: bool = False) -> _Step | None:
+    """The calls or the answer in a reply's text; raises `Unfit` where it calls tools in the last round."""
+    calls, end = calls_in(text, loop.toolbox.tools, lines=not loop.native)
+    if calls and last:
+        raise Unfit(f"after the last round it still calls {calls[0].name[:_NAME_BYTES]!r} in place of an answer")
+    if calls:
+        return _Step(calls, text="" if loop.native else text[:end])
+    answer = _answer(text, loop, cut=cut)
+    return _Step(answer=answer) if answer else None
+
+
+def _read_calls(reply: Reply, *, loop: _Loop, last: bool) -> _Step | None:
+    text = encodable(reply.text)
+    if not last:
+        return _Step(reply.tool_calls, text=text)
+    if text.strip():
+        return _read(text, loop=loop, last=last)
+    name = reply.tool_calls[0].name
+    raise Unfit(f"after the last round it still calls {name[:_NAME_BYTES]!r} in place of an answer")
+
+
+def _answer(text: str, loop: _Loop, *, cut: bool) -> str | None:
+    """The answer as the output has it; a single line without a mark is one too."""
+    output = loop.node.output
+    try:
+        found = reader_of(output, loop.dialect, Style.THINK)(text, cut=cut)
+    except Unfit:
+        if output != "number" or not _is_line(text):
+            raise
+        found = None
+    if found is None and not cut and output in ("line", "number") and _is_line(text):
+        return reader_of(output, loop.dialect, Style.DIRECT)(text)
+    return found
+
+
+def _is_line(text: str) -> bool:
+    return "\n" not in text.strip()
+
+
+def _as_it_is(text: str) -> str:
+    return text
+
+
+def _kept(loop: _Loop, step: _Step, calls: Sequence[ToolCall], first: int) -> tuple[str, tuple[ToolCall, ...]]:
+    """A reply as it is shown again, within its bound: its text and its calls, with ids that any endpoint takes.
+
+    Where not all of it fits, calls lose what the endpoint wanted back, then arguments; the text has what is left.
+    """
+    tools = loop.toolbox.tools
+    if not loop.native:
+        return clip(step.text, loop.reply_bytes), tuple(
+            ToolCall(call.name if call.name in tools else "", call.arguments) for call in calls
+        )
+    left = loop.reply_bytes + MOST_CALLS * _CALL_BYTES - len(calls) * _CALL_BYTES
+    kept = []
+    for number, call in enumerate(calls, start=first):
+        # Some endpoints refuse a history with other names, with arguments that are no JSON, or with longer ids.
+        bare = ToolCall(call.name if call.name in tools else "unknown", "{}", f"call{number:05d}")
+        whole = replace(bare, arguments=canonical_arguments(call.arguments) or "{}", extra=encodable(call.extra))
+        for form in (whole, replace(whole, extra=""), bare):
+            if call_size(form) - _CALL_BYTES <= left:
+                kept.append(form)
+                left -= max(0, call_size(form) - _CALL_BYTES)
+                break
+    return clip(step.text, left), tuple(kept)
+
+
+def _record(context: Context, number: int, step: _Step, made: Any, seconds: float) -> None:
+    """Notes a round and its calls for the trace."""
+    failed = remembered = 0
+    for call, result, shown in made:
+        failed, remembered = failed + result.failed, remembered + result.remembered
+        context.record(
+            "tool",
+            round=number,
+            name=encodable(call.name[:_NAME_BYTES]),
+            arguments=canonical_arguments(call.arguments) or encodable(call.arguments),
+            result=shown,
+            failed=result.failed,
+            remembered=result.remembered,
+            seconds=round(result.seconds, 6),
+        )
+    context.record(
+        "tools",
+        round=number,
+        calls=len(step.calls),
+        dropped=max(0, len(step.calls) - MOST_CALLS),
+        failed=failed,
+        remembered=remembered,
+        seconds=round(seconds, 6),
+    )
+
+
+def _reply_bytes(node: Agent, card: ModelCard) -> int:
+    tokens = min(node.max_output_tokens, card.max_output_tokens) + card.output_slack_tokens
+    return tokens * card.bytes_per_token
+
+
+def _worst_case(node: Agent, ask: Ask, incoming: Incoming, speakers: Speakers) -> tuple[CallBound, ...]:
+    """Of every round: the prompt, and of each round before it a reply, its calls and their results."""
+    sources: Any = node.tools
+    tools = [tool_of(source) for source in sources]
+    told, card = tools_json(tools), speakers.card(node.model)
+    if card.tools:
+        fixed = tools_size(told) + card.tools_tokens
+        grown = _reply_bytes(node, card) + MOST_CALLS * _CALL_BYTES + node.result_bytes
+        turns = 1 + MOST_CALLS
+    else:
+        frame = longest_bytes(result_frame([tool.name for tool in tools]))
+        fixed, turns = 0, 2
+        reply = max(_reply_bytes(node, card), speakers.reply(node.model, node.max_output_tokens))
+        grown = reply + prefix_size(node, speakers) + _FRAME + MOST_CALLS * frame + node.result_bytes
+
+    def render(filled: Ask) -> Messages:
+        return acting(filled, told, (), last=True, native=card.tools)  # any round may turn out to be the last
+
+    cap = node.max_output_tokens
+    first = bound_of(node.model, render, ask, incoming, cap, node=node, extra_bytes=fixed, speakers=speakers)
+    bounds = [
+        replace(first, prompt_bytes=first.prompt_bytes + done * grown, messages=first.messages + done * turns)
+        for done in range(node.rounds)
+    ]
+    reply = speakers.reply(node.model, node.max_output_tokens) + prefix_size(node, speakers)
+    return (*bounds, *(mend for call in bounds for mend in repairs_bound(node, call, reply, speakers)))
+
+
+def _open(node: Agent) -> AbstractContextManager[Toolbox]:
+    sources: Any = node.tools
+    return opened_tools(sources)
+
+
+def _writes(node: Agent, ask: Ask, incoming: Incoming, speakers: Speakers) -> MessageSize:
+    reply = speakers.reply(node.model, node.max_output_tokens)
+    return MessageSize(answer=answer_size(node.output, reply, speakers), text=reply)
+
+
+KIND = Kind(
+    config=Agent,
+    run=_run,
+    worst_case=_worst_case,
+    open=_open,
+    writes=_writes,
+    oracle=right_answer,
+    repeats=lambda node: node.rounds - 1,
+    models=lambda node: (node.model,),
+)
