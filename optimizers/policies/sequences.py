@@ -103,6 +103,26 @@ class TableReader:
             arm = self.successor.next(asked, tuple(seen), min(high, ceiling) - spent)
         return Course(tuple(one.arm for one in seen), self._final(question, seen), spent)
 
+    def followed(self, assignment: Assignment) -> Courses:
+        """Carries out an assignment of all questions.
+
+        Args:
+            assignment: the first arms, and what each sequence may cost.
+
+        Raises:
+            UsageError: an arm was chosen that was not run, or as `follow`.
+        """
+        arms, replicates = assignment.arms, range(self.costs.shape[2])
+        refuse_gaps(self.costs[:, :, 0], np.arange(len(arms)), arms, self._policy.arms, self._table)
+        if not self.successor.sequential:
+            return Courses(arms, None, np.repeat(arms[:, None], len(replicates), axis=1))
+        courses = [
+            [self.follow(i, r, int(arms[i]), float(assignment.high[i])) for r in replicates] for i in range(len(arms))
+        ]
+        later = tuple(tuple(course.asked[1:] for course in each) for each in courses)
+        final = np.array([[course.final for course in each] for each in courses], np.intp)
+        return Courses(arms, later, final.reshape(len(arms), len(replicates)))
+
     def _final(self, question: int, seen: Sequence[Seen]) -> int:
         if not seen:
             return UNANSWERED
@@ -116,16 +136,17 @@ class TableReader:
     def _seen(self, question: int, replicate: int, arm: int, cost: float, before: Sequence[Seen]) -> Seen:
         if self._signs is None:
             return Seen(arm, -1, None, False, Status.OK, cost)
-        gave, answered, sure, answers = (each[question, arm, replicate] for each in self._signs)
+        where = (question, arm, replicate)
+        gave, answered, sure, answers = (each[where] for each in self._signs)
         # Numbers in the order of coming, because those of a table tell what arms said that were not asked.
         number = -1
         if answered and answers >= 0:
-            told = [one for one in before if one.answer >= 0]
-            same = (one.answer for one in told if self._said(question, replicate, one) == answers)
-            number = next(same, 1 + max((one.answer for one in told), default=-1))
+            known = [one for one in before if one.answer >= 0]
+            same = (one.answer for one in known if self._said(question, replicate, one) == answers)
+            number = next(same, 1 + max((one.answer for one in known), default=-1))
         status = Status.OK if gave else Status.PARSE_ERROR
-        told = float(sure) if np.isfinite(sure) else None
-        return Seen(arm, number, told, bool(gave and not answered), status, cost)
+        confidence = float(sure) if np.isfinite(sure) else None
+        return Seen(arm, number, confidence, bool(gave and not answered), status, cost)
 
     def _said(self, question: int, replicate: int, one: Seen) -> int:
         assert self._signs is not None
@@ -133,32 +154,16 @@ class TableReader:
 
 
 def followed(policy: ArmPolicy, table: Table, assignment: Assignment) -> tuple[Courses, Floats, Floats]:
-    """Carries out an assignment on a table.
-
-    Args:
-        policy: that made it; its arms are arms of the table, or cascades of these.
-        table: its questions are those of the assignment.
-        assignment: the first arms, and what each sequence may cost.
+    """Carries out an assignment on a table, see `TableReader.followed`.
 
     Returns:
         What was asked; (questions, arms, replicates) twice, the scores and costs of the policy's arms.
 
     Raises:
-        UsageError: as `TableReader`, and where an arm was chosen that was not run.
+        UsageError: as `TableReader` and its `followed`.
     """
     reader = TableReader(policy, table)
-    arms = assignment.arms
-    everyone, replicates = np.arange(len(table.questions)), table.scores.shape[2]
-    refuse_gaps(reader.costs.mean(axis=2), everyone, arms, policy.arms, table)
-    if not reader.successor.sequential:
-        final = np.repeat(arms[:, None], replicates, axis=1)
-        return Courses(arms, None, final), reader.scores, reader.costs
-    courses = [
-        [reader.follow(i, r, int(arms[i]), float(assignment.high[i])) for r in range(replicates)] for i in everyone
-    ]
-    later = tuple(tuple(course.asked[1:] for course in each) for each in courses)
-    final = np.array([[course.final for course in each] for each in courses], np.intp).reshape(-1, replicates)
-    return Courses(arms, later, final), reader.scores, reader.costs
+    return reader.followed(assignment), reader.scores, reader.costs
 
 
 def _signs(policy: ArmPolicy, table: Table) -> tuple[Bools, Bools, Floats, Ints]:

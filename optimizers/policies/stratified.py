@@ -15,7 +15,7 @@ from ..arrays import Floats, Ints
 from ..frontier import hull
 from ..prediction.fitted import Array, Fitted
 from ..prediction.predictor import Predictor
-from ..tables.table import UNANSWERED, Arm, Batch, Lesson, Question, joined
+from ..tables.table import UNANSWERED, Arm, Batch, Lesson, Question
 from .base import ArmPolicy, Assignment
 from .schedule import budget_ladder
 from .sequences import followed
@@ -54,16 +54,21 @@ class Part:
     def of(cls, policy: ArmPolicy, lesson: Lesson) -> Self:
         """A policy with what it reaches at each budget, on the questions of its lesson."""
         asked = [table for table in (lesson.fit, lesson.validation) if len(table.questions)]
-        whole = joined(*asked)
-        questions = whole.questions
-        batch = prepared(policy, Batch(questions))
+        questions = [question for table in asked for question in table.questions]
+        batch = prepared(policy, Batch(tuple(questions)))
         count = len(questions)
 
         def reached(budget: float) -> tuple[float, float]:
             """What is planned to be spent, and the score, both per question."""
             found = policy.assign(batch, budget * count)
-            courses, scores, _ = followed(policy, whole, found)
-            return float(found.expected.sum()) / count, float(courses.standing(scores).mean(axis=1).mean())
+            total, rows = 0.0, 0
+            for table in asked:
+                own = slice(rows, rows := rows + len(table.questions))
+                courses, scores, _ = followed(
+                    policy, table, Assignment(found.arms[own], found.expected[own], found.high[own])
+                )
+                total += float(courses.standing(scores).mean(axis=1).sum())
+            return float(found.expected.sum()) / count, total / count
 
         least, first = reached(0.0)
         rungs = [budget for budget in budget_ladder(lesson).tolist() if budget > least]

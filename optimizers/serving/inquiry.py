@@ -50,7 +50,7 @@ class Inquiry:
         self.cut = False
         """Whether a cap ended it before the policy or a rule did."""
         self.spent = False
-        """Whether it ended because all that was planned for it is spent, though the policy would have looked further."""
+        """Whether it ended because all that was planned for it is spent, though the policy would have looked on."""
 
     @property
     def open(self) -> bool:

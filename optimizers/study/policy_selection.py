@@ -41,6 +41,7 @@ POLICIES_COMPARED = (
     "route_then_allocate",
     "joint_up_front",
     "joint",
+    "sequential",
     "joint_safe",
 )
 """From the simplest on."""

@@ -186,7 +186,7 @@ def _walked(table: Table, signs: Signs, stages: Sequence[Stage], final: FinalRul
 
 
 def standing_of(arms: Sequence[Arm], table: Table) -> Ints:
-    """(questions, arms, replicates): the arm of the table whose answer each arm gives; a cascade's is one of its stages.
+    """(questions, arms, replicates): the arm of the table whose answer an arm gives; a cascade's is one of its stages.
 
     Raises:
         UsageError: as `outcomes_of`.
