@@ -19,6 +19,7 @@ NAMES = (
     "store",
     "client",
     "pocket",
+    "deciding",
     "recorded",
     "thinking",
     "prompts",
