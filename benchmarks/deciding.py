@@ -1,7 +1,7 @@
 """`python -m benchmarks deciding`: how long a deployed policy takes to decide one question, among 32 plans.
 
-What is timed is what `ainvoke` does beside the calls: the first arm, beside 200 reference questions, and after each look
-what comes next. Times are of the processor, one thread, so that other work on the machine matters little.
+What is timed is what `ainvoke` does beside the calls: the first arm, beside 200 reference questions, and after each
+look what comes next. Times are of the processor, one thread, so that other work on the machine matters little.
 """
 
 from __future__ import annotations
@@ -38,11 +38,8 @@ def table_of(count: int, seed: int) -> Table:
     """Questions of three families whose answers are right more often from dearer plans; some abstain."""
     graph, pool = graph_and_pool()
     space = graph.space(pool)
-    plans = [
-        space.plan({"solve.model": f"model{m}", "solve.max_output_tokens": cap})
-        for m in range(_MODELS)
-        for cap in _CAPS
-    ]
+    pairs = [(number, cap) for number in range(_MODELS) for cap in _CAPS]
+    plans = [space.plan({"solve.model": f"model{number}", "solve.max_output_tokens": cap}) for number, cap in pairs]
     draw = np.random.default_rng(seed)
     level = draw.integers(0, 10, count)
     texts = [f"{_WORDS[one]} {' '.join(draw.choice(_WORDS, 6))}?" for one in level]
