@@ -68,8 +68,10 @@ class SearchedFold:
     outside: Table
     rows: Ints
     """Of the questions outside, among all of the rehearsal."""
+    cascades: tuple[Arm, ...]
+    """See `CascadeRehearsal.cascades`."""
     by_family: tuple[Arm, ...]
-    """See `CascadeRehearsal.by_family`."""
+    """Likewise."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -198,7 +200,7 @@ def _fold(
         _picked(by_family, family_columns),
         Prediction(foreseen.scores[:, columns], foreseen.costs[:, columns], foreseen.high[:, columns]),
         again.arm_scores[columns],
-        SearchedFold(inside, outside, rows, tuple(own)),
+        SearchedFold(inside, outside, rows, tuple(cascades), tuple(own)),
     )
 
 

@@ -3,40 +3,62 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from ..tables.table import Table
+from .arm_means import ArmMeans
 from .cascade_by_family import FamilyMeans
-from .cascade_rehearsal import CascadeRehearsal, Forecasts
+from .cascade_rehearsal import CascadeRehearsal, Forecasts, SearchedFold
 from .corrected_list import CorrectedList
 from .correction_search import SHARES, corrected, with_lists
 
-__all__ = ["rehearse_corrections"]
+__all__ = ["Way", "rehearse_corrections"]
 
 
-def rehearse_corrections(found: CascadeRehearsal) -> Mapping[float, Forecasts]:
-    """Forecasts by the means of each family, for every share of what is learned.
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How lists are chosen and corrected."""
+
+    by_family: bool
+    """Whether each family has the list that is best for it, or all have one."""
+    share: float
+    """How much of the corrections counts, see `corrected`."""
+
+    @property
+    def name(self) -> str:
+        """For example "0" or "family 0.5"."""
+        return f"{'family ' if self.by_family else ''}{self.share:g}"
+
+
+def rehearse_corrections(found: CascadeRehearsal) -> Mapping[Way, Forecasts]:
+    """What each way foresees, and what came true; from simple to complex.
 
     The folds are those in which the lists were searched; corrections are learned in each of them anew. Without a share
-    they are the forecasts of the lists.
+    the forecasts are those of the lists. Where there is one family, nothing is chosen by family.
     """
-    learned = [corrected(fold.inside, fold.by_family) for fold in found.folds]
+    several = len({question.family for fold in found.folds for question in fold.inside.questions}) > 1
     order = np.argsort(np.concatenate([fold.rows for fold in found.folds]))
-    ways = {0.0: found.families}
-    for share in SHARES[1:]:
-        parts = [
-            _forecasts(lists[share], fold.inside, fold.outside, share)
-            for lists, fold in zip(learned, found.folds, strict=True)
-        ]
-        ways[share] = _together(parts).take(order)
+    ways: dict[Way, Forecasts] = {}
+    for by_family in (False, True) if several else (False,):
+        learned = [corrected(fold.inside, fold.by_family if by_family else fold.cascades) for fold in found.folds]
+        for share in SHARES:
+            way = Way(by_family, share)
+            if share == 0:
+                ways[way] = found.families if by_family else found.one
+                continue
+            parts = [_forecasts(way, lists[share], fold) for lists, fold in zip(learned, found.folds, strict=True)]
+            ways[way] = _together(parts).take(order)
     return ways
 
 
-def _forecasts(lists: Sequence[CorrectedList], inside: Table, outside: Table, share: float) -> Forecasts:
-    known = with_lists(inside, lists, share)
-    foreseen = FamilyMeans.of(known).forecasts(outside.questions)
-    return Forecasts(*foreseen, with_lists(outside, lists, 1.0).mean_scores)
+def _forecasts(way: Way, lists: Sequence[CorrectedList], fold: SearchedFold) -> Forecasts:
+    known, questions = with_lists(fold.inside, lists, way.share), fold.outside.questions
+    if way.by_family:
+        foreseen = FamilyMeans.of(known).forecasts(questions)
+    else:
+        foreseen = ArmMeans.of(known).for_questions(len(questions))
+    return Forecasts(*foreseen, with_lists(fold.outside, lists, 1.0).mean_scores)
 
 
 def _together(parts: Sequence[Forecasts]) -> Forecasts:

@@ -12,7 +12,7 @@ from ..arrays import Floats
 from ..prediction.predictor import Prediction, Predictor, cross_fitted
 from ..tables.table import Lesson
 from .cascade_rehearsal import CascadeRehearsal, Forecasts, rehearse_cascades
-from .correction_rehearsal import rehearse_corrections
+from .correction_rehearsal import Way, rehearse_corrections
 from .rehearsed import alone, batch_of, first
 from .view import View
 
@@ -36,8 +36,8 @@ class Rehearsal:
         return rehearse_cascades(self.lesson, self.predictor)
 
     @cached_property
-    def corrections(self) -> Mapping[float, Forecasts]:
-        """The same questions with cascades of families that are corrected as the other folds teach, for every share."""
+    def corrections(self) -> Mapping[Way, Forecasts]:
+        """The same questions with cascades that are corrected as the other folds teach, in every way."""
         return rehearse_corrections(self.cascades)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -15,9 +15,11 @@ from ..prediction.fitted import Array, Fitted
 from ..prediction.predictor import Predictor, fit_predictor
 from ..tables.cascades import Signs
 from ..tables.table import Arm, Batch, Lesson, Question
+from .arm_means import ArmMeans
 from .base import Assignment
 from .cascade_by_family import CascadeByFamily, FamilyMeans
-from .corrected_list import CorrectedList, outcome_of
+from .corrected_list import CorrectedList
+from .correction_rehearsal import Way
 from .correction_search import corrected, with_lists
 from .joint import Joint
 from .ladder import Ladder, Reached, simplest
@@ -29,12 +31,13 @@ __all__ = ["Level", "Sequential"]
 
 
 class Level(Fitted):
-    """What is chosen from at one share of what was learned."""
+    """What is chosen from in one way of choosing and correcting lists, see `Way`."""
 
+    by_family: bool
     share: float = Field(ge=0, le=1)
     lists: tuple[CorrectedList, ...]
     means: CascadeByFamily
-    """Of the plans and the lists, by family."""
+    """Of the plans and the lists; by family, or without families where all have one list."""
     most: Array
     """(arms of `means`,): the most that each cost where it was learned; of a list with corrections its worst case."""
 
@@ -44,18 +47,23 @@ class Level(Fitted):
             raise ValueError("most must have a cost for every arm, not negative")
         return self
 
+    @property
+    def name(self) -> str:
+        """See `Way.name`."""
+        return Way(self.by_family, self.share).name
+
 
 class Sequential(Fitted):
     """Lists of arms, corrected where a look more, another look or none is worth more at the price of the budget.
 
-    Without corrections it is `CascadeByFamily`: for every family the list that is worth most at the price that all
-    questions share, and one list for all where there is one family. A correction says in which state of a question
-    (which arms were asked, whether their answers agree, abstain, are confident) the list is left: to stop, or for one
-    look at another arm. What that gains is learned beside the price at which the budget buys the list. Learned rules to
-    stop are known to lose to a plain list where questions are few: how much of what was learned counts is decided for
-    each budget on questions from which neither lists nor corrections were learned, and none of it does where that
-    cannot be told from the best (Breiman et al. 1984). Cascade routing (Dekoninck, Baader and Vechev 2024) is the same
-    with a model of every answer's quality.
+    Without anything learned of questions it is `Cascade`: one list for all; beyond that, families may have lists of
+    their own, as in `CascadeByFamily`, and lists may be corrected. A correction says in which state of a question
+    (which arms were asked, whether their answers agree, abstain, are confident, and the family) the list is left: to
+    stop, or for one look at another arm. What that gains is learned beside the price at which the budget buys the list.
+    Learned rules to stop are known to lose to a plain list where questions are few: how much counts is decided for each
+    budget on questions from which neither lists nor corrections were learned, and where the best way cannot be told
+    from a simpler one, that serves (Breiman et al. 1984). Cascade routing (Dekoninck, Baader and Vechev 2024) is the
+    same with a model of every answer's quality.
 
     Where the table shows nothing of answers there is nothing to look at, and it is `Joint`.
     """
@@ -65,9 +73,9 @@ class Sequential(Fitted):
     version: Literal[1] = 1
     joint: Joint | None = None
     levels: tuple[Level, ...] = ()
-    """By share, rising; those that serve at some budget."""
+    """From simple to complex; those that serve at some budget."""
     ladder: Ladder | None = None
-    """Its members are shares as text."""
+    """Its members are the names of the levels."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -75,12 +83,12 @@ class Sequential(Fitted):
             raise ValueError("there must be levels and a ladder, or joint instead of both")
         if self.ladder is None:
             return self
-        shares = [level.share for level in self.levels]
-        if shares != sorted(set(shares)):
-            raise ValueError("levels must be sorted by share, each share once")
-        missing = [name for name in self.ladder.members if name not in self._shares]
+        order = [(level.by_family, level.share) for level in self.levels]
+        if order != sorted(set(order)):
+            raise ValueError("levels must be sorted by by_family and share, each pair once")
+        missing = [name for name in self.ladder.members if name not in self._names]
         if missing:
-            raise ValueError(f"ladder must choose among the shares {', '.join(self._shares)}, not {missing[0]!r}")
+            raise ValueError(f"ladder must choose among the levels {', '.join(self._names)}, not {missing[0]!r}")
         plans = {arm.name for level in self.levels for arm in level.means.arms if not arm.stages}
         for each in (each for level in self.levels for each in level.lists):
             lacking = {each.cascade.stages[0].arm, *each.later} - plans
@@ -113,33 +121,34 @@ class Sequential(Fitted):
         """Like `fit`, with the lesson's predictor fitted already, and the rehearsal where it is at hand."""
         with one_thread():
             rehearsal = rehearse(lesson, predictor) if rehearsal is None else rehearsal
-            lists = rehearsal.cascades.by_family
-            if not lists:
+            found = rehearsal.cascades
+            if not found.cascades:
                 return cls(joint=Joint.from_predictor(lesson, predictor, rehearsal))
-            ways = {_name(share): found.reached for share, found in rehearsal.corrections.items()}
-            ladder = simplest(budget_ladder(lesson), ways, len(rehearsal.view.batch))
-            learned = corrected(lesson.searched, lists)
-            levels = [
-                _level(lesson, share, found) for share, found in learned.items() if _name(share) in ladder.members
-            ]
+            reached = {way.name: forecasts.reached for way, forecasts in rehearsal.corrections.items()}
+            ladder = simplest(budget_ladder(lesson), reached, len(rehearsal.view.batch))
+            serving = [way for way in rehearsal.corrections if way.name in ladder.members]
+            learned = {
+                by_family: corrected(lesson.searched, found.by_family if by_family else found.cascades)
+                for by_family in {way.by_family for way in serving}
+            }
+            levels = [_level(lesson, way, learned[way.by_family][way.share]) for way in serving]
             return cls(levels=tuple(levels), ladder=ladder)
 
     def rehearsed(self, rehearsal: Rehearsal) -> Reached:
-        """What it reaches on the questions of a rehearsal, at the shares that serve; where it is not `Joint`."""
-        ways = {_name(share): found for share, found in rehearsal.corrections.items()}
+        """What it reaches on the questions of a rehearsal, in the ways that serve; where it is not `Joint`."""
+        ways = {way.name: found for way, found in rehearsal.corrections.items()}
         count = len(rehearsal.view.batch)
         assert self.ladder is not None
         ladder = self.ladder
 
         def reached(budget: float) -> tuple[Floats, float]:
-            share = ladder.at(budget / count, self._shares)
-            return ways[share].reached(ladder.spent(budget, count))
+            return ways[ladder.at(budget / count, self._names)].reached(ladder.spent(budget, count))
 
         return reached
 
-    def share(self, budget: float) -> float:
-        """How much of what was learned counts at a budget per question; 0 where it is `Joint`."""
-        return 0.0 if self.ladder is None else self.levels[self._level(budget)].share
+    def level(self, budget: float) -> Level | None:
+        """What is chosen from at a budget per question; None where it is `Joint`."""
+        return None if self.ladder is None else self.levels[self._level(budget)]
 
     def assign(self, batch: Batch, budget: float) -> Assignment:
         """See `SequentialPolicy.assign`."""
@@ -180,11 +189,11 @@ class Sequential(Fitted):
 
     def _level(self, budget: float) -> int:
         assert self.ladder is not None
-        return self._shares.index(self.ladder.at(budget, self._shares))
+        return self._names.index(self.ladder.at(budget, self._names))
 
     @cached_property
-    def _shares(self) -> list[str]:
-        return [_name(level.share) for level in self.levels]
+    def _names(self) -> list[str]:
+        return [level.name for level in self.levels]
 
     @cached_property
     def _arms(self) -> dict[str, Arm]:
@@ -210,30 +219,17 @@ class Sequential(Fitted):
         return [np.array([arm.name in self._lists for arm in level.means.arms]) for level in self.levels]
 
 
-def _name(share: float) -> str:
-    return f"{share:g}"
-
-
-def _level(lesson: Lesson, share: float, lists: tuple[CorrectedList, ...]) -> Level:
-    table = lesson.searched
-    known = with_lists(table, lists, share)
-    means = FamilyMeans.of(known)
-    made = CascadeByFamily(
-        arms=known.arms,
-        families=means.families,
-        scores=means.scores,
-        costs=means.costs,
-        high=means.high,
-        seed=lesson.seed,
-    )
-    most = known.costs.max(axis=(0, 2))
-    looking = [each for each in lists if each.corrections]
-    others = outcome_of(looking, lesson.validation) if lesson.judged else []
-    at = {arm.name: number for number, arm in enumerate(known.arms)}
-    for each, outcome in zip(looking, others, strict=False):
-        number = at[each.arm.name]
-        most[number] = max(most[number], float(outcome.cost.max()))
-    return Level(share=share, lists=lists, means=made, most=most)
+def _level(lesson: Lesson, way: Way, lists: tuple[CorrectedList, ...]) -> Level:
+    parts = [with_lists(table, lists, way.share) for table in (lesson.fit, lesson.validation)]
+    fields: dict[str, Any] = {"arms": parts[0].arms, "seed": lesson.seed}
+    if way.by_family:
+        families = FamilyMeans.of(with_lists(lesson.searched, lists, way.share))
+        fields |= {name: getattr(families, name) for name in ("families", "scores", "costs", "high")}
+    else:
+        means = ArmMeans.of(*parts)
+        fields |= {name: getattr(means, name)[None] for name in ("scores", "costs", "high")} | {"families": ()}
+    most = np.maximum(*(part.costs.max(axis=(0, 2)) for part in parts))
+    return Level(by_family=way.by_family, share=way.share, lists=lists, means=CascadeByFamily(**fields), most=most)
 
 
 def _signs_of(seen: Sequence[Seen]) -> Signs:
