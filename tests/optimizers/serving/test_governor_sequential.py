@@ -281,3 +281,21 @@ def test_a_replayed_batch_is_never_above_its_cap(data: st.DataObject) -> None:
     assert (served.asked, served.costs.tolist()) == (again.asked, again.costs.tolist())
     whole = [real[question, list(asked)].sum() for question, asked in enumerate(served.asked)]
     np.testing.assert_allclose(served.costs[~served.cut], np.array(whole)[~served.cut])
+
+
+def test_what_later_arms_may_need_is_held_for_a_question_too() -> None:
+    """As many questions run side by side as have room for all their arms, and none is cut short by its neighbours."""
+
+    def script(request: Request) -> str:
+        return "so " * ((request.max_output_tokens - 12) // 3) + "\nAnswer: yes"
+
+    pool = Pool([ScriptedModel(script, name="m", card=CARD)])
+    arms = arms_of(PLANS, pool)
+
+    def decide(question: Question, seen: tuple[Seen, ...], left: float) -> int:
+        return 2 if len(seen) == 1 else STOP
+
+    ample = serve(asking(decide, arms, 10**4), pool, MemoryStore(), Cap(total=10**6))
+    each = max(one.charged.tokens for one in ample.served)
+    service = serve(asking(decide, arms, float(each)), pool, MemoryStore(), Cap(total=1.2 * each * len(TASKS)))
+    assert [one.charged for one in service.served] == [one.charged for one in ample.served], "no output cap is lowered"
