@@ -105,13 +105,12 @@ def test_one_question_is_decided_as_the_whole_table_is(seed: int, final: Any) ->
     corrected = some_corrections(table, seed, cascade)
     (whole,) = outcome_of([corrected], table)
     signs = Signs.of(table)
-    every = (signs.gave, signs.answered, signs.sure, signs.answers)
     at = {arm.name: number for number, arm in enumerate(table.arms)}
     for question in range(len(table.questions)):
         asked = ["a"]
         while True:
             numbers = [at[name] for name in asked]
-            own = Signs(*(each[numbers][:, [question], 0] for each in every))
+            own = signs.take(numbers, np.array([question])).flat()
             family = table.questions[question].family
             after = corrected.after(asked, own, family)
             if after is None:

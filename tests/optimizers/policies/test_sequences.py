@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -153,8 +154,8 @@ def test_an_arm_that_was_not_run_is_refused_also_as_a_second_look() -> None:
     whole = table()
     ran = np.ones((3, 3), bool)
     ran[1, 1] = False
-    gaps = [np.where(ran[:, :, None], each, np.nan) for each in (whole.scores, whole.costs)]
-    gapped = Table(whole.questions, whole.arms, *gaps, answers=whole.answers, ran=ran)
+    scores, costs = (np.where(ran[:, :, None], each, np.nan) for each in (whole.scores, whole.costs))
+    gapped = replace(whole, scores=scores, costs=costs, ran=ran)
     with pytest.raises(UsageError, match=r"arm 'b' for question 'q1'.*not run"):
         simulate(Asking(until_two_agree, whole.arms), gapped, 1.0)
 

@@ -117,7 +117,7 @@ def test_where_nothing_shows_of_answers_it_is_joint() -> None:
     lesson, predictor, _ = learned()
     blind = [replace(part, answers=None, abstained=None) for part in (lesson.fit, lesson.validation)]
     silent = replace(lesson, fit=blind[0], validation=blind[1])
-    policy, joint = (make.from_predictor(silent, predictor) for make in (Sequential, Joint))
+    policy, joint = Sequential.from_predictor(silent, predictor), Joint.from_predictor(silent, predictor)
     assert policy.level(8.0) is None
     assert policy.arms == joint.arms
     batch = table(50, 4).batch()
