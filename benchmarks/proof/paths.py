@@ -15,10 +15,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from apportion.optimizers.arrays import Floats, Ints
-from apportion.optimizers.policies.base import ArmPolicy
+from apportion.optimizers.policies.base import ArmPolicy, Assignment
 from apportion.optimizers.policies.joint_safe import JointSafe, Ladder
 from apportion.optimizers.policies.learned import Learned
 from apportion.optimizers.policies.schedule import Schedule
+from apportion.optimizers.policies.sequences import followed
+from apportion.optimizers.policies.sequential import Sequential
+from apportion.optimizers.policies.sequential_policy import Successor
 from apportion.optimizers.tables.cascades import cascade_outcomes
 from apportion.optimizers.tables.table import UNANSWERED, Batch, Table
 
@@ -137,14 +140,23 @@ def path_of(policy: ArmPolicy, table: Table, batch: Batch, budget: float) -> Pat
 def choice_of(policy: ArmPolicy, table: Table, batch: Batch, budget: float) -> PathChoice:
     """What a policy chooses at a budget per question, and what came of it.
 
-    The arms of a policy that makes cascades are numbered as the policy numbers them.
+    The arms of a policy that makes cascades are numbered as the policy numbers them; of several that it asks one after
+    the other, the first is told.
     """
     assignment = policy.assign(batch, budget * len(batch))
     scores, costs = np.zeros(len(batch)), np.zeros(len(batch))
     numbers = np.full(len(batch), UNANSWERED)
     mean_scores, mean_costs = table.mean_scores, table.mean_costs
+    successor = Successor(policy)
     for number in np.unique(assignment.arms[assignment.arms != UNANSWERED]).tolist():
         arm, given = policy.arms[number], np.flatnonzero(assignment.arms == number)
+        if successor.follows(number):
+            planned = Assignment(assignment.arms[given], assignment.expected[given], assignment.high[given])
+            courses, every_score, every_cost = followed(policy, table.take(given), planned)
+            scores[given] = courses.standing(every_score).mean(axis=1)
+            costs[given] = courses.paid(every_cost).mean(axis=1)
+            numbers[given] = number
+            continue
         if arm.stages:
             outcomes = cascade_outcomes(table.take(given), arm.stages, arm.final)
             scores[given], costs[given] = (values.mean(axis=1) for values in outcomes)
@@ -165,12 +177,18 @@ def pinned(policy: ArmPolicy, budget: float) -> ArmPolicy:
     """
     if isinstance(policy, Learned):
         return policy.model_copy(update={"schedule": _single(policy.schedule, budget)})
+    if isinstance(policy, Sequential) and policy.ladder is not None:
+        level = policy.level(budget)
+        assert level is not None
+        ladder = Ladder(budgets=np.zeros(1), members=(level.name,), spends=np.zeros(1))
+        return Sequential(levels=policy.levels, ladder=ladder)
     if isinstance(policy, JointSafe):
         return policy.model_copy(
             update={
                 "ladder": Ladder(budgets=np.zeros(1), members=(policy.member(budget).name,), spends=np.zeros(1)),
                 "schedules": {name: _single(schedule, budget) for name, schedule in policy.schedules.items()},
                 "joint": None if policy.joint is None else pinned(policy.joint, budget),
+                "sequential": None if policy.sequential is None else pinned(policy.sequential, budget),
             }
         )
     return policy
