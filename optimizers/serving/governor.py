@@ -27,7 +27,7 @@ from ..policies.stratified import prepared
 from ..tables.probes import take_probe
 from ..tables.table import UNANSWERED, Arm, Batch, Question, question_of
 from .answer import Menu, Served, served
-from .inquiry import Inquiry
+from .inquiry import Inquiry, Turn
 from .output_caps import output_cap_within
 from .replay_batch import LOOKING_SHARE, barrier_width
 from .service import Service
@@ -155,19 +155,6 @@ class _Settings:
     asked: Callable[[Task], Question]
 
 
-@dataclass(frozen=True, slots=True)
-class _Turn:
-    """A question while it is answered."""
-
-    question: int
-    arm: int
-    """Asked first."""
-    planned: int
-    ceiling: float
-    """What it may cost at most, in the unit of the cap."""
-    inquiry: Inquiry
-
-
 class _Batch:
     """A batch while it is served."""
 
@@ -253,7 +240,7 @@ class _Batch:
             await self._in_waves(group)
             at += len(group)
 
-    async def _in_waves(self, turns: Sequence[_Turn]) -> None:
+    async def _in_waves(self, turns: Sequence[Turn]) -> None:
         """Asks the first arm of every question, and when all have ended the next one of those that go on, and so on."""
         wave = list(turns)
         while wave:
@@ -299,15 +286,15 @@ class _Batch:
         # Where not even the cheapest fits beside what is held back, first come is first served.
         return arm, high, max(left - later, min(left, high + needs.beside))
 
-    def _turn(self, question: int, arm: int, planned: int, high: float, ceiling: float) -> _Turn:
+    def _turn(self, question: int, arm: int, planned: int, high: float, ceiling: float) -> Turn:
         own = self._settings.cap.per_task
         # All arms of a question are one question's, and so are all stages of a cascade.
         ceiling = ceiling if own is None else min(ceiling, own)
         asked = self._batch.questions[question]
         inquiry = Inquiry(self._successor, self._menu, asked, arm, min(high, ceiling), self._unit)
-        return _Turn(question, arm, planned, ceiling, inquiry)
+        return Turn(question, arm, planned, ceiling, inquiry)
 
-    async def _answer(self, turn: _Turn) -> None:
+    async def _answer(self, turn: Turn) -> None:
         """Asks the next arm of a question, and where that was the last notes what became of it."""
         task, inquiry = self._tasks[turn.question], turn.inquiry
 
@@ -321,7 +308,7 @@ class _Batch:
         if not inquiry.open:
             self._close(turn)
 
-    def _close(self, turn: _Turn) -> None:
+    def _close(self, turn: Turn) -> None:
         question, inquiry = turn.question, turn.inquiry
         results = inquiry.results
         arm = UNANSWERED if turn.planned == UNANSWERED and not results else turn.arm

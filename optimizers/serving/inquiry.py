@@ -13,7 +13,7 @@ from ..policies.sequential_policy import STOP, Seen, Successor
 from ..tables.table import UNANSWERED, Question, answer_numbers
 from .answer import Menu
 
-__all__ = ["Inquiry", "RunPlan"]
+__all__ = ["Inquiry", "RunPlan", "Turn"]
 
 RunPlan = Callable[[Plan, Sequence[Result]], Awaitable[Result | None]]
 """Runs one plan, given all results of the question so far; None where a cap has no room for it."""
@@ -105,6 +105,21 @@ class Inquiry:
             )
             for look, number in zip(self._looks, numbers, strict=True)
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A question of a batch while it is answered."""
+
+    question: int
+    """Its number."""
+    arm: int
+    """Asked first."""
+    planned: int
+    """The arm that the policy had chosen."""
+    ceiling: float
+    """What it may cost at most, in the unit of the cap."""
+    inquiry: Inquiry
 
 
 def _silent(result: Result) -> bool:
