@@ -34,6 +34,7 @@ if TYPE_CHECKING:  # the same names for type checkers and editors, which read no
     from .nodes.solver import Solver as Solver
     from .nodes.symbolic_solver import SymbolicSolver as SymbolicSolver
     from .nodes.verifier import Verifier as Verifier
+    from .optimizers.policies.sequential_policy import STOP as STOP, Seen as Seen, SequentialPolicy as SequentialPolicy
     from .optimizers.serving.policy import DeployedPolicy
     from .optimizers.study.optimize import optimize as optimize, optimize_async as optimize_async
     from .optimizers.study.report import StudyReport as StudyReport
@@ -70,6 +71,7 @@ _HOMES = {
     "nodes.solver": ("Solver",),
     "nodes.symbolic_solver": ("SymbolicSolver",),
     "nodes.verifier": ("Verifier",),
+    "optimizers.policies.sequential_policy": ("STOP", "Seen", "SequentialPolicy"),
     "optimizers.serving.policy": ("DeployedPolicy as Policy",),
     "optimizers.study.optimize": ("optimize", "optimize_async"),
     "optimizers.study.report": ("StudyReport",),

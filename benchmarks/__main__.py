@@ -20,6 +20,7 @@ NAMES = (
     "client",
     "replicas",
     "pocket",
+    "deciding",
     "recorded",
     "thinking",
     "clusters",

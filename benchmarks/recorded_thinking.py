@@ -17,6 +17,7 @@ from apportion.errors import UsageError
 from apportion.optimizers.arrays import Floats
 from apportion.optimizers.policies.base import ArmPolicy
 from apportion.optimizers.policies.registry import fit_all
+from apportion.optimizers.policies.sequences import TableReader
 from apportion.optimizers.policies.stratified import prepared
 from apportion.optimizers.prediction.text_counts import with_texts_counted
 from apportion.optimizers.tables.cascades import outcomes_of
@@ -39,6 +40,7 @@ _POLICIES: Mapping[str, str] = {
     "one cascade": "cascade",
     "one cascade per family": "cascade_by_family",
     "joint": "joint",
+    "sequential": "sequential",
     "joint_safe": "joint_safe",
 }
 _WANTED = {0.3: 0.280, 0.75: 0.335, 1.5: 0.400, 3.0: 0.416}
@@ -46,7 +48,7 @@ _WANTED = {0.3: 0.280, 0.75: 0.335, 1.5: 0.400, 3.0: 0.416}
 _AHEAD = {1.5: 1.5, 3.0: 2.5}
 """Points of it over `joint_up_front`, the lower end of the interval."""
 _BEHIND = -0.5
-"""Points of `joint` under one cascade, at most."""
+"""Points of `joint` and `sequential` under one cascade, at most."""
 _SIGNS = ("right", "abstained", "unanswered", "cost")
 _RUNGS = 24
 _END = re.compile(r"(?:<[|｜][^<>]*[|｜]>|</s>)+\s*\Z")
@@ -153,17 +155,17 @@ def read_at(dialled: Floats, cap: float) -> Floats:
 
 def _dialled(policy: ArmPolicy, table: Table, budgets: Floats) -> Floats:
     """(budgets, questions, signs)."""
-    scores, costs = (each.mean(axis=2) for each in outcomes_of(policy.arms, table))
+    reader = TableReader(policy, table)
     assert table.abstained is not None
     # Which answer stands does not depend on whether it is right, so this says whether it abstains.
-    abstained = outcomes_of(policy.arms, replace(table, scores=table.abstained))[0].mean(axis=2)
-    batch, everyone = prepared(policy, table.batch()), np.arange(len(table.questions))
+    abstained = outcomes_of(policy.arms, replace(table, scores=table.abstained))[0]
+    batch = prepared(policy, table.batch())
     found = []
     for budget in budgets.tolist():
-        arms = policy.assign(batch, budget * len(everyone)).arms
-        left = arms == UNANSWERED
-        seen = [np.where(left, 0.0, each[everyone, arms]) for each in (scores, abstained)]
-        found.append(np.column_stack([*seen, left, np.where(left, 0.0, costs[everyone, arms])]))
+        courses = reader.followed(policy.assign(batch, budget * len(table.questions)))
+        seen = [courses.standing(each).mean(axis=1) for each in (reader.scores, abstained)]
+        left = courses.arms == UNANSWERED
+        found.append(np.column_stack([*seen, left, courses.paid(reader.costs).mean(axis=1)]))
     return np.stack(found)
 
 
@@ -198,15 +200,16 @@ def _section(evidence: Evidence, table: Table, told: str, family: bool) -> Secti
                     found.mean >= wanted,
                 )
             )
-        behind = evidence.find(_difference(at("joint", cap), at("one cascade", cap))).over_questions
-        goals.append(
-            Goal(
-                f"{title}: joint - one cascade at {cap:g}",
-                f"at least {_BEHIND:g} points",
-                interval(behind, 1, scale=100),
-                100 * behind.mean >= _BEHIND,
+        for name in ("joint", "sequential"):
+            behind = evidence.find(_difference(at(name, cap), at("one cascade", cap))).over_questions
+            goals.append(
+                Goal(
+                    f"{title}: {name} - one cascade at {cap:g}",
+                    f"at least {_BEHIND:g} points",
+                    interval(behind, 1, scale=100),
+                    100 * behind.mean >= _BEHIND,
+                )
             )
-        )
     for cap, points in _AHEAD.items():
         ahead = evidence.find(_difference(at("joint_safe", cap), at("joint up front", cap))).over_questions
         goals.append(

@@ -25,9 +25,12 @@ from ..errors import UsageError
 from ..optimizers.analysis.gain import price
 from ..optimizers.policies.base import ArmPolicy, Assignment, MakePolicy
 from ..optimizers.policies.registry import POLICIES, fit_each, policy_from_json, policy_to_json
+from ..optimizers.policies.sequences import TableReader
+from ..optimizers.policies.sequential_policy import STOP, Seen, Successor
 from ..optimizers.tables.cascades import outcomes_of
 from ..optimizers.tables.split import lessons_from
 from ..optimizers.tables.table import UNANSWERED, Batch, Lesson, Question, Table
+from ..records.status import Status
 from .hostile import hostile
 from .planted import plant, planted_lesson
 
@@ -161,6 +164,60 @@ class PolicyConformance:
             _check(policy, batch, found)
             assert _same([found], [_total(again, batch, budget)])
 
+    def test_sequences_stay_within_their_worst_case(self) -> None:
+        """Where an arm may be followed by others, all that is asked costs no more than the assignment says.
+
+        On the questions that were learned from; a policy that decides once has nothing that follows.
+        """
+        lesson = shown_lesson()
+        policy = self.fit(lesson)
+        for table in (lesson.fit, lesson.validation):
+            reader = TableReader(policy, table)
+            for budget in _BUDGETS:
+                found = _total(policy, table.batch(), budget)
+                costs = reader.followed(found).paid(reader.costs).max(axis=1)
+                goes_on = np.array([arm != UNANSWERED and bool(reader.successor.follows(arm)) for arm in found.arms])
+                assert (costs <= found.high + 1e-9)[goes_on].all(), f"at {budget} a question"
+
+    def test_sequences_end_and_ask_no_arm_twice(self) -> None:
+        """What follows an arm is what `follows` says, and any budget that is left is no reason for an error."""
+        lesson = shown_lesson()
+        policy = self.fit(lesson)
+        successor, reader = Successor(policy), TableReader(policy, lesson.validation)
+        for budget in _BUDGETS:
+            found = _total(policy, lesson.validation.batch(), budget)
+            for number, arm in enumerate(found.arms.tolist()):
+                course = reader.follow(number, 0, arm, float(found.high[number]))
+                assert len(set(course.asked)) == len(course.asked)
+                if arm == UNANSWERED:
+                    assert not course.asked
+                    continue
+                assert set(course.asked[1:]) <= set(successor.follows(arm))
+                assert course.final in course.asked
+        generator = random.Random(0)
+        for question in lesson.validation.questions[:10]:
+            for arm in set(found.arms.tolist()) - {UNANSWERED}:
+                for left in (-1.0, 0.0, 1e12):
+                    _follow_anywhere(successor, question, arm, left, generator)
+
+    def test_sequences_depend_on_what_was_seen_alone(self) -> None:
+        """Whatever was asked before, in any order, and also when read back from JSON; nothing of the policy changes."""
+        lesson = shown_lesson()
+        policy = self.fit(lesson)
+        before = json.dumps(policy.to_json(), allow_nan=False)
+        again = self.make().from_json(json.loads(before))
+        table = lesson.validation
+        for budget in _BUDGETS[2:]:
+            found = _total(policy, table.batch(), budget)
+            sequences = []
+            for each, order in ((policy, 1), (policy, -1), (again, 1)):
+                reader = TableReader(each, table)
+                numbers = range(len(table.questions))[::order]
+                asked = [reader.follow(i, 0, int(found.arms[i]), float(found.high[i])) for i in numbers]
+                sequences.append(asked[::order])
+            assert sequences[0] == sequences[1] == sequences[2]
+        assert json.dumps(policy.to_json(), allow_nan=False) == before
+
     def test_one_question_alone(self) -> None:
         """Any question may come alone, also one unlike all that were seen; and none may come at all."""
         policy, batch = self.fit(small_lesson()), self.new_questions()
@@ -215,6 +272,20 @@ class PolicyConformance:
         again = policy_from_json(json.loads(json.dumps(policy_to_json(policy), allow_nan=False)), policies=others)
         for budget in _BUDGETS:
             assert _same([_total(policy, batch, budget)], [_total(again, batch, budget)])
+
+
+def _follow_anywhere(successor: Successor, question: Question, arm: int, left: float, generator: random.Random) -> None:
+    """Follows a policy through looks that came to anything: `Successor` refuses what is no arm, or an arm again."""
+    seen: tuple[Seen, ...] = ()
+    while arm != STOP:
+        status = generator.choice([Status.OK, Status.OK, Status.PARSE_ERROR, Status.PROVIDER_ERROR])
+        answers = [one.answer for one in seen]
+        abstained = status is Status.OK and generator.random() < 0.3
+        number = -1 if abstained or status.failed else generator.randint(0, max(answers, default=-1) + 1)
+        confidence = None if status.failed or generator.random() < 0.5 else generator.random()
+        seen = (*seen, Seen(arm, number, confidence, abstained, status, generator.uniform(0, 100)))
+        assert 0 <= successor.answer(question, seen) < len(seen)
+        arm = successor.next(question, seen, left)
 
 
 @cache

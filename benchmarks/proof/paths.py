@@ -20,7 +20,9 @@ from apportion.optimizers.policies.base import ArmPolicy
 from apportion.optimizers.policies.joint_safe import JointSafe, Ladder
 from apportion.optimizers.policies.learned import Learned
 from apportion.optimizers.policies.schedule import Schedule
-from apportion.optimizers.tables.cascades import Signs, outcomes_of, stops
+from apportion.optimizers.policies.sequences import followed
+from apportion.optimizers.policies.sequential import Sequential
+from apportion.optimizers.tables.cascades import Signs, stops
 from apportion.optimizers.tables.table import Arm, Batch, Table
 
 from .draws import Resample, Statistic
@@ -136,13 +138,10 @@ def path_of(policy: ArmPolicy, table: Table, batch: Batch, budget: float) -> Pat
 
 
 def choice_of(policy: ArmPolicy, table: Table, batch: Batch, budget: float) -> PathChoice:
-    """What a policy chooses at a budget per question, and what came of it."""
+    """What a policy chooses at a budget per question, and what came of it; of a sequence the first arm is told."""
     assignment = policy.assign(batch, budget * len(batch))
-    everyone, answered = np.arange(len(batch)), assignment.arms != UNANSWERED
-    scores, costs = (
-        np.where(answered, each.mean(axis=2)[everyone, assignment.arms], 0.0)
-        for each in outcomes_of(policy.arms, table)
-    )
+    courses, every_score, every_cost = followed(policy, table, assignment)
+    scores, costs = courses.standing(every_score).mean(axis=1), courses.paid(every_cost).mean(axis=1)
     if policy.probe is not None:  # taken whatever was chosen
         costs = costs + next(probe.costs for probe in table.probes if probe.name == policy.probe)
     return PathChoice(assignment.arms, assignment.expected, scores, costs)
@@ -178,6 +177,11 @@ def pinned(policy: ArmPolicy, budget: float) -> ArmPolicy:
     """
     if isinstance(policy, Learned):
         return policy.model_copy(update={"schedule": _single(policy.schedule, budget)})
+    if isinstance(policy, Sequential) and policy.ladder is not None:
+        level = policy.level(budget)
+        assert level is not None
+        ladder = Ladder(budgets=np.zeros(1), members=(level.name,), spends=np.zeros(1))
+        return Sequential(levels=policy.levels, ladder=ladder)
     if isinstance(policy, JointSafe):
         rung = min(int(np.searchsorted(policy.ladder.budgets, budget)), len(policy.ladder.budgets) - 1)
         one = {"budgets": policy.ladder.budgets[[rung]], "spends": policy.ladder.spends[[rung]]}
@@ -186,6 +190,7 @@ def pinned(policy: ArmPolicy, budget: float) -> ArmPolicy:
                 "ladder": Ladder(members=(policy.member(budget).name,), **one),
                 "schedules": {name: _single(schedule, budget) for name, schedule in policy.schedules.items()},
                 "joint": None if policy.joint is None else pinned(policy.joint, budget),
+                "sequential": None if policy.sequential is None else pinned(policy.sequential, budget),
             }
         )
     return policy

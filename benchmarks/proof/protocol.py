@@ -35,6 +35,7 @@ CONTESTANTS: tuple[Contestant, ...] = (
     Contestant("FrugalGPT", "cascade", "free", "one cascade for all questions", once=True),
     Contestant("Cascades", "cascade_by_family", "free", "one cascade for each family", once=True),
     Contestant("UpFront", "joint_up_front", "free", "joint over plans, before anything is seen of an answer"),
+    Contestant("Sequential", "sequential", "free", "lists of arms, deciding again after each look"),
     Contestant("J", "joint", "free", "joint over plans and cascades"),
     Contestant("JointSafe", "joint_safe", "free", "joint, or a simpler policy by the 1-SE rule"),
     Contestant("Hybrid-LLM", "quality_gap", "free", "quality-gap threshold"),

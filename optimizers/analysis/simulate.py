@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from ..arrays import Floats, Ints
 from ..bootstrap import Interval, mean_interval
 from ..policies.base import ArmPolicy
-from ..tables.cascades import outcomes_of, refuse_gaps
+from ..policies.sequences import followed
 from ..tables.table import UNANSWERED, Arm, Table
 
 __all__ = ["Simulation", "simulate"]
@@ -22,7 +20,7 @@ class Simulation:
     available: tuple[Arm, ...]
     """What it could choose from."""
     arms: Ints
-    """(questions,): what it chose; numbers of `available`, or `UNANSWERED`."""
+    """(questions,): what it chose, of a sequence the first; numbers of `available`, or `UNANSWERED`."""
     scores: Floats
     """(questions,): means over replicates; 0 where it abstained."""
     costs: Floats
@@ -53,7 +51,8 @@ def simulate(policy: ArmPolicy, table: Table, budget: float, *, seed: int = 0) -
     """Lets a policy plan for all questions of a table at once, and looks up what came of it.
 
     The plan is carried out as it is, so that its own forecasts are what is judged: costs that were foreseen too low
-    go above the budget here. `serve_on_table` does the same under a hard cap.
+    go above the budget here. `serve_on_table` does the same under a hard cap. A policy that decides after looking is
+    asked after each arm of a question what comes next, see `SequentialPolicy`.
 
     Args:
         policy: its arms are arms of the table, or cascades of these.
@@ -63,18 +62,16 @@ def simulate(policy: ArmPolicy, table: Table, budget: float, *, seed: int = 0) -
 
     Raises:
         UsageError: the table lacks an arm or the probe of the policy, or the policy chooses an arm where it was not
-            run.
+            run, or what it says to ask next is no arm of its own.
     """
-    scores, costs = (each.mean(axis=2) for each in outcomes_of(policy.arms, table))
     assignment = policy.assign(table.batch(), budget)
-    everyone, answered = np.arange(len(table.questions)), assignment.arms != UNANSWERED
-    refuse_gaps(costs, everyone, assignment.arms, policy.arms, table)
+    courses, scores, costs = followed(policy, table, assignment)
     looks = next((probe.costs for probe in table.probes if probe.name == policy.probe), 0.0)
     return Simulation(
         available=policy.arms,
         arms=assignment.arms,
-        scores=np.where(answered, scores[everyone, assignment.arms], 0.0),
-        costs=np.where(answered, costs[everyone, assignment.arms], 0.0) + looks,
+        scores=courses.standing(scores).mean(axis=1),
+        costs=courses.paid(costs).mean(axis=1) + looks,
         predicted=float(assignment.expected.sum()),
         budget=budget,
         seed=seed,

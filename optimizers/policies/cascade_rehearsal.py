@@ -21,7 +21,7 @@ from .planning import planning_costs
 from .rehearsed import alone, batch_of, first
 from .view import View
 
-__all__ = ["CascadeRehearsal", "Forecasts", "rehearse_cascades"]
+__all__ = ["CascadeRehearsal", "Forecasts", "SearchedFold", "rehearse_cascades"]
 
 _FOLDS = 5
 
@@ -51,9 +51,28 @@ class Forecasts:
         scores, costs = (np.where(left, 0.0, each[everyone, chosen]) for each in (self.real, self.costs))
         return scores, float(costs.sum())
 
+    def take(self, rows: Ints) -> Forecasts:
+        """Some of the questions."""
+        return Forecasts(*(each[rows] for each in (self.scores, self.costs, self.high, self.real)))
+
     def of(self, columns: int) -> Forecasts:
         """The first columns alone."""
         return Forecasts(*(each[:, :columns] for each in (self.scores, self.costs, self.high, self.real)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SearchedFold:
+    """Questions that a search has not seen, and what it found without them."""
+
+    inside: Table
+    """What was searched."""
+    outside: Table
+    rows: Ints
+    """Of the questions outside, among all of the rehearsal."""
+    cascades: tuple[Arm, ...]
+    """See `CascadeRehearsal.cascades`."""
+    by_family: tuple[Arm, ...]
+    """Likewise."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,6 +93,7 @@ class CascadeRehearsal:
     """By the predictor; its columns are those of `scores`."""
     scores: Floats
     """(questions, columns): what came true of these."""
+    folds: tuple[SearchedFold, ...]
 
 
 class _Crossed(View):
@@ -98,6 +118,7 @@ class _Fold:
     foreseen: Prediction
     means: Floats
     """(columns,): of the columns of `foreseen`, where they were learned."""
+    searched: SearchedFold
 
 
 def rehearse_cascades(lesson: Lesson, predictor: Predictor) -> CascadeRehearsal:
@@ -147,7 +168,14 @@ def rehearse_cascades(lesson: Lesson, predictor: Predictor) -> CascadeRehearsal:
     one = together([fold.one for fold in folds])
     view = _Crossed(final, batch_of(*asked), foreseen, means)
     return CascadeRehearsal(
-        cascades, by_family, final, one, together([fold.families for fold in folds]), view, one.real
+        cascades,
+        by_family,
+        final,
+        one,
+        together([fold.families for fold in folds]),
+        view,
+        one.real,
+        tuple(fold.searched for fold in folds),
     )
 
 
@@ -173,6 +201,7 @@ def _fold(
         _picked(by_family, family_columns),
         Prediction(foreseen.scores[:, columns], foreseen.costs[:, columns], foreseen.high[:, columns]),
         again.arm_scores[columns],
+        SearchedFold(inside, outside, rows, tuple(cascades), tuple(own)),
     )
 
 

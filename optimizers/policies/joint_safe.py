@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from types import MappingProxyType
@@ -12,19 +12,21 @@ import numpy as np
 from pydantic import model_validator
 
 from ..arrays import Floats, Ints
-from ..bootstrap import within_one_error
-from ..prediction.fitted import Array, Fitted
+from ..prediction.fitted import Fitted
 from ..prediction.predictor import Predictor, fit_predictor
-from ..tables.table import UNANSWERED, Arm, Batch, Lesson
+from ..tables.table import UNANSWERED, Arm, Batch, Lesson, Question
 from .base import ArmPolicy, Assignment
 from .cascade import Cascade
 from .cascade_by_family import CascadeByFamily
 from .grouped import AllocateOnly, RouteOnly
 from .joint import Joint, JointUpFront
+from .ladder import Ladder, Reached, simplest
 from .learned import Learned
 from .rehearsal import Rehearsal, rehearse
 from .route_then_allocate import RouteThenAllocate
 from .schedule import Schedule, budget_ladder
+from .sequential import Sequential
+from .sequential_policy import STOP, Seen, plurality
 from .static import StaticMix
 
 __all__ = ["JointSafe", "Ladder"]
@@ -33,45 +35,19 @@ _ON_PLANS: Mapping[str, type[Learned]] = MappingProxyType(
     {make.name: make for make in (AllocateOnly, RouteOnly, RouteThenAllocate, JointUpFront)}
 )
 """Those that rest on the predictor of the plans. New files have no `JointUpFront`, old ones have it for `Joint`."""
-_REACH = 1.0
-"""How far budgets count as near, in natural logarithms: one standard deviation."""
-_ROUNDING = 1e-9
 _OLD = (StaticMix.name, *_ON_PLANS)
 """The members of the first version, which stored their numbers."""
-
-_Reached = Callable[[float], tuple[Floats, float]]
-"""From a budget for all questions to the score of each, in rehearsal, and what is meant to be spent."""
-
-
-class Ladder(Fitted):
-    """Which member serves at which budget."""
-
-    budgets: Array
-    """(rungs,), rising: per question."""
-    members: tuple[str, ...]
-    """For every rung, the name of the member that serves there."""
-    spends: Array
-    """(rungs,): the budget that it is given: the rung's own, or that of a rung below which scored more."""
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        shape = (len(self.members),)
-        if not self.members or self.budgets.shape != shape or self.spends.shape != shape:
-            raise ValueError("budgets, members and spends must be lists of one length, and not empty")
-        if (np.diff(self.budgets) <= 0).any() or (self.spends > self.budgets).any() or (np.diff(self.spends) < 0).any():
-            raise ValueError("budgets must rise, and spends must not fall or be above them")
-        return self
 
 
 class JointSafe(Fitted):
     """Serves each budget with the simplest policy that cannot be told from the best one.
 
     The members, from simple to complex: static mixture, one cascade, one cascade per family, allocate-only, route-only,
-    route-then-allocate, joint over plans and cascades. Of those that come within one standard error of the best score
-    in rehearsal (the standard error of the paired differences; Breiman et al. 1984), the simplest serves. So where
-    nothing is to be gained by choosing jointly, nothing is lost by it either, beyond noise. A gain that begins between
-    two budgets of the ladder is not missed: there, the more complex of their choices serves. A budget at which less is
-    scored than at a smaller one is not spent.
+    route-then-allocate, joint over plans and cascades, sequential. Of those that come within one standard error of the
+    best score in rehearsal (the standard error of the paired differences; Breiman et al. 1984), the simplest serves. So
+    where nothing is to be gained by choosing jointly, nothing is lost by it either, beyond noise. A gain that begins
+    between two budgets of the ladder is not missed: there, the more complex of their choices serves. A budget at which
+    less is scored than at a smaller one is not spent.
     """
 
     name: ClassVar[str] = "joint_safe"
@@ -84,6 +60,8 @@ class JointSafe(Fitted):
     schedules: dict[str, Schedule]
     """Of the members that rest on the predictor of the plans, by name."""
     joint: Joint | None = None
+    sequential: Sequential | None = None
+    """Where there are cascades to correct; files of earlier versions have none."""
     ladder: Ladder
 
     @model_validator(mode="before")
@@ -121,7 +99,7 @@ class JointSafe(Fitted):
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """As of any model; what was worked out of the old fields is not kept."""
         copied = super().model_copy(update=update, deep=deep)
-        for name in ("_members", "_arms", "_numbers"):
+        for name in ("_members", "_arms", "_numbers", "_sequels"):
             copied.__dict__.pop(name, None)
         return copied
 
@@ -166,11 +144,12 @@ class JointSafe(Fitted):
         view, found, mix = rehearsal.view, rehearsal.cascades, StaticMix.fit(lesson)
         ready = {type(member): member for member in members}
 
-        def made(make: type[Learned]) -> Any:
+        def made(make: type[Learned | Sequential]) -> Any:
             return ready.get(make) or make.from_predictor(lesson, predictor, rehearsal)
 
         on_plans = [made(make) for make in (AllocateOnly, RouteOnly, RouteThenAllocate)]
         joint: Joint = made(Joint)
+        sequential: Sequential = made(Sequential)
         families = len({question.family for question in lesson.fit.questions})
         # Where any member needs the probe, it is taken for all.
         looks = predictor.probe_cost * len(view.batch)
@@ -178,7 +157,7 @@ class JointSafe(Fitted):
         # The mixture too is judged on questions that its means do not know: on its own it would be flattered.
         plans = found.one.of(len(predictor.arms))
 
-        def of(member: Learned) -> _Reached:
+        def of(member: Learned) -> Reached:
             seen, scores = (
                 (found.view, found.scores) if member is joint and found.cascades else (view, rehearsal.scores)
             )
@@ -189,19 +168,21 @@ class JointSafe(Fitted):
 
             return reached
 
-        def without_looking(reached: _Reached) -> _Reached:
+        def without_looking(reached: Reached) -> Reached:
             def paying(budget: float) -> tuple[Floats, float]:
                 scores, spend = reached(budget - looks)
                 return scores, spend + looks
 
             return paying
 
-        ways: dict[str, _Reached] = {StaticMix.name: without_looking(partial(plans.reached, unanswered=True))}
+        ways: dict[str, Reached] = {StaticMix.name: without_looking(partial(plans.reached, unanswered=True))}
         if found.cascades:
             ways[Cascade.name] = without_looking(found.one.reached)
         if families > 1:
             ways[CascadeByFamily.name] = without_looking(found.families.reached)
         ways |= {member.name: of(member) for member in (*on_plans, joint)}
+        if sequential.levels:
+            ways[Sequential.name] = without_looking(sequential.rehearsed(rehearsal))
         return cls(
             predictor=predictor,
             mix=mix,
@@ -209,25 +190,20 @@ class JointSafe(Fitted):
             by_family=CascadeByFamily.from_cascades(lesson, found.by_family) if families > 1 else None,
             schedules={member.name: member.schedule for member in on_plans},
             joint=joint,
-            ladder=_simplest(budget_ladder(lesson), ways, len(view.batch)),
+            sequential=sequential if sequential.levels else None,
+            ladder=simplest(budget_ladder(lesson), ways, len(view.batch)),
         )
 
     def member(self, budget: float) -> ArmPolicy:
         """What serves at a budget per question; between two rungs, the more complex of their choices."""
-        budgets, names = self.ladder.budgets, [member.name for member in self._members]
-        above = int(np.searchsorted(budgets, budget))
-        near = self.ladder.members[above : above + 1]
-        if not (above < len(budgets) and (above == 0 or budgets[above] == budget)):
-            near = self.ladder.members[max(above - 1, 0) : above + 1]
-        return self._members[max(names.index(name) for name in near)]
+        names = [member.name for member in self._members]
+        return self._members[names.index(self.ladder.at(budget, names))]
 
     def assign(self, batch: Batch, budget: float) -> Assignment:
         """See `ArmPolicy.assign`."""
         count = max(1, len(batch))
         member = self.member(budget / count)
-        above = min(int(np.searchsorted(self.ladder.budgets, budget / count)), len(self.ladder.budgets) - 1)
-        if self.ladder.spends[above] < self.ladder.budgets[above]:
-            budget = min(budget, float(self.ladder.spends[above]) * count)
+        budget = self.ladder.spent(budget, count)
         # Who does not look at the probe pays it all the same where other budgets need it, so it was taken.
         looked = self.probe is not None and member.probe is None
         cost, high = (self.predictor.probe_cost, self.predictor.probe_high) if looked else (0.0, 0.0)
@@ -236,6 +212,38 @@ class JointSafe(Fitted):
         arms = np.where(found.arms == UNANSWERED, UNANSWERED, numbers[found.arms])
         return replace(found, arms=arms, expected=found.expected + cost, high=found.high + high)
 
+    def next(self, question: Question, seen: tuple[Seen, ...], left: float) -> int:
+        """See `SequentialPolicy.next`; what only looks once stops."""
+        within = self._within(seen)
+        if within is None:
+            return STOP
+        member, own = within
+        found = member.next(question, own, left)
+        return found if found == STOP else int(self._numbers[member.name][found])
+
+    def answer(self, question: Question, seen: tuple[Seen, ...]) -> int:
+        """See `SequentialPolicy.answer`."""
+        within = self._within(seen)
+        return plurality(seen) if within is None else within[0].answer(question, within[1])
+
+    def follows(self, arm: int) -> tuple[int, ...]:
+        """See `SequentialPolicy.follows`."""
+        if self.sequential is None or arm not in self._sequels:
+            return ()
+        return tuple(self._numbers[Sequential.name][list(self.sequential.follows(self._sequels[arm]))].tolist())
+
+    def _within(self, seen: Sequence[Seen]) -> tuple[Sequential, tuple[Seen, ...]] | None:
+        """The member that goes on after looks, with the numbers that they have there; None where none does."""
+        if self.sequential is None or any(one.arm not in self._sequels for one in seen):
+            return None
+        return self.sequential, tuple(replace(one, arm=self._sequels[one.arm]) for one in seen)
+
+    @cached_property
+    def _sequels(self) -> dict[int, int]:
+        """From numbers of arms to those that the sequential member has for them."""
+        own = self._numbers.get(Sequential.name, np.empty(0, np.intp))
+        return {number: place for place, number in enumerate(own.tolist())}
+
     @cached_property
     def _members(self) -> list[ArmPolicy]:
         on_plans = {
@@ -243,7 +251,7 @@ class JointSafe(Fitted):
             for name, make in _ON_PLANS.items()
             if name in self.schedules
         }
-        found = [self.mix, self.cascade, self.by_family, *on_plans.values(), self.joint]
+        found = [self.mix, self.cascade, self.by_family, *on_plans.values(), self.joint, self.sequential]
         return [member for member in found if member is not None]
 
     @cached_property
@@ -255,37 +263,6 @@ class JointSafe(Fitted):
         """For every member, the numbers of its arms among all."""
         at = {name: number for number, name in enumerate(self._arms)}
         return {member.name: np.array([at[arm.name] for arm in member.arms], np.intp) for member in self._members}
-
-
-def _simplest(budgets: Floats, ways: Mapping[str, _Reached], count: int) -> Ladder:
-    """For every budget, the first member within one standard error of the best; no budget that scores less is spent.
-
-    Scores are compared with those at budgets nearby: at one budget alone, a few hundred questions say little of
-    members that differ by a point or two, while what is good there is good a little above and below.
-    """
-    tried = {name: [reached(budget * count) for budget in budgets.tolist()] for name, reached in ways.items()}
-    apart = np.log(budgets)[:, None] - np.log(budgets)
-    near = np.exp(-0.5 * np.square(apart / _REACH))
-    near /= near.sum(axis=1, keepdims=True)
-    scores = {name: near @ np.stack([found for found, _ in each]) for name, each in tried.items()}
-    members: list[str] = []
-    spends: list[float] = []
-    least, best_score = 0.0, -np.inf
-    for rung, budget in enumerate(budgets.tolist()):
-        spent = {name: each[rung][1] for name, each in tried.items()}
-        # As in every schedule, more budget must not buy less.
-        enough = [name for name in spent if spent[name] >= least * (1 - 1e-9)] or [max(spent, key=spent.__getitem__)]
-        best = max(enough, key=lambda name: float(scores[name][rung].mean()))
-        choice = next(name for name in enough if within_one_error(scores[best][rung] - scores[name][rung]))
-        score = float(scores[choice][rung].mean())
-        if members and score < best_score - _ROUNDING:
-            members.append(members[-1])
-            spends.append(spends[-1])
-            continue
-        members.append(choice)
-        spends.append(budget)
-        least, best_score = spent[choice], max(score, best_score)
-    return Ladder(budgets=budgets, members=tuple(members), spends=np.array(spends))
 
 
 def _taken(values: Floats, chosen: Ints) -> Floats:

@@ -42,6 +42,7 @@ POLICIES: Registry[MakePolicy] = Registry(
         "route_then_allocate": "optimizers.policies.route_then_allocate:RouteThenAllocate",
         "joint_up_front": "optimizers.policies.joint:JointUpFront",
         "joint": "optimizers.policies.joint:Joint",
+        "sequential": "optimizers.policies.sequential:Sequential",
         "joint_safe": "optimizers.policies.joint_safe:JointSafe",
         "online": "optimizers.policies.online:Online",
         "quality_gap": "optimizers.policies.quality_gap:QualityGap",

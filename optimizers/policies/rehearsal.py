@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,7 +11,8 @@ import numpy as np
 from ..arrays import Floats
 from ..prediction.predictor import Prediction, Predictor, cross_fitted
 from ..tables.table import Lesson
-from .cascade_rehearsal import CascadeRehearsal, rehearse_cascades
+from .cascade_rehearsal import CascadeRehearsal, Forecasts, rehearse_cascades
+from .correction_rehearsal import Way, rehearse_corrections
 from .rehearsed import alone, batch_of, first
 from .view import View
 
@@ -32,6 +34,11 @@ class Rehearsal:
     def cascades(self) -> CascadeRehearsal:
         """The same questions with cascades among the arms, each found without the question; searched when asked for."""
         return rehearse_cascades(self.lesson, self.predictor)
+
+    @cached_property
+    def corrections(self) -> Mapping[Way, Forecasts]:
+        """The same questions with cascades that are corrected as the other folds teach, in every way."""
+        return rehearse_corrections(self.cascades)
 
 
 def on_validation(lesson: Lesson, predictor: Predictor) -> Rehearsal:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import ClassVar, Literal, Self
 
 import numpy as np
@@ -81,5 +82,11 @@ def mixed(means: ArmMeans, batch: Batch, budget: float, seed: int, *, unanswered
 
 def in_line(questions: Sequence[Question], seed: int) -> list[int]:
     """The numbers of questions in an order that a seed and their names decide, and nothing else."""
-    places = [hashlib.sha256(f"{seed}/{question.name}".encode()).digest() for question in questions]
+    places = [_place(seed, question.name) for question in questions]
     return sorted(range(len(places)), key=places.__getitem__)
+
+
+@lru_cache(maxsize=4096)
+def _place(seed: int, name: str) -> bytes:
+    """Kept for the reference questions, which stand in line again with every question that is decided beside them."""
+    return hashlib.sha256(f"{seed}/{name}".encode()).digest()

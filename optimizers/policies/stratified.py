@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import Any, Self
@@ -15,10 +15,11 @@ from ..arrays import Floats, Ints
 from ..frontier import hull
 from ..prediction.fitted import Array, Fitted
 from ..prediction.predictor import Predictor
-from ..tables.cascades import outcomes_of
 from ..tables.table import UNANSWERED, Arm, Batch, Lesson, Question
 from .base import ArmPolicy, Assignment
 from .schedule import budget_ladder
+from .sequences import followed
+from .sequential_policy import STOP, Seen, Successor
 
 __all__ = ["STRATA", "Part", "Stratified", "prepared"]
 
@@ -55,14 +56,19 @@ class Part:
         asked = [table for table in (lesson.fit, lesson.validation) if len(table.questions)]
         questions = [question for table in asked for question in table.questions]
         batch = prepared(policy, Batch(tuple(questions)))
-        real = np.concatenate([outcomes_of(policy.arms, table)[0].mean(axis=2) for table in asked])
         count = len(questions)
 
         def reached(budget: float) -> tuple[float, float]:
             """What is planned to be spent, and the score, both per question."""
             found = policy.assign(batch, budget * count)
-            scores = np.where(found.arms == UNANSWERED, 0.0, real[np.arange(count), found.arms])
-            return float(found.expected.sum()) / count, float(scores.mean())
+            total, rows = 0.0, 0
+            for table in asked:
+                own = slice(rows, rows := rows + len(table.questions))
+                courses, scores, _ = followed(
+                    policy, table, Assignment(found.arms[own], found.expected[own], found.high[own])
+                )
+                total += float(courses.standing(scores).mean(axis=1).sum())
+            return float(found.expected.sum()) / count, total / count
 
         least, first = reached(0.0)
         rungs = [budget for budget in budget_ladder(lesson).tolist() if budget > least]
@@ -130,12 +136,32 @@ class Stratified:
         least = [part.policy.assign(some, 0.0) for part, some in zip(self.parts, asked, strict=True)]
         floors = [float(found.expected.sum()) for found in least]
         more = self._divided([len(rows) for rows in members], budget - sum(floors))
-        for part, rows, some, found, floor, extra in zip(self.parts, members, asked, least, floors, more, strict=True):
+        for part, own, rows, some, found, floor, extra in zip(
+            self.parts, self._own, members, asked, least, floors, more, strict=True
+        ):
             chosen = part.policy.assign(some, floor + extra) if extra > 0 else found
-            numbers = np.array([self._numbers[arm.name] for arm in part.policy.arms])
-            arms[rows] = np.where(chosen.arms == UNANSWERED, UNANSWERED, numbers[chosen.arms])
+            arms[rows] = np.where(chosen.arms == UNANSWERED, UNANSWERED, own[chosen.arms])
             expected[rows], high[rows] = chosen.expected, chosen.high
         return Assignment(arms, expected, high)
+
+    def next(self, question: Question, seen: tuple[Seen, ...], left: float) -> int:
+        """See `SequentialPolicy.next`: what the part says that the question belongs to."""
+        number = self._part_of(question)
+        found = self._successors[number].next(question, self._within(number, seen), left)
+        return found if found == STOP else int(self._own[number][found])
+
+    def answer(self, question: Question, seen: tuple[Seen, ...]) -> int:
+        """See `SequentialPolicy.answer`."""
+        number = self._part_of(question)
+        return self._successors[number].answer(question, self._within(number, seen))
+
+    def follows(self, arm: int) -> tuple[int, ...]:
+        """See `SequentialPolicy.follows`: what may follow in any part that has the arm."""
+        found: dict[int, None] = {}
+        for own, successor in zip(self._own, self._successors, strict=True):
+            for first in np.flatnonzero(own == arm).tolist():
+                found |= dict.fromkeys(own[list(successor.follows(first))].tolist())
+        return tuple(found)
 
     def to_json(self) -> Mapping[str, Any]:
         """See `ArmPolicy.to_json`."""
@@ -164,14 +190,34 @@ class Stratified:
         return cls(name, tuple(parts))
 
     @cached_property
-    def _numbers(self) -> dict[str, int]:
-        return {arm.name: number for number, arm in enumerate(self.arms)}
+    def _own(self) -> list[Ints]:
+        """For every part, the numbers of its arms among all."""
+        at = {arm.name: number for number, arm in enumerate(self.arms)}
+        return [np.array([at[arm.name] for arm in part.policy.arms], np.intp) for part in self.parts]
+
+    @cached_property
+    def _successors(self) -> list[Successor]:
+        return [Successor(part.policy) for part in self.parts]
+
+    @cached_property
+    def _of_family(self) -> dict[str, int]:
+        return {family: number for number, part in enumerate(self.parts) for family in part.families}
+
+    @cached_property
+    def _largest(self) -> int:
+        return max(range(len(self.parts)), key=lambda number: self.parts[number].questions)
+
+    def _part_of(self, question: Question) -> int:
+        return self._of_family.get(question.family, self._largest)
+
+    def _within(self, part: int, seen: Sequence[Seen]) -> tuple[Seen, ...]:
+        """What was seen, with the numbers that its arms have in a part."""
+        at = {number: own for own, number in enumerate(self._own[part].tolist())}
+        return tuple(replace(one, arm=at[one.arm]) for one in seen)
 
     def _members(self, questions: Sequence[Question]) -> list[Ints]:
         """For every part, the numbers of its questions."""
-        largest = max(range(len(self.parts)), key=lambda number: self.parts[number].questions)
-        of = {family: number for number, part in enumerate(self.parts) for family in part.families}
-        parts = np.array([of.get(question.family, largest) for question in questions], np.intp)
+        parts = np.array([self._part_of(question) for question in questions], np.intp)
         return [np.flatnonzero(parts == number) for number in range(len(self.parts))]
 
     def _divided(self, counts: Sequence[int], left: float) -> list[float]:

@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
@@ -20,7 +21,7 @@ from ...errors import UsageError
 from ..arrays import Floats, Ints
 from ..tables.table import Batch
 from .fitted import Array, Fitted, rounded
-from .text_counts import AMOUNTS, counted
+from .text_counts import AMOUNTS, counted, counted_terms
 
 __all__ = ["Encoder", "Features", "fit_encoder"]
 
@@ -78,6 +79,10 @@ class Encoder(Fitted):
         """The hash of its content."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
 
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {term: column for column, term in enumerate(self.terms)}
+
     @property
     def columns(self) -> int:
         """How many numbers describe a question."""
@@ -91,12 +96,12 @@ class Encoder(Fitted):
         """
         if batch.known and self.key in batch.known:
             return Features(*batch.known[self.key])
-        texts = counted(batch, self.terms)
+        amounts, counts = counted_terms(batch, self._places)
         known = {family: number for number, family in enumerate(self.families)}
         groups = np.array([known.get(question.family, -1) for question in batch.questions], np.intp)
-        blocks = [(texts.amounts - self.count_center) * self.count_scale]
+        blocks = [(amounts - self.count_center) * self.count_scale]
         if self.terms:
-            blocks.append(_weights(texts.of(self.terms), self.rarity) @ self.components - self.text_center)
+            blocks.append(_weights(counts, self.rarity) @ self.components - self.text_center)
         if self.families:
             blocks.append(self.family_scale * (groups[:, None] == np.arange(len(self.families))))
         if self.probe is not None:
@@ -160,12 +165,15 @@ def _reduced(terms: Sequence[str], counts: Any, seed: int) -> dict[str, Any]:
 
 
 def _weights(counts: Any, rarity: Floats) -> Any:
-    """(questions, terms): the sparse TF-IDF weights, rows of length one."""
-    from sklearn.feature_extraction.text import TfidfTransformer
+    """(questions, terms): the sparse TF-IDF weights, logarithms of counts, rows of length one."""
+    from scipy.sparse import csr_array
 
-    transformer = TfidfTransformer(sublinear_tf=True)
-    transformer.idf_ = rarity
-    return transformer.transform(counts)
+    values = (np.log(counts.data) + 1.0) * rarity[counts.indices]
+    for begin, end in pairwise(counts.indptr.tolist()):
+        if end > begin:
+            # Squares are summed one after the other, so that a question weighs the same alone and among others.
+            values[begin:end] /= np.sqrt(np.cumsum(values[begin:end] ** 2)[-1])
+    return csr_array((values, counts.indices, counts.indptr), shape=counts.shape)
 
 
 def _probed(batch: Batch, probe: str) -> Floats:

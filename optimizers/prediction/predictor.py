@@ -95,8 +95,8 @@ class Predictor(Fitted):
     def prepared(self, batch: Batch) -> Batch:
         """The batch with what this predictor makes of it: to predict it again, or a part of it, then costs nothing."""
         features = self.encoder.encode(batch)
-        known = {self.encoder.key: (features.matrix, features.groups), self.key: self._forecasts(batch)}
-        return replace(batch, known={**batch.known, **known})
+        encoded = replace(batch, known={**batch.known, self.encoder.key: (features.matrix, features.groups)})
+        return replace(encoded, known={**encoded.known, self.key: self._forecasts(encoded)})
 
     def shrunk(self, share: float) -> Predictor:
         """The same with scores drawn towards each arm's mean: 1 as learned, 0 the mean for every question."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from ..arrays import Floats, Ints
 from ..tables.table import Batch, Table
 
-__all__ = ["AMOUNTS", "TextCounts", "counted", "with_texts_counted"]
+__all__ = ["AMOUNTS", "TextCounts", "counted", "counted_terms", "with_texts_counted"]
 
 _KNOWN = "texts"
 """The place in `Batch.known`."""
@@ -72,43 +73,60 @@ class TextCounts:
         return tuple(self.vocabulary[np.sort(kept)])
 
 
-def counted(batch: Batch, terms: Sequence[str] | None = None) -> TextCounts:
-    """What the texts of a batch contain, counted now where that was not done before.
-
-    Args:
-        batch: the questions.
-        terms: the only n-grams to look for.
-    """
+def counted(batch: Batch) -> TextCounts:
+    """What the texts of a batch contain, counted now where that was not done before."""
     if batch.known and _KNOWN in batch.known:
         found: TextCounts = batch.known[_KNOWN][0]
         return found
-    return _count([question.text for question in batch.questions], terms)
+    return _count([question.text for question in batch.questions])
+
+
+def counted_terms(batch: Batch, places: Mapping[str, int]) -> tuple[Floats, Any]:
+    """What is known of the texts of a batch where only some n-grams count.
+
+    Args:
+        batch: the questions.
+        places: the n-grams with their columns, from 0.
+
+    Returns:
+        (texts, kinds), the amounts; (texts, terms), sparse, how often each n-gram occurs.
+    """
+    if batch.known and _KNOWN in batch.known:
+        found: TextCounts = batch.known[_KNOWN][0]
+        return found.amounts, found.of(tuple(places))
+    from scipy.sparse import csr_array
+
+    texts = [question.text for question in batch.questions]
+    # One question is counted in a fraction of the time that a vectorizer takes to check its settings.
+    rows = [sorted(Counter(places[gram] for gram in _grams(text) if gram in places).items()) for text in texts]
+    columns = np.array([column for row in rows for column, _ in row], np.int32)
+    counts = np.array([count for row in rows for _, count in row], np.int64)
+    begins = np.cumsum([0, *(len(row) for row in rows)], dtype=np.int32)
+    return _amounts(texts), csr_array((counts, columns, begins), shape=(len(texts), len(places)))
 
 
 def with_texts_counted(table: Table) -> Table:
     """The table with its texts counted, once for all that will be learned from parts of it."""
-    found = _count([question.text for question in table.questions], None)
+    found = _count([question.text for question in table.questions])
     return replace(table, known={**table.known, _KNOWN: (found,)})
 
 
-def _count(texts: Sequence[str], terms: Sequence[str] | None) -> TextCounts:
+def _count(texts: Sequence[str]) -> TextCounts:
     from sklearn.feature_extraction.text import CountVectorizer
 
     amounts = _amounts(texts)
-    if terms is None and not any(True for text in texts for _ in _grams(text)):
-        terms = ()
-    if terms is not None and not len(terms):
+    if not any(True for text in texts for _ in _grams(text)):
         from scipy.sparse import csr_array
 
         return TextCounts(csr_array((len(texts), 0), dtype=np.int64), np.empty(0, object), amounts)
-    vectorizer = CountVectorizer(analyzer=_grams, vocabulary=terms)
+    vectorizer = CountVectorizer(analyzer=_grams)
     grams = vectorizer.fit_transform(texts)
     return TextCounts(grams, np.array(vectorizer.get_feature_names_out(), object), amounts)
 
 
 def _amounts(texts: Iterable[str]) -> Floats:
     rows = [[len(text), *(sum(1 for _ in pattern.finditer(text)) for pattern in _COUNTED)] for text in texts]
-    return np.log1p(np.asarray(rows, np.float64))
+    return np.log1p(np.asarray(rows, np.float64).reshape(len(rows), AMOUNTS))
 
 
 def _grams(text: str) -> Iterator[str]:

@@ -26,7 +26,7 @@ class Served:
 
     task_id: str
     arm: str
-    """The name of the arm that it was given; empty where the policy left it unanswered."""
+    """The name of the arm that it was given, of several the first; empty where the policy left it unanswered."""
     planned: str
     """The arm that the policy had chosen when it last decided the rest of the batch."""
     answer: str
@@ -40,7 +40,7 @@ class Served:
     """By its runs; its probe comes on top."""
     lost: Amount
     run_ids: tuple[str, ...]
-    """One, or one for each stage of a cascade that was tried."""
+    """One, or one for each arm and each stage of a cascade that was tried."""
     reason: str = ""
     """Why there is no answer; empty where there is one."""
     data: Any = None
@@ -54,6 +54,7 @@ _NOTHING = {
     Status.BUDGET: "the cap has no room left for any arm",
 }
 """Why nothing was run, by the status that says so."""
+_SPENT = "all that was planned for the question is spent, so an answer stands that the policy would have looked beyond"
 _CUT = "the cap had no room for the next plan of the cascade, so an answer stands that was not good enough to stop at"
 
 
@@ -131,6 +132,7 @@ def served(
     said: Result | None,
     *,
     cut: bool,
+    spent: bool = False,
     nothing: Status,
     score: float | None = None,
 ) -> Served:
@@ -143,6 +145,7 @@ def served(
         results: of the arm's runs.
         said: the one that is its answer, see `Menu.said`. One that failed does not undo the answer of one before.
         cut: whether a cap ended its stages before a rule did, so that what stands was not good enough to stop at.
+        spent: whether they ended because all that was planned for the question was spent.
         nothing: the status where there is no result.
         score: likewise.
     """
@@ -152,13 +155,15 @@ def served(
         planned=planned,
         answer="" if said is None else said.answer,
         status=nothing if said is None else said.status,
-        stop_reason=nothing.value if said is None else "budget" if cut else said.stop_reason,
+        stop_reason=nothing.value if said is None else "budget" if cut or spent else said.stop_reason,
         score=score if said is None else said.score,
         confidence=None if said is None else said.confidence,
         charged=sum((result.charged for result in results), ZERO),
         lost=sum((result.lost for result in results), ZERO),
         run_ids=tuple(result.run_id for result in results),
-        reason=_NOTHING.get(nothing, nothing.value) if said is None else said.reason or (_CUT if cut else ""),
+        reason=_NOTHING.get(nothing, nothing.value)
+        if said is None
+        else said.reason or (_CUT if cut else _SPENT if spent else ""),
         data=None if said is None else said.data,
         abstained=said is not None and not said.status.failed and said.abstained,
     )

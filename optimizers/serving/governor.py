@@ -21,10 +21,12 @@ from ...records.task import Task
 from ...records.usage import Amount
 from ..arrays import Floats, Ints
 from ..policies.base import ArmPolicy, Assignment
+from ..policies.sequential_policy import Successor
 from ..policies.stratified import prepared
 from ..tables.probes import take_probe
 from ..tables.table import UNANSWERED, Arm, Batch, Question, question_of
 from .answer import Menu, Served, served
+from .inquiry import Inquiry, Turn
 from .output_caps import output_cap_within
 from .replay_batch import LOOKING_SHARE, barrier_width
 from .service import Service
@@ -52,6 +54,11 @@ class Governor:
     The policy decides the whole batch at first, and the rest of it at barriers every `every` questions, with what was
     really left. In between as many questions run at once as fit side by side. Nothing depends on which of them ends
     first, so a batch is decided and charged alike whether its replies come from models or from the cache.
+
+    Where the policy decides after looking (`SequentialPolicy`), questions that run side by side are asked in waves: all
+    that go on have their next arm when the last of the wave before has ended and is paid for. What is held for a
+    question is for all its arms together; where that has no room for the next one, the question ends between two arms,
+    never inside one.
 
     Args:
         policy: its arms are plans of the runner's graph, or cascades of plans.
@@ -167,6 +174,7 @@ class _Batch:
         self._bounds = Bounds(runner.space, self._unit)
         self._batch = Batch(tuple(settings.asked(task) for task in tasks))
         self._looks = np.zeros(len(tasks))
+        self._successor = Successor(policy)
         self._served: dict[int, Served] = {}
 
     async def look(self) -> None:
@@ -222,19 +230,26 @@ class _Batch:
             ceilings = self._side_by_side(start + at, arms[at:], high[at:])
             if ceilings:
                 group = [
-                    self._answer(start + at + i, arms[at + i], planned[at + i], ceiling)
+                    self._turn(start + at + i, arms[at + i], planned[at + i], high[at + i], ceiling)
                     for i, ceiling in enumerate(ceilings)
                 ]
             else:
-                arm, ceiling = self._swapped(start + at)
-                group = [self._answer(start + at, arm, planned[at], ceiling)]
+                arm, most, ceiling = self._swapped(start + at)
+                group = [self._turn(start + at, arm, planned[at], most, ceiling)]
+            await self._in_waves(group)
+            at += len(group)
+
+    async def _in_waves(self, turns: Sequence[Turn]) -> None:
+        """Asks the first arm of every question, and when all have ended the next one of those that go on, and so on."""
+        wave = list(turns)
+        while wave:
             try:
                 async with asyncio.TaskGroup() as running:
-                    for each in group:
-                        running.create_task(each)
+                    for turn in wave:
+                        running.create_task(self._answer(turn))
             except ExceptionGroup as problems:
                 raise gravest(problems) from problems
-            at += len(group)
+            wave = [turn for turn in wave if turn.inquiry.open]
 
     def _side_by_side(self, first: int, arms: Sequence[int], high: Sequence[float]) -> list[float]:
         """The ceilings of the runs that fit into what is left at the same time, from the first question on."""
@@ -253,8 +268,8 @@ class _Batch:
         free = (left - float(self._later[first + len(ceilings) - 1]) - asked) / len(ceilings)
         return [ceiling + free for ceiling in ceilings]
 
-    def _swapped(self, question: int) -> tuple[int, float]:
-        """Another arm for a question whose own does not fit, and its ceiling."""
+    def _swapped(self, question: int) -> tuple[int, float, float]:
+        """Another arm for a question whose own does not fit, what it may cost by the policy's plan, and its ceiling."""
         left, later = self._left(), float(self._later[question])
         cheapest = int(self._cheapest[question])
         budget = max(0.0, left - later - self._room(question, cheapest)) + float(self._looks[question])
@@ -268,28 +283,42 @@ class _Batch:
         if skipped or (arm != cheapest and wanted > left - later):
             arm, needs, high = cheapest, self._needs(question, cheapest), float(self._floors[question])
         # Where not even the cheapest fits beside what is held back, first come is first served.
-        return arm, max(left - later, min(left, high + needs.beside))
+        return arm, high, max(left - later, min(left, high + needs.beside))
 
-    async def _answer(self, question: int, arm: int, planned: int, ceiling: float) -> None:
+    def _turn(self, question: int, arm: int, planned: int, high: float, ceiling: float) -> Turn:
         own = self._settings.cap.per_task
-        # All stages of a cascade are one question's.
+        # All arms of a question are one question's, and so are all stages of a cascade.
         ceiling = ceiling if own is None else min(ceiling, own)
+        asked = self._batch.questions[question]
+        inquiry = Inquiry(self._successor, self._menu, asked, arm, min(high, ceiling), self._unit)
+        return Turn(question, arm, planned, ceiling, inquiry)
+
+    async def _answer(self, turn: Turn) -> None:
+        """Asks the next arm of a question, and where that was the last notes what became of it."""
+        task, inquiry = self._tasks[turn.question], turn.inquiry
 
         async def run(plan: Plan, before: Sequence[Result]) -> Result | None:
-            left = ceiling - sum(in_unit(result.charged + result.lost, self._unit) for result in before)
-            cap = output_cap_within(left, plan, self._tasks[question], self._bounds, self._unit)
-            return None if cap == 0 else await self._run(self._tasks[question], plan, left, cap)
+            left = turn.ceiling - sum(in_unit(result.charged + result.lost, self._unit) for result in before)
+            cap = output_cap_within(left, plan, task, self._bounds, self._unit)
+            return None if cap == 0 else await self._run(task, plan, left, cap)
 
-        results, cut = ([], False) if arm == UNANSWERED else await self._menu.run(arm, run)
-        said = None if arm == UNANSWERED else self._menu.said(arm, results)
-        arm = UNANSWERED if planned == UNANSWERED and not results else arm
+        if inquiry.open:
+            await inquiry.look(run)
+        if not inquiry.open:
+            self._close(turn)
+
+    def _close(self, turn: Turn) -> None:
+        question, inquiry = turn.question, turn.inquiry
+        results = inquiry.results
+        arm = UNANSWERED if turn.planned == UNANSWERED and not results else turn.arm
         self._served[question] = served(
             self._tasks[question].task_id,
             self._name(arm),
-            self._name(planned),
+            self._name(turn.planned),
             results,
-            said,
-            cut=cut,
+            inquiry.said(),
+            cut=inquiry.cut,
+            spent=inquiry.spent,
             nothing=Status.SKIPPED if arm == UNANSWERED else Status.BUDGET,
             score=None if self._settings.scorer is None else 0.0,
         )
@@ -320,7 +349,9 @@ class _Batch:
         if arm == UNANSWERED:
             return _Needs(0.0, 0.0, 0.0)
         task, unit = self._tasks[question], self._unit
-        bounds = [self._bounds.of(plan, task) for plan in self._menu.plans(arm)]
+        first = self._menu.plans(arm)
+        later = {plan for other in self._successor.follows(arm) for plan in self._menu.plans(other)}.difference(first)
+        bounds = [self._bounds.of(plan, task) for plan in (*first, *later)]
         call = max(in_unit(bound.call, unit) for bound in bounds)
         allowance = in_unit(bounds[0].allowance, unit)
         return _Needs(call + allowance, sum(in_unit(bound.total, unit) for bound in bounds), allowance)

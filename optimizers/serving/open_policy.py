@@ -15,10 +15,12 @@ from ...records.rows import AccountRow, Unit
 from ...records.status import Status
 from ...records.task import Task
 from ..policies.base import ArmPolicy, Assignment
+from ..policies.sequential_policy import Seen, Successor
 from ..tables.probes import take_probe
 from ..tables.table import UNANSWERED, Arm, Batch, Question
 from .answer import Menu, Served, served
 from .governor import Governor
+from .inquiry import Inquiry
 from .service import Service
 
 __all__ = ["Deployed", "OpenPolicy"]
@@ -89,15 +91,28 @@ class OpenPolicy:
         if name is not None:
             probe = await take_probe(name, self._runner, [task], unit=self._deployed.unit, account=account)
             batch = replace(batch, probes={name: probe.values})
-        arm = int(self._deployed.decide(batch).arms[0])
+        decided = self._deployed.decide(batch)
+        arm = int(decided.arms[0])
+        inquiry = Inquiry(
+            Successor(self._policy), self._menu, batch.questions[0], arm, float(decided.high[0]), self._deployed.unit
+        )
 
         async def run(plan: Plan, before: Sequence[Result]) -> Result:
             return await self._runner.run(task, plan, parent_account=account)
 
-        results, cut = ([], False) if arm == UNANSWERED else await self._menu.run(arm, run)
+        while inquiry.open:
+            await inquiry.look(run)
         chosen = "" if arm == UNANSWERED else self._policy.arms[arm].name
-        said = None if arm == UNANSWERED else self._menu.said(arm, results)
-        found = served(task.task_id, chosen, chosen, results, said, cut=cut, nothing=Status.SKIPPED)
+        found = served(
+            task.task_id,
+            chosen,
+            chosen,
+            inquiry.results,
+            inquiry.said(),
+            cut=inquiry.cut,
+            spent=inquiry.spent,
+            nothing=Status.SKIPPED,
+        )
         balance = self._runner.ledger.balance(account)
         return replace(found, charged=balance.charged, lost=balance.lost)
 
@@ -108,6 +123,7 @@ class _Alone:
     def __init__(self, deployed: Deployed, policy: ArmPolicy) -> None:
         self._deployed = deployed
         self._policy = policy
+        self._successor = Successor(policy)
 
     @property
     def name(self) -> str:
@@ -128,6 +144,18 @@ class _Alone:
         """See `ArmPolicy.assign`."""
         decided = self._deployed.decide(batch)
         return decided if decided.high.sum() <= budget else self._policy.assign(batch, budget)
+
+    def next(self, question: Question, seen: tuple[Seen, ...], left: float) -> int:
+        """See `SequentialPolicy.next`."""
+        return self._successor.next(question, seen, left)
+
+    def answer(self, question: Question, seen: tuple[Seen, ...]) -> int:
+        """See `SequentialPolicy.answer`."""
+        return self._successor.answer(question, seen)
+
+    def follows(self, arm: int) -> tuple[int, ...]:
+        """See `SequentialPolicy.follows`."""
+        return self._successor.follows(arm)
 
     def to_json(self) -> Mapping[str, Any]:
         """See `ArmPolicy.to_json`."""

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -296,10 +297,7 @@ class DeployedPolicy:
         for i, question in enumerate(batch.questions):
             # Of questions that look alike the first in line are served best, so no place in it may be a rule.
             place = int(hashlib.sha256(question.name.encode()).hexdigest(), 16) % (count + 1)
-            order = np.insert(np.arange(count), place, count)
-            found = self._policy.assign(
-                _joined(known, alone.take(np.array([i]))).take(order), self._budget * (count + 1)
-            )
+            found = self._policy.assign(_inserted(known, alone.take(np.array([i])), place), self._budget * (count + 1))
             arms[i], expected[i], high[i] = found.arms[place], found.expected[place], found.high[place]
         return Assignment(arms, expected, high)
 
@@ -334,14 +332,14 @@ def _check_code(path: str, then: Mapping[str, str], now: Mapping[str, str], *, s
     warnings.warn(f"{told}; run optimize again", stacklevel=3)
 
 
-def _joined(known: Batch, more: Batch) -> Batch:
+def _inserted(known: Batch, more: Batch, place: int) -> Batch:
+    def within(values: Any, new: Any) -> Any:
+        return np.concatenate([values[:place], new, values[place:]])
+
     return Batch(
-        (*known.questions, *more.questions),
-        {name: np.concatenate([values, more.probes[name]]) for name, values in known.probes.items()},
-        {
-            key: tuple(np.concatenate(pair) for pair in zip(arrays, more.known[key], strict=True))
-            for key, arrays in known.known.items()
-        },
+        (*known.questions[:place], *more.questions, *known.questions[place:]),
+        {name: within(values, more.probes[name]) for name, values in known.probes.items()},
+        {key: tuple(map(within, arrays, more.known[key])) for key, arrays in known.known.items()},
     )
 
 

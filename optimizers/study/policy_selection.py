@@ -16,13 +16,12 @@ from ...graphs.run import Runner
 from ...records.rows import Unit
 from ...records.task import Task
 from ..analysis.gain import mixture_at
-from ..arrays import Ints
 from ..bootstrap import mean_interval, within_one_error
 from ..policies.base import ArmPolicy, MakePolicy
 from ..policies.joint_safe import JointSafe
 from ..policies.registry import fit_all
 from ..search.measurement import Measurement
-from ..serving.replay_batch import serve_on_table
+from ..serving.replay_batch import TableService, serve_on_table
 from ..tables.arms import arm_of
 from ..tables.cascades import outcomes_of
 from ..tables.portfolio import choose_portfolio, portfolio_prices
@@ -42,6 +41,7 @@ POLICIES_COMPARED = (
     "route_then_allocate",
     "joint_up_front",
     "joint",
+    "sequential",
     "joint_safe",
 )
 """From the simplest on."""
@@ -204,19 +204,19 @@ def rank(
                 unanswered=float((service.arms == UNANSWERED).mean()),
                 behind=mean_interval(behind[name], seed=seed),
                 gain=mean_interval(service.scores - mixture_at(table, cost), seed=seed),
-                usd=_usd(policies[name], table, service.arms),
+                usd=_usd(policies[name], table, service),
             )
         )
     ours_first = sorted(policies, key=lambda name: name != JointSafe.name)
     return tuple(scores), next(name for name in ours_first if within_one_error(behind[name]))
 
 
-def _usd(policy: ArmPolicy, table: Table, arms: Ints) -> float | None:
+def _usd(policy: ArmPolicy, table: Table, service: TableService) -> float | None:
     """What a question was charged in dollars; None where there are no prices."""
     if table.money is None or table.unit == "usd":
         return None
     dollars = outcomes_of(policy.arms, replace(table, costs=table.money))[1][:, :, 0]
-    return float(np.where(arms == UNANSWERED, 0.0, dollars[np.arange(len(arms)), arms]).mean())
+    return float(np.mean([dollars[question, list(asked)].sum() for question, asked in enumerate(service.asked)]))
 
 
 def _possible(policies: Mapping[str, MakePolicy], lesson: Lesson) -> list[MakePolicy]:

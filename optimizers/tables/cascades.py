@@ -22,6 +22,7 @@ __all__ = [
     "final_of",
     "outcomes_of",
     "refuse_gaps",
+    "standing_of",
     "stops",
     "with_cascades",
 ]
@@ -164,20 +165,42 @@ def cascade_outcomes(table: Table, stages: Sequence[Stage], final: FinalRule = "
 
 
 def _outcomes(table: Table, signs: Signs, stages: Sequence[Stage], final: FinalRule) -> tuple[Floats, Floats]:
+    columns, costs = _walked(table, signs, stages, final)
+    return np.take_along_axis(table.scores, columns[:, None, :], axis=1)[:, 0], costs
+
+
+def _walked(table: Table, signs: Signs, stages: Sequence[Stage], final: FinalRule) -> tuple[Ints, Floats]:
+    """(questions, replicates) twice: the arm of the table whose answer stands, and what was paid."""
     _check(table, stages, final)
     numbers = [table.arm(stage.arm) for stage in stages]
     shape = (len(table.questions), table.scores.shape[2])
     asking, costs = np.ones(shape, bool), np.zeros(shape)
-    scores = np.zeros(shape)
+    columns: Ints = np.zeros(shape, np.intp)
     for count, number in enumerate(numbers, 1):
         asked = signs.take(numbers[:count])
         # A gap stays one: 0 times not a number is not a number.
         costs = costs + asking * table.costs[:, number]
-        chosen = np.array(numbers)[final_of(stages[:count], asked, final)]
-        now = np.take_along_axis(table.scores, chosen[:, None, :], axis=1)[:, 0]
-        scores = np.where(asking, now, scores)
+        columns = np.where(asking, np.array(numbers)[final_of(stages[:count], asked, final)], columns)
         asking = asking & ~stops(stages[:count], asked)
-    return scores, costs
+    return columns, costs
+
+
+def standing_of(arms: Sequence[Arm], table: Table) -> Ints:
+    """(questions, arms, replicates): the arm of the table whose answer an arm gives; a cascade's is one of its stages.
+
+    Raises:
+        UsageError: as `outcomes_of`.
+    """
+    known = {arm.name: number for number, arm in enumerate(table.arms)}
+    signs = Signs.of(table)
+    shape = (len(table.questions), table.scores.shape[2])
+    found = [
+        _walked(table, signs, arm.stages, arm.final)[0]
+        if arm.stages and arm.name not in known
+        else np.full(shape, table.arm(arm.name), np.intp)
+        for arm in arms
+    ]
+    return np.stack(found, axis=1)
 
 
 def outcomes_of(arms: Sequence[Arm], table: Table) -> tuple[Floats, Floats]:

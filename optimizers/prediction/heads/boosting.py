@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
 
 from ....errors import ApportionError
-from ...arrays import Floats
+from ...arrays import Floats, Ints
 from ..features import Features
 from ..fitted import Array, Fitted, Indexes, rounded
 from .base import Examples, folds_of
@@ -17,6 +18,8 @@ __all__ = ["BoostingHead", "fit_boosting"]
 _MOST_TREES = 200
 _LEAVES = 8
 _MOST_ROWS = 200_000
+_BLOCK = 100_000
+"""Rows times trees that are walked together."""
 
 
 class BoostingHead(Fitted):
@@ -54,23 +57,44 @@ class BoostingHead(Fitted):
 
     def predict(self, features: Features) -> Floats:
         """(questions, arms)."""
-        scores = np.empty((len(features.matrix), len(self.arm_means)))
-        for arm, known in enumerate(self.arm_columns):
-            rows = np.hstack([features.matrix, np.broadcast_to(known, (len(scores), len(known)))])
-            scores[:, arm] = self.arm_means[arm] + self.raw(rows)
-        return np.clip(scores, 0.0, 1.0)
+        matrix, arms = features.matrix, len(self.arm_means)
+        rows = np.empty((len(matrix), arms, matrix.shape[1] + self.arm_columns.shape[1]))
+        rows[:, :, : matrix.shape[1]] = matrix[:, None]
+        rows[:, :, matrix.shape[1] :] = self.arm_columns
+        raw = self.raw(rows.reshape(len(matrix) * arms, -1)).reshape(len(matrix), arms)
+        return np.clip(self.arm_means + raw, 0.0, 1.0)
 
     def raw(self, rows: Floats) -> Floats:
         """(rows,): the baseline and all leaves that each row of columns falls into."""
-        total = np.full(len(rows), self.baseline)
-        everyone = np.arange(len(rows))
-        for tree in range(len(self.columns)):
-            node = np.zeros(len(rows), np.intp)
-            for _ in range(self.depth):
-                goes_left = rows[everyone, self.columns[tree, node]] <= self.thresholds[tree, node]
-                node = np.where(goes_left, self.left[tree, node], self.right[tree, node])
-            total += self.values[tree, node]
-        return total
+        trees, nodes = self.columns.shape
+        block = max(1, _BLOCK // max(1, trees))
+        found = np.empty(len(rows))
+        for begin in range(0, len(rows), block):
+            part = rows[begin : begin + block]
+            leaves = self.values.ravel()[self._leaves(part, np.arange(trees) * nodes)]
+            # One tree after the other: sums in another order differ in the last digits.
+            sums = np.cumsum(np.column_stack([np.full(len(part), self.baseline), leaves]), axis=1)
+            found[begin : begin + block] = sums[:, -1]
+        return found
+
+    def _leaves(self, rows: Floats, roots: Ints) -> Ints:
+        """(rows, trees): where each row ends in each tree; nodes are numbered through all trees."""
+        columns, thresholds, children = self._numbered
+        width = rows.shape[1]
+        offsets, flat = (np.arange(len(rows)) * width)[:, None], rows.ravel()
+        at = np.broadcast_to(roots, (len(rows), len(roots)))
+        for _ in range(self.depth):
+            goes_left = flat.take(columns.take(at) + offsets) <= thresholds.take(at)
+            at = children.take(2 * at + goes_left)
+        return at
+
+    @cached_property
+    def _numbered(self) -> tuple[Ints, Floats, Ints]:
+        """The columns and thresholds of all nodes in one row, and the two nodes after each, the right one first."""
+        trees, nodes = self.columns.shape
+        roots = (np.arange(trees) * nodes)[:, None]
+        children = np.stack([self.right + roots, self.left + roots], axis=2)
+        return self.columns.ravel(), self.thresholds.ravel(), children.ravel()
 
 
 def fit_boosting(examples: Examples, seed: int, like: BoostingHead | None = None) -> BoostingHead:

@@ -212,5 +212,5 @@ def test_files_of_the_first_version_are_read(small: Learned) -> None:
 
 def test_its_members_are_named_simplest_first(small: Learned, blind: Learned) -> None:
     with_cascades = JointSafe.from_predictor(*small)
-    assert [m.name for m in with_cascades._members] == ["static_mix", "cascade", *MEMBERS[1:]]
+    assert [m.name for m in with_cascades._members] == ["static_mix", "cascade", *MEMBERS[1:], "sequential"]
     assert [m.name for m in JointSafe.from_predictor(*blind)._members] == list(MEMBERS)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from apportion.optimizers.prediction.features import fit_encoder
-from apportion.optimizers.prediction.text_counts import counted, with_texts_counted
+from apportion.optimizers.prediction.text_counts import counted, counted_terms, with_texts_counted
 from apportion.optimizers.tables.table import Arm, Batch, Question, Table
 
 TEXTS = ("add 12 and 7", "add 9 and 30", "Which river is long?", "which city is old", "", "add 1 and 1")
@@ -44,5 +44,18 @@ def test_the_most_frequent_come_first_and_rare_ones_never() -> None:
 
 def test_no_text_and_no_known_term_are_no_error() -> None:
     assert counted(Batch((Question("q", ""),))).frequent(10, 1) == ()
-    assert counted(table().batch(), ()).of(()).shape == (6, 0)
+    assert counted_terms(table().batch(), {})[1].shape == (6, 0)
     assert counted(table(("", "")).batch()).of(["ab"]).shape == (2, 1)
+
+
+def test_some_terms_are_counted_as_all_are() -> None:
+    found = counted(table().batch())
+    terms = found.frequent(12, 1)
+    places = {term: column for column, term in enumerate(terms)}
+    amounts, counts = counted_terms(table().batch(), places)
+    assert counts.toarray().tolist() == found.of(terms).toarray().tolist()
+    assert amounts.tolist() == found.amounts.tolist()
+    again = counted_terms(with_texts_counted(table()).batch(), places)
+    assert again[1].toarray().tolist() == counts.toarray().tolist()
+    assert counted_terms(Batch(()), places)[1].shape == (0, 12)
+    assert counted_terms(Batch(()), places)[0].shape == amounts[:0].shape

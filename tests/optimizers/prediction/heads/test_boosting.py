@@ -83,3 +83,22 @@ def test_trees_that_cannot_be_read_are_refused(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(HistGradientBoostingRegressor, "predict", lambda self, rows: original(self, rows) + 1e-6)
     with pytest.raises(ApportionError, match=r"scikit-learn .* cannot be read; choose head"):
         fit_boosting(learned, 0, like)
+
+
+def test_all_trees_at_once_say_what_one_after_the_other_does() -> None:
+    """To the last digit, for one row and for many, since forecasts decide."""
+    learned, _ = examples(120, 3)
+    head = fit_boosting(learned, 0)
+    known = np.hstack([np.repeat(learned.features.matrix, len(ARMS), axis=0), np.tile(head.arm_columns, (120, 1))])
+    expected = np.full(len(known), head.baseline)
+    for tree in range(len(head.columns)):
+        node = np.zeros(len(known), np.intp)
+        for _ in range(head.depth):
+            left = known[np.arange(len(known)), head.columns[tree, node]] <= head.thresholds[tree, node]
+            node = np.where(left, head.left[tree, node], head.right[tree, node])
+        expected += head.values[tree, node]
+    assert head.raw(known).tolist() == expected.tolist()
+    assert head.raw(known[:1]).tolist() == expected[:1].tolist()
+    assert head.raw(known[:0]).shape == (0,)
+    whole = head.predict(learned.features)
+    assert head.predict(learned.features.take(np.array([7]))).tolist() == whole[[7]].tolist()
