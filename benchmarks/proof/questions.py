@@ -73,10 +73,11 @@ def draw_worlds(count: int, seed: int, *, without: Collection[str] = ()) -> list
     tasks = [task for family in ASKED if family not in searched for task in _draw(family, each, seed, without)]
     # All of them are spread over all worlds, of which the family with the fewest questions a world needs most.
     sizes = _even(each, max((-(-each // most) for most in searched.values()), default=1))
-    worlds = []
+    worlds, taken = [], set(without)
     for number, size in enumerate(sizes):
         asked = tasks if number == 0 else []
-        asked = asked + [task for family in searched for task in _draw(family, size, seed + number, without)]
+        asked = asked + [task for family in searched for task in _draw(family, size, seed + number, taken)]
+        taken |= {task.task_id for task in asked}
         random.Random(seed + number).shuffle(asked)
         worlds.append(World(seed + number, tuple(asked)))
     return worlds
