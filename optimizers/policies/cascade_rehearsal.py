@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -37,14 +37,17 @@ class Forecasts:
     high: Floats
     real: Floats
     """The scores that came true."""
+    wrong_costs: float = 0.0
+    """See `Table.wrong_costs`; where it is not 0, questions may be left out."""
 
     def reached(self, budget: float, *, unanswered: bool = False) -> tuple[Floats, float]:
         """What the best plan for a budget scores on each question, and what it means to spend.
 
         Args:
             budget: for all questions together.
-            unanswered: whether questions may be left out, for no score and at no cost.
+            unanswered: whether questions may be left out in any case, for no score and at no cost.
         """
+        unanswered = unanswered or self.wrong_costs > 0
         chosen = allocate(self.scores, planning_costs(self.costs, self.high), budget, unanswered=unanswered)
         everyone, left = np.arange(len(chosen)), chosen == UNANSWERED
         scores, costs = (np.where(left, 0.0, each[everyone, chosen]) for each in (self.real, self.costs))
@@ -52,7 +55,7 @@ class Forecasts:
 
     def of(self, columns: int) -> Forecasts:
         """The first columns alone."""
-        return Forecasts(*(each[:, :columns] for each in (self.scores, self.costs, self.high, self.real)))
+        return _each(self, lambda values: values[:, :columns])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -137,7 +140,8 @@ def rehearse_cascades(lesson: Lesson, predictor: Predictor) -> CascadeRehearsal:
 
     def together(parts: Sequence[Forecasts]) -> Forecasts:
         names = ("scores", "costs", "high", "real")
-        return Forecasts(*(gathered([getattr(part, name) for part in parts]) for name in names))
+        found = (gathered([getattr(part, name) for part in parts]) for name in names)
+        return Forecasts(*found, wrong_costs=lesson.wrong_costs)
 
     foreseen = Prediction(
         *(gathered([getattr(fold.foreseen, name) for fold in folds]) for name in ("scores", "costs", "high"))
@@ -159,17 +163,18 @@ def _fold(
     own = tuple(own[i] for i in thinned(np.arange(len(own)), families - plans)) if own and families > plans else ()
     known, asked = with_cascades(inside, cascades), outside.questions
     means = ArmMeans.of(known)
-    one = Forecasts(*means.for_questions(len(asked)), _real(known.arms, outside))
+    one = Forecasts(*means.for_questions(len(asked)), _real(known.arms, outside), inside.wrong_costs)
     known_families = with_cascades(inside, own)
-    by_family = Forecasts(*FamilyMeans.of(known_families).forecasts(asked), _real(known_families.arms, outside))
+    foretold = FamilyMeans.of(known_families).forecasts(asked)
+    by_family = Forecasts(*foretold, _real(known_families.arms, outside), inside.wrong_costs)
     again = refitted(predictor, known, seed)
     foreseen = again.predict(outside.batch())
     # Where a fold has fewer cascades than the lesson, its last columns are the first arm once more.
     columns, family_columns = _columns(known.arms, width), _columns(known_families.arms, families)
     return _Fold(
         rows,
-        _picked(one, columns),
-        _picked(by_family, family_columns),
+        _each(one, lambda values: values[:, columns]),
+        _each(by_family, lambda values: values[:, family_columns]),
         Prediction(foreseen.scores[:, columns], foreseen.costs[:, columns], foreseen.high[:, columns]),
         again.arm_scores[columns],
     )
@@ -183,8 +188,9 @@ def _columns(arms: Sequence[Arm], width: int) -> Ints:
     return np.array([*range(len(arms)), *[0] * (width - len(arms))], np.intp)
 
 
-def _picked(found: Forecasts, columns: Ints) -> Forecasts:
-    return Forecasts(*(each[:, columns] for each in (found.scores, found.costs, found.high, found.real)))
+def _each(found: Forecasts, pick: Callable[[Floats], Floats]) -> Forecasts:
+    cells = (found.scores, found.costs, found.high, found.real)
+    return Forecasts(*(pick(values) for values in cells), wrong_costs=found.wrong_costs)
 
 
 def _encoded(table: Table, predictor: Predictor) -> Table:

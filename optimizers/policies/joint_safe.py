@@ -22,6 +22,7 @@ from .cascade_by_family import CascadeByFamily
 from .grouped import AllocateOnly, RouteOnly
 from .joint import Joint, JointUpFront
 from .learned import Learned
+from .planning import taken
 from .rehearsal import Rehearsal, rehearse
 from .route_then_allocate import RouteThenAllocate
 from .schedule import Schedule, budget_ladder
@@ -137,6 +138,11 @@ class JointSafe(Fitted):
         return self.predictor.probe if looking & set(self.ladder.members) else None
 
     @property
+    def wrong_costs(self) -> float:
+        """See `Table.wrong_costs`."""
+        return self.predictor.wrong_costs
+
+    @property
     def predictors(self) -> tuple[Predictor, ...]:
         """All that its members rest on."""
         return (self.predictor,) if self.joint is None else (self.predictor, self.joint.predictor)
@@ -185,7 +191,7 @@ class JointSafe(Fitted):
 
             def reached(budget: float) -> tuple[Floats, float]:
                 chosen = member.choose(seen, budget)
-                return _taken(scores, chosen), float(_taken(seen.costs, chosen).sum())
+                return taken(scores, chosen), float(taken(seen.costs, chosen).sum())
 
             return reached
 
@@ -286,8 +292,3 @@ def _simplest(budgets: Floats, ways: Mapping[str, _Reached], count: int) -> Ladd
         spends.append(budget)
         least, best_score = spent[choice], max(score, best_score)
     return Ladder(budgets=budgets, members=tuple(members), spends=np.array(spends))
-
-
-def _taken(values: Floats, chosen: Ints) -> Floats:
-    """(questions,): of each question what was chosen, 0 where nothing was."""
-    return np.where(chosen == UNANSWERED, 0.0, values[np.arange(len(chosen)), chosen])

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..arrays import Ints
 from ..tables.knapsack import allocate
-from ..tables.table import Batch, Lesson, Question
+from ..tables.table import UNANSWERED, Batch, Lesson, Question
 from .arm_means import ArmMeans, OnMeans
 from .base import Assignment
 from .planning import assigned, planning_costs
@@ -19,7 +19,10 @@ __all__ = ["Static", "StaticMix", "in_line", "mixed"]
 
 
 class Static(OnMeans):
-    """Gives every question the best arm that the budget allows for all of them, also called uniform allocation."""
+    """Gives every question the best arm that the budget allows for all of them, also called uniform allocation.
+
+    Where wrong answers cost so much that no answer is better than any arm's, it leaves all of them unanswered.
+    """
 
     name: ClassVar[str] = "static"
     policy: Literal["static"] = "static"
@@ -37,6 +40,8 @@ class Static(OnMeans):
         order = np.lexsort((-self.means.scores, self.means.costs))
         affordable = [int(arm) for arm in order if totals[arm] <= budget]
         best = max(affordable, key=lambda arm: float(self.means.scores[arm]), default=int(order[0]))
+        if self.means.scores[best] < 0:  # wrong answers cost more than right ones bring
+            best = UNANSWERED
         return assigned(np.full(len(batch), best, np.intp), costs, high)
 
 

@@ -20,7 +20,7 @@ from ..tables.table import UNANSWERED, Arm, Batch, Lesson, Question
 from .base import ArmPolicy, Assignment
 from .schedule import budget_ladder
 
-__all__ = ["STRATA", "Part", "Stratified", "prepared"]
+__all__ = ["STRATA", "Part", "Stratified", "prepared", "wrong_costs_of"]
 
 STRATA = "strata"
 """The field of a policy's JSON that says that it is one of several parts."""
@@ -117,6 +117,11 @@ class Stratified:
     def probe(self) -> None:
         """See `ArmPolicy.probe`."""
 
+    @property
+    def wrong_costs(self) -> float:
+        """See `Table.wrong_costs`; all parts have the same."""
+        return wrong_costs_of(self.parts[0].policy)
+
     @cached_property
     def arms(self) -> tuple[Arm, ...]:
         """See `ArmPolicy.arms`."""
@@ -191,6 +196,11 @@ class Stratified:
             left -= bought
         share = max(0.0, left) / max(1, sum(counts))
         return [some + share * count for some, count in zip(given, counts, strict=True)]
+
+
+def wrong_costs_of(policy: ArmPolicy) -> float:
+    """What a wrong answer cost where the policy learned, see `Table.wrong_costs`; 0 where it does not say."""
+    return float(getattr(policy, "wrong_costs", 0.0))
 
 
 def prepared(policy: ArmPolicy, batch: Batch) -> Batch:
