@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import UsageError
+from .options import WrongCosts
 from .outcomes import Columns, DropIncomplete, Outcomes, SetAside, Unit
 from .output import say
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ..optimizers.policies.base import ArmPolicy
+    from ..optimizers.prediction.confidence import ConfidenceReport
     from ..optimizers.study.report import PolicyScore
     from ..optimizers.tables.table import Lesson, Table
 
@@ -42,6 +44,7 @@ def command(
     drop_incomplete: DropIncomplete = False,
     set_aside: SetAside = 0.0,
     unit: Unit = "tokens",
+    wrong_costs: WrongCosts = 0.0,
     seed: Annotated[int, typer.Option(help="Of the parts and of all that is fitted.", min=0)] = 0,
     json: Annotated[str | None, typer.Option(help="Write the figures to this file.", metavar="FILE")] = None,
 ) -> None:
@@ -49,8 +52,10 @@ def command(
     from json import dumps
 
     from ..optimizers.policies.registry import fit_each, policy_named, policy_to_json
+    from ..optimizers.prediction.confidence import confidence_reports
     from ..optimizers.tables.split import lessons_from
     from ..optimizers.tables.split import set_aside as divided
+    from ..optimizers.tables.value import checked_wrong_costs, valued
     from .loading import positive, preload, write_json
     from .outcomes import load
 
@@ -59,7 +64,8 @@ def command(
     else:
         preload("policy", policy)
         policy_named(policy)
-    table, aside = divided(load(outcomes, column, drop_incomplete, unit), set_aside)
+    price = checked_wrong_costs(wrong_costs)
+    table, aside = divided(valued(load(outcomes, column, drop_incomplete, unit), price), set_aside)
     if policy == _ALL and len(aside.questions) < _FEWEST:
         raise UsageError(
             f"{len(aside.questions)} questions were set aside, too few to compare policies on; name a larger "
@@ -74,9 +80,12 @@ def command(
         figures |= {"set_aside": len(aside.questions), "scores": [score.model_dump(mode="json") for score in scores]}
     else:
         (learned,) = fit_each([policy], lessons).values()
+    confidences = confidence_reports(table, seed)
+    figures |= {"wrong_costs": price, "confidences": [found.model_dump(mode="json") for found in confidences]}
     write_json(out, dumps(policy_to_json(learned), ensure_ascii=False))
     write_json(json, dumps({**figures, "policy": learned.name}, indent=2))
     _tell(learned, lessons, table, unit)
+    _tell_confidences(confidences)
     say(f"written   {out}")
     _next(out, outcomes, policy, lessons[0].budget, (column, drop_incomplete, unit, set_aside))
 
@@ -101,7 +110,7 @@ def _compare(
     from ..optimizers.study.policy_selection import rank
     from .layout import labelled
     from .numbers import number
-    from .terminal_policies import print_scores
+    from .terminal_policies import print_scores, worth
 
     scores, chosen = rank(policies, aside, budget, seed=seed)
     console = Console(highlight=False)
@@ -110,7 +119,7 @@ def _compare(
         "policies",
         f"learned from the other questions, compared on {len(aside.questions):,} that were set aside, as one batch "
         f"under the hard cap, {number(budget)} {unit} a question; gain: over mixing the arms blindly at the same cost, "
-        "chosen in hindsight",
+        "chosen in hindsight" + worth(aside.wrong_costs),
         style="",
     )
     print_scores(console, scores, chosen)
@@ -140,10 +149,19 @@ def _tell(learned: ArmPolicy, lessons: Sequence[Lesson], table: Table, unit: str
             families = ", ".join(map(repr, part.families))
             few = "" if part.policy.name == learned.name else f"; too few to choose by question: {part.policy.name}"
             say(f"          {families}: {len(part.policy.arms)} arms, {part.questions:,} questions{few}")
-    say(f"best arm  {names}: score {score:.3f} for {cost:,.4g} {unit} a question")
+    said = "value" if table.wrong_costs else "score"
+    say(f"best arm  {names}: {said} {score:.3f} for {cost:,.4g} {unit} a question")
     say(f"budget    {lessons[0].budget:,.4g} {unit} a question on average; simulate --budget moves it")
     if learned.probe is not None:
         say(f"probe     {learned.probe}: to be taken of every question first")
+
+
+def _tell_confidences(found: Sequence[ConfidenceReport]) -> None:
+    from rich.console import Console
+
+    from .terminal_policies import print_confidences
+
+    print_confidences(Console(highlight=False), found)
 
 
 def _next(out: str, outcomes: str, policy: str, budget: float, given: tuple[Any, ...]) -> None:

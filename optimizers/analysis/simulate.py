@@ -9,8 +9,10 @@ import numpy as np
 from ..arrays import Floats, Ints
 from ..bootstrap import Interval, mean_interval
 from ..policies.base import ArmPolicy
-from ..tables.cascades import outcomes_of, refuse_gaps
+from ..policies.stratified import wrong_costs_of
+from ..tables.cascades import refuse_gaps, replay
 from ..tables.table import UNANSWERED, Arm, Table
+from ..tables.value import Shares, valued
 
 __all__ = ["Simulation", "simulate"]
 
@@ -24,9 +26,11 @@ class Simulation:
     arms: Ints
     """(questions,): what it chose; numbers of `available`, or `UNANSWERED`."""
     scores: Floats
-    """(questions,): means over replicates; 0 where it abstained."""
+    """(questions,): means over replicates; 0 where it is unanswered. Values where wrong answers cost something."""
     costs: Floats
     """(questions,): means over replicates, probes included."""
+    shares: Shares
+    """What became of the questions."""
     predicted: float
     """What it thought that all questions would cost together."""
     budget: float
@@ -49,7 +53,9 @@ class Simulation:
         return mean_interval(self.scores, seed=self.seed)
 
 
-def simulate(policy: ArmPolicy, table: Table, budget: float, *, seed: int = 0) -> Simulation:
+def simulate(
+    policy: ArmPolicy, table: Table, budget: float, *, seed: int = 0, wrong_costs: float | None = None
+) -> Simulation:
     """Lets a policy plan for all questions of a table at once, and looks up what came of it.
 
     The plan is carried out as it is, so that its own forecasts are what is judged: costs that were foreseen too low
@@ -60,12 +66,15 @@ def simulate(policy: ArmPolicy, table: Table, budget: float, *, seed: int = 0) -
         table: what every arm scored and cost.
         budget: for all questions together, in the unit of the table.
         seed: of the intervals.
+        wrong_costs: what a wrong answer costs, see `valued`; what the policy was fitted with where left out.
 
     Raises:
         UsageError: the table lacks an arm or the probe of the policy, or the policy chooses an arm where it was not
             run.
     """
-    scores, costs = (each.mean(axis=2) for each in outcomes_of(policy.arms, table))
+    table = valued(table, wrong_costs_of(policy) if wrong_costs is None else wrong_costs)
+    replayed = replay(policy.arms, table)
+    scores, costs = replayed.scores.mean(axis=2), replayed.costs.mean(axis=2)
     assignment = policy.assign(table.batch(), budget)
     everyone, answered = np.arange(len(table.questions)), assignment.arms != UNANSWERED
     refuse_gaps(costs, everyone, assignment.arms, policy.arms, table)
@@ -75,6 +84,7 @@ def simulate(policy: ArmPolicy, table: Table, budget: float, *, seed: int = 0) -
         arms=assignment.arms,
         scores=np.where(answered, scores[everyone, assignment.arms], 0.0),
         costs=np.where(answered, costs[everyone, assignment.arms], 0.0) + looks,
+        shares=Shares.of(replayed, assignment.arms),
         predicted=float(assignment.expected.sum()),
         budget=budget,
         seed=seed,

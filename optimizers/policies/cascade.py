@@ -55,7 +55,7 @@ class Cascade(OnMeans):
 
 
 _NOTHING_SHOWN = (
-    "policy 'cascade' needs something to stop on, and the table has neither confidences nor answers nor abstentions nor tokens; "
-    "choose arms that vote or are verified, or add a column confidence, answer, abstained or thinking_tokens to the "
-    "outcomes"
+    "policy 'cascade' needs something to stop on, and the table has neither confidences nor answers nor abstentions "
+    "nor tokens; choose arms that vote or are verified, or add a column confidence, answer, abstained or "
+    "thinking_tokens to the outcomes"
 )

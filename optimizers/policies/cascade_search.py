@@ -257,7 +257,7 @@ class _Search:
                     yield (final, least), score
 
     def _stands(self, prefix: _Prefix, before: Signs, now: Signs) -> dict[FinalRule, tuple[Bools, Ints]]:
-        """By final rule: (others, cells) where the answer of the new stage stands, and (cells,) which does elsewhere."""
+        """By final rule: (others, cells) where the new stage's answer stands, and (cells,) which one does elsewhere."""
 
         def kept(stage: Ints, signs: NDArray[Any]) -> NDArray[Any]:
             return np.asarray(np.take_along_axis(signs, stage[None], axis=0)[0])

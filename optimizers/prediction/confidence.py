@@ -16,6 +16,7 @@ from ..finding import Finding
 from ..regression import logit, sigmoid
 from ..tables.cascades import table_signs
 from ..tables.confidence import SIGNS, Confidence, standardised
+from ..tables.strata import strata
 from ..tables.table import Table
 from .fitted import rounded
 from .heads.base import folds_of
@@ -116,10 +117,15 @@ def confidence_reports(table: Table, seed: int = 0) -> tuple[ConfidenceReport, .
         table: questions to learn from; each is judged by what was learned from the others.
         seed: of the folds.
     """
-    found = fit_confidences(table, seed)
+    held_out, learned = np.full(table.scores.shape, np.nan), dict[str, Confidence]()
+    for stratum in strata(table):
+        found = fit_confidences(stratum.table, seed)
+        places = [table.arm(arm.name) for arm in stratum.table.arms]
+        held_out[np.ix_(stratum.questions, places)] = found.held_out
+        learned |= found.arms
     reports = []
     for number, arm in enumerate(table.arms):
-        sure, own = found.held_out[:, number], found.arms.get(arm.name)
+        sure, own = held_out[:, number], learned.get(arm.name)
         judged = np.isfinite(sure)
         if not judged.any():
             continue

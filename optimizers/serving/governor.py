@@ -281,8 +281,9 @@ class _Batch:
             cap = output_cap_within(left, plan, self._tasks[question], self._bounds, self._unit)
             return None if cap == 0 else await self._run(self._tasks[question], plan, left, cap)
 
-        results, cut = ([], False) if arm == UNANSWERED else await self._menu.run(arm, run)
-        said = None if arm == UNANSWERED else self._menu.said(arm, results)
+        family = self._batch.questions[question].family
+        results, cut = ([], False) if arm == UNANSWERED else await self._menu.run(arm, run, family)
+        said = None if arm == UNANSWERED else self._menu.said(arm, results, family)
         arm = UNANSWERED if planned == UNANSWERED and not results else arm
         self._served[question] = served(
             self._tasks[question].task_id,

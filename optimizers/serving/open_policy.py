@@ -94,9 +94,10 @@ class OpenPolicy:
         async def run(plan: Plan, before: Sequence[Result]) -> Result:
             return await self._runner.run(task, plan, parent_account=account)
 
-        results, cut = ([], False) if arm == UNANSWERED else await self._menu.run(arm, run)
+        family = batch.questions[0].family
+        results, cut = ([], False) if arm == UNANSWERED else await self._menu.run(arm, run, family)
         chosen = "" if arm == UNANSWERED else self._policy.arms[arm].name
-        said = None if arm == UNANSWERED else self._menu.said(arm, results)
+        said = None if arm == UNANSWERED else self._menu.said(arm, results, family)
         found = served(task.task_id, chosen, chosen, results, said, cut=cut, nothing=Status.SKIPPED)
         balance = self._runner.ledger.balance(account)
         return replace(found, charged=balance.charged, lost=balance.lost)

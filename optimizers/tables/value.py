@@ -1,4 +1,4 @@
-"""Utility with a reject option: what a question is worth where a wrong answer costs something; and what became of it."""
+"""Utility with a reject option: what a question is worth where wrong answers cost something, and its outcome."""
 
 from __future__ import annotations
 
@@ -48,6 +48,11 @@ class Shares(Finding):
         right, answered, abstained = (
             float(np.where(out, 0.0, each[everyone, arms].mean(axis=1)).mean()) for each in cells
         )
+        return cls.from_parts(right, answered, abstained)
+
+    @classmethod
+    def from_parts(cls, right: float, answered: float, abstained: float) -> Self:
+        """From the shares that are counted; the others are what is left of 1."""
         return cls(
             right=right,
             wrong=max(0.0, answered - right),
