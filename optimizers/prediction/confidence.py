@@ -44,6 +44,8 @@ _LONGEST = 2.0
 _EDGE = 1e-3
 _BINS = 10
 _LEAST_SPREAD = 1e-6
+_STIR = 1e-3
+"""Standard deviations by which a sign must vary at least somewhere, beyond what rounding does."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -213,7 +215,7 @@ class _Ground:
             penalties = np.append(_BIAS, np.full(len(shared), _OWN))
             weights = _regress(np.column_stack([np.ones(len(matrix)), matrix]), right, penalties, start)
             # What never varies tells nothing, and what is not known must not be asked for.
-            varies = (np.abs(matrix[:, : len(SIGNS)]) > 0).any(axis=0)
+            varies = (np.abs(matrix[:, : len(SIGNS)]) > _STIR).any(axis=0)
             told = rounded(weights)
             signs = np.where(varies, told[1 : 1 + len(SIGNS)], 0.0).tolist()
             found[arm] = Confidence(
