@@ -140,8 +140,8 @@ def rehearse_cascades(lesson: Lesson, predictor: Predictor) -> CascadeRehearsal:
 
     def together(parts: Sequence[Forecasts]) -> Forecasts:
         names = ("scores", "costs", "high", "real")
-        found = (gathered([getattr(part, name) for part in parts]) for name in names)
-        return Forecasts(*found, wrong_costs=lesson.wrong_costs)
+        scores, costs, high, real = (gathered([getattr(part, name) for part in parts]) for name in names)
+        return Forecasts(scores, costs, high, real, lesson.wrong_costs)
 
     foreseen = Prediction(
         *(gathered([getattr(fold.foreseen, name) for fold in folds]) for name in ("scores", "costs", "high"))
@@ -189,8 +189,8 @@ def _columns(arms: Sequence[Arm], width: int) -> Ints:
 
 
 def _each(found: Forecasts, pick: Callable[[Floats], Floats]) -> Forecasts:
-    cells = (found.scores, found.costs, found.high, found.real)
-    return Forecasts(*(pick(values) for values in cells), wrong_costs=found.wrong_costs)
+    scores, costs, high, real = map(pick, (found.scores, found.costs, found.high, found.real))
+    return Forecasts(scores, costs, high, real, found.wrong_costs)
 
 
 def _encoded(table: Table, predictor: Predictor) -> Table:

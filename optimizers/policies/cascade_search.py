@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ..arrays import Bools, Floats, Ints
 from ..frontier import hull, thinned
-from ..prediction.confidence import fit_confidences
+from ..prediction.confidence import FittedConfidences, fit_confidences
 from ..tables.cascades import Signs, cascade_arm, final_of, stops
 from ..tables.table import Arm, FinalRule, Stage, Table
 
@@ -32,6 +32,8 @@ _BEAM = ((12, 5), (4, 3))
 """For all questions, and for each further group: prices of a unit of cost, and lists that each extends."""
 _ENDS = 4
 """So many of the best are looked at for each that the beam takes: most are one list with another end."""
+_BY_CONFIDENCE = 0.5
+"""How much of a priced answer's value is what its confidence says."""
 _CELLS = 2500
 """A search looks at no more cells than that where questions have several replicates."""
 
@@ -136,7 +138,7 @@ class _Search:
         self._confidences = [learned.arms.get(name) for name in self._names]
         sure = np.swapaxes(np.where(np.isnan(learned.held_out), -np.inf, learned.held_out), 0, 1)
         self._signs = replace(Signs.of(table), sure=np.ascontiguousarray(sure)).flat()
-        self._scores = np.swapaxes(table.scores, 0, 1).reshape(count, -1)
+        self._scores = np.swapaxes(_foretold(table, learned), 0, 1).reshape(count, -1)
         self._costs = np.swapaxes(table.costs, 0, 1).reshape(count, -1)
         weights = np.repeat(weights, replicates, axis=0)
         self._weights = weights / weights.sum(axis=0)
@@ -285,6 +287,20 @@ class _Search:
     def _standing(self, least: float, scores: Floats, answered: Bools, sure: Floats) -> Floats:
         """Scores of answers, 0 for those that are not sure enough to stand."""
         return np.where(answered & ~(sure >= least), 0.0, scores) if least else scores
+
+
+def _foretold(table: Table, learned: FittedConfidences) -> Floats:
+    """(questions, arms, replicates): what a search values answers at.
+
+    Where wrong answers cost something, half of that is what they are worth by their confidence (learned from other
+    questions): an answer that came right by luck is worth less, so that lists which are lucky here are not preferred.
+    """
+    if not table.wrong_costs:
+        return table.scores
+    by_confidence = learned.held_out * (1 + table.wrong_costs) - table.wrong_costs
+    calibrated = np.array([arm.name in learned.arms for arm in table.arms])[:, None]
+    known = calibrated & np.isfinite(by_confidence)
+    return np.where(known, (1 - _BY_CONFIDENCE) * table.scores + _BY_CONFIDENCE * by_confidence, table.scores)
 
 
 def _promising(found: Sequence[_Found], grown: Sequence[_Found]) -> list[_Found]:

@@ -122,7 +122,7 @@ def confidence_reports(table: Table, seed: int = 0) -> tuple[ConfidenceReport, .
     held_out, learned = np.full(table.scores.shape, np.nan), dict[str, Confidence]()
     for stratum in strata(table):
         found = fit_confidences(stratum.table, seed)
-        places = [table.arm(arm.name) for arm in stratum.table.arms]
+        places = np.array([table.arm(arm.name) for arm in stratum.table.arms], np.intp)
         held_out[np.ix_(stratum.questions, places)] = found.held_out
         learned |= found.arms
     reports = []

@@ -165,8 +165,8 @@ async def compare(
         )
     if fitting is not None:
         fitting()
-    parts_valued = [valued(tables[part], wrong_costs) for part in ("fit", "validation")]
-    lesson = Lesson(*parts_valued, budget, seed, judged=True)
+    fit, validation = (valued(tables[part], wrong_costs) for part in ("fit", "validation"))
+    lesson = Lesson(fit, validation, budget, seed, judged=True)
     return await asyncio.to_thread(_fitted, lesson, _possible(policies, lesson))
 
 

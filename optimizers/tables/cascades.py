@@ -240,10 +240,8 @@ class _Cells:
 
     def of(self, number: int) -> _Column:
         """An arm of the table."""
-        table = self._table
-        each = (table.scores, table.costs, self._answered, self._abstained, self._right)
-        scores, costs, answered, abstained, right = (cells[:, number] for cells in each)
-        return scores, costs, answered, abstained, right
+        scores, costs = self._table.scores[:, number], self._table.costs[:, number]
+        return scores, costs, self._answered[:, number], self._abstained[:, number], self._right[:, number]
 
     def run(self, arm: Arm) -> _Column:
         """A cascade of arms of the table."""
@@ -261,8 +259,9 @@ class _Cells:
             standing = np.where(asking, final_of(stages[:count], asked, arm.final), standing)
             asking = asking & ~stops(stages[:count], asked)
         chosen = np.array(numbers)[standing][:, None, :]
-        each = (table.scores, self._answered, self._abstained, self._right)
-        scores, answered, abstained, right = (np.take_along_axis(cells, chosen, axis=1)[:, 0] for cells in each)
+        scores, right = (np.take_along_axis(cells, chosen, axis=1)[:, 0] for cells in (table.scores, self._right))
+        flags = (self._answered, self._abstained)
+        answered, abstained = (np.take_along_axis(cells, chosen, axis=1)[:, 0] for cells in flags)
         withheld = withholds(arm, answered, np.take_along_axis(signs.sure, standing[None], axis=0)[0])
         scores, right = np.where(withheld, 0.0, scores), np.where(withheld, 0.0, right)
         return scores, costs, answered & ~withheld, abstained, right

@@ -95,7 +95,7 @@ def unsure(questions: int = 600, seed: int = 0) -> Table:
     return Table(
         tuple(Question(str(n), "?") for n in range(questions)),
         (Arm("cheap"), Arm("dear")),
-        right * 1.0,
+        right.astype(np.float64),
         np.broadcast_to(np.array([1.0, 5.0])[:, None], right.shape),
         thinking_tokens=thinking,
         output_tokens=thinking + 10,

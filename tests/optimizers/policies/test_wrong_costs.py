@@ -29,12 +29,12 @@ def world(questions: int, seed: int, *, right: float = 0.35) -> Table:
     return Table(
         tuple(Question(f"{seed}/{n}", f"where is {draws.integers(9)}", "ab"[n % 2]) for n in range(questions)),
         tuple(Arm(f"{m}{e}", (("solve", m),), f'{{"effort":{e}}}') for m in "pq" for e in (1, 2)),
-        hits * 1.0,
+        hits.astype(np.float64),
         np.broadcast_to(np.array([1.0, 2.0, 1.5, 3.0])[:, None], shape),
         thinking_tokens=thinking,
         output_tokens=thinking + 10,
         answers=np.where(said, -1, np.where(hits, 0, 1 + draws.integers(5, size=shape))),
-        abstained=said * 1.0,
+        abstained=said.astype(np.float64),
     )
 
 

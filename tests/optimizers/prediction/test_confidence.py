@@ -21,7 +21,8 @@ def world(questions: int = 600, *, seed: int = 0, slope: float = -1.5) -> Table:
     draws = np.random.default_rng(seed)
     hard = draws.normal(size=(questions, 1, 1))
     family = np.arange(questions) % 2
-    scores = (draws.random((questions, 3, 1)) < 1 / (1 + np.exp(slope * -hard - 1.0 * family[:, None, None]))) * 1.0
+    chances = 1 / (1 + np.exp(slope * -hard - 1.0 * family[:, None, None]))
+    scores = (draws.random((questions, 3, 1)) < chances).astype(np.float64)
     thinking = np.exp(5 + hard + 0.3 * draws.normal(size=(questions, 3, 1)))
     thinking[:, 1] = np.exp(5 + draws.normal(size=(questions, 1)))
     thinking[:, 2] = np.nan
@@ -59,7 +60,9 @@ def test_where_nothing_is_learned_the_arms_own_word_stays() -> None:
     table = world()
     calm = np.random.default_rng(2).random(table.scores.shape)
     honest = replace(table, thinking_tokens=None, output_tokens=None, confidences=np.full(table.scores.shape, 0.5))
-    blind = replace(honest, scores=(calm < 0.5) * 1.0, questions=tuple(replace(q, family="") for q in table.questions))
+    blind = replace(
+        honest, scores=(calm < 0.5).astype(np.float64), questions=tuple(replace(q, family="") for q in table.questions)
+    )
     found = fit_confidences(blind)
     assert dict(found.arms) == {}
     assert (found.held_out == 0.5).all()
@@ -71,7 +74,8 @@ def test_an_overconfident_arm_is_brought_down() -> None:
     found = fit_confidences(replace(table, confidences=boast))
     assert set(found.arms) == {"a", "b", "c"}
     (first, *_) = confidence_reports(replace(table, confidences=boast))
-    assert (first.kind, first.auroc) == ("calibrated", pytest.approx(1.0, abs=0.01))
+    assert first.kind == "calibrated"
+    assert first.auroc == pytest.approx(1.0, abs=0.01)
     assert first.calibration_error < 0.05
 
 
@@ -115,8 +119,8 @@ def test_gaps_are_no_answers() -> None:
     table = world()
     ran = np.ones((600, 3), bool)
     ran[::2, 2] = False
-    cells = {name: np.where(ran[:, :, None], getattr(table, name), np.nan) for name in ("scores", "costs")}
-    gaps = replace(table, ran=ran, **cells)
+    scores, costs = (np.where(ran[:, :, None], cells, np.nan) for cells in (table.scores, table.costs))
+    gaps = replace(table, ran=ran, scores=scores, costs=costs)
     with pytest.raises(UsageError, match="strata"):
         fit_confidences(gaps)
     assert {report.arm: report.answers for report in confidence_reports(gaps)}["a"] == 600

@@ -106,8 +106,8 @@ def test_tables_and_serving_are_equally_sure_and_withhold_the_same_answers() -> 
     draws = np.random.default_rng(0)
     count = 40
     told = draws.choice(np.array(REPLIES, object), size=(count, 2))
-    thinking = np.round(np.exp(draws.normal(5, 2, size=(count, 2))))
-    output = thinking + draws.integers(0, 50, size=(count, 2))
+    thinking = np.round(np.exp(draws.normal(5, 2, size=(count, 2)))).astype(np.float64)
+    output = (thinking + draws.integers(0, 50, size=(count, 2))).astype(np.float64)
     sure = draws.random((count, 2))
     families = [("sums", "words", "unheard of")[n % 3] for n in range(count)]
     known = tuple(
