@@ -16,6 +16,7 @@ from ..tables.knapsack import allocate
 from ..tables.table import UNANSWERED, Arm, Batch, Lesson, Table
 from .arm_means import ArmMeans
 from .cascade_by_family import FamilyMeans, cascades_by_family
+from .cascade_search import find_selective
 from .planning import planning_costs
 from .rehearsed import alone, batch_of, first
 from .view import View
@@ -53,10 +54,6 @@ class Forecasts:
         scores, costs = (np.where(left, 0.0, each[everyone, chosen]) for each in (self.real, self.costs))
         return scores, float(costs.sum())
 
-    def of(self, columns: int) -> Forecasts:
-        """The first columns alone."""
-        return _each(self, lambda values: values[:, :columns])
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CascadeRehearsal:
@@ -68,8 +65,10 @@ class CascadeRehearsal:
     """Likewise, those that some family would choose."""
     predictor: Predictor
     """Forecasts plans and cascades; that of the plans alone where there are no cascades."""
+    alone: Forecasts
+    """By the means of plans, and of those that withhold answers, over all questions."""
     one: Forecasts
-    """By the means of arms over all questions."""
+    """By the means of plans and cascades over all questions."""
     families: Forecasts
     """By the means of each family."""
     view: View
@@ -95,6 +94,7 @@ class _Fold:
     """Questions that a search and a fit have not seen."""
 
     rows: Ints
+    alone: Forecasts
     one: Forecasts
     families: Forecasts
     foreseen: Prediction
@@ -118,8 +118,8 @@ def rehearse_cascades(lesson: Lesson, predictor: Predictor) -> CascadeRehearsal:
     final = predictor
     if cascades:
         final = refitted(predictor, with_cascades(fit, cascades), lesson.seed)
-    width = len(lesson.fit.arms) + len(cascades)
-    families = len(lesson.fit.arms) + len(by_family)
+    plans = len(lesson.fit.arms)
+    widths = plans + len(find_selective(lesson.searched)), plans + len(cascades), plans + len(by_family)
     pairs: list[tuple[Table, Table, Ints]] = []
     asked = [] if alone(lesson) else [first(fit)]
     if asked:
@@ -132,7 +132,7 @@ def rehearse_cascades(lesson: Lesson, predictor: Predictor) -> CascadeRehearsal:
     last = validation if asked else first(validation)
     asked.append(last)
     pairs.append((fit, last, before + np.arange(len(last.questions))))
-    folds = [_fold(*pair, predictor, lesson.seed, width, families) for pair in pairs]
+    folds = [_fold(*pair, predictor, lesson.seed, widths) for pair in pairs]
     order = np.argsort(np.concatenate([fold.rows for fold in folds]))
 
     def gathered(parts: Sequence[Floats]) -> Floats:
@@ -147,32 +147,37 @@ def rehearse_cascades(lesson: Lesson, predictor: Predictor) -> CascadeRehearsal:
         *(gathered([getattr(fold.foreseen, name) for fold in folds]) for name in ("scores", "costs", "high"))
     )
     means = gathered([np.broadcast_to(fold.means, fold.foreseen.scores.shape) for fold in folds])
-    one = together([fold.one for fold in folds])
+    alone_by, one = together([fold.alone for fold in folds]), together([fold.one for fold in folds])
     view = _Crossed(final, batch_of(*asked), foreseen, means)
     return CascadeRehearsal(
-        cascades, by_family, final, one, together([fold.families for fold in folds]), view, one.real
+        cascades, by_family, final, alone_by, one, together([fold.families for fold in folds]), view, one.real
     )
 
 
 def _fold(
-    inside: Table, outside: Table, rows: Ints, predictor: Predictor, seed: int, width: int, families: int
+    inside: Table, outside: Table, rows: Ints, predictor: Predictor, seed: int, widths: tuple[int, int, int]
 ) -> _Fold:
-    plans = len(inside.arms)
+    plans, (selective, width, families) = len(inside.arms), widths
     found, own = cascades_by_family(inside)
-    cascades = [found[i] for i in thinned(np.arange(len(found)), width - plans)] if found and width > plans else []
-    own = tuple(own[i] for i in thinned(np.arange(len(own)), families - plans)) if own and families > plans else ()
+    cascades, own = _first_of(found, width - plans), _first_of(own, families - plans)
     known, asked = with_cascades(inside, cascades), outside.questions
-    means = ArmMeans.of(known)
-    one = Forecasts(*means.for_questions(len(asked)), _real(known.arms, outside), inside.wrong_costs)
+
+    def by_means(table: Table) -> Forecasts:
+        means = ArmMeans.of(table).for_questions(len(asked))
+        return Forecasts(*means, _real(table.arms, outside), inside.wrong_costs)
+
+    alone_by = by_means(with_cascades(inside, _first_of(find_selective(inside), selective - plans)))
+    one = by_means(known)
     known_families = with_cascades(inside, own)
     foretold = FamilyMeans.of(known_families).forecasts(asked)
     by_family = Forecasts(*foretold, _real(known_families.arms, outside), inside.wrong_costs)
     again = refitted(predictor, known, seed)
     foreseen = again.predict(outside.batch())
     # Where a fold has fewer cascades than the lesson, its last columns are the first arm once more.
-    columns, family_columns = _columns(known.arms, width), _columns(known_families.arms, families)
+    columns, family_columns = _columns(len(known.arms), width), _columns(len(known_families.arms), families)
     return _Fold(
         rows,
+        _each(alone_by, lambda values: values[:, _columns(values.shape[1], selective)]),
         _each(one, lambda values: values[:, columns]),
         _each(by_family, lambda values: values[:, family_columns]),
         Prediction(foreseen.scores[:, columns], foreseen.costs[:, columns], foreseen.high[:, columns]),
@@ -184,8 +189,14 @@ def _real(arms: Sequence[Arm], table: Table) -> Floats:
     return np.asarray(outcomes_of(arms, table)[0].mean(axis=2))
 
 
-def _columns(arms: Sequence[Arm], width: int) -> Ints:
-    return np.array([*range(len(arms)), *[0] * (width - len(arms))], np.intp)
+def _first_of(found: Sequence[Arm], most: int) -> tuple[Arm, ...]:
+    """So many of them at most, evenly along their order."""
+    return tuple(found[i] for i in thinned(np.arange(len(found)), most)) if found and most > 0 else ()
+
+
+def _columns(count: int, width: int) -> Ints:
+    """Numbers of so many columns, and of the first for those that lack."""
+    return np.array([*range(count), *[0] * (width - count)], np.intp)
 
 
 def _each(found: Forecasts, pick: Callable[[Floats], Floats]) -> Forecasts:

@@ -20,7 +20,7 @@ from ..prediction.confidence import FittedConfidences, fit_confidences
 from ..tables.cascades import Signs, cascade_arm, final_of, stops
 from ..tables.table import Arm, FinalRule, Stage, Table
 
-__all__ = ["MOST_CASCADES", "STAGES", "find_cascades", "find_cascades_for"]
+__all__ = ["MOST_CASCADES", "STAGES", "find_cascades", "find_cascades_for", "find_selective"]
 
 STAGES = 4
 """The most arms of a cascade."""
@@ -51,6 +51,15 @@ def find_cascades(table: Table, *, most: int = MOST_CASCADES, stages: int = STAG
         wrong answers cost something, a cascade may have one stage: an arm whose answer stands where it is sure enough.
     """
     return find_cascades_for(table, np.ones((len(table.questions), 1)), most=most, stages=stages)[0]
+
+
+def find_selective(table: Table) -> tuple[Arm, ...]:
+    """The arms that withhold what they are not sure of, those at the corners of the hull; none at a price of 0.
+
+    Args:
+        table: see `find_cascades`.
+    """
+    return find_cascades(table, most=len(table.arms), stages=1) if table.wrong_costs else ()
 
 
 def find_cascades_for(

@@ -182,7 +182,6 @@ class JointSafe(Fitted):
         looks = predictor.probe_cost * len(view.batch)
 
         # The mixture too is judged on questions that its means do not know: on its own it would be flattered.
-        plans = found.one.of(len(predictor.arms))
 
         def of(member: Learned) -> _Reached:
             seen, scores = (
@@ -202,7 +201,7 @@ class JointSafe(Fitted):
 
             return paying
 
-        ways: dict[str, _Reached] = {StaticMix.name: without_looking(partial(plans.reached, unanswered=True))}
+        ways: dict[str, _Reached] = {StaticMix.name: without_looking(partial(found.alone.reached, unanswered=True))}
         if found.cascades:
             ways[Cascade.name] = without_looking(found.one.reached)
         if families > 1:

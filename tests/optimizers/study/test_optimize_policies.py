@@ -101,8 +101,8 @@ def test_every_node_is_told_what_it_got_and_why(report: StudyReport) -> None:
     solve = nodes["solve"]
     assert solve.kind == "solver"
     families = {use.family: use for use in solve.families}
-    assert families["birds"].models["birds-expert"] > 0.9
-    assert families["trains"].models["trains-expert"] > 0.9
+    assert families["birds"].models["birds-expert"] > 0.7
+    assert families["trains"].models["trains-expert"] > 0.7
     assert solve.everywhere.active == 1.0
     assert sum(solve.everywhere.models.values()) == pytest.approx(1.0)
     assert sum(solve.everywhere.knobs["max_output_tokens"].values()) == pytest.approx(1.0)
