@@ -157,6 +157,10 @@ class _Search:
         tells = bool(np.isfinite(self._signs.sure).any())
         self._finals += ["most_confident"] if tells else []
         price = table.wrong_costs
+        own = Signs.of(table).flat().sure
+        # What is hard for one arm is hard for the next: on recorded models thresholds on tokens alone gained nothing,
+        # and were one more way to be lucky where they were found. They decide which answer stands, and whether.
+        self._gates = np.isfinite(own).any(axis=1)
         # Where a wrong answer costs that, one that is surer is worth more than none.
         self._least = [0.0, price / (1 + price)] if price and tells else [0.0]
         self._ends = [(final, least) for final in self._finals for least in self._least]
@@ -247,7 +251,7 @@ class _Search:
             yield Stage(name, stop="always")
         said = self._signs.sure[arm]
         said = said[np.isfinite(said)]
-        if len(said):
+        if len(said) and self._gates[arm]:
             for sure in np.unique(np.quantile(said, _LEVELS)):
                 yield Stage(name, float(sure))
 
