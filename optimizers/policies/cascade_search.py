@@ -160,7 +160,7 @@ class _Search:
         own = Signs.of(table).flat().sure
         # What is hard for one arm is hard for the next: on recorded models thresholds on tokens alone gained nothing,
         # and were one more way to be lucky where they were found. They decide which answer stands, and whether.
-        self._gates = np.isfinite(own).any(axis=1)
+        self._gates: Bools = np.asarray(np.isfinite(own).any(axis=1))
         # Where a wrong answer costs that, one that is surer is worth more than none.
         self._least = [0.0, price / (1 + price)] if price and tells else [0.0]
         self._ends = [(final, least) for final in self._finals for least in self._least]
