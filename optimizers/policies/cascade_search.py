@@ -154,7 +154,8 @@ class _Search:
         self._knows = table.answers is not None
         self._finals: list[FinalRule] = ["last", "first_sure"]
         self._finals += ["plurality"] if table.answers is not None else []
-        tells = bool(np.isfinite(self._signs.sure).any())
+        self._tells: Bools = np.asarray(np.isfinite(self._signs.sure).any(axis=1))
+        tells = bool(self._tells.any())
         self._finals += ["most_confident"] if tells else []
         price = table.wrong_costs
         own = Signs.of(table).flat().sure
@@ -173,7 +174,7 @@ class _Search:
             yield _Found(None, -1, ("last", 0.0), nothing, nothing)
         for arm in range(len(self._names)):
             cost = self._costs[arm] @ self._weights
-            for least in self._least:
+            for least in self._least if self._tells[arm] else self._least[:1]:
                 scores = self._standing(least, self._scores[arm], self._signs.answered[arm], self._signs.sure[arm])
                 yield _Found(None, arm, ("last", least), cost, scores @ self._weights)
 
@@ -195,6 +196,9 @@ class _Search:
         best = np.full(costs.shape, -np.inf)
         for end, values in self._values(prefix, others):
             scores = prefix.done[end] + values @ weights
+            if end[0] == "most_confident" or end[1] > 0:  # of no meaning where nobody says how sure it is
+                known = self._tells[list(prefix.arms)].any() | self._tells[others]
+                scores = np.where(known[:, None], scores, -np.inf)
             # Of rules that come to the same the simplest stays.
             better = (scores > best + 1e-12).any(axis=1)
             best = np.maximum(scores, best)

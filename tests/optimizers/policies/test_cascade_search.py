@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -130,3 +132,18 @@ def test_what_is_withheld_is_found_as_it_is_replayed() -> None:
     assert (np.diff(costs) > 0).all()
     assert (scores > -0.02).all()
     assert {arm.answers_at for arm in found} <= {0.0, 0.75}
+
+
+def test_rules_on_confidence_are_for_lists_of_which_somebody_says_how_sure_it_is() -> None:
+    """Only one of three arms shows anything; what is found of the others runs on the same table."""
+    table = world(400)
+    tokens = np.full(table.scores.shape, np.nan)
+    draws = np.random.default_rng(0).normal(size=400)
+    tokens[:, 2, 0] = np.exp(4 - 2 * table.scores[:, 2, 0] + draws)
+    for price in (0.0, 1.0):
+        shown = valued(replace(table, thinking_tokens=tokens), price)
+        found = find_cascades(shown)
+        outcomes_of(found, shown)
+        for arm in found:
+            if arm.final == "most_confident" or arm.answers_at:
+                assert any(stage.confidence for stage in arm.stages)
