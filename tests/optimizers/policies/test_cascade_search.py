@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from apportion.optimizers.policies.cascade_search import find_cascades, find_cascades_for
+from apportion.optimizers.policies.cascade_search import _Search, find_cascades, find_cascades_for
 from apportion.optimizers.tables.cascades import outcomes_of
 from apportion.optimizers.tables.table import Arm, Question, Table
 from apportion.optimizers.tables.value import valued
@@ -140,10 +140,12 @@ def test_rules_on_confidence_are_for_lists_of_which_somebody_says_how_sure_it_is
     tokens = np.full(table.scores.shape, np.nan)
     draws = np.random.default_rng(0).normal(size=400)
     tokens[:, 2, 0] = np.exp(4 - 2 * table.scores[:, 2, 0] + draws)
-    for price in (0.0, 1.0):
+    for price in (0.0, 3.0):
         shown = valued(replace(table, thinking_tokens=tokens), price)
-        found = find_cascades(shown)
-        outcomes_of(found, shown)
-        for arm in found:
+        search = _Search(shown, np.ones((400, 1)))
+        lists = [each for prefix in search.begin() for each in search.extended(prefix)]
+        assert lists
+        for arm in map(search.arm, lists):
+            outcomes_of([arm], shown)
             if arm.final == "most_confident" or arm.answers_at:
                 assert any(stage.confidence for stage in arm.stages)
