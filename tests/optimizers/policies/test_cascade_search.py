@@ -137,6 +137,7 @@ def test_what_is_withheld_is_found_as_it_is_replayed() -> None:
 def test_rules_on_confidence_are_for_lists_of_which_somebody_says_how_sure_it_is() -> None:
     """Only one of three arms shows anything; what is found of the others runs on the same table."""
     table = world(400)
+    table = replace(table, questions=tuple(replace(question, family="") for question in table.questions))
     tokens = np.full(table.scores.shape, np.nan)
     draws = np.random.default_rng(0).normal(size=400)
     tokens[:, 2, 0] = np.exp(4 - 2 * table.scores[:, 2, 0] + draws)
