@@ -1,9 +1,9 @@
 """`python -m benchmarks recorded [--data FOLDER]`: policies on recorded answers of large models.
 
 Four sets, each in random halves, of which one is learned from and the other answered: thinking_levels (models and how
-much they think; cascades), RouteLLM's MMLU and GSM8K (two models), reasoning_gym_easy (seven models, one or three
-votes) and intercode_sql (models and numbers of rounds). Goals come first, those that were missed
-before the others. The records are not part of the project; without them nothing is run.
+much they think; cascades; and with a price on wrong answers), RouteLLM's MMLU and GSM8K (two models),
+reasoning_gym_easy (seven models, one or three votes) and intercode_sql (models and numbers of rounds). Goals come
+first, those that were missed before the others. The records are not part of the project; without them nothing is run.
 See `recorded_files` for their format.
 """
 
@@ -19,6 +19,7 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+from benchmarks.recorded_guessing import guessing
 from benchmarks.recorded_reasoning import reasoning
 from benchmarks.recorded_report import Section, report
 from benchmarks.recorded_routellm import routellm, without_families
@@ -29,9 +30,10 @@ from benchmarks.recorded_thinking import thinking, thinking_table
 __all__ = ["DATA", "absent", "main", "sections"]
 
 DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
-SETS = ("thinking", "gsm8k", "mmlu", "reasoning", "sql")
+SETS = ("thinking", "guessing", "gsm8k", "mmlu", "reasoning", "sql")
 _FOLDERS = {
     "thinking": "thinking_levels",
+    "guessing": "thinking_levels",
     "gsm8k": "routellm",
     "mmlu": "routellm",
     "reasoning": "reasoning_gym_easy",
@@ -73,6 +75,8 @@ def sections(data: Path, sets: Sequence[str], halves: int, tick: Callable[[str],
         table = thinking_table(data / "thinking_levels")
         yield thinking(table, True, halves, tick)
         yield thinking(table, False, halves, tick)
+    if "guessing" in sets:
+        yield guessing(thinking_table(data / "thinking_levels"), halves, tick)
     if "gsm8k" in sets:
         table = without_families(routellm_table(data / "routellm", "gsm8k"))
         yield routellm("GSM8K", table, 0.618, halves, tick)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import UsageError
+from .options import WrongCosts
 from .outcomes import Columns, DropIncomplete, Outcomes, SetAside, Unit
 from .output import say
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from ..optimizers.analysis.target_score import TargetReport
     from ..optimizers.analysis.template_gain import TemplateGain
     from ..optimizers.policies.base import ArmPolicy
+    from ..optimizers.prediction.confidence import ConfidenceReport
     from ..optimizers.study.report import PolicyScore
     from ..optimizers.tables.table import Lesson, Table
     from ..tasks.clusters import Clusters
@@ -49,6 +51,7 @@ def command(
     drop_incomplete: DropIncomplete = False,
     set_aside: SetAside = 0.0,
     unit: Unit = "tokens",
+    wrong_costs: WrongCosts = 0.0,
     seed: Annotated[int, typer.Option(help="Of the parts and of all that is fitted.", min=0)] = 0,
     json: Annotated[str | None, typer.Option(help="Write the figures to this file.", metavar="FILE")] = None,
 ) -> None:
@@ -60,9 +63,11 @@ def command(
 
     from ..optimizers.analysis.target_score import checked_target
     from ..optimizers.policies.registry import fit_each, policy_named, policy_to_json
+    from ..optimizers.prediction.confidence import confidence_reports
     from ..optimizers.tables.clusters import found_clusters
     from ..optimizers.tables.split import lessons_from
     from ..optimizers.tables.split import set_aside as divided
+    from ..optimizers.tables.value import checked_wrong_costs, valued
     from .loading import positive, preload, write_json
     from .outcomes import load
     from .terminal_target import print_target
@@ -73,7 +78,8 @@ def command(
     if policy != _ALL:
         preload("policy", policy)
         policy_named(policy)
-    table, aside = divided(load(outcomes, column, drop_incomplete, unit), set_aside)
+    price = checked_wrong_costs(wrong_costs)
+    table, aside = divided(valued(load(outcomes, column, drop_incomplete, unit), price), set_aside)
     if policy == _ALL and len(aside.questions) < _FEWEST:
         raise UsageError(
             f"{len(aside.questions)} questions were set aside, too few to compare policies on; name a larger "
@@ -94,6 +100,8 @@ def command(
     reached = None if target is None else _target(learned, lessons, table, aside, target)
     if reached is not None:
         figures["target"] = reached.model_dump(mode="json")
+    confidences = confidence_reports(table, seed)
+    figures |= {"wrong_costs": price, "confidences": [found.model_dump(mode="json") for found in confidences]}
     write_json(out, dumps(policy_to_json(learned), ensure_ascii=False))
     found, gain = found_clusters(table), _template_gain(learned, lessons, seed)
     figures |= {
@@ -104,6 +112,7 @@ def command(
     _tell(learned, lessons, table, unit)
     _tell_clusters(found, gain)
     print_target(Console(highlight=False), reached, "question")
+    _tell_confidences(confidences)
     say(f"written   {out}")
     budgeted = lessons[0].budget if reached is None or reached.budget is None else reached.budget
     _next(out, outcomes, policy, budgeted, (column, drop_incomplete, unit, set_aside))
@@ -129,7 +138,7 @@ def _compare(
     from ..optimizers.study.policy_selection import rank
     from .layout import labelled
     from .numbers import number
-    from .terminal_policies import print_scores
+    from .terminal_policies import print_scores, worth
 
     scores, chosen = rank(policies, aside, budget, seed=seed)
     console = Console(highlight=False)
@@ -138,7 +147,7 @@ def _compare(
         "policies",
         f"learned from the other questions, compared on {len(aside.questions):,} that were set aside, as one batch "
         f"under the hard cap, {number(budget)} {unit} a question; gain: over mixing the arms blindly at the same cost, "
-        "chosen in hindsight",
+        "chosen in hindsight" + worth(aside.wrong_costs),
         style="",
     )
     print_scores(console, scores, chosen)
@@ -168,7 +177,8 @@ def _tell(learned: ArmPolicy, lessons: Sequence[Lesson], table: Table, unit: str
             families = ", ".join(map(repr, part.families))
             few = "" if part.policy.name == learned.name else f"; too few to choose by question: {part.policy.name}"
             say(f"          {families}: {len(part.policy.arms)} arms, {part.questions:,} questions{few}")
-    say(f"best arm  {names}: score {score:.3f} for {cost:,.4g} {unit} a question")
+    said = "value" if table.wrong_costs else "score"
+    say(f"best arm  {names}: {said} {score:.3f} for {cost:,.4g} {unit} a question")
     say(f"budget    {lessons[0].budget:,.4g} {unit} a question on average; simulate --budget moves it")
     if learned.probe is not None:
         say(f"probe     {learned.probe}: to be taken of every question first")
@@ -221,6 +231,14 @@ def _tell_clusters(found: Clusters, gain: TemplateGain | None) -> None:
             f"gain      of choosing by question over mixing: {at_random} points on questions set aside at random, "
             f"{together} where near-duplicates stay together{why}"
         )
+
+
+def _tell_confidences(found: Sequence[ConfidenceReport]) -> None:
+    from rich.console import Console
+
+    from .terminal_policies import print_confidences
+
+    print_confidences(Console(highlight=False), found)
 
 
 def _next(out: str, outcomes: str, policy: str, budget: float, given: tuple[Any, ...]) -> None:

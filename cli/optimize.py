@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from .options import Allow, Columns, columns_by_ours
+from .options import Allow, Columns, WrongCosts, columns_by_ours
 from .output import say
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ def command(
             help="Policies to compare, names or MODULE:CLASS by comma; none to leave them out.", metavar="NAMES"
         ),
     ] = None,
+    wrong_costs: WrongCosts = 0.0,
     policy_out: Annotated[
         str | None, typer.Option(help="Write the chosen policy to this file, for `run --policy`.", metavar="FILE")
     ] = None,
@@ -60,11 +61,13 @@ def command(
     """Search a graph's plans on a dev set, under a hard cap. Started again, it goes on where it stopped."""
     from ..budgets.cap import Cap
     from ..optimizers.study.optimize import optimize
+    from ..optimizers.tables.value import checked_wrong_costs
     from ..tasks.devset import load_tasks
     from .loading import admitted, load_graph, load_pool, positive, preload
 
     loaded = load_graph(graph)
     dev_set = load_tasks(tasks, columns=columns_by_ours(column), allow=admitted(allow))
+    price = checked_wrong_costs(wrong_costs)
     pool, compared = load_pool(models), _named(policies)
     preload("metric", metric)
     preload("optimizer", optimizer)
@@ -84,6 +87,7 @@ def command(
             metric=metric,
             optimizer=optimizer,
             policies=compared,
+            wrong_costs=price,
             reporter=reporter,
         )
         conclude(report, store, graph, models, "your question", json, policy_out)

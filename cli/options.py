@@ -8,7 +8,7 @@ import typer
 
 from ..errors import UsageError
 
-__all__ = ["Allow", "Columns", "columns_by_ours"]
+__all__ = ["Allow", "Columns", "WrongCosts", "columns_by_ours"]
 
 Allow = Annotated[
     list[str] | None,
@@ -19,6 +19,15 @@ Columns = Annotated[
     list[str] | None,
     typer.Option(
         help="What the file calls a column, such as question=query_id; may be repeated.", metavar="OURS=THEIRS"
+    ),
+]
+
+WrongCosts = Annotated[
+    float,
+    typer.Option(
+        help="What a wrong answer costs, where a right one brings 1 and none brings 0; above 0, answers that are not "
+        "sure enough are withheld.",
+        metavar="X",
     ),
 ]
 

@@ -84,7 +84,8 @@ def _given(arm: Arm) -> str:
     from ..optimizers.tables.arms import plan_of
 
     if arm.stages:
-        return f"a cascade of {len(arm.stages)} plans"
+        what = "one plan" if len(arm.stages) == 1 else f"a cascade of {len(arm.stages)} plans"
+        return f"{what}, whose answer stands at a confidence of {arm.answers_at:.2f}" if arm.answers_at else what
     return ", ".join(f"{name}={value}" for name, value in plan_of(arm).values.items()) or "the only plan there is"
 
 

@@ -30,6 +30,10 @@ def command(
     drop_incomplete: DropIncomplete = False,
     set_aside: SetAside = 0.0,
     unit: Unit = "tokens",
+    wrong_costs: Annotated[
+        float | None,
+        typer.Option(help="What a wrong answer costs; as when the policy was fitted if left out.", metavar="X"),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the intervals.", min=0)] = 0,
     allow: Allow = None,
     json: Annotated[str | None, typer.Option(help="Write the figures to this file.", metavar="FILE")] = None,
@@ -49,7 +53,7 @@ def command(
         raise UsageError("no question was set aside; name a larger --set-aside, the same for fit and simulate")
     if budget is None:
         budget = mean_at(table.mean_costs, best_arms(table))
-    priced = price(learned, table, positive("--budget", budget), seed=seed)
+    priced = price(learned, table, positive("--budget", budget), seed=seed, wrong_costs=wrong_costs)
     _print(priced)
     if not set_aside:
         say("note      questions that fit has seen flatter the policy; --set-aside 0.3 for both keeps some apart")
@@ -83,7 +87,15 @@ def _print(priced: Price) -> None:
     apart = f", {p.replicates} samples each" if p.replicates > 1 else ""
     say(f"policy    {p.policy} on {p.questions:,} questions{apart}")
     say(f"budget    {p.budget:,.4g} {p.unit} a question on average")
-    say(f"score     {p.score.mean:.3f} ({p.score.low:.3f} to {p.score.high:.3f} with 95 %)")
+    said = "value" if p.wrong_costs else "score"
+    say(f"{said}     {p.score.mean:.3f} ({p.score.low:.3f} to {p.score.high:.3f} with 95 %)")
+    if p.wrong_costs:
+        say(f"prices    1 a right answer, {-p.wrong_costs:g} a wrong one, 0 none; scores below are such values too")
+    shares = p.shares
+    say(
+        f"answers   right {shares.right:.1%}, wrong {shares.wrong:.1%}, abstained {shares.abstained:.1%}, "
+        f"unanswered {shares.unanswered:.1%}"
+    )
     say(f"cost      {p.cost:,.4g} a question; it had foreseen {p.predicted:,.4g}")
     say(f"hard cap  score {p.capped_score:.3f} for {p.capped_cost:,.4g}, with every question kept within the cap")
     if p.unanswered:

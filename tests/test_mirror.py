@@ -92,6 +92,7 @@ OF_THE_WHOLE = {
     "models/pocket/serving/test_with_apportion.py": "the server as a model of a pool",
     "optimizers/study/test_reply_formats.py": "a study whose models write in many ways",
     "nodes/test_with_pocket_models.py": "every kind on the embedded models",
+    "optimizers/policies/test_wrong_costs.py": "every policy where wrong answers cost something",
     "optimizers/study/test_own_kind.py": "a kind from outside, wherever the package's own appear",
     "stores/test_views.py": "the views of the database",
     "tasks/families/test_families.py": "every family",

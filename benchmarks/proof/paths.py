@@ -140,8 +140,8 @@ def path_of(policy: ArmPolicy, table: Table, batch: Batch, budget: float) -> Pat
 def choice_of(policy: ArmPolicy, table: Table, batch: Batch, budget: float) -> PathChoice:
     """What a policy chooses at a budget per question, and what came of it; of a sequence the first arm is told."""
     assignment = policy.assign(batch, budget * len(batch))
-    courses, every_score, every_cost = followed(policy, table, assignment)
-    scores, costs = courses.standing(every_score).mean(axis=1), courses.paid(every_cost).mean(axis=1)
+    courses, replayed = followed(policy, table, assignment)
+    scores, costs = courses.standing(replayed.scores).mean(axis=1), courses.paid(replayed.costs).mean(axis=1)
     if policy.probe is not None:  # taken whatever was chosen
         costs = costs + next(probe.costs for probe in table.probes if probe.name == policy.probe)
     return PathChoice(assignment.arms, assignment.expected, scores, costs)

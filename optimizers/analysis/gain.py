@@ -11,10 +11,12 @@ from ..bootstrap import Interval, mean_interval
 from ..finding import Finding
 from ..frontier import hull
 from ..policies.base import ArmPolicy
+from ..policies.stratified import wrong_costs_of
 from ..serving.replay_batch import serve_on_table
 from ..tables.split import best_arms, mean_at
 from ..tables.strata import strata
 from ..tables.table import UNANSWERED, Table
+from ..tables.value import Shares, valued
 from .simulate import Simulation, simulate
 
 __all__ = ["ArmUse", "Price", "mixture_at", "price"]
@@ -45,6 +47,10 @@ class Price(Finding):
     """What the policy thought it would cost."""
     unanswered: float
     """The share of questions without an arm."""
+    shares: Shares
+    """What became of the questions: right, wrong, abstained, unanswered."""
+    wrong_costs: float = 0.0
+    """What a wrong answer costs: above 0, all scores here are values, see `valued`."""
     arms: tuple[ArmUse, ...]
     """The most used first."""
     capped_score: float
@@ -61,7 +67,7 @@ class Price(Finding):
     """The policy's score less that of the mixture, paired by question."""
 
 
-def price(policy: ArmPolicy, table: Table, budget: float, *, seed: int = 0) -> Price:
+def price(policy: ArmPolicy, table: Table, budget: float, *, seed: int = 0, wrong_costs: float | None = None) -> Price:
     """Prices a policy on known outcomes.
 
     Args:
@@ -69,13 +75,15 @@ def price(policy: ArmPolicy, table: Table, budget: float, *, seed: int = 0) -> P
         table: what every arm scored and cost; questions that the policy has not learned from.
         budget: what a question may cost on average, in the unit of the table.
         seed: of the intervals.
+        wrong_costs: what a wrong answer costs, see `valued`; what the policy was fitted with where left out.
 
     Raises:
         UsageError: the table lacks an arm or the probe of the policy, or the policy chooses an arm where it was not
             run.
     """
     count, replicates = len(table.questions), table.scores.shape[2]
-    found = simulate(policy, table, budget * count, seed=seed)
+    table = valued(table, wrong_costs_of(policy) if wrong_costs is None else wrong_costs)
+    found = simulate(policy, table, budget * count, seed=seed, wrong_costs=table.wrong_costs)
     served = [serve_on_table(policy, table, budget * count, replicate=r) for r in range(replicates)]
     cost = found.cost / count
     best = best_arms(table, budget)
@@ -90,6 +98,8 @@ def price(policy: ArmPolicy, table: Table, budget: float, *, seed: int = 0) -> P
         cost=cost,
         predicted=found.predicted / count,
         unanswered=found.unanswered,
+        shares=found.shares,
+        wrong_costs=table.wrong_costs,
         arms=_uses(found),
         capped_score=float(np.mean([service.scores.mean() for service in served])),
         capped_cost=float(np.mean([service.costs.mean() for service in served])),

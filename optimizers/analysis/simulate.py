@@ -8,7 +8,9 @@ from ..arrays import Floats, Ints
 from ..bootstrap import Interval, mean_interval
 from ..policies.base import ArmPolicy
 from ..policies.sequences import followed
+from ..policies.stratified import wrong_costs_of
 from ..tables.table import UNANSWERED, Arm, Table
+from ..tables.value import Shares, valued
 
 __all__ = ["Simulation", "simulate"]
 
@@ -22,9 +24,11 @@ class Simulation:
     arms: Ints
     """(questions,): what it chose, of a sequence the first; numbers of `available`, or `UNANSWERED`."""
     scores: Floats
-    """(questions,): means over replicates; 0 where it abstained."""
+    """(questions,): means over replicates; 0 where it is unanswered. Values where wrong answers cost something."""
     costs: Floats
     """(questions,): means over replicates, probes included."""
+    shares: Shares
+    """What became of the questions."""
     predicted: float
     """What it thought that all questions would cost together."""
     budget: float
@@ -47,7 +51,9 @@ class Simulation:
         return mean_interval(self.scores, seed=self.seed)
 
 
-def simulate(policy: ArmPolicy, table: Table, budget: float, *, seed: int = 0) -> Simulation:
+def simulate(
+    policy: ArmPolicy, table: Table, budget: float, *, seed: int = 0, wrong_costs: float | None = None
+) -> Simulation:
     """Lets a policy plan for all questions of a table at once, and looks up what came of it.
 
     The plan is carried out as it is, so that its own forecasts are what is judged: costs that were foreseen too low
@@ -59,19 +65,22 @@ def simulate(policy: ArmPolicy, table: Table, budget: float, *, seed: int = 0) -
         table: what every arm scored and cost.
         budget: for all questions together, in the unit of the table.
         seed: of the intervals.
+        wrong_costs: what a wrong answer costs, see `valued`; what the policy was fitted with where left out.
 
     Raises:
         UsageError: the table lacks an arm or the probe of the policy, or the policy chooses an arm where it was not
             run, or what it says to ask next is no arm of its own.
     """
+    table = valued(table, wrong_costs_of(policy) if wrong_costs is None else wrong_costs)
     assignment = policy.assign(table.batch(), budget)
-    courses, scores, costs = followed(policy, table, assignment)
+    courses, replayed = followed(policy, table, assignment)
     looks = next((probe.costs for probe in table.probes if probe.name == policy.probe), 0.0)
     return Simulation(
         available=policy.arms,
         arms=assignment.arms,
-        scores=courses.standing(scores).mean(axis=1),
-        costs=courses.paid(costs).mean(axis=1) + looks,
+        scores=courses.standing(replayed.scores).mean(axis=1),
+        costs=courses.paid(replayed.costs).mean(axis=1) + looks,
+        shares=Shares.of(replayed, courses.final),
         predicted=float(assignment.expected.sum()),
         budget=budget,
         seed=seed,

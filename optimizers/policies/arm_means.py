@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, Self
 
 import numpy as np
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from ..arrays import Floats, Ints
 from ..frontier import thinned, undominated
@@ -25,6 +25,8 @@ class ArmMeans(Fitted):
     """(arms,)."""
     high: Array
     """(arms,): the 95 % quantile of the cost over questions and replicates."""
+    wrong_costs: float = Field(default=0.0, ge=0)
+    """See `Table.wrong_costs`."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -43,6 +45,7 @@ class ArmMeans(Fitted):
             scores=np.concatenate([table.mean_scores for table in tables]).mean(axis=0),
             costs=np.concatenate([table.mean_costs for table in tables]).mean(axis=0),
             high=np.quantile(np.concatenate(costs), 0.95, axis=0),
+            wrong_costs=tables[0].wrong_costs,
         )
 
     def for_questions(self, count: int) -> tuple[Floats, Floats, Floats]:
@@ -73,3 +76,8 @@ class OnMeans(Fitted):
     def arms(self) -> tuple[Arm, ...]:
         """See `ArmPolicy.arms`."""
         return self.means.arms
+
+    @property
+    def wrong_costs(self) -> float:
+        """See `Table.wrong_costs`."""
+        return self.means.wrong_costs

@@ -20,8 +20,8 @@ class Cascade(OnMeans):
     """FrugalGPT (Chen, Zaharia and Zou 2023) and after: the best list of arms and stop rules in the budget.
 
     Of up to four arms, that is. All questions meet the same list, or one of the two lists, or arms, at the neighbouring
-    corners of the upper hull: what mixing them at random reaches. See `find_cascades` for the search, which is on
-    `Lesson.searched`.
+    corners of the upper hull: what mixing them at random reaches. Where wrong answers cost something, questions may be
+    left unanswered too. See `find_cascades` for the search, which is on `Lesson.searched`.
     """
 
     name: ClassVar[str] = "cascade"
@@ -51,10 +51,11 @@ class Cascade(OnMeans):
         """See `Policy.assign`."""
         if self.version == 1:
             return Static(means=self.means).assign(batch, budget)
-        return mixed(self.means, batch, budget, self.seed)
+        return mixed(self.means, batch, budget, self.seed, unanswered=self.wrong_costs > 0)
 
 
 _NOTHING_SHOWN = (
-    "policy 'cascade' needs something to stop on, and the table has neither confidences nor answers nor abstentions; "
-    "choose arms that vote or are verified, or add a column confidence, answer or abstained to the outcomes"
+    "policy 'cascade' needs something to stop on, and the table has neither confidences nor answers nor abstentions "
+    "nor tokens; choose arms that vote or are verified, or add a column confidence, answer, abstained or "
+    "thinking_tokens to the outcomes"
 )

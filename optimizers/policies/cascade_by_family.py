@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal, Self
 
 import numpy as np
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from ..arrays import Floats, Ints
 from ..frontier import hull, thinned
@@ -84,6 +84,8 @@ class CascadeByFamily(Fitted):
     high: Array
     """Likewise: the 95 % quantiles of the costs."""
     seed: int = 0
+    wrong_costs: float = Field(default=0.0, ge=0)
+    """See `Table.wrong_costs`; where it is not 0, questions may be left unanswered."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -111,6 +113,7 @@ class CascadeByFamily(Fitted):
             costs=means.costs,
             high=means.high,
             seed=lesson.seed,
+            wrong_costs=lesson.wrong_costs,
         )
 
     def assign(self, batch: Batch, budget: float) -> Assignment:
@@ -120,7 +123,8 @@ class CascadeByFamily(Fitted):
         scores, costs, high = FamilyMeans(self.families, self.scores, self.costs, self.high).forecasts(batch.questions)
         line = in_line(batch.questions, self.seed)
         chosen: Ints = np.empty(len(batch), np.intp)
-        chosen[line] = allocate(scores[line], planning_costs(costs, high)[line], budget)
+        planned = planning_costs(costs, high)[line]
+        chosen[line] = allocate(scores[line], planned, budget, unanswered=self.wrong_costs > 0)
         return assigned(chosen, costs, high)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,6 +17,7 @@ from ..tables.knapsack import allocate
 from ..tables.table import UNANSWERED, Arm, Batch, Lesson, Table
 from .arm_means import ArmMeans
 from .cascade_by_family import FamilyMeans, cascades_by_family
+from .cascade_search import find_selective
 from .planning import planning_costs
 from .rehearsed import alone, batch_of, first
 from .view import View
@@ -38,14 +39,17 @@ class Forecasts:
     high: Floats
     real: Floats
     """The scores that came true."""
+    wrong_costs: float = 0.0
+    """See `Table.wrong_costs`; where it is not 0, questions may be left out."""
 
     def reached(self, budget: float, *, unanswered: bool = False) -> tuple[Floats, float]:
         """What the best plan for a budget scores on each question, and what it means to spend.
 
         Args:
             budget: for all questions together.
-            unanswered: whether questions may be left out, for no score and at no cost.
+            unanswered: whether questions may be left out in any case, for no score and at no cost.
         """
+        unanswered = unanswered or self.wrong_costs > 0
         chosen = allocate(self.scores, planning_costs(self.costs, self.high), budget, unanswered=unanswered)
         everyone, left = np.arange(len(chosen)), chosen == UNANSWERED
         scores, costs = (np.where(left, 0.0, each[everyone, chosen]) for each in (self.real, self.costs))
@@ -53,11 +57,7 @@ class Forecasts:
 
     def take(self, rows: Ints) -> Forecasts:
         """Some of the questions."""
-        return Forecasts(*(each[rows] for each in (self.scores, self.costs, self.high, self.real)))
-
-    def of(self, columns: int) -> Forecasts:
-        """The first columns alone."""
-        return Forecasts(*(each[:, :columns] for each in (self.scores, self.costs, self.high, self.real)))
+        return replace(self, **{name: getattr(self, name)[rows] for name in ("scores", "costs", "high", "real")})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,8 +85,10 @@ class CascadeRehearsal:
     """Likewise, those that some family would choose."""
     predictor: Predictor
     """Forecasts plans and cascades; that of the plans alone where there are no cascades."""
+    alone: Forecasts
+    """By the means of plans, and of those that withhold answers, over all questions."""
     one: Forecasts
-    """By the means of arms over all questions."""
+    """By the means of plans and cascades over all questions."""
     families: Forecasts
     """By the means of each family."""
     view: View
@@ -113,6 +115,7 @@ class _Fold:
     """Questions that a search and a fit have not seen."""
 
     rows: Ints
+    alone: Forecasts
     one: Forecasts
     families: Forecasts
     foreseen: Prediction
@@ -137,8 +140,8 @@ def rehearse_cascades(lesson: Lesson, predictor: Predictor) -> CascadeRehearsal:
     final = predictor
     if cascades:
         final = refitted(predictor, with_cascades(fit, cascades), lesson.seed)
-    width = len(lesson.fit.arms) + len(cascades)
-    families = len(lesson.fit.arms) + len(by_family)
+    plans = len(lesson.fit.arms)
+    widths = plans + len(find_selective(lesson.searched)), plans + len(cascades), plans + len(by_family)
     pairs: list[tuple[Table, Table, Ints]] = []
     asked = [] if alone(lesson) else [first(fit)]
     if asked:
@@ -151,7 +154,7 @@ def rehearse_cascades(lesson: Lesson, predictor: Predictor) -> CascadeRehearsal:
     last = validation if asked else first(validation)
     asked.append(last)
     pairs.append((fit, last, before + np.arange(len(last.questions))))
-    folds = [_fold(*pair, predictor, lesson.seed, width, families) for pair in pairs]
+    folds = [_fold(*pair, predictor, lesson.seed, widths) for pair in pairs]
     order = np.argsort(np.concatenate([fold.rows for fold in folds]))
 
     def gathered(parts: Sequence[Floats]) -> Floats:
@@ -159,18 +162,20 @@ def rehearse_cascades(lesson: Lesson, predictor: Predictor) -> CascadeRehearsal:
 
     def together(parts: Sequence[Forecasts]) -> Forecasts:
         names = ("scores", "costs", "high", "real")
-        return Forecasts(*(gathered([getattr(part, name) for part in parts]) for name in names))
+        scores, costs, high, real = (gathered([getattr(part, name) for part in parts]) for name in names)
+        return Forecasts(scores, costs, high, real, lesson.wrong_costs)
 
     foreseen = Prediction(
         *(gathered([getattr(fold.foreseen, name) for fold in folds]) for name in ("scores", "costs", "high"))
     )
     means = gathered([np.broadcast_to(fold.means, fold.foreseen.scores.shape) for fold in folds])
-    one = together([fold.one for fold in folds])
+    alone_by, one = together([fold.alone for fold in folds]), together([fold.one for fold in folds])
     view = _Crossed(final, batch_of(*asked), foreseen, means)
     return CascadeRehearsal(
         cascades,
         by_family,
         final,
+        alone_by,
         one,
         together([fold.families for fold in folds]),
         view,
@@ -180,25 +185,31 @@ def rehearse_cascades(lesson: Lesson, predictor: Predictor) -> CascadeRehearsal:
 
 
 def _fold(
-    inside: Table, outside: Table, rows: Ints, predictor: Predictor, seed: int, width: int, families: int
+    inside: Table, outside: Table, rows: Ints, predictor: Predictor, seed: int, widths: tuple[int, int, int]
 ) -> _Fold:
-    plans = len(inside.arms)
+    plans, (selective, width, families) = len(inside.arms), widths
     found, own = cascades_by_family(inside)
-    cascades = [found[i] for i in thinned(np.arange(len(found)), width - plans)] if found and width > plans else []
-    own = tuple(own[i] for i in thinned(np.arange(len(own)), families - plans)) if own and families > plans else ()
+    cascades, own = _first_of(found, width - plans), _first_of(own, families - plans)
     known, asked = with_cascades(inside, cascades), outside.questions
-    means = ArmMeans.of(known)
-    one = Forecasts(*means.for_questions(len(asked)), _real(known.arms, outside))
+
+    def by_means(table: Table) -> Forecasts:
+        means = ArmMeans.of(table).for_questions(len(asked))
+        return Forecasts(*means, _real(table.arms, outside), inside.wrong_costs)
+
+    alone_by = by_means(with_cascades(inside, _first_of(find_selective(inside), selective - plans)))
+    one = by_means(known)
     known_families = with_cascades(inside, own)
-    by_family = Forecasts(*FamilyMeans.of(known_families).forecasts(asked), _real(known_families.arms, outside))
+    foretold = FamilyMeans.of(known_families).forecasts(asked)
+    by_family = Forecasts(*foretold, _real(known_families.arms, outside), inside.wrong_costs)
     again = refitted(predictor, known, seed)
     foreseen = again.predict(outside.batch())
     # Where a fold has fewer cascades than the lesson, its last columns are the first arm once more.
-    columns, family_columns = _columns(known.arms, width), _columns(known_families.arms, families)
+    columns, family_columns = _columns(len(known.arms), width), _columns(len(known_families.arms), families)
     return _Fold(
         rows,
-        _picked(one, columns),
-        _picked(by_family, family_columns),
+        _each(alone_by, lambda values: values[:, _columns(values.shape[1], selective)]),
+        _each(one, lambda values: values[:, columns]),
+        _each(by_family, lambda values: values[:, family_columns]),
         Prediction(foreseen.scores[:, columns], foreseen.costs[:, columns], foreseen.high[:, columns]),
         again.arm_scores[columns],
         SearchedFold(inside, outside, rows, tuple(cascades), tuple(own)),
@@ -209,12 +220,19 @@ def _real(arms: Sequence[Arm], table: Table) -> Floats:
     return np.asarray(outcomes_of(arms, table)[0].mean(axis=2))
 
 
-def _columns(arms: Sequence[Arm], width: int) -> Ints:
-    return np.array([*range(len(arms)), *[0] * (width - len(arms))], np.intp)
+def _first_of(found: Sequence[Arm], most: int) -> tuple[Arm, ...]:
+    """So many of them at most, evenly along their order."""
+    return tuple(found[i] for i in thinned(np.arange(len(found)), most)) if found and most > 0 else ()
 
 
-def _picked(found: Forecasts, columns: Ints) -> Forecasts:
-    return Forecasts(*(each[:, columns] for each in (found.scores, found.costs, found.high, found.real)))
+def _columns(count: int, width: int) -> Ints:
+    """Numbers of so many columns, and of the first for those that lack."""
+    return np.array([*range(count), *[0] * (width - count)], np.intp)
+
+
+def _each(found: Forecasts, pick: Callable[[Floats], Floats]) -> Forecasts:
+    scores, costs, high, real = map(pick, (found.scores, found.costs, found.high, found.real))
+    return Forecasts(scores, costs, high, real, found.wrong_costs)
 
 
 def _encoded(table: Table, predictor: Predictor) -> Table:

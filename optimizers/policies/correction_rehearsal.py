@@ -58,16 +58,16 @@ def _forecasts(way: Way, lists: Sequence[CorrectedList], fold: SearchedFold) -> 
         foreseen = FamilyMeans.of(known).forecasts(questions)
     else:
         foreseen = ArmMeans.of(known).for_questions(len(questions))
-    return Forecasts(*foreseen, with_lists(fold.outside, lists, 1.0).mean_scores)
+    real = with_lists(fold.outside, lists, 1.0).mean_scores
+    return Forecasts(*foreseen, real, wrong_costs=known.wrong_costs)
 
 
 def _together(parts: Sequence[Forecasts]) -> Forecasts:
     """One after the other; where a part has fewer columns, its last ones are the first arm once more."""
     width = max(part.scores.shape[1] for part in parts)
     columns = [np.arange(width) * (np.arange(width) < part.scores.shape[1]) for part in parts]
-    return Forecasts(
-        *(
-            np.concatenate([getattr(part, name)[:, own] for part, own in zip(parts, columns, strict=True)])
-            for name in ("scores", "costs", "high", "real")
-        )
+    scores, costs, high, real = (
+        np.concatenate([getattr(part, name)[:, own] for part, own in zip(parts, columns, strict=True)])
+        for name in ("scores", "costs", "high", "real")
     )
+    return Forecasts(scores, costs, high, real, parts[0].wrong_costs)

@@ -44,16 +44,27 @@ def corrected(table: Table, cascades: Sequence[Arm]) -> Mapping[float, tuple[Cor
 
     Args:
         table: shows something of its answers.
-        cascades: of its arms.
+        cascades: of its arms. Those that go by learned confidences, or withhold answers, stay as they are.
     """
     prices = _prices(table, cascades)
     ground = _Ground(table, _candidates(table, cascades))
     found: dict[float, list[CorrectedList]] = {share: [] for share in SHARES}
     for cascade, price in zip(cascades, prices.tolist(), strict=True):
+        if _reads_learned(cascade):
+            for share in SHARES:
+                found[share].append(CorrectedList(cascade=cascade))
+            continue
         options = [list(ground.options(boundary, cascade, price)) for boundary in ground.along(cascade)]
         for share in SHARES:
             found[share].append(ground.learned(cascade, options, share))
     return {share: tuple(lists) for share, lists in found.items()}
+
+
+def _reads_learned(cascade: Arm) -> bool:
+    """Whether a list goes by confidences that were learned: of single arms, which are asked alone, nobody has them."""
+    stops = [stage for stage in cascade.stages[:-1] if stage.stop == "confidence"]
+    decides = cascade.stages if cascade.final == "most_confident" else stops
+    return cascade.answers_at > 0 or any(stage.confidence is not None for stage in decides)
 
 
 def with_lists(table: Table, lists: Sequence[CorrectedList], share: float) -> Table:
@@ -78,6 +89,8 @@ def with_lists(table: Table, lists: Sequence[CorrectedList], share: float) -> Ta
         np.concatenate([table.scores, scores], axis=1),
         np.concatenate([table.costs, costs], axis=1),
         table.unit,
+        clusters=table.clusters,
+        wrong_costs=table.wrong_costs,
     )
 
 

@@ -22,6 +22,7 @@ from .grouped import AllocateOnly, RouteOnly
 from .joint import Joint, JointUpFront
 from .ladder import Ladder, Reached, simplest
 from .learned import Learned
+from .planning import taken
 from .rehearsal import Rehearsal, rehearse
 from .route_then_allocate import RouteThenAllocate
 from .schedule import Schedule, budget_ladder
@@ -115,6 +116,11 @@ class JointSafe(Fitted):
         return self.predictor.probe if looking & set(self.ladder.members) else None
 
     @property
+    def wrong_costs(self) -> float:
+        """See `Table.wrong_costs`."""
+        return self.predictor.wrong_costs
+
+    @property
     def predictors(self) -> tuple[Predictor, ...]:
         """All that its members rest on."""
         return (self.predictor,) if self.joint is None else (self.predictor, self.joint.predictor)
@@ -155,7 +161,6 @@ class JointSafe(Fitted):
         looks = predictor.probe_cost * len(view.batch)
 
         # The mixture too is judged on questions that its means do not know: on its own it would be flattered.
-        plans = found.one.of(len(predictor.arms))
 
         def of(member: Learned) -> Reached:
             seen, scores = (
@@ -164,7 +169,7 @@ class JointSafe(Fitted):
 
             def reached(budget: float) -> tuple[Floats, float]:
                 chosen = member.choose(seen, budget)
-                return _taken(scores, chosen), float(_taken(seen.costs, chosen).sum())
+                return taken(scores, chosen), float(taken(seen.costs, chosen).sum())
 
             return reached
 
@@ -175,7 +180,7 @@ class JointSafe(Fitted):
 
             return paying
 
-        ways: dict[str, Reached] = {StaticMix.name: without_looking(partial(plans.reached, unanswered=True))}
+        ways: dict[str, Reached] = {StaticMix.name: without_looking(partial(found.alone.reached, unanswered=True))}
         if found.cascades:
             ways[Cascade.name] = without_looking(found.one.reached)
         if families > 1:
@@ -263,8 +268,3 @@ class JointSafe(Fitted):
         """For every member, the numbers of its arms among all."""
         at = {name: number for number, name in enumerate(self._arms)}
         return {member.name: np.array([at[arm.name] for arm in member.arms], np.intp) for member in self._members}
-
-
-def _taken(values: Floats, chosen: Ints) -> Floats:
-    """(questions,): of each question what was chosen, 0 where nothing was."""
-    return np.where(chosen == UNANSWERED, 0.0, values[np.arange(len(chosen)), chosen])

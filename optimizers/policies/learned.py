@@ -64,6 +64,11 @@ class Learned(Fitted):
         """See `Policy.probe`."""
         return self.predictor.probe
 
+    @property
+    def wrong_costs(self) -> float:
+        """See `Table.wrong_costs`."""
+        return self.predictor.wrong_costs
+
     @classmethod
     def fit(cls, lesson: Lesson) -> Self:
         """See `MakePolicy.fit`."""

@@ -8,7 +8,7 @@ from ..arrays import Floats, Ints
 from ..tables.table import UNANSWERED
 from .base import Assignment
 
-__all__ = ["assigned", "cheapest", "planning_costs"]
+__all__ = ["assigned", "cheapest", "planning_costs", "taken"]
 
 
 def planning_costs(costs: Floats, high: Floats) -> Floats:
@@ -40,3 +40,8 @@ def assigned(chosen: Ints, costs: Floats, high: Floats) -> Assignment:
         np.where(answered, costs[everyone, chosen], 0.0),
         np.where(answered, np.maximum(high, costs)[everyone, chosen], 0.0),
     )
+
+
+def taken(values: Floats, chosen: Ints) -> Floats:
+    """(questions,): of (questions, arms), for each question that of the arm that was chosen; 0 where none was."""
+    return np.where(chosen == UNANSWERED, 0.0, values[np.arange(len(chosen)), chosen])

@@ -9,6 +9,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from ..arrays import Floats, Ints
+from ..tables.table import UNANSWERED
 from .grouped import groups_of
 from .learned import SHARES, Learned
 from .schedule import MakePlan
@@ -49,7 +50,9 @@ class RouteThenAllocate(Learned):
             if routed is None:
                 return None
             of_its_models = owner[None, :] == owner[routed][:, None]
-            return view.plan(np.where(of_its_models, values, -np.inf), budget)
+            chosen = view.plan(np.where(of_its_models, values, -np.inf), budget)
+            # Whom the router leaves unanswered has no models to choose settings of.
+            return None if chosen is None else np.where(routed == UNANSWERED, UNANSWERED, chosen)
 
         return [partial(plan, default, share) for default in (None, *common) for share in SHARES]
 

@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from ..arrays import Floats, Ints
 from ..prediction.fitted import Array, Fitted
 from ..tables.table import Lesson
+from .planning import taken
 from .rehearsal import Rehearsal
 
 __all__ = ["MakePlan", "Schedule", "budget_ladder", "fit_schedule"]
@@ -84,7 +85,6 @@ def fit_schedule(budgets: Floats, plans: Sequence[MakePlan], rehearsal: Rehearsa
         rehearsal: the questions.
     """
     costs, scores = rehearsal.view.costs, rehearsal.scores
-    everyone = np.arange(len(costs))
     served: list[float] = []
     choices: list[int] = []
     spends: list[float] = []
@@ -94,8 +94,8 @@ def fit_schedule(budgets: Floats, plans: Sequence[MakePlan], rehearsal: Rehearsa
         for number, plan in enumerate(plans):
             chosen = plan(budget * len(costs))
             if chosen is not None:
-                spend = float(costs[everyone, chosen].sum())
-                found.append((float(scores[everyone, chosen].sum()), spend, number))
+                spend = float(taken(costs, chosen).sum())
+                found.append((float(taken(scores, chosen).sum()), spend, number))
         enough = [entry for entry in found if entry[1] >= least * (1 - 1e-9)]
         if enough:
             score, spend, best = max(enough, key=lambda entry: (entry[0], -entry[2]))

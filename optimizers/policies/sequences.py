@@ -9,7 +9,7 @@ import numpy as np
 
 from ...records.status import Status
 from ..arrays import Bools, Floats, Ints
-from ..tables.cascades import Signs, outcomes_of, refuse_gaps, standing_of
+from ..tables.cascades import Replay, Signs, refuse_gaps, replay
 from ..tables.table import UNANSWERED, Table
 from .base import ArmPolicy, Assignment
 from .sequential_policy import STOP, Seen, Successor
@@ -69,10 +69,11 @@ class TableReader:
 
     def __init__(self, policy: ArmPolicy, table: Table) -> None:
         self._policy, self._table = policy, table
-        self.scores, self.costs = outcomes_of(policy.arms, table)
-        """(questions, arms, replicates) each."""
+        self.replayed = replay(policy.arms, table)
+        """What its arms come to, all (questions, arms, replicates)."""
+        self.scores, self.costs = self.replayed.scores, self.replayed.costs
         self.successor = Successor(policy)
-        self._signs = _signs(policy, table) if self.successor.sequential else None
+        self._signs = _signs(self.replayed, table) if self.successor.sequential else None
 
     def follow(self, question: int, replicate: int, arm: int, high: float, ceiling: float = np.inf) -> Course:
         """Asks an arm and those that the policy wants after it.
@@ -153,22 +154,24 @@ class TableReader:
         return int(self._signs[3][question, one.arm, replicate])
 
 
-def followed(policy: ArmPolicy, table: Table, assignment: Assignment) -> tuple[Courses, Floats, Floats]:
+def followed(policy: ArmPolicy, table: Table, assignment: Assignment) -> tuple[Courses, Replay]:
     """Carries out an assignment on a table, see `TableReader.followed`.
 
     Returns:
-        What was asked; (questions, arms, replicates) twice, the scores and costs of the policy's arms.
+        What was asked, and what the policy's arms come to.
 
     Raises:
         UsageError: as `TableReader` and its `followed`.
     """
     reader = TableReader(policy, table)
-    return reader.followed(assignment), reader.scores, reader.costs
+    return reader.followed(assignment), reader.replayed
 
 
-def _signs(policy: ArmPolicy, table: Table) -> tuple[Bools, Bools, Floats, Ints]:
+def _signs(replayed: Replay, table: Table) -> tuple[Bools, Bools, Floats, Ints]:
     """(questions, arms, replicates) of the policy's arms: what shows of the answers that they give."""
-    signs, standing = Signs.of(table), standing_of(policy.arms, table)
+    signs, standing = Signs.of(table), replayed.standing
     questions, _, replicates = standing.shape
     where = (standing, np.arange(questions)[:, None, None], np.arange(replicates)[None, None, :])
-    return signs.gave[where], signs.answered[where], signs.sure[where], signs.answers[where]
+    # An answer that is withheld is none.
+    gave = signs.gave[where] & (replayed.answered | replayed.abstained)
+    return gave, signs.answered[where] & gave, signs.sure[where], signs.answers[where]

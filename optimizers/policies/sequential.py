@@ -14,7 +14,7 @@ from ..concurrency import one_thread
 from ..prediction.fitted import Array, Fitted
 from ..prediction.predictor import Predictor, fit_predictor
 from ..tables.cascades import Signs
-from ..tables.table import Arm, Batch, Lesson, Question
+from ..tables.table import UNANSWERED, Arm, Batch, Lesson, Question
 from .arm_means import ArmMeans
 from .base import Assignment
 from .cascade_by_family import CascadeByFamily, FamilyMeans
@@ -107,6 +107,11 @@ class Sequential(Fitted):
         return None if self.joint is None else self.joint.probe
 
     @property
+    def wrong_costs(self) -> float:
+        """See `Table.wrong_costs`."""
+        return self.levels[0].means.wrong_costs if self.joint is None else self.joint.wrong_costs
+
+    @property
     def predictors(self) -> tuple[Predictor, ...]:
         """All that it rests on."""
         return () if self.joint is None else (self.joint.predictor,)
@@ -161,8 +166,10 @@ class Sequential(Fitted):
         level = self.levels[number]
         found = level.means.assign(batch, self.ladder.spent(budget, len(batch)))
         # What ends after one arm is foreseen as by all policies; a sequence by the worst that it came to.
-        most = np.where(self._looking[number][found.arms], level.most[found.arms], 0.0)
-        return Assignment(self._numbers[number][found.arms], found.expected, np.maximum(found.high, most))
+        asked = found.arms != UNANSWERED
+        most = np.where(asked & self._looking[number][found.arms], level.most[found.arms], 0.0)
+        arms = np.where(asked, self._numbers[number][found.arms], UNANSWERED)
+        return Assignment(arms, found.expected, np.maximum(found.high, most))
 
     def next(self, question: Question, seen: tuple[Seen, ...], left: float) -> int:
         """See `SequentialPolicy.next`; what is left decides nothing, because its worst case was planned for."""
@@ -221,7 +228,7 @@ class Sequential(Fitted):
 
 def _level(lesson: Lesson, way: Way, lists: tuple[CorrectedList, ...]) -> Level:
     parts = [with_lists(table, lists, way.share) for table in (lesson.fit, lesson.validation)]
-    fields: dict[str, Any] = {"arms": parts[0].arms, "seed": lesson.seed}
+    fields: dict[str, Any] = {"arms": parts[0].arms, "seed": lesson.seed, "wrong_costs": lesson.wrong_costs}
     if way.by_family:
         families = FamilyMeans.of(with_lists(lesson.searched, lists, way.share))
         fields |= {name: getattr(families, name) for name in ("families", "scores", "costs", "high")}

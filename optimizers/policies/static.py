@@ -10,17 +10,22 @@ from typing import ClassVar, Literal, Self
 import numpy as np
 
 from ..arrays import Ints
+from ..tables.cascades import with_cascades
 from ..tables.knapsack import allocate
-from ..tables.table import Batch, Lesson, Question
+from ..tables.table import UNANSWERED, Batch, Lesson, Question
 from .arm_means import ArmMeans, OnMeans
 from .base import Assignment
+from .cascade_search import find_selective
 from .planning import assigned, planning_costs
 
 __all__ = ["Static", "StaticMix", "in_line", "mixed"]
 
 
 class Static(OnMeans):
-    """Gives every question the best arm that the budget allows for all of them, also called uniform allocation."""
+    """Gives every question the best arm that the budget allows for all of them, also called uniform allocation.
+
+    Where wrong answers cost so much that no answer is better than any arm's, it leaves all of them unanswered.
+    """
 
     name: ClassVar[str] = "static"
     policy: Literal["static"] = "static"
@@ -38,11 +43,15 @@ class Static(OnMeans):
         order = np.lexsort((-self.means.scores, self.means.costs))
         affordable = [int(arm) for arm in order if totals[arm] <= budget]
         best = max(affordable, key=lambda arm: float(self.means.scores[arm]), default=int(order[0]))
+        if self.means.scores[best] < 0:  # wrong answers cost more than right ones bring
+            best = UNANSWERED
         return assigned(np.full(len(batch), best, np.intp), costs, high)
 
 
 class StaticMix(OnMeans):
     """The upper hull of the static arms in the plane of cost and score, abstention at no cost as its left end.
+
+    Where wrong answers cost something, arms that withhold what they are not sure of are among them.
 
     Any point between two neighbours of the hull is reached by giving one of them to a share of the questions; which
     questions, the seed and their names decide. RouterBench (Hu et al. 2024) calls it the zero router.
@@ -55,7 +64,11 @@ class StaticMix(OnMeans):
     @classmethod
     def fit(cls, lesson: Lesson) -> Self:
         """See `MakePolicy.fit`."""
-        return cls(means=ArmMeans.of(lesson.fit, lesson.validation), seed=lesson.seed)
+        tables = [lesson.fit, lesson.validation]
+        if lesson.wrong_costs:
+            selective = find_selective(lesson.searched)
+            tables = [with_cascades(table, selective) for table in tables]
+        return cls(means=ArmMeans.of(*tables), seed=lesson.seed)
 
     def assign(self, batch: Batch, budget: float) -> Assignment:
         """See `Policy.assign`; leaves questions unanswered where the budget is below the first arm of the hull."""

@@ -21,7 +21,7 @@ from .schedule import budget_ladder
 from .sequences import followed
 from .sequential_policy import STOP, Seen, Successor
 
-__all__ = ["STRATA", "Part", "Stratified", "prepared"]
+__all__ = ["STRATA", "Part", "Stratified", "prepared", "wrong_costs_of"]
 
 STRATA = "strata"
 """The field of a policy's JSON that says that it is one of several parts."""
@@ -64,10 +64,9 @@ class Part:
             total, rows = 0.0, 0
             for table in asked:
                 own = slice(rows, rows := rows + len(table.questions))
-                courses, scores, _ = followed(
-                    policy, table, Assignment(found.arms[own], found.expected[own], found.high[own])
-                )
-                total += float(courses.standing(scores).mean(axis=1).sum())
+                planned = Assignment(found.arms[own], found.expected[own], found.high[own])
+                courses, replayed = followed(policy, table, planned)
+                total += float(courses.standing(replayed.scores).mean(axis=1).sum())
             return float(found.expected.sum()) / count, total / count
 
         least, first = reached(0.0)
@@ -122,6 +121,11 @@ class Stratified:
     @property
     def probe(self) -> None:
         """See `ArmPolicy.probe`."""
+
+    @property
+    def wrong_costs(self) -> float:
+        """See `Table.wrong_costs`; all parts have the same."""
+        return wrong_costs_of(self.parts[0].policy)
 
     @cached_property
     def arms(self) -> tuple[Arm, ...]:
@@ -237,6 +241,11 @@ class Stratified:
             left -= bought
         share = max(0.0, left) / max(1, sum(counts))
         return [some + share * count for some, count in zip(given, counts, strict=True)]
+
+
+def wrong_costs_of(policy: ArmPolicy) -> float:
+    """What a wrong answer cost where the policy learned, see `Table.wrong_costs`; 0 where it does not say."""
+    return float(getattr(policy, "wrong_costs", 0.0))
 
 
 def prepared(policy: ArmPolicy, batch: Batch) -> Batch:

@@ -10,7 +10,7 @@ import numpy as np
 from ..arrays import Floats, Ints
 from ..prediction.predictor import Prediction, Predictor
 from ..tables.knapsack import allocate
-from ..tables.table import Batch
+from ..tables.table import UNANSWERED, Batch
 from .planning import planning_costs
 
 __all__ = ["View"]
@@ -57,6 +57,8 @@ class View:
     def plan(self, values: Floats, budget: float, arms: Ints | None = None) -> Ints | None:
         """The most valuable arms within a budget, the margin kept; None where not even the cheapest of them fit.
 
+        Where wrong answers cost something, a question may also get `UNANSWERED`, for no value and at no cost.
+
         Args:
             values: (questions, arms of the predictor); -inf for what a question does not admit.
             budget: for all questions together.
@@ -65,10 +67,11 @@ class View:
         costs = self.planning
         if arms is not None:
             values, costs = values[:, arms], costs[:, arms]
-        if np.where(values > -np.inf, costs, np.inf).min(axis=1).sum() > budget:
+        unanswered = self._predictor.wrong_costs > 0
+        if not unanswered and np.where(values > -np.inf, costs, np.inf).min(axis=1).sum() > budget:
             return None
-        chosen = allocate(values, costs, budget)
-        return chosen if arms is None else arms[chosen]
+        chosen = allocate(values, costs, budget, unanswered=unanswered)
+        return chosen if arms is None else np.where(chosen == UNANSWERED, UNANSWERED, arms[chosen])
 
     def spending(self, share: float = 1.0, arms: Ints | None = None) -> Callable[[float], Ints | None]:
         """From a budget to what `plan` makes of it on the scores drawn by a share, with some arms to choose from."""

@@ -17,7 +17,7 @@ from ..bootstrap import standard_error
 from ..concurrency import one_thread
 from ..tables.clusters import cluster_numbers
 from ..tables.knapsack import allocate, price_for
-from ..tables.table import Arm, Batch, Lesson, Probe, Table
+from ..tables.table import UNANSWERED, Arm, Batch, Lesson, Probe, Table
 from .calibration import Calibration, fit_calibration
 from .features import Encoder, fit_encoder
 from .fitted import Array, Fitted, rounded
@@ -36,7 +36,7 @@ class Prediction:
     """Forecasts for the questions of a batch."""
 
     scores: Floats
-    """(questions, arms): expected scores in [0, 1]."""
+    """(questions, arms): expected scores in [0, 1]; expected values where wrong answers cost something."""
     costs: Floats
     """(questions, arms): mean costs, in the unit of the table; without the probe."""
     high: Floats
@@ -61,6 +61,8 @@ class Predictor(Fitted):
     """(arms,): mean scores where it learned."""
     share: float = Field(default=1.0, ge=0, le=1)
     """How much of what it knows of a question counts; the rest is the arm's mean."""
+    wrong_costs: float = Field(default=0.0, ge=0, le=1e6)
+    """See `Table.wrong_costs`. Heads and calibration know shares from 0 to 1: values are brought there and back."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -115,7 +117,8 @@ class Predictor(Fitted):
             scores, means = batch.known[self.key]
             return scores, means
         features = self.encoder.encode(batch)
-        return self.calibration.apply(self.scores.predict(features)), self.costs.predict(features)
+        scores = self.calibration.apply(self.scores.predict(features))
+        return _values_of(scores, self.wrong_costs), self.costs.predict(features)
 
     def _drawn(self, scores: Floats) -> Floats:
         return self.share * scores + (1 - self.share) * self.arm_scores
@@ -175,7 +178,8 @@ def refitted(predictor: Predictor, table: Table, seed: int) -> Predictor:
             "scores": HEADS[predictor.head](examples, seed, predictor.scores),
             "calibration": predictor.calibration,
             "costs": fit_costs(examples, table.costs, seed),
-            "arm_scores": rounded(examples.scores.mean(axis=0)),
+            "arm_scores": rounded(table.mean_scores.mean(axis=0)),
+            "wrong_costs": table.wrong_costs,
         }
         return Predictor(**fields)
 
@@ -275,7 +279,8 @@ class _Ground:
             "scores": draft.head,
             "calibration": fit_calibration(draft.raw, self._examples.scores, self.lesson.seed, self._examples.clusters),
             "costs": self._costs,
-            "arm_scores": rounded(self._examples.scores.mean(axis=0)),
+            "arm_scores": rounded(self.lesson.fit.mean_scores.mean(axis=0)),
+            "wrong_costs": self.lesson.wrong_costs,
         }
         return Predictor(**fields)
 
@@ -287,7 +292,7 @@ class _Ground:
             known = some.scores
             curve = fit_calibration(draft.raw[inside], known, self.lesson.seed, some.clusters)
             scores[outside] = share * curve.apply(draft.raw[outside]) + (1 - share) * known.mean(axis=0)
-        return Prediction(scores, *self._crossed_costs)
+        return Prediction(_values_of(scores, self.lesson.wrong_costs), *self._crossed_costs)
 
     @cached_property
     def _costs(self) -> CostHead:
@@ -305,14 +310,21 @@ class _Ground:
 
 
 def _examples(table: Table, encoder: Encoder) -> Examples:
+    shares = (table.mean_scores + table.wrong_costs) / (1 + table.wrong_costs)
     features, clusters = encoder.encode(table.batch()), cluster_numbers(table)
-    return Examples(features, table.mean_scores, table.mean_costs, table.arms, clusters)
+    return Examples(features, shares, table.mean_costs, table.arms, clusters)
+
+
+def _values_of(shares: Floats, wrong_costs: float) -> Floats:
+    """From shares of the way between a wrong and a right answer to values."""
+    return np.asarray(shares * (1 + wrong_costs) - wrong_costs) if wrong_costs else shares
 
 
 def _values(prediction: Prediction, table: Table, budget: float, price: float) -> Floats:
-    chosen = allocate(prediction.scores, prediction.costs, budget * len(table.questions))
-    everyone = np.arange(len(chosen))
-    return np.asarray(table.mean_scores[everyone, chosen] - price * table.mean_costs[everyone, chosen])
+    total, unanswered = budget * len(table.questions), table.wrong_costs > 0
+    chosen = allocate(prediction.scores, prediction.costs, total, unanswered=unanswered)
+    reached = table.mean_scores - price * table.mean_costs
+    return np.asarray(np.where(chosen == UNANSWERED, 0.0, reached[np.arange(len(chosen)), chosen]))
 
 
 def _row(matrix: Floats) -> Floats:

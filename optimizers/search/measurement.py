@@ -33,6 +33,8 @@ class Outcome:
     """The same in every unit."""
     gates: tuple[GateReading, ...] = ()
     """What the gates of the run read."""
+    abstained: bool = False
+    """Whether the answer says that there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,11 @@ class Measurement:
     def scores(self) -> Floats:
         """Per task."""
         return np.array([o.score for o in self.outcomes], dtype=np.float64)
+
+    def values(self, wrong_costs: float) -> Floats:
+        """Per task: the score s of an answer as s - wrong_costs (1 - s), 0 where there is none; see `valued`."""
+        answered = np.array([not o.status.failed and not o.abstained for o in self.outcomes], bool)
+        return np.where(answered, self.scores - wrong_costs * (1 - self.scores), self.scores)
 
     @property
     def costs(self) -> Floats:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,8 @@ from ...graphs.result import Result
 from ...records.status import Status
 from ...records.usage import ZERO, Amount
 from ..tables.arms import plan_of
-from ..tables.cascades import Signs, final_of, stops
+from ..tables.cascades import Signs, final_of, stops, withholds
+from ..tables.confidence import signs_of
 from ..tables.table import Arm, Stage, answer_numbers
 
 __all__ = ["Menu", "Served", "served"]
@@ -31,11 +32,14 @@ class Served:
     """The arm that the policy had chosen when it last decided the rest of the batch."""
     answer: str
     status: Status
-    """skipped where the policy left it unanswered, budget where the cap had no room for it."""
+    """skipped where the policy left it unanswered, before looking or after; budget where the cap had no room for it."""
     stop_reason: str
+    """As in `Result`; withheld where the policy left it unanswered after looking."""
     score: float | None
     """In [0, 1]; None where nobody scored."""
     confidence: float | None
+    """How sure the answer is: as was learned where the arm carries that, else what it says itself. Of a withheld one
+    too."""
     charged: Amount
     """By its runs; its probe comes on top."""
     lost: Amount
@@ -83,13 +87,14 @@ class Menu:
         return tuple(self._plans[stage.arm] for stage in self._arms[arm].stages)
 
     async def run(
-        self, arm: int, run: Callable[[Plan, Sequence[Result]], Awaitable[Result | None]]
+        self, arm: int, run: Callable[[Plan, Sequence[Result]], Awaitable[Result | None]], family: str = ""
     ) -> tuple[list[Result], bool]:
         """Runs an arm; a cascade until the rule of a stage ends it, or a cap is reached.
 
         Args:
             arm: its number.
             run: runs one plan, given what the stages before came to; None where that cannot be.
+            family: of the question, as the policy sees it.
 
         Returns:
             What came of the stages, and whether a cap ended them before a rule did.
@@ -103,25 +108,59 @@ class Menu:
             results.append(result)
             if result.status is Status.BUDGET:
                 return results, True
-            if bool(stops(stages[:count], _signs(results))):
+            if bool(stops(stages[:count], _signs(results, stages, family))):
                 break
         return results, False
 
-    def said(self, arm: int, results: Sequence[Result]) -> Result | None:
-        """Which of the results of an arm is its answer, by its final rule; None where there is no result."""
+    def said(self, arm: int, results: Sequence[Result], family: str = "") -> Result | None:
+        """Which of the results of an arm is its answer, by its final rule; None where there is no result.
+
+        Its confidence is what was learned of its arm, where the arm carries that. An answer that is not sure enough to
+        stand is withheld: the result says so and has none, while the run's trace keeps it.
+        """
         if not results:
             return None
-        asked = self._arms[arm].stages[: len(results)]
-        return results[int(final_of(asked, _signs(results), self._arms[arm].final))]
+        own = self._arms[arm]
+        asked = own.stages[: len(results)]
+        signs = _signs(results, asked, family)
+        place = int(final_of(asked, signs, own.final))
+        found, sure = results[place], float(signs.sure[place])
+        if asked[place].confidence is not None and not found.status.failed:
+            found = replace(found, confidence=sure)
+        if bool(withholds(own, signs.answered[place], signs.sure[place])):
+            return _withheld(found, own.answers_at)
+        return found
 
 
-def _signs(results: Sequence[Result]) -> Signs:
+def _withheld(found: Result, needed: float) -> Result:
+    had = "which nothing is known of" if found.confidence is None else f"which is {found.confidence:.2f}"
+    return replace(
+        found,
+        answer="",
+        data=None,
+        status=Status.SKIPPED,
+        stop_reason="withheld",
+        score=None if found.score is None else 0.0,
+        reason=f"its answer was looked at and is withheld: it stands at a confidence of {needed:.2f} or more, {had}; "
+        f"run {found.run_id} has it, and a policy fitted with smaller wrong_costs answers more",
+    )
+
+
+def _signs(results: Sequence[Result], stages: Sequence[Stage], family: str) -> Signs:
     """What shows of answers, as in tables."""
     gave = np.array([not result.status.failed for result in results])
     told = [result.answer if shown else None for result, shown in zip(results, gave.tolist(), strict=True)]
     answered = gave & ~np.array([result.abstained for result in results], bool)
-    sure = np.array([-np.inf if result.confidence is None else result.confidence for result in results])
+    sure = np.array([_sure(*each, family) for each in zip(results, stages, strict=False)])
     return Signs(gave, answered, np.where(gave, sure, -np.inf), answer_numbers([told])[0])
+
+
+def _sure(result: Result, stage: Stage, family: str) -> float:
+    own = np.array([np.nan if result.confidence is None else result.confidence])
+    if stage.confidence is None:
+        return float(np.where(np.isnan(own), -np.inf, own)[0])
+    thought, written = (np.array([float(n)]) for n in (result.usage.reasoning_tokens, result.usage.output_tokens))
+    return float(stage.confidence.of(signs_of(thought, written, own), [family])[0])
 
 
 def served(

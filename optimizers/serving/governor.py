@@ -22,7 +22,7 @@ from ...records.usage import Amount
 from ..arrays import Floats, Ints
 from ..policies.base import ArmPolicy, Assignment
 from ..policies.sequential_policy import Successor
-from ..policies.stratified import prepared
+from ..policies.stratified import prepared, wrong_costs_of
 from ..tables.probes import take_probe
 from ..tables.table import UNANSWERED, Arm, Batch, Question, question_of
 from .answer import Menu, Served, served
@@ -198,8 +198,10 @@ class _Batch:
             self._batch = replace(self._batch, probes={name: probe.values})
             self._looks = probe.costs
         self._batch = prepared(self._policy, self._batch)
-        # Left to itself, a policy may skip questions at a small budget that it would answer at a larger one.
-        self._answered = self._policy.assign(self._batch, np.inf).arms != UNANSWERED
+        # Left to itself, a policy may skip questions at a small budget that it would answer at a larger one. Where
+        # wrong answers cost something, none may be worth more than a cheap one.
+        asked = self._policy.assign(self._batch, np.inf).arms != UNANSWERED
+        self._answered = asked & (wrong_costs_of(self._policy) == 0)
         self._cheapest, high = self._with_least(self._policy.assign(self._batch, 0.0))
         self._floors = np.maximum(high - self._looks, 0.0)
         beside = np.array([self._room(i, int(arm)) for i, arm in enumerate(self._cheapest)])

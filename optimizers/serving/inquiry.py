@@ -69,8 +69,9 @@ class Inquiry:
             UsageError: the policy names no arm of its own, or one that was asked already.
         """
         before = self.results
-        results, self.cut = await self._menu.run(self._arm, lambda plan, own: run(plan, [*before, *own]))
-        said = self._menu.said(self._arm, results)
+        family = self._question.family
+        results, self.cut = await self._menu.run(self._arm, lambda plan, own: run(plan, [*before, *own]), family)
+        said = self._menu.said(self._arm, results, family)
         if said is None or (self.cut and self._looks and said.status.failed):
             # An arm that was cut short does not undo what was answered before.
             self._rest, self._arm = tuple(results), STOP

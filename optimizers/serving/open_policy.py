@@ -16,6 +16,7 @@ from ...records.status import Status
 from ...records.task import Task
 from ..policies.base import ArmPolicy, Assignment
 from ..policies.sequential_policy import Seen, Successor
+from ..policies.stratified import wrong_costs_of
 from ..tables.probes import take_probe
 from ..tables.table import UNANSWERED, Arm, Batch, Question
 from .answer import Menu, Served, served
@@ -139,6 +140,11 @@ class _Alone:
     def probe(self) -> str | None:
         """See `ArmPolicy.probe`."""
         return self._policy.probe
+
+    @property
+    def wrong_costs(self) -> float:
+        """See `Table.wrong_costs`."""
+        return wrong_costs_of(self._policy)
 
     def assign(self, batch: Batch, budget: float) -> Assignment:
         """See `ArmPolicy.assign`."""

@@ -32,7 +32,7 @@ from ...records.rows import Unit
 from ...records.task import Task
 from ..policies.base import ArmPolicy, Assignment, MakePolicy
 from ..policies.registry import policy_from_json, policy_to_json
-from ..policies.stratified import prepared
+from ..policies.stratified import prepared, wrong_costs_of
 from ..tables.table import Arm, Batch, Question, question_of
 from .answer import Menu, Served
 from .open_policy import OpenPolicy
@@ -206,6 +206,11 @@ class DeployedPolicy:
     def unit(self) -> Unit:
         """Of the budget."""
         return self._unit
+
+    @property
+    def wrong_costs(self) -> float:
+        """What a wrong answer cost where it was fitted; above 0, answers that are not sure enough are withheld."""
+        return wrong_costs_of(self._policy)
 
     @cached_property
     def span(self) -> tuple[float, float]:

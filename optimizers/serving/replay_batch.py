@@ -39,6 +39,8 @@ class TableService:
     arm before it on the same question had answered."""
     asked: tuple[tuple[int, ...], ...]
     """For each question all arms that were asked, in order."""
+    final: Ints
+    """(questions,): the arms whose answers stand, or `UNANSWERED`."""
 
 
 def barrier_width(questions: int) -> int:
@@ -96,10 +98,12 @@ class _Desk:
         self._scores, self._costs = np.zeros(count), self._looks.copy()
         self._cut = np.zeros(count, bool)
         self._asked: list[tuple[int, ...]] = [()] * count
+        self._final: Ints = np.full(count, UNANSWERED, np.intp)
 
     def service(self) -> TableService:
         """What became of the batch."""
-        return TableService(self._planned, self._arms, self._scores, self._costs, self._cut, tuple(self._asked))
+        asked = tuple(self._asked)
+        return TableService(self._planned, self._arms, self._scores, self._costs, self._cut, asked, self._final)
 
     def serve(self, start: int, every: int) -> None:
         """Decides the rest of the batch and serves the first of it."""
@@ -131,7 +135,8 @@ class _Desk:
     def _book(self, questions: Ints, arms: Ints, courses: Sequence[Course]) -> None:
         costs = np.array([course.cost for course in courses])
         self._arms[questions] = arms
-        self._scores[questions] = _of(self._real_scores, questions, np.array([c.final for c in courses], np.intp))
+        self._final[questions] = np.array([course.final for course in courses], np.intp)
+        self._scores[questions] = _of(self._real_scores, questions, self._final[questions])
         self._costs[questions] += costs
         self._left -= float(costs.sum())
         for question, course in zip(questions.tolist(), courses, strict=True):

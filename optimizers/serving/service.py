@@ -12,6 +12,7 @@ from ...records.status import Status
 from ...records.usage import Amount
 from ..arrays import Floats
 from ..tables.table import Batch
+from ..tables.value import Shares
 from .answer import Served
 
 __all__ = ["Service"]
@@ -50,11 +51,13 @@ class Service:
             return ""
         short = sum(one.status is Status.BUDGET for one in self.served)
         left_out = sum(one.status is Status.SKIPPED for one in self.served)
+        withheld = sum(one.stop_reason == "withheld" for one in self.served)
         changed = [one for one in self.served if one.arm and one.planned and one.arm != one.planned]
         swapped = sum(one.status is not Status.BUDGET for one in changed)
         reasons = [
             (short, "{} questions found no room for the upper bound of their cheapest call"),
-            (left_out, "the policy leaves {} questions unanswered"),
+            (left_out - withheld, "the policy leaves {} questions unanswered"),
+            (withheld, "{} answers were not sure enough to stand, and are withheld"),
             (swapped, "{} questions got another arm, because the one planned did not fit when their turn came"),
         ]
         told = [text.format(count) for count, text in reasons if count]
@@ -69,6 +72,19 @@ class Service:
     def scores(self) -> Floats:
         """Per question; 0 where there was no answer or nobody scored."""
         return np.array([one.score or 0.0 for one in self.served], np.float64)
+
+    def values(self, wrong_costs: float) -> Floats:
+        """Per question: the score s of an answer as s - wrong_costs (1 - s), 0 where there is none; see `valued`."""
+        answered = np.array([not one.status.failed and not one.abstained for one in self.served], bool)
+        return np.where(answered, self.scores - wrong_costs * (1 - self.scores), self.scores)
+
+    @property
+    def shares(self) -> Shares:
+        """What became of the questions; of use where somebody scored them."""
+        abstained = np.array([one.abstained for one in self.served], bool)
+        answered = np.array([not one.status.failed for one in self.served], bool) & ~abstained
+        right = float(np.where(answered, self.scores, 0.0).mean())
+        return Shares.from_parts(right, float(answered.mean()), float(abstained.mean()))
 
     @property
     def coverage(self) -> float:

@@ -21,6 +21,7 @@ from ..analysis.target_score import checked_target
 from ..policies.base import MakePolicy
 from ..policies.registry import policies_named
 from ..search.registry import MakeOptimizer, optimizer_named
+from ..tables.value import checked_wrong_costs
 from .policy_selection import POLICIES_COMPARED
 from .report import StudyReport
 from .reporter import Calling, Progress, Reporter, Silent
@@ -45,6 +46,7 @@ async def optimize_async(
     metric: str | Grader = "auto",
     optimizer: str | MakeOptimizer = "racing",
     policies: Sequence[str | MakePolicy] = POLICIES_COMPARED,
+    wrong_costs: float = 0.0,
     reporter: Reporter | None = None,
     progress: Callable[[Progress], object] | None = None,
 ) -> StudyReport:
@@ -69,6 +71,9 @@ async def optimize_async(
         metric: its name, `module:function`, or a callable; "auto" takes what each task names.
         optimizer: a name in `OPTIMIZERS`, `module:name`, or what makes one from a `ProblemSpec`, such as its class.
         policies: those to compare: names in `POLICIES`, `module:Class`, or classes; empty to leave this part out.
+        wrong_costs: what a wrong answer costs policies, where a right one brings 1 and none brings 0. Above 0 they may
+            withhold answers that are not sure enough, and are fitted and compared by values, see `valued`; plans are
+            searched by their scores all the same.
         reporter: is told of what is known at the start, of the progress, and of the report.
         progress: is called with a `Progress` a few times a second, for example to draw a bar in a notebook.
 
@@ -107,6 +112,7 @@ async def optimize_async(
         policies=compared,
         target_score=target_score,
         code=_code(graph, metric),
+        wrong_costs=checked_wrong_costs(wrong_costs),
     )
     told = reporter or Silent()
     return await Study(spec, told if progress is None else Calling(progress, told)).run()

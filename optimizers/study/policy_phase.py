@@ -18,6 +18,7 @@ from ..arrays import Ints
 from ..bootstrap import mean_interval
 from ..policies.arm_means import ArmMeans
 from ..policies.static import Static
+from ..prediction.confidence import confidence_reports
 from ..search.base import Proposal
 from ..search.measurement import Measurement
 from ..serving.governor import Governor
@@ -27,7 +28,7 @@ from ..serving.service import Service
 from ..tables.arms import arm_of
 from ..tables.portfolio import choose_portfolio, portfolio_prices
 from ..tables.probes import probe_graph, probe_names
-from ..tables.table import UNANSWERED, Arm, Batch, Table, question_of
+from ..tables.table import UNANSWERED, Arm, Batch, Table, joined, question_of
 from .cost_forecast import CostForecast
 from .node_reasons import explain
 from .policy_selection import ARMS, Comparison, compare, portfolio_of_study, table_of
@@ -138,6 +139,7 @@ class PolicyPhase:
             account=account,
             probes=probes,
             seed=self._spec.seed,
+            wrong_costs=self._spec.wrong_costs,
             finished=self._told,
             fitting=lambda: self._phase("fitting"),
         )
@@ -238,6 +240,8 @@ class PolicyPhase:
             probe=comparison.policy.probe,
             test=None if service is None else self._tested(service, static),
             nodes=self._nodes(comparison, batch, used, planned),
+            wrong_costs=self._spec.wrong_costs,
+            confidences=confidence_reports(joined(comparison.fit, comparison.validation), self._spec.seed),
         )
 
     def deployed(self, comparison: Comparison) -> DeployedPolicy:
@@ -302,8 +306,10 @@ class PolicyPhase:
         seed, unit = self._spec.seed, self._spec.cap.unit
         lost = np.array([in_unit(one.lost, unit) for one in service.served], np.float64)
         usd = float(np.mean([in_unit(one.charged, "usd") for one in service.served]))
+        price = self._spec.wrong_costs
+        values = service.values(price)
         score = score_of(
-            service.scores,
+            values,
             service.costs,
             lost,
             coverage=service.coverage,
@@ -313,10 +319,11 @@ class PolicyPhase:
         return PolicyTest(
             score=score,
             static=None if static is None else static.plan.hash,
-            gain=None if static is None else mean_interval(service.scores - static.scores, seed=seed),
+            gain=None if static is None else mean_interval(values - static.values(price), seed=seed),
             swapped=sum(one.arm != one.planned for one in service.served),
             unspent=service.unspent,
             why_unspent=service.why_unspent,
+            shares=service.shares,
         )
 
     def _paid(self, measured: Sequence[Measurement], tasks: int) -> float:

@@ -23,10 +23,11 @@ from ..policies.registry import fit_all
 from ..search.measurement import Measurement
 from ..serving.replay_batch import TableService, serve_on_table
 from ..tables.arms import arm_of
-from ..tables.cascades import outcomes_of
+from ..tables.cascades import outcomes_of, replay
 from ..tables.portfolio import choose_portfolio, portfolio_prices
 from ..tables.table import UNANSWERED, Lesson, Table, question_of
 from ..tables.tabulate import tabulate
+from ..tables.value import Shares, valued
 from .report import PolicyScore
 
 __all__ = ["ARMS", "POLICIES_COMPARED", "Comparison", "compare", "portfolio_of_study", "rank", "table_of"]
@@ -119,6 +120,7 @@ async def compare(
     account: str,
     probes: Sequence[str] = (),
     seed: int = 0,
+    wrong_costs: float = 0.0,
     finished: Callable[[Result], None] | None = None,
     fitting: Callable[[], None] | None = None,
 ) -> Comparison:
@@ -140,6 +142,7 @@ async def compare(
         account: pays for it.
         probes: names of probes to take.
         seed: of all that is fitted, and of the intervals.
+        wrong_costs: what a wrong answer costs, see `valued`; policies are fitted and compared by values.
         finished: called after every run.
         fitting: called when all is tabulated.
 
@@ -162,7 +165,8 @@ async def compare(
         )
     if fitting is not None:
         fitting()
-    lesson = Lesson(tables["fit"], tables["validation"], budget, seed, judged=True)
+    fit, validation = (valued(tables[part], wrong_costs) for part in ("fit", "validation"))
+    lesson = Lesson(fit, validation, budget, seed, judged=True)
     return await asyncio.to_thread(_fitted, lesson, _possible(policies, lesson))
 
 
@@ -179,7 +183,7 @@ def rank(
 
     Args:
         policies: by name, from the simplest on.
-        table: what every arm scored and cost; at least one question.
+        table: what every arm scored and cost; at least one question. Of values where wrong answers cost something.
         budget: what a question may cost on average.
         seed: of the intervals.
 
@@ -188,6 +192,7 @@ def rank(
         of the best.
     """
     services = {name: serve_on_table(policy, table, len(table.questions) * budget) for name, policy in policies.items()}
+    replayed = {name: replay(policy.arms, table.replicates([0])) for name, policy in policies.items()}
     best = max(services, key=lambda name: float(services[name].scores.mean()))
     behind = {name: services[best].scores - service.scores for name, service in services.items()}
     scores = []
@@ -205,6 +210,7 @@ def rank(
                 behind=mean_interval(behind[name], seed=seed),
                 gain=mean_interval(service.scores - mixture_at(table, cost), seed=seed),
                 usd=_usd(policies[name], table, service),
+                shares=Shares.of(replayed[name], service.final[:, None]),
             )
         )
     ours_first = sorted(policies, key=lambda name: name != JointSafe.name)

@@ -15,7 +15,9 @@ from ..analysis.target_score import TargetReport
 from ..analysis.vote_curves import VotePoint
 from ..bootstrap import Interval
 from ..finding import Finding
+from ..prediction.confidence import ConfidenceReport
 from ..serving.policy import DeployedPolicy
+from ..tables.value import Shares
 from .plan_report import PlanReport, Score
 
 if TYPE_CHECKING:
@@ -44,6 +46,7 @@ class PolicyScore(Finding):
 
     policy: str
     score: float
+    """The mean; where wrong answers cost something the mean value, see `valued`."""
     low: float
     """Lower end of the 95 % bootstrap interval of the mean."""
     high: float
@@ -57,12 +60,15 @@ class PolicyScore(Finding):
     """Its score less that of the best mixture of single plans at the same cost, chosen in hindsight."""
     usd: float | None = None
     """Charged per task, in dollars, without probes; None where no model of the pool has a price, or `cost` is that."""
+    shares: Shares | None = None
+    """What became of the tasks: right, wrong, abstained, unanswered; None in reports of older versions."""
 
 
 class PolicyTest(Finding):
     """The chosen policy on the test part, served once as a batch under the hard cap."""
 
     score: Score
+    """Where wrong answers cost something, `score` in it is the mean value, see `valued`."""
     static: str | None
     """The hash of the plan that it is compared with: the best on validation of those that fit the cap."""
     gain: Interval | None
@@ -73,6 +79,8 @@ class PolicyTest(Finding):
     """What was left of the batch's cap, in its unit; None where only each task is limited."""
     why_unspent: str = ""
     """Why it was not used up."""
+    shares: Shares | None = None
+    """What became of the tasks: right, wrong, abstained, unanswered; None in reports of older versions."""
 
 
 class ArmReport(Finding):
@@ -141,6 +149,11 @@ class PoliciesReport(Finding):
     """None where the spend was used up."""
     nodes: tuple[NodeReport, ...]
     """What the chosen policy gave each node, on test where that was served, else on validation."""
+    wrong_costs: float = 0.0
+    """What a wrong answer costs, where a right one brings 1: scores of policies are values at that price."""
+    confidences: tuple[ConfidenceReport, ...] = ()
+    """How well the confidence of each arm tells right answers from wrong ones, on fit and validation; of arms whose
+    answers show nothing, nothing."""
 
 
 class VotesReport(Finding):
@@ -337,4 +350,5 @@ class StudyReport(Finding):
             f"{self.paid:,.6g} of {self.spend:,.6g} {unit} paid; costs are {unit} a task"
         )
         notes = (*told_of_target(self.target), *self.notes)
-        return html_of(head, self.frontier, self.chosen, notes, self.gates)
+        scores = () if self.policies is None else self.policies.scores
+        return html_of(head, self.frontier, self.chosen, notes, gates=self.gates, policies=scores)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...records.display import markup
 from ..analysis.gate_openings import GateReport
 from ..analysis.target_score import TargetReport
 from ..bootstrap import Interval
 from .plan_report import PlanReport, Score
+
+if TYPE_CHECKING:
+    from .report import PolicyScore
 
 __all__ = ["html_of", "told_of_target"]
 
@@ -37,14 +40,20 @@ def html_of(
     plans: Sequence[PlanReport],
     chosen: str | None,
     notes: Sequence[str],
+    *,
     gates: Sequence[GateReport] = (),
+    policies: Sequence[PolicyScore] = (),
 ) -> str:
     """The tables, with a line above each and notes below; all text in them is text, whoever wrote it."""
     titles = ("plan", "knobs", "validation, 95 %", "cost", "test, 95 %", "cost", "answered", "fits")
     rows = "".join(_row(plan, chosen=plan.plan_hash == chosen) for plan in plans)
+    told = "".join(map(_policy, policies))
+    of_policies = ("policy", "validation, 95 %", "cost", "right", "wrong", "abstained", "unanswered")
+    more = _table(of_policies, told) if told else ""
     items = "".join(f"<li>{markup(note)}</li>" for note in notes)
     return (
-        f"<div><p>{markup(head)}</p>{_table(titles, rows)}{_gates(gates)}{f'<ul>{items}</ul>' if items else ''}</div>"
+        f"<div><p>{markup(head)}</p>{_table(titles, rows)}{more}{_gates(gates)}"
+        f"{f'<ul>{items}</ul>' if items else ''}</div>"
     )
 
 
@@ -87,6 +96,18 @@ def _row(plan: PlanReport, *, chosen: bool) -> str:
         _cost(plan.test),
         f"{100 * (plan.test or plan.validation).coverage:.0f} %",
         "yes" if plan.affordable else "no",
+    )
+    return f"<tr>{_cells('td', cells)}</tr>"
+
+
+def _policy(score: PolicyScore) -> str:
+    found = score.shares
+    shares = () if found is None else (found.right, found.wrong, found.abstained, found.unanswered)
+    cells = (
+        score.policy,
+        f"{score.score:.3f} ({score.low:.2f} to {score.high:.2f})",
+        f"{score.cost:,.4g}",
+        *(f"{100 * share:.0f} %" for share in shares),
     )
     return f"<tr>{_cells('td', cells)}</tr>"
 

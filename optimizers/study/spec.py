@@ -61,6 +61,8 @@ class StudySpec:
     """The mean score for which the smallest cap is looked for, up to `cap`; None where the cap is the question."""
     code: Mapping[str, str] = field(default_factory=dict)
     """What the code of the user's own kinds and functions is, see `codes_of`."""
+    wrong_costs: float = 0.0
+    """What a wrong answer costs policies, see `valued`."""
 
     def as_json(self) -> str:
         """What identifies the study, as canonical JSON."""
@@ -81,6 +83,8 @@ class StudySpec:
         if self.code:
             content["code"] = dict(self.code)
         efforts = {card.name: card.model_dump(mode="json")["efforts"] for card in self.pool.cards if card.efforts}
+        if self.wrong_costs:
+            content["wrong_costs"] = self.wrong_costs
         if efforts:
             content["efforts"] = efforts
         return json.dumps(content, sort_keys=True, separators=(",", ":"))

@@ -10,11 +10,13 @@ from uuid import uuid4
 
 from ...budgets.cap import Cap, in_unit
 from ...errors import SpendExhausted, gravest
+from ...graphs.finishing import output_of_graph
 from ...graphs.gate import GateReading
 from ...graphs.gating import traced_readings
 from ...graphs.plan import Plan
 from ...graphs.result import Engine, Result
 from ...graphs.run import Runner
+from ...nodes.outputs import says_nothing
 from ...records.rows import AccountRow, RunRow, TrialRow
 from ...records.status import Status
 from ...records.task import Task
@@ -59,6 +61,7 @@ class TrialEvaluator:
         finished: Callable[[Outcome], None],
     ) -> None:
         self._runner = runner
+        self._output = output_of_graph(runner.graph)
         self._study_id = spec.study_id
         self._account_id = accounts.whole
         self._accounts = {part: accounts.of(phase) for part, phase in _PAYING.items()}
@@ -202,7 +205,9 @@ class TrialEvaluator:
     def _outcome(self, row: Result | RunRow, gates: tuple[GateReading, ...]) -> Outcome:
         unit = self._cap.unit
         cost, lost = in_unit(row.charged, unit), in_unit(row.lost, unit)
-        return Outcome(row.task_id, row.status, row.score or 0.0, cost, lost, row.charged, gates)
+        # Rows do not keep whether the answer abstains; it is looked at again.
+        silent = row.abstained if isinstance(row, Result) else says_nothing(self._output, row.answer)
+        return Outcome(row.task_id, row.status, row.score or 0.0, cost, lost, row.charged, gates, silent)
 
     def _book(
         self, trial_id: str, plan: Plan, part: str, start: int, tasks: int, results: Sequence[Result], state: str

@@ -5,26 +5,30 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from types import MappingProxyType
 
 import numpy as np
 
 from ...errors import UsageError
 from ..arrays import Bools, Floats, Ints
+from .confidence import Confidence, signs_of
 from .table import UNANSWERED, Arm, FinalRule, Stage, Table
 
 __all__ = [
     "FINAL_RULES",
+    "Replay",
     "Signs",
     "cascade_arm",
     "cascade_outcomes",
     "final_of",
     "outcomes_of",
     "refuse_gaps",
-    "standing_of",
+    "replay",
     "stops",
+    "table_signs",
     "with_cascades",
+    "withholds",
 ]
 
 
@@ -37,7 +41,7 @@ class Signs:
     answered: Bools
     """Whether it was an answer, and no abstention."""
     sure: Floats
-    """The confidence; -inf where nobody knows."""
+    """How sure it is: as was learned where a stage carries that, else what the arm says; -inf where nobody knows."""
     answers: Ints
     """Equal numbers are one answer; -1 where none is known."""
 
@@ -46,10 +50,8 @@ class Signs:
         """Of a table: (arms, questions, replicates)."""
         shape = table.scores.shape
         known = np.full(shape, -1) if table.answers is None else table.answers
-        said = np.zeros(shape, bool) if table.abstained is None else table.abstained == 1
-        gave = np.ones(shape, bool) if table.answers is None else (known >= 0) | said
         sure = np.full(shape, -np.inf) if table.confidences is None else table.confidences
-        each = (gave, gave & ~said, np.where(np.isnan(sure), -np.inf, sure), known)
+        each = (table.gave, table.answered, np.where(np.isnan(sure), -np.inf, sure), known)
         return cls(*(np.ascontiguousarray(np.swapaxes(cells, 0, 1)) for cells in each))
 
     def take(self, stages: Sequence[int], cells: Ints | slice = slice(None)) -> Signs:
@@ -145,12 +147,26 @@ FINAL_RULES: Mapping[FinalRule, Callable[[Sequence[Stage], Signs], Ints]] = Mapp
 """What decides which answer stands, simplest first."""
 
 
-def cascade_arm(stages: tuple[Stage, ...], final: FinalRule = "last") -> Arm:
+def cascade_arm(stages: tuple[Stage, ...], final: FinalRule = "last", *, answers_at: float = 0.0) -> Arm:
     """The arm that a cascade is, named by its content."""
     # What the first cascades could be has the names that it had then.
-    told = [[s.arm, s.sure] if s.stop == "confidence" else [s.arm, s.sure, s.stop] for s in stages]
-    content = json.dumps(told if final == "last" else [*told, final], ensure_ascii=False)
-    return Arm(f"cascade-{hashlib.sha256(content.encode()).hexdigest()[:16]}", stages=stages, final=final)
+    told: list[object] = [[s.arm, s.sure] if s.stop == "confidence" else [s.arm, s.sure, s.stop] for s in stages]
+    told += [final] if final != "last" else []
+    told += [asdict(s.confidence) for s in stages if s.confidence is not None]
+    told += [{"answers_at": answers_at}] if answers_at else []
+    digest = hashlib.sha256(json.dumps(told, ensure_ascii=False).encode()).hexdigest()
+    return Arm(f"cascade-{digest[:16]}", stages=stages, final=final, answers_at=answers_at)
+
+
+def withholds(arm: Arm, answered: Bools, sure: Floats) -> Bools:
+    """Whether a cascade leaves the question unanswered after looking, of any shape.
+
+    Args:
+        arm: the cascade.
+        answered: of the stage whose answer would stand: whether that is an answer.
+        sure: likewise, how sure it is.
+    """
+    return np.asarray(answered & ~(sure >= arm.answers_at)) if arm.answers_at else np.zeros(np.shape(answered), bool)
 
 
 def cascade_outcomes(table: Table, stages: Sequence[Stage], final: FinalRule = "last") -> tuple[Floats, Floats]:
@@ -161,46 +177,8 @@ def cascade_outcomes(table: Table, stages: Sequence[Stage], final: FinalRule = "
     Raises:
         UsageError: the table lacks an arm, or the column that a rule needs.
     """
-    return _outcomes(table, Signs.of(table), stages, final)
-
-
-def _outcomes(table: Table, signs: Signs, stages: Sequence[Stage], final: FinalRule) -> tuple[Floats, Floats]:
-    columns, costs = _walked(table, signs, stages, final)
-    return np.take_along_axis(table.scores, columns[:, None, :], axis=1)[:, 0], costs
-
-
-def _walked(table: Table, signs: Signs, stages: Sequence[Stage], final: FinalRule) -> tuple[Ints, Floats]:
-    """(questions, replicates) twice: the arm of the table whose answer stands, and what was paid."""
-    _check(table, stages, final)
-    numbers = [table.arm(stage.arm) for stage in stages]
-    shape = (len(table.questions), table.scores.shape[2])
-    asking, costs = np.ones(shape, bool), np.zeros(shape)
-    columns: Ints = np.zeros(shape, np.intp)
-    for count, number in enumerate(numbers, 1):
-        asked = signs.take(numbers[:count])
-        # A gap stays one: 0 times not a number is not a number.
-        costs = costs + asking * table.costs[:, number]
-        columns = np.where(asking, np.array(numbers)[final_of(stages[:count], asked, final)], columns)
-        asking = asking & ~stops(stages[:count], asked)
-    return columns, costs
-
-
-def standing_of(arms: Sequence[Arm], table: Table) -> Ints:
-    """(questions, arms, replicates): the arm of the table whose answer an arm gives; a cascade's is one of its stages.
-
-    Raises:
-        UsageError: as `outcomes_of`.
-    """
-    known = {arm.name: number for number, arm in enumerate(table.arms)}
-    signs = Signs.of(table)
-    shape = (len(table.questions), table.scores.shape[2])
-    found = [
-        _walked(table, signs, arm.stages, arm.final)[0]
-        if arm.stages and arm.name not in known
-        else np.full(shape, table.arm(arm.name), np.intp)
-        for arm in arms
-    ]
-    return np.stack(found, axis=1)
+    scores, costs = outcomes_of([cascade_arm(tuple(stages), final)], table)
+    return scores[:, 0], costs[:, 0]
 
 
 def outcomes_of(arms: Sequence[Arm], table: Table) -> tuple[Floats, Floats]:
@@ -209,17 +187,103 @@ def outcomes_of(arms: Sequence[Arm], table: Table) -> tuple[Floats, Floats]:
     Raises:
         UsageError: the table lacks an arm, or the column that a rule of a cascade needs.
     """
+    replayed = replay(arms, table)
+    return replayed.scores, replayed.costs
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Replay:
+    """What arms come to on the questions of a table; all (questions, arms, replicates)."""
+
+    scores: Floats
+    """As the table has them; 0 where a question is left unanswered after looking."""
+    costs: Floats
+    answered: Bools
+    """Whether an answer stands, and no abstention."""
+    abstained: Bools
+    """Whether what stands says that there is no answer. Where neither holds, the question is unanswered."""
+    right: Floats
+    """The scores of the answers that stand, in [0, 1] also where wrong ones cost something; 0 for others."""
+    standing: Ints
+    """The arm of the table whose answer stands, or would where it is withheld."""
+
+
+def replay(arms: Sequence[Arm], table: Table) -> Replay:
+    """Looks up arms of a table, and runs cascades of these.
+
+    Raises:
+        UsageError: the table lacks an arm, or the column that a rule of a cascade needs.
+    """
     known = {arm.name: number for number, arm in enumerate(table.arms)}
-    signs = Signs.of(table) if any(arm.stages and arm.name not in known for arm in arms) else None
+    cells = _Cells(table)
     found = []
     for arm in arms:
-        if signs is not None and arm.stages and arm.name not in known:
-            found.append(_outcomes(table, signs, arm.stages, arm.final))
+        if arm.stages and arm.name not in known:
+            found.append(cells.run(arm))
         else:
-            number = table.arm(arm.name)
-            found.append((table.scores[:, number], table.costs[:, number]))
-    scores, costs = zip(*found, strict=True)
-    return np.stack(scores, axis=1), np.stack(costs, axis=1)
+            found.append(cells.of(table.arm(arm.name)))
+    return Replay(*(np.stack(each, axis=1) for each in zip(*found, strict=True)))
+
+
+_Column = tuple[Floats, Floats, Bools, Bools, Floats, Ints]
+"""An arm: the fields of `Replay`, each (questions, replicates)."""
+
+
+class _Cells:
+    """A table whose cascades are run."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        self._signs = Signs.of(table)
+        self._answered, self._abstained = table.answered, table.gave & ~table.answered
+        self._right = np.where(self._answered, table.right, 0.0)
+        self._known: dict[tuple[int, Confidence], Floats] = {}
+
+    def of(self, number: int) -> _Column:
+        """An arm of the table."""
+        scores, costs, right = (each[:, number] for each in (self._table.scores, self._table.costs, self._right))
+        standing: Ints = np.full(scores.shape, number, np.intp)
+        return scores, costs, self._answered[:, number], self._abstained[:, number], right, standing
+
+    def run(self, arm: Arm) -> _Column:
+        """A cascade of arms of the table."""
+        table, stages = self._table, arm.stages
+        _check(table, arm)
+        numbers = [table.arm(stage.arm) for stage in stages]
+        signs = self._signs.take(numbers)
+        signs = replace(signs, sure=np.stack([self._sure(n, s) for n, s in zip(numbers, stages, strict=True)]))
+        shape = (len(table.questions), table.scores.shape[2])
+        asking, costs, standing = np.ones(shape, bool), np.zeros(shape), np.zeros(shape, np.intp)
+        for count, number in enumerate(numbers, 1):
+            asked = signs.take(range(count))
+            # A gap stays one: 0 times not a number is not a number.
+            costs = costs + asking * table.costs[:, number]
+            standing = np.where(asking, final_of(stages[:count], asked, arm.final), standing)
+            asking = asking & ~stops(stages[:count], asked)
+        chosen = np.array(numbers)[standing][:, None, :]
+        scores, right = (np.take_along_axis(cells, chosen, axis=1)[:, 0] for cells in (table.scores, self._right))
+        flags = (self._answered, self._abstained)
+        answered, abstained = (np.take_along_axis(cells, chosen, axis=1)[:, 0] for cells in flags)
+        withheld = withholds(arm, answered, np.take_along_axis(signs.sure, standing[None], axis=0)[0])
+        scores, right = np.where(withheld, 0.0, scores), np.where(withheld, 0.0, right)
+        return scores, costs, answered & ~withheld, abstained, right, chosen[:, 0]
+
+    def _sure(self, number: int, stage: Stage) -> Floats:
+        """(questions, replicates): how sure the answers of a stage are."""
+        if stage.confidence is None:
+            return np.asarray(self._signs.sure[number])
+        key = (number, stage.confidence)
+        if key not in self._known:
+            self._known[key] = stage.confidence.of(*table_signs(self._table, number))
+        return self._known[key]
+
+
+def table_signs(table: Table, arm: int) -> tuple[Floats, list[str]]:
+    """What `Confidence.of` takes: (3, questions, replicates) for an arm of a table, and the questions' families."""
+    unknown = np.full((len(table.questions), table.scores.shape[2]), np.nan)
+    fields = (table.thinking_tokens, table.output_tokens, table.confidences)
+    signs = signs_of(*(unknown if each is None else each[:, arm] for each in fields))
+    return signs, [question.family for question in table.questions]
 
 
 def with_cascades(table: Table, cascades: Sequence[Arm]) -> Table:
@@ -235,6 +299,7 @@ def with_cascades(table: Table, cascades: Sequence[Arm]) -> Table:
         probes=table.probes,
         known=table.known,
         clusters=table.clusters,
+        wrong_costs=table.wrong_costs,
     )
 
 
@@ -262,16 +327,25 @@ def refuse_gaps(costs: Floats, numbers: Ints, chosen: Ints, arms: Sequence[Arm],
         )
 
 
-def _check(table: Table, stages: Sequence[Stage], final: FinalRule) -> None:
+def _check(table: Table, arm: Arm) -> None:
     """Makes sure that what the rules read is there."""
+    stages = arm.stages
     rules = {stage.stop for stage in stages[:-1]}
+    sure = [stage for stage in stages[:-1] if stage.stop == "confidence"]
+    raw = any(stage.confidence is None for stage in sure)
+    if arm.final == "most_confident" or arm.answers_at:
+        # Of a stage that shows nothing nobody knows how sure it is, so that a surer one goes before it.
+        raw, sure = raw or all(stage.confidence is None for stage in stages), list(stages)
     lacks = ""
-    if table.confidences is None and ("confidence" in rules or final == "most_confident"):
+    if raw and table.confidences is None:
         lacks = "confidence"
-    elif table.answers is None and ("agrees" in rules or final == "plurality"):
+    elif table.answers is None and ("agrees" in rules or arm.final == "plurality"):
         lacks = "answer"
     elif table.answers is None and table.abstained is None and "answered" in rules:
         lacks = "abstained"
+    for field in (field for stage in sure if stage.confidence is not None for field in stage.confidence.reads):
+        if getattr(table, field) is None:
+            lacks = {"confidences": "confidence"}.get(field, field)
     if lacks:
         raise UsageError(
             f"a cascade reads the {lacks} of every answer, and the table has none; "

@@ -13,6 +13,7 @@ from ...errors import UsageError
 from ...records.answers import normal_form
 from ...records.task import Task
 from ..arrays import Bools, Floats, Ints
+from .confidence import Confidence
 
 __all__ = [
     "UNANSWERED",
@@ -60,6 +61,8 @@ class Stage:
     stop: StopRule = "confidence"
     """confidence: at `sure` or above; answered: where there is an answer and it does not abstain; agrees: where it is
     the answer of an earlier stage too; always: never, the next stage is always on. Of no meaning in the last stage."""
+    confidence: Confidence | None = None
+    """How sure the arm's answers are, as was learned; None where what the arm itself says of them counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,9 @@ class Arm:
     the latest. A stage that failed is passed over."""
     verified: bool = False
     """Whether one of its nodes has answers that are supported by more than a model's word, see `Kind.verified`."""
+    answers_at: float = 0.0
+    """For a cascade, which may have one stage: the least confidence at which its answer stands. Below it the question
+    is left unanswered after looking. 0: every answer stands."""
 
     @property
     def single(self) -> bool:
@@ -132,7 +138,8 @@ class Table:
     questions: tuple[Question, ...]
     arms: tuple[Arm, ...]
     scores: Floats
-    """(questions, arms, replicates), in [0, 1]; a failure scores 0. NaN where the arm was not run."""
+    """(questions, arms, replicates), in [0, 1]; a failure scores 0. NaN where the arm was not run. Where wrong answers
+    cost something these are values, see `valued`."""
     costs: Floats
     """(questions, arms, replicates): charged, in `unit`. NaN where the arm was not run."""
     unit: str = "tokens"
@@ -159,6 +166,8 @@ class Table:
     ran: Bools | None = None
     """(questions, arms): False where an arm was not run, so that nothing is known of it there; None where all were.
     Policies learn from tables without such gaps, see `strata`."""
+    wrong_costs: float = 0.0
+    """What a wrong answer costs, where a right one brings 1 and none brings 0; see `valued`."""
 
     def __post_init__(self) -> None:
         shape = (len(self.questions), len(self.arms))
@@ -244,10 +253,43 @@ class Table:
         return replace(self, **self._cells(lambda cells: cells[:, :, chosen]))
 
     @property
+    def gave(self) -> Bools:
+        """(questions, arms, replicates): whether there was a reply: an answer, or the word that there is none.
+
+        Where answers are not known, there was one everywhere.
+        """
+        if self.answers is None:
+            return np.ones(self.scores.shape, bool)
+        return np.asarray((self.answers >= 0) | self._said_nothing)
+
+    @property
+    def answered(self) -> Bools:
+        """(questions, arms, replicates): whether there was an answer, and no abstention."""
+        return np.asarray(self.gave & ~self._said_nothing)
+
+    @property
+    def right(self) -> Floats:
+        """(questions, arms, replicates), in [0, 1]: the scores without what wrong answers cost."""
+        if not self.wrong_costs:
+            return self.scores
+        right = (self.scores + self.wrong_costs) / (1 + self.wrong_costs)
+        return np.where(self.answered, right, self.scores)
+
+    @property
+    def _said_nothing(self) -> Bools:
+        return np.zeros(self.scores.shape, bool) if self.abstained is None else self.abstained == 1
+
+    @property
+    def shows_confidence(self) -> bool:
+        """Whether anything is known of how sure answers are."""
+        known = [each for each in (self.confidences, self.thinking_tokens, self.output_tokens) if each is not None]
+        return any(not np.isnan(each).all() for each in known)
+
+    @property
     def shows_answers(self) -> bool:
         """Whether anything is known of answers that a cascade could stop on."""
-        known = [each for each in (self.confidences, self.abstained) if each is not None]
-        return self.answers is not None or any(not np.isnan(each).all() for each in known)
+        said = self.abstained is not None and not np.isnan(self.abstained).all()
+        return self.answers is not None or said or self.shows_confidence
 
     def _cells(self, pick: Callable[[NDArray[Any]], NDArray[Any]]) -> dict[str, Any]:
         """The fields that have a number for every cell, as far as they are known, with what is picked of each."""
@@ -266,7 +308,7 @@ def joined(*tables: Table) -> Table:
     questions = tuple(question for table in tables for question in table.questions)
     names = tuple(name for table in tables for name in table.clusters or [""] * len(table.questions))
     whole = names if any(table.clusters is not None for table in tables) else None
-    return Table(questions, first.arms, unit=first.unit, clusters=whole, **cells)
+    return Table(questions, first.arms, unit=first.unit, clusters=whole, wrong_costs=first.wrong_costs, **cells)
 
 
 _CELLS = ("confidences", "money", "answers", "abstained", "thinking_tokens", "output_tokens")
@@ -329,7 +371,14 @@ class Lesson:
         """The questions on which cascades are searched."""
         return self.fit if self.judged else joined(self.fit, self.validation)
 
+    @property
+    def wrong_costs(self) -> float:
+        """See `Table.wrong_costs`; both parts have the same."""
+        return self.fit.wrong_costs
+
     def __post_init__(self) -> None:
+        if self.fit.wrong_costs != self.validation.wrong_costs:
+            raise UsageError("the two parts of a lesson must price a wrong answer alike; see `valued`")
         if self.fit.gaps or self.validation.gaps:
             raise UsageError(
                 "a lesson has the outcome of every arm on every question; where arms were not run on some, "

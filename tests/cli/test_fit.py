@@ -251,3 +251,48 @@ def test_the_smallest_budget_for_a_score(log: Path, capsys: pytest.CaptureFixtur
 def test_what_is_no_score_is_a_usage_error(log: Path, target: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run([*FIT, "--target-score", target]) == 2
     assert "target_score must be a mean score to reach" in capsys.readouterr().err
+
+
+def test_wrong_answers_may_cost_something(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([*FIT, "--policy", "static", "--wrong-costs", "2", "--json", "fit.json"]) == 0
+    assert "best arm  a: value -0.500" in capsys.readouterr().out
+    assert json.loads((log / "fit.json").read_text())["wrong_costs"] == 2
+    # No answer is worth more than one that is as often wrong as right.
+    assert run([*SIMULATE, "--json", "price.json"]) == 0
+    printed = capsys.readouterr().out
+    assert "value     0.000" in printed
+    assert "answers   right 0.0%, wrong 0.0%, abstained 0.0%, unanswered 100.0%" in printed
+    figures = json.loads((log / "price.json").read_text())
+    assert figures["wrong_costs"] == 2
+    assert figures["shares"] == {"right": 0.0, "wrong": 0.0, "abstained": 0.0, "unanswered": 1.0}
+    assert run([*FIT, "--policy", "joint_up_front", "--budget", "12", "--wrong-costs", "2"]) == 0
+    assert run([*SIMULATE, "--budget", "12", "--wrong-costs", "0"]) == 0
+    printed = capsys.readouterr().out
+    assert "score     1.000" in printed
+    assert "answers   right 100.0%, wrong 0.0%" in printed
+
+
+@pytest.mark.parametrize("price", ["-1", "nan", "inf", "1e7"])
+def test_what_cannot_be_a_price_is_refused(log: Path, capsys: pytest.CaptureFixture[str], price: str) -> None:
+    assert run([*FIT, "--policy", "static"]) == 0
+    for command in (FIT, SIMULATE):
+        assert run([*command, "--wrong-costs", price]) == 2
+        errors = capsys.readouterr().err
+        assert "wrong_costs must be" in errors
+        assert len(errors.splitlines()) == 1
+
+
+def test_fit_says_how_sure_arms_are(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    draws = np.random.default_rng(0)
+    rows = pa.parquet.read_table(log / "log.parquet").to_pylist()
+    for row in rows:
+        row["thinking_tokens"] = float(np.exp(5 - 2 * row["score"] + draws.normal()))
+        row["output_tokens"] = row["thinking_tokens"] + 5
+    pa.parquet.write_table(pa.Table.from_pylist(rows), log / "log.parquet")
+    assert run([*FIT, "--policy", "static_mix", "--json", "fit.json"]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "AUROC" in printed
+    first, second = json.loads((log / "fit.json").read_text())["confidences"]
+    assert (first["arm"], first["kind"], first["answers"]) == ("a", "calibrated", 120)
+    assert min(first["auroc"], second["auroc"]) > 0.8
+    assert f"a thinking 120 50 % {first['auroc']:.2f}" in printed

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from apportion.optimizers.policies.cascade_search import find_cascades, find_cascades_for
+from apportion.optimizers.policies.cascade_search import _Search, find_cascades, find_cascades_for
 from apportion.optimizers.tables.cascades import outcomes_of
 from apportion.optimizers.tables.table import Arm, Question, Table
+from apportion.optimizers.tables.value import valued
 
 
 def world(questions: int = 400, *, agree: bool = False, seed: int = 0) -> Table:
@@ -84,3 +87,66 @@ def test_groups_of_one_search_have_lists_of_their_own() -> None:
 def test_without_anything_to_stop_on_there_are_none() -> None:
     bare = Table((Question("q", "?"),), (Arm("a"), Arm("b")), np.ones((1, 2, 1)), np.ones((1, 2, 1)))
     assert find_cascades(bare) == ()
+
+
+def unsure(questions: int = 600, seed: int = 0) -> Table:
+    """Two arms that are as often wrong as right, and think longer where they are wrong."""
+    draws = np.random.default_rng(seed)
+    right = draws.random((questions, 2, 1)) < 0.5
+    thinking = np.exp(np.where(right, 4.0, 6.0) + draws.normal(size=right.shape))
+    return Table(
+        tuple(Question(str(n), "?") for n in range(questions)),
+        (Arm("cheap"), Arm("dear")),
+        right.astype(np.float64),
+        np.broadcast_to(np.array([1.0, 5.0])[:, None], right.shape),
+        thinking_tokens=thinking,
+        output_tokens=thinking + 10,
+        answers=np.where(right, 0, 1 + draws.integers(5, size=right.shape)),
+    )
+
+
+def test_where_wrong_answers_cost_something_one_arm_may_withhold_its_answer() -> None:
+    table = valued(unsure(), 1.0)
+    found = find_cascades(table)
+    alone = [arm for arm in found if len(arm.stages) == 1]
+    assert [arm.stages[0].arm for arm in alone] == ["cheap"]
+    assert alone[0].answers_at == 0.5
+    fresh = valued(unsure(seed=1), 1.0)
+    assert abs(outcomes_of([Arm("cheap")], fresh)[0].mean()) < 0.1
+    assert outcomes_of(alone, fresh)[0].mean() > 0.25
+    best = max(found, key=lambda arm: float(outcomes_of([arm], fresh)[0].mean()))
+    assert outcomes_of([best], fresh)[0].mean() > outcomes_of(alone, fresh)[0].mean() + 0.1
+
+
+def test_for_nothing_every_answer_stands() -> None:
+    for arm in find_cascades(unsure()):
+        assert len(arm.stages) > 1
+        assert arm.answers_at == 0
+
+
+def test_what_is_withheld_is_found_as_it_is_replayed() -> None:
+    """Prices and values along the hull rise, and no list is worth less than leaving all unanswered."""
+    table = valued(unsure(300), 3.0)
+    found = find_cascades(table)
+    scores, costs = (each.mean(axis=(0, 2)) for each in outcomes_of(found, table))
+    assert (np.diff(costs) > 0).all()
+    assert (scores > -0.02).all()
+    assert {arm.answers_at for arm in found} <= {0.0, 0.75}
+
+
+def test_rules_on_confidence_are_for_lists_of_which_somebody_says_how_sure_it_is() -> None:
+    """Only one of three arms shows anything; what is found of the others runs on the same table."""
+    table = world(400)
+    table = replace(table, questions=tuple(replace(question, family="") for question in table.questions))
+    tokens = np.full(table.scores.shape, np.nan)
+    draws = np.random.default_rng(0).normal(size=400)
+    tokens[:, 2, 0] = np.exp(4 - 2 * table.scores[:, 2, 0] + draws)
+    for price in (0.0, 3.0):
+        shown = valued(replace(table, thinking_tokens=tokens), price)
+        search = _Search(shown, np.ones((400, 1)))
+        lists = [each for prefix in search.begin() for each in search.extended(prefix)]
+        assert lists
+        for arm in map(search.arm, lists):
+            outcomes_of([arm], shown)
+            if arm.final == "most_confident" or arm.answers_at:
+                assert any(stage.confidence for stage in arm.stages)

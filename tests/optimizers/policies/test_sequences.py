@@ -71,10 +71,10 @@ def test_all_that_is_asked_is_paid_for_and_the_most_frequent_answer_stands() -> 
     assert found.costs.tolist() == [111.0, 111.0, 11.0]
     assert found.scores.tolist() == [1.0, 1.0, 0.0]
     assert found.arms.tolist() == [0, 0, 0]
-    courses, scores, costs = followed(policy, table(), policy.assign(table().batch(), 1.0))
+    courses, replayed = followed(policy, table(), policy.assign(table().batch(), 1.0))
     assert courses.later == (((1, 2),), ((1, 2),), ((1,),))
-    assert courses.standing(scores)[:, 0].tolist() == found.scores.tolist()
-    assert courses.paid(costs)[:, 0].tolist() == found.costs.tolist()
+    assert courses.standing(replayed.scores)[:, 0].tolist() == found.scores.tolist()
+    assert courses.paid(replayed.costs)[:, 0].tolist() == found.costs.tolist()
 
 
 def test_a_policy_sees_no_number_that_tells_of_arms_it_has_not_asked() -> None:

@@ -13,6 +13,7 @@ from apportion.optimizers.prediction.heads.registry import HEADS
 from apportion.optimizers.prediction.predictor import Predictor, cross_fitted, fit_predictor
 from apportion.optimizers.tables.knapsack import allocate
 from apportion.optimizers.tables.table import Arm, Batch, Lesson, Probe, Question, Table
+from apportion.optimizers.tables.value import valued
 
 ARMS = tuple(
     Arm(f"{model}{effort}", (("solve", model),), json.dumps({"effort": effort}))
@@ -187,3 +188,20 @@ def test_lessons_that_cannot_be_learned_from() -> None:
         fit_predictor(replace(whole, validation=whole.validation.take(np.array([0]))))
     with pytest.raises(UsageError, match="must have the same arms"):
         fit_predictor(replace(whole, validation=whole.validation.with_arms([1, 0, 2, 3])))
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_values_are_forecast_as_the_scores_that_they_are_made_of(head: str) -> None:
+    """Heads know shares from 0 to 1; where all is answered, a value is one such share, stretched."""
+    plain = lesson()
+    priced = replace(plain, fit=valued(plain.fit, 3.0), validation=valued(plain.validation, 3.0))
+    before, after = (fit_predictor(each, head=head, probes=False) for each in (plain, priced))
+    asked = table(50, 7)[0].batch()
+    foretold = after.predict(asked)
+    assert foretold.scores == pytest.approx(4 * before.predict(asked).scores - 3, abs=1e-4)
+    assert foretold.scores.min() < 0
+    assert after.arm_scores == pytest.approx(4 * before.arm_scores - 3, abs=1e-4)
+    assert cross_fitted(priced, after).scores == pytest.approx(4 * cross_fitted(plain, before).scores - 3, abs=1e-4)
+    again = Predictor.from_json(json.loads(json.dumps(after.to_json())))
+    assert (again.predict(asked).scores == foretold.scores).all()
+    assert again.wrong_costs == 3.0

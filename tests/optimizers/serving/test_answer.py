@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -11,10 +12,11 @@ import numpy as np
 from apportion.graphs.plan import Plan
 from apportion.graphs.result import Result
 from apportion.optimizers.serving.answer import Menu, served
-from apportion.optimizers.tables.cascades import cascade_arm, cascade_outcomes
+from apportion.optimizers.tables.cascades import cascade_arm, cascade_outcomes, replay
+from apportion.optimizers.tables.confidence import Confidence
 from apportion.optimizers.tables.table import Arm, FinalRule, Question, Stage, StopRule, Table, answer_numbers
 from apportion.records.status import Status
-from apportion.records.usage import Amount
+from apportion.records.usage import Amount, Usage
 
 REPLIES: tuple[str | None, ...] = ("yes", "no", "I don't know", None)
 """None is a failure; "yes" is right."""
@@ -98,3 +100,66 @@ def test_a_cascade_that_a_cap_cuts_short_says_so() -> None:
     got = served("t", "", "", results, menu.said(0, results), cut=cut, nothing=Status.SKIPPED)
     assert (got.answer, got.status, got.stop_reason) == ("yes", Status.OK, "budget")
     assert "no room for the next plan of the cascade" in got.reason
+
+
+def test_tables_and_serving_are_equally_sure_and_withhold_the_same_answers() -> None:
+    draws = np.random.default_rng(0)
+    count = 40
+    told = draws.choice(np.array(REPLIES, object), size=(count, 2))
+    thinking = np.round(np.exp(draws.normal(5, 2, size=(count, 2)))).astype(np.float64)
+    output = (thinking + draws.integers(0, 50, size=(count, 2))).astype(np.float64)
+    sure = draws.random((count, 2))
+    families = [("sums", "words", "unheard of")[n % 3] for n in range(count)]
+    known = tuple(
+        Confidence(b, (5.0, 3.0, 0.0), (1.5, 1.0, 2.0), (-1.0, 0.3, 0.7), (("sums", 0.5), ("words", -0.5)))
+        for b in (0.0, 0.4)
+    )
+    said = [[None if reply == "I don't know" else reply for reply in row] for row in told]
+    table = Table(
+        tuple(Question(str(n), "?", family) for n, family in enumerate(families)),
+        tuple(Arm(arm.name) for arm in ARMS[:2]),
+        (told == "yes").astype(np.float64)[:, :, None],
+        np.full((count, 2, 1), 10.0),
+        confidences=np.where(told == None, np.nan, sure)[:, :, None],  # noqa: E711
+        answers=answer_numbers(said)[:, :, None],
+        abstained=(told == "I don't know").astype(np.float64)[:, :, None],
+        thinking_tokens=thinking[:, :, None],
+        output_tokens=output[:, :, None],
+    )
+    finals: tuple[FinalRule, ...] = ("last", "first_sure", "plurality", "most_confident")
+    withheld = 0
+    for final, length in product(finals, (1, 2)):
+        stages = (Stage("a", 0.6, confidence=known[0]), Stage("b", confidence=known[1]))[:length]
+        arm = cascade_arm(stages, final, answers_at=0.5)
+        menu, found = Menu([arm], ARMS), replay([arm], table)
+        for number, row in enumerate(told.tolist()):
+
+            async def run(plan: Plan, before: Sequence[Result], n: int = number) -> Result:
+                place = len(before)
+                usage = Usage(5, output_tokens=int(output[n, place]), reasoning_tokens=int(thinking[n, place]))
+                return replace(result(plan, told[n, place], float(sure[n, place])), usage=usage)
+
+            results, cut = asyncio.run(menu.run(0, run, families[number]))
+            said_last = menu.said(0, results, families[number])
+            got = served("t", "", "", results, said_last, cut=cut, nothing=Status.SKIPPED)
+            assert (got.score, got.charged.tokens) == (found.scores[number, 0, 0], found.costs[number, 0, 0]), row
+            assert (got.status is Status.OK and not got.abstained) == found.answered[number, 0, 0]
+            assert got.abstained == found.abstained[number, 0, 0]
+            if got.stop_reason == "withheld":
+                withheld += 1
+                assert (got.answer, got.status, got.data) == ("", Status.SKIPPED, None)
+                assert got.confidence is not None
+                assert got.confidence < 0.5
+                assert f"{got.confidence:.2f}" in got.reason
+                assert "0.50" in got.reason
+                assert got.run_ids
+    assert withheld > 10
+
+
+def test_an_answer_of_which_nothing_is_known_is_withheld_where_that_matters() -> None:
+    menu = Menu([cascade_arm((Stage("a"),), answers_at=0.5)], ARMS)
+    silent = replace(result(PLANS[0], "yes", 0.9), confidence=None)
+    found = menu.said(0, [silent])
+    assert found is not None
+    assert (found.answer, found.stop_reason) == ("", "withheld")
+    assert "nothing is known" in found.reason

@@ -27,7 +27,7 @@ from apportion.optimizers.serving.governor import Governor
 from apportion.optimizers.serving.service import Service
 from apportion.optimizers.tables.arms import arm_of
 from apportion.optimizers.tables.cascades import cascade_arm
-from apportion.optimizers.tables.table import Arm, Stage
+from apportion.optimizers.tables.table import UNANSWERED, Arm, Batch, Stage, question_of
 from apportion.records import AccountRow, Limit, Status, StudyStore, Task, Usage
 from apportion.stores.opening import open_store
 from apportion.tasks.families import generate
@@ -244,6 +244,19 @@ def test_what_the_policy_leaves_unanswered_costs_nothing_and_says_so(planted: An
     ample = bench.serve(bench.policy(TASKS, [100], [0.5]), TASKS, Cap(total=10**6))
     assert "they cost less than the cap allows" in ample.why_unspent
     assert bench.serve(bench.policy(TASKS, [100], [0.5]), TASKS, Cap(per_task=10**5)).unspent is None
+
+
+def test_where_wrong_answers_cost_something_nobody_is_answered_against_the_policy(planted: Any) -> None:
+    """Without a price a question that the policy left out gets a cheap arm; with one, no answer may be worth more."""
+    bench = Bench(planted, sized(), Pool([ScriptedModel(lambda _: "Answer: yes", card=CARD)]), MemoryStore(), [{}])
+    policy = bench.policy(TASKS, [100], [0.5], unanswered=True)
+    left_out = int((policy.assign(Batch(tuple(map(question_of, TASKS))), 500.0).arms == UNANSWERED).sum())
+    policy.wrong_costs = 1.0
+    service = bench.serve(policy, TASKS, Cap(total=500))
+    assert sum(not one.arm for one in service.served) >= left_out
+    assert service.values(1.0).sum() == service.scores.sum()
+    assert sum(service.shares.model_dump().values()) == pytest.approx(1.0)
+    assert service.shares.unanswered == pytest.approx(1 - service.coverage)
 
 
 def test_a_cap_for_each_task_holds_beside_that_for_all_and_alone(planted: Any) -> None:

@@ -101,8 +101,8 @@ def test_every_node_is_told_what_it_got_and_why(report: StudyReport) -> None:
     solve = nodes["solve"]
     assert solve.kind == "solver"
     families = {use.family: use for use in solve.families}
-    assert families["birds"].models["birds-expert"] > 0.9
-    assert families["trains"].models["trains-expert"] > 0.9
+    assert families["birds"].models["birds-expert"] > 0.7
+    assert families["trains"].models["trains-expert"] > 0.7
     assert solve.everywhere.active == 1.0
     assert sum(solve.everywhere.models.values()) == pytest.approx(1.0)
     assert sum(solve.everywhere.knobs["max_output_tokens"].values()) == pytest.approx(1.0)
@@ -272,3 +272,45 @@ def test_policies_are_kept_inside_a_study_in_usd_too() -> None:
     assert report.policies.test is not None
     assert report.policies.test.score.cost * 160 <= 0.4
     assert json.loads(report.model_dump_json())["cap"]["unit"] == "usd"
+
+
+def test_where_wrong_answers_cost_something_the_policy_leaves_them_out(tmp_path: Path) -> None:
+    """One model that knows birds alone, and writes more where it does not know."""
+
+    def script(request: Request) -> str:
+        asked, roomy = request.messages[-1].content, request.max_output_tokens > 50
+        if "birds" not in asked:
+            return f"{'step ' * (9 if roomy else 6)}Answer: no"
+        return f"{'so ' * 3 * roomy}Answer: {'yes' if roomy or 'long' not in asked else 'no'}"
+
+    pool = Pool([ScriptedModel(script, name="m", card=CARD)])
+    graph = Graph("guesses").add("solve", Solver(style="think", max_output_tokens=choose(20, 80)))
+    tasks = Bench().tasks
+    names = ("static", "cascade", "joint_safe")
+    found = optimize(graph, tasks, pool, cap=Cap(total=40_000), spend=1e6, policies=names, wrong_costs=1.0)
+    policies, deployed = found.policies, found.policy
+    assert policies is not None
+    assert deployed is not None
+    assert deployed.wrong_costs == policies.wrong_costs == 1.0
+    for score in policies.scores:
+        assert score.shares is not None
+        assert sum(score.shares.model_dump().values()) == pytest.approx(1.0)
+        assert score.score == pytest.approx(score.shares.right - score.shares.wrong)
+    scores = {score.policy: score.score for score in policies.scores}
+    assert scores["static"] < 0.1
+    assert scores["joint_safe"] > 0.4
+    assert policies.test is not None
+    assert policies.test.shares is not None
+    assert policies.test.shares.wrong < 0.05
+    assert policies.test.score.score == pytest.approx(policies.test.shares.right - policies.test.shares.wrong)
+    (confidence, *_) = policies.confidences
+    assert confidence.auroc == pytest.approx(1.0)
+    deployed.save(tmp_path / "policy.json")
+    for policy in (deployed, Policy.load(tmp_path / "policy.json", pool=pool)):
+        assert policy.wrong_costs == 1.0
+        assert policy.invoke("short question 77 on birds: is it so?").answer == "yes"
+        silent = policy.invoke("short question 77 on trains: is it so?")
+        assert (silent.answer, silent.status.value) == ("", "skipped")
+        assert silent.reason
+    assert StudyReport.model_validate_json(found.model_dump_json()).policies == policies
+    assert "unanswered" in found._repr_html_()

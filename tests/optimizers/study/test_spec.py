@@ -59,6 +59,7 @@ OTHERS: dict[str, list[Any]] = {
     "metric": ["numeric"],
     "optimizer": ["tpe"],
     "policies": [policies_named(["static"]), {}],
+    "wrong_costs": [1.0, 2.0],
     "code": [{"kind 'mine'": "version 1"}, {"kind 'mine'": "version 2"}],
 }
 BY_ANOTHER_FIELD = {"space": "graph", "scorer": "metric", "make_optimizer": "optimizer"}
