@@ -22,7 +22,7 @@ from apportion.optimizers.policies.learned import Learned
 from apportion.optimizers.policies.schedule import Schedule
 from apportion.optimizers.policies.sequences import followed
 from apportion.optimizers.policies.sequential import Sequential
-from apportion.optimizers.tables.cascades import Signs, stops
+from apportion.optimizers.tables.cascades import stage_signs, stops
 from apportion.optimizers.tables.table import Arm, Batch, Table
 
 from .draws import Resample, Statistic
@@ -156,16 +156,16 @@ def asked_of(arms: Sequence[Arm], table: Table, chosen: Ints) -> dict[str, float
         chosen: (questions,): numbers of `arms`, or `UNANSWERED`.
     """
     found: dict[str, float] = {}
-    signs = Signs.of(table)
     for number in np.unique(chosen[chosen != UNANSWERED]).tolist():
         arm, given = arms[number], np.flatnonzero(chosen == number)
         stages = [table.arm(stage.arm) for stage in arm.stages] or [table.arm(arm.name)]
+        signs = stage_signs(table, arm) if arm.stages else None
         asking = np.ones((len(given), table.scores.shape[2]), bool)
         for count, column in enumerate(stages, 1):
             name = table.arms[column].name
             found[name] = found.get(name, 0.0) + float(asking.mean(axis=1).sum())
-            if arm.stages:
-                asking = asking & ~stops(arm.stages[:count], signs.take(stages[:count], given))
+            if signs is not None:
+                asking = asking & ~stops(arm.stages[:count], signs.take(range(count), given))
     return found
 
 

@@ -25,6 +25,7 @@ __all__ = [
     "outcomes_of",
     "refuse_gaps",
     "replay",
+    "stage_signs",
     "stops",
     "table_signs",
     "with_cascades",
@@ -249,9 +250,7 @@ class _Cells:
         """A cascade of arms of the table."""
         table, stages = self._table, arm.stages
         _check(table, arm)
-        numbers = [table.arm(stage.arm) for stage in stages]
-        signs = self._signs.take(numbers)
-        signs = replace(signs, sure=np.stack([self._sure(n, s) for n, s in zip(numbers, stages, strict=True)]))
+        numbers, signs = [table.arm(stage.arm) for stage in stages], self.signs(arm)
         shape = (len(table.questions), table.scores.shape[2])
         asking, costs, standing = np.ones(shape, bool), np.zeros(shape), np.zeros(shape, np.intp)
         for count, number in enumerate(numbers, 1):
@@ -268,6 +267,12 @@ class _Cells:
         scores, right = np.where(withheld, 0.0, scores), np.where(withheld, 0.0, right)
         return scores, costs, answered & ~withheld, abstained, right, chosen[:, 0]
 
+    def signs(self, arm: Arm) -> Signs:
+        """What shows of the answers of a cascade's stages, along the first axis."""
+        numbers = [self._table.arm(stage.arm) for stage in arm.stages]
+        sure = np.stack([self._sure(number, stage) for number, stage in zip(numbers, arm.stages, strict=True)])
+        return replace(self._signs.take(numbers), sure=sure)
+
     def _sure(self, number: int, stage: Stage) -> Floats:
         """(questions, replicates): how sure the answers of a stage are."""
         if stage.confidence is None:
@@ -276,6 +281,11 @@ class _Cells:
         if key not in self._known:
             self._known[key] = stage.confidence.of(*table_signs(self._table, number))
         return self._known[key]
+
+
+def stage_signs(table: Table, arm: Arm) -> Signs:
+    """(stages, questions, replicates): what shows of the answers of a cascade's stages, as its rules read them."""
+    return _Cells(table).signs(arm)
 
 
 def table_signs(table: Table, arm: int) -> tuple[Floats, list[str]]:

@@ -73,7 +73,7 @@ def test_a_default_that_json_has_not_is_not_told() -> None:
     def wait(seconds: float = float("inf"), town: Town = Town(name="Rome")) -> str:  # noqa: B008
         return ""
 
-    assert "default" not in json.dumps(made(wait).parameters)
+    assert all("default" not in told for told in made(wait).parameters["properties"].values())
 
 
 def test_an_argument_may_be_called_title() -> None:
