@@ -84,7 +84,8 @@ class Gate:
     """- `confidence`: of the chosen answer, from 0 to 1: log-probabilities, a vote's share or a verifier's score.
     - `least_logprob`: of its least probable token, the natural logarithm.
     - `agreement`: the share of the most frequent answer among those of different nodes that came together.
-    - `rounds`: how many queries a search made, or how often the loop has run that the node is in; 1 for other nodes.
+    - `rounds`: how many queries a search made, or rounds of calls an agent, or how often the loop has run that the node
+      is in; 1 for other nodes.
     - `left_share`: of the tokens that the run had at its start; 1 without a cap.
     - `abstained`: the model said that it does not know. `rejected`: a check did not accept. `failed`: no answer.
 

@@ -16,7 +16,7 @@ from ..errors import PlanError
 from ..models.card import ModelCard
 from ..models.request import Reply, Request
 from ..models.tools import CALL_TOKENS, ToolCall, call_size, tools_size
-from ..records.message import Message, MessageSize
+from ..records.message import CANDIDATES, Message, MessageSize
 from ..records.text import clip, encodable, longest_bytes
 from .answer_node import AnswerNode, answer_size, mended, prefix_size, repairs_bound
 from .asks import ask_of, bound_of, request_of
@@ -28,7 +28,9 @@ from .outputs import candidate_of, reader_of
 from .prompts import dialect_named
 from .prompts.acting import ToolRound, acting, calls_in, quoted, result_frame
 from .prompts.base import Ask, Dialect, Messages, Style
-from .readings import Reading, Unfit, read
+from .readings import Reading, Unfit, all_of, read
+from .repeated_node import RepeatedNode, most_draws, vote_of
+from .repetition import Drawn, draws_of, first_alone, message_of, repeat
 from .tool_runs import Toolbox, ToolRuns, canonical_arguments, opened_tools, shared_out
 from .tools import check_names, tool_of, tools_from, tools_json
 
@@ -42,12 +44,14 @@ _CALL_BYTES = CALL_TOKENS + _NAME_BYTES + len("{}")
 _FRAME = len("Results:\n")
 
 
-class Agent(AnswerNode):
+class Agent(RepeatedNode, AnswerNode):
     """Answers with the help of tools, which are functions of the user's own.
 
     In each round the model calls tools, several at once where it likes, or answers. What the tools return goes back to
     it as data. In the last round it must answer. It must also where all calls of a round were made before: they are
     answered from memory, and another round would bring nothing new.
+
+    One sample is a whole loop, with its own conversation and its own memory of calls. Several vote with their answers.
     """
 
     kind: ClassVar[str] = "agent"
@@ -65,7 +69,6 @@ class Agent(AnswerNode):
     """The most replies of the model, the answer included: two calls, one after the other, need 3."""
     max_output_tokens: Knob[PositiveInt] = 512
     """Of each round."""
-    temperature: Knob[Annotated[float, Interval(ge=0.0, le=2.0)]] = 0.0
     result_bytes: Knob[Annotated[int, Interval(ge=512, le=10_000_000)]] = 2000
     """The most bytes of all results of one round together. Longer ones are cut, and marked as cut."""
     timeout_seconds: Annotated[float, Interval(gt=0.0, le=86_400.0)] = 30.0
@@ -124,53 +127,58 @@ class _Loop:
     """Whether the model calls tools in the format of chat completions."""
     reply_bytes: int
     """The most of a reply that is shown again."""
+    number: int
+    """Of the draw."""
 
 
 async def _run(node: Agent, inputs: Inputs, context: Context) -> Message:
-    reading = await _acted(node, inputs, context, inputs.round)
-    if reading.value is None:
-        return Message(status=reading.status, reason=reading.reason, text=reading.text)
-    candidate = candidate_of(node.output, reading.value.answer, reading, context.node)
-    return Message(
-        answer=candidate.answer,
-        data=candidate.data,
-        text=candidate.text,
-        candidates=(candidate,),
-        abstained=candidate.abstained,
-    )
+    async def draw(samples: Sequence[int]) -> list[Drawn[int]]:
+        return await all_of([_acted(node, inputs, context, number) for number in samples])
+
+    loops = partial(first_alone, draw, context=context)
+    found = await repeat(node, inputs.question, context, loops)
+    message, told = message_of(node, found, context), found.winner(vote_of(node)) or found.drawn[0]
+    return replace(message, rounds=told.value)
 
 
-async def _acted(node: Agent, inputs: Inputs, context: Context, sample: int) -> Reading[_Step]:
-    """One loop from the question to the answer, with its own conversation and its own memory of calls.
+async def _acted(node: Agent, inputs: Inputs, context: Context, number: int) -> Drawn[int]:
+    """One loop from the question to the answer, and how many rounds of calls it took.
 
     Args:
         node: pinned.
         inputs: of the node.
         context: of the node.
-        sample: the number of the draw, of all its requests.
+        number: of the draw.
     """
     card = context.card(node.model)
-    loop = _Loop(node, context, context.dialect(node.model), context.resource, card.tools, _reply_bytes(node, card))
+    loop = _Loop(
+        node, context, context.dialect(node.model), context.resource, card.tools, _reply_bytes(node, card), number
+    )
     runs = ToolRuns(loop.toolbox, node.timeout_seconds, node.result_bytes)
     rounds: list[ToolRound] = []
+    readings: list[Reading[_Step]] = []
     exhausted = False
     while True:
         last = exhausted or len(rounds) >= node.rounds - 1
-        reading = await _step(loop, inputs, rounds, sample, last=last)
+        reading = await _step(loop, inputs, rounds, last=last)
+        readings.append(reading)
         step = reading.value
-        if step is None or not step.calls:
-            return reading
+        if step is None:
+            return Drawn(len(rounds), None, tuple(readings))
+        if not step.calls:
+            candidate = candidate_of(node.output, step.answer, reading, context.node)
+            return Drawn(len(rounds), candidate, tuple(readings))
         made = step.calls[:MOST_CALLS]
         begun = time.monotonic()
         results = await runs.run(made)
         shown = shared_out(results, node.result_bytes, _as_it_is if loop.native else quoted)
-        _record(context, len(rounds), step, zip(made, results, shown, strict=True), time.monotonic() - begun)
+        _record(loop, len(rounds), step, zip(made, results, shown, strict=True), time.monotonic() - begun)
         first = sum(len(done.calls) for done in rounds)
         rounds.append(ToolRound(*_kept(loop, step, made, first), tuple(shown)))
         exhausted = all(result.remembered for result in results)
 
 
-async def _step(loop: _Loop, inputs: Inputs, rounds: Sequence[ToolRound], sample: int, *, last: bool) -> Reading[_Step]:
+async def _step(loop: _Loop, inputs: Inputs, rounds: Sequence[ToolRound], *, last: bool) -> Reading[_Step]:
     node, context, ask = loop.node, loop.context, ask_of(inputs, loop.node)
     if ask.wording is not None:
         ask = replace(ask, wording=replace(ask.wording, rounds_left=str(node.rounds - 1 - len(rounds))))
@@ -181,7 +189,7 @@ async def _step(loop: _Loop, inputs: Inputs, rounds: Sequence[ToolRound], sample
         max_output_tokens=node.max_output_tokens,
         temperature=node.temperature,
         node=node,
-        sample=sample,
+        sample=inputs.round * most_draws(node) + loop.number,
     )
     reader = partial(_read, loop=loop, last=last)
     first = await read(
@@ -263,9 +271,10 @@ def _kept(loop: _Loop, step: _Step, calls: Sequence[ToolCall], first: int) -> tu
     return clip(step.text, left), tuple(kept)
 
 
-def _record(context: Context, number: int, step: _Step, made: Any, seconds: float) -> None:
+def _record(loop: _Loop, number: int, step: _Step, made: Any, seconds: float) -> None:
     """Notes a round and its calls for the trace."""
-    failed = remembered = 0
+    context, failed, remembered = loop.context, 0, 0
+    numbered = {"sample": loop.number} if most_draws(loop.node) > 1 else {}
     for call, result, shown in made:
         failed, remembered = failed + result.failed, remembered + result.remembered
         context.record(
@@ -277,6 +286,7 @@ def _record(context: Context, number: int, step: _Step, made: Any, seconds: floa
             failed=result.failed,
             remembered=result.remembered,
             seconds=round(result.seconds, 6),
+            **numbered,
         )
     context.record(
         "tools",
@@ -286,6 +296,7 @@ def _record(context: Context, number: int, step: _Step, made: Any, seconds: floa
         failed=failed,
         remembered=remembered,
         seconds=round(seconds, 6),
+        **numbered,
     )
 
 
@@ -313,7 +324,17 @@ def _worst_case(node: Agent, ask: Ask, incoming: Incoming, speakers: Speakers) -
         return acting(filled, told, (), last=True, native=card.tools)  # any round may turn out to be the last
 
     cap = node.max_output_tokens
-    first = bound_of(node.model, render, ask, incoming, cap, node=node, extra_bytes=fixed, speakers=speakers)
+    first = bound_of(
+        node.model,
+        render,
+        ask,
+        incoming,
+        cap,
+        node=node,
+        extra_bytes=fixed,
+        times=most_draws(node),
+        speakers=speakers,
+    )
     bounds = [
         replace(first, prompt_bytes=first.prompt_bytes + done * grown, messages=first.messages + done * turns)
         for done in range(node.rounds)
@@ -329,7 +350,8 @@ def _open(node: Agent) -> AbstractContextManager[Toolbox]:
 
 def _writes(node: Agent, ask: Ask, incoming: Incoming, speakers: Speakers) -> MessageSize:
     reply = speakers.reply(node.model, node.max_output_tokens)
-    return MessageSize(answer=answer_size(node.output, reply, speakers), text=reply)
+    candidates = min(CANDIDATES, most_draws(node))
+    return MessageSize(answer=answer_size(node.output, reply, speakers), text=reply, candidates=candidates)
 
 
 KIND = Kind(
@@ -339,6 +361,7 @@ KIND = Kind(
     open=_open,
     writes=_writes,
     oracle=right_answer,
+    draws=draws_of,
     repeats=lambda node: node.rounds - 1,
     models=lambda node: (node.model,),
 )

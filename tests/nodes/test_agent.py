@@ -6,6 +6,7 @@ import re
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from apportion.graphs.graph import Graph
 from apportion.models.card import ModelCard
 from apportion.models.request import Reply, Request
 from apportion.models.tools import ToolCall
-from apportion.nodes import Inputs, choose, node_from_json
+from apportion.nodes import Inputs, adaptive, choose, node_from_json
 from apportion.nodes.agent import KIND, MOST_CALLS
 from apportion.nodes.base import Incoming, Node
 from apportion.nodes.prompts.base import Ask
@@ -147,6 +148,25 @@ class TestMendingConformance(TestConformance):
 class TestOneRoundConformance(TestConformance):
     def node(self) -> Node:
         return Agent(tools=(search,), model="scripted", rounds=1, max_output_tokens=100)
+
+
+class TestSamplesConformance(TestConformance):
+    def node(self) -> Node:
+        tools = (long_search, add)
+        return Agent(
+            tools=tools, model="scripted", rounds=3, max_output_tokens=300, samples=adaptive(2, 4), temperature=0.7
+        )
+
+
+class TestNativeSamplesConformance(TestNativeConformance):
+    def node(self) -> Node:
+        settings: dict[str, Any] = {"samples": 3, "temperature": 0.7, "red_flags": ("unread",), "redraws": 1}
+        return Agent(tools=(long_search, add), model="scripted", rounds=2, max_output_tokens=300, **settings)
+
+
+class TestMendingSamplesConformance(TestMendingConformance):
+    def node(self) -> Node:
+        return super().node().model_copy(update={"samples": 2, "temperature": 0.7})
 
 
 @pytest.mark.parametrize("way", CARDS)
@@ -512,3 +532,57 @@ def test_a_tool_that_no_module_holds_runs_and_cannot_be_written_to_a_file() -> N
     graph = Graph("g").add("act", Agent(tools=(search, look)))
     with pytest.raises(GraphError, match=r"tools\[1\] .*look"):
         graph.to_json()
+
+
+@pytest.mark.parametrize("way", CARDS)
+def test_samples_are_loops_of_their_own_that_vote(way: str) -> None:
+    made: list[str] = []
+
+    def look(query: str) -> str:
+        made.append(query)
+        return f"{query}{len(made)}"
+
+    def script(request: Request) -> str | Reply:
+        if not done(request):
+            reply = calls(("look", {"query": "a"}))
+            return reply if way == "native" else in_words(reply)
+        return "Answer: Oslo" if request.sample == 1 else "Answer: Rome"
+
+    bench = NodeBench([ScriptedModel(script, card=CARDS[way])])
+    run = bench.run(Agent(tools=(look,), model="scripted", samples=3, temperature=0.7), replace(INPUTS, round=1))
+    assert run.message.answer == "Rome"
+    assert [(c.answer, round(c.confidence or 0, 2)) for c in run.message.candidates] == [("Rome", 1.0)]
+    assert made == ["a"] * 3  # what one loop remembers, another does not
+    assert sorted(request.sample for request in run.requests) == [3, 3, 4, 4, 5, 5]
+    assert sorted(event["sample"] for event in events(run, "tool")) == [0, 1, 2]
+
+
+def test_a_loop_that_a_red_flag_discards_is_gone_through_anew() -> None:
+    def script(request: Request) -> str | Reply:
+        if not done(request):
+            return calls(("search", {"query": "a"}))
+        return "Answer: perhaps Oslo" if request.sample == 0 else "Answer: Rome"
+
+    node = Agent(tools=(search,), model="scripted", temperature=0.7, red_flags=("hedged",), redraws=1)
+    run = NodeBench([ScriptedModel(script, card=NATIVE)]).run(node, INPUTS)
+    assert run.message.answer == "Rome"
+    assert len(run.requests) == 4
+    (vote,) = events(run, "vote")
+    assert vote["flagged"] == [[0, "hedged: the answer says 'perhaps'"]]
+
+
+def test_a_single_loop_is_written_and_asked_as_ever() -> None:
+    node = Agent(tools=(search,), model="scripted")
+    assert "samples" not in node.canonical()
+    assert node.canonical()["temperature"] == 0.0
+    run = Conversation("native", calls(("search", {"query": "a"})), "Answer: Rome").run()
+    assert {request.sample for request in run.requests} == {0}
+    assert all("sample" not in event for event in events(run, "tool"))
+    assert run.message.rounds == 1
+
+
+def test_gates_can_read_how_many_rounds_of_calls_an_agent_took() -> None:
+    two = calls(("search", {"query": "a"})), calls(("search", {"query": "b"}))
+    assert Conversation("native", "Answer: Rome").run().message.rounds == 0
+    assert Conversation("native", *two, "Answer: Rome").run().message.rounds == 2
+    assert Conversation("native", *two, calls(("search", {"query": "c"}))).run(rounds=3).message.rounds == 2

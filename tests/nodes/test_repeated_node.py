@@ -6,8 +6,13 @@ import pytest
 from pydantic import ValidationError
 
 from apportion.errors import GraphError
-from apportion.nodes import Decomposer, Merger, Search, Solver, SymbolicSolver, Verifier, adaptive, choose
+from apportion.nodes import Agent, Decomposer, Merger, Search, Solver, SymbolicSolver, Verifier, adaptive, choose
 from apportion.nodes.repeated_node import REPETITION, RepeatedNode, most_draws, redraws_of, times_of, vote_of
+
+
+def look(query: str) -> str:
+    return query
+
 
 KINDS: dict[type[RepeatedNode], dict[str, object]] = {
     Solver: {},
@@ -16,6 +21,7 @@ KINDS: dict[type[RepeatedNode], dict[str, object]] = {
     Search: {"retriever": "docs"},
     SymbolicSolver: {},
     Verifier: {"method": "score"},
+    Agent: {"tools": (look,)},
 }
 EACH = pytest.mark.parametrize("config", KINDS, ids=lambda config: config.kind)
 
