@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NoReturn
 
 import openai
@@ -20,7 +20,7 @@ from .openai_client import http
 from .replies.failures import failure, one_line, read_error
 from .replies.waits import wait_in_headers
 
-__all__ = ["Endpoint", "Transport"]
+__all__ = ["Endpoint", "Transport", "check_urls"]
 
 Looked = tuple[int, bytes]
 _CHECK_SECONDS = 15.0
@@ -82,7 +82,7 @@ class Endpoint:
     @property
     def secrets(self) -> tuple[str, ...]:
         """The key and what else it was told of secrets, for those who keep them out of what they write."""
-        return tuple(filter(None, (self._key, *self._options.secrets)))
+        return tuple(filter(None, (self._key, *self._options.guarded)))
 
     def __repr__(self) -> str:
         return f"Endpoint({self._base_url!r})"
@@ -258,17 +258,40 @@ _HINTS = {
 _ABOUT_ROLES = frozenset(("role", "roles", "message", "messages", "instruction", "instructions"))
 
 
+def check_urls(base_urls: Sequence[str]) -> None:
+    """Makes sure that no endpoint is among the replicas of a model twice, in whatever spelling.
+
+    Raises:
+        PoolError: one is; the message says where.
+    """
+    plain = [_plain_url(url) for url in base_urls]
+    for place, url in enumerate(plain):
+        if url in plain[:place]:
+            raise PoolError(f"field 'base_urls': place {place + 1} is there before; give each URL once")
+
+
+def _plain_url(base_url: str) -> str:
+    """A URL as any other spelling of it has it: no `/` at its end, a host in lower case, no port that goes without."""
+    try:
+        return str(http.URL(base_url.rstrip("/")))
+    except http.InvalidURL:
+        return base_url
+
+
 def _check_url(base_url: str) -> None:
     try:
         url = http.URL(base_url)
     except http.InvalidURL as error:
-        raise PoolError(f"field 'base_url': this is not a URL: {error}") from None
+        said = "" if "@" in base_url else f": {error}"  # which may repeat a piece of a password
+        raise PoolError(f"field 'base_url': this is not a URL{said}") from None
     if url.userinfo or url.query:
         raise PoolError(
             "field 'base_url': a user, password or query does not belong here; put a key into 'api_key_env'"
         )
     if url.scheme not in ("http", "https") or not url.host:
         raise PoolError("field 'base_url': this is not a URL of the form http://host:port/v1")
+    if url.fragment or base_url.split() != [base_url]:
+        raise PoolError("field 'base_url': it holds a space or a '#', behind which no path can be added; take it out")
 
 
 def _checked_key(key: str) -> str:

@@ -53,7 +53,14 @@ class EndpointOptions:
     proxy: str = ""
     """The URL of an HTTP proxy, in place of what the environment names."""
     secrets: tuple[str, ...] = ()
-    """What came from the environment, for those who keep it out of what they write."""
+    """What came from the environment; see `guarded`."""
+
+    @property
+    def guarded(self) -> tuple[str, ...]:
+        """What is to be kept out of all that is written: `secrets`, and what is one by its place, also from code."""
+        telling = [value for name, value in (*self.headers, *self.query) if tells_of_a_secret(name)]
+        found = (*self.secrets, *(form for value in telling for form in _forms(value)), *_password(self.proxy))
+        return tuple(dict.fromkeys(found))
 
     def __post_init__(self) -> None:
         for name, value in self.headers:
@@ -94,7 +101,7 @@ class EndpointOptions:
         def text(field: str, value: object, name: str = "") -> str:
             read = _read(field, value, name)
             if isinstance(value, Mapping):
-                secrets.extend((read, *(_password(read) if field == "proxy" else read.split()[1:])))
+                secrets.extend(_forms(read))
             return read
 
         single: dict[str, Any] = {field: text(field, table[field]) for field in _TEXTS if field in table}
@@ -222,11 +229,15 @@ def _user(proxy: str) -> bool:
         return False
 
 
+def _forms(secret: str) -> Iterator[str]:
+    """A secret, and what stands behind its scheme, as in `Bearer KEY`."""
+    yield from (secret, *secret.split()[1:])
+
+
 def _password(proxy: str) -> Iterator[str]:
-    try:
-        yield from filter(None, (http.URL(proxy).password,))
-    except http.InvalidURL:
-        return
+    """The password in a proxy's URL, as it is and as it stands there."""
+    url = http.URL(proxy)
+    yield from filter(None, (url.password, url.userinfo.decode("ascii", "replace").partition(":")[2]))
 
 
 def _printable(value: str) -> bool:

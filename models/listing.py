@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -16,6 +17,7 @@ from .model_names import is_named
 __all__ = ["ListedModel", "find_model"]
 
 _MOST = 10**12
+_DIGITS = re.compile("[0-9]{1,12}")
 _CONTEXTS = (
     "max_model_len",  # vLLM, SGLang
     "loaded_context_length",  # LM Studio
@@ -144,7 +146,7 @@ async def _context_beside(endpoint: Endpoint, entry: Mapping[str, Any]) -> tuple
     parameters = shown.get("parameters")
     for line in parameters.splitlines() if isinstance(parameters, str) else ():
         word, _, value = line.strip().partition(" ")
-        if word == "num_ctx" and value.strip().isdecimal():
+        if word == "num_ctx" and _DIGITS.fullmatch(value.strip()):
             return _count(int(value)), ""
     info = shown.get("model_info")
     trained = next((_count(value) for name, value in _items(info) if name.endswith(".context_length")), None)

@@ -13,7 +13,7 @@ from ..records.status import Status
 from .call_bounds import call_bounds
 from .card import ModelCard
 from .effort import Effort
-from .endpoint import Endpoint, Transport
+from .endpoint import Endpoint, Transport, check_urls
 from .endpoint_options import PLAIN, EndpointOptions
 from .event_loops import PerLoop
 from .line import Line
@@ -63,6 +63,7 @@ class OpenAIModel:
         options: EndpointOptions = PLAIN,
     ) -> None:
         urls = (base_url,) if isinstance(base_url, str) else base_url
+        check_urls(urls)
         ways: dict[str, Any] = {"api_key_env": api_key_env, "api_key": api_key, "transport": transport}
         self._begin(card, [Endpoint(url, **ways, options=options) for url in urls])
 

@@ -133,7 +133,7 @@ def _line(where: str, fault: ErrorDetails) -> str:
 
 def _endpoints_of(table: Mapping[str, object], where: str, folder: Path, endpoints: _Endpoints) -> Sequence[Endpoint]:
     """The endpoints of a model, those that it shares with models before it from `endpoints`."""
-    from .endpoint import Endpoint, Transport
+    from .endpoint import Endpoint, Transport, check_urls
     from .endpoint_options import EndpointOptions
 
     urls = _urls(table, where)
@@ -144,6 +144,7 @@ def _endpoints_of(table: Mapping[str, object], where: str, folder: Path, endpoin
     ways: dict[str, Any] = {"transport": transport} if transport else {}
     found = []
     try:
+        check_urls(urls)
         options = EndpointOptions.read(table, folder)
         for url in urls:
             key = (url, api_key_env, transport, options)
@@ -170,10 +171,6 @@ def _urls(table: Mapping[str, object], where: str) -> Sequence[str]:
     urls = table["base_urls"]
     if not isinstance(urls, list) or not urls or not all(isinstance(url, str) for url in urls):
         raise PoolError(f"{where}, field 'base_urls': must be a list of URLs, such as [\"http://localhost:8000/v1\"]")
-    plain = [url.rstrip("/") for url in urls]
-    for place, url in enumerate(plain):
-        if url in plain[:place]:
-            raise PoolError(f"{where}, field 'base_urls': place {place + 1} is there before; give each URL once")
     return urls
 
 

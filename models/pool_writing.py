@@ -7,12 +7,14 @@ import os
 import re
 import shutil
 import tomllib
+from codecs import BOM_UTF8
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..errors import FileError, PoolError
 from ..records.files import read_text
+from ..records.text import encodable
 
 __all__ = ["write_table"]
 
@@ -141,10 +143,15 @@ def _note(text: str) -> str:
 def _write(path: Path, text: str) -> None:
     """Writes a file whole or not at all."""
     path = path.resolve()  # so that a link stays one
+    if encodable(text) != text:
+        raise PoolError(
+            f"{path}: a name in the table holds half a surrogate pair, which no file can hold; name another"
+        )
     draft = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
     try:
         try:
-            with draft.open("x", encoding="utf-8", newline="") as file:
+            marked = path.exists() and path.read_bytes().startswith(BOM_UTF8)
+            with draft.open("x", encoding="utf-8-sig" if marked else "utf-8", newline="") as file:
                 file.write(text)
             if path.exists():
                 shutil.copymode(path, draft)

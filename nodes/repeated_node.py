@@ -62,8 +62,14 @@ class RepeatedNode(ModelNode):
             return REPETITION
         idle = set() if self.red_flags else {"redraws"}
         if not any(isinstance(value, Adaptive) for value in samples):
-            idle |= {"stop"} if any(value > 1 for value in samples) else {"stop", "vote"}
+            idle.add("stop")
+        if not self._may_draw_several():
+            idle.add("vote")  # where all that was drawn is discarded, all of it votes
         return frozenset(idle)
+
+    def _may_draw_several(self) -> bool:
+        redrawn = bool(self.red_flags) and any(_values(self.redraws))
+        return redrawn or any(isinstance(value, Adaptive) or value > 1 for value in _values(self.samples))
 
     @model_validator(mode="after")
     def _samples_can_differ(self) -> Self:

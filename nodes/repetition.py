@@ -184,10 +184,13 @@ async def _flagged(node: RepeatedNode, question: str, draw: Drawn[Any]) -> str:
 
 
 def _content(node: RepeatedNode, found: Repetition[Any], remaining: int) -> bool:
-    counts = Counter(same_form(each) for each in heard(d.candidate for d in found.clean if d.candidate is not None))
+    votes = heard(draw.candidate for draw in found.clean if draw.candidate is not None)
+    counts = Counter(map(same_form, votes))
     if node.vote == "first" and counts:
         return True
-    return enough(node.stop, list(counts.values()), remaining if node.vote == "majority" else None)
+    # A single answer outweighs all abstentions, so that these settle nothing for the draws that are left.
+    counted = node.vote == "majority" and not any(vote.abstained for vote in votes)
+    return enough(node.stop, list(counts.values()), remaining if counted else None)
 
 
 def answers_of(node: AnswerNode, readings: Sequence[Reading[str]], source: str) -> list[Drawn[None]]:

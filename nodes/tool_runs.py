@@ -106,7 +106,9 @@ class ToolRuns:
             return self._failure(f"the arguments are not a JSON object: {call.arguments[:_SHOWN]!r}")
         try:
             arguments = tool.arguments(json.loads(written))
-        except (Exception, SystemExit) as problem:  # noqa: BLE001 - a validator of the user's may raise anything
+        except KeyboardInterrupt:
+            raise
+        except BaseException as problem:  # noqa: BLE001 - a validator of the user's may raise anything
             said = str(problem) if type(problem) is ValueError else first_line(problem)
             return self._failure(f"the arguments of {tool.name} do not fit: {said}")
         begun = time.monotonic()

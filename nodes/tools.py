@@ -16,7 +16,7 @@ from pydantic.errors import PydanticSchemaGenerationError, PydanticUndefinedAnno
 from typing_extensions import TypedDict
 
 from ..errors import GraphError
-from ..records.text import single_spaced
+from ..records.text import encodable, single_spaced
 from .callables import CallableSort, Given, Imported
 
 __all__ = ["MOST_TOOLS", "TOOL", "Tool", "tool_of", "tools_from", "tools_json"]
@@ -103,7 +103,7 @@ def tool_of(source: Imported | Given) -> Tool:
 def tools_json(tools: Iterable[Tool]) -> str:
     """Tools as `Request.tools`."""
     listed = [{"type": "function", "function": tool.to_json()} for tool in tools]
-    return json.dumps(listed, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return encodable(json.dumps(listed, sort_keys=True, separators=(",", ":"), ensure_ascii=False))
 
 
 def check_names(tools: Sequence[Tool]) -> None:

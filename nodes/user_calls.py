@@ -63,7 +63,9 @@ async def _outcome(
         if is_async(function):
             return await function(*arguments), None
         return await waited(await threads.run(function, *arguments)), None
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - a function of the user's may raise anything
+    except (asyncio.CancelledError, KeyboardInterrupt, GeneratorExit):
+        raise  # they are meant for the run
+    except BaseException as error:  # noqa: BLE001 - a function of the user's may raise anything, as Rust's panics do
         return None, error
 
 

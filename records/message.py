@@ -156,8 +156,8 @@ class Message:
     data: Any = field(default=None, hash=False)
     """The parsed value of an answer that is JSON; frozen by convention, and travels with the answer."""
     rounds: int = 1
-    """How many it took: the queries of a search, the rounds of calls of an agent, or how often the loop has run that the
-    node is in."""
+    """How many it took: the queries of a search, the rounds of calls of an agent, or how often the loop has run that
+    the node is in."""
 
     @property
     def form(self) -> str:

@@ -390,3 +390,27 @@ def test_one_that_does_not_answer_a_look_is_told_so() -> None:
         silent.listen()
         with pytest.raises(PoolError, match=r"field 'base_url': .* gave no answer within 0\.05 s"):
             asyncio.run(look(f"http://127.0.0.1:{silent.getsockname()[1]}/v1"))
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("http://me:CANARY0123/x@host/v1", "this is not a URL"),
+        ("http://me:CANARY0123@host:port/v1", "this is not a URL"),
+        ("http://host:port/v1", "this is not a URL: Invalid port"),
+        ("http://host/v1#CANARY0123", "a '#'"),
+        ("http://host/v1 ", "a space"),
+    ],
+)
+def test_what_is_wrong_with_a_url_is_told_without_what_may_be_a_password(url: str, said: str) -> None:
+    with pytest.raises(PoolError, match=r"^field 'base_url': ") as caught:
+        Endpoint(url)
+    assert said in str(caught.value)
+    assert "CANARY" not in str(caught.value)
+
+
+@pytest.mark.parametrize("again", ["http://a/v1", "http://a/v1/", "http://A/v1", "http://a:80/v1", "HTTP://a/v1"])
+def test_a_model_in_code_is_not_served_twice_at_one_place(again: str) -> None:
+    with pytest.raises(PoolError, match="field 'base_urls': place 3 is there before"):
+        OpenAIModel(ModelCard(name="m"), ["http://a/v1", "http://b/v1", again])
+    assert len(OpenAIModel(ModelCard(name="m"), ["http://a/v1", "http://a:8080/v1", "https://a/v1"]).endpoints) == 3

@@ -9,6 +9,7 @@ import pytest
 from apportion.errors import PoolError
 from apportion.models.endpoint import Endpoint
 from apportion.models.endpoint_options import EndpointOptions, variable
+from apportion.records.redaction import Redaction
 from apportion.testing.hostile import hostile
 
 SECRET = "CANARY0123456789abcdef"
@@ -32,7 +33,28 @@ def test_values_are_texts_or_come_from_the_environment(monkeypatch: pytest.Monke
 
 def test_a_password_of_a_proxy_is_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MY_PROXY", f"http://me:{SECRET}@proxy:3128")
-    assert SECRET in read({"proxy": {"env": "MY_PROXY"}}).secrets
+    assert SECRET in read({"proxy": {"env": "MY_PROXY"}}).guarded
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        EndpointOptions(proxy=f"http://me:{SECRET}@proxy:3128"),
+        EndpointOptions(proxy=f"http://me:{SECRET}%2Fa@proxy:3128"),
+        EndpointOptions(headers=(("X-Api-Key", SECRET),)),
+        EndpointOptions(headers=(("Authorization", f"Bearer {SECRET}"),)),
+        EndpointOptions(headers=(("Cookie", SECRET),)),
+        EndpointOptions(query=(("api_token", SECRET),)),
+    ],
+)
+def test_what_is_a_secret_by_its_place_is_one_without_a_word(options: EndpointOptions) -> None:
+    secrets = Endpoint("http://localhost/v1", options=options).secrets
+    sent = (options.proxy, *(value for _, value in (*options.headers, *options.query)))
+    assert SECRET not in Redaction().concealing(secrets).text(f"refused: {sent}")
+
+
+def test_what_is_no_secret_by_its_place_stays_readable() -> None:
+    assert EndpointOptions(headers=(("X-Team", "a b"),), query=(("v", "2"),), proxy="http://proxy:3128").guarded == ()
 
 
 @pytest.mark.parametrize(

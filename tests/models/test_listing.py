@@ -119,6 +119,9 @@ def test_ollama_says_it_of_each_model() -> None:
     found = said({"/api/show": Answer({**shown, "parameters": ""})}, owned_by="library")
     assert found.fields["context_tokens"] == 40960
     assert "40960" in found.missing[0]
+    for count in ("9" * 5000, "٣", "-1", ""):
+        found = said({"/api/show": Answer({**shown, "parameters": f"num_ctx {count}"})}, owned_by="library")
+        assert found.fields["context_tokens"] == 40960
 
 
 @pytest.mark.parametrize("value", ["8192", 0, -1, True, None, 1e400, 10**30, [1], {"a": 1}])

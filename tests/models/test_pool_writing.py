@@ -154,3 +154,20 @@ def test_any_name_and_any_text_is_read_back(
     fields = {"base_url": text, "weight": 1e-7}
     write_table(path, name, fields, [text], force=True)
     assert tomllib.loads(path.read_bytes().decode()) == {"models": {**others, name: fields}}
+
+
+def test_the_mark_before_a_text_stays(tmp_path: Path) -> None:
+    path = tmp_path / "pool.toml"
+    before = b"\xef\xbb\xbf[models.old]\r\nbase_url = 'http://localhost:1/v1'\r\n"
+    path.write_bytes(before)
+    write_table(path, "new", FIELDS)
+    assert path.read_bytes().startswith(before)
+    assert path.read_bytes().count(b"\xef\xbb\xbf") == 1
+
+
+@pytest.mark.parametrize(("name", "served_as"), [("a\ud800", "a"), ("a", "a\udfff")])
+def test_a_name_that_no_file_can_hold_is_refused(tmp_path: Path, name: str, served_as: str) -> None:
+    path = tmp_path / "pool.toml"
+    with pytest.raises(PoolError, match="surrogate"):
+        write_table(path, name, {**FIELDS, "served_as": served_as})
+    assert not list(tmp_path.iterdir())

@@ -195,3 +195,20 @@ def test_under_a_cap_the_first_thought_comes_to_its_answer_before_the_others_beg
     run = NodeBench([ScriptedModel(script)]).run(node.model_copy(update={"samples": 5}), INPUTS, limit=room)
     assert (run.message.answer, run.message.status) == ("7", Status.OK)
     assert run.charged.tokens <= room
+
+
+def test_abstentions_settle_nothing_for_the_draws_that_are_left() -> None:
+    run, model = solve("???aa", samples=adaptive(3, 5), stop="ahead_by_9")
+    assert (run.message.answer, len(model.requests)) == ("a", 5)
+
+
+def test_how_discarded_samples_vote_where_all_are_is_a_knob_that_counts() -> None:
+    said = {"samples": 1, "redraws": 2, "red_flags": ("unread", "hedged")}
+    words = ["perhaps a", "perhaps b", "perhaps b"]
+    answers = []
+    for vote in ("first", "majority"):
+        model = ScriptedModel(lambda request: words[request.sample])
+        node = Solver.model_validate({"model": "scripted", "style": "direct", "vote": vote, **said})
+        assert "vote" not in node.idle_knobs()
+        answers.append(NodeBench([model]).run(node, INPUTS).message.answer)
+    assert answers == ["perhaps a", "perhaps b"]

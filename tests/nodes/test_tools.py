@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 from apportion import Agent
 from apportion.errors import GraphError
 from apportion.nodes.callables import Given
-from apportion.nodes.tools import Tool, tool_of, tools_json
+from apportion.nodes.tools import TOOL, Tool, tool_of, tools_json
 
 
 class Town(BaseModel):
@@ -176,3 +176,13 @@ def test_two_tools_of_one_name_are_refused() -> None:
 
     with pytest.raises(GraphError, match="two tools are called 'visit'"):
         Agent(tools=(visit, globals()["visit"]))
+
+
+def test_half_a_surrogate_pair_in_a_tool_can_be_sent() -> None:
+    def odd(query: str = "\ud800") -> str:
+        return query
+
+    odd.__doc__ = "Half \udfff a pair."
+    source = TOOL.given(odd)
+    assert source is not None
+    tools_json([tool_of(source)]).encode()

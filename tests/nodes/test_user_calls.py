@@ -37,6 +37,18 @@ async def stubborn(number: int) -> int:
     return number
 
 
+class Panic(BaseException):
+    """As what is written in Rust raises."""
+
+
+def panic(number: int) -> int:
+    raise Panic("a bug in Rust")
+
+
+async def panic_later(number: int) -> int:
+    raise Panic("a bug in Rust")
+
+
 class Silent(Exception):
     def __str__(self) -> str:
         raise RuntimeError
@@ -54,6 +66,8 @@ def fail(number: int) -> None:
         (lambda number: later(number), Returned(3)),
         (fail, Returned(status=Status.TOOL_ERROR, reason="LookupError: no such thing")),
         (sys.exit, Returned(status=Status.TOOL_ERROR, reason="SystemExit: 3")),
+        (panic, Returned(status=Status.TOOL_ERROR, reason="Panic: a bug in Rust")),
+        (panic_later, Returned(status=Status.TOOL_ERROR, reason="Panic: a bug in Rust")),
         (never, Returned(status=Status.TIMEOUT)),
         (stubborn, Returned(status=Status.TIMEOUT)),
     ],
