@@ -49,8 +49,8 @@ class Drawn(Generic[T]):
 
     @property
     def told(self) -> tuple[str | None, float | None]:
-        """Its answer and how sure it is, as vote curves read them."""
-        if self.candidate is None:
+        """Its answer and how sure it is, as vote curves read them: who abstains is outvoted by any answer."""
+        if self.candidate is None or self.candidate.abstained:
             return None, self.readings[-1].confidence
         return self.candidate.answer, self.candidate.confidence
 

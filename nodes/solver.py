@@ -116,15 +116,23 @@ async def _run(node: Solver, inputs: Inputs, context: Context) -> Message:
     way = _way(node, inputs, context)
 
     async def draw(samples: Sequence[int]) -> list[Drawn[None]]:
-        return answers_of(node, await _drawn(way, samples, context), context.node)
+        readings, thoughts = await _drawn(way, samples, context)
+        draws = answers_of(node, readings, context.node)
+        return [replace(draw, readings=(*thoughts.get(n, ()), *draw.readings)) for n, draw in enumerate(draws)]
 
     several_calls = way.conclude is not None or node.repairs > 0
     drawing = partial(first_alone, draw, context=context) if several_calls else draw
     return message_of(node, await repeat(node, inputs.question, context, drawing), context)
 
 
-async def _drawn(way: _Way, samples: Sequence[int], context: Context) -> list[Reading[str]]:
-    """Draws samples; those that were cut off at the limit on thinking are asked for their answers."""
+async def _drawn(
+    way: _Way, samples: Sequence[int], context: Context
+) -> tuple[list[Reading[str]], dict[int, tuple[Reading[str], ...]]]:
+    """Draws samples; those that were cut off at the limit on thinking are asked for their answers.
+
+    Returns:
+        What came of each, and by their places the thoughts that were concluded in another call.
+    """
     first = way.ask(way.prompt, way.cap)
     requests = [first.with_sample(first.sample + n) for n in samples]
     goes_on = way.conclude is not None
@@ -132,18 +140,19 @@ async def _drawn(way: _Way, samples: Sequence[int], context: Context) -> list[Re
     cut = [place for place, reading in enumerate(readings) if _cut(reading)]
     base = [way.ask(way.prompt, way.conclude_cap).with_sample(request.sample) for request in requests]
     if way.conclude is None or not cut:
-        return await way.mend(readings, base)
+        return await way.mend(readings, base), {}
     context.record("cut", samples=[samples[place] for place in cut])
     asked: dict[int, Request] = {}
+    thoughts: dict[int, tuple[Reading[str], ...]] = {}
     for place in cut:
-        thought = _thought(readings[place])
-        conclusion = way.conclude(thought)
+        cut_off = readings[place]
+        conclusion = way.conclude(_thought(cut_off))
+        # The limit was one on the thought, so what it concludes was not cut off.
+        reply = None if cut_off.reply is None else replace(cut_off.reply, finish_reason="stop")
         if isinstance(conclusion, str):
-            cut_off = readings[place]
-            # The limit was one on the thought, so what it concludes was not cut off.
-            reply = None if cut_off.reply is None else replace(cut_off.reply, finish_reason="stop")
             readings[place] = replace(cut_off, value=conclusion, status=Status.OK, reason="", reply=reply)
         else:
+            thoughts[place] = (replace(cut_off, reply=reply),)
             request = way.ask(conclusion, way.conclude_cap)
             asked[place] = request.with_sample(request.sample + samples[place])
     read = way.read_conclusion
@@ -152,7 +161,7 @@ async def _drawn(way: _Way, samples: Sequence[int], context: Context) -> list[Re
         thought = _thought(readings[place]).rstrip()
         whole = reading.text if reading.text.startswith(thought) else f"{thought}\n{reading.text}"
         readings[place] = replace(reading, text=whole)
-    return await way.mend(readings, base)
+    return await way.mend(readings, base), thoughts
 
 
 def _thought(reading: Reading[str]) -> str:

@@ -185,6 +185,27 @@ def test_a_thought_that_was_cut_at_its_limit_is_not_too_long() -> None:
     assert (run.message.answer, len(model.requests)) == ("7", 2)
 
 
+def test_the_tokens_of_a_thought_count_where_its_answer_came_in_another_reply() -> None:
+    def script(request: Request) -> str:
+        return "7" if request.messages[0].content.startswith("Reply with the answer only") else "thinking " * 9
+
+    def flagged(number: int) -> int:
+        flags = (f"too_long_{number}",)
+        node = Solver(model="scripted", thinking_tokens=9, max_output_tokens=50, red_flags=flags, redraws=1)
+        model = ScriptedModel(script)
+        assert NodeBench([model]).run(node, INPUTS).message.answer == "7"
+        return len(model.requests) - 2
+
+    assert (flagged(8), flagged(9)) == (2, 0)
+
+
+def test_who_abstains_has_no_vote_in_vote_curves() -> None:
+    run, _ = solve("a??", samples=3, red_flags=())
+    (told,) = [fields["draws"] for event, fields in run.events if event == "vote"]
+    assert [answer for answer, _ in told] == ["a", None, None]
+    assert run.message.answer == "a"
+
+
 def test_under_a_cap_the_first_thought_comes_to_its_answer_before_the_others_begin() -> None:
     def script(request: Request) -> str:
         return "7" if request.messages[0].content.startswith("Reply with the answer only") else "thinking " * 9
