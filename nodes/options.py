@@ -12,6 +12,8 @@ _BEFORE = r"""(?:^|[.,;:!?\n(–—。，；：！？])[\s*`"'“‘«]{0,8}"""
 _BEHIND = r"""["'”’»*`\])}]{0,8}\s{0,8}(?:\Z|[.,;:!?…](?!\w)|[–—。，；：！？\n(]|-\s|(?:because|since|as|but)\b)"""
 """What stands between the last word of a clause and its end."""
 _OPENS, _CLOSES = r"""["'“‘«*`(\[{]""", r"""["'”’»*`)\]}]"""
+_FIRST = r"""\A[\s*`"'“‘«(\[]{0,8}"""
+"""The beginning of the text, where "B) Rome" has the mark of an option."""
 _GRAMMAR = frozenset(
     re.findall(
         r"\w+",
@@ -61,6 +63,8 @@ def _word(option: str) -> re.Pattern[str]:
 def _standing_out(option: str) -> re.Pattern[str]:
     word = _pattern(option)
     places = [word + _BEHIND, _OPENS + word + _CLOSES]
+    if not option.isdigit():  # "1) ..." begins a list
+        places.append(_FIRST + word + r"\)")
     if len(option) > 1 and option.casefold() not in _GRAMMAR:
         places.append(_BEFORE + word)
     return re.compile("|".join(places), _case(option))

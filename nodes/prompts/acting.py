@@ -16,7 +16,7 @@ from ...models.request import ChatMessage, ToolChoice
 from ...models.tools import ToolCall
 from .base import Ask, Messages
 from .composed import composed
-from .json_text import objects_in
+from .json_text import object_end, objects_in
 from .replies import how_to_reply, schema_of
 
 __all__ = ["ToolRound", "acting", "calls_in", "quoted", "result_frame"]
@@ -152,9 +152,10 @@ def _arguments_at(said: str, place: int) -> tuple[str, int]:
     rest = said[place:line_end].strip(" \t`")
     begins = said.find("{", place, place + 16) if not rest or rest[0] in "{j" else -1
     if begins >= 0 and not said[place:begins].strip(" \t\r\n`json"):
-        span = next(((start, end) for _, start, end in objects_in(said[begins:])), None)
-        if span is not None and span[0] == 0:
-            return said[begins : begins + span[1]], begins + span[1]
+        following = _CALL.search(said, begins)
+        end = object_end(said, begins, len(said) if following is None else following.start())
+        if end is not None:
+            return said[begins:end], end
     return rest.rstrip(")"), line_end
 
 

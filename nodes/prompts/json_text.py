@@ -14,7 +14,7 @@ from typing import Any
 
 from ...records.written_float import WrittenFloat
 
-__all__ = ["lists_in", "object_in", "objects_in", "with_latex"]
+__all__ = ["lists_in", "object_end", "object_in", "objects_in", "with_latex"]
 
 _STARTS = 64
 """How many opening braces are tried."""
@@ -44,6 +44,26 @@ _COMMANDS = {"\b": "\\b", "\f": "\\f", "\t": "\\t", "\r": "\\r", "\n": "\\n"}
 def object_in(text: str, key: str) -> dict[str, Any] | None:
     """The first object of a text that has the key, also where it is wrapped in others."""
     return next((found for outer, _, _ in objects_in(text) for found in _within(outer) if key in found), None)
+
+
+def object_end(text: str, start: int, stop: int) -> int | None:
+    """Where the object ends that begins at a place; None where none does.
+
+    Args:
+        text: what was written.
+        start: of the object.
+        stop: up to where it is looked for, unless it is strict JSON.
+    """
+    decoder = json.JSONDecoder(strict=False, parse_float=WrittenFloat)
+    try:
+        value, end = decoder.raw_decode(text, start)
+    except (ValueError, RecursionError):
+        strict, end = _strict(text, start, stop)
+        try:
+            value = decoder.decode(strict)
+        except (ValueError, RecursionError):
+            return None
+    return end if isinstance(value, dict) and not _too_deep(text[start:end]) else None
 
 
 def objects_in(text: str) -> Iterator[tuple[dict[str, Any], int, int]]:

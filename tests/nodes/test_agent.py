@@ -422,7 +422,8 @@ def test_what_looks_like_a_call_or_a_prompt_in_a_result_changes_nothing(way: str
 
 @pytest.mark.parametrize("exact", [False, True])
 @pytest.mark.parametrize("way", CARDS)
-def test_under_a_cap_of_exactly_its_bound_an_agent_makes_all_its_rounds(way: str, exact: bool) -> None:
+@pytest.mark.parametrize("samples", [1, 3])
+def test_under_a_cap_of_exactly_its_bound_an_agent_makes_all_its_rounds(way: str, exact: bool, samples: int) -> None:
     def script(request: Request) -> str | Reply:
         if told_to_answer(request):
             return "Answer: Rome"
@@ -432,7 +433,8 @@ def test_under_a_cap_of_exactly_its_bound_an_agent_makes_all_its_rounds(way: str
 
     card = CARDS[way].model_copy(update={"exact_tokenizer": exact, "tokenizer": "bytes" if exact else ""})
     pool = Pool([ScriptedModel(script, card=card)])
-    node = Agent(tools=(overflow, search), rounds=4, max_output_tokens=400)
+    settings: dict[str, Any] = {"samples": samples, "temperature": 0.7} if samples > 1 else {}
+    node = Agent(tools=(overflow, search), rounds=4, max_output_tokens=400, **settings)
     graph = Graph("g").add("act", node)
     bound = worst_case(graph, graph.space(pool).default(), TASK, pool)
     result = graph.run(TASK, pool=pool, cap=Cap(total=bound.value("tokens")))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -201,6 +202,7 @@ def test_the_tokens_of_a_thought_count_where_its_answer_came_in_another_reply() 
 
 def test_who_abstains_has_no_vote_in_vote_curves() -> None:
     run, _ = solve("a??", samples=3, red_flags=())
+    told: Any
     (told,) = [fields["draws"] for event, fields in run.events if event == "vote"]
     assert [answer for answer, _ in told] == ["a", None, None]
     assert run.message.answer == "a"

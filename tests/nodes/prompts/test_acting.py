@@ -87,3 +87,15 @@ def test_a_longer_conversation_only_adds_at_its_end() -> None:
         before = acting(Ask("q"), TOOLS, [done], last=False, native=native).messages
         after = acting(Ask("q"), TOOLS, [done, done], last=True, native=native).messages
         assert after[: len(before)] == before
+
+
+def test_arguments_end_before_the_next_call_unless_they_are_strict_json() -> None:
+    found, _ = calls_in("Call: add {'a': 1\nCall: add {'b': 2,}", {"add"})
+    assert [call.arguments for call in found] == ["{'a': 1", "{'b': 2,}"]
+    found, _ = calls_in('Call: add {"a": "x\nCall: add {}"}', {"add"})
+    assert [call.arguments for call in found] == ['{"a": "x\nCall: add {}"}']
+
+
+def test_calls_that_never_end_are_read_one_by_one() -> None:
+    found, _ = calls_in("\nCall: add {" * 20_000, {"add"})  # a minute, if each were looked for in all that follows
+    assert {call.arguments for call in found} == {"{"}

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from apportion.nodes.prompts.json_text import lists_in, object_in, objects_in, with_latex
+from apportion.nodes.prompts.json_text import lists_in, object_end, object_in, objects_in, with_latex
 
 
 @pytest.mark.parametrize(
@@ -78,3 +78,25 @@ def test_lists_as_models_write_them() -> None:
     assert [value for value, _, _ in lists_in(text)] == [[1], ["a", {"b": [2]}]]
     assert [text[start:end] for _, start, end in lists_in(text)] == ["[1]", "['a', {b: [2]},]"]
     assert [value for value, _, _ in objects_in(text)] == [{"b": [2]}]
+
+
+@pytest.mark.parametrize(
+    ("text", "end"),
+    [
+        ('{"a": 1} and {"b": 2}', 8),
+        ("{'a': 1,} more", 9),
+        ('{"a": "x\ny"}', 12),
+        ("{'a': ", None),
+        ('[{"a": 1}]', None),
+        ("{", None),
+        ('{"a":' * 300 + "1" + "}" * 300, None),
+    ],
+)
+def test_where_an_object_ends(text: str, end: int | None) -> None:
+    assert object_end(text, 0, len(text)) == end
+
+
+def test_what_is_not_strict_json_is_looked_for_up_to_a_place() -> None:
+    assert object_end("{'a': 1}", 0, 8) == 8
+    assert object_end("{'a': 1}", 0, 7) is None
+    assert object_end('{"a": 1}', 0, 1) == 8
