@@ -137,7 +137,7 @@ def test_another_model_behind_a_replica_is_a_fault_of_its_own_in_the_trace() -> 
 
 def test_a_cancelled_call_gives_its_place_back() -> None:
     with FaultServer([Behaviour.HANG] * 4) as one:
-        model = OpenAIModel(ModelCard(name="m", concurrency=2), [one.base_url, one.base_url])
+        model = OpenAIModel.on(ModelCard(name="m", concurrency=2), [Endpoint(one.base_url) for _ in range(2)])
 
         async def ask() -> str:
             calls = [asyncio.create_task(model.complete(request(number))) for number in range(8)]

@@ -8,6 +8,7 @@ import pytest
 
 from apportion.errors import PoolError, UnknownName
 from apportion.models.card import ModelCard
+from apportion.models.endpoint import Endpoint
 from apportion.models.openai_compatible import OpenAIModel
 from apportion.models.pool import Pool
 from apportion.models.request import ChatMessage, Request
@@ -85,7 +86,7 @@ def test_check_says_which_replicas_are_away_and_fails_only_where_a_model_has_non
         replicated = OpenAIModel(ModelCard(name="a"), [away, server.base_url])
         (fault,) = asyncio.run(Pool([replicated]).check())
         assert fault.startswith(f"field 'base_url': {away} cannot be reached")
-        none = OpenAIModel(ModelCard(name="b"), [away, away])
+        none = OpenAIModel.on(ModelCard(name="b"), [Endpoint(away), Endpoint(away)])
         with pytest.raises(PoolError, match="cannot be reached"):
             asyncio.run(Pool([replicated, none]).check())
         assert asyncio.run(Pool([OpenAIModel(ModelCard(name="c"), server.base_url)]).check()) == ()
