@@ -55,6 +55,12 @@ class RepeatedNode(ModelNode):
     """The most samples drawn in place of discarded ones, all together; each is charged. When they are spent, the
     samples that tripped no flag decide, and where none of these has a vote, all that were drawn."""
 
+    def open_knobs(self, models: tuple[str, ...]) -> dict[str, tuple[Any, ...]]:
+        """See `Node.open_knobs`; those of repetition come last, because the order decides which plans a seed draws."""
+        found = super().open_knobs(models)
+        last = [name for name in RepeatedNode.__annotations__ if name in found]
+        return {name: values for name, values in found.items() if name not in last} | {n: found[n] for n in last}
+
     def idle_knobs(self) -> frozenset[str]:
         """See `Node.idle_knobs`; one sample needs no vote, a fixed number no stop rule."""
         samples = _values(self.samples)
