@@ -62,7 +62,7 @@ def command(
     from rich.console import Console
 
     from ..optimizers.analysis.target_score import checked_target
-    from ..optimizers.policies.registry import fit_each, policy_named, policy_to_json
+    from ..optimizers.policies.registry import FITTED_FOR, fit_each, policy_named, policy_to_json
     from ..optimizers.prediction.confidence import confidence_reports
     from ..optimizers.tables.clusters import found_clusters
     from ..optimizers.tables.split import lessons_from
@@ -102,7 +102,9 @@ def command(
         figures["target"] = reached.model_dump(mode="json")
     confidences = confidence_reports(table, seed)
     figures |= {"wrong_costs": price, "confidences": [found.model_dump(mode="json") for found in confidences]}
-    write_json(out, dumps(policy_to_json(learned), ensure_ascii=False))
+    budgeted = lessons[0].budget if reached is None or reached.budget is None else reached.budget
+    fitted_for = {FITTED_FOR: {"budget": budgeted, "unit": unit}}
+    write_json(out, dumps(policy_to_json(learned) | fitted_for, ensure_ascii=False))
     found, gain = found_clusters(table), _template_gain(learned, lessons, seed)
     figures |= {
         "clusters": {"notes": list(found.notes)} | found.counts,
@@ -114,7 +116,6 @@ def command(
     print_target(Console(highlight=False), reached, "question")
     _tell_confidences(confidences)
     say(f"written   {out}")
-    budgeted = lessons[0].budget if reached is None or reached.budget is None else reached.budget
     _next(out, outcomes, policy, budgeted, (column, drop_incomplete, unit, set_aside))
 
 
@@ -166,11 +167,15 @@ def _compare(
 def _tell(learned: ArmPolicy, lessons: Sequence[Lesson], table: Table, unit: str) -> None:
     from ..optimizers.policies.stratified import Stratified
     from ..optimizers.tables.split import best_arms, mean_at
+    from ..optimizers.tables.strata import strata
 
     best = best_arms(table)
     names = " or ".join(table.arms[arm].name for arm in dict.fromkeys(best.tolist()))
     score, cost = mean_at(table.mean_scores, best), mean_at(table.mean_costs, best)
-    say(f"learned   {learned.name} from {len(table.questions):,} questions and {len(learned.arms)} arms")
+    cascades = sum(1 for arm in learned.arms if arm.stages)
+    beside = f", and {cascades} cascades of them" if cascades else ""
+    arms = len(learned.arms) - cascades
+    say(f"learned   {learned.name} from {len(table.questions):,} questions and {arms} arms{beside}")
     if isinstance(learned, Stratified):
         say(f"apart     {len(learned.parts)} groups of families on which different arms were run, with one budget:")
         for part in learned.parts:
@@ -180,6 +185,13 @@ def _tell(learned: ArmPolicy, lessons: Sequence[Lesson], table: Table, unit: str
     said = "value" if table.wrong_costs else "score"
     say(f"best arm  {names}: {said} {score:.3f} for {cost:,.4g} {unit} a question")
     say(f"budget    {lessons[0].budget:,.4g} {unit} a question on average; simulate --budget moves it")
+    parts = strata(table)
+    least = sum(float(p.table.mean_costs.mean(axis=0).min()) * len(p.questions) for p in parts) / len(table.questions)
+    if lessons[0].budget < least:
+        say(
+            f"note      the cheapest arm costs {least:,.4g} {unit} a question, more than the budget: under a hard cap "
+            "some questions will have no answer"
+        )
     if learned.probe is not None:
         say(f"probe     {learned.probe}: to be taken of every question first")
 

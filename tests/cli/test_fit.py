@@ -71,6 +71,53 @@ def test_a_policy_priced_on_what_it_has_seen_says_so(log: Path, capsys: pytest.C
     assert "questions that fit has seen flatter the policy" in capsys.readouterr().out
 
 
+def test_a_policy_is_priced_at_what_it_was_fitted_for(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([*FIT, "--policy", "static_mix", "--budget", "10.75"]) == 0
+    assert run([*SIMULATE, "--json", "price.json"]) == 0
+    assert json.loads((log / "price.json").read_text())["budget"] == 10.75
+    capsys.readouterr()
+    assert run([*SIMULATE, "--unit", "usd"]) == 2
+    assert "fitted for 10.75 tokens a question" in capsys.readouterr().err
+    assert run([*SIMULATE, "--unit", "usd", "--budget", "1"]) == 0
+    content = json.loads((log / "policy.json").read_text())
+    # What older versions wrote does not say.
+    old = {field: value for field, value in content.items() if field != "fitted_for"}
+    for fitted_for in ({"budget": "much"}, {"budget": -1}, {"budget": True}):
+        (log / "policy.json").write_text(json.dumps(old | {"fitted_for": fitted_for}))
+        assert run(SIMULATE) == 2
+        assert "field 'budget'" in capsys.readouterr().err
+    (log / "policy.json").write_text(json.dumps(old))
+    assert run([*SIMULATE, "--json", "price.json"]) == 0
+    assert json.loads((log / "price.json").read_text())["budget"] > 0
+
+
+def test_a_budget_below_the_cheapest_arm_is_said(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([*FIT, "--policy", "static_mix", "--budget", "2"]) == 0
+    assert "more than the budget" in capsys.readouterr().out
+
+
+def test_cascades_are_told_by_their_arms(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    read = pa.parquet.read_table(log / "log.parquet").to_pylist()
+    told = [{**row, "confidence": 0.9 if row["score"] == 1 else 0.1, "confidance": 1} for row in read]
+    pa.parquet.write_table(pa.Table.from_pylist(told), log / "log.parquet")
+    assert run([*FIT, "--policy", "cascade", "--budget", "15"]) == 0
+    printed = capsys.readouterr()
+    assert "2 arms, and " in printed.out
+    assert "not read  columns confidance" in printed.out
+    assert run(SIMULATE) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("cascade-") and " = " in line]
+    assert lines
+    assert all("; answer: " in line and " > " in line for line in lines)
+
+
+def test_a_column_that_is_spelt_wrongly_is_warned_of(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = pa.parquet.read_table(log / "log.parquet")
+    table = table.append_column("confidense", pa.array([0.5] * len(table)))
+    pa.parquet.write_table(table, log / "log.parquet")
+    assert run([*FIT, "--policy", "static_mix"]) == 0
+    assert "if it is 'confidence', say --column confidence=confidense" in capsys.readouterr().err
+
+
 def test_incomplete_logs(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
     table = pa.parquet.read_table(log / "log.parquet")
     pa.parquet.write_table(table.slice(1), log / "log.parquet")
