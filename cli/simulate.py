@@ -61,7 +61,7 @@ def command(
     priced = price(learned, table, positive("--budget", budget), seed=seed, wrong_costs=wrong_costs)
     _print(priced, learned)
     if not set_aside:
-        say("note      questions that fit has seen flatter the policy; --set-aside 0.3 for both keeps some apart")
+        say("note     questions that fit has seen flatter the policy; --set-aside 0.3 for both keeps some apart")
     write_json(json, priced.model_dump_json(indent=2))
 
 
@@ -124,21 +124,21 @@ def _print(priced: Price, policy: ArmPolicy) -> None:
 
     p = priced
     apart = f", {p.replicates} samples each" if p.replicates > 1 else ""
-    say(f"policy    {p.policy} on {p.questions:,} questions{apart}")
-    say(f"budget    {p.budget:,.4g} {p.unit} a question on average")
+    say(f"policy   {p.policy} on {p.questions:,} questions{apart}")
+    say(f"budget   {p.budget:,.4g} {p.unit} a question on average")
     said = "value" if p.wrong_costs else "score"
-    say(f"{said}     {p.score.mean:.3f} ({p.score.low:.3f} to {p.score.high:.3f} with 95 %)")
+    say(f"{said}    {p.score.mean:.3f} ({p.score.low:.3f} to {p.score.high:.3f} with 95 %)")
     if p.wrong_costs:
-        say(f"prices    1 a right answer, {-p.wrong_costs:g} a wrong one, 0 none; scores below are such values too")
+        say(f"prices   1 a right answer, {-p.wrong_costs:g} a wrong one, 0 none; scores below are such values too")
     shares = p.shares
     say(
-        f"answers   right {shares.right:.1%}, wrong {shares.wrong:.1%}, abstained {shares.abstained:.1%}, "
+        f"answers  right {shares.right:.1%}, wrong {shares.wrong:.1%}, abstained {shares.abstained:.1%}, "
         f"unanswered {shares.unanswered:.1%}"
     )
-    say(f"cost      {p.cost:,.4g} a question; it had foreseen {p.predicted:,.4g}")
-    say(f"hard cap  score {p.capped_score:.3f} for {p.capped_cost:,.4g}, with every question kept within the cap")
+    say(f"cost     {p.cost:,.4g} a question; it had foreseen {p.predicted:,.4g}")
+    say(f"hard cap score {p.capped_score:.3f} for {p.capped_cost:,.4g}, with every question kept within the cap")
     if p.unanswered:
-        say(f"left out  {p.unanswered:.1%} of the questions")
+        say(f"left out {p.unanswered:.1%} of the questions")
     table = Table(box=SIMPLE, padding=(0, 1, 0, 0), pad_edge=False)
     for column in ("arm", "questions", "score", "cost"):
         table.add_column(column, justify="left" if column == "arm" else "right", overflow="fold")
@@ -148,6 +148,6 @@ def _print(priced: Price, policy: ArmPolicy) -> None:
     for told in _cascades(p, policy):
         say(told)
     say("beside it, chosen in hindsight on these questions:")
-    say(f"best arm  {p.best_arm}: score {p.best_arm_score:.3f} for {p.best_arm_cost:,.4g}")
-    say(f"mixture   score {p.mixture_score:.3f} for {p.cost:,.4g}, arms drawn at random at the policy's cost")
-    say(f"gain      {p.gain.mean:+.3f} ({p.gain.low:+.3f} to {p.gain.high:+.3f}) over the mixture")
+    say(f"best arm {p.best_arm}: score {p.best_arm_score:.3f} for {p.best_arm_cost:,.4g}")
+    say(f"mixture  score {p.mixture_score:.3f} for {p.cost:,.4g}, arms drawn at random at the policy's cost")
+    say(f"gain     {p.gain.mean:+.3f} ({p.gain.low:+.3f} to {p.gain.high:+.3f}) over the mixture")
