@@ -159,12 +159,21 @@ def _where(name: str, error: Exception) -> str:
     return f"{place}: {'; '.join(_said(error))}"
 
 
+def _setting(place: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    """A setting and the number of its item; what follows may be the name of a form that was tried."""
+    return place[:2] if len(place) > 1 and isinstance(place[1], int) else place[:1]
+
+
 def _said(error: Exception) -> Iterator[str]:
     from pydantic import ValidationError
 
     if not isinstance(error, ValidationError):
         yield f"{type(error).__name__}: {error}"
         return
-    for fault in error.errors():
-        field = ".".join(map(str, fault["loc"]))
-        yield f"{error.title}: field {field!r}: {fault['msg']}; it is {fault['input']!r}"
+    faults = error.errors(include_url=False)
+    # Of a setting with several forms, each that does not fit is a fault of its own; one line names the setting once.
+    by_field = {_setting(fault["loc"]): fault for fault in reversed(faults)}
+    for place, fault in reversed(by_field.items()):
+        field = ".".join(map(str, place))
+        said = "there is no such setting" if fault["type"] == "extra_forbidden" else fault["msg"]
+        yield f"{error.title}: {f'field {field!r}: ' if field else ''}{said}; it is {fault['input']!r:.200}"

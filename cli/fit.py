@@ -62,7 +62,7 @@ def command(
     from rich.console import Console
 
     from ..optimizers.analysis.target_score import checked_target
-    from ..optimizers.policies.registry import fit_each, policy_named, policy_to_json
+    from ..optimizers.policies.registry import FITTED_FOR, fit_each, policy_named, policy_to_json
     from ..optimizers.prediction.confidence import confidence_reports
     from ..optimizers.tables.clusters import found_clusters
     from ..optimizers.tables.split import lessons_from
@@ -102,7 +102,9 @@ def command(
         figures["target"] = reached.model_dump(mode="json")
     confidences = confidence_reports(table, seed)
     figures |= {"wrong_costs": price, "confidences": [found.model_dump(mode="json") for found in confidences]}
-    write_json(out, dumps(policy_to_json(learned), ensure_ascii=False))
+    budgeted = lessons[0].budget if reached is None or reached.budget is None else reached.budget
+    fitted_for = {FITTED_FOR: {"budget": budgeted, "unit": unit}}
+    write_json(out, dumps(policy_to_json(learned) | fitted_for, ensure_ascii=False))
     found, gain = found_clusters(table), _template_gain(learned, lessons, seed)
     figures |= {
         "clusters": {"notes": list(found.notes)} | found.counts,
@@ -113,8 +115,7 @@ def command(
     _tell_clusters(found, gain)
     print_target(Console(highlight=False), reached, "question")
     _tell_confidences(confidences)
-    say(f"written   {out}")
-    budgeted = lessons[0].budget if reached is None or reached.budget is None else reached.budget
+    say(f"written  {out}")
     _next(out, outcomes, policy, budgeted, (column, drop_incomplete, unit, set_aside))
 
 
@@ -125,7 +126,7 @@ def _fit_all(lessons: Sequence[Lesson]) -> Mapping[str, ArmPolicy]:
     left_out: dict[str, UsageError] = {}
     policies = fit_each(POLICIES, lessons, left_out=left_out.__setitem__)
     for name, reason in left_out.items():
-        say(f"left out  {name}: {reason}")
+        say(f"left out {name}: {reason}")
     return policies
 
 
@@ -166,22 +167,33 @@ def _compare(
 def _tell(learned: ArmPolicy, lessons: Sequence[Lesson], table: Table, unit: str) -> None:
     from ..optimizers.policies.stratified import Stratified
     from ..optimizers.tables.split import best_arms, mean_at
+    from ..optimizers.tables.strata import strata
 
     best = best_arms(table)
     names = " or ".join(table.arms[arm].name for arm in dict.fromkeys(best.tolist()))
     score, cost = mean_at(table.mean_scores, best), mean_at(table.mean_costs, best)
-    say(f"learned   {learned.name} from {len(table.questions):,} questions and {len(learned.arms)} arms")
+    cascades = sum(1 for arm in learned.arms if arm.stages)
+    beside = f", and {cascades} cascades of them" if cascades else ""
+    arms = len(learned.arms) - cascades
+    say(f"learned  {learned.name} from {len(table.questions):,} questions and {arms} arms{beside}")
     if isinstance(learned, Stratified):
-        say(f"apart     {len(learned.parts)} groups of families on which different arms were run, with one budget:")
+        say(f"apart    {len(learned.parts)} groups of families on which different arms were run, with one budget:")
         for part in learned.parts:
             families = ", ".join(map(repr, part.families))
             few = "" if part.policy.name == learned.name else f"; too few to choose by question: {part.policy.name}"
-            say(f"          {families}: {len(part.policy.arms)} arms, {part.questions:,} questions{few}")
+            say(f"         {families}: {len(part.policy.arms)} arms, {part.questions:,} questions{few}")
     said = "value" if table.wrong_costs else "score"
-    say(f"best arm  {names}: {said} {score:.3f} for {cost:,.4g} {unit} a question")
-    say(f"budget    {lessons[0].budget:,.4g} {unit} a question on average; simulate --budget moves it")
+    say(f"best arm {names}: {said} {score:.3f} for {cost:,.4g} {unit} a question")
+    say(f"budget   {lessons[0].budget:,.4g} {unit} a question on average; simulate --budget moves it")
+    parts = strata(table)
+    least = sum(float(p.table.mean_costs.mean(axis=0).min()) * len(p.questions) for p in parts) / len(table.questions)
+    if lessons[0].budget < least:
+        say(
+            f"note     the cheapest arm costs {least:,.4g} {unit} a question, more than the budget: under a hard cap "
+            "some questions will have no answer"
+        )
     if learned.probe is not None:
-        say(f"probe     {learned.probe}: to be taken of every question first")
+        say(f"probe    {learned.probe}: to be taken of every question first")
 
 
 def _target(learned: ArmPolicy, lessons: Sequence[Lesson], table: Table, aside: Table, target: float) -> TargetReport:
@@ -219,16 +231,16 @@ def _tell_clusters(found: Clusters, gain: TemplateGain | None) -> None:
     counts = found.counts
     if found.any:
         say(
-            f"clusters  {counts['clustered']:,} of the questions are near-duplicates, or were given a cluster: "
+            f"clusters {counts['clustered']:,} of the questions are near-duplicates, or were given a cluster: "
             f"{counts['clusters']:,} groups, which stay together wherever questions are held out"
         )
     for note in found.notes:
-        say(f"note      {note}")
+        say(f"note     {note}")
     if gain is not None and gain.differs:
         at_random, together = (f"{100 * each.mean:+.1f}" for each in (gain.at_random, gain.together))
         why = ": the gain is of templates seen before" if gain.learned_by_heart else ""
         say(
-            f"gain      of choosing by question over mixing: {at_random} points on questions set aside at random, "
+            f"gain     of choosing by question over mixing: {at_random} points on questions set aside at random, "
             f"{together} where near-duplicates stay together{why}"
         )
 

@@ -20,6 +20,8 @@ __all__ = ["difference", "labelled", "rows", "shares"]
 
 _LABEL = 9
 """Columns, the space behind the label included."""
+_WIDEST = 10_000
+"""Columns that no table needs."""
 _LEAST_SHARE = 0.05
 """What fewer tasks have is not worth a place on a line."""
 
@@ -52,7 +54,7 @@ def rows(
     Args:
         console: where to.
         header: of each column; all empty to leave it out.
-        lines: the cells, without markup.
+        lines: the cells, without markup; none is cut, so that a table may run over the edge of a narrow terminal.
         left: the numbers of the columns that begin at the left; the others end at the right.
         folded: the number of the column that may go on in further lines; then the table stays below the text.
         marked: the numbers of lines in bold.
@@ -63,9 +65,24 @@ def rows(
         table.add_column(cell(title), justify=justify, no_wrap=number != folded, overflow="fold")
     for number, line in enumerate(lines):
         table.add_row(*map(cell, line), style="bold" if number in marked else "")
-    wide = 0 if folded is not None else Measurement.get(console, console.options, table).maximum
-    room = console.width - wide
-    console.print(Padding(table, (0, 0, 0, max(1, min(_LABEL, room)))))
+    if folded is not None:
+        console.print(Padding(table, (0, 0, 0, _LABEL)))
+        return
+    wide = _width(console, table)
+    if wide >= console.width:
+        table.padding = (0, 1, 0, 0)
+        wide = _width(console, table)
+    if wide < console.width:
+        console.print(Padding(table, (0, 0, 0, min(_LABEL, console.width - wide))))
+    else:
+        # It runs over the edge, since half a number is a wrong one.
+        table.width = wide
+        console.print(table, crop=False)
+
+
+def _width(console: Console, table: Table) -> int:
+    """What a table takes where there is room enough."""
+    return Measurement.get(console, console.options.update_width(_WIDEST), table).maximum
 
 
 def difference(found: Interval) -> str:

@@ -187,6 +187,8 @@ def _next_steps(
 
     pool = f" --models {quote(models)}" if models is not None else ""
     graph, db = quote(graph), quote(db)
+    if policy is None and report.policy is not None:
+        say("policy   add --policy-out FILE to keep the one that was chosen, for `run --policy`; nothing is paid twice")
     say("next:")
     if report.chosen is not None:
         say(f'  {program()} run {graph} --plan {report.chosen[:8]} --db {db}{pool} "{question}"')

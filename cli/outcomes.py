@@ -36,14 +36,22 @@ def load(path: str, columns: list[str] | None, drop: bool, unit: Literal["tokens
     Raises:
         UsageError: it cannot be read, or a column is not named as OURS=THEIRS.
     """
+    from shlex import quote
+
     from ..optimizers.tables.log_file import load_outcomes
     from ..optimizers.tables.split import shuffled
 
     found = load_outcomes(path, columns=columns_by_ours(columns), incomplete="drop" if drop else "refuse", unit=unit)
+    others = [name for name, meant in found.unread if not meant]
+    if others:
+        say(f"not read columns {', '.join(others)}")
+    for name, meant in found.unread:
+        if meant:
+            complain(f"warning: column {name!r} is not read; if it is {meant!r}, say --column {meant}={quote(name)}")
     if found.dropped:
-        say(f"dropped   {found.dropped:,} questions that lack an outcome of some arm")
+        say(f"dropped  {found.dropped:,} questions that lack an outcome of some arm")
     for arm, family in found.absent:
-        say(f"absent    {arm} was not run on family {family!r}, and is not chosen there")
+        say(f"absent   {arm} was not run on family {family!r}, and is not chosen there")
     if not found.texts:
         complain(
             "warning: there is no text of the questions, so they are told apart by their families alone; "
@@ -51,7 +59,7 @@ def load(path: str, columns: list[str] | None, drop: bool, unit: Literal["tokens
         )
     if found.repeated:
         replicates = found.table.scores.shape[2]
-        say(f"repeated  samples of {found.repeated:,} pairs of question and arm with fewer than {replicates}")
+        say(f"repeated samples of {found.repeated:,} pairs of question and arm with fewer than {replicates}")
     return shuffled(found.table)
 
 

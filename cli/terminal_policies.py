@@ -58,15 +58,17 @@ def print_policies(console: Console, report: StudyReport) -> None:
 
 def print_scores(console: Console, scores: Sequence[PolicyScore], chosen: str) -> None:
     """Prints how policies compare; the chosen one in bold."""
-    priced, unanswered = any(score.usd is not None for score in scores), any(score.unanswered for score in scores)
+    priced = any(score.usd is not None for score in scores)
+    told = [(score.policy, score.shares) for score in scores if score.shares is not None]
+    # The shares below count what was withheld too, so one word would have two numbers.
+    unanswered = not told and any(score.unanswered for score in scores)
     header = ["", "score, 95 %", "cost", *([USD] if priced else []), "behind", "gain at equal cost, 95 %"]
     rows(
         console,
-        [*header, *(["unanswered"] if unanswered else [])],
+        [*header, *(["no arm"] if unanswered else [])],
         [_policy_row(score, priced, unanswered) for score in scores],
         marked=[place for place, score in enumerate(scores) if score.policy == chosen],
     )
-    told = [(score.policy, score.shares) for score in scores if score.shares is not None]
     rows(
         console,
         ["", "right", "wrong", "abstained", "unanswered"],

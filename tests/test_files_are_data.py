@@ -150,7 +150,7 @@ def test_a_policy_of_ones_own_is_learned_and_priced_on_the_command_line(files: P
     command = learned.stdout.splitlines()[-1].split()[1:]
     assert command[-2:] != ["--allow", "shop"]
     assert "--allow" in command
-    assert "policy    last on 30 questions" in python(files, "-m", "apportion", *command).stdout
+    assert "policy   last on 30 questions" in python(files, "-m", "apportion", *command).stdout
     refused = python(files, "-m", "apportion", "simulate", "last.json", "--outcomes", "log.csv", expect=2)
     assert "--allow shop" in refused.stderr
 

@@ -112,7 +112,14 @@ def test_a_script_is_not_found_again() -> None:
         ("import no_such_thing", "broken_shop.py:1: ModuleNotFoundError: No module named 'no_such_thing'"),
         ("\n1 / 0", "broken_shop.py:2: ZeroDivisionError: division by zero"),
         ("graph = (", "broken_shop.py:1: SyntaxError: '(' was never closed"),
-        ("from apportion import Solver\nSolver(stile='think')", "broken_shop.py:2: Solver: field 'stile': "),
+        (
+            "from apportion import Solver\nSolver(stile='think')",
+            "broken_shop.py:2: Solver: field 'stile': there is no ",
+        ),
+        (
+            "from apportion import Solver\nSolver(samples=0)",
+            "broken_shop.py:2: Solver: field 'samples': Input should be",
+        ),
     ],
 )
 def test_a_module_that_breaks_is_named_with_its_line(

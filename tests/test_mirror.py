@@ -24,7 +24,6 @@ TESTED_IN = {
     "cli/encoding cli/loading cli/optimize cli/plan_checks": "cli/test_commands.py",
     "cli/run cli/run_policy cli/show cli/tokens": "cli/test_commands.py",
     "cli/outcomes cli/simulate": "cli/test_fit.py",
-    "cli/layout": "cli/test_terminal.py",
     "cli/names": "cli/test_app.py",
     "graphs/blueprint": "graphs/test_graph.py",
     "graphs/direct graphs/state": "graphs/test_compile.py",

@@ -18,7 +18,16 @@ from .rehearsal import Rehearsal, rehearse
 from .static import Static
 from .stratified import STRATA, Part, Stratified
 
-__all__ = ["POLICIES", "fit_all", "fit_each", "policies_named", "policy_from_json", "policy_named", "policy_to_json"]
+__all__ = [
+    "FITTED_FOR",
+    "POLICIES",
+    "fit_all",
+    "fit_each",
+    "policies_named",
+    "policy_from_json",
+    "policy_named",
+    "policy_to_json",
+]
 
 
 def _checked(name: str, policy: Any) -> MakePolicy:
@@ -59,6 +68,9 @@ POLICIES: Registry[MakePolicy] = Registry(
 
 _FEWEST = 2
 """Questions of each part of a lesson; the least that the predictor learns from."""
+FITTED_FOR = "fitted_for"
+"""The field beside a policy's JSON, in the file that `fit` writes, with the budget a question and its unit; a policy
+itself serves any budget."""
 _CLASS = "class"
 """The field of a policy's JSON that says where a policy comes from that is not in the table."""
 
@@ -118,7 +130,7 @@ def policy_from_json(
         UsageError: it is not the JSON of a policy, or names a module that is not admitted; the message names the field.
         UnknownName: it is the JSON of a policy that is not in the table.
     """
-    content = _renamed(content)
+    content = _renamed({field: value for field, value in content.items() if field != FITTED_FOR})
     name, home = content.get("policy"), content.get(_CLASS)
     if not isinstance(name, str):
         raise UsageError("a policy's JSON names the policy in its field 'policy', as to_json() writes it")

@@ -28,7 +28,7 @@ def read_columns(
     numbers: Sequence[str],
     renamed: Mapping[str, str],
     stand_ins: Mapping[str, str],
-) -> dict[str, Floats | list[str | None]]:
+) -> tuple[dict[str, Floats | list[str | None]], tuple[str, ...]]:
     """Reads those columns of a file that have a known name.
 
     Args:
@@ -42,7 +42,8 @@ def read_columns(
 
     Returns:
         Values by known name: texts, None where there is none; numbers of a Parquet file as an array, NaN where empty,
-        while those of CSV and JSONL are texts still, which are read later, so that an error names the row.
+        while those of CSV and JSONL are texts still, which are read later, so that an error names the row. And the
+        names of the columns that were not read.
 
     Raises:
         UsageError: the file cannot be read, or lacks a column.
@@ -71,12 +72,13 @@ def read_columns(
         if name not in columns:
             raise UsageError(
                 f"{path}: there is no column {name!r} ({known[name]}); say what it is called: --column {name}=NAME, "
-                f"or columns={{{name!r}: NAME}}. The file has {', '.join(found) or 'no columns'}"
+                f"or columns={{{name!r}: NAME}}. The file has {', '.join(found) or 'no rows'}"
             )
     for name, column in columns.items():
         if not isinstance(column, list):
             columns[name] = _from_arrow(column, f"{path}, column {name!r}", number=name in numbers)
-    return columns
+    read_from = {*known, *renamed.values()}
+    return columns, tuple(name for name in found if name not in read_from)
 
 
 def _parquet(path: Path) -> dict[str, Any]:

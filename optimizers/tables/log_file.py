@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
@@ -23,16 +24,16 @@ __all__ = ["COLUMNS", "Outcomes", "Same", "load_outcomes"]
 COLUMNS: Mapping[str, str] = {
     "question": "what the question is called; the same in all its rows",
     "arm": "what the way of answering is called",
-    "score": "in [0, 1]",
-    "cost": "not negative",
+    "score": "how good the answer is, in [0, 1]: 1 is right, 0 is wrong",
+    "cost": "what it cost, 0 or more, in one unit in all rows",
     "sample": "a whole number that tells samples of one arm on one question apart; may be left out where there is one",
     "text": "the question itself",
     "family": "the group of like questions that it belongs to",
     "confidence": "how sure the arm was, in [0, 1]",
     "answer": "what it answered; empty where it gave no answer",
     "abstained": "1 where the reply says that it has no answer, 0 where not",
-    "thinking_tokens": "how many tokens the reply thought",
-    "output_tokens": "how many tokens the reply has, thinking included",
+    "thinking_tokens": "how many tokens the reply thought, 0 or more",
+    "output_tokens": "how many tokens the reply has, 0 or more, thinking included",
     "cluster_id": "the template or source that a question shares with others",
     "model": "which model the arm calls; its name where left out",
     "setting": "everything else about the arm",
@@ -47,6 +48,8 @@ _NUMBERS = ("score", "cost", "sample", *_SIGNS)
 
 Same = Literal["form", "words"] | Callable[[str, str], bool]
 """When two answers are one: their normal forms are equal, their words overlap, or what a function of yours says."""
+_NEARLY = 0.75
+"""From which likeness on a name is taken for one that is spelt wrongly."""
 _OVERLAP = 0.6
 """The least share of common words in all words (Jaccard)."""
 
@@ -65,6 +68,9 @@ class Outcomes:
     nor counted."""
     texts: bool = True
     """Whether the questions' own texts were found; without them policies know questions by their families alone."""
+    unread: tuple[tuple[str, str], ...] = ()
+    """(column, what it may be meant for): columns of the file whose names are not known, and were not named for one
+    that is; beside each the column of `COLUMNS` that is missing and is spelt nearly so, or an empty text."""
 
 
 def load_outcomes(
@@ -94,8 +100,11 @@ def load_outcomes(
         UsageError: the file cannot be read or lacks a column, or a row is at fault; file, row and column are named,
             rows counted from 1 without a header.
     """
-    found = read_columns(Path(path), COLUMNS, _REQUIRED, _NUMBERS, columns or {}, _STAND_INS)
-    return _Rows(str(path), found).outcomes(incomplete, unit, _alike if same == "words" else same)
+    found, unread = read_columns(Path(path), COLUMNS, _REQUIRED, _NUMBERS, columns or {}, _STAND_INS)
+    outcomes = _Rows(str(path), found).outcomes(incomplete, unit, _alike if same == "words" else same)
+    missing = COLUMNS.keys() - found.keys()
+    near = [next(iter(get_close_matches(name, missing, n=1, cutoff=_NEARLY)), "") for name in unread]
+    return replace(outcomes, unread=tuple(zip(unread, near, strict=True)))
 
 
 class _Rows:
@@ -290,7 +299,7 @@ class _Rows:
         try:
             return float({"true": "1", "false": "0"}.get(text, text))
         except ValueError:
-            self._fail(row, column, f"{value!r} is no number")
+            self._fail(row, column, f"{value!r} is no number; write {COLUMNS[column]}")
 
     def _fail(self, row: int, column: str, reason: str) -> NoReturn:
         raise UsageError(f"{self._path}, row {self._row(row)}, column {column!r}: {reason}")

@@ -34,6 +34,9 @@ __all__ = [
 UNANSWERED = -1
 """In place of an arm's number: the policy leaves the question unanswered, at no cost and for no score."""
 
+_NAMED = 8
+"""The most arms that a message names."""
+
 StopRule = Literal["confidence", "answered", "agrees", "always"]
 """When an answer of a stage ends a cascade; see `Stage.stop`."""
 FinalRule = Literal["last", "first_sure", "plurality", "most_confident"]
@@ -223,7 +226,11 @@ class Table:
         for number, arm in enumerate(self.arms):
             if arm.name == name:
                 return number
-        raise UsageError(f"the table has no arm {name!r}")
+        known = ", ".join(repr(arm.name) for arm in self.arms[:_NAMED]) + (", ..." if len(self.arms) > _NAMED else "")
+        raise UsageError(
+            f"the table has no arm {name!r}, but {known or 'none'}; take the outcomes of the arms that the policy was "
+            "fitted on"
+        )
 
     def take(self, indexes: Ints) -> Table:
         """Some of the questions, repeats allowed."""

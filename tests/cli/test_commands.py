@@ -116,6 +116,9 @@ def test_the_chosen_policy_is_saved_and_answers(folder: Path, capsys: pytest.Cap
         printed = capsys.readouterr().out
         assert [each["policy"] for each in read(folder / "report.json")["policies"]["scores"]] == ["static", "joint"]
         assert "apportion run --policy policy.json --db apportion.db --models pool.toml" in printed
+        assert "--policy-out FILE" not in printed
+        assert run([*OPTIMIZE, "--spend", "1e6", "--policies", "static, joint"]) == 0
+        assert "add --policy-out FILE to keep the one that was chosen" in capsys.readouterr().out
         assert run(["run", "--policy", "policy.json", "What is 21 + 21?", "--models", "pool.toml"]) == 0
         assert capsys.readouterr().out.startswith("42\n")
         assert run([*OPTIMIZE, "--spend", "1e6", "--policies", "none", "--policy-out", "other.json"]) == 0

@@ -38,13 +38,13 @@ SIMULATE = ["simulate", "policy.json", "--outcomes", "log.parquet", "--column", 
 def test_fit_then_simulate(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run([*FIT, "--budget", "11.5", "--set-aside", "0.3"]) == 0
     printed = capsys.readouterr().out
-    assert "learned   joint_safe from " in printed
+    assert "learned  joint_safe from " in printed
     following = printed.splitlines()[-1].split()
     assert following[1:] == [*SIMULATE, "--set-aside", "0.3", "--budget", "11.5"]
 
     assert run([*following[1:], "--json", "price.json"]) == 0
     printed = capsys.readouterr().out
-    assert "score     1.000" in printed
+    assert "score    1.000" in printed
     assert "note" not in printed
     figures = json.loads((log / "price.json").read_text())
     assert figures["questions"] < 60
@@ -71,13 +71,60 @@ def test_a_policy_priced_on_what_it_has_seen_says_so(log: Path, capsys: pytest.C
     assert "questions that fit has seen flatter the policy" in capsys.readouterr().out
 
 
+def test_a_policy_is_priced_at_what_it_was_fitted_for(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([*FIT, "--policy", "static_mix", "--budget", "10.75"]) == 0
+    assert run([*SIMULATE, "--json", "price.json"]) == 0
+    assert json.loads((log / "price.json").read_text())["budget"] == 10.75
+    capsys.readouterr()
+    assert run([*SIMULATE, "--unit", "usd"]) == 2
+    assert "fitted for 10.75 tokens a question" in capsys.readouterr().err
+    assert run([*SIMULATE, "--unit", "usd", "--budget", "1"]) == 0
+    content = json.loads((log / "policy.json").read_text())
+    # What older versions wrote does not say.
+    old = {field: value for field, value in content.items() if field != "fitted_for"}
+    for fitted_for in ({"budget": "much"}, {"budget": -1}, {"budget": True}):
+        (log / "policy.json").write_text(json.dumps(old | {"fitted_for": fitted_for}))
+        assert run(SIMULATE) == 2
+        assert "field 'budget'" in capsys.readouterr().err
+    (log / "policy.json").write_text(json.dumps(old))
+    assert run([*SIMULATE, "--json", "price.json"]) == 0
+    assert json.loads((log / "price.json").read_text())["budget"] > 0
+
+
+def test_a_budget_below_the_cheapest_arm_is_said(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([*FIT, "--policy", "static_mix", "--budget", "2"]) == 0
+    assert "more than the budget" in capsys.readouterr().out
+
+
+def test_cascades_are_told_by_their_arms(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    read = pa.parquet.read_table(log / "log.parquet").to_pylist()
+    told = [{**row, "confidence": 0.9 if row["score"] == 1 else 0.1, "confidance": 1} for row in read]
+    pa.parquet.write_table(pa.Table.from_pylist(told), log / "log.parquet")
+    assert run([*FIT, "--policy", "cascade", "--budget", "15"]) == 0
+    printed = capsys.readouterr()
+    assert "2 arms, and " in printed.out
+    assert "not read columns confidance" in printed.out
+    assert run(SIMULATE) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("cascade-") and " = " in line]
+    assert lines
+    assert all("; answer: " in line and " > " in line for line in lines)
+
+
+def test_a_column_that_is_spelt_wrongly_is_warned_of(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = pa.parquet.read_table(log / "log.parquet")
+    table = table.append_column("confidense", pa.array([0.5] * len(table)))
+    pa.parquet.write_table(table, log / "log.parquet")
+    assert run([*FIT, "--policy", "static_mix"]) == 0
+    assert "if it is 'confidence', say --column confidence=confidense" in capsys.readouterr().err
+
+
 def test_incomplete_logs(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
     table = pa.parquet.read_table(log / "log.parquet")
     pa.parquet.write_table(table.slice(1), log / "log.parquet")
     assert run([*FIT, "--policy", "static_mix"]) == 2
     assert "--drop-incomplete" in capsys.readouterr().err
     assert run([*FIT, "--policy", "static_mix", "--drop-incomplete"]) == 0
-    assert "dropped   1 questions" in capsys.readouterr().out
+    assert "dropped  1 questions" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -187,10 +234,10 @@ def test_an_arm_is_given_no_question_of_a_family_that_it_was_not_run_on(
     pa.parquet.write_table(pa.Table.from_pylist(rows), log / "log.parquet")
     assert run([*FIT, "--policy", policy, "--set-aside", "0.3"]) == 0
     printed = capsys.readouterr().out
-    assert "absent    a was not run on family 'words', and is not chosen there" in printed
-    assert "apart     2 groups of families" in printed
-    assert "best arm  " in printed
-    assert ": score 1.000 for 11" in printed.partition("best arm  ")[2].splitlines()[0]
+    assert "absent   a was not run on family 'words', and is not chosen there" in printed
+    assert "apart    2 groups of families" in printed
+    assert "best arm " in printed
+    assert ": score 1.000 for 11" in printed.partition("best arm ")[2].splitlines()[0]
     following = shlex.split(printed.splitlines()[-1])
     assert run([*following[1:], "--json", "price.json"]) == 0
     capsys.readouterr()
@@ -219,7 +266,7 @@ def test_a_gain_of_templates_seen_before_is_told_apart(
     Path("log.jsonl").write_text("\n".join(lines))
     assert run(["fit", "--outcomes", "log.jsonl", "--budget", "1.1", "--json", "fit.json"]) == 0
     printed = capsys.readouterr().out
-    assert "clusters  200 of the questions" in printed
+    assert "clusters 200 of the questions" in printed
     assert "the gain is of templates seen before" in printed
     figures = json.loads(Path("fit.json").read_text())
     assert figures["clusters"] == {"notes": [], "clusters": 40, "clustered": 200}
@@ -255,21 +302,21 @@ def test_what_is_no_score_is_a_usage_error(log: Path, target: str, capsys: pytes
 
 def test_wrong_answers_may_cost_something(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run([*FIT, "--policy", "static", "--wrong-costs", "2", "--json", "fit.json"]) == 0
-    assert "best arm  a: value -0.500" in capsys.readouterr().out
+    assert "best arm a: value -0.500" in capsys.readouterr().out
     assert json.loads((log / "fit.json").read_text())["wrong_costs"] == 2
     # No answer is worth more than one that is as often wrong as right.
     assert run([*SIMULATE, "--json", "price.json"]) == 0
     printed = capsys.readouterr().out
-    assert "value     0.000" in printed
-    assert "answers   right 0.0%, wrong 0.0%, abstained 0.0%, unanswered 100.0%" in printed
+    assert "value    0.000" in printed
+    assert "answers  right 0.0%, wrong 0.0%, abstained 0.0%, unanswered 100.0%" in printed
     figures = json.loads((log / "price.json").read_text())
     assert figures["wrong_costs"] == 2
     assert figures["shares"] == {"right": 0.0, "wrong": 0.0, "abstained": 0.0, "unanswered": 1.0}
     assert run([*FIT, "--policy", "joint_up_front", "--budget", "12", "--wrong-costs", "2"]) == 0
     assert run([*SIMULATE, "--budget", "12", "--wrong-costs", "0"]) == 0
     printed = capsys.readouterr().out
-    assert "score     1.000" in printed
-    assert "answers   right 100.0%, wrong 0.0%" in printed
+    assert "score    1.000" in printed
+    assert "answers  right 100.0%, wrong 0.0%" in printed
 
 
 @pytest.mark.parametrize("price", ["-1", "nan", "inf", "1e7"])

@@ -71,9 +71,9 @@ def test_every_format_gives_the_same_table(tmp_path: Path, suffix: str) -> None:
 @pytest.mark.parametrize(
     ("column", "value", "said"),
     [
-        ("score", 1.5, "1.5 is not right; write a number, in [0, 1]"),
+        ("score", 1.5, "1.5 is not right; write a number, how good the answer is, in [0, 1]"),
         ("score", None, "it is empty; write a number"),
-        ("cost", -1, "-1 is not right; write a number, not negative"),
+        ("cost", -1, "-1 is not right; write a number, what it cost, 0 or more"),
         ("sample", 1.5, "1.5 is no whole number"),
         ("sample", 2, "question 'b' has this sample of this arm in row 1 too; number them differently"),
         ("arm", None, "it is empty"),
@@ -99,6 +99,17 @@ def test_text_where_a_number_belongs(tmp_path: Path, suffix: str) -> None:
     path = write(tmp_path / f"log{suffix}", [*changed[:3], {**changed[3], "cost": "cheap"}, changed[4]])
     with pytest.raises(UsageError, match=r"row 4, column 'cost': 'cheap' is no number"):
         load_outcomes(path)
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_columns_that_are_not_read_are_named_with_what_they_may_be_meant_for(tmp_path: Path, suffix: str) -> None:
+    changed = [{**row, "trace_id": "t", "famly": "sums", "scores": 1} for row in rows()]
+    found = load_outcomes(write(tmp_path / f"log{suffix}", changed), columns={"text": "text"})
+    meant = "" if "family" in rows()[0] else "family"
+    # `scores` is near `score`, which is there.
+    assert found.unread == (("trace_id", ""), ("famly", meant), ("scores", ""))
+    named = load_outcomes(tmp_path / f"log{suffix}", columns={"score": "scores"})
+    assert "scores" not in dict(named.unread)
 
 
 def test_right_or_wrong_counts_as_a_score(tmp_path: Path) -> None:
