@@ -69,3 +69,33 @@ def test_the_order_does_not_decide_who_belongs_together(order: list[int]) -> Non
     same = leaders[:, None] == leaders
     places = np.argsort(order)
     assert (same[np.ix_(places, places)] == (np.arange(8)[:, None] % 2 == np.arange(8) % 2)).all()
+
+
+def test_chains_of_texts_are_one_cluster_in_any_order() -> None:
+    """Each text is a near-duplicate of the next, and the first is none of the last."""
+    draws = np.random.default_rng(0)
+    words = np.array(
+        [
+            "anchor",
+            "basket",
+            "bridge",
+            "button",
+            "candle",
+            "carpet",
+            "castle",
+            "copper",
+            "doctor",
+            "engine",
+            "forest",
+            "garden",
+        ]
+    )
+    for _ in range(100):
+        text, texts = draws.choice(words, 12), []
+        for _ in range(8):
+            text = text.copy()
+            text[draws.integers(12)] = draws.choice(words)
+            texts.append(" ".join(text))
+        order = draws.permutation(8)
+        there, shuffled = np.array(found(*texts)), np.array(found(*(texts[n] for n in order)))
+        assert ((there[:, None] == there)[np.ix_(order, order)] == (shuffled[:, None] == shuffled)).all()
