@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import permutations
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -71,31 +73,12 @@ def test_the_order_does_not_decide_who_belongs_together(order: list[int]) -> Non
     assert (same[np.ix_(places, places)] == (np.arange(8)[:, None] % 2 == np.arange(8) % 2)).all()
 
 
-def test_chains_of_texts_are_one_cluster_in_any_order() -> None:
+@pytest.mark.parametrize("order", [*permutations(range(3))])
+def test_a_chain_of_texts_is_one_cluster_in_any_order(order: tuple[int, ...]) -> None:
     """Each text is a near-duplicate of the next, and the first is none of the last."""
-    draws = np.random.default_rng(0)
-    words = np.array(
-        [
-            "anchor",
-            "basket",
-            "bridge",
-            "button",
-            "candle",
-            "carpet",
-            "castle",
-            "copper",
-            "doctor",
-            "engine",
-            "forest",
-            "garden",
-        ]
-    )
-    for _ in range(100):
-        text, texts = draws.choice(words, 12), []
-        for _ in range(8):
-            text = text.copy()
-            text[draws.integers(12)] = draws.choice(words)
-            texts.append(" ".join(text))
-        order = draws.permutation(8)
-        there, shuffled = np.array(found(*texts)), np.array(found(*(texts[n] for n in order)))
-        assert ((there[:, None] == there)[np.ix_(order, order)] == (shuffled[:, None] == shuffled)).all()
+    texts = [
+        "basket ladder doctor basket ladder ladder button copper castle forest",
+        "basket ladder doctor basket ladder ladder anchor copper castle forest",
+        "copper ladder doctor basket ladder ladder anchor copper castle forest",
+    ]
+    assert found(*(texts[number] for number in order)) == [0, 0, 0]
