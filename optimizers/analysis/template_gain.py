@@ -105,7 +105,7 @@ def _gained(table: Table, lesson: Lesson, predictor: Predictor | None) -> Floats
     costs, everyone = planning_costs(found.costs, found.high), np.arange(len(table.questions))
     served = []
     for share in sorted(SHARES):
-        scores = share * found.scores + (1 - share) * found.arm_scores
+        scores = share * found.scores + (1 - share) * predictor.arm_scores
         chosen = allocate(scores, costs, lesson.budget * len(everyone))
         cost = float(table.mean_costs[everyone, chosen].mean())
         served.append(table.mean_scores[everyone, chosen] - mixture_at(table, cost))
