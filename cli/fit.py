@@ -202,13 +202,14 @@ def _target(learned: ArmPolicy, lessons: Sequence[Lesson], table: Table, aside: 
 
     from ..optimizers.analysis.target_score import confirmation, find_target
     from ..optimizers.serving.replay_batch import serve_on_table
+    from ..optimizers.tables.value import scored
 
     validating = {question.name for lesson in lessons for question in lesson.validation.questions}
     places = np.flatnonzero([question.name in validating for question in table.questions])
     found = find_target(learned, table.take(places), target, lessons[0].budget)
     if found.budget is None or not aside.questions:
         return found
-    service = serve_on_table(learned, aside, found.budget * len(aside.questions))
+    service = serve_on_table(learned, scored(aside), found.budget * len(aside.questions))
     return found.model_copy(update={"test": confirmation(target, service.scores, service.costs, aside.clusters)})
 
 

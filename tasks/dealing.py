@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import accumulate
 from typing import Any, TypeVar
 
@@ -38,7 +38,8 @@ def dealt_together(keys: Sequence[_Key], pattern: Sequence[T], groups: Sequence[
     Stratum by stratum, each part has as many places as the pattern gives it. Groups take places first, the largest
     before others, in a part with room for them that is drawn by the hash of their keys in proportion to its places;
     where none has room, in the one with most. Those alone get what is left, in the order of the pattern. What a part
-    got too much of in one stratum it gets less of in the next.
+    got too much of in one stratum it gets less of in the next. Where groups are so large that they leave a part
+    empty, it gets the smallest group of the part that has most of them.
 
     Args:
         keys: (stratum, own) of each; a group is in the stratum of most of its members.
@@ -67,7 +68,22 @@ def dealt_together(keys: Sequence[_Key], pattern: Sequence[T], groups: Sequence[
             places[part] -= len(members)
             found |= dict.fromkeys(members, part)
         start += size
+    _fill(found, dict.fromkeys(pattern[: len(keys)]), [(min(keys[n] for n in each), each) for each in groups])
     return [found[number] for number in range(len(keys))]
+
+
+def _fill(found: dict[int, T], parts: Iterable[T], groups: Sequence[tuple[_Key, Sequence[int]]]) -> None:
+    """Gives each part that has nothing a group of another one, as long as one has several."""
+    held: dict[T, list[tuple[int, _Key, Sequence[int]]]] = {part: [] for part in parts}
+    for key, members in groups:
+        held[found[members[0]]].append((len(members), key, members))
+    for part, own in held.items():
+        giver = max(held.values(), key=len)
+        if not own and len(giver) > 1:
+            least = min(giver)
+            giver.remove(least)
+            own.append(least)
+            found |= dict.fromkeys(least[2], part)
 
 
 def _drawn(key: Any, places: Counter[T], size: int) -> T:

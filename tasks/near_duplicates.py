@@ -68,7 +68,8 @@ def near_duplicates(texts: Sequence[Sequence[str]]) -> list[int]:
     """For each masked text, the number of the first that it is a near-duplicate of, directly or through others.
 
     Texts that do not tell are their own. Time and memory grow with the number of texts, not with its square: within a
-    bucket of the banded signatures (Leskovec, Rajaraman and Ullman 2014, chapter 3) all are compared with the first.
+    bucket of the banded signatures (Leskovec, Rajaraman and Ullman 2014, chapter 3) all are compared with the first, in
+    the order of the texts themselves, so that the order in which they are given makes no difference.
 
     Args:
         texts: as `masked` makes them.
@@ -82,7 +83,8 @@ def near_duplicates(texts: Sequence[Sequence[str]]) -> list[int]:
 
     shingles = [_shingles(tokens) if tells(tokens) else frozenset[int]() for tokens in texts]
     buckets: dict[bytes, int] = {}
-    for number, own in enumerate(shingles):
+    for number in sorted(range(len(texts)), key=lambda number: tuple(texts[number])):
+        own = shingles[number]
         for band in _bands(own) if own else ():
             first = buckets.setdefault(band, number)
             one, other = leader(first), leader(number)

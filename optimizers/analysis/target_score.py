@@ -17,6 +17,7 @@ from ..policies.base import ArmPolicy
 from ..policies.stratified import prepared
 from ..serving.replay_batch import serve_on_table
 from ..tables.table import Table
+from ..tables.value import scored
 
 __all__ = [
     "TargetReport",
@@ -138,6 +139,8 @@ def find_target(policy: ArmPolicy, validation: Table, target: float, ceiling: fl
     Berger 1999; Maurer, Hothorn and Lehmacher 1995). Where not even the ceiling reaches the target, the rest of the
     budgets is looked at for the best score alone.
 
+    A target is a mean score, also where a wrong answer costs something: what is left unanswered scores 0 then.
+
     Args:
         policy: its arms are arms of the table, or cascades of these.
         validation: what every arm scored and cost, on questions that the policy was not fitted to.
@@ -150,7 +153,7 @@ def find_target(policy: ArmPolicy, validation: Table, target: float, ceiling: fl
     target = checked_target(target)
     if not validation.questions:
         raise UsageError("there are no validation questions on which a target score could be looked for; give more")
-    known = replace(validation, known=prepared(policy, validation.batch()).known)
+    known = replace(scored(validation), known=prepared(policy, validation.batch()).known)
     steps: list[TargetStep] = []
     found: TargetStep | None = None
     for budget in _budgets(policy, known, ceiling):

@@ -44,8 +44,7 @@ class Cascade(OnMeans):
     @classmethod
     def from_cascades(cls, lesson: Lesson, cascades: Sequence[Arm]) -> Self:
         """Like `fit`, with the cascades found already."""
-        tables = (with_cascades(lesson.fit, cascades), with_cascades(lesson.validation, cascades))
-        return cls(means=ArmMeans.of(*tables), seed=lesson.seed, version=2)
+        return cls(means=ArmMeans.of(with_cascades(lesson.searched, cascades)), seed=lesson.seed, version=2)
 
     def assign(self, batch: Batch, budget: float) -> Assignment:
         """See `Policy.assign`."""

@@ -14,7 +14,7 @@ from ..prediction.predictor import Prediction, Predictor, refitted
 from ..tables.cascades import outcomes_of, with_cascades
 from ..tables.clusters import cluster_numbers
 from ..tables.knapsack import allocate
-from ..tables.table import UNANSWERED, Arm, Batch, Lesson, Table
+from ..tables.table import UNANSWERED, Arm, Lesson, Table
 from .arm_means import ArmMeans
 from .cascade_by_family import FamilyMeans, cascades_by_family
 from .cascade_search import find_selective
@@ -98,18 +98,6 @@ class CascadeRehearsal:
     folds: tuple[SearchedFold, ...]
 
 
-class _Crossed(View):
-    """A view whose columns were learned in several folds, so that their means differ by question."""
-
-    def __init__(self, predictor: Predictor, batch: Batch, prediction: Prediction, means: Floats) -> None:
-        super().__init__(predictor, batch, prediction)
-        self._means = means
-
-    def scores(self, share: float = 1.0) -> Floats:
-        """See `View.scores`."""
-        return np.asarray(share * self._prediction.scores + (1 - share) * self._means)
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class _Fold:
     """Questions that a search and a fit have not seen."""
@@ -119,8 +107,6 @@ class _Fold:
     one: Forecasts
     families: Forecasts
     foreseen: Prediction
-    means: Floats
-    """(columns,): of the columns of `foreseen`, where they were learned."""
     searched: SearchedFold
 
 
@@ -139,7 +125,8 @@ def rehearse_cascades(lesson: Lesson, predictor: Predictor) -> CascadeRehearsal:
     validation = _encoded(lesson.validation, predictor)
     final = predictor
     if cascades:
-        final = refitted(predictor, with_cascades(fit, cascades), lesson.seed)
+        means = with_cascades(lesson.searched, cascades).mean_scores.mean(axis=0)
+        final = refitted(predictor, with_cascades(fit, cascades), lesson.seed, means)
     plans = len(lesson.fit.arms)
     widths = plans + len(find_selective(lesson.searched)), plans + len(cascades), plans + len(by_family)
     pairs: list[tuple[Table, Table, Ints]] = []
@@ -165,12 +152,10 @@ def rehearse_cascades(lesson: Lesson, predictor: Predictor) -> CascadeRehearsal:
         scores, costs, high, real = (gathered([getattr(part, name) for part in parts]) for name in names)
         return Forecasts(scores, costs, high, real, lesson.wrong_costs)
 
-    foreseen = Prediction(
-        *(gathered([getattr(fold.foreseen, name) for fold in folds]) for name in ("scores", "costs", "high"))
-    )
-    means = gathered([np.broadcast_to(fold.means, fold.foreseen.scores.shape) for fold in folds])
+    names = ("scores", "costs", "high", "arm_scores")
+    foreseen = Prediction(*(gathered([getattr(fold.foreseen, name) for fold in folds]) for name in names))
     alone_by, one = together([fold.alone for fold in folds]), together([fold.one for fold in folds])
-    view = _Crossed(final, batch_of(*asked), foreseen, means)
+    view = View(final, batch_of(*asked), foreseen)
     return CascadeRehearsal(
         cascades,
         by_family,
@@ -210,8 +195,7 @@ def _fold(
         _each(alone_by, lambda values: values[:, _columns(values.shape[1], selective)]),
         _each(one, lambda values: values[:, columns]),
         _each(by_family, lambda values: values[:, family_columns]),
-        Prediction(foreseen.scores[:, columns], foreseen.costs[:, columns], foreseen.high[:, columns]),
-        again.arm_scores[columns],
+        _learned_apart(foreseen, columns),
         SearchedFold(inside, outside, rows, tuple(cascades), tuple(own)),
     )
 
@@ -233,6 +217,13 @@ def _columns(count: int, width: int) -> Ints:
 def _each(found: Forecasts, pick: Callable[[Floats], Floats]) -> Forecasts:
     scores, costs, high, real = map(pick, (found.scores, found.costs, found.high, found.real))
     return Forecasts(scores, costs, high, real, found.wrong_costs)
+
+
+def _learned_apart(found: Prediction, columns: Ints) -> Prediction:
+    """Some columns of a fold's forecasts, with the means of the fold for every question."""
+    means = np.broadcast_to(found.arm_scores, found.scores.shape)
+    scores, costs, high, arm_scores = (each[:, columns] for each in (found.scores, found.costs, found.high, means))
+    return Prediction(scores, costs, high, arm_scores)
 
 
 def _encoded(table: Table, predictor: Predictor) -> Table:

@@ -44,7 +44,8 @@ class Rehearsal:
 def on_validation(lesson: Lesson, predictor: Predictor) -> Rehearsal:
     """The validation part alone: for policies that learned something of their own from the fit part."""
     part = first(lesson.validation)
-    return Rehearsal(View(predictor, part.batch()), part.mean_scores, lesson, predictor)
+    ahead = predictor.as_learned().shrunk(1.0).predict(part.batch())
+    return Rehearsal(View(predictor, part.batch(), ahead), part.mean_scores, lesson, predictor)
 
 
 def rehearse(lesson: Lesson, predictor: Predictor) -> Rehearsal:
@@ -57,11 +58,12 @@ def rehearse(lesson: Lesson, predictor: Predictor) -> Rehearsal:
         return on_validation(lesson, predictor)
     fit = first(lesson.fit)
     out_of_fold = cross_fitted(Lesson(fit, lesson.validation, lesson.budget, lesson.seed), predictor.shrunk(1.0))
-    ahead = predictor.shrunk(1.0).predict(lesson.validation.batch())
+    ahead = predictor.as_learned().shrunk(1.0).predict(lesson.validation.batch())
     both = Prediction(
         np.concatenate([out_of_fold.scores, ahead.scores]),
         np.concatenate([out_of_fold.costs, ahead.costs]),
         np.concatenate([out_of_fold.high, ahead.high]),
+        np.concatenate([out_of_fold.arm_scores, np.broadcast_to(ahead.arm_scores, ahead.scores.shape)]),
     )
     view = View(predictor, batch_of(fit, lesson.validation), both)
     return Rehearsal(view, np.concatenate([fit.mean_scores, lesson.validation.mean_scores]), lesson, predictor)

@@ -174,4 +174,4 @@ def _signs(replayed: Replay, table: Table) -> tuple[Bools, Bools, Floats, Ints]:
     where = (standing, np.arange(questions)[:, None, None], np.arange(replicates)[None, None, :])
     # An answer that is withheld is none.
     gave = signs.gave[where] & (replayed.answered | replayed.abstained)
-    return gave, signs.answered[where] & gave, signs.sure[where], signs.answers[where]
+    return gave, signs.answered[where] & gave, np.where(gave, replayed.sure, -np.inf), signs.answers[where]

@@ -227,15 +227,15 @@ class Sequential(Fitted):
 
 
 def _level(lesson: Lesson, way: Way, lists: tuple[CorrectedList, ...]) -> Level:
-    parts = [with_lists(table, lists, way.share) for table in (lesson.fit, lesson.validation)]
-    fields: dict[str, Any] = {"arms": parts[0].arms, "seed": lesson.seed, "wrong_costs": lesson.wrong_costs}
+    table = with_lists(lesson.searched, lists, way.share)
+    fields: dict[str, Any] = {"arms": table.arms, "seed": lesson.seed, "wrong_costs": lesson.wrong_costs}
     if way.by_family:
-        families = FamilyMeans.of(with_lists(lesson.searched, lists, way.share))
+        families = FamilyMeans.of(table)
         fields |= {name: getattr(families, name) for name in ("families", "scores", "costs", "high")}
     else:
-        means = ArmMeans.of(*parts)
+        means = ArmMeans.of(table)
         fields |= {name: getattr(means, name)[None] for name in ("scores", "costs", "high")} | {"families": ()}
-    most = np.maximum(*(part.costs.max(axis=(0, 2)) for part in parts))
+    most = table.costs.max(axis=(0, 2))
     return Level(by_family=way.by_family, share=way.share, lists=lists, means=CascadeByFamily(**fields), most=most)
 
 

@@ -32,8 +32,8 @@ class Static(OnMeans):
 
     @classmethod
     def fit(cls, lesson: Lesson) -> Self:
-        """See `MakePolicy.fit`; nothing is tuned, so it may learn from both parts."""
-        return cls(means=ArmMeans.of(lesson.fit, lesson.validation))
+        """See `MakePolicy.fit`; nothing is tuned, so it may learn from both parts where neither judges it."""
+        return cls(means=ArmMeans.of(lesson.searched))
 
     def assign(self, batch: Batch, budget: float) -> Assignment:
         """See `Policy.assign`."""
@@ -64,11 +64,10 @@ class StaticMix(OnMeans):
     @classmethod
     def fit(cls, lesson: Lesson) -> Self:
         """See `MakePolicy.fit`."""
-        tables = [lesson.fit, lesson.validation]
+        table = lesson.searched
         if lesson.wrong_costs:
-            selective = find_selective(lesson.searched)
-            tables = [with_cascades(table, selective) for table in tables]
-        return cls(means=ArmMeans.of(*tables), seed=lesson.seed)
+            table = with_cascades(table, find_selective(table))
+        return cls(means=ArmMeans.of(table), seed=lesson.seed)
 
     def assign(self, batch: Batch, budget: float) -> Assignment:
         """See `Policy.assign`; leaves questions unanswered where the budget is below the first arm of the hull."""

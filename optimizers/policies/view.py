@@ -52,7 +52,7 @@ class View:
 
     def scores(self, share: float = 1.0) -> Floats:
         """(questions, arms): expected scores, drawn towards each arm's mean; a share of 1 is as predicted."""
-        return np.asarray(share * self._prediction.scores + (1 - share) * self._predictor.arm_scores)
+        return np.asarray(share * self._prediction.scores + (1 - share) * self._prediction.arm_scores)
 
     def plan(self, values: Floats, budget: float, arms: Ints | None = None) -> Ints | None:
         """The most valuable arms within a budget, the margin kept; None where not even the cheapest of them fit.

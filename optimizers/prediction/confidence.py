@@ -15,6 +15,7 @@ from ..concurrency import one_thread
 from ..finding import Finding
 from ..regression import logit, sigmoid
 from ..tables.cascades import table_signs
+from ..tables.clusters import cluster_numbers
 from ..tables.confidence import SIGNS, Confidence, standardised
 from ..tables.strata import strata
 from ..tables.table import Table
@@ -97,10 +98,10 @@ def fit_confidences(table: Table, seed: int = 0) -> FittedConfidences:
         return FittedConfidences(MappingProxyType({}), raw)
     with one_thread():
         ground = _Ground(table)
-        parts = folds_of(len(table.questions), _FOLDS, seed)
+        parts = folds_of(len(table.questions), _FOLDS, seed, cluster_numbers(table))
         folded = np.full(table.scores.shape, np.nan)
         rates = np.full(table.scores.shape, np.nan)
-        for part in range(_FOLDS):
+        for part in np.unique(parts):
             outside = np.flatnonzero(parts == part)
             folded[outside], rates[outside] = ground.foreseen(np.flatnonzero(parts != part), outside)
         better = [arm for arm in range(len(table.arms)) if _worth(table, arm, folded[:, arm], raw, rates[:, arm])]

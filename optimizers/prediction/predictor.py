@@ -41,6 +41,8 @@ class Prediction:
     """(questions, arms): mean costs, in the unit of the table; without the probe."""
     high: Floats
     """(questions, arms): what the costs stay below 19 times in 20; never below the means."""
+    arm_scores: Floats
+    """(arms,), or (questions, arms) where questions were learned for apart: what is foreseen of any question at all."""
 
 
 class Predictor(Fitted):
@@ -58,7 +60,11 @@ class Predictor(Fitted):
     calibration: Calibration
     costs: CostHead
     arm_scores: Array
-    """(arms,): mean scores where it learned."""
+    """(arms,): mean scores on all questions of the lesson, except those that judge afterwards. Alone of all that it
+    knows they are learned from the validation part too: nothing of them is tuned there."""
+    learned_scores: Array | None = None
+    """(arms,): mean scores where head and calibration learned. What these say of a question counts as its distance from
+    here. None in files of earlier versions, where `arm_scores` are those."""
     share: float = Field(default=1.0, ge=0, le=1)
     """How much of what it knows of a question counts; the rest is the arm's mean."""
     wrong_costs: float = Field(default=0.0, ge=0, le=1e6)
@@ -73,7 +79,9 @@ class Predictor(Fitted):
         if isinstance(head, ClusterHead) and not len(head.centers) and len(head.means) <= len(self.encoder.families):
             raise ValueError("scores.means must have a row for every family, and one more")
         if not (
-            self.scores.fits(columns, arms) and self.costs.fits(columns, arms) and self.arm_scores.shape == (arms,)
+            self.scores.fits(columns, arms)
+            and self.costs.fits(columns, arms)
+            and all(means.shape == (arms,) for means in (self.arm_scores, self.learned_scores) if means is not None)
         ):
             raise ValueError(
                 "its parts are not for the same arms and columns; write the file anew instead of editing it"
@@ -92,7 +100,7 @@ class Predictor(Fitted):
             UsageError: the batch lacks the probe.
         """
         scores, means = self._forecasts(batch)
-        return Prediction(self._drawn(scores), means, self.costs.high(means))
+        return Prediction(self._drawn(scores), means, self.costs.high(means), self.arm_scores)
 
     def prepared(self, batch: Batch) -> Batch:
         """The batch with what this predictor makes of it: to predict it again, or a part of it, then costs nothing."""
@@ -106,10 +114,14 @@ class Predictor(Fitted):
             raise ValueError(f"a share lies between 0 and 1, got {share}")
         return self.model_copy(update={"share": share})
 
+    def as_learned(self) -> Predictor:
+        """The same without what it knows of the validation part: there it is compared with others."""
+        return self if self.learned_scores is None else self.model_copy(update={"arm_scores": self.learned_scores})
+
     @cached_property
     def key(self) -> str:
-        """The hash of its content; the share is not part of it, because it is applied to what is known."""
-        return hashlib.sha256(self.model_dump_json(exclude={"share"}).encode()).hexdigest()
+        """The hash of its content but for the share and the means, which are applied to what is known."""
+        return hashlib.sha256(self.model_dump_json(exclude={"share", "arm_scores"}).encode()).hexdigest()
 
     def _forecasts(self, batch: Batch) -> tuple[Floats, Floats]:
         """(questions, arms): scores, not drawn to anything, and mean costs."""
@@ -121,6 +133,8 @@ class Predictor(Fitted):
         return _values_of(scores, self.wrong_costs), self.costs.predict(features)
 
     def _drawn(self, scores: Floats) -> Floats:
+        if self.learned_scores is not None:
+            scores = np.clip(scores + (self.arm_scores - self.learned_scores), -self.wrong_costs, 1.0)
         return self.share * scores + (1 - self.share) * self.arm_scores
 
 
@@ -162,13 +176,19 @@ def cross_fitted(lesson: Lesson, predictor: Predictor, folds: int = 5) -> Predic
         return ground.crossed(_Draft(predictor.scores, ground.out_of_fold(predictor.scores)), predictor.share)
 
 
-def refitted(predictor: Predictor, table: Table, seed: int) -> Predictor:
+def refitted(predictor: Predictor, table: Table, seed: int, arm_scores: Floats | None = None) -> Predictor:
     """A predictor learned anew from another table, which may have other arms, such as cascades.
 
     Kept are how questions are encoded, the probe, the settings of the head and the calibration, a curve for all arms.
+
+    Args:
+        predictor: what is kept.
+        table: where to learn.
+        seed: of the fit.
+        arm_scores: (arms,), see `Predictor.arm_scores`; the table's own where left out.
     """
     with one_thread():
-        examples = _examples(table, predictor.encoder)
+        examples, learned = _examples(table, predictor.encoder), table.mean_scores.mean(axis=0)
         fields: Mapping[str, Any] = {
             "arms": table.arms,
             "probe": predictor.probe,
@@ -178,7 +198,8 @@ def refitted(predictor: Predictor, table: Table, seed: int) -> Predictor:
             "scores": HEADS[predictor.head](examples, seed, predictor.scores),
             "calibration": predictor.calibration,
             "costs": fit_costs(examples, table.costs, seed),
-            "arm_scores": rounded(table.mean_scores.mean(axis=0)),
+            "arm_scores": rounded(learned if arm_scores is None else arm_scores),
+            "learned_scores": rounded(learned),
             "wrong_costs": table.wrong_costs,
         }
         return Predictor(**fields)
@@ -217,7 +238,7 @@ class _Candidate:
         predictor = ground.predictor(draft)
         values = [
             _values(ground.crossed(draft, 1.0), lesson.fit, lesson.budget, price),
-            _values(predictor.predict(lesson.validation.batch()), lesson.validation, lesson.budget, price),
+            _values(predictor.as_learned().predict(lesson.validation.batch()), lesson.validation, lesson.budget, price),
         ]
         return cls(predictor, np.concatenate(values))
 
@@ -279,20 +300,23 @@ class _Ground:
             "scores": draft.head,
             "calibration": fit_calibration(draft.raw, self._examples.scores, self.lesson.seed, self._examples.clusters),
             "costs": self._costs,
-            "arm_scores": rounded(self.lesson.fit.mean_scores.mean(axis=0)),
+            "arm_scores": rounded(self.lesson.searched.mean_scores.mean(axis=0)),
+            "learned_scores": rounded(self.lesson.fit.mean_scores.mean(axis=0)),
             "wrong_costs": self.lesson.wrong_costs,
         }
         return Predictor(**fields)
 
     def crossed(self, draft: _Draft, share: float) -> Prediction:
         """Forecasts for the fit part: those of each fold calibrated on the others, and their costs learned there."""
-        scores = np.empty_like(draft.raw)
+        scores, means = np.empty_like(draft.raw), np.empty_like(draft.raw)
         for inside, outside in self._folds:
             some = self._examples.take(inside)
             known = some.scores
             curve = fit_calibration(draft.raw[inside], known, self.lesson.seed, some.clusters)
-            scores[outside] = share * curve.apply(draft.raw[outside]) + (1 - share) * known.mean(axis=0)
-        return Prediction(_values_of(scores, self.lesson.wrong_costs), *self._crossed_costs)
+            means[outside] = known.mean(axis=0)
+            scores[outside] = share * curve.apply(draft.raw[outside]) + (1 - share) * means[outside]
+        values, arm_scores = (_values_of(each, self.lesson.wrong_costs) for each in (scores, means))
+        return Prediction(values, *self._crossed_costs, arm_scores)
 
     @cached_property
     def _costs(self) -> CostHead:

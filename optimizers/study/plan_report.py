@@ -1,12 +1,14 @@
-"""What a study found of a single plan."""
+"""What a study found of a single plan, and of a single policy."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from ..bootstrap import Interval
 from ..finding import Finding
+from ..tables.value import Shares
 
-__all__ = ["PlanReport", "Score"]
+__all__ = ["PlanReport", "PolicyScore", "Score"]
 
 
 class Score(Finding):
@@ -45,3 +47,26 @@ class PlanReport(Finding):
     """Charged per task on validation, in tokens as they are counted; None in reports of before it was kept."""
     usd: float | None = None
     """The same in dollars, 0 for models without a price."""
+
+
+class PolicyScore(Finding):
+    """A policy on the validation part, served by the governor on what was tabulated."""
+
+    policy: str
+    score: float
+    """The mean; where wrong answers cost something the mean value, see `valued`."""
+    low: float
+    """Lower end of the 95 % bootstrap interval of the mean."""
+    high: float
+    cost: float
+    """Charged per task, probes included, in the unit of the cap."""
+    unanswered: float
+    """The share of tasks that it left without an arm."""
+    behind: Interval
+    """The best policy's score less its own."""
+    gain: Interval
+    """Its score less that of the best mixture of single plans at the same cost, chosen in hindsight."""
+    usd: float | None = None
+    """Charged per task, in dollars, without probes; None where no model of the pool has a price, or `cost` is that."""
+    shares: Shares | None = None
+    """What became of the tasks: right, wrong, abstained, unanswered; None in reports of older versions."""

@@ -28,7 +28,7 @@ from ..tables.portfolio import choose_portfolio, portfolio_prices
 from ..tables.table import UNANSWERED, Lesson, Table, question_of
 from ..tables.tabulate import tabulate
 from ..tables.value import Shares, valued
-from .report import PolicyScore
+from .plan_report import PolicyScore
 
 __all__ = ["ARMS", "POLICIES_COMPARED", "Comparison", "compare", "portfolio_of_study", "rank", "table_of"]
 

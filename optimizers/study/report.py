@@ -18,7 +18,7 @@ from ..finding import Finding
 from ..prediction.confidence import ConfidenceReport
 from ..serving.policy import DeployedPolicy
 from ..tables.value import Shares
-from .plan_report import PlanReport, Score
+from .plan_report import PlanReport, PolicyScore, Score
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -39,29 +39,6 @@ __all__ = [
     "UnreadPlan",
     "VotesReport",
 ]
-
-
-class PolicyScore(Finding):
-    """A policy on the validation part, served by the governor on what was tabulated."""
-
-    policy: str
-    score: float
-    """The mean; where wrong answers cost something the mean value, see `valued`."""
-    low: float
-    """Lower end of the 95 % bootstrap interval of the mean."""
-    high: float
-    cost: float
-    """Charged per task, probes included, in the unit of the cap."""
-    unanswered: float
-    """The share of tasks that it left without an arm."""
-    behind: Interval
-    """The best policy's score less its own."""
-    gain: Interval
-    """Its score less that of the best mixture of single plans at the same cost, chosen in hindsight."""
-    usd: float | None = None
-    """Charged per task, in dollars, without probes; None where no model of the pool has a price, or `cost` is that."""
-    shares: Shares | None = None
-    """What became of the tasks: right, wrong, abstained, unanswered; None in reports of older versions."""
 
 
 class PolicyTest(Finding):

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...records.display import markup
 from ..analysis.gate_openings import GateReport
 from ..analysis.target_score import TargetReport
 from ..bootstrap import Interval
-from .plan_report import PlanReport, Score
-
-if TYPE_CHECKING:
-    from .report import PolicyScore
+from .plan_report import PlanReport, PolicyScore, Score
 
 __all__ = ["html_of", "told_of_target"]
 

@@ -42,7 +42,8 @@ class Signs:
     answered: Bools
     """Whether it was an answer, and no abstention."""
     sure: Floats
-    """How sure it is: as was learned where a stage carries that, else what the arm says; -inf where nobody knows."""
+    """How sure it is: as was learned where a stage carries that, else what the arm says; -inf where nobody knows, or
+    there was no reply."""
     answers: Ints
     """Equal numbers are one answer; -1 where none is known."""
 
@@ -52,7 +53,8 @@ class Signs:
         shape = table.scores.shape
         known = np.full(shape, -1) if table.answers is None else table.answers
         sure = np.full(shape, -np.inf) if table.confidences is None else table.confidences
-        each = (table.gave, table.answered, np.where(np.isnan(sure), -np.inf, sure), known)
+        gave = table.gave
+        each = (gave, table.answered, np.where(np.isnan(sure) | ~gave, -np.inf, sure), known)
         return cls(*(np.ascontiguousarray(np.swapaxes(cells, 0, 1)) for cells in each))
 
     def take(self, stages: Sequence[int], cells: Ints | slice = slice(None)) -> Signs:
@@ -207,6 +209,8 @@ class Replay:
     """The scores of the answers that stand, in [0, 1] also where wrong ones cost something; 0 for others."""
     standing: Ints
     """The arm of the table whose answer stands, or would where it is withheld."""
+    sure: Floats
+    """How sure that answer is, as the arm's rules read it; see `Signs.sure`."""
 
 
 def replay(arms: Sequence[Arm], table: Table) -> Replay:
@@ -226,7 +230,7 @@ def replay(arms: Sequence[Arm], table: Table) -> Replay:
     return Replay(*(np.stack(each, axis=1) for each in zip(*found, strict=True)))
 
 
-_Column = tuple[Floats, Floats, Bools, Bools, Floats, Ints]
+_Column = tuple[Floats, Floats, Bools, Bools, Floats, Ints, Floats]
 """An arm: the fields of `Replay`, each (questions, replicates)."""
 
 
@@ -244,7 +248,8 @@ class _Cells:
         """An arm of the table."""
         scores, costs, right = (each[:, number] for each in (self._table.scores, self._table.costs, self._right))
         standing: Ints = np.full(scores.shape, number, np.intp)
-        return scores, costs, self._answered[:, number], self._abstained[:, number], right, standing
+        flags = self._answered[:, number], self._abstained[:, number]
+        return scores, costs, *flags, right, standing, self._signs.sure[number]
 
     def run(self, arm: Arm) -> _Column:
         """A cascade of arms of the table."""
@@ -263,15 +268,17 @@ class _Cells:
         scores, right = (np.take_along_axis(cells, chosen, axis=1)[:, 0] for cells in (table.scores, self._right))
         flags = (self._answered, self._abstained)
         answered, abstained = (np.take_along_axis(cells, chosen, axis=1)[:, 0] for cells in flags)
-        withheld = withholds(arm, answered, np.take_along_axis(signs.sure, standing[None], axis=0)[0])
+        sure = np.take_along_axis(signs.sure, standing[None], axis=0)[0]
+        withheld = withholds(arm, answered, sure)
         scores, right = np.where(withheld, 0.0, scores), np.where(withheld, 0.0, right)
-        return scores, costs, answered & ~withheld, abstained, right, chosen[:, 0]
+        return scores, costs, answered & ~withheld, abstained, right, chosen[:, 0], sure
 
     def signs(self, arm: Arm) -> Signs:
         """What shows of the answers of a cascade's stages, along the first axis."""
         numbers = [self._table.arm(stage.arm) for stage in arm.stages]
         sure = np.stack([self._sure(number, stage) for number, stage in zip(numbers, arm.stages, strict=True)])
-        return replace(self._signs.take(numbers), sure=sure)
+        signs = self._signs.take(numbers)
+        return replace(signs, sure=np.where(signs.gave, sure, -np.inf))
 
     def _sure(self, number: int, stage: Stage) -> Floats:
         """(questions, replicates): how sure the answers of a stage are."""

@@ -370,12 +370,12 @@ class Lesson:
     """What a question may cost on average where the policy will be used, in the unit of the tables."""
     seed: int = 0
     judged: bool = False
-    """Whether the validation part judges the policies afterwards: then no cascade is searched there, because a list
-    flatters itself on the questions that it was found on."""
+    """Whether the validation part judges the policies afterwards: then no cascade is searched and no mean taken there,
+    because both flatter themselves on the questions that they were found on."""
 
     @property
     def searched(self) -> Table:
-        """The questions on which cascades are searched."""
+        """The questions on which cascades are searched and means are taken."""
         return self.fit if self.judged else joined(self.fit, self.validation)
 
     @property

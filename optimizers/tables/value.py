@@ -14,7 +14,7 @@ from ..finding import Finding
 from .cascades import Replay
 from .table import UNANSWERED, Table
 
-__all__ = ["Shares", "checked_wrong_costs", "valued"]
+__all__ = ["Shares", "checked_wrong_costs", "scored", "valued"]
 
 _MOST = 1e6
 """Beyond it a right answer is worth no more than rounding errors of wrong ones."""
@@ -81,6 +81,11 @@ def valued(table: Table, wrong_costs: float) -> Table:
         )
     scores: Floats = np.where(table.answered, table.scores - price * (1 - table.scores), table.scores)
     return replace(table, scores=scores, wrong_costs=price)
+
+
+def scored(table: Table) -> Table:
+    """The table with scores in [0, 1] again, whatever a wrong answer costs."""
+    return replace(table, scores=table.right, wrong_costs=0.0) if table.wrong_costs else table
 
 
 def checked_wrong_costs(wrong_costs: float) -> float:

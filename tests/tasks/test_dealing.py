@@ -29,3 +29,10 @@ def test_groups_stay_together_and_shares_are_near(rows: list[tuple[str, str]]) -
     largest = max((len(members) for members in groups), default=0)
     counts, wanted = Counter(found), Counter(PATTERN[n % 4] for n in range(len(rows)))
     assert all(abs(counts[part] - wanted[part]) <= largest + 1 for part in "fvt")
+
+
+@given(st.lists(st.integers(1, 8), min_size=3, max_size=12))
+def test_no_part_is_empty_where_there_are_groups_for_all(sizes: list[int]) -> None:
+    names = [str(group) for group, size in enumerate(sizes) for _ in range(size)]
+    keys = [("", f"{n:03d}") for n in range(len(names))]
+    assert set(dealt_together(keys, "fvt", grouped(names))) == set("fvt")

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import permutations
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -69,3 +71,14 @@ def test_the_order_does_not_decide_who_belongs_together(order: list[int]) -> Non
     same = leaders[:, None] == leaders
     places = np.argsort(order)
     assert (same[np.ix_(places, places)] == (np.arange(8)[:, None] % 2 == np.arange(8) % 2)).all()
+
+
+@pytest.mark.parametrize("order", [*permutations(range(3))])
+def test_a_chain_of_texts_is_one_cluster_in_any_order(order: tuple[int, ...]) -> None:
+    """Each text is a near-duplicate of the next, and the first is none of the last."""
+    texts = [
+        "basket ladder doctor basket ladder ladder button copper castle forest",
+        "basket ladder doctor basket ladder ladder anchor copper castle forest",
+        "copper ladder doctor basket ladder ladder anchor copper castle forest",
+    ]
+    assert found(*(texts[number] for number in order)) == [0, 0, 0]

@@ -18,6 +18,7 @@ from apportion.optimizers.analysis.target_score import (
 )
 from apportion.optimizers.policies.base import Assignment
 from apportion.optimizers.tables.table import Arm, Batch, Question, Table
+from apportion.optimizers.tables.value import valued
 
 ARMS = (Arm("cheap"), Arm("dear"))
 
@@ -130,3 +131,9 @@ def test_the_claim_fails_no_more_often_than_it_says() -> None:
         found = find_target(Upgrading(), drawn, 0.7, 10.0)
         claimed += found.reached
     assert claimed / 300 < 0.14
+
+
+def test_a_target_is_a_score_also_where_wrong_answers_cost_something() -> None:
+    """Values lie below 0 and are no shares, of which bounds could be told; nor are they what is served."""
+    plain = find_target(Upgrading(), table(dear=0.8), 0.5, 10.0)
+    assert find_target(Upgrading(), valued(table(dear=0.8), 3.0), 0.5, 10.0) == plain

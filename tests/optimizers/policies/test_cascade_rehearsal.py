@@ -47,3 +47,16 @@ def test_columns_and_questions_are_those_of_the_rehearsal() -> None:
         *(arm.name for arm in lesson.fit.arms),
         *(arm.name for arm in found.cascades),
     ]
+
+
+def test_what_is_judged_does_not_know_the_questions_that_judge() -> None:
+    """What serves knows the means of all questions; each is rehearsed by those of the others."""
+    lesson = planted_lesson("crossing", 300.0, fit=60, validation=30)
+    turned = replace(lesson, validation=replace(lesson.validation, scores=1 - lesson.validation.scores))
+    predictors = [fit_predictor(each, head="clusters", probes=False) for each in (lesson, turned)]
+    one, two = (rehearse(*each) for each in zip((lesson, turned), predictors, strict=True))
+    assert predictors[0].arm_scores.tolist() != predictors[1].arm_scores.tolist()
+    for share in (0.0, 0.4, 1.0):
+        assert (one.view.scores(share) == two.view.scores(share)).all()
+    of_fit = one.view.scores(0.0)[:60]
+    assert 1 < len(np.unique(of_fit, axis=0)) <= 5

@@ -32,7 +32,7 @@ def test_the_hardest_get_no_more_than_the_least_where_nothing_helps(small: Learn
     expected = np.repeat([0.1, 0.5, 0.9], 10)
     batch = Batch(tuple(Question(str(number), "?") for number in range(30)))
     costs = np.tile(np.arange(1.0, arms + 1), (30, 1))
-    view = View(predictor, batch, Prediction(np.tile(expected[:, None], (1, arms)), costs, costs))
+    view = View(predictor, batch, Prediction(np.tile(expected[:, None], (1, arms)), costs, costs, predictor.arm_scores))
     chosen = policy.plans(view)[0](30.0 + 10 * 7)
     assert chosen is not None
     assert chosen.tolist() == [0] * 10 + [arms - 1] * 10 + [0] * 10

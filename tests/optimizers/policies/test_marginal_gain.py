@@ -19,7 +19,7 @@ Learned = tuple[Lesson, Predictor, Rehearsal]
 
 def view_of(predictor: Predictor, scores: np.ndarray, costs: np.ndarray) -> View:
     batch = Batch(tuple(Question(str(number), "?") for number in range(len(scores))))
-    return View(predictor, batch, Prediction(scores, costs, costs))
+    return View(predictor, batch, Prediction(scores, costs, costs, predictor.arm_scores))
 
 
 @pytest.mark.parametrize("seed", range(20))

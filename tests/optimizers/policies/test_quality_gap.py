@@ -37,7 +37,7 @@ def test_the_relaxation_spreads_the_targets() -> None:
 
 def view_of(predictor: Predictor, costs: np.ndarray) -> View:
     batch = Batch(tuple(Question(str(number), "?") for number in range(len(costs))))
-    return View(predictor, batch, Prediction(np.zeros_like(costs), costs, costs))
+    return View(predictor, batch, Prediction(np.zeros_like(costs), costs, costs, predictor.arm_scores))
 
 
 def test_those_in_need_go_first_as_far_as_the_budget_goes(small: Learned) -> None:
@@ -59,8 +59,8 @@ def test_pairs_are_those_of_which_one_is_good_where_the_other_is_not(small: Lear
     batch = Batch(tuple(Question(str(number), "?") for number in range(4)))
     scores = np.array([[1.0, 0.1, 0.5], [0.9, 0.2, 0.5], [0.1, 0.9, 0.5], [0.8, 0.1, 0.5]])
     costs = np.tile([10.0, 10.0, 30.0], (4, 1))
-    predictor = small[1].model_copy(update={"arm_scores": scores.mean(axis=0)})
-    pairs = promising_pairs(View(predictor, batch, Prediction(scores, costs, costs)), np.array([10.0, 99.0]))
+    forecast = Prediction(scores, costs, costs, scores.mean(axis=0))
+    pairs = promising_pairs(View(small[1], batch, forecast), np.array([10.0, 99.0]))
     assert pairs[0] == (0, 1)
     assert set(pairs) <= {(0, 1), (0, 2), (1, 2)}
 

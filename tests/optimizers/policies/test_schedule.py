@@ -24,7 +24,7 @@ def rehearsal_of(small: Learned, scores: list[float], costs: list[float]) -> Reh
     """Twenty questions on which every arm scores and costs the same."""
     lesson, predictor, _ = small
     shape = (20, 1)
-    prediction = Prediction(np.tile(scores, shape), np.tile(costs, shape), np.tile(costs, shape))
+    prediction = Prediction(np.tile(scores, shape), np.tile(costs, shape), np.tile(costs, shape), predictor.arm_scores)
     view = View(predictor, lesson.validation.batch().take(np.arange(20)), prediction)
     return Rehearsal(view, np.tile(scores, shape), lesson, predictor)
 

@@ -13,6 +13,7 @@ from apportion.optimizers.policies.base import Assignment
 from apportion.optimizers.policies.sequences import TableReader, followed
 from apportion.optimizers.policies.sequential_policy import STOP, Seen, plurality
 from apportion.optimizers.tables.cascades import cascade_arm
+from apportion.optimizers.tables.confidence import Confidence
 from apportion.optimizers.tables.table import UNANSWERED, Arm, Batch, Question, Stage, Table
 from apportion.records.status import Status
 
@@ -178,3 +179,14 @@ def test_replicates_are_followed_each_for_itself() -> None:
     found = simulate(Asking(until_two_agree, two.arms, high=1e9), two, 1.0)
     assert found.costs.tolist() == [(11 + 111) / 2]
     assert found.scores.tolist() == [0.5]
+
+
+def test_of_a_cascade_it_is_told_how_sure_its_rules_take_the_answer_to_be() -> None:
+    """As where it serves: what was learned of an arm goes before the arm's own word."""
+    told = Confidence(1.0, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0))
+    cascade = cascade_arm((Stage("a", confidence=told),), answers_at=0.5)
+    policy = Asking(lambda seen, left: STOP, (cascade, Arm("c")))
+    simulate(policy, table(confidences=np.full((3, 3, 1), 0.2)), 1.0)
+    assert [one.confidence for _, seen, _ in policy.calls for one in seen] == pytest.approx(
+        [1 / (1 + np.exp(-1.0))] * 3
+    )

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from apportion.optimizers.policies.arm_means import ArmMeans
+from apportion.optimizers.policies.registry import fit_all
 from apportion.optimizers.policies.static import StaticMix
 from apportion.optimizers.tables.table import UNANSWERED, Arm, Batch, Question
+from apportion.testing.planted import planted_lesson
 
 BATCH = Batch(tuple(Question(str(number), "?") for number in range(1000)))
 COSTS = np.array([10.0, 30.0, 20.0, 110.0])
@@ -44,3 +48,15 @@ def test_names_that_look_alike_are_not_drawn_alike() -> None:
 
 def test_one_question_gets_the_best_that_it_can_pay_for() -> None:
     assert shares(StaticMix(means=MEANS, seed=1), 15.0, BATCH.take(np.array([7]))) == {0: 1.0}
+
+
+@pytest.mark.parametrize("name", ["static", "static_mix", "cascade", "joint", "joint_safe"])
+def test_who_judges_is_not_learned_from(name: str) -> None:
+    """What is planned for any budget is the same whatever the arms score on the questions that judge."""
+    lesson = replace(planted_lesson("crossing", 300.0, fit=60, validation=30), judged=True)
+    turned = replace(lesson, validation=replace(lesson.validation, scores=1 - lesson.validation.scores))
+    one, two = (fit_all([name], each)[name].to_json() for each in (lesson, turned))
+    learned = ("means", "mix", "cascade", "by_family")
+    assert {field: one.get(field) for field in learned} == {field: two.get(field) for field in learned}
+    if name == "joint":
+        assert one["predictor"]["arm_scores"] == two["predictor"]["arm_scores"]

@@ -140,3 +140,12 @@ def test_calibration_error_is_the_distance_from_what_came() -> None:
     right = np.tile([0.0, 1.0], 50)
     assert calibration_error(half, right) == pytest.approx(0.0)
     assert calibration_error(np.full(100, 0.9), right) == pytest.approx(0.4)
+
+
+def test_a_template_has_no_part_in_what_is_said_of_its_questions() -> None:
+    """Questions of one cluster are in one fold: turned scores of one change nothing that is said of the others."""
+    table = replace(world(100), clusters=tuple(f"t{n // 5}" for n in range(100)))
+    turned = table.scores.copy()
+    turned[7] = 1 - turned[7]
+    before, after = fit_confidences(table), fit_confidences(replace(table, scores=turned))
+    assert before.held_out[5:10, 0] == pytest.approx(after.held_out[5:10, 0])

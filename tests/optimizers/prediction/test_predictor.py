@@ -12,7 +12,7 @@ from apportion.optimizers.prediction.heads.clusters import ClusterHead
 from apportion.optimizers.prediction.heads.registry import HEADS
 from apportion.optimizers.prediction.predictor import Predictor, cross_fitted, fit_predictor
 from apportion.optimizers.tables.knapsack import allocate
-from apportion.optimizers.tables.table import Arm, Batch, Lesson, Probe, Question, Table
+from apportion.optimizers.tables.table import Arm, Batch, Lesson, Probe, Question, Table, joined
 from apportion.optimizers.tables.value import valued
 
 ARMS = tuple(
@@ -205,3 +205,29 @@ def test_values_are_forecast_as_the_scores_that_they_are_made_of(head: str) -> N
     again = Predictor.from_json(json.loads(json.dumps(after.to_json())))
     assert (again.predict(asked).scores == foretold.scores).all()
     assert again.wrong_costs == 3.0
+
+
+def test_means_of_arms_are_of_both_parts_and_all_else_is_of_the_fit_part() -> None:
+    """What serves knows of the validation part, what is compared there does not; nor does it where that judges."""
+    known = lesson(fit=120, validation=60)
+    other = replace(known, validation=replace(known.validation, scores=1 - known.validation.scores))
+    judged = replace(known, judged=True)
+    one, two, third = (fit_predictor(each, head="clusters", probes=False) for each in (known, other, judged))
+    assert one.arm_scores == pytest.approx(joined(known.fit, known.validation).mean_scores.mean(axis=0), abs=1e-6)
+    assert one.arm_scores != pytest.approx(two.arm_scores)
+    assert third.arm_scores == pytest.approx(known.fit.mean_scores.mean(axis=0), abs=1e-6)
+    asked = table(50, 9)[0].batch()
+    assert (one.as_learned().predict(asked).scores == two.as_learned().predict(asked).scores).all()
+    assert (third.predict(asked).scores == one.as_learned().predict(asked).scores).all()
+    moved = one.predict(asked).scores - one.as_learned().predict(asked).scores
+    inside = (one.predict(asked).scores > 0) & (one.predict(asked).scores < 1)
+    shift = np.broadcast_to(one.arm_scores - third.arm_scores, moved.shape)
+    assert moved[inside] == pytest.approx(shift[inside])
+    assert one.key == one.as_learned().key
+
+
+def test_a_file_of_an_earlier_version_forecasts_as_it_did() -> None:
+    predictor = fit_predictor(replace(lesson(fit=60, validation=20), judged=True), head="clusters", probes=False)
+    old = {name: value for name, value in predictor.to_json().items() if name != "learned_scores"}
+    batch = table(9, 9)[0].batch()
+    assert (Predictor.from_json(old).predict(batch).scores == predictor.predict(batch).scores).all()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from apportion.errors import UsageError
-from apportion.optimizers.tables.cascades import cascade_arm, cascade_outcomes, outcomes_of, with_cascades
+from apportion.optimizers.tables.cascades import Signs, cascade_arm, cascade_outcomes, outcomes_of, with_cascades
 from apportion.optimizers.tables.table import Arm, FinalRule, Question, Stage, StopRule, Table, answer_numbers
 
 A, B, C = Stage("a"), Stage("b"), Stage("c")
@@ -115,3 +115,16 @@ def test_the_names_of_the_first_cascades_stay_and_every_rule_has_its_own() -> No
     ]
     assert arms[0].name == "cascade-16cf87ed3414c638"
     assert len({arm.name for arm in arms}) == 3
+
+
+def test_who_gave_no_reply_is_not_sure_of_it() -> None:
+    """As where it serves: a log may say how sure an arm was that then failed."""
+    table = Table(
+        (Question("q", "?"),),
+        (Arm("a"), Arm("b")),
+        np.zeros((1, 2, 1)),
+        np.ones((1, 2, 1)),
+        confidences=np.full((1, 2, 1), 0.9),
+        answers=np.array([[[-1], [3]]]),
+    )
+    assert Signs.of(table).sure.ravel().tolist() == [-np.inf, 0.9]

@@ -11,7 +11,7 @@ from apportion.errors import UsageError
 from apportion.optimizers.tables.cascades import cascade_arm, replay, with_cascades
 from apportion.optimizers.tables.confidence import Confidence
 from apportion.optimizers.tables.table import UNANSWERED, Arm, Lesson, Question, Stage, Table, joined
-from apportion.optimizers.tables.value import Shares, checked_wrong_costs, valued
+from apportion.optimizers.tables.value import Shares, checked_wrong_costs, scored, valued
 
 LONG = Confidence(0.0, (np.log1p(100.0), 0.0, 0.0), (1.0, 1.0, 1.0), (-1.0, 0.0, 0.0))
 
@@ -97,3 +97,9 @@ def test_the_value_is_what_is_right_less_what_is_wrong(cells: list[tuple[float, 
     assert sum(shares.model_dump().values()) == pytest.approx(1.0)
     assert priced.scores.mean() == pytest.approx(shares.right - price * shares.wrong, abs=1e-9 * (1 + price))
     assert shares.right == pytest.approx(plain.scores.mean(), abs=1e-9)
+
+
+def test_values_become_scores_again() -> None:
+    assert scored(valued(table(), 2.0)).scores == pytest.approx(table().scores)
+    assert scored(valued(table(), 2.0)).wrong_costs == 0.0
+    assert scored(table()).scores is not None
