@@ -29,6 +29,7 @@ from typing import Any
 from apportion import Graph, Pool, Solver, Task, open_store
 from apportion.graphs.run import Runner
 from apportion.models.card import ModelCard
+from apportion.models.endpoint import Endpoint
 from apportion.models.openai_compatible import OpenAIModel
 from apportion.records import ZERO, AccountRow, Limit, Status
 from apportion.testing.fault_server import Behaviour, FaultServer
@@ -109,7 +110,8 @@ async def child(url: str, path: str, tasks: int) -> int:
     graph = Graph("chaos").add("solve", Solver(style="think", samples=3, temperature=0.7, max_output_tokens=64))
     failed = 0
     with open_store(path, durable=True) as store:
-        async with Runner(graph, Pool([OpenAIModel(card, url.split(","))]), store, at_once=16) as runner:
+        model = OpenAIModel.on(card, [Endpoint(each) for each in url.split(",")])
+        async with Runner(graph, Pool([model]), store, at_once=16) as runner:
             account = runner.open_account(AccountRow("chaos", None, Limit("tokens", CAP), "paid"))
             plan = runner.space.default()
 
@@ -195,6 +197,7 @@ def try_kills(tally: Tally, draw: random.Random, ends: float, *, kills: int = 12
             if code not in (0, FAILED, 130, -signal.SIGINT, -signal.SIGTERM, -signal.SIGKILL):
                 tally.promise("programs that ended in another way", 1)
                 print(f"exit code {code}: {err.strip().splitlines()[-1:]}")
+                break
         tally.promise("lost answers", tasks - len(told))
         compare(tally, server, path)
 
