@@ -56,21 +56,16 @@ def command(
     json: Annotated[str | None, typer.Option(help="Write the figures to this file.", metavar="FILE")] = None,
 ) -> None:
     """Learn from the outcomes of any arms on any questions: which arm is worth its cost, for which question."""
-    from dataclasses import replace
     from json import dumps
-
-    from rich.console import Console
 
     from ..optimizers.analysis.target_score import checked_target
     from ..optimizers.policies.registry import FITTED_FOR, fit_each, policy_named, policy_to_json
     from ..optimizers.prediction.confidence import confidence_reports
     from ..optimizers.tables.clusters import found_clusters
-    from ..optimizers.tables.split import lessons_from
     from ..optimizers.tables.split import set_aside as divided
     from ..optimizers.tables.value import checked_wrong_costs, valued
     from .loading import positive, preload, write_json
     from .outcomes import load
-    from .terminal_target import print_target
 
     target = None if target_score is None else checked_target(target_score)
     if policy == _ALL or target is not None:
@@ -78,45 +73,57 @@ def command(
     if policy != _ALL:
         preload("policy", policy)
         policy_named(policy)
-    price = checked_wrong_costs(wrong_costs)
+    price, most = checked_wrong_costs(wrong_costs), None if budget is None else positive("--budget", budget)
     table, aside = divided(valued(load(outcomes, column, drop_incomplete, unit), price), set_aside)
-    if policy == _ALL and len(aside.questions) < _FEWEST:
-        raise UsageError(
-            f"{len(aside.questions)} questions were set aside, too few to compare policies on; name a larger "
-            f"--set-aside, so that there are {_FEWEST} at least"
-        )
-    lessons = lessons_from(table, None if budget is None else positive("--budget", budget), seed=seed)
-    if target is not None:
-        # Who validates a target must not have been searched on for cascades.
-        lessons = tuple(replace(lesson, judged=True) for lesson in lessons)
+    lessons = _lessons(table, most, seed, judged=target is not None)
     figures: dict[str, Any] = {"budget": lessons[0].budget, "unit": unit, "questions": len(table.questions)}
     if policy == _ALL:
-        policies = _fit_all(lessons)
-        scores, chosen = _compare(policies, aside, lessons[0].budget, unit, seed)
+        policies, scores, chosen = _best_of_all(lessons, aside, unit, seed)
         learned = policies[chosen]
         figures |= {"set_aside": len(aside.questions), "scores": [score.model_dump(mode="json") for score in scores]}
     else:
         (learned,) = fit_each([policy], lessons).values()
     reached = None if target is None else _target(learned, lessons, table, aside, target)
-    if reached is not None:
-        figures["target"] = reached.model_dump(mode="json")
-    confidences = confidence_reports(table, seed)
-    figures |= {"wrong_costs": price, "confidences": [found.model_dump(mode="json") for found in confidences]}
     budgeted = lessons[0].budget if reached is None or reached.budget is None else reached.budget
     fitted_for = {FITTED_FOR: {"budget": budgeted, "unit": unit}}
     write_json(out, dumps(policy_to_json(learned) | fitted_for, ensure_ascii=False))
-    found, gain = found_clusters(table), _template_gain(learned, lessons, seed)
+    confidences, clusters = confidence_reports(table, seed), found_clusters(table)
+    gain = _template_gain(learned, lessons, seed)
+    figures |= {} if reached is None else {"target": reached.model_dump(mode="json")}
     figures |= {
-        "clusters": {"notes": list(found.notes)} | found.counts,
+        "wrong_costs": price,
+        "confidences": [found.model_dump(mode="json") for found in confidences],
+        "clusters": {"notes": list(clusters.notes)} | clusters.counts,
         "templates": None if gain is None else gain.model_dump(mode="json"),
     }
     write_json(json, dumps({**figures, "policy": learned.name}, indent=2))
     _tell(learned, lessons, table, unit)
-    _tell_clusters(found, gain)
-    print_target(Console(highlight=False), reached, "question")
-    _tell_confidences(confidences)
+    _tell_clusters(clusters, gain)
+    _tell_found(reached, confidences)
     say(f"written  {out}")
     _next(out, outcomes, policy, budgeted, (column, drop_incomplete, unit, set_aside))
+
+
+def _lessons(table: Table, budget: float | None, seed: int, *, judged: bool) -> Sequence[Lesson]:
+    """What is learned from; where validation judges afterwards, nothing may be searched there."""
+    from dataclasses import replace
+
+    from ..optimizers.tables.split import lessons_from
+
+    return [replace(lesson, judged=judged) for lesson in lessons_from(table, budget, seed=seed)]
+
+
+def _best_of_all(
+    lessons: Sequence[Lesson], aside: Table, unit: str, seed: int
+) -> tuple[Mapping[str, ArmPolicy], Sequence[PolicyScore], str]:
+    """All policies, how they stand on the questions that were set aside, and the one to take."""
+    if len(aside.questions) < _FEWEST:
+        raise UsageError(
+            f"{len(aside.questions)} questions were set aside, too few to compare policies on; name a larger "
+            f"--set-aside, so that there are {_FEWEST} at least"
+        )
+    policies = _fit_all(lessons)
+    return policies, *_compare(policies, aside, lessons[0].budget, unit, seed)
 
 
 def _fit_all(lessons: Sequence[Lesson]) -> Mapping[str, ArmPolicy]:
@@ -246,12 +253,15 @@ def _tell_clusters(found: Clusters, gain: TemplateGain | None) -> None:
         )
 
 
-def _tell_confidences(found: Sequence[ConfidenceReport]) -> None:
+def _tell_found(reached: TargetReport | None, confidences: Sequence[ConfidenceReport]) -> None:
     from rich.console import Console
 
     from .terminal_policies import print_confidences
+    from .terminal_target import print_target
 
-    print_confidences(Console(highlight=False), found)
+    console = Console(highlight=False)
+    print_target(console, reached, "question")
+    print_confidences(console, confidences)
 
 
 def _next(out: str, outcomes: str, policy: str, budget: float, given: tuple[Any, ...]) -> None:

@@ -113,7 +113,7 @@ class TerminalReporter:
         for note in (note for note in report.notes if note not in warned):
             self._say("left out", note, style="yellow")
         if report.stopped_early:
-            self._say("", "the spend ran out before the search was over; a larger --spend goes on")
+            self._say("", "what the search may pay of the spend ran out before it was over; a larger --spend goes on")
         lost = f" ({number(report.lost)} of it lost to calls that failed or were interrupted)" if report.lost else ""
         self._say(
             "paid",
