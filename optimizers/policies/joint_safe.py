@@ -160,8 +160,6 @@ class JointSafe(Fitted):
         # Where any member needs the probe, it is taken for all.
         looks = predictor.probe_cost * len(view.batch)
 
-        # The mixture too is judged on questions that its means do not know: on its own it would be flattered.
-
         def of(member: Learned) -> Reached:
             seen, scores = (
                 (found.view, found.scores) if member is joint and found.cascades else (view, rehearsal.scores)
@@ -180,6 +178,7 @@ class JointSafe(Fitted):
 
             return paying
 
+        # The mixture too is judged on questions that its means do not know: on its own it would be flattered.
         ways: dict[str, Reached] = {StaticMix.name: without_looking(partial(found.alone.reached, unanswered=True))}
         if found.cascades:
             ways[Cascade.name] = without_looking(found.one.reached)

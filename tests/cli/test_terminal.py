@@ -178,7 +178,7 @@ def test_replies_without_an_answer_are_told_where_there_were_more_than_a_few(rep
     assert "replies answered starved failed solve odd think 100 95 % 4 % 1 %" in unread
     assert "starved, solve, odd: starved! in run aaaaaaaa failed, solve, odd: failed! in run aaaaaaaa" in unread
     assert unread.endswith("plan x: may be better")
-    assert below(printed(found), "left out").startswith("left out nothing the spend")
+    assert below(printed(found), "left out").startswith("left out nothing what the search may pay of the spend ran out")
 
 
 def test_no_affordable_plan_is_said_with_what_the_cheapest_costs(report: StudyReport) -> None:
