@@ -23,6 +23,7 @@ from .corrected_list import (
     Correction,
     boundaries,
     cell_families,
+    flat_cells,
     most_frequent,
     outcome_of,
 )
@@ -112,7 +113,7 @@ class _Ground:
     def __init__(self, table: Table, candidates: Sequence[int]) -> None:
         self._table, self._candidates = table, candidates
         self._signs = Signs.of(table).flat()
-        self._costs = np.swapaxes(table.costs, 0, 1).reshape(len(table.arms), -1)
+        self._costs = flat_cells(table.costs)
         self._families = cell_families(table)
         replicates = table.scores.shape[2]
         self._questions = np.repeat(np.arange(len(table.questions)), replicates)
@@ -198,8 +199,7 @@ class _Ground:
 
 def _standing_scores(table: Table, standing: Ints) -> Floats:
     """(cells,): the scores of the answers that stand."""
-    scores = np.swapaxes(table.scores, 0, 1).reshape(len(table.arms), -1)
-    return np.asarray(np.take_along_axis(scores, standing[None], axis=0)[0])
+    return np.asarray(np.take_along_axis(flat_cells(table.scores), standing[None], axis=0)[0])
 
 
 def _prices(table: Table, cascades: Sequence[Arm]) -> Floats:
