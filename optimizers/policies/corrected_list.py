@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ..arrays import Bools, Floats, Ints
 from ..prediction.fitted import Fitted
-from ..tables.cascades import Signs, final_of, stops, votes_of
+from ..tables.cascades import Signs, final_of, flat_cells, stops, votes_of
 from ..tables.table import Arm, Stage, Table
 
 __all__ = [
@@ -25,7 +25,6 @@ __all__ = [
     "Outcome",
     "boundaries",
     "cell_families",
-    "flat_cells",
     "most_frequent",
     "outcome_of",
 ]
@@ -273,8 +272,3 @@ def cell_families(table: Table) -> NDArray[np.object_]:
     """(cells,): the family of each cell's question."""
     names = np.array([question.family for question in table.questions], object)
     return np.repeat(names, table.scores.shape[2])
-
-
-def flat_cells(cells: NDArray[Any]) -> NDArray[Any]:
-    """(arms, cells), from (questions, arms, replicates)."""
-    return np.swapaxes(cells, 0, 1).reshape(cells.shape[1], -1)

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..arrays import Bools, Floats, Ints
 from ..frontier import hull
-from ..tables.cascades import Signs, outcomes_of
+from ..tables.cascades import Signs, flat_cells, outcomes_of
 from ..tables.table import Arm, Table
 from .corrected_list import (
     Boundary,
@@ -23,7 +23,6 @@ from .corrected_list import (
     Correction,
     boundaries,
     cell_families,
-    flat_cells,
     most_frequent,
     outcome_of,
 )

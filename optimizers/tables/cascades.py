@@ -7,8 +7,10 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...errors import UsageError
 from ..arrays import Bools, Floats, Ints
@@ -21,6 +23,7 @@ __all__ = [
     "Signs",
     "cascade_arm",
     "final_of",
+    "flat_cells",
     "outcomes_of",
     "refuse_gaps",
     "replay",
@@ -76,6 +79,11 @@ class Signs:
             self.sure.reshape(count, -1),
             self.answers.reshape(count, -1),
         )
+
+
+def flat_cells(cells: NDArray[Any]) -> NDArray[Any]:
+    """(arms, cells), as of flat signs, from (questions, arms, replicates)."""
+    return np.swapaxes(cells, 0, 1).reshape(cells.shape[1], -1)
 
 
 def stops(stages: Sequence[Stage], signs: Signs) -> Bools:
