@@ -24,6 +24,7 @@ __all__ = [
     "Noisy",
     "Remembered",
     "handed_on",
+    "look_up",
     "mixed",
     "read_or_search",
     "read_or_search_supported",

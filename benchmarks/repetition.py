@@ -15,20 +15,10 @@ from typing import Any
 from apportion import Graph, Pool, Search, Solver, Task, adaptive, generate, load_pocket_models
 from apportion.budgets.books import MemoryStore
 from apportion.graphs.run import Runner
-from apportion.nodes.retrieval import PassageIndex
 from apportion.optimizers.bootstrap import mean_interval
-from apportion.tasks.families import corpus
 from apportion.tasks.metric_numeric import numeric
 
-SEED = 11
-SMALL = "pocket-30k"
-READING = "pocket-100k-reading"
-INDEX = PassageIndex(corpus("hops", SEED))
-
-
-async def look_up(query: str, top_k: int) -> Sequence[str]:
-    """Passages by BM25."""
-    return await INDEX.find(query, top_k)
+from .gated import READER, SEED, SMALL, look_up
 
 
 def searched(model: str, **settings: Any) -> Graph:
@@ -39,8 +29,8 @@ def searched(model: str, **settings: Any) -> Graph:
 
 def read(**settings: Any) -> Graph:
     """A reader behind a search."""
-    reader = Solver(model=READING, style="direct", temperature=0.0, max_output_tokens=16)
-    return searched(READING, **settings).add("read", reader).connect("search", "read")
+    reader = Solver(model=READER, style="direct", temperature=0.0, max_output_tokens=16)
+    return searched(READER, **settings).add("read", reader).connect("search", "read")
 
 
 async def measured(graph: Graph, tasks: Sequence[Task], pool: Pool, store: MemoryStore) -> str:
@@ -73,7 +63,7 @@ def main() -> None:
     for name, settings in ways.items():
         print(f"{name:34} {asyncio.run(measured(searched(SMALL, **settings), tasks, pool, store))}", flush=True)
     tasks = generate("hops", given.each, SEED, 3)
-    print(f"{len(tasks)} questions of 3 hops, {READING} searches and {READING} reads")
+    print(f"{len(tasks)} questions of 3 hops, {READER} searches and {READER} reads")
     for rounds in (4, 6):
         for chains in (1, 4):
             line = asyncio.run(measured(read(rounds=rounds, samples=chains), tasks, pool, store))

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import GraphError, UnknownName
-from ..nodes.knob import MOST_TIMES, Adaptive, Choice, most
+from ..nodes.knob import MOST_TIMES, Adaptive, Choice, most, options
 from ..records.message import Forward
 from .gate import Gate
 
-__all__ = ["Each", "Edge", "Loop", "edge_name", "forward_policy", "options", "round_bounds"]
+__all__ = ["Each", "Edge", "Loop", "edge_name", "forward_policy", "round_bounds"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +71,6 @@ class Loop:
 def edge_name(source: str, target: str) -> str:
     """An edge as plans write it."""
     return f"{source}->{target}"
-
-
-def options(value: Any) -> tuple[Any, ...]:
-    """The values that a knob of an edge may take."""
-    return value.values if isinstance(value, Choice) else (value,)
 
 
 def forward_policy(value: Any, place: str) -> Forward | Choice[Forward]:

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from ..errors import GraphError, UnknownName
-from ..nodes.knob import MOST_TIMES, Choice
+from ..nodes.knob import MOST_TIMES, Choice, options
 from ..nodes.votes import normal_form
 from ..records.message import Message
 
@@ -116,7 +116,7 @@ class Gate:
     def thresholds(self) -> tuple[float | None, ...]:
         """The values of its knob; one value or none: there is nothing to choose."""
         given = self.below if self.above is None else self.above
-        return given.values if isinstance(given, Choice) else () if given is None else (given,)
+        return () if given is None else options(given)
 
     def pinned(self, threshold: float | None) -> PinnedGate:
         """The gate at one of its thresholds."""

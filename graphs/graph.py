@@ -10,11 +10,11 @@ from ..errors import GraphError, UnknownName
 from ..models.pool import Pool
 from ..nodes.base import Node
 from ..nodes.kinds import Kinds, kind_of, kinds_from, kinds_named, node_from_json
-from ..nodes.knob import Adaptive, Choice
+from ..nodes.knob import Adaptive, Choice, options
 from ..records.message import Forward
 from .blueprint import Blueprint, GraphContent
 from .checks import check_name, checked
-from .edges import Each, Edge, Loop, edge_name, forward_policy, options, round_bounds
+from .edges import Each, Edge, Loop, edge_name, forward_policy, round_bounds
 from .gate import Gate, gate_from_json
 from .space import Space
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..nodes.base import Kind, Node
+from ..nodes.knob import options
 from ..records.message import Forward
 from .active import Active
-from .edges import Loop, options, round_bounds
+from .edges import Loop, round_bounds
 from .gate import GATE, Gate, PinnedGate
 from .knob_name import FORWARD, ROUNDS, KnobName
 from .plan import Plan, plain

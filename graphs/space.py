@@ -13,9 +13,9 @@ from ..errors import GraphError, PlanError, UnknownName
 from ..models.card import ModelCard
 from ..models.pool import Pool
 from ..nodes.base import Node
+from ..nodes.knob import options
 from .active import Active, active_part
 from .blueprint import HasBlueprint
-from .edges import options
 from .gate import GATE
 from .knob_name import FORWARD, ROUNDS, KnobName
 from .plan import Plan, plain

@@ -185,8 +185,7 @@ def _read(field: str, value: object, name: str) -> str:
     if isinstance(value, Mapping) and field not in _PLAIN_TEXTS:
         if set(value) != {"env"} or not isinstance(value["env"], str):
             raise PoolError(f'field {field!r}: a value from the environment is written {{ env = "NAME" }}')
-        what = f"set it, or take {name or field!r} out" if not name else f"set it, or take {name!r} out"
-        return check_variable(field, value["env"], what)
+        return check_variable(field, value["env"], f"set it, or take {name or field!r} out")
     if isinstance(value, bool | float) or not isinstance(value, str | int):
         hint = "" if field in _PLAIN_TEXTS else ', or { env = "NAME" } for what a variable holds'
         raise PoolError(f"field {field!r}: must be a text{hint}")

@@ -21,7 +21,7 @@ from .card import ModelCard
 if TYPE_CHECKING:
     from .endpoint import Endpoint
 
-__all__ = ["read_pool_file"]
+__all__ = ["pool_content", "pool_text", "read_pool_file"]
 
 _CARD_FIELDS = frozenset(ModelCard.model_fields) - {"name"}
 _OPTIONS = ("headers", "query", "organization", "project", "api_version", "deployment", "ca_file", "proxy")
@@ -60,15 +60,34 @@ def read_pool_file(path: Path) -> Sequence[Model]:
     return models
 
 
-def _tables(path: Path) -> Mapping[str, object]:
+def pool_text(path: Path) -> str:
+    """What a pool file says.
+
+    Raises:
+        PoolError: it cannot be read.
+    """
     try:
-        content = tomllib.loads(read_text(path))
+        return read_text(path)
     except FileError as error:
         raise PoolError(str(error)) from None
+
+
+def pool_content(text: str, path: Path) -> dict[str, Any]:
+    """The tables of a pool file's text, whatever they are.
+
+    Raises:
+        PoolError: it is no TOML.
+    """
+    try:
+        return tomllib.loads(text)
     except RecursionError:
         raise PoolError(f"{path}: not valid TOML: too many brackets inside each other") from None
     except ValueError as error:
         raise PoolError(f"{path}: not valid TOML: {error}") from None
+
+
+def _tables(path: Path) -> Mapping[str, object]:
+    content = pool_content(pool_text(path), path)
     for key in content:
         if key != "models":
             raise PoolError(f"{path}, {key!r}: unknown; a pool file has one table per model, such as {_EXAMPLE}")

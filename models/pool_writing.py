@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import FileError, PoolError
-from ..records.files import read_text
+from ..errors import PoolError
 from ..records.text import encodable
+from .pool_file import pool_content, pool_text
 
 __all__ = ["write_table"]
 
@@ -39,8 +39,8 @@ def write_table(
     Raises:
         PoolError: the file cannot be read or written, is no pool, or has such a table.
     """
-    before = _read(path)
-    content = _parsed(before, path)
+    before = pool_text(path) if path.exists() else ""
+    content = pool_content(before, path)
     models = content.get("models", {})
     if set(content) - {"models"} or not isinstance(models, dict):
         raise PoolError(f"{path}: is no pool file, which has nothing but one table per model; name another with --into")
@@ -67,24 +67,6 @@ def write_table(
         )
     _write(path, after)
     return table
-
-
-def _read(path: Path) -> str:
-    if not path.exists():
-        return ""
-    try:
-        return read_text(path)
-    except FileError as error:
-        raise PoolError(str(error)) from None
-
-
-def _parsed(text: str, path: Path) -> Mapping[str, Any]:
-    try:
-        return tomllib.loads(text)
-    except RecursionError:
-        raise PoolError(f"{path}: not valid TOML: too many brackets inside each other") from None
-    except ValueError as error:
-        raise PoolError(f"{path}: not valid TOML: {error}") from None
 
 
 def _without(text: str, name: str) -> str:

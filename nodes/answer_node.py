@@ -17,7 +17,7 @@ from ..records.output import OneOf, Output, output_from, output_json
 from ..records.status import Status
 from ..records.text import clip, single_spaced
 from .base import CallBound, Context, Node, Speakers
-from .knob import ADDED, Choice, Knob
+from .knob import ADDED, Knob, options
 from .model_node import ModelNode
 from .outputs import PLAIN
 from .prompts import dialect_named
@@ -89,8 +89,7 @@ class AnswerNode(ModelNode):
 
     @model_validator(mode="after")
     def _repairs_can_be_asked_for(self) -> Self:
-        values = self.repairs.values if isinstance(self.repairs, Choice) else (self.repairs,)
-        if self.output in UNCHECKED and max(values) > 0:
+        if self.output in UNCHECKED and max(options(self.repairs)) > 0:
             raise GraphError(
                 f"repairs of a {self.kind} node: nothing can be wrong with output={self.output!r}; set an output that "
                 "can be checked, such as JsonOutput(...), or leave out repairs"

@@ -14,7 +14,7 @@ from pydantic import ValidationInfo
 from ..errors import UsageError
 from ..imports import imported, is_reference, reference_to
 from .base import Node
-from .knob import Choice
+from .knob import options
 
 __all__ = ["FUNCTION", "CallableSort", "Given", "Imported", "callable_json", "callables_of", "is_async", "waited"]
 
@@ -162,7 +162,7 @@ def callables_of(node: Node) -> Iterator[tuple[str, Imported | Given]]:
     """What a node's settings name or hold, with the name of the setting."""
     for name in type(node).model_fields:
         value = getattr(node, name)
-        for each in value.values if isinstance(value, Choice) else (value,):
+        for each in options(value):
             if isinstance(each, Imported | Given):
                 yield name, each
             elif isinstance(each, tuple):

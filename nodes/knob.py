@@ -25,6 +25,7 @@ __all__ = [
     "choose",
     "marked",
     "most",
+    "options",
 ]
 
 T = TypeVar("T")
@@ -60,6 +61,11 @@ def choose(*values: T) -> T:
         ValueError: no value, or the same value twice.
     """
     return cast(T, Choice(values))
+
+
+def options(value: Any) -> tuple[Any, ...]:
+    """The values that a knob may take: those of its choice, or the one that it has."""
+    return value.values if isinstance(value, Choice) else (value,)
 
 
 class Adaptive(BaseModel):

@@ -15,7 +15,7 @@ from ..models.effort import Effort
 from ..records.prompt import Prompt
 from .base import Node
 from .depth import Depth
-from .knob import ADDED, Choice, Knob
+from .knob import ADDED, Choice, Knob, options
 from .prompts import dialect_named
 
 __all__ = ["OF_CALLS", "ModelNode"]
@@ -38,7 +38,7 @@ class ModelNode(Node):
     @field_validator("prompt", mode="before")
     @classmethod
     def _prompt_is_no_bare_text(cls, given: Any) -> Any:
-        for value in given.values if isinstance(given, Choice) else (given,):
+        for value in options(given):
             if isinstance(value, str):
                 raise GraphError(
                     f"prompt of a {cls.kind} node must be a Prompt, not the text {value[:40]!r}; write "
@@ -48,8 +48,7 @@ class ModelNode(Node):
 
     def prompts(self) -> tuple[Prompt, ...]:
         """See `Node.prompts`."""
-        values = self.prompt.values if isinstance(self.prompt, Choice) else (self.prompt,)
-        return tuple(prompt for prompt in values if isinstance(prompt, Prompt))
+        return tuple(prompt for prompt in options(self.prompt) if isinstance(prompt, Prompt))
 
     def reads_a_form(self) -> bool:
         """Whether its replies can be read only where the prompt says how to write them."""

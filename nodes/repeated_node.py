@@ -9,7 +9,7 @@ from pydantic import model_validator
 
 from ..errors import GraphError
 from .answer_node import output_of
-from .knob import ADDED, MOST_TIMES, Adaptive, Choice, Knob, Times, most
+from .knob import ADDED, MOST_TIMES, Adaptive, Knob, Times, most, options
 from .model_node import OF_CALLS, ModelNode
 from .red_flags import RedFlag
 from .stopping import StopRule
@@ -63,8 +63,8 @@ class RepeatedNode(ModelNode):
 
     def idle_knobs(self) -> frozenset[str]:
         """See `Node.idle_knobs`; one sample needs no vote, a fixed number no stop rule."""
-        samples = _values(self.samples)
-        if not any(_values(self.temperature)):
+        samples = options(self.samples)
+        if not any(options(self.temperature)):
             return REPETITION
         idle = set() if self.red_flags else {"redraws"}
         if not any(isinstance(value, Adaptive) for value in samples):
@@ -74,13 +74,13 @@ class RepeatedNode(ModelNode):
         return frozenset(idle)
 
     def _may_draw_several(self) -> bool:
-        redrawn = bool(self.red_flags) and any(_values(self.redraws))
-        return redrawn or any(isinstance(value, Adaptive) or value > 1 for value in _values(self.samples))
+        redrawn = bool(self.red_flags) and any(options(self.redraws))
+        return redrawn or any(isinstance(value, Adaptive) or value > 1 for value in options(self.samples))
 
     @model_validator(mode="after")
     def _samples_can_differ(self) -> Self:
-        samples = _values(self.samples)
-        if not any(_values(self.temperature)):
+        samples = options(self.samples)
+        if not any(options(self.temperature)):
             if max(most(value) for value in samples) > 1:
                 raise ValueError("samples: at temperature 0 all samples are equal; set temperature=0.7 or samples=1")
             if self.red_flags:
@@ -121,7 +121,3 @@ def redraws_of(node: RepeatedNode) -> int:
 def most_draws(node: RepeatedNode) -> int:
     """The most that a pinned node draws in all."""
     return most(times_of(node)) + redraws_of(node)
-
-
-def _values(knob: Any) -> tuple[Any, ...]:
-    return knob.values if isinstance(knob, Choice) else (knob,)

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 from ..models.tools import ToolCall
 from ..records.status import Status
-from ..records.text import encodable, longest_bytes
+from ..records.text import clip_as, encodable, longest_bytes
 from .callables import Given, Imported, is_async
 from .daemon_threads import DaemonThreads
 from .prompts.json_text import objects_in
@@ -163,14 +163,7 @@ def _cut(result: ToolResult, limit: int, shown: Callable[[str], str]) -> str:
     if result.characters == len(result.text) and longest_bytes(shown(result.text)) <= limit:
         return result.text
     mark = _CUT.format(result.characters)
-    low, high = 0, min(len(result.text), limit)
-    while low < high:
-        middle = (low + high + 1) // 2
-        if longest_bytes(shown(result.text[:middle] + mark)) <= limit:
-            low = middle
-        else:
-            high = middle - 1
-    return result.text[:low] + mark
+    return clip_as(result.text, limit, lambda cut: longest_bytes(shown(cut + mark))) + mark
 
 
 def _value(written: str) -> Any:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from itertools import pairwise
 from unicodedata import is_normalized, normalize
 
-__all__ = ["clip", "encodable", "lone_surrogate", "longest_bytes", "single_spaced", "slices"]
+__all__ = ["clip", "clip_as", "encodable", "lone_surrogate", "longest_bytes", "single_spaced", "slices"]
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -31,10 +32,21 @@ def clip(text: str, limit: int) -> str:
         return text
     if text.isascii():
         return text[:limit]
+    return clip_as(text, limit, longest_bytes)
+
+
+def clip_as(text: str, limit: int, size: Callable[[str], int]) -> str:
+    """A prefix of `text` with at most `limit` characters whose size is at most `limit`, the empty one where none is.
+
+    Args:
+        text: to cut.
+        limit: of the size.
+        size: of a prefix; should not fall with its length.
+    """
     low, high = 0, min(len(text), limit)
     while low < high:
         middle = (low + high + 1) // 2
-        if longest_bytes(text[:middle]) <= limit:
+        if size(text[:middle]) <= limit:
             low = middle
         else:
             high = middle - 1

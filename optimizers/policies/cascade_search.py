@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ..arrays import Bools, Floats, Ints
 from ..frontier import hull, thinned
 from ..prediction.confidence import FittedConfidences, fit_confidences
-from ..tables.cascades import Signs, cascade_arm, final_of, stops
+from ..tables.cascades import Signs, cascade_arm, final_of, flat_cells, stops
 from ..tables.table import Arm, FinalRule, Stage, Table
 
 __all__ = ["MOST_CASCADES", "STAGES", "find_cascades", "find_cascades_for", "find_selective"]
@@ -142,13 +142,12 @@ class _Search:
         replicates = max(1, min(table.scores.shape[2], _CELLS // max(1, len(table.questions))))
         table = table.replicates(np.arange(replicates))
         self._names = [arm.name for arm in table.arms]
-        count = len(table.arms)
         learned = fit_confidences(table)
         self._confidences = [learned.arms.get(name) for name in self._names]
         sure = np.swapaxes(np.where(np.isnan(learned.held_out), -np.inf, learned.held_out), 0, 1)
         self._signs = replace(Signs.of(table), sure=np.ascontiguousarray(sure)).flat()
-        self._scores = np.swapaxes(_foretold(table, learned), 0, 1).reshape(count, -1)
-        self._costs = np.swapaxes(table.costs, 0, 1).reshape(count, -1)
+        self._scores = flat_cells(_foretold(table, learned))
+        self._costs = flat_cells(table.costs)
         weights = np.repeat(weights, replicates, axis=0)
         self._weights = weights / weights.sum(axis=0)
         self._knows = table.answers is not None

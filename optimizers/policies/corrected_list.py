@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +15,19 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ..arrays import Bools, Floats, Ints
 from ..prediction.fitted import Fitted
-from ..tables.cascades import Signs, final_of, stops
+from ..tables.cascades import Signs, final_of, flat_cells, stops, votes_of
 from ..tables.table import Arm, Stage, Table
 
-__all__ = ["Boundary", "CorrectedList", "Correction", "Outcome", "boundaries", "most_frequent", "outcome_of"]
+__all__ = [
+    "Boundary",
+    "CorrectedList",
+    "Correction",
+    "Outcome",
+    "boundaries",
+    "cell_families",
+    "most_frequent",
+    "outcome_of",
+]
 
 _MOST = 3
 """Votes and distinct answers are counted up to this."""
@@ -149,7 +158,7 @@ class CorrectedList(Fitted):
             signs: of the table, flat.
             families: (cells,).
         """
-        costs = _flat(table.costs)
+        costs = flat_cells(table.costs)
         cost, standing = np.zeros(costs.shape[1]), np.zeros(costs.shape[1], np.intp)
         on = np.ones(costs.shape[1], bool)
         for boundary in boundaries(self.cascade, table, signs, self.usual):
@@ -227,8 +236,6 @@ def states(cascade: Arm, looks: int, signs: Signs, usual: Floats) -> Ints:
     stages, last = cascade.stages[:looks], looks - 1
     ended = np.ones(signs.gave.shape[1], bool) if looks == len(cascade.stages) else stops(stages, signs)
     known = signs.answered & (signs.answers >= 0)
-    votes = np.stack([((signs.answers == signs.answers[i]) & known).sum(axis=0) for i in range(looks)])
-    votes = np.where(known, votes, signs.answered)
     fresh = [
         signs.answered[i] & ~((signs.answers[:i] == signs.answers[i]) & known[:i]).any(axis=0) for i in range(looks)
     ]
@@ -237,7 +244,7 @@ def states(cascade: Arm, looks: int, signs: Signs, usual: Floats) -> Ints:
     sure = np.take_along_axis(signs.sure, standing[None], axis=0)[0]
     usually = usual[standing]
     confident = np.where(np.isfinite(sure) & np.isfinite(usually), np.where(sure >= usually, _SURE, _UNSURE), _UNKNOWN)
-    digits = [ended, latest, np.minimum(sum(fresh), _MOST), np.minimum(votes.max(axis=0), _MOST), confident]
+    digits = [ended, latest, np.minimum(sum(fresh), _MOST), np.minimum(_votes(signs).max(axis=0), _MOST), confident]
     number: Ints = np.zeros(signs.gave.shape[1], np.intp)
     for digit in digits:
         number = 10 * number + digit
@@ -246,17 +253,13 @@ def states(cascade: Arm, looks: int, signs: Signs, usual: Floats) -> Ints:
 
 def most_frequent(signs: Signs) -> Ints:
     """(cells,): the look whose answer stands as `plurality` has it, from the signs of (looks, cells)."""
-    looks = len(signs.gave)
-    known = signs.answered & (signs.answers >= 0)
-    found, best = np.zeros(signs.gave.shape[1], np.intp), np.full((4, signs.gave.shape[1]), -np.inf)
-    for i in range(looks):
-        votes = np.where(known[i], ((signs.answers == signs.answers[i]) & known).sum(axis=0), 1)
-        answered = signs.answered[i]
-        sure = np.where(np.isfinite(signs.sure[i]), signs.sure[i], -1.0)
-        worth = np.stack([answered, np.where(answered, votes, 0), np.where(answered, sure, -1.0), signs.gave[i]])
-        better = _not_less(worth.astype(np.float64), best)
-        best, found = np.where(better, worth, best), np.where(better, i, found)
-    return found
+    sure = np.where(signs.answered & np.isfinite(signs.sure), signs.sure, -1.0)
+    return np.asarray(np.lexsort((signs.gave, sure, _votes(signs), signs.answered), axis=0)[-1])
+
+
+def _votes(signs: Signs) -> Ints:
+    """(looks, cells): as `votes_of`; an answer that is not known stands for itself."""
+    return np.maximum(votes_of(signs), signs.answered)
 
 
 def outcome_of(lists: Sequence[CorrectedList], table: Table) -> list[Outcome]:
@@ -269,16 +272,3 @@ def cell_families(table: Table) -> NDArray[np.object_]:
     """(cells,): the family of each cell's question."""
     names = np.array([question.family for question in table.questions], object)
     return np.repeat(names, table.scores.shape[2])
-
-
-def _flat(cells: NDArray[Any]) -> NDArray[Any]:
-    """(arms, cells), from (questions, arms, replicates)."""
-    return np.swapaxes(cells, 0, 1).reshape(cells.shape[1], -1)
-
-
-def _not_less(left: Floats, right: Floats) -> Bools:
-    """(cells,): whether the columns of one are not before those of another, in the order of their rows."""
-    found = np.ones(left.shape[1], bool)
-    for one, other in zip(left[::-1], right[::-1], strict=True):
-        found = (one > other) | ((one == other) & found)
-    return found

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..arrays import Bools, Floats, Ints
 from ..frontier import hull
-from ..tables.cascades import Signs, outcomes_of
+from ..tables.cascades import Signs, flat_cells, outcomes_of
 from ..tables.table import Arm, Table
 from .corrected_list import (
     Boundary,
@@ -112,7 +112,7 @@ class _Ground:
     def __init__(self, table: Table, candidates: Sequence[int]) -> None:
         self._table, self._candidates = table, candidates
         self._signs = Signs.of(table).flat()
-        self._costs = np.swapaxes(table.costs, 0, 1).reshape(len(table.arms), -1)
+        self._costs = flat_cells(table.costs)
         self._families = cell_families(table)
         replicates = table.scores.shape[2]
         self._questions = np.repeat(np.arange(len(table.questions)), replicates)
@@ -198,8 +198,7 @@ class _Ground:
 
 def _standing_scores(table: Table, standing: Ints) -> Floats:
     """(cells,): the scores of the answers that stand."""
-    scores = np.swapaxes(table.scores, 0, 1).reshape(len(table.arms), -1)
-    return np.asarray(np.take_along_axis(scores, standing[None], axis=0)[0])
+    return np.asarray(np.take_along_axis(flat_cells(table.scores), standing[None], axis=0)[0])
 
 
 def _prices(table: Table, cascades: Sequence[Arm]) -> Floats:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import dataclass
 
-from ...graphs.edges import options
 from ...graphs.gate import GATE
 from ...graphs.knob_name import FORWARD, KnobName
 from ...graphs.plan import Plan
 from ...graphs.space import Space
+from ...nodes.knob import options
 from ...records.message import Forward
 
 __all__ = ["Item", "SharedCalls", "Use", "thresholds_apart"]

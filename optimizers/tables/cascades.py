@@ -7,8 +7,10 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...errors import UsageError
 from ..arrays import Bools, Floats, Ints
@@ -20,14 +22,15 @@ __all__ = [
     "Replay",
     "Signs",
     "cascade_arm",
-    "cascade_outcomes",
     "final_of",
+    "flat_cells",
     "outcomes_of",
     "refuse_gaps",
     "replay",
     "stage_signs",
     "stops",
     "table_signs",
+    "votes_of",
     "with_cascades",
     "withholds",
 ]
@@ -78,6 +81,11 @@ class Signs:
         )
 
 
+def flat_cells(cells: NDArray[Any]) -> NDArray[Any]:
+    """(arms, cells), as of flat signs, from (questions, arms, replicates)."""
+    return np.swapaxes(cells, 0, 1).reshape(cells.shape[1], -1)
+
+
 def stops(stages: Sequence[Stage], signs: Signs) -> Bools:
     """Whether the last of the stages that were asked ends its cascade.
 
@@ -113,6 +121,12 @@ def final_of(stages: Sequence[Stage], signs: Signs, final: FinalRule) -> Ints:
     return FINAL_RULES[final](stages, signs)
 
 
+def votes_of(signs: Signs) -> Ints:
+    """Of the shape of the signs: how many of the first axis gave each answer; 0 where there is none, or none known."""
+    known = signs.answered & (signs.answers >= 0)
+    return np.stack([((signs.answers == own) & known).sum(axis=0) for own in signs.answers]) * known
+
+
 def _last(stages: Sequence[Stage], signs: Signs) -> Ints:
     backwards = signs.gave[::-1]
     return np.where(backwards.any(axis=0), len(stages) - 1 - backwards.argmax(axis=0), len(stages) - 1)
@@ -125,10 +139,7 @@ def _first_sure(stages: Sequence[Stage], signs: Signs) -> Ints:
 
 
 def _plurality(stages: Sequence[Stage], signs: Signs) -> Ints:
-    votes = np.zeros(signs.answers.shape)
-    for stage in range(len(stages)):
-        votes += (signs.answers == signs.answers[stage]) & signs.answered[stage] & (signs.answers >= 0)
-    return _most(stages, signs, votes)
+    return _most(stages, signs, votes_of(signs).astype(np.float64))
 
 
 def _most_confident(stages: Sequence[Stage], signs: Signs) -> Ints:
@@ -170,18 +181,6 @@ def withholds(arm: Arm, answered: Bools, sure: Floats) -> Bools:
         sure: likewise, how sure it is.
     """
     return np.asarray(answered & ~(sure >= arm.answers_at)) if arm.answers_at else np.zeros(np.shape(answered), bool)
-
-
-def cascade_outcomes(table: Table, stages: Sequence[Stage], final: FinalRule = "last") -> tuple[Floats, Floats]:
-    """(questions, replicates) twice: the scores and the costs of a cascade, from those of its stages.
-
-    All that was asked is paid for. A stage that is not reached is not asked.
-
-    Raises:
-        UsageError: the table lacks an arm, or the column that a rule needs.
-    """
-    scores, costs = outcomes_of([cascade_arm(tuple(stages), final)], table)
-    return scores[:, 0], costs[:, 0]
 
 
 def outcomes_of(arms: Sequence[Arm], table: Table) -> tuple[Floats, Floats]:

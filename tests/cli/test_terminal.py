@@ -15,6 +15,18 @@ from apportion.optimizers.study.plan_report import PlanReport
 from apportion.optimizers.study.report import ByMoney, FunctionReport, ReadingExample, ReadingReport, StudyReport
 from apportion.optimizers.study.reporter import Announcement
 
+GATE = GateReport(
+    edge="small->large",
+    signal="confidence",
+    opens="below 0.9",
+    runs=70,
+    opened=21,
+    score_open=0.5,
+    score_shut=0.912,
+    cost_open=310.0,
+    cost_shut=None,
+)
+
 
 def printed(report: StudyReport, *, width: int = 100, families: bool = True) -> list[str]:
     out = StringIO()
@@ -199,41 +211,17 @@ def test_long_lists_of_models_go_on_below_each_other() -> None:
 
 
 def test_gates_are_told_with_what_either_side_came_to(report: StudyReport) -> None:
-    gate = GateReport(
-        edge="small->large",
-        signal="confidence",
-        opens="below 0.9",
-        runs=70,
-        opened=21,
-        score_open=0.5,
-        score_shut=0.912,
-        cost_open=310.0,
-        cost_shut=None,
-    )
-    said = below(printed(report.model_copy(update={"gates": (gate,)})), "gates")
+    said = below(printed(report.model_copy(update={"gates": (GATE,)})), "gates")
     assert "small->large confidence below 0.9 21 of 70 0.500 310 0.912" in said
     assert "brought" not in said
-    untold = gate.model_copy(update={"untold": "a fifth of the spend is not enough to run its twins"})
+    untold = GATE.model_copy(update={"untold": "a fifth of the spend is not enough to run its twins"})
     said = below(printed(report.model_copy(update={"gates": (untold,)})), "gates")
     assert "small->large: what it brings is not known: a fifth of the spend is not enough to run its twins" in said
 
 
 def test_what_a_gate_brought_saved_and_lost_stands_with_the_number_of_questions(report: StudyReport) -> None:
-    gate = GateReport(
-        edge="small->large",
-        signal="confidence",
-        opens="below 0.9",
-        runs=70,
-        opened=21,
-        score_open=0.5,
-        score_shut=0.912,
-        cost_open=310.0,
-        cost_shut=90.0,
-        brought=Interval(0.21, 0.1, 0.32),
-        saved=Interval(154.2, 120.0, 190.0),
-        n=64,
-        untold="why",
-    )
+    found = {"brought": Interval(0.21, 0.1, 0.32), "saved": Interval(154.2, 120.0, 190.0), "n": 64, "untold": "why"}
+    gate = GATE.model_copy(update={"cost_shut": 90.0, **found})
     for width in (80, 100):
         lines = printed(report.model_copy(update={"gates": (gate,)}), width=width)
         assert max(map(len, lines)) <= width

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from apportion.errors import GraphError, UnknownName
-from apportion.graphs.edges import Each, Edge, Loop, forward_policy, options, round_bounds
+from apportion.graphs.edges import Each, Edge, Loop, forward_policy, round_bounds
 from apportion.nodes.knob import Choice, adaptive, choose
 from apportion.records.message import Forward
 
@@ -20,7 +20,6 @@ def test_forward_policies_by_their_words() -> None:
     chosen: Any = choose("full", "answer")
     assert forward_policy("answer", "edge") is Forward.ANSWER
     assert forward_policy(chosen, "edge") == Choice((Forward.FULL, Forward.ANSWER))
-    assert options(forward_policy(chosen, "edge")) == (Forward.FULL, Forward.ANSWER)
     with pytest.raises(UnknownName, match="forward policy of edge 'a->b' 'ful'; did you mean 'full'"):
         forward_policy("ful", "edge 'a->b'")
 

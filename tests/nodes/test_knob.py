@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from apportion.nodes.knob import Adaptive, Choice, Knob, adaptive, choose, most
+from apportion.nodes.knob import Adaptive, Choice, Knob, adaptive, choose, most, options
 
 
 class Config(BaseModel):
@@ -53,3 +53,8 @@ def test_bounds_that_cross_are_refused() -> None:
     for low, high in ((3, 2), (-1, 2), (0, 0)):
         with pytest.raises(ValidationError):
             adaptive(low, high)
+
+
+def test_the_values_of_an_open_knob_and_of_a_pinned_one() -> None:
+    assert options(choose(3, 1)) == (3, 1)
+    assert options((3, 1)) == ((3, 1),)

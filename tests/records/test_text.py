@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from apportion.records.text import clip, encodable, longest_bytes, single_spaced, slices
+from apportion.records.text import clip, clip_as, encodable, longest_bytes, single_spaced, slices
 
 HOSTILE = st.text(
     alphabet=st.one_of(
@@ -61,6 +61,13 @@ def test_a_clipped_text_is_a_prefix_within_the_limit(text: str, limit: int) -> N
 @given(st.text(alphabet=st.characters(max_codepoint=127), max_size=60), st.integers(0, 80))
 def test_plain_text_is_clipped_no_shorter_than_needed(text: str, limit: int) -> None:
     assert clip(text, limit) == text[:limit]
+
+
+@given(HOSTILE, st.integers(-1, 80), st.integers(0, 20))
+def test_a_text_is_clipped_no_shorter_than_a_size_of_ones_own_needs(text: str, limit: int, more: int) -> None:
+    clipped = clip_as(text, limit, lambda cut: 2 * len(cut) + more)
+    assert text.startswith(clipped)
+    assert len(clipped) == min(len(text), max(0, (limit - more) // 2))
 
 
 @given(st.text(max_size=40), st.integers(1, 20))

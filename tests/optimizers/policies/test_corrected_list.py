@@ -18,7 +18,7 @@ from apportion.optimizers.policies.corrected_list import (
     states,
 )
 from apportion.optimizers.policies.sequential_policy import Seen, plurality
-from apportion.optimizers.tables.cascades import Signs, cascade_arm, cascade_outcomes
+from apportion.optimizers.tables.cascades import Signs, cascade_arm, outcomes_of
 from apportion.optimizers.tables.table import Arm, Question, Stage, Table
 from apportion.records.status import Status
 
@@ -69,7 +69,7 @@ def test_the_most_frequent_answer_is_the_same_for_one_question_and_for_a_table(s
 def test_without_corrections_it_is_its_list() -> None:
     table = random_table(1, replicates=2)
     (found,) = outcome_of([CorrectedList(cascade=LIST)], table)
-    scores, costs = cascade_outcomes(table, LIST.stages, LIST.final)
+    scores, costs = outcomes_of([LIST], table)
     assert found.cost.tolist() == costs.ravel().tolist()
     real = np.swapaxes(table.scores, 0, 1).reshape(4, -1)
     assert real[found.standing, np.arange(len(found.cost))].tolist() == scores.ravel().tolist()

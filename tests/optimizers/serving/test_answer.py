@@ -12,7 +12,7 @@ import numpy as np
 from apportion.graphs.plan import Plan
 from apportion.graphs.result import Result
 from apportion.optimizers.serving.answer import Menu, served
-from apportion.optimizers.tables.cascades import cascade_arm, cascade_outcomes, replay
+from apportion.optimizers.tables.cascades import cascade_arm, outcomes_of, replay
 from apportion.optimizers.tables.confidence import Confidence
 from apportion.optimizers.tables.table import Arm, FinalRule, Question, Stage, StopRule, Table, answer_numbers
 from apportion.records.status import Status
@@ -62,8 +62,9 @@ def test_every_rule_serves_as_it_is_priced() -> None:
     finals: tuple[FinalRule, ...] = ("last", "first_sure", "plurality", "most_confident")
     for first, second, final in product(rules, rules, finals):
         stages = (Stage("a", 0.95, first), Stage("b", 0.3, second), Stage("c"))
-        menu = Menu([cascade_arm(stages, final)], ARMS)
-        scores, costs = cascade_outcomes(table, stages, final)
+        arm = cascade_arm(stages, final)
+        menu = Menu([arm], ARMS)
+        scores, costs = (each[:, 0] for each in outcomes_of([arm], table))
         for number, row in enumerate(cells):
 
             async def run(plan: Plan, before: Sequence[Result], row: tuple[str | None, ...] = row) -> Result:

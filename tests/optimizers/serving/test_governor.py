@@ -78,26 +78,14 @@ class Bench:
 @example(seed=2451, share=0.06, every=1)
 @settings(max_examples=25)
 def test_a_live_batch_is_never_above_its_cap_whatever_the_models_use(
-    planted: Any, seed: int, share: float, every: int
+    planted: Any, wild: Any, seed: int, share: float, every: int
 ) -> None:
     """Usage runs from one token to the bound, counts are missing or absurd, calls fail billed and unbilled."""
     draw = random.Random(seed)
     store = MemoryStore()
     limit = int(24 * 300 * share) + 1
     seen: list[int] = []
-
-    def wild(request: Request) -> Reply:
-        batch = next(row for row in store._chains if row.startswith("batch-"))
-        balance = store.balance(batch)
-        seen.append(balance.charged.tokens + balance.lost.tokens + balance.reserved.tokens)
-        kind = draw.random()
-        if kind < 0.1:
-            raise CallFailed(Status.PROVIDER_ERROR, "down", billed=draw.random() < 0.5)
-        prompt = sum(len(message.content) + 2 for message in request.messages) + 2
-        usage = None if kind < 0.2 else Usage(draw.randint(1, prompt), draw.randint(1, request.max_output_tokens))
-        return Reply(draw.choice(["Answer: yes", "Answer: no", "well"])[: request.max_output_tokens], "stop", usage)
-
-    pool = Pool([ScriptedModel(wild, name="m", card=CARD)])
+    pool = Pool([ScriptedModel(wild(store, draw, seen), name="m", card=CARD)])
     plans = [{}, {"solve.max_output_tokens": 90}, {"solve.max_output_tokens": 90, "solve.samples": 3}]
     bench = Bench(planted, sized(), pool, store, plans)
     policy = bench.policy(TASKS, [20, draw.uniform(20, 150), draw.uniform(30, 400)], [0.3, 0.6, 0.9])
@@ -179,19 +167,14 @@ def test_whoever_comes_later_is_served_however_little_room_there_is(planted: Any
     assert dear in {arm for arm, *_ in served}
 
 
-def test_cold_and_warm_cache_decide_and_charge_alike(planted: Any, tmp_path: Path) -> None:
+def test_cold_and_warm_cache_decide_and_charge_alike(planted: Any, late: Any, tmp_path: Path) -> None:
     """Later calls answer first when they come from the model; a cap so tight that many arms are swapped."""
-
-    class Late(ScriptedModel):
-        async def complete(self, request: Request) -> Reply:
-            await asyncio.sleep(random.Random(len(self.requests)).random() * 0.004)
-            return await super().complete(request)
 
     def script(request: Request) -> str:
         number = int("".join(filter(str.isdigit, request.messages[-1].content)) or 0)
         return "so " * (number * 7 % 25) + "\nAnswer: " + ("yes" if (number + request.sample) % 3 else "no")
 
-    model = Late(script, name="m", card=CARD)
+    model = late(script, name="m", card=CARD)
     plans = [{}, {"solve.max_output_tokens": 90}, {"solve.max_output_tokens": 90, "solve.samples": 3}]
     with open_store(tmp_path / "books.db") as store:
         bench = Bench(planted, sized(), Pool([model]), store, plans)

@@ -32,7 +32,7 @@ from apportion.optimizers.serving.service import Service
 from apportion.optimizers.tables.arms import arm_of
 from apportion.optimizers.tables.knapsack import allocate
 from apportion.optimizers.tables.table import Arm, Batch, Question, Table
-from apportion.records import Status, StudyStore, Task, Usage
+from apportion.records import Status, StudyStore, Task
 from apportion.stores.opening import open_store
 from apportion.tasks.metrics import resolve_metric
 from apportion.testing.scripted import ScriptedModel
@@ -94,25 +94,14 @@ def serve(policy: Any, pool: Pool, store: StudyStore, cap: Cap, **more: Any) -> 
 )
 @settings(max_examples=25, deadline=None)
 def test_a_batch_is_never_above_its_cap_whatever_a_policy_asks_for(
-    seed: int, share: float, every: int, stopping: float
+    wild: Any, seed: int, share: float, every: int, stopping: float
 ) -> None:
     """Usage runs from one token to the bound, counts are missing, calls fail billed and unbilled."""
     draw = random.Random(seed)
     store = MemoryStore()
     limit = int(24 * 300 * share) + 1
     seen: list[int] = []
-
-    def wild(request: Request) -> Reply:
-        balance = store.balance(next(row for row in store._chains if row.startswith("batch-")))
-        seen.append(balance.charged.tokens + balance.lost.tokens + balance.reserved.tokens)
-        kind = draw.random()
-        if kind < 0.1:
-            raise CallFailed(Status.PROVIDER_ERROR, "down", billed=draw.random() < 0.5)
-        prompt = sum(len(message.content) + 2 for message in request.messages) + 2
-        usage = None if kind < 0.2 else Usage(draw.randint(1, prompt), draw.randint(1, request.max_output_tokens))
-        return Reply(draw.choice(["Answer: yes", "Answer: no", "well"])[: request.max_output_tokens], "stop", usage)
-
-    pool = Pool([ScriptedModel(wild, name="m", card=CARD)])
+    pool = Pool([ScriptedModel(wild(store, draw, seen), name="m", card=CARD)])
     arms = arms_of(PLANS, pool)
     forecast = [20, draw.uniform(20, 150), draw.uniform(30, 400), draw.uniform(1, 40)]
     service = serve(
@@ -125,20 +114,15 @@ def test_a_batch_is_never_above_its_cap_whatever_a_policy_asks_for(
     assert service.costs.sum() == service.charged.tokens
 
 
-def test_cold_and_warm_cache_decide_and_charge_alike(tmp_path: Path) -> None:
+def test_cold_and_warm_cache_decide_and_charge_alike(late: Any, tmp_path: Path) -> None:
     """Later calls answer first when they come from the model."""
-
-    class Late(ScriptedModel):
-        async def complete(self, request: Request) -> Reply:
-            await asyncio.sleep(random.Random(len(self.requests)).random() * 0.004)
-            return await super().complete(request)
 
     def script(request: Request) -> str:
         number = int("".join(filter(str.isdigit, request.messages[-1].content)) or 0)
         length = request.max_output_tokens
         return "so " * (number * 7 % 5) + "\nAnswer: " + ("yes" if (number + request.sample + length) % 3 else "no")
 
-    pool = Pool([model := Late(script, name="m", card=CARD)])
+    pool = Pool([model := late(script, name="m", card=CARD)])
     policy = Wandering(arms_of(PLANS, pool), 5, [60, 75, 90, 190])
     with open_store(tmp_path / "books.db") as store:
         services = []

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from apportion.errors import UsageError
-from apportion.optimizers.tables.cascades import Signs, cascade_arm, cascade_outcomes, outcomes_of, with_cascades
+from apportion.optimizers.tables.cascades import Signs, cascade_arm, outcomes_of, with_cascades
 from apportion.optimizers.tables.table import Arm, FinalRule, Question, Stage, StopRule, Table, answer_numbers
 
 A, B, C = Stage("a"), Stage("b"), Stage("c")
@@ -33,8 +33,8 @@ def stage(arm: str, stop: StopRule, sure: float = 0.0) -> Stage:
 
 
 def of(found: Table, *stages: Stage, final: FinalRule = "last") -> list[tuple[float, float]]:
-    scores, costs = cascade_outcomes(found, stages, final)
-    return list(zip(scores[:, 0].tolist(), costs[:, 0].tolist(), strict=True))
+    scores, costs = outcomes_of([cascade_arm(stages, final)], found)
+    return list(zip(scores.ravel().tolist(), costs.ravel().tolist(), strict=True))
 
 
 def test_an_answer_that_does_not_abstain_ends_it() -> None:
@@ -91,9 +91,9 @@ def test_what_a_rule_reads_must_be_there() -> None:
     bare = Table((Question("q", "?"),), (Arm("a"), Arm("b")), np.ones((1, 2, 1)), np.ones((1, 2, 1)))
     for stop, column in (("confidence", "confidence"), ("agrees", "answer"), ("answered", "abstained")):
         with pytest.raises(UsageError, match=f"column '{column}'"):
-            cascade_outcomes(bare, (Stage("a", 0.5, stop), B))  # type: ignore[arg-type]
+            of(bare, Stage("a", 0.5, stop), B)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="column 'answer'"):
-        cascade_outcomes(bare, (stage("a", "always"), B), "plurality")
+        of(bare, stage("a", "always"), B, final="plurality")
 
 
 def test_a_cascade_is_an_arm_with_a_column_of_its_own() -> None:
