@@ -83,7 +83,8 @@ def command(
     if policy == _ALL and len(aside.questions) < _FEWEST:
         raise UsageError(
             f"{len(aside.questions)} questions were set aside, too few to compare policies on; name a larger "
-            f"--set-aside, so that there are {_FEWEST} at least"
+            f"--set-aside, so that there are {_FEWEST} at least, or give more questions: those of one cluster stay "
+            "together"
         )
     lessons = lessons_from(table, None if budget is None else positive("--budget", budget), seed=seed)
     if target is not None:
@@ -115,8 +116,11 @@ def command(
     _tell_clusters(found, gain)
     print_target(Console(highlight=False), reached, "question")
     _tell_confidences(confidences)
+    if set_aside and not aside.questions:
+        say("note     no question was set aside: the share is small, or the clusters are few")
     say(f"written  {out}")
-    _next(out, outcomes, policy, budgeted, (column, drop_incomplete, unit, set_aside))
+    kept = set_aside if aside.questions else 0.0
+    _next(out, outcomes, policy, budgeted, (column, drop_incomplete, unit, kept))
 
 
 def _fit_all(lessons: Sequence[Lesson]) -> Mapping[str, ArmPolicy]:
