@@ -100,8 +100,11 @@ def command(
     _tell(learned, lessons, table, unit)
     _tell_clusters(clusters, gain)
     _tell_found(reached, confidences)
+    if set_aside and not aside.questions:
+        say("note     no question was set aside: the share is small, or the clusters are few")
     say(f"written  {out}")
-    _next(out, outcomes, policy, budgeted, (column, drop_incomplete, unit, set_aside))
+    kept = set_aside if aside.questions else 0.0
+    _next(out, outcomes, policy, budgeted, (column, drop_incomplete, unit, kept))
 
 
 def _lessons(table: Table, budget: float | None, seed: int, *, judged: bool) -> Sequence[Lesson]:
@@ -120,7 +123,8 @@ def _best_of_all(
     if len(aside.questions) < _FEWEST:
         raise UsageError(
             f"{len(aside.questions)} questions were set aside, too few to compare policies on; name a larger "
-            f"--set-aside, so that there are {_FEWEST} at least"
+            f"--set-aside, so that there are {_FEWEST} at least, or give more questions: those of one cluster stay "
+            "together"
         )
     policies = _fit_all(lessons)
     return policies, *_compare(policies, aside, lessons[0].budget, unit, seed)

@@ -83,9 +83,9 @@ def print_confidences(console: Console, found: Sequence[ConfidenceReport]) -> No
         return
     labelled(
         console,
-        "sure",
-        "how well each arm's confidence tells right answers from wrong ones, on questions it was not learned from; "
-        "AUROC: 1 always, 0.5 never; off: the calibration error",
+        "AUROC",
+        "how well each arm's confidence tells right answers from wrong ones, on questions it was not learned from: 1 "
+        "always, 0.5 never; ECE: the expected calibration error",
     )
     lines = [
         [
@@ -98,7 +98,7 @@ def print_confidences(console: Console, found: Sequence[ConfidenceReport]) -> No
         ]
         for each in found
     ]
-    rows(console, ["", "reads", "answers", "right", "AUROC", "off"], lines, left=(0, 1))
+    rows(console, ["", "reads", "answers", "right", "AUROC", "ECE"], lines, left=(0, 1))
 
 
 def worth(wrong_costs: float) -> str:

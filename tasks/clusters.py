@@ -20,6 +20,8 @@ _SHARE = 1 / 3
 """The most of all questions, or of a family, that a cluster may hold: with three parts, larger ones leave one empty."""
 _FAMILY = 10
 """Smaller families cannot be divided in parts anyway; they may be one cluster."""
+_FOUND = "~"
+"""With which the names of found clusters begin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +58,10 @@ class Clusters:
                 f"the questions {where} are of one template or few, and cannot be set aside by template; only those of "
                 "one text stay together"
             )
-        if self.too_large:
+        given = [name for name in self.too_large if not name.startswith(_FOUND)]
+        if given:  # of a part, what was found on the whole may be too large; that is said of its families
             found.append(
-                f"cluster {self.too_large[0]!r} holds more than a third of all questions, which cannot be set aside "
+                f"cluster {given[0]!r} holds more than a third of all questions, which cannot be set aside "
                 "together; give smaller clusters, or none"
             )
         return tuple(found)
@@ -123,4 +126,4 @@ def clusters_of(texts: Sequence[str], families: Sequence[str], given: Sequence[s
 
 def _name(texts: Sequence[str]) -> str:
     """By the content alone, so that the order of a file makes no difference."""
-    return f"~{hashlib.sha256(min(texts).encode('utf-8', 'surrogatepass')).hexdigest()[:12]}"
+    return f"{_FOUND}{hashlib.sha256(min(texts).encode('utf-8', 'surrogatepass')).hexdigest()[:12]}"

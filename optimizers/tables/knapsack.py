@@ -189,7 +189,7 @@ def _cheapest(values: Floats, costs: Floats, offset: int) -> Ints:
     allowed = values > -np.inf
     if not allowed.any(axis=1).all():
         number = offset + int(np.argmin(allowed.any(axis=1)))
-        raise ValueError(f"question {number} admits no arm, and may not abstain")
+        raise ValueError(f"question {number} admits no arm, and may not be left unanswered")
     admitted = np.where(allowed, costs, np.inf)
     cheapest = admitted == admitted.min(axis=1, keepdims=True)
     return np.asarray(np.argmax(np.where(cheapest, values, -np.inf), axis=1), np.intp)

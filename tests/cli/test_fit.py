@@ -164,6 +164,17 @@ def test_the_line_that_comes_next_runs_as_it_is_printed(log: Path, capsys: pytes
     assert "dropped" in printed
 
 
+def test_where_nothing_could_be_set_aside_the_next_line_runs_all_the_same(
+    log: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run([*FIT, "--policy", "static_mix", "--set-aside", "1e-9"]) == 0
+    printed = capsys.readouterr().out
+    assert "no question was set aside" in printed
+    following = shlex.split(printed.splitlines()[-1])
+    assert "--set-aside" not in following
+    assert run(following[1:]) == 0
+
+
 def test_the_order_of_the_file_makes_no_difference(log: Path) -> None:
     found = []
     for step in (1, -1):
@@ -338,7 +349,8 @@ def test_fit_says_how_sure_arms_are(log: Path, capsys: pytest.CaptureFixture[str
     pa.parquet.write_table(pa.Table.from_pylist(rows), log / "log.parquet")
     assert run([*FIT, "--policy", "static_mix", "--json", "fit.json"]) == 0
     printed = " ".join(capsys.readouterr().out.split())
-    assert "AUROC" in printed
+    assert "AUROC how well each arm's confidence tells right answers from wrong ones" in printed
+    assert "reads answers right AUROC ECE" in printed
     first, second = json.loads((log / "fit.json").read_text())["confidences"]
     assert (first["arm"], first["kind"], first["answers"]) == ("a", "calibrated", 120)
     assert min(first["auroc"], second["auroc"]) > 0.8

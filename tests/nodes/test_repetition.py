@@ -235,3 +235,16 @@ def test_how_discarded_samples_vote_where_all_are_is_a_knob_that_counts() -> Non
         assert "vote" not in node.idle_knobs()
         answers.append(NodeBench([model]).run(node, INPUTS).message.answer)
     assert answers == ["perhaps a", "perhaps b"]
+
+
+def test_where_the_first_answer_counts_nothing_is_drawn_after_it() -> None:
+    run, model = solve(".ab", samples=adaptive(1, 3), vote="first", stop="agree_2")
+    assert (run.message.answer, len(model.requests)) == ("a", 2)
+
+
+def test_what_the_cap_refuses_is_refused_once() -> None:
+    one = solve("a")[0].bounds[0].tokens
+    run, _ = solve("abcdefg", samples=adaptive(1, 7), stop="agree_2", limit=one * 2)
+    (told,) = [fields for event, fields in run.events if event == "vote"]
+    assert told["failed"] == ["budget"]
+    assert told["drawn"] in range(3, 7)

@@ -104,3 +104,26 @@ def test_no_cluster_holds_more_than_a_third(rows: list[tuple[str, str, str]]) ->
                         [row[2] for row in rows])  # fmt: skip
     sizes = Counter(name for name in found.names if name)
     assert all(1 <= size <= len(rows) / 3 for size in sizes.values())
+
+
+def test_where_near_duplicates_are_too_many_what_is_equal_but_for_numbers_stays_together() -> None:
+    words = ("engine", "driver", "ticket", "window", "letter")
+    texts = [
+        f"A train leaves the old harbor at noon and nobody has seen where the {word} goes after the second tunnel {n}?"
+        for n in range(6)
+        for word in words
+    ]
+    names = of(texts)
+    assert all(names)
+    assert [len(set(names[place :: len(words)])) for place in range(len(words))] == [1] * len(words)
+    assert len(set(names)) == len(words)
+
+
+def test_of_a_part_nobody_is_told_to_give_smaller_clusters_where_none_was_given() -> None:
+    texts = [f"{kind} {n}?" for n in range(6) for kind in KINDS]
+    names = of(texts)
+    part = [n for n in range(30) if n % len(KINDS) < 2]
+    found = clusters_of([texts[n] for n in part], [""] * len(part), [names[n] for n in part])
+    assert found.too_large
+    assert len(found.notes) == 1
+    assert "of one template or few" in found.notes[0]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -137,3 +138,30 @@ def test_a_target_is_a_score_also_where_wrong_answers_cost_something() -> None:
     """Values lie below 0 and are no shares, of which bounds could be told; nor are they what is served."""
     plain = find_target(Upgrading(), table(dear=0.8), 0.5, 10.0)
     assert find_target(Upgrading(), valued(table(dear=0.8), 3.0), 0.5, 10.0) == plain
+
+
+def test_bounds_are_of_90_percent_on_either_side() -> None:
+    """Each bound is the rate under which the mean is just as far off as one draw in ten."""
+    for bound in bounds_of((np.arange(100) < 80).astype(float)):
+        errors = abs(0.8 - bound) / np.sqrt(bound * (1 - bound) / 100)
+        assert errors == pytest.approx(NormalDist().inv_cdf(0.9))
+
+
+def test_the_walk_counts_clusters_and_so_does_what_confirms() -> None:
+    """Ten questions each say the same: their number reaches the target, that of their clusters does not."""
+    scores = np.repeat((np.arange(20) < 18).astype(float), 10)
+    alone, together = table(200), table(200, each=10)
+    cells = np.stack([np.zeros(200), scores], axis=1)[:, :, None]
+    reached = [find_target(Upgrading(), replace(each, scores=cells), 0.85, 10.0).reached for each in (alone, together)]
+    assert reached == [True, False]
+    verdicts = [confirmation(0.85, scores, np.ones(200), names).verdict for names in (None, together.clusters)]
+    assert verdicts == ["confirmed", "undecided"]
+
+
+def test_what_is_reached_below_a_ceiling_that_fails_is_not_claimed() -> None:
+    """Half of the questions are the cheap arm's: with all that may be spent, the dear one answers them too."""
+    first = np.arange(400) < 200
+    cells = np.column_stack([~first, first])[:, :, None].astype(float)
+    found = find_target(Upgrading(), replace(table(), scores=cells), 0.8, 10.0)
+    assert not found.reached
+    assert (found.best_score or 0) > 0.9

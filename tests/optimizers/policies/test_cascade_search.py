@@ -150,3 +150,38 @@ def test_rules_on_confidence_are_for_lists_of_which_somebody_says_how_sure_it_is
             outcomes_of([arm], shown)
             if arm.final == "most_confident" or arm.answers_at:
                 assert any(stage.confidence for stage in arm.stages)
+
+
+@pytest.mark.parametrize("price", [0.0, 1.0])
+def test_no_list_is_tried_by_confidences_that_none_of_its_arms_has(price: float) -> None:
+    """Of four arms one shows something. The latest answer of the others would be called their most confident one, and
+    none would be sure enough, which is worth more than answers that are mostly wrong."""
+    draws = np.random.default_rng(0)
+    answers = draws.integers(-1, 4, (300, 4, 1))
+    tokens = np.full(answers.shape, np.nan)
+    tokens[:, 3] = np.exp(np.where(answers[:, 3] == 0, 4.0, 6.0) + draws.normal(size=(300, 1)))
+    table = Table(
+        tuple(Question(str(n), "?") for n in range(300)),
+        tuple(Arm(f"m{n}") for n in range(4)),
+        (answers == 0).astype(np.float64),
+        np.broadcast_to(2.0 ** np.arange(4)[:, None], answers.shape),
+        answers=answers,
+        thinking_tokens=tokens,
+    )
+    search = _Search(valued(table, price), np.ones((300, 1)))
+    found, beam = list(search.singles()), search.begin()
+    for _ in range(2):
+        grown = [each for prefix in beam for each in search.extended(prefix)]
+        found, beam = found + grown, [prefix for each in grown for prefix in search.asking(each)][:200]
+    by_confidence = [each for each in found if each.end[0] == "most_confident" or each.end[1] > 0]
+    asked = [{each.last, *(() if each.prefix is None else each.prefix.arms)} for each in by_confidence]
+    assert asked
+    assert all(3 in arms for arms in asked)
+
+
+def test_tokens_alone_end_no_list() -> None:
+    """They say which answer stands, and whether it does."""
+    found = find_cascades(unsure())
+    assert found
+    assert all(stage.stop != "confidence" for arm in found for stage in arm.stages[:-1])
+    assert any(arm.final == "most_confident" for arm in found)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -96,3 +98,18 @@ def test_of_what_corrections_gain_a_share_is_believed_but_all_of_what_they_cost(
 def test_tables_of_few_questions_teach_nothing() -> None:
     for count in (1, 2, 11):
         assert not any(lists[0].corrections for lists in corrected(table(count, 0), [LIST]).values())
+
+
+@pytest.mark.parametrize(("price", "asked"), [(8.0, True), (1000.0, False)])
+def test_another_arm_is_asked_where_it_is_worth_its_price(price: float, asked: bool) -> None:
+    known = table(150, 1)
+    costs = known.costs.copy()
+    costs[:, 3] = price
+    (found,) = corrected(replace(known, costs=costs), [LIST])[1.0]
+    assert any(each.arm == "d" for each in found.corrections) == asked
+
+
+def test_what_holds_for_all_families_is_learned_once() -> None:
+    (found,) = corrected(table(400, 1), [LIST])[1.0]
+    assert found.corrections
+    assert {each.family for each in found.corrections} == {None}

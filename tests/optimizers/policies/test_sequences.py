@@ -190,3 +190,11 @@ def test_of_a_cascade_it_is_told_how_sure_its_rules_take_the_answer_to_be() -> N
     assert [one.confidence for _, seen, _ in policy.calls for one in seen] == pytest.approx(
         [1 / (1 + np.exp(-1.0))] * 3
     )
+
+
+def test_an_answer_that_is_withheld_is_none() -> None:
+    sure = np.array([[0.2] * 3, [0.9] * 3, [0.9] * 3])[:, :, None]
+    policy = Asking(lambda seen, left: STOP, (cascade_arm((Stage("a"),), answers_at=0.5), Arm("c")))
+    simulate(policy, table(confidences=sure), 1.0)
+    told = {name: [(one.answer, one.answered) for one in seen] for name, seen, _ in policy.calls}
+    assert told == {"q0": [(-1, False)], "q1": [(0, True)], "q2": [(0, True)]}

@@ -149,3 +149,12 @@ def test_a_template_has_no_part_in_what_is_said_of_its_questions() -> None:
     turned[7] = 1 - turned[7]
     before, after = fit_confidences(table), fit_confidences(replace(table, scores=turned))
     assert before.held_out[5:10, 0] == pytest.approx(after.held_out[5:10, 0])
+
+
+def test_an_arm_that_knows_better_keeps_its_own_confidence() -> None:
+    """What is learned foretells better than a rate, and worse than what the arm says of itself."""
+    table = world()
+    told = np.where(table.scores > 0, 0.999, 0.001)
+    found = fit_confidences(replace(table, confidences=told))
+    assert dict(found.arms) == {}
+    assert (found.held_out == told).all()

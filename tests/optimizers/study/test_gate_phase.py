@@ -111,12 +111,12 @@ class Broke:
         raise SpendExhausted("study/x/gates")
 
 
-def told(gate: Gate, room: float, *, measured: bool = False) -> tuple[GateReport, int]:
+def told(gate: Gate, room: float, *, measured: bool = False, threshold: float | None = 0.9) -> tuple[GateReport, int]:
     """What is told of a gate that was open on 10 of 30 questions, and how often the evaluator was asked."""
     made = graph(gate)
     pool = Pool([ScriptedModel(small, name="small"), ScriptedModel(large, name="large")])
     space = made.space(pool)
-    plan = space.plan({"small->large.when": 0.9} if "small->large.when" in space.knobs else {})
+    plan = space.plan({"small->large.when": threshold} if "small->large.when" in space.knobs else {})
     value: Any = (lambda n: n < 10) if gate.signal == "rejected" else (lambda n: 0.1 if n < 10 else 1.0)
     outcomes = tuple(
         Outcome(
@@ -166,4 +166,10 @@ def test_a_twin_that_was_measured_anyway_is_told_on_the_questions_that_it_ran_on
 def test_a_signal_without_a_threshold_has_no_open_twin() -> None:
     found, asked = told(Gate("rejected"), 0.0, measured=True)
     assert found.untold == "its signal has no threshold, so no plan has it always open"
+    assert (found.n, asked) == (20, 0)
+
+
+def test_a_plan_that_has_its_gate_always_open_has_no_other_open_twin() -> None:
+    found, asked = told(Gate("confidence", below=choose(0.9, 0.1)), 0.0, measured=True, threshold=None)
+    assert found.untold == "the plan has it always open"
     assert (found.n, asked) == (20, 0)

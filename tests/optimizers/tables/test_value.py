@@ -103,3 +103,10 @@ def test_values_become_scores_again() -> None:
     assert scored(valued(table(), 2.0)).scores == pytest.approx(table().scores)
     assert scored(valued(table(), 2.0)).wrong_costs == 0.0
     assert scored(table()).scores is not None
+
+
+def test_an_answer_as_sure_as_it_must_be_stands() -> None:
+    alone = cascade_arm((Stage("a"),), answers_at=0.5)
+    sure = np.array([0.5, 0.5 - 1e-12, 0.5, 0.9, 0.9])[:, None, None]
+    found = replay([alone], valued(replace(table(), confidences=sure), 1.0))
+    assert found.answered.ravel().tolist() == [True, False, True, False, False]
