@@ -5,6 +5,7 @@ import json
 import re
 import sys
 import time
+import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -12,9 +13,12 @@ from typing import Any
 import pytest
 
 from apportion import Agent, Cap, JsonOutput, Pool, Prompt, load_pocket_models
+from apportion.budgets.books import MemoryStore
 from apportion.errors import CallFailed, GraphError, Infeasible, UsageError
 from apportion.graphs.bounds import worst_case
 from apportion.graphs.graph import Graph
+from apportion.graphs.result import Engine
+from apportion.graphs.run import Runner
 from apportion.models.card import ModelCard
 from apportion.models.request import Reply, Request
 from apportion.models.tools import ToolCall
@@ -557,6 +561,45 @@ def test_samples_are_loops_of_their_own_that_vote(way: str) -> None:
     assert made == ["a"] * 3  # what one loop remembers, another does not
     assert sorted(request.sample for request in run.requests) == [3, 3, 4, 4, 5, 5]
     assert sorted(event["sample"] for event in events(run, "tool")) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("total", [None, 2600, 4000])
+@pytest.mark.parametrize("samples", [3, adaptive(2, 5)])
+@pytest.mark.parametrize("way", CARDS)
+def test_both_engines_give_the_same_messages_and_charges(way: str, samples: Any, total: int | None) -> None:
+    """Also where calls fail, replies cannot be read, samples are discarded, and a cap is reached."""
+
+    def script(request: Request) -> str | Reply:
+        drawn = zlib.crc32(repr((*(message.content for message in request.messages), request.sample)).encode())
+        if drawn % 11 == 0:
+            raise CallFailed(Status.PROVIDER_ERROR, "down", billed=bool(drawn % 2))
+        if drawn % 3 and not told_to_answer(request):
+            reply = calls(("search", {"query": f"q{drawn % 5}"}))
+            return reply if way == "native" else in_words(reply)
+        return ("Answer: Rome", "Answer: Oslo", "Answer: I don't know", "", "Answer: perhaps Rome")[drawn // 7 % 5]
+
+    node = Agent(
+        tools=(search,),
+        samples=samples,
+        temperature=0.7,
+        rounds=3,
+        max_output_tokens=60,
+        red_flags=("hedged", "unread"),
+    )
+
+    async def ran(engine: Engine, number: int) -> tuple[Any, ...]:
+        pool, store = Pool([ScriptedModel(script, card=CARDS[way])]), MemoryStore()
+        async with Runner(Graph("g").add("act", node), pool, store) as runner:
+            cap = None if total is None else Cap(per_task=total)
+            task = Task(question=f"Where is {number}?")
+            found = await runner.run(task, runner.space.default(), cap=cap, engine=engine)
+            spans = store.spans(found.run_id)
+            votes = [re.findall('"event": "vote".*', span.events) for span in spans]
+            told = [(span.node, span.status, span.charged, span.lost, span.answer) for span in spans]
+            return str(replace(found, latency=0.0)).replace(found.run_id, ""), told, votes
+
+    for number in range(8):
+        assert asyncio.run(ran("langgraph", number)) == asyncio.run(ran("direct", number))
 
 
 def test_a_loop_that_a_red_flag_discards_is_gone_through_anew() -> None:
