@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from json import dumps
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from . import models_add
+from .numbers import charge
 from .output import cell, say
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from ..models.pool import Pool
     from ..models.probing import Probe
     from ..records.protocols import FactBook
-    from ..records.usage import Amount
 
 __all__ = ["app"]
 
@@ -103,12 +103,14 @@ def _ask(pool: Pool, facts: FactBook | None, probe: bool) -> tuple[Mapping[str, 
     from ..graphs.portal import run_sync
     from ..models.checking import check_models
     from ..models.probing import probe_models
+    from ..records.usage import ZERO
 
     checks = run_sync(check_models, pool, facts)
     for name, found in checks.items():
         for line in found.said:
             say(f"{name}: {line}")
-    say(f"checked {len(checks)} models behind endpoints for {_cost(found.charged for found in checks.values())}")
+    total = sum((found.charged for found in checks.values()), ZERO)
+    say(f"checked {len(checks)} models behind endpoints for {charge(total)}")
     if not probe:
         return checks, {}
     probes = run_sync(probe_models, pool, [name for name, found in checks.items() if not found.faults], facts)
@@ -117,13 +119,6 @@ def _ask(pool: Pool, facts: FactBook | None, probe: bool) -> tuple[Mapping[str, 
         say(f"\n[models.{dumps(name)}]  # found out on {day:%d %B %Y} for {seen.tokens:,} tokens")
         say("\n".join(seen.lines))
     return checks, probes
-
-
-def _cost(charged: Iterable[Amount]) -> str:
-    from ..records.usage import ZERO
-
-    total = sum(charged, ZERO)
-    return f"{total.tokens:,} tokens" + (f", {total.usd / 1e9:.4f} USD" if total.usd else "")
 
 
 def _found(name: str, checks: Mapping[str, ModelCheck], probes: Mapping[str, Probe]) -> dict[str, Any]:

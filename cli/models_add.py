@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .numbers import charge
 from .output import say
 
 if TYPE_CHECKING:
@@ -78,4 +79,5 @@ def _check(endpoint: Endpoint, called: str, fields: dict[str, Any]) -> tuple[str
     (found,) = run_sync(check_models, pool).values()
     for line in found.said:
         say(f"{called}: {line}")
+    say(f"{called}: checked for {charge(found.charged)}")
     return found.faults

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-__all__ = ["USD", "dollars", "number"]
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..records.usage import Amount
+
+__all__ = ["USD", "charge", "dollars", "number"]
 
 USD = "USD/1,000"
 """The title of a column of `dollars`."""
@@ -18,3 +23,8 @@ def number(value: float) -> str:
 def dollars(per_task: float | None) -> str:
     """What a task is charged in dollars, as dollars for a thousand tasks; a dash where that is not known."""
     return "-" if per_task is None else number(1000 * per_task)
+
+
+def charge(amount: Amount) -> str:
+    """What calls were charged: tokens, and dollars where there are prices."""
+    return f"{amount.tokens:,} tokens" + (f", {amount.usd / 1e9:.4f} USD" if amount.usd else "")

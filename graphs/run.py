@@ -325,6 +325,7 @@ class Runner:
             lost=result.lost,
             latency=result.latency,
             reason=result.reason,
+            abstained=result.abstained,
         )
         self.store.record(row)
         return result

@@ -131,10 +131,12 @@ async def _look(model: OpenAIModel, endpoint: Endpoint, listed: _Listed) -> _See
         fault = f"{hint} ({failure.reason})" if missing else failure.reason
         return _Seen(faults=(fault,), charged=calls.charged)
     said, faults = [f"answers as {one_line(reply.response_model or name)}"], []
-    if missing and await _answers_any_name(asked, request, calls):
-        faults.append(f"{hint}; it answers under any name, so another model may have answered")
-    elif missing:
-        said.append(f"{name!r} is not among the models that it lists, but it answers under that name")
+    if missing:
+        any_name, why = await _answers_any_name(asked, request, calls)
+        if any_name:
+            faults.append(f"{hint}; it answers under any name, so another model may have answered")
+        else:
+            said.append(f"{name!r} is not among the models that it lists, but it answers under that name{why}")
     usage = reply.usage
     if usage is not None and usage.output_tokens > _CAP + model.card.output_slack_tokens:
         written = f"{usage.output_tokens} tokens were written for a cap of {_CAP} in {model.card.output_cap!r}"
@@ -153,14 +155,20 @@ def _of_usage(reply: Reply) -> str:
     return f"the output cap is kept ({reply.usage.output_tokens} of {_CAP} tokens), and usage is complete"
 
 
-async def _answers_any_name(model: OpenAIModel, request: Request, calls: SideCalls) -> bool:
-    """Whether a model that does not exist answers too; some endpoints have models that they do not list."""
+async def _answers_any_name(model: OpenAIModel, request: Request, calls: SideCalls) -> tuple[bool, str]:
+    """Whether a model that does not exist answers too, and why that is not known, where it is not.
+
+    Some endpoints have models that they do not list.
+    """
     nameless = OpenAIModel.on(model.card.model_copy(update={"served_as": _NO_MODEL}), model.endpoints)
     try:
         await calls.ask(nameless, replace(request, sample=1))
-    except (CallFailed, BudgetBreach):
-        return False
-    return True
+    except BudgetBreach:  # it answered, and with more than it may
+        return True, ""
+    except CallFailed as failure:
+        told = failure.billed or failure.retryable
+        return False, f"; whether it does under any other is not known ({failure.reason})" if told else ""
+    return True, ""
 
 
 def _nearest(name: str, listed: Sequence[str]) -> str:

@@ -252,6 +252,8 @@ class RunRow:
     """Seconds along the critical path over the spans."""
     reason: str = ""
     """Why there is no answer; empty where there is one, and in rows of older versions."""
+    abstained: bool | None = None
+    """Whether the answer says that there is none; None in rows of older versions."""
 
 
 @dataclass(frozen=True, slots=True)

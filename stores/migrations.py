@@ -292,6 +292,11 @@ def m004_request_keys(connection: Connection) -> None:
     """Marks the file as one whose new replies have the keys of today; see `NEW_KEYS`."""
 
 
+def m005_abstentions(connection: Connection) -> None:
+    """Whether the answers of runs say that there is none, which their texts alone do not always tell."""
+    connection.exec_driver_sql("ALTER TABLE run ADD COLUMN abstained INTEGER")
+
+
 NEW_KEYS = 4
 """The schema since which every node draws for itself: replies that were kept before have other keys."""
 
@@ -300,6 +305,7 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     m002_facts,
     m003_reasons_and_parts,
     m004_request_keys,
+    m005_abstentions,
 )
 VERSION = len(MIGRATIONS)
 """The schema that this code reads and writes."""

@@ -119,8 +119,12 @@ class RowTable(Generic[Row]):
             self._taken[name] = lambda columns, texts: texts(columns[column]) or usual
             return [Column(column, Text)]
         read = kind if kind in (Status, bool) else None
-        self._taken[name] = lambda columns, texts: columns[column] if read is None else read(columns[column])
+        self._taken[name] = lambda columns, texts: _value(columns[column], read)
         return [Column(column, _TYPES[kind], nullable=optional)]
+
+
+def _value(stored: Any, read: Callable[[Any], Any] | None) -> Any:
+    return stored if read is None or stored is None else read(stored)
 
 
 def _usage(columns: Columns, names: tuple[str, ...]) -> Usage | None:

@@ -88,15 +88,14 @@ class OpenPolicy:
     async def _answer(self, task: Task) -> Served:
         account = self._runner.open_account(AccountRow(f"question-{uuid4().hex}", label="question"))
         batch = Batch((self._deployed.question_of(task),))
-        name = self._policy.probe
+        name, look = self._policy.probe, 0.0
         if name is not None:
             probe = await take_probe(name, self._runner, [task], unit=self._deployed.unit, account=account)
-            batch = replace(batch, probes={name: probe.values})
+            batch, look = replace(batch, probes={name: probe.values}), float(probe.costs[0])
         decided = self._deployed.decide(batch)
         arm = int(decided.arms[0])
-        inquiry = Inquiry(
-            Successor(self._policy), self._menu, batch.questions[0], arm, float(decided.high[0]), self._deployed.unit
-        )
+        allowed = max(0.0, float(decided.high[0]) - look)
+        inquiry = Inquiry(Successor(self._policy), self._menu, batch.questions[0], arm, allowed, self._deployed.unit)
 
         async def run(plan: Plan, before: Sequence[Result]) -> Result:
             return await self._runner.run(task, plan, parent_account=account)

@@ -205,8 +205,8 @@ class TrialEvaluator:
     def _outcome(self, row: Result | RunRow, gates: tuple[GateReading, ...]) -> Outcome:
         unit = self._cap.unit
         cost, lost = in_unit(row.charged, unit), in_unit(row.lost, unit)
-        # Rows do not keep whether the answer abstains; it is looked at again.
-        silent = row.abstained if isinstance(row, Result) else says_nothing(self._output, row.answer)
+        # Rows of older versions do not keep whether the answer abstains; it is looked at again.
+        silent = says_nothing(self._output, row.answer) if row.abstained is None else row.abstained
         return Outcome(row.task_id, row.status, row.score or 0.0, cost, lost, row.charged, gates, silent)
 
     def _book(

@@ -58,7 +58,9 @@ def test_a_check_says_what_is_missing_and_asks_once(capsys: pytest.CaptureFixtur
     with FaultServer(models=[VLLM], reply=count) as server:
         assert run(["models", "add", server.base_url, "--check"]) == 0
         assert server.requests == 1
+        tokens = server.billed_tokens
     printed = capsys.readouterr().out
+    assert f"Qwen3-4B: checked for {tokens} tokens\n" in printed
     assert "to check: output_cap:" in printed
     assert "to check: input_usd_per_million and output_usd_per_million: 0 is assumed" in printed
     assert "Qwen3-4B: the output cap is kept (16 of 16 tokens), and usage is complete" in printed

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from apportion.cli.numbers import number
+from apportion.cli.numbers import charge, number
+from apportion.records import Amount
 
 
 @pytest.mark.parametrize(
@@ -22,3 +23,8 @@ from apportion.cli.numbers import number
 )
 def test_a_quantity_as_people_read_it(value: float, text: str) -> None:
     assert number(value) == text
+
+
+def test_a_charge_names_dollars_where_there_are_prices() -> None:
+    assert charge(Amount(1234)) == "1,234 tokens"
+    assert charge(Amount(1234, 0, 2_500_000)) == "1,234 tokens, 0.0025 USD"

@@ -74,6 +74,26 @@ def test_a_name_that_works_though_it_is_not_listed() -> None:
     assert "not among the models that it lists, but it answers" in found.said[1]
 
 
+def test_a_model_of_any_name_that_breaks_its_cap_has_answered_all_the_same() -> None:
+    def reply(body: Mapping[str, Any]) -> str:
+        return "one two" if body["model"] == "gpt" else count(body) * 50
+
+    with FaultServer(reply=reply, models=LISTED, cap_fields=("max_tokens",)) as server:
+        (fault,) = check(server, served_as="gpt").faults
+    assert "answers under any name" in fault
+
+
+def test_a_failure_does_not_tell_whether_any_name_is_answered() -> None:
+    def busy(body: Mapping[str, Any]) -> Answer | None:
+        return None if body["model"] == "gpt" else Answer({"error": {"message": "all workers are busy"}}, 503)
+
+    with FaultServer(reply=count, models=LISTED, answer=busy) as server:
+        found = check(server, served_as="gpt")
+    assert found.faults == ()
+    assert "answers under that name; whether it does under any other is not known (" in found.said[1]
+    assert "all workers are busy" in found.said[1]
+
+
 @pytest.mark.parametrize(
     ("asked", "listed"),
     [

@@ -84,6 +84,7 @@ RUN = RunRow(
     lost=Amount(1, 2, 3),
     latency=4.5,
     reason="",
+    abstained=True,
 )
 ROWS: dict[type, Any] = {
     CallRow: CALL,

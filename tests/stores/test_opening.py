@@ -65,7 +65,7 @@ def test_a_database_of_the_first_schema_can_be_read(old: Path, row: Callable[...
         assert reply.payload == '{"text":"36"}'
         assert store.calls("run") == [row(CallRow)]
         assert store.spans("run") == [row(SpanRow)]
-        assert store.runs() == [row(RunRow)]
+        assert store.runs() == [row(RunRow, abstained=None)]
         assert store.trials("study") == [row(TrialRow)]
         assert store.studies() == [row(StudyRow)]
 
@@ -80,8 +80,14 @@ def test_a_database_of_the_second_schema_can_be_read(path: Path, row: Callable[.
 def test_a_database_of_the_third_schema_can_be_read(path: Path, row: Callable[..., Any]) -> None:
     shutil.copy(DATABASES / "schema3.sqlite", path)
     with open_store(path) as store:
-        assert store.runs() == [row(RunRow)]
+        assert store.runs() == [row(RunRow, abstained=None)]
         assert store.parts(1) == {"task": "test"}
+
+
+def test_a_database_of_the_fifth_schema_can_be_read(path: Path, row: Callable[..., Any]) -> None:
+    shutil.copy(DATABASES / "schema5.sqlite", path)
+    with open_store(path) as store:
+        assert store.runs() == [row(RunRow)]
 
 
 def test_tasks_keep_the_part_that_older_versions_gave_them(path: Path) -> None:
@@ -99,7 +105,7 @@ def test_a_migration_copies_the_file_first(old: Path, row: Callable[..., Any], m
     with_step(monkeypatch, notes)
     for _ in range(2):
         with open_store(old) as store:
-            assert store.runs() == [row(RunRow)]
+            assert store.runs() == [row(RunRow, abstained=None)]
     run_sql(old, "INSERT INTO note VALUES ('x')")
     copy = old.with_name("books.db.schema1")
     with closing(sqlite3.connect(copy)) as connection:
@@ -135,7 +141,7 @@ def test_a_newer_schema_is_for_reading_only(old: Path, row: Callable[..., Any]) 
     before = old.read_bytes()
     with open_store(old) as store:
         assert "99" in store.read_only_reason
-        assert store.runs() == [row(RunRow)]
+        assert store.runs() == [row(RunRow, abstained=None)]
         with pytest.raises(StoreError, match=r"schema is 99.*install a newer one"):
             store.record(row(RunRow))
         with pytest.raises(StoreError, match="schema is 99"):

@@ -20,8 +20,9 @@ from apportion.optimizers.policies.registry import fit_all
 from apportion.optimizers.policies.sequential_policy import STOP, Seen
 from apportion.optimizers.serving.policy import DeployedPolicy
 from apportion.optimizers.tables.arms import arm_of
+from apportion.optimizers.tables.probes import probe_names
 from apportion.optimizers.tables.table import Arm, Batch, Question
-from apportion.records import Status
+from apportion.records import Status, Task
 from apportion.testing.planted import plant
 from apportion.testing.policy import shown_lesson
 from apportion.testing.scripted import ScriptedModel
@@ -77,6 +78,25 @@ def test_it_ends_with_what_was_seen_where_what_was_planned_is_spent_or_a_cap_has
     for tokens in (whole // 4, whole // 2, whole - 1):
         capped = deployed().invoke("Is this fine?", cap=Cap(total=tokens))
         assert capped.charged.tokens + capped.lost.tokens <= tokens
+
+
+def test_what_a_probe_cost_is_no_longer_there_for_arms_with_a_cap_and_without() -> None:
+    told: list[float] = []
+
+    class Probing(UntilTwoAgree):
+        probe: Any = probe_names(POOL, Task(question="Is it?"), "tokens")[0]
+
+        def next(self, question: Question, seen: tuple[Seen, ...], left: float) -> int:
+            told.append(left + seen[0].cost)
+            return STOP
+
+    reference = Batch((Question("r", "Is it?"),), {Probing.probe: np.array([0.5])})
+    ready = DeployedPolicy(GRAPH, POOL, Probing(1000.0), reference, budget=100.0)
+    served = ready.invoke("Is this fine?")
+    ready.invoke("Is this fine?", cap=Cap(total=10_000))
+    alone, capped = told
+    assert alone == capped < 1000.0
+    assert alone + served.charged.tokens >= 1000.0
 
 
 def test_an_arm_without_a_plan_is_refused_before_anything_is_asked() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from apportion import Cap, Gate, Graph, Pool, Solver, Task, Verifier, choose, optimize
+from apportion import Cap, Gate, Graph, Pool, Solver, Task, Verifier, choose, optimize, optimize_async
 from apportion.budgets.books import MemoryStore
 from apportion.errors import SpendExhausted
 from apportion.graphs.gate import GateReading
@@ -79,6 +79,48 @@ def test_a_study_that_is_started_again_says_the_same_and_pays_nothing() -> None:
     assert second.gates == first.gates
     assert second.paid == first.paid
     assert [plan.plan_hash for plan in second.frontier] == [plan.plan_hash for plan in first.frontier]
+
+
+def trials(store: MemoryStore, report: StudyReport) -> set[tuple[Any, ...]]:
+    """What a study measured, with what came of it."""
+    rows = store.trials(report.study_id)
+    return {(row.plan_hash, row.part, row.rung, row.tasks, row.score, row.charged, row.state) for row in rows}
+
+
+@pytest.mark.parametrize("share", [0.2, 0.6, 0.95])
+def test_a_study_that_was_stopped_half_way_measures_the_plans_that_it_would_have_measured(share: float) -> None:
+    """What it expects of gates, and takes for paid, hangs on what was measured alone, not on when it began."""
+    made = graph(Gate("confidence", below=choose(0.9, 0.7, 0.1)))
+    store, calls = MemoryStore(), 0
+    whole = studied(made, store=store)
+    sent = sum(not call.cached for run in store.runs() for call in store.calls(run.run_id))
+    again = MemoryStore()
+
+    async def stopped() -> None:
+        nonlocal calls
+        study: asyncio.Task[StudyReport]
+
+        def counted(script: Any) -> Any:
+            def reply(request: Request) -> str:
+                nonlocal calls
+                calls += 1
+                if calls > share * sent:
+                    study.cancel()
+                return str(script(request))
+
+            return reply
+
+        pool = Pool([ScriptedModel(counted(small), name="small"), ScriptedModel(counted(large), name="large")])
+        study = asyncio.ensure_future(
+            optimize_async(made, TASKS, pool, cap=Cap(total=10**6), spend=10**6, policies=(), store=again)
+        )
+        with pytest.raises(asyncio.CancelledError):
+            await study
+
+    asyncio.run(stopped())
+    resumed = studied(made, store=again)
+    assert trials(again, resumed) == trials(store, whole)
+    assert (resumed.chosen, resumed.gates) == (whole.chosen, whole.gates)
 
 
 def test_of_a_gate_without_a_choice_only_the_shut_twin_is_told() -> None:

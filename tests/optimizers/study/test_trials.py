@@ -18,6 +18,7 @@ from apportion.graphs.run import Runner
 from apportion.models.card import ModelCard
 from apportion.models.pool import Pool
 from apportion.models.request import Request
+from apportion.nodes.function import Function
 from apportion.nodes.solver import Solver
 from apportion.nodes.verifier import Verifier
 from apportion.optimizers.search.base import Proposal
@@ -26,7 +27,7 @@ from apportion.optimizers.search.racing import Racing
 from apportion.optimizers.study.accounts import StudyAccounts
 from apportion.optimizers.study.spec import StudySpec
 from apportion.optimizers.study.trials import TrialEvaluator
-from apportion.records import AccountRow, Limit, RunRow, Status, Task, TrialRow
+from apportion.records import AccountRow, Limit, Message, RunRow, Status, Task, TrialRow
 from apportion.tasks.metrics import resolve_metric
 from apportion.testing.scripted import ScriptedModel
 
@@ -193,6 +194,21 @@ def test_what_gates_read_is_the_same_from_the_books() -> None:
     second = study.measure(script=no_more_calls)
     assert [len(outcome.gates) for outcome in first.outcomes] == [1] * len(TASKS)
     assert second == first
+
+
+def test_what_abstains_is_the_same_from_the_books_whatever_its_text_says() -> None:
+    def own(question: str, inputs: object, task: Task) -> Message:
+        return Message(answer="no entry in the table", abstained=True)
+
+    study = Study()
+    study.graph = Graph("own").add("solve", Solver(max_output_tokens=20)).add("own", Function(own))
+    study.graph.connect("solve", "own")
+    first = study.measure()
+    assert first.values(1.0).tolist() == [0.0] * len(TASKS)
+    assert study.measure(script=no_more_calls) == first
+    for row in study.runs:  # as an older version wrote them
+        study.store.record(replace(row, abstained=None, answer="I don't know"))
+    assert study.measure(script=no_more_calls) == first
 
 
 def no_more_calls(request: Request) -> str:
