@@ -53,7 +53,7 @@ TESTED_IN = {
     "optimizers/study/report": "optimizers/study/test_optimize_policies.py",
     "optimizers/tables/log_columns": "optimizers/tables/test_log_file.py",
     "stores/database": "stores/test_opening.py",
-    "stores/ledger stores/reader stores/releases stores/traces": "stores/test_store.py",
+    "stores/ledger stores/reader stores/releases": "stores/test_store.py",
     "stores/group": "stores/test_writer.py",
     "stores/schema": "stores/test_migrations.py",
     "tasks/families/base tasks/families/chains tasks/families/composites": "tasks/families/test_families.py",
