@@ -15,8 +15,7 @@ from .own_process import OwnProcess
 __all__ = ["MathMetric", "math"]
 
 _SECONDS = 2.0
-"""Of the processor, for each of two expressions to be read, and for the comparison; what takes longer is not shown to be
-equal."""
+"""Of the processor, for reading each of two expressions and for comparing them; what takes longer is not equal."""
 _MEMORY = 2 * 1024**3
 _LONGEST = 2000
 """Characters of an expression."""
