@@ -80,6 +80,8 @@ class Pipes:
         self._errors: deque[bytes] = deque()
         self._rubbish = ""
         self._fault = ""
+        self._trouble = ""
+        """What there was to say when it was told to end: what comes after that is not its doing."""
         self.ended = asyncio.Event()
         """Set when the server will say nothing more."""
 
@@ -111,6 +113,7 @@ class Pipes:
     ) -> None:
         """Ends the server: by the end of its input, else by signals to all that it has started."""
         process = self._process
+        self._trouble = await self.last_words() if self.ended.is_set() else self.trouble
         self.ended.set()
         try:
             process.stdin.close()  # type: ignore[union-attr]
@@ -131,6 +134,8 @@ class Pipes:
     @property
     def trouble(self) -> str:
         """What became of the server, as far as it has shown, for messages."""
+        if self._trouble:
+            return self._trouble
         found = [self._fault]
         code = self._process.returncode
         if code is not None and not self._fault:

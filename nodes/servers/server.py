@@ -49,6 +49,16 @@ class _Conversation:
     """Set to end it."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Death:
+    """An end that nobody wanted."""
+
+    time: float
+    """By the clock of the loop, in seconds."""
+    trouble: str
+    """What is known of it."""
+
+
 @dataclass(slots=True)
 class ToolServer:
     """A server, started at its first use and again where it has ended, for any number of threads and event loops.
@@ -65,8 +75,8 @@ class ToolServer:
     _thread: threading.Thread | None = None
     _starting: asyncio.Lock = field(default_factory=asyncio.Lock)
     _conversation: _Conversation | None = None
-    _deaths: list[float] = field(default_factory=list)
-    """When it ended by itself, of late."""
+    _deaths: list[_Death] = field(default_factory=list)
+    """Of late."""
     _failure: tuple[float, ToolServerError] | None = None
     """When it could not be started last, and why."""
 
@@ -139,19 +149,20 @@ class ToolServer:
                 if known is not None:
                     self._conversation = None
                     await _ended(known)
-                    self._mourn(known, clock())
+                    self._deaths.append(_Death(clock(), known.pipes.trouble))
+                self._check_deaths(clock())
                 self._conversation = await self._started()
             except ToolServerError as error:
                 self._failure = clock(), error
                 raise
             return self._conversation
 
-    def _mourn(self, known: _Conversation, now: float) -> None:
-        self._deaths = [*(then for then in self._deaths if now - then < _MINUTE), now]
+    def _check_deaths(self, now: float) -> None:
+        self._deaths = [death for death in self._deaths if now - death.time < _MINUTE]
         if len(self._deaths) >= _DEATHS:
             raise ToolServerError(
                 f"the MCP server {self.launch.name!r} has ended {len(self._deaths)} times within a minute and is not "
-                f"started again for now: {known.pipes.trouble}"
+                f"started again for now: {self._deaths[-1].trouble}"
             )
 
     async def _started(self) -> _Conversation:

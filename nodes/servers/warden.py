@@ -1,8 +1,8 @@
 """The process that starts an MCP server and ends it with the program that wanted it, however that ends.
 
 It is run as a file, by an interpreter that loads nothing else: `python warden.py PARENT COMMAND...`. The server
-inherits its streams. Both are in one process group, which is killed as soon as the parent, a process id, is not this process's
-parent any more; so is the server where this process is killed, on Linux.
+inherits its streams. Both are in one process group, which is killed as soon as the parent, a process id, is not this
+process's parent any more; so is the server where this process is killed, on Linux.
 """
 
 from __future__ import annotations

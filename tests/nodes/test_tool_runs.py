@@ -21,12 +21,8 @@ from apportion.records.text import longest_bytes
 from apportion.testing.node_bench import BenchContext, NoReplies
 from apportion.testing.scripted import ScriptedModel
 
-CONTEXT = BenchContext(
-    "act",
-    None,
-    MeteredCaller(Pool([ScriptedModel(lambda request: "")]), Ledger(MemoryLedger(), "me"), NoReplies()),
-    Meter("a", "r", "s"),
-)
+CALLER = MeteredCaller(Pool([ScriptedModel(lambda request: "")]), Ledger(MemoryLedger(), "me"), NoReplies())
+CONTEXT = BenchContext("act", None, CALLER, Meter("a", "r", "s"))
 """Of a node whose tools cost nothing."""
 
 
