@@ -68,12 +68,6 @@ def _tool(source: McpTools, server: ToolServer, listed: ListedTool) -> Tool:
             f"lists a tool that is called {listed.name!r:.{_FAULT}}; endpoints take names of 1 to 64 characters; name "
             "those that you want in only=(...)",
         )
-    if listed.parameters.get("type") != "object":
-        raise _fault(
-            source,
-            f"lists the tool {listed.name!r} with a schema of its arguments that is not of an object; name those that "
-            "you want in only=(...)",
-        )
     parameters = {key: value for key, value in listed.parameters.items() if key not in _UNTOLD}
     try:
         schema = json.dumps(parameters)

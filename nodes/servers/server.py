@@ -9,7 +9,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from pydantic import ValidationError
+
 from ...errors import ToolServerError
+from ...records.text import single_spaced
 from ..tool_costs import ToolResult
 from .pipes import Launch, Pipes
 from .results import result_of
@@ -22,6 +25,7 @@ _MINUTE = 60.0
 _TOOLS = 1000
 """The most tools of a listing that are looked at."""
 _CLOSING_SECONDS = 15.0
+_SHOWN = 300
 
 T = TypeVar("T")
 
@@ -209,13 +213,20 @@ class ToolServer:
             )
         if pipes.ended.is_set():
             return ToolServerError(f"{named} cannot be used: {pipes.trouble}; run the command by hand to see why")
-        return ToolServerError(f"{named} does not answer as an MCP server does: {type(error).__name__}: {error!s:.300}")
+        return ToolServerError(f"{named} does not answer as an MCP server does: {_said(error)}")
 
     async def _end(self) -> None:
         async with self._starting:
             if self._conversation is not None:
                 await _ended(self._conversation)
                 self._conversation = None
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False)[0]
+        return f"{error.title}: {'.'.join(map(str, first['loc']))}: {first['msg']}"[:_SHOWN]
+    return f"{type(error).__name__}: {single_spaced(str(error))}"[:_SHOWN]
 
 
 async def _ended(conversation: _Conversation) -> None:

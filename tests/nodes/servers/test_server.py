@@ -73,7 +73,10 @@ def test_a_call_comes_back_as_a_text(habit: str, result: ToolResult) -> None:
         ("cannot start", "it ended with exit code 1; its last words were 'no configuration'; run the command by hand"),
         ("says nothing", "did not answer within start_seconds=1: it said nothing"),
         ("only prints", "it printed 'Usage: plain_server' to its output, where only messages belong"),
-        ("no dictionary", "does not answer as an MCP server does: ValidationError"),
+        (
+            "no dictionary",
+            "does not answer as an MCP server does: ListToolsResult: tools.0.inputSchema: Input should be",
+        ),
     ],
 )
 def test_a_server_that_cannot_be_used_is_an_error_that_says_why(habit: str, reason: str) -> None:
