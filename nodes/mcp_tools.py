@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Collection, Iterator
-from contextlib import AbstractContextManager, ExitStack
-from types import TracebackType
+from contextlib import AbstractContextManager
 from typing import Annotated, Any, Self
 
 from annotated_types import Interval, MinLen
-from pydantic import BaseModel, ConfigDict, PrivateAttr, StringConstraints, ValidationError, ValidationInfo
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError, ValidationInfo
 
 from ..errors import GraphError
 from ..imports import COMMAND, check_command
@@ -31,11 +30,11 @@ class McpTools(BaseModel):
     """The tools of an MCP server that talks over its standard input and output (`pip install apportion[mcp]`).
 
     The server is started when a node that has it first runs, one process for all runs that go on at the same time, and
-    ended with the last of them, or with this program, however that ends. To keep it from one run to the next, hold it
-    open::
+    ended with the last of them, or with this program, however that ends. To keep it from one run to the next::
 
-        with McpTools(command=("python", "server.py")) as tools:
-            graph = Graph("towns").add("act", Agent(tools=(tools,)))
+        tools = McpTools(command=("python", "server.py"))
+        graph = Graph("towns").add("act", Agent(tools=(tools,)))
+        with tools.kept():
             for question in questions:
                 graph.run(question, pool=pool)
 
@@ -60,8 +59,6 @@ class McpTools(BaseModel):
     server that lists more is an error that says how many are needed."""
     start_seconds: Annotated[float, Interval(gt=0.0, le=86_400.0)] = 30.0
     """After so long without an answer the start is given up."""
-
-    _held: list[ExitStack] = PrivateAttr(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -102,21 +99,12 @@ class McpTools(BaseModel):
         """As a graph file has it: what is not as always."""
         return {"mcp": self.model_dump(mode="json", exclude_defaults=True)}
 
-    def lease(self) -> AbstractContextManager[ToolServer]:
-        """The server, shared with all that use it at the same time; its first use starts it."""
+    def kept(self) -> AbstractContextManager[ToolServer]:
+        """The server, until this is left: shared with all that use it meanwhile, and started at its first use.
+
+        Runs keep it for themselves; around several, this keeps one server for all of them.
+        """
         return leased(Launch(self.command, self.env, os.getcwd(), self.start_seconds))
-
-    def __enter__(self) -> Self:
-        """Keeps the server from its first use on, until this is left."""
-        held = ExitStack()
-        held.enter_context(self.lease())
-        self._held.append(held)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._held.pop().close()
 
 
 def servers_of(node: Node) -> Iterator[McpTools]:

@@ -84,7 +84,7 @@ def opened_tools(sources: Sequence[ToolSource]) -> Iterator[OpenTools]:
     """The tools of a node, and threads to run them in."""
     threads = DaemonThreads(_THREADS)
     with ExitStack() as leases:
-        servers = {source: leases.enter_context(source.lease()) for source in sources if isinstance(source, McpTools)}
+        servers = {source: leases.enter_context(source.kept()) for source in sources if isinstance(source, McpTools)}
         try:
             yield OpenTools(tuple(sources), servers, threads)
         finally:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from apportion.errors import GraphError, ToolServerError, UsageError
 from apportion.graphs.bounds import worst_case
 from apportion.models.request import Reply, Request
 from apportion.nodes import choose, node_from_json
+from apportion.nodes.base import Node
 from apportion.nodes.mcp_tools import servers_of
 from apportion.records import Status, Task
 from apportion.testing.node import NodeBench
@@ -20,6 +22,7 @@ from apportion.testing.scripted import ScriptedModel
 
 from .servers.plain import command, ended, pids
 from .test_agent import CARDS, INPUTS, Conversation, calls, done, events, in_words, told_to_answer
+from .test_agent import TestConformance as _Conformance
 
 
 def add(numbers: list[int]) -> int:
@@ -33,6 +36,24 @@ def echo(text: str) -> str:
 
 def server(habit: str, *more: object, **settings: Any) -> McpTools:
     return McpTools(command=command(habit, *more), **settings)
+
+
+HONEST = server("honest")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def kept() -> Iterator[None]:
+    """One process serves all tests that need an honest one."""
+    with HONEST.kept():
+        yield
+
+
+class TestServerConformance(_Conformance):
+    def node(self) -> Node:
+        return Agent(tools=(HONEST, add), model="scripted", rounds=3, max_output_tokens=300)
+
+    def reply(self, request: Request) -> str:
+        return super().reply(request).replace("long_search", "echo").replace("query", "text")
 
 
 @pytest.mark.parametrize("way", CARDS)
@@ -227,9 +248,9 @@ def test_one_server_serves_the_nodes_and_runs_that_go_on_at_the_same_time(tmp_pa
     graph.run("Where?", pool=pool)
     graph.run("Where?", pool=pool)
     assert len(pids(tmp_path)) == 2
-    with tools:
+    with tools.kept():
         graph.run("Where?", pool=pool)
-        with tools:
+        with tools.kept():
             graph.run("Where?", pool=pool)
         graph.run("Where?", pool=pool)
         assert len(pids(tmp_path)) == 3
@@ -238,7 +259,7 @@ def test_one_server_serves_the_nodes_and_runs_that_go_on_at_the_same_time(tmp_pa
 
 def test_without_the_package_a_run_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "mcp", None)
-    graph = Graph("g").add("act", Agent(tools=(server("honest"),), rounds=choose(2, 3)))
+    graph = Graph("g").add("act", Agent(tools=(server("prints"),), rounds=choose(2, 3)))
     pool = Pool([Conversation("native", "Answer: Rome").model])
     assert graph.space(pool).size == 2
     with pytest.raises(ToolServerError, match=r"pip install 'apportion\[mcp\]'"):
