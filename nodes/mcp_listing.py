@@ -30,17 +30,21 @@ _PROBLEMS = 3
 _FAULT = 200
 
 
-async def listed_tools(source: McpTools, server: ToolServer) -> list[Tool]:
+def listed_tools(source: McpTools, server: ToolServer, listed: Sequence[ListedTool]) -> list[Tool]:
     """The tools of a server that are offered, by their names, so that a server's order changes no prompt.
 
+    Args:
+        source: the setting.
+        server: that it has started.
+        listed: what the server lists.
+
     Raises:
-        ToolServerError: it cannot be started, or lists what cannot be offered; the message says why, and what to do.
+        ToolServerError: that cannot be offered; the message says why, and what to do.
     """
-    listed = await server.tools()
     missing = [name for name in source.only if all(tool.name != name for tool in listed)]
     if missing:
-        there = ", ".join(sorted(tool.name for tool in listed)) or "none"
-        raise _fault(source, f"lists no tool {missing[0]!r}; there are {there:.{_FAULT}}")
+        there = _named(sorted(tool.name for tool in listed)) or "none"
+        raise _fault(source, f"lists no tool {missing[0]!r}; there are {there}")
     offered = [tool for tool in listed if not source.only or tool.name in source.only]
     if not offered:
         raise _fault(source, "lists no tools; take it out")
@@ -126,12 +130,13 @@ def _check_size(source: McpTools, tools: Sequence[Tool]) -> None:
         raise _fault(
             source,
             f"lists {len(tools)} tools that take {size:,} bytes in a prompt, and schema_bytes={source.schema_bytes:,}; "
-            f"raise it to {size:,}, or name fewer in only=(...): {_some(tool.name for tool in tools):.{_FAULT}}",
+            f"raise it to {size:,}, or name fewer in only=(...): {_named(each.name for each in tools)}",
         )
 
 
-def _some(names: Iterable[str]) -> str:
-    return ", ".join(names)
+def _named(names: Iterable[str]) -> str:
+    """As many as a message has room for; they are the server's, and may hold anything."""
+    return ", ".join(map(repr, names))[:_FAULT]
 
 
 def _fault(source: McpTools, what: str) -> ToolServerError:

@@ -24,7 +24,7 @@ from .daemon_threads import DaemonThreads
 from .mcp_listing import listed_tools
 from .mcp_tools import McpTools
 from .prompts.json_text import objects_in
-from .servers.server import ToolServer
+from .servers.server import ListedTool, ToolServer
 from .tool_costs import ToolResult, billionths
 from .tools import MOST_TOOLS, Tool, ToolSource, check_names, tool_of, tools_json
 from .user_calls import Returned, called, first_line
@@ -57,6 +57,8 @@ class OpenTools:
     servers: Mapping[McpTools, ToolServer]
     threads: DaemonThreads
     breaches: dict[str, ToolBreach] = field(default_factory=dict)
+    _known: list[tuple[list[Sequence[ListedTool]], Toolbox]] = field(default_factory=list)
+    """The last one, with the listings that it was made of: to look through these takes a while."""
 
     async def toolbox(self) -> Toolbox:
         """All tools, those of servers as they list them now.
@@ -64,12 +66,18 @@ class OpenTools:
         Raises:
             ToolServerError: a server cannot be started, or lists what cannot be offered.
         """
+        listings = {source: await server.tools() for source, server in self.servers.items()}
+        if not self._known or self._known[0][0] != [*listings.values()]:
+            self._known[:] = [([*listings.values()], self._made(listings))]
+        return self._known[0][1]
+
+    def _made(self, listings: Mapping[McpTools, Sequence[ListedTool]]) -> Toolbox:
         tools: list[Tool] = []
         for source in self.sources:
-            found = (
-                await listed_tools(source, self.servers[source]) if isinstance(source, McpTools) else [tool_of(source)]
-            )
-            tools += found
+            if isinstance(source, McpTools):
+                tools += listed_tools(source, self.servers[source], listings[source])
+            else:
+                tools.append(tool_of(source))
         try:
             check_names(tools)
         except GraphError as twice:

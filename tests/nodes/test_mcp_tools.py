@@ -104,7 +104,7 @@ def test_what_goes_wrong_in_a_server_is_a_text_for_the_model(habit: str, result:
         ((server("honest"), echo), "two tools are called 'echo'"),
         ((server("honest"), server("prints")), "told apart by McpTools(prefix=...)"),
         ((server("none"),), "lists no tools"),
-        ((server("honest", only=("echo", "read")),), "lists no tool 'read'; there are echo"),
+        ((server("honest", only=("echo", "read")),), "lists no tool 'read'; there are 'echo'"),
         ((server("many"),), "schema_bytes=8,000; raise it to 4"),
     ],
 )
