@@ -43,7 +43,8 @@ async def spend(
     finally:
         # Synchronous: a second cancellation must not interrupt it.
         ledger.settle(Settlement(reservation_id, charged, lost))
-        meter.pay(charged, lost)
+        meter.charged += charged
+        meter.lost += lost
     if charged.usd > most:
         raise ToolBreach(name, most, charged.usd)
     return value

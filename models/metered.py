@@ -58,14 +58,10 @@ class Meter:
         """How many attempts were settled."""
         return len(self.booked)
 
-    def pay(self, charged: Amount, lost: Amount) -> None:
-        """Books what was settled."""
-        self.charged += charged
-        self.lost += lost
-
     def add(self, row: CallRow, reply: Reply | None = None) -> None:
         """Books one settled attempt."""
-        self.pay(row.charged, row.lost)
+        self.charged += row.charged
+        self.lost += row.lost
         if reply is not None and reply.usage is not None and row.lost == ZERO:
             self.usage += reply.usage
         self.booked.append((row, reply))
