@@ -7,7 +7,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationError
+from pydantic_core import CoreSchema, core_schema
 
 from ..errors import PlanError
 from ..models.card import ModelCard
@@ -24,6 +25,7 @@ from .draws import Draws
 from .knob import ADDED, ANY_MODEL, MODEL, Choice, marked
 from .prompts import dialect_named
 from .prompts.base import Ask, Dialect
+from .settings import misfit
 
 __all__ = ["CallBound", "Context", "Fee", "Incoming", "Inputs", "Kind", "Node", "Oracle", "Scorer", "Speakers"]
 
@@ -37,6 +39,9 @@ class Node(BaseModel):
     """A step of a graph, as data. Subclasses add fields; a field of type `Knob[...]` or `ModelKnob` can be opened.
 
     The code that runs a node is found by its kind, see `Kind`.
+
+    Raises:
+        GraphError: a setting does not fit, or there is no such setting.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -44,6 +49,16 @@ class Node(BaseModel):
     kind: ClassVar[str]
     version: ClassVar[int] = 1
     """Raised when the same settings would behave differently; part of the graph's hash."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        def checked(settings: Any, validate: core_schema.ValidatorFunctionWrapHandler) -> Any:
+            try:
+                return validate(settings)
+            except ValidationError as error:
+                raise misfit(cls.__name__, error, cls.model_fields) from None
+
+        return core_schema.no_info_wrap_validator_function(checked, handler(source))
 
     @classmethod
     def model_knobs(cls) -> frozenset[str]:
