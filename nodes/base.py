@@ -7,8 +7,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationError
-from pydantic_core import CoreSchema, core_schema
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
+from pydantic_core import CoreSchema
 
 from ..errors import PlanError
 from ..models.card import ModelCard
@@ -25,7 +25,7 @@ from .draws import Draws
 from .knob import ADDED, ANY_MODEL, MODEL, Choice, marked
 from .prompts import dialect_named
 from .prompts.base import Ask, Dialect
-from .settings import misfit
+from .settings import telling_misfits
 
 __all__ = ["CallBound", "Context", "Fee", "Incoming", "Inputs", "Kind", "Node", "Oracle", "Scorer", "Speakers"]
 
@@ -52,13 +52,7 @@ class Node(BaseModel):
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        def checked(settings: Any, validate: core_schema.ValidatorFunctionWrapHandler) -> Any:
-            try:
-                return validate(settings)
-            except ValidationError as error:
-                raise misfit(cls.__name__, error, cls.model_fields) from None
-
-        return core_schema.no_info_wrap_validator_function(checked, handler(source))
+        return telling_misfits(cls, handler(source))
 
     @classmethod
     def model_knobs(cls) -> frozenset[str]:

@@ -9,15 +9,16 @@ from contextlib import AbstractContextManager
 from typing import Annotated, Any, Self
 
 from annotated_types import Interval, MinLen
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError, ValidationInfo
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, StringConstraints, ValidationInfo
+from pydantic_core import CoreSchema
 
-from ..errors import GraphError
 from ..imports import COMMAND, check_command
 from .base import Node
 from .knob import options
 from .servers.pipes import Launch
 from .servers.server import ToolServer
 from .servers.shared import leased
+from .settings import telling_misfits
 from .tool_costs import MOST_USD
 
 __all__ = ["McpTools", "servers_of"]
@@ -39,9 +40,16 @@ class McpTools(BaseModel):
                 graph.run(question, pool=pool)
 
     In a graph file it is data: whoever loads the file must admit its command, by `allow=` or `--allow`.
+
+    Raises:
+        GraphError: a setting does not fit, or there is no such setting.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return telling_misfits(cls, handler(source))
 
     command: Annotated[tuple[_Word, ...], MinLen(1)]
     """The program and its arguments, such as `("python", "server.py")`; no shell reads them. It works in the current
@@ -85,12 +93,7 @@ class McpTools(BaseModel):
             return value
         if not isinstance(value, dict) or set(value) != {"mcp"}:
             return None
-        try:
-            found = cls.model_validate(value["mcp"])
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            place = ".".join(map(str, first["loc"]))
-            raise GraphError(f"an MCP server's field {place!r}: {first['msg']}") from None
+        found = cls.model_validate(value["mcp"])
         if info.context is not None and info.context["allow"] is not None:  # it is from a file
             found.check(info.context["allow"])
         return found
