@@ -196,9 +196,7 @@ class ToolRuns:
             reason = came.reason
         else:
             said = came.value
-            return ToolOutcome(
-                said.text, said.characters, said.failed, seconds=seconds, charged=charged, lost=lost
-            )  # fmt: skip
+            return ToolOutcome(said.text, said.characters, said.failed, seconds=seconds, charged=charged, lost=lost)
         return replace(self._failure(reason), seconds=seconds, charged=charged, lost=lost)
 
     async def _paid(self, tool: Tool, arguments: Mapping[str, Any]) -> tuple[Returned, int | None]:

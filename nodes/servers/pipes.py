@@ -97,9 +97,14 @@ class Pipes:
         pipe = asyncio.subprocess.PIPE
         try:
             self._process = await asyncio.create_subprocess_exec(
-                *command, stdin=pipe, stdout=pipe, stderr=pipe,
-                cwd=self._launch.folder, env=self._launch.environment(), start_new_session=True,
-            )  # fmt: skip
+                *command,
+                stdin=pipe,
+                stdout=pipe,
+                stderr=pipe,
+                cwd=self._launch.folder,
+                env=self._launch.environment(),
+                start_new_session=True,
+            )
         except (OSError, ValueError) as error:
             raise ToolServerError(f"MCP server {self._launch.name!r} cannot be started: {error}") from None
         self._heard, heard = anyio.create_memory_object_stream[Any](0)

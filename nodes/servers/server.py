@@ -122,9 +122,7 @@ class ToolServer:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
                 self._starting, self._conversation = asyncio.Lock(), None
-                self._thread = threading.Thread(
-                    target=_serve, args=(self._loop,), name="apportion-mcp", daemon=True
-                )  # fmt: skip
+                self._thread = threading.Thread(target=_serve, args=(self._loop,), name="apportion-mcp", daemon=True)
                 self._thread.start()
             return self._loop
 
