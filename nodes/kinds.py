@@ -10,6 +10,7 @@ from ..imports import outside, reference_to
 from ..registry import Registry
 from .base import Kind, Node
 from .callables import Imported, callables_of
+from .mcp_tools import servers_of
 
 __all__ = ["KINDS", "Kinds", "home_of", "kind_of", "kinds_from", "kinds_named", "kinds_with", "node_from_json"]
 
@@ -144,4 +145,6 @@ def node_from_json(
         for _, value in callables_of(node):
             if isinstance(value, Imported):  # also where a kind's validator did not; so far nothing was imported
                 value.check(allow)
+        for server in servers_of(node):
+            server.check(allow)
     return node

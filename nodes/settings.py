@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import CoreSchema, core_schema
 
 from ..errors import GraphError, UnknownName
 
-if TYPE_CHECKING:
-    from pydantic import ValidationError
-
-__all__ = ["misfit"]
+__all__ = ["misfit", "telling_misfits"]
 
 _MOST_SHOWN = 80
+
+
+def telling_misfits(model: type[BaseModel], schema: CoreSchema) -> CoreSchema:
+    """The schema of a class of settings, with `misfit` raised in place of pydantic's own error."""
+
+    def checked(settings: Any, validate: core_schema.ValidatorFunctionWrapHandler) -> Any:
+        try:
+            return validate(settings)
+        except ValidationError as error:
+            raise misfit(model.__name__, error, model.model_fields) from None
+
+    return core_schema.no_info_wrap_validator_function(checked, schema)
 
 
 def misfit(name: str, error: ValidationError, known: Collection[str]) -> GraphError:

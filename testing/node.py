@@ -191,6 +191,7 @@ class NodeConformance:
         outcome = bench.run(self.node(), inputs, limit=worst.tokens)
         assert outcome.message.status is not Status.BUDGET, outcome.message.reason
         assert sum(bound.tokens for bound in outcome.bounds) <= worst.tokens
+        assert not (outcome.charged + outcome.lost).exceeds(worst), "it paid more than its bound and its fee"
 
     @pytest.mark.parametrize("crowd", ["nothing", "few large", "many small"])
     @pytest.mark.parametrize("text", _PROMPTS)
