@@ -34,7 +34,7 @@ from apportion.records import (
     StoredReply,
 )
 from apportion.stores import Store, open_store, schema
-from apportion.stores.blobs import BlobEncoder
+from apportion.stores.texts import TextEncoder
 
 BOUND = Amount(tokens=100, weighted=100, usd=100)
 Figures = dict[str, float | int]
@@ -120,7 +120,7 @@ def trace_rows(folder: Path) -> Figures:
     """Spans handed over one by one, against tuples of the same columns given to sqlite3, 100 rows a transaction."""
     count, group = 20_000, 100
     spans = [span(number) for number in range(count)]
-    encoded = [schema.SPAN.values(row, BlobEncoder()) for row in spans]
+    encoded = [schema.SPAN.values(row, TextEncoder()) for row in spans]
     raw, core, whole = [], [], []
     for number in range(3):
         with open_store(folder / f"raw{number}.db"):

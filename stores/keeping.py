@@ -33,11 +33,11 @@ class Fields:
 
 
 _FIELDS: dict[type, Fields] = {
-    CallRow: Fields(("response_model", "response_id", "output_text", "error"), ("request_messages",)),
+    CallRow: Fields(("response_model", "response_id", "output_text", "error", "reasoning_text"), ("request_messages",)),
     FactRow: Fields(whole=("content",)),
     PlanRow: Fields(("drawing",), whole=("content",)),
     RunRow: Fields(("stop_reason", "answer", "reason")),
-    SpanRow: Fields(("part", "answer", "reason"), ("events",)),
+    SpanRow: Fields(("part", "answer", "reason"), ("events", "evidence")),
     StoredReply: Fields(whole=("payload",)),
     StudyRow: Fields(whole=("arguments",)),
     TaskRow: Fields(("family",), whole=("content",)),

@@ -27,7 +27,7 @@ def test_a_database_of_an_older_version_is_listed_and_shown(
         assert all(call["output_text"] for call in whole["calls"])
 
 
-@pytest.mark.filterwarnings("ignore::apportion.stores.database.OldRepliesWarning")
+@pytest.mark.filterwarnings("ignore::apportion.stores.upgrade.OldFileWarning")
 def test_a_database_of_an_older_version_is_whole(kept_database: Path, kept_figures: dict[str, Any]) -> None:
     held = kept_figures["held"]
     with open_store(kept_database) as store:

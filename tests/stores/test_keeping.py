@@ -30,8 +30,8 @@ from apportion.records import (
 )
 from apportion.records.rows import TraceRow
 from apportion.stores import Store, open_store
-from apportion.stores.blobs import unpack
 from apportion.stores.keeping import TEXT_BYTES, bounded, fields_of
+from apportion.stores.texts import unpack
 
 _BODY = "Zq8Lw2Xv9Kt4Rm7Pn3Hs6Jd5Gf1Bc0Yy8Uu7Ii6Oo5"
 _KEY = "sk-" + "proj-" + _BODY
@@ -60,9 +60,10 @@ def everything(row: Callable[..., Any], text: str) -> dict[type, Any]:
             error=text,
             response_model=text,
             response_id=text,
+            reasoning_text=text,
         ),
         StoredReply: StoredReply("key", record, Amount(1)),
-        SpanRow: row(SpanRow, part=text, answer=text, reason=text, events=inside),
+        SpanRow: row(SpanRow, part=text, answer=text, reason=text, events=inside, evidence=json.dumps([text])),
         RunRow: row(RunRow, answer=text, stop_reason=text, reason=text),
         TaskRow: row(TaskRow, content=record, family=text),
         PlanRow: row(PlanRow, content=record, drawing=text),
