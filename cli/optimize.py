@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from ..models.pool import Pool
     from ..optimizers.study.report import StudyReport
     from ..records.protocols import StudyStore
+    from ..stores.capture import Capture as Captured
     from ..stores.store import Store
-    from ..stores.texts import Capture as Captured
     from .terminal import TerminalReporter
 
 __all__ = ["command", "conclude", "watched"]

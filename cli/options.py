@@ -18,8 +18,8 @@ Allow = Annotated[
 Capture = Annotated[
     Literal["full", "hash", "none"],
     typer.Option(
-        help="What the database keeps of prompts, replies, reasoning and passages: all, their hash and size, or "
-        "nothing; only with full are replies kept for later calls."
+        help="What the database keeps of what is asked and answered: all, hashes and sizes, or nothing; only with full "
+        "are replies kept for later calls."
     ),
 ]
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ..models.pool import Pool
     from ..optimizers.serving.answer import Served
     from ..optimizers.tables.table import Arm
-    from ..stores.texts import Capture
+    from ..stores.capture import Capture
 
 __all__ = ["NO_ANSWER", "run_policy"]
 

@@ -15,6 +15,7 @@ from ..records.redaction import Redaction
 from ..records.rows import CallRow, FactRow, PartRow, PlanRow, RunRow, SpanRow, StudyRow, TaskRow, TraceRow, TrialRow
 from . import schema
 from .cache import reply_values
+from .capture import withheld
 from .keeping import kept
 from .ledger import Books
 from .live_owners import Owner, alive_owners, beat, dead_owners, register
@@ -178,7 +179,9 @@ class Group:
 
     def _keep(self, row: TraceRow, rows: dict[str, list[tuple[Any, ...]]]) -> None:
         table = _TABLES[type(row)]
-        rows.setdefault(table.insert, []).append(table.values(kept(row, self._redaction), self._texts))
+        rows.setdefault(table.insert, []).append(
+            table.values(withheld(kept(row, self._redaction), self._texts.capture), self._texts)
+        )
 
     def _settle(self, operation: Settle, books: Books, rows: dict[str, list[tuple[Any, ...]]]) -> None:
         operation.booked = False
@@ -194,6 +197,6 @@ class Group:
             return
         if operation.call is not None:
             self._keep(operation.call, rows)
-        if operation.reply is not None and self._texts.keeps_replies:
+        if operation.reply is not None and self._texts.capture == "full":
             reply = kept(operation.reply, self._redaction)
             rows.setdefault(_REPLY, []).append(reply_values(reply, time.time(), self._texts))

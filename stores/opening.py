@@ -9,6 +9,7 @@ from typing import get_args
 from sqlalchemy import Connection
 
 from ..errors import StoreError, UsageError
+from .capture import Capture
 from .database import (
     check_header,
     check_statements,
@@ -24,7 +25,7 @@ from .lock import TurnLock
 from .migrations import VERSION
 from .reader import Reader
 from .store import HandedOver, Store
-from .texts import Capture, TextEncoder
+from .texts import TextEncoder
 from .unsent import UnsentCalls
 from .upgrade import bring_up_to_date
 from .writer import Writer
@@ -52,9 +53,10 @@ def open_store(
             False never does. None begins without, until `make_durable` is called.
         read_only: opens a file that exists without changing it.
         compress: keeps long texts compressed with zlib, where no SQL can read them: about half the size for prose.
-        capture: what is kept of prompts, replies, reasoning and passages from now on: "full", all up to 256 KiB each;
-            "hash", their SHA-256 and size; "none", nothing. Without "full" no replies are kept for later calls either,
-            so a study that goes on from the file may pay for a call again.
+        capture: what is kept from now on of what is asked and answered (questions, golds, prompts, replies, reasoning,
+            passages, answers, reasons): "full", all, up to 256 KiB each; "hash", how long each is and how its SHA-256
+            begins; "none", nothing. Without "full" no replies are kept for later calls either, so a study that goes on
+            from the file may pay for a call again.
 
     Raises:
         StoreError: the file is damaged, foreign, cut off, or cannot be written.

@@ -23,10 +23,11 @@ from ..records.rows import (
 )
 from . import schema
 from .cache import reply_row
+from .capture import not_kept
 from .damage import row_damage, whole
 from .database import database_errors, driver, reading_engine, schema_of
 from .row_table import RowTable
-from .texts import not_kept, unpack
+from .texts import unpack
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

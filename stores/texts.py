@@ -5,17 +5,14 @@ from __future__ import annotations
 import hashlib
 import struct
 import zlib
-from typing import Literal
 
-__all__ = ["Capture", "TextEncoder", "TextRow", "not_kept", "pack", "unpack"]
+from .capture import HASH_DIGITS, Capture
 
-Capture = Literal["full", "hash", "none"]
-"""What is kept of prompts, replies, reasoning and passages: all, their hash and size, or nothing."""
+__all__ = ["TextEncoder", "TextRow", "pack", "unpack"]
+
 TextRow = tuple[str, int, str | bytes | None]
 """Hash, size in bytes, and what is kept: the text, its compressed form, or None."""
 
-_HASH_DIGITS = 32
-"""Of SHA-256: half of them tell texts apart, and of a table of short texts the whole would be a tenth more."""
 _STORED_BYTES = 300
 _REMEMBERED = 50_000
 """How many texts are remembered as stored, at about 200 bytes each."""
@@ -39,29 +36,27 @@ def unpack(stored: str | bytes) -> str:
     return stored if isinstance(stored, str) else zlib.decompress(stored).decode()
 
 
-def not_kept(name: str, size: int) -> str:
-    """What stands for a text of which only the hash is kept."""
-    return f"[not kept: {size} bytes, sha256 {name}]"
-
-
 class TextEncoder:
     """Turns texts into hashes and gathers the rows that are not in the table yet. Used by the writer's thread alone.
 
     Args:
         compress: whether to keep texts in zlib's format.
         capture: what to keep of what is said to models and by them.
+
+    Attributes:
+        capture: as it was given.
     """
 
     def __init__(self, *, compress: bool = False, capture: Capture = "full") -> None:
         self._compress = compress
-        self._capture = capture
+        self.capture = capture
         self._stored: dict[bytes, str] = {}
         self._fresh: dict[bytes, str] = {}
         self._rows: list[TextRow] = []
 
     def said(self, text: str) -> str | None:
         """The hash of what was said to a model or by it, kept as far as that is captured; None where nothing is."""
-        return None if self._capture == "none" else self.hash(text, kept=self._capture == "full")
+        return None if self.capture == "none" else self.hash(text, kept=self.capture == "full")
 
     def hash(self, text: str, *, kept: bool = True) -> str | None:
         """The hash under which `text` is kept, or named where it is not; None for an empty text."""
@@ -74,7 +69,7 @@ class TextEncoder:
         known = self._stored.get(place) or self._fresh.get(place)
         if known is not None:
             return known
-        name = digest.hex()[:_HASH_DIGITS]
+        name = digest.hex()[:HASH_DIGITS]
         self._rows.append((name, len(encoded), self.stored(text, encoded) if kept else None))
         self._fresh[place] = name
         return name
@@ -82,11 +77,6 @@ class TextEncoder:
     def stored(self, text: str, encoded: bytes | None = None) -> str | bytes:
         """What a column holds of `text`."""
         return pack(text.encode() if encoded is None else encoded) if self._compress else text
-
-    @property
-    def keeps_replies(self) -> bool:
-        """Whether replies may be kept for later calls."""
-        return self._capture == "full"
 
     def take(self) -> list[TextRow]:
         """The rows to store with what was encoded since the last call."""

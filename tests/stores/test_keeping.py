@@ -167,3 +167,18 @@ def test_a_cached_reply_is_never_cut(path: Path) -> None:
         reply = store.get("key")
     assert reply is not None
     assert reply.payload == payload
+
+
+@pytest.mark.parametrize("compress", [False, True])
+def test_texts_come_back_whole_compressed_or_not(path: Path, row: Callable[..., Any], compress: bool) -> None:
+    rows = everything(row, "a long story, \0 and all that " * 100)
+    with open_store(path, compress=compress) as store:
+        store.open_account(AccountRow("task"))
+        keep(store, rows)
+        assert [replace(call, bound=rows[CallRow].bound) for call in store.calls("run")] == [rows[CallRow]]
+        assert store.spans("run") == [rows[SpanRow]]
+        assert store._reader.reply("key") == rows[StoredReply]
+    with closing(sqlite3.connect(path)) as database:
+        kinds = {kind for (kind,) in database.execute("SELECT typeof(content) FROM text")}
+        assert kinds == {"blob" if compress else "text"}
+        assert database.execute("SELECT typeof(payload) FROM reply").fetchall() == [("blob" if compress else "text",)]

@@ -58,9 +58,9 @@ def test_a_damaged_text_stops_nothing_and_is_named_by_who_reads_it(old: Path) ->
         connection.execute("UPDATE blob SET data = x'00' WHERE size = 2")
         connection.execute("UPDATE reply SET payload = x'00'")
     with open_store(old) as store:
-        with pytest.raises(StoreError, match="table 'text' with hash '[0-9a-f]+' is damaged"):
+        with pytest.raises(StoreError, match=r"table 'text' with hash '[0-9a-f]+' is damaged"):
             store.calls("run")
-        with pytest.raises(StoreError, match="table 'reply' .* is damaged"):
+        with pytest.raises(StoreError, match=r"table 'reply' .* is damaged"):
             store.get("ab" * 32)
         assert store.spans("run")
 

@@ -5,7 +5,7 @@ import zlib
 
 import pytest
 
-from apportion.stores.texts import TextEncoder, not_kept, pack, unpack
+from apportion.stores.texts import TextEncoder, pack, unpack
 
 
 @pytest.mark.parametrize("size", [0, 1, 299, 300, 301, 70_000])
@@ -50,8 +50,6 @@ def test_what_is_said_is_kept_as_far_as_it_is_captured() -> None:
     assert texts.take() == [(name, 6, None)]
     assert texts.hash("secret") == name, "the same text where it may be kept"
     assert texts.take() == [(name, 6, "secret")]
-    assert not texts.keeps_replies
-    assert not_kept("ab", 6) == "[not kept: 6 bytes, sha256 ab]"
 
     nothing = TextEncoder(capture="none")
     assert nothing.said("secret") is None
