@@ -1,6 +1,7 @@
 """Keeping less: with "hash" or "none" nothing that was asked or answered reaches the file, only what came of it.
 
-What studies go on from stays: statuses, scores, charges, whether an answer abstains, what gates read.
+What studies go on from stays: statuses, scores, charges, whether an answer abstains, what gates read. Vote curves need
+the answers of draws, and are not told without them.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from ..records.rows import ABSTAINED, CallRow, RunRow, SpanRow, TaskRow, TraceRow
+from ..records.status import Status
 
 __all__ = ["HASH_DIGITS", "Capture", "not_kept", "withheld"]
 
@@ -19,6 +21,8 @@ Capture = Literal["full", "hash", "none"]
 
 HASH_DIGITS = 32
 """Of SHA-256: half of them tell texts apart, and of a table of short texts the whole would be a tenth more."""
+_WITHOUT_REPLY = {Status.SKIPPED, Status.TIMEOUT, Status.PROVIDER_ERROR, Status.BUDGET, Status.CANCELLED}
+"""Where there was no reply, its reason quotes none: it says what ails an endpoint or a plan, and is kept."""
 _NAMES = ("event", "source", "signal")
 """Fields of events whose texts this package writes."""
 
@@ -35,15 +39,21 @@ def withheld(row: TraceRow, capture: Capture) -> TraceRow:
     match row:
         case CallRow():
             # Replies that abstain are counted by how this begins.
-            return replace(row, error=ABSTAINED if row.error.startswith(ABSTAINED) else "")
+            abstained = ABSTAINED if row.error.startswith(ABSTAINED) else ""
+            return replace(row, error=row.error if row.outcome in _WITHOUT_REPLY else abstained)
         case SpanRow():
             answer, part = _mark(row.answer, capture), _mark(row.part, capture)
-            return replace(row, answer=answer, part=part, reason="", events=_without_texts(row.events))
+            reason, events = _reason(row.reason, row.status), _without_texts(row.events)
+            return replace(row, answer=answer, part=part, reason=reason, events=events)
         case RunRow():
-            return replace(row, answer=_mark(row.answer, capture), reason="")
+            return replace(row, answer=_mark(row.answer, capture), reason=_reason(row.reason, row.status))
         case TaskRow():
             return replace(row, content=_task(row.content, capture))
     return row
+
+
+def _reason(reason: str, status: Status) -> str:
+    return reason if status in _WITHOUT_REPLY else ""
 
 
 def _mark(text: str, capture: Capture) -> str:

@@ -22,6 +22,7 @@ from apportion.records import (
     RunRow,
     Settlement,
     SpanRow,
+    Status,
     StoredReply,
     TaskRow,
 )
@@ -94,6 +95,15 @@ def test_a_run_leaves_no_word_behind(path: Path, capture: Capture) -> None:
 def test_with_all_captured_a_row_is_kept_as_it_is(row: Callable[..., Any], kind: type) -> None:
     whole = row(kind)
     assert withheld(whole, "full") is whole
+
+
+def test_what_ails_an_endpoint_is_kept(row: Callable[..., Any]) -> None:
+    told = withheld(row(SpanRow, status=Status.PROVIDER_ERROR, reason="HTTP 500", answer=""), "none")
+    assert isinstance(told, SpanRow)
+    assert told.reason == "HTTP 500"
+    call = withheld(row(CallRow, outcome=Status.TIMEOUT, error="no reply in 60 s"), "none")
+    assert isinstance(call, CallRow)
+    assert call.error == "no reply in 60 s"
 
 
 def test_odd_texts_are_left_out_too(row: Callable[..., Any]) -> None:
