@@ -111,8 +111,8 @@ def tokens_by(by: Sequence[str], which: RunFilter) -> Question:
 
 
 def names_that_begin(what: str, beginning: str) -> Question:
-    """The ids of studies, or the hashes of plans, that begin so; two at most."""
-    column, table = {"study": ("study_id", "study"), "plan": ("plan_hash", "run")}[what]
+    """The ids of studies or runs, or the hashes of plans that ran, that begin so; two at most."""
+    column, table = {"study": ("study_id", "study"), "plan": ("plan_hash", "run"), "run": ("run_id", "run")}[what]
     sql = f"SELECT DISTINCT {column} FROM {table} WHERE substr({column}, 1, ?) = ? LIMIT 2"
     return Question(sql, (len(beginning), beginning))
 

@@ -105,12 +105,12 @@ SELECT study.study_id, study.created_at, study.state, study.test_reads, limit_un
   {_IN_UNIT.format("limit_value")} AS spend, {_IN_UNIT.format("used")} AS used, paid_tokens, lost_tokens,
   charged_tokens, paid_nanousd / 1e9 AS paid_usd, lost_nanousd / 1e9 AS lost_usd, charged_nanousd / 1e9 AS charged_usd,
   (SELECT count(DISTINCT plan_hash) FROM trial WHERE trial.study_id = study.study_id) AS plans,
-  (SELECT count(*) FROM trial JOIN run ON run.trial_id = trial.trial_id WHERE trial.study_id = study.study_id) AS runs,
-  (SELECT max(run.ended_at) FROM trial JOIN run ON run.trial_id = trial.trial_id
-    WHERE trial.study_id = study.study_id) AS ended_at,
+  coalesce(made.runs, 0) AS runs, made.ended_at,
   (SELECT max(score) FROM trial WHERE trial.study_id = study.study_id AND part = 'validation' AND state = 'complete')
     AS best_on_validation
 FROM study LEFT JOIN account ON account.account_id = study.account_id
+LEFT JOIN (SELECT study_id, count(*) AS runs, max(ended_at) AS ended_at FROM run_details GROUP BY study_id) AS made
+  ON made.study_id = study.study_id
 """
 _PLANS_BY_QUESTION = """
 SELECT a.study_id, a.part, a.task_id, a.family, a.question, a.gold, a.plan, b.plan AS other_plan, a.answer,
@@ -148,12 +148,14 @@ LEFT JOIN run_details ON run_details.run_id = span.run_id
 WHERE event.type = 'object'
   AND CASE event.type WHEN 'object' THEN json_extract(event.value, '$.event') END = 'gate'
 """
+# Policies serve from accounts of such names: one for a question, or one for a batch.
 _STAGES = """
 SELECT study_id, part, parent_account_id AS account_id, task_id, family, question,
   row_number() OVER asked AS stage, count(*) OVER (PARTITION BY parent_account_id, task_id) AS stages,
   plan, answer, abstained, status, score, tokens, usd, run_id
 FROM run_details
-WHERE trial_id IS NULL AND parent_account_id <> '' AND parent_account_id NOT LIKE 'runner-%'
+WHERE trial_id IS NULL
+  AND (parent_account_id GLOB 'question-*' OR parent_account_id GLOB 'batch-*' AND parent_account_id NOT GLOB '*/*')
 WINDOW asked AS (PARTITION BY parent_account_id, task_id ORDER BY started_at)
 """
 _TOKENS_PER_NODE = """

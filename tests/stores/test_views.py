@@ -185,19 +185,20 @@ def test_gates(ask: Callable[[str], list[tuple[Any, ...]]], store: Store, row: C
 def test_stages_of_a_question_and_the_study_of_a_run_without_a_trial(
     ask: Callable[[str], list[tuple[Any, ...]]], store: Store, row: Callable[..., Any]
 ) -> None:
-    store.open_account(AccountRow("batch", "task"))
+    store.open_account(AccountRow("batch-1", "task"))
     store.record(row(PartRow, seed=1, part="test"))
     store.record(row(PartRow, seed=2, part="fit"))
     for number, plan in enumerate(("cheap", "dear")):
-        cascade = {"trial_id": None, "plan_hash": plan, "parent_account_id": "batch", "started_at": 200.0 + number}
+        cascade = {"trial_id": None, "plan_hash": plan, "parent_account_id": "batch-1", "started_at": 200.0 + number}
         store.record(row(RunRow, run_id=f"stage{number}", **cascade))
-    store.record(row(RunRow, run_id="by hand", trial_id=None, parent_account_id="runner-1"))
+    for number, elsewhere in enumerate(("runner-1", "task", "batch-1/looks")):
+        store.record(row(RunRow, run_id=f"by hand {number}", trial_id=None, parent_account_id=elsewhere))
     store.flush()
     assert ask("SELECT study_id, part, question, stage, stages, plan, run_id FROM stages ORDER BY stage") == [
         ("study", "test", "12*3", 1, 2, "cheap", "stage0"),
         ("study", "test", "12*3", 2, 2, "dear", "stage1"),
     ]
-    assert ask("SELECT study_id, part FROM run_details WHERE run_id = 'by hand'") == [(None, None)]
+    assert ask("SELECT study_id, part FROM run_details WHERE run_id = 'by hand 0'") == [(None, None)]
 
 
 def test_a_view_says_where_a_text_is_not_kept_as_text(path: Path, row: Callable[..., Any]) -> None:
