@@ -16,8 +16,12 @@ _MOST_BYTES = 64 * 1024 * 1024
 """From here on the log is emptied, though somebody waits."""
 _LOOK_SECONDS = 1.0
 """How often its size is looked at while there is work."""
-_WAIT_SECONDS = 0.2
-"""How long readers are waited for then; where one goes on reading, the next try comes ten times as late."""
+_WAIT_SECONDS = (0.2, 1.0)
+"""How long readers are waited for then, the longer the longer the log is, from the least to the most. Where one goes on
+reading, the next try comes ten times as late, so that writing is held up by a tenth at most."""
+_TRY_SECONDS = 0.05
+"""How long SQLite itself waits at a time: it waits for a place in its table of readers, which another, who reads the
+newest and is not in the way, may have taken since."""
 
 
 class WriteAheadLog:
@@ -51,14 +55,23 @@ class WriteAheadLog:
         """
         if time.monotonic() < self._next_look:
             return
-        wait = _LOOK_SECONDS
-        if self._size() > _MOST_BYTES:
-            with self._turn.held():
-                self._connection.execute(f"PRAGMA busy_timeout = {round(1000 * _WAIT_SECONDS)}")
-                emptied = self._checkpoint("TRUNCATE")
-                self._connection.execute(f"PRAGMA busy_timeout = {round(1000 * BUSY_SECONDS)}")
-            wait *= 1 if emptied else 10
-        self._next_look = time.monotonic() + wait
+        pause = _LOOK_SECONDS
+        size = self._size()
+        if size > _MOST_BYTES:
+            least, most = _WAIT_SECONDS
+            wait = min(least * size / _MOST_BYTES, most)
+            if not self._emptied(wait):
+                pause = max(_LOOK_SECONDS, 10 * wait)
+        self._next_look = time.monotonic() + pause
+
+    def _emptied(self, wait: float) -> bool:
+        until = time.monotonic() + wait
+        with self._turn.held():
+            self._connection.execute(f"PRAGMA busy_timeout = {round(1000 * _TRY_SECONDS)}")
+            while not (emptied := self._checkpoint("TRUNCATE")) and time.monotonic() < until:
+                pass
+            self._connection.execute(f"PRAGMA busy_timeout = {round(1000 * BUSY_SECONDS)}")
+        return emptied
 
     def _size(self) -> int:
         try:

@@ -60,7 +60,10 @@ def test_a_log_that_nobody_reads_is_begun_anew(path: Path, row: Callable[..., An
         assert log_bytes(store, row) < 2 * _MOST
 
 
-def test_the_log_is_emptied_though_there_is_always_somebody_who_reads(path: Path, row: Callable[..., Any]) -> None:
+def test_the_log_is_emptied_though_there_is_always_somebody_who_reads(
+    path: Path, row: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(write_ahead_log, "_WAIT_SECONDS", (20.0, 20.0))
     with open_store(path) as store, readers_in_turn(path):
         assert log_bytes(store, row) < 2 * _MOST
 
@@ -68,7 +71,8 @@ def test_the_log_is_emptied_though_there_is_always_somebody_who_reads(path: Path
 def test_one_who_never_stops_reading_does_not_stop_the_writer(
     path: Path, row: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(write_ahead_log, "_WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(write_ahead_log, "_WAIT_SECONDS", (0.01, 0.01))
+    monkeypatch.setattr(write_ahead_log, "_TRY_SECONDS", 0.01)
     with open_store(path) as store, closing(sqlite3.connect(path, isolation_level=None)) as reader:
         reader.execute("BEGIN")
         reader.execute("SELECT count(*) FROM span").fetchall()
