@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -73,6 +73,8 @@ class Reader:
             self._held = self._engine.connect()
             self._lookup = driver(self._held)
         self._lock = threading.Lock()
+        self._schema = 0
+        """As it was first asked for; those who read an old file ask before all else."""
         self._closed = False
         self._process_id = os.getpid()
 
@@ -83,7 +85,9 @@ class Reader:
 
     def schema(self) -> int:
         """The number of the file's schema."""
-        return schema_of(self._lookup, self._path)
+        found = schema_of(self._lookup, self._path)
+        self._schema = self._schema or found
+        return found
 
     def reply(self, request_key: str) -> StoredReply | None:
         """The cached reply under a key, or None."""
@@ -108,7 +112,7 @@ class Reader:
     def account_names(self) -> list[str]:
         """Some of the accounts there are."""
         self._check_usable()
-        with database_errors(self._path), self._engine.connect() as connection:
+        with self._errors(), self._engine.connect() as connection:
             return [*connection.scalars(select(schema.account.c.account_id).limit(_NAMES))]
 
     def balance(self, account_id: str) -> Balance | None:
@@ -142,11 +146,22 @@ class Reader:
             return not_kept(name, size) if content is None else unpack(content)
 
     def _one(self, statement: str, key: str) -> tuple[Any, ...] | None:
-        with self._lock, database_errors(self._path):
+        with self._lock, self._errors():
             self._check_usable()
             # All rows are fetched, because a statement left half read would hold on to an old state of the file.
             found = self._lookup.execute(statement, (key,)).fetchall()
         return found[0] if found else None
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        """As `database_errors`; what was an old file may have been brought up to date meanwhile."""
+        try:
+            with database_errors(self._path):
+                yield
+        except StoreError as error:
+            if self._closed or not self._schema or self.schema() == self._schema:
+                raise
+            raise StoreError(f"{self._path} was brought up to date by another process; open it again") from error
 
     def _check_usable(self) -> None:
         if self._closed:
@@ -162,7 +177,7 @@ class Reader:
     def query(self, statement: str, parameters: Sequence[Any]) -> Answer:
         """What a statement of SQL finds; nothing is changed by any."""
         self._check_usable()
-        with database_errors(self._path), self._engine.connect() as connection:
+        with self._errors(), self._engine.connect() as connection:
             raw = driver(connection)
             raw.execute("PRAGMA query_only = ON")
             try:
@@ -179,7 +194,7 @@ class Reader:
     def select(self, statement: Select[Any]) -> Sequence[RowMapping]:
         """All rows of a statement's result."""
         self._check_usable()
-        with database_errors(self._path), self._engine.connect() as connection:
+        with self._errors(), self._engine.connect() as connection:
             return connection.execute(statement).mappings().all()
 
     def _decoded(self, table: RowTable[Row], columns: dict[str, Any]) -> Row:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from apportion.errors import StoreError
 from apportion.stores import Store, open_store
 from apportion.stores.migrations import VERSION
 from apportion.stores.older import present_as_today
@@ -69,3 +70,16 @@ def test_files_of_the_present_schema_and_other_files_are_left_alone(path: Path) 
         with closing(sqlite3.connect(place)) as connection:
             present_as_today(connection)
             assert connection.execute("SELECT count(*) FROM sqlite_temp_schema").fetchall() == [(0,)]
+
+
+def test_who_reads_an_old_file_is_told_when_it_is_brought_up_to_date(path: Path) -> None:
+    shutil.copy(DATABASES / "schema5.sqlite", path)
+    with open_store(path, read_only=True) as reading:
+        assert reading.runs()
+        with open_store(path):
+            pass
+        for ask in (reading.runs, lambda: reading.query("SELECT * FROM runs_read"), lambda: reading.calls("run")):
+            with pytest.raises(StoreError, match="brought up to date by another process; open it again"):
+                ask()
+        with pytest.raises(StoreError, match="open it again"):
+            reading.get("ab" * 32)
