@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Set
 
-from sqlalchemy import Column, Table
+from sqlalchemy import Column, Float, Integer, Table
 
 from . import schema
 from .migration_texts import unpacked
@@ -67,4 +67,6 @@ def _former(column: Column[object], there: Set[str]) -> str:
         name = column.name.removesuffix(new) + former
         if column.name.endswith(new) and name in there:
             return name
-    return "NULL" if column.nullable else "''"
+    if column.nullable:
+        return "NULL"
+    return "0" if isinstance(column.type, Float | Integer) else "''"
