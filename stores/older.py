@@ -42,7 +42,8 @@ def present_as_today(connection: sqlite3.Connection) -> None:
     for table in schema.metadata.sorted_tables:
         there = {row[1] for row in connection.execute(f"PRAGMA main.table_xinfo({table.name})")}
         if not there >= {column.name for column in table.columns}:
-            old = {"text": _TEXTS, "part": _PARTS}.get(table.name) or _old_table(table, there)
+            made = None if there else {"text": _TEXTS, "part": _PARTS}.get(table.name)
+            old = made or _old_table(table, there)
             connection.execute(f"CREATE TEMP VIEW {table.name} AS {old}")
     for name, query in VIEWS.items():
         connection.execute(f"CREATE TEMP VIEW {name} AS {query}")
