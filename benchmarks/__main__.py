@@ -17,6 +17,7 @@ NAMES = (
     "graph",
     "function",
     "store",
+    "inspecting",
     "client",
     "replicas",
     "pocket",

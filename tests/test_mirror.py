@@ -23,6 +23,7 @@ TESTED_IN = {
     "tasks/sql_worker": "tasks/test_metric_sql.py",
     "cli/encoding cli/loading cli/optimize cli/plan_checks": "cli/test_commands.py",
     "cli/run cli/run_policy cli/show cli/tokens": "cli/test_commands.py",
+    "cli/asking": "cli/test_runs.py",
     "cli/outcomes cli/simulate": "cli/test_fit.py",
     "cli/names": "cli/test_app.py",
     "graphs/blueprint": "graphs/test_graph.py",
@@ -95,7 +96,6 @@ OF_THE_WHOLE = {
     "nodes/test_with_pocket_models.py": "every kind on the embedded models",
     "optimizers/policies/test_wrong_costs.py": "every policy where wrong answers cost something",
     "optimizers/study/test_own_kind.py": "a kind from outside, wherever the package's own appear",
-    "stores/test_views.py": "the views of the database",
     "tasks/families/test_families.py": "every family",
     "training/test_training.py": "how the embedded models are made, from end to end",
 }
