@@ -25,6 +25,7 @@ from .terminal_findings import (
     print_reasoning,
     print_votes,
 )
+from .terminal_judge import print_judge
 from .terminal_policies import print_nodes, print_policies
 from .terminal_target import print_target
 
@@ -104,6 +105,7 @@ class TerminalReporter:
         print_gates(self._console, report)
         print_iso_cost(self._console, report)
         print_votes(self._console, report)
+        print_judge(self._console, report)
         print_readings(self._console, report)
         print_failed_functions(self._console, report)
         print_reasoning(self._console, report)

@@ -35,6 +35,8 @@ class Outcome:
     """What the gates of the run read."""
     abstained: bool = False
     """Whether the answer says that there is none."""
+    unscored: bool = False
+    """Whether there is an answer, and a judge gave no verdict on it: the score of 0 says nothing of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,11 @@ class Measurement:
     def coverage(self) -> float:
         """The share of tasks with an answer to grade."""
         return sum(not o.status.failed for o in self.outcomes) / len(self.outcomes)
+
+    @property
+    def unscored(self) -> int:
+        """How many answers a judge gave no verdict on."""
+        return sum(o.unscored for o in self.outcomes)
 
     def first(self, tasks: int) -> Measurement:
         """The beginning of the series."""

@@ -13,6 +13,8 @@ from ...graphs.plan import Plan
 from ...graphs.run import Runner
 from ...records.rows import StudyRow
 from ...tasks.clusters import task_clusters
+from ...tasks.judge import Judge
+from ...tasks.metrics import scores_answers
 from ..analysis.edge_ablation import EdgeReport
 from ..analysis.gate_openings import GateReport
 from ..analysis.headroom import Headroom
@@ -27,17 +29,19 @@ from .edge_phase import compare_edges
 from .failed_functions import failed_functions
 from .gate_phase import gates_of
 from .headroom_and_votes import headroom_of, votes_of
+from .judge_phase import judge_report
 from .money import by_money
 from .plan_report import PlanReport, Score
 from .policy_phase import PolicyPhase
 from .policy_selection import Comparison
 from .reachable import check_reachable
-from .readings import choices_of, readings_of
-from .report import ReadingReport, StudyReport, UnreadPlan
-from .reporter import Progress, Reporter
+from .readings import Choice, choices_of, readings_of
+from .report import JudgeReport, ReadingReport, StudyReport, UnreadPlan
+from .reporter import Reporter
 from .scores import score_of
 from .spec import StudySpec
 from .target_phase import aimed_at
+from .telling import Telling
 from .thin_spend import fallback, likeliest
 from .trials import TrialEvaluator
 
@@ -49,8 +53,10 @@ _POLICY_SHARE = 0.6
 """The part of what is left after validation that tabulating for policies may pay, so that test can be paid too."""
 _SAFE_SHARE = 0.7
 """The part of what is left that a last trial is planned with: bounds are reserved, and tasks differ."""
-_PROGRESS_SECONDS = 0.1
-"""The shortest time between two reports of progress; each asks the books for what was paid."""
+_NO_HEADROOM = "headroom: a tenth of the spend is not enough to run the chosen plan with perfect nodes"
+_NO_SINGLE_ANSWERS = (
+    "headroom, votes: the metric grades the results of runs, so it cannot tell what single answers score"
+)
 
 
 class Study:
@@ -69,11 +75,9 @@ class Study:
         self._beginning = Beginning(spec, self._parts, self._accounts)
         self._affordable, self._forecast = self._beginning.affordable, self._beginning.forecast
         self._created = time.time()
-        self._evaluator: TrialEvaluator | None = None
-        self._phase = "fit"
-        self._runs = 0
+        self._telling = Telling(spec.spend, self._accounts, reporter)
+        self._enter, self._finished = self._telling.enter, self._telling.finished
         self._test_reads = 0
-        self._told = 0.0
         self._notes: list[str] = []
 
     async def run(self) -> StudyReport:
@@ -87,10 +91,12 @@ class Study:
         spec = self._spec
         async with Runner(spec.graph, spec.pool, spec.store) as runner:
             self._open(runner)
-            evaluator = self._evaluator = TrialEvaluator(runner, spec, self._parts, self._accounts, self._finished)
+            evaluator = TrialEvaluator(runner, spec, self._parts, self._accounts, self._finished)
+            self._telling.follow(evaluator)
             optimizer = self._beginning.optimizer()
             self._reporter.announce(self._beginning.announcement(optimizer))
             complete = await self._search(optimizer, evaluator)
+            self._accounts.learn_share()
             self._learn_gates(evaluator)
             policies = PolicyPhase(spec, self._parts, runner, self._forecast, told=self._finished, phase=self._enter)
             survivors = optimizer.survivors(evaluator.measured("fit"))
@@ -101,7 +107,7 @@ class Study:
                 comparison = await self._policies(policies, evaluator, found)
                 report = await self._conclude(runner, evaluator, policies, comparison, edges, complete, started)
             else:
-                report = await self._untested(evaluator, policies, optimizer, started)
+                report = await self._untested(runner, evaluator, policies, optimizer, started)
         self._record("complete" if not report.stopped_early else "stopped")
         spec.store.flush()
         self._reporter.finish(report)
@@ -256,7 +262,9 @@ class Study:
         }
         if chosen is not None:
             more["failed_functions"] = failed_functions(spec.store, spec.study_id, spec.space, chosen.plan)
-        more["readings"], more["unread_plans"] = self._readings(chosen, comparison)
+        choices = choices_of(None if chosen is None else chosen.plan, comparison)
+        more["judge"] = await self._judge(runner, evaluator, choices)
+        more["readings"], more["unread_plans"] = self._readings(choices)
         self._notes += [each.warning for each in more["readings"] if each.warning]
         report = self._report(evaluator, reports, chosen, complete, started)
         if comparison is not None:
@@ -268,7 +276,7 @@ class Study:
         return report.model_copy(update={**more, "notes": tuple(self._notes)})
 
     async def _untested(
-        self, evaluator: TrialEvaluator, policies: PolicyPhase, optimizer: Optimizer, started: float
+        self, runner: Runner, evaluator: TrialEvaluator, policies: PolicyPhase, optimizer: Optimizer, started: float
     ) -> StudyReport:
         """The report of a study whose spend did not reach for validating a plan: the likeliest one is the policy.
 
@@ -280,17 +288,16 @@ class Study:
         if found.seen is None and 2 * self._accounts.lost > self._accounts.paid:
             raise self._accounts.exhausted()
         self._notes.append(found.note)
+        choices = choices_of(None if found.seen is None else found.plan, None)
+        judge = await self._judge(runner, evaluator, choices)
+        readings, unread = self._readings(choices)
         report = self._report(evaluator, (), None, False, started)
-        readings, unread = self._readings(found.seen, None)
         more: dict[str, Any] = {"readings": readings, "unread_plans": unread, "policy": policies.untested(found)}
-        more["target"] = aimed_at(self._spec, None).report
+        more |= {"target": aimed_at(self._spec, None).report, "judge": judge}
         return report.model_copy(update={**more, "notes": tuple(self._notes)})
 
-    def _readings(
-        self, chosen: Measurement | None, comparison: Comparison | None
-    ) -> tuple[tuple[ReadingReport, ...], tuple[UnreadPlan, ...]]:
+    def _readings(self, choices: Sequence[Choice]) -> tuple[tuple[ReadingReport, ...], tuple[UnreadPlan, ...]]:
         """What came of replies, and what hung on those that could not be read."""
-        choices = choices_of(None if chosen is None else chosen.plan, comparison)
         return readings_of(self._spec.store, self._spec.study_id, self._spec.space, choices)
 
     async def _gates(self, evaluator: TrialEvaluator, chosen: Measurement) -> tuple[GateReport, ...]:
@@ -298,6 +305,13 @@ class Study:
         self._enter("gates")
         paying = evaluator.paying("validation", self._accounts.of("gates"))
         return await gates_of(self._spec, chosen, paying, self._forecast, self._accounts.most("gates"))
+
+    async def _judge(self, runner: Runner, evaluator: TrialEvaluator, choices: Sequence[Choice]) -> JudgeReport | None:
+        """How far the judge can be relied on, where there is one; a tenth of the spend may go into that."""
+        if not isinstance(self._spec.scorer, Judge):
+            return None
+        self._enter("controls")
+        return await judge_report(self._spec, self._spec.scorer, runner, self._accounts, evaluator, choices)
 
     async def _headroom(self, runner: Runner, chosen: Measurement) -> tuple[Headroom, ...]:
         """What perfect nodes would add to the chosen plan, paid with what nothing else needed."""
@@ -317,7 +331,7 @@ class Study:
         except SpendExhausted:
             found = None
         if found is None:
-            self._notes.append("headroom: a tenth of the spend is not enough to run the chosen plan with perfect nodes")
+            self._notes.append(_NO_HEADROOM if scores_answers(self._spec.scorer, tasks) else _NO_SINGLE_ANSWERS)
         return found or ()
 
     async def _serve_policy(self, policies: PolicyPhase, comparison: Comparison, cap: Cap) -> Service | None:
@@ -359,7 +373,7 @@ class Study:
             clusters=task_clusters(spec.tasks).notes,
             plans_in_space=spec.space.size,
             plans_measured=len(evaluator.measured("fit")),
-            runs=self._runs,
+            runs=self._telling.runs,
             spend=spec.spend,
             paid=self._accounts.paid,
             lost=self._accounts.lost,
@@ -379,20 +393,5 @@ class Study:
             coverage=measurement.coverage,
             seed=self._spec.seed,
             usd=measurement.usd if self._spec.pool.costs_money else None,
+            unscored=measurement.unscored,
         )
-
-    def _enter(self, phase: str) -> None:
-        self._phase = phase
-        self._told = 0.0
-
-    def _finished(self, _: object) -> None:
-        self._runs += 1
-        now = time.monotonic()
-        if now - self._told < _PROGRESS_SECONDS:
-            return
-        self._told = now
-        measured = {} if self._evaluator is None else self._evaluator.measured("fit")
-        compared = {} if self._evaluator is None else self._evaluator.measured("validation")
-        best = max((each.score for each in (compared or measured).values()), default=None)
-        paid, spend = self._accounts.paid, self._spec.spend
-        self._reporter.progress(Progress(self._phase, self._runs, paid, spend, len(measured), best))

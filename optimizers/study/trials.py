@@ -21,6 +21,7 @@ from ...records.rows import AccountRow, RunRow, TrialRow
 from ...records.status import Status
 from ...records.task import Task
 from ...records.usage import ZERO
+from ...tasks.judge import Judge
 from ..search.base import Proposal
 from ..search.measurement import Measurement, Outcome
 from .accounts import StudyAccounts
@@ -69,6 +70,7 @@ class TrialEvaluator:
         self._everything = len(spec.tasks)
         self._cap = spec.cap
         self._scorer = spec.scorer
+        self._judged = isinstance(spec.scorer, Judge)
         self._finished = finished
         self._measured: dict[tuple[str, str], Measurement] = {}
         self._interrupted: dict[str, Measurement] = {}
@@ -138,12 +140,16 @@ class TrialEvaluator:
             for row in reversed(self._runner.store.runs(trial_id=trial_id))
             if row.stop_reason != "cancelled"
         }
-        if any(task.task_id not in rows or rows[task.task_id].status in _FAULTS for task in tasks):
+        if any(task.task_id not in rows or self._to_run_again(rows[task.task_id]) for task in tasks):
             return None
         outcomes = [self._outcome(rows[task.task_id], self._gates(rows[task.task_id])) for task in tasks]
         for outcome in outcomes:
             self._finished(outcome)
         return Measurement(plan, tuple(outcomes))
+
+    def _to_run_again(self, row: RunRow) -> bool:
+        """Whether a stored run failed for a place, or its verdict may have; what was paid is in the cache."""
+        return row.status in _FAULTS or (self._judged and row.score is None and not row.status.failed)
 
     async def _run(self, trial_id: str, plan: Plan, tasks: Sequence[Task], part: str, start: int) -> Measurement:
         parent = self._accounts[part]
@@ -207,7 +213,8 @@ class TrialEvaluator:
         cost, lost = in_unit(row.charged, unit), in_unit(row.lost, unit)
         # Rows of older versions do not keep whether the answer abstains; it is looked at again.
         silent = says_nothing(self._output, row.answer) if row.abstained is None else row.abstained
-        return Outcome(row.task_id, row.status, row.score or 0.0, cost, lost, row.charged, gates, silent)
+        unscored = self._judged and row.score is None and not row.status.failed
+        return Outcome(row.task_id, row.status, row.score or 0.0, cost, lost, row.charged, gates, silent, unscored)
 
     def _book(
         self, trial_id: str, plan: Plan, part: str, start: int, tasks: int, results: Sequence[Result], state: str

@@ -49,7 +49,7 @@ async def tabulate(
         runner: of the graph that the plans belong to.
         plans: at least one; each becomes an arm, see `arm_of`.
         tasks: each needs a gold answer, or what its metric takes for one.
-        scorer: the metric.
+        scorer: the metric. An answer that a judge gave no verdict on scores 0.
         replicates: how often each plan meets each task, with other random draws; the first is the run that a search
             makes, seed for seed.
         seed: of the first replicate; the others follow.
@@ -95,10 +95,10 @@ async def tabulate(
         if result.short_account not in ("", f"run-{result.run_id}"):
             short.append(result.short_account)
             return
-        if result.score is None:
+        if result.score is None and not result.unscored:
             raise UsageError(f"task {tasks[task].name or tasks[task].task_id!r} has no gold answer to grade by")
         place = task, plan, replicate
-        scores[place], costs[place] = result.score, in_unit(result.charged, unit)
+        scores[place], costs[place] = result.score or 0.0, in_unit(result.charged, unit)
         if money is not None:
             money[place] = in_unit(result.charged, "usd")
         if not result.status.failed:
