@@ -33,6 +33,8 @@ _AT_ONCE = 8
 """Answers: where the account has no more room, so many may be graded again in part."""
 _GOLD = 400
 """How many answers are held against gold at most."""
+_FEWEST = 16
+"""Pairs from which on a control is warned of: the interval of few is too narrow."""
 _NAMED = 3
 """Plans that a sentence names."""
 
@@ -205,7 +207,7 @@ def _short(again: Sequence[_Again], answers: Sequence[_Graded]) -> str:
 def _moved(shift: Shift) -> str:
     """A control that moves scores for sure."""
     found = shift.shift
-    if found is None or found.low <= 0 <= found.high:
+    if found is None or shift.answers < _FEWEST or found.low <= 0 <= found.high:
         return ""
     what = "the scale is told from its best mark down" if shift.control == "position" else "an answer is padded"
     return f"scores move by {found.mean:+.3f} of the scale where {what}, which should not matter"

@@ -236,6 +236,12 @@ class JudgeReport(Finding):
     notes: tuple[str, ...] = ()
     """What of this could not be told, and what to beware of."""
 
+    @property
+    def told(self) -> tuple[str, ...]:
+        """What to beware of in the scores, in sentences."""
+        missing = f"judge: no verdict on {self.unscored:,} of {self.answers:,} answers, which count as 0"
+        return (*([missing] if self.unscored else []), *(f"judge: {note}" for note in self.notes))
+
 
 class UnreadPlan(Finding):
     """A plan in which more than a fifth of the replies to a node's calls could not be read."""
@@ -356,6 +362,7 @@ class StudyReport(Finding):
             f"{self.plans_measured} of {self.plans_in_space:,} plans measured, "
             f"{self.paid:,.6g} of {self.spend:,.6g} {unit} paid; costs are {unit} a task"
         )
-        notes = (*told_of_target(self.target), *self.notes)
+        judge = () if self.judge is None else self.judge.told
+        notes = (*told_of_target(self.target), *judge, *self.notes)
         scores = () if self.policies is None else self.policies.scores
         return html_of(head, self.frontier, self.chosen, notes, gates=self.gates, policies=scores)

@@ -34,6 +34,8 @@ _FAULTS = frozenset({Status.PROVIDER_ERROR, Status.TIMEOUT, Status.TOOL_ERROR, S
 _PAYING = {"fit": "search", "validation": "validation", "test": "test"}
 """By part: the phase whose account pays for it, where nobody says otherwise."""
 _RUNS_AT_ONCE = 128
+_JUDGED_AT_ONCE = 32
+"""Fewer, so that where a spend runs out few answers are paid for whose verdicts are not."""
 _HELD_SHARE = 0.1
 """The part of a batch's cap that its runs in progress may hold as finishing allowances."""
 
@@ -71,6 +73,7 @@ class TrialEvaluator:
         self._cap = spec.cap
         self._scorer = spec.scorer
         self._judged = isinstance(spec.scorer, Judge)
+        self._most_at_once = _JUDGED_AT_ONCE if self._judged else _RUNS_AT_ONCE
         self._finished = finished
         self._measured: dict[tuple[str, str], Measurement] = {}
         self._interrupted: dict[str, Measurement] = {}
@@ -94,7 +97,7 @@ class TrialEvaluator:
     async def measure(self, proposals: Sequence[Proposal], part: str) -> Sequence[Measurement]:
         """See `Evaluator.measure`."""
         exhausted: list[SpendExhausted] = []
-        plans_at_once = asyncio.Semaphore(_plans_at_once(proposals))
+        plans_at_once = asyncio.Semaphore(_plans_at_once(proposals, self._most_at_once))
 
         async def one(proposal: Proposal) -> Measurement | None:
             async with plans_at_once:
@@ -191,7 +194,7 @@ class TrialEvaluator:
         Every run in progress holds its finishing allowance, and room that is held is room that no call can use.
         """
         if cap is None or cap.total is None:
-            return len(tasks)
+            return min(len(tasks), _JUDGED_AT_ONCE) if self._judged else len(tasks)
         share = cap.total * _HELD_SHARE * len(tasks) / self._everything
         allowance = max(in_unit(self._runner.allowance(task, cap.unit), cap.unit) for task in tasks)
         return max(1, int(share / allowance)) if allowance else len(tasks)
@@ -238,10 +241,10 @@ class TrialEvaluator:
         self._runner.store.record(row)
 
 
-def _plans_at_once(proposals: Sequence[Proposal]) -> int:
+def _plans_at_once(proposals: Sequence[Proposal], runs: int) -> int:
     """So many plans that their runs keep a pool busy, and no more, so that a spend that runs out spoils few of them."""
     most = max((proposal.tasks for proposal in proposals), default=1)
-    return max(1, _RUNS_AT_ONCE // most)
+    return max(1, runs // most)
 
 
 def _trial_id(study_id: str, part: str, plan: Plan, start: int, stop: int) -> str:
