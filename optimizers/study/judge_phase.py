@@ -25,8 +25,9 @@ from .report import JudgeReport
 from .spec import StudySpec
 from .trials import TrialEvaluator
 
-__all__ = ["judge_report"]
+__all__ = ["JudgePhase"]
 
+_PARTS = ("fit", "validation", "test")
 _ANSWERS = 40
 """How many answers are graded again at most."""
 _AT_ONCE = 8
@@ -65,57 +66,67 @@ class _Again:
         return None not in (self.itself, self.position, self.length)
 
 
-async def judge_report(
-    spec: StudySpec,
-    judge: Judge,
-    runner: Runner,
-    accounts: StudyAccounts,
-    evaluator: TrialEvaluator,
-    choices: Sequence[Choice],
-) -> JudgeReport:
-    """What the judge was paid, and how far it can be relied on, on answers of validation.
-
-    A small share of the answers, chosen by hash, is graded three times more, as far as a tenth of the spend reaches: as
-    before from other draws, with the scale told in the other order, and padded.
+class JudgePhase:
+    """Holds the judge of a study against itself and others, and tells what it was paid; nothing where there is none.
 
     Args:
         spec: of the study.
-        judge: its metric.
         runner: of its graph.
         accounts: of the study.
-        evaluator: has measured plans.
-        choices: what was chosen.
-
-    Raises:
-        BudgetBreach: the judge's endpoint charged more than was reserved.
+        evaluator: measures plans.
     """
-    answers = _graded_answers(spec, evaluator)
-    again = await _graded_again(judge, runner, accounts.of("controls"), answers[:_ANSWERS])
-    gold, untold = await asyncio.to_thread(_against_gold, judge, answers, spec.seed)
-    outcomes = [
-        o for part in ("fit", "validation", "test") for m in evaluator.measured(part).values() for o in m.outcomes
-    ]
-    unscored = sum(outcome.unscored for outcome in outcomes)
-    itself, position, length = (
-        _itself(again, spec.seed),
-        _shift("position", again, spec.seed),
-        _shift("length", again, spec.seed),
-    )
-    notes = [_short(again, answers), untold, _own_answers(spec, judge, evaluator, choices)]
-    return JudgeReport(
-        model=judge.model,
-        rubric=judge.rubric.label,
-        scale=judge.scale,
-        votes=judge.votes,
-        paid=accounts.paid_to_judge,
-        answers=sum(not outcome.status.failed for outcome in outcomes),
-        unscored=unscored,
-        replies=judge_readings(spec.store, spec.study_id, choices),
-        itself=itself,
-        gold=gold,
-        controls=(position, length) if again else (),
-        notes=tuple(filter(None, (*notes, _moved(position), _moved(length)))),
-    )
+
+    def __init__(self, spec: StudySpec, runner: Runner, accounts: StudyAccounts, evaluator: TrialEvaluator) -> None:
+        self._spec = spec
+        self._judge = spec.scorer if isinstance(spec.scorer, Judge) else None
+        self._runner = runner
+        self._accounts = accounts
+        self._evaluator = evaluator
+        self._again: list[_Again] = []
+        self._wanted = 0
+
+    async def control(self) -> None:
+        """Grades some answers of validation three times more, as far as a tenth of the spend reaches.
+
+        As before from other draws; with the scale told in the other order; and padded. Which answers is up to a hash.
+
+        Raises:
+            BudgetBreach: the judge's endpoint charged more than was reserved.
+        """
+        if self._judge is not None:
+            answers = _graded_answers(self._spec, self._evaluator)[:_ANSWERS]
+            self._wanted = len(answers)
+            self._again = await _graded_again(self._judge, self._runner, self._accounts.of("controls"), answers)
+
+    async def report(self, choices: Sequence[Choice]) -> JudgeReport | None:
+        """How far the judge can be relied on, and what it was paid.
+
+        Args:
+            choices: what was chosen.
+        """
+        judge, spec, again = self._judge, self._spec, self._again
+        if judge is None:
+            return None
+        measured = [found for part in _PARTS for found in self._evaluator.measured(part).values()]
+        answers = _graded_answers(spec, self._evaluator)
+        gold, untold = await asyncio.to_thread(_against_gold, judge, answers, spec.seed)
+        controls = (_shift("position", again, spec.seed), _shift("length", again, spec.seed)) if again else ()
+        own = _own_answers(spec, judge, self._evaluator, choices)
+        notes = (_short(again, self._wanted), untold, own, *map(_moved, controls))
+        return JudgeReport(
+            model=judge.model,
+            rubric=judge.rubric.label,
+            scale=judge.scale,
+            votes=judge.votes,
+            paid=self._accounts.paid_to_judge,
+            answers=sum(not outcome.status.failed for found in measured for outcome in found.outcomes),
+            unscored=sum(found.unscored for found in measured),
+            replies=judge_readings(spec.store, spec.study_id, choices),
+            itself=_itself(again, spec.seed),
+            gold=gold,
+            controls=controls,
+            notes=tuple(filter(None, notes)),
+        )
 
 
 def _graded_answers(spec: StudySpec, evaluator: TrialEvaluator) -> list[_Graded]:
@@ -191,17 +202,12 @@ def _against_gold(judge: Judge, answers: Sequence[_Graded], seed: int) -> tuple[
     return gold_agreement(", ".join(names), judged, np.array(graded), seed=seed), ""
 
 
-def _short(again: Sequence[_Again], answers: Sequence[_Graded]) -> str:
+def _short(again: Sequence[_Again], wanted: int) -> str:
     """What a tenth of the spend did not reach for."""
-    wanted = min(_ANSWERS, len(answers))
     if not wanted:
         return "no answer has a verdict, so there is nothing to hold the judge against"
     whole = sum(each.whole for each in again)
-    return (
-        ""
-        if whole == wanted
-        else f"the spend reached for grading {whole} of {wanted} answers again; a larger one tells more"
-    )
+    return "" if whole == wanted else f"the spend reached for grading {whole} of {wanted} answers again; more tell more"
 
 
 def _moved(shift: Shift) -> str:

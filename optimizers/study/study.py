@@ -13,7 +13,6 @@ from ...graphs.plan import Plan
 from ...graphs.run import Runner
 from ...records.rows import StudyRow
 from ...tasks.clusters import task_clusters
-from ...tasks.judge import Judge
 from ...tasks.metrics import scores_answers
 from ..analysis.edge_ablation import EdgeReport
 from ..analysis.gate_openings import GateReport
@@ -29,14 +28,14 @@ from .edge_phase import compare_edges
 from .failed_functions import failed_functions
 from .gate_phase import gates_of
 from .headroom_and_votes import headroom_of, votes_of
-from .judge_phase import judge_report
+from .judge_phase import JudgePhase
 from .money import by_money
 from .plan_report import PlanReport, Score
 from .policy_phase import PolicyPhase
 from .policy_selection import Comparison
 from .reachable import check_reachable
 from .readings import Choice, choices_of, readings_of
-from .report import JudgeReport, ReadingReport, StudyReport, UnreadPlan
+from .report import ReadingReport, StudyReport, UnreadPlan
 from .reporter import Reporter
 from .scores import score_of
 from .spec import StudySpec
@@ -98,6 +97,7 @@ class Study:
             complete = await self._search(optimizer, evaluator)
             self._accounts.learn_share()
             self._learn_gates(evaluator)
+            judging = JudgePhase(spec, runner, self._accounts, evaluator)
             policies = PolicyPhase(spec, self._parts, runner, self._forecast, told=self._finished, phase=self._enter)
             survivors = optimizer.survivors(evaluator.measured("fit"))
             compared = await self._edges(survivors, evaluator)
@@ -105,9 +105,11 @@ class Study:
             complete &= await self._compare([*survivors[:1], *found, *survivors[1:]], evaluator)
             if evaluator.measured("validation"):
                 comparison = await self._policies(policies, evaluator, found)
-                report = await self._conclude(runner, evaluator, policies, comparison, edges, complete, started)
+                report = await self._conclude(
+                    runner, evaluator, judging, policies, comparison, edges, complete, started
+                )
             else:
-                report = await self._untested(runner, evaluator, policies, optimizer, started)
+                report = await self._untested(judging, evaluator, policies, optimizer, started)
         self._record("complete" if not report.stopped_early else "stopped")
         spec.store.flush()
         self._reporter.finish(report)
@@ -216,6 +218,7 @@ class Study:
         self,
         runner: Runner,
         evaluator: TrialEvaluator,
+        judging: JudgePhase,
         policies: PolicyPhase,
         comparison: Comparison | None,
         edges: EdgeReport | None,
@@ -234,6 +237,7 @@ class Study:
         aim = aimed_at(spec, comparison)
         service = None if comparison is None else await self._serve_policy(policies, comparison, aim.cap)
         complete &= comparison is None or service is not None
+        await judging.control()  # how far scores can be relied on is worth more than serving the other plans
         complete &= await self._serve_test(evaluator, [m.plan for m in affordable if m is not chosen])
         tests = evaluator.measured("test")
         tested = {plan: self._score(m) for plan, m in tests.items()}
@@ -263,7 +267,7 @@ class Study:
         if chosen is not None:
             more["failed_functions"] = failed_functions(spec.store, spec.study_id, spec.space, chosen.plan)
         choices = choices_of(None if chosen is None else chosen.plan, comparison)
-        more["judge"] = await self._judge(runner, evaluator, choices)
+        more["judge"] = await judging.report(choices)
         more["readings"], more["unread_plans"] = self._readings(choices)
         self._notes += [each.warning for each in more["readings"] if each.warning]
         report = self._report(evaluator, reports, chosen, complete, started)
@@ -276,7 +280,12 @@ class Study:
         return report.model_copy(update={**more, "notes": tuple(self._notes)})
 
     async def _untested(
-        self, runner: Runner, evaluator: TrialEvaluator, policies: PolicyPhase, optimizer: Optimizer, started: float
+        self,
+        judging: JudgePhase,
+        evaluator: TrialEvaluator,
+        policies: PolicyPhase,
+        optimizer: Optimizer,
+        started: float,
     ) -> StudyReport:
         """The report of a study whose spend did not reach for validating a plan: the likeliest one is the policy.
 
@@ -289,7 +298,8 @@ class Study:
             raise self._accounts.exhausted()
         self._notes.append(found.note)
         choices = choices_of(None if found.seen is None else found.plan, None)
-        judge = await self._judge(runner, evaluator, choices)
+        await judging.control()
+        judge = await judging.report(choices)
         readings, unread = self._readings(choices)
         report = self._report(evaluator, (), None, False, started)
         more: dict[str, Any] = {"readings": readings, "unread_plans": unread, "policy": policies.untested(found)}
@@ -305,13 +315,6 @@ class Study:
         self._enter("gates")
         paying = evaluator.paying("validation", self._accounts.of("gates"))
         return await gates_of(self._spec, chosen, paying, self._forecast, self._accounts.most("gates"))
-
-    async def _judge(self, runner: Runner, evaluator: TrialEvaluator, choices: Sequence[Choice]) -> JudgeReport | None:
-        """How far the judge can be relied on, where there is one; a tenth of the spend may go into that."""
-        if not isinstance(self._spec.scorer, Judge):
-            return None
-        self._enter("controls")
-        return await judge_report(self._spec, self._spec.scorer, runner, self._accounts, evaluator, choices)
 
     async def _headroom(self, runner: Runner, chosen: Measurement) -> tuple[Headroom, ...]:
         """What perfect nodes would add to the chosen plan, paid with what nothing else needed."""

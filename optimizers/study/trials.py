@@ -34,7 +34,7 @@ _FAULTS = frozenset({Status.PROVIDER_ERROR, Status.TIMEOUT, Status.TOOL_ERROR, S
 _PAYING = {"fit": "search", "validation": "validation", "test": "test"}
 """By part: the phase whose account pays for it, where nobody says otherwise."""
 _RUNS_AT_ONCE = 128
-_JUDGED_AT_ONCE = 32
+_JUDGED_AT_ONCE = 16
 """Fewer, so that where a spend runs out few answers are paid for whose verdicts are not."""
 _HELD_SHARE = 0.1
 """The part of a batch's cap that its runs in progress may hold as finishing allowances."""
