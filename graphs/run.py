@@ -247,10 +247,10 @@ class Runner:
         prepared = self._plans.of(plan)
         limit = None if cap is None else cap.task_limit()
         run_id = _new_id()
+        judged = self.judge(metric, parent or self._root, run_id) if isinstance(metric, Judge) else metric_of(metric)
         account_id = self._open_run(run_id, parent or self._root, limit)
         resolved, channels = prepared.resolved, prepared.channels(task)
         session = RunSession(run_id, account_id, task, resolved, self._services, self.store, channels, seed, output_cap)
-        judged = self.judge(metric, parent or self._root, run_id) if isinstance(metric, Judge) else metric_of(metric)
         run = _Run(session, trial_id, judged, time.time())
         message, reason = Message(status=Status.CANCELLED, reason="the run was cancelled"), "cancelled"
         try:

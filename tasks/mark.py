@@ -27,6 +27,8 @@ _WORDS = re.compile(r"[A-Za-z]+(?:-[A-Za-z]+)?")
 _AROUND = " \t*_#`\"'()[]{}<>."
 _LONGEST = 40
 """Characters of a number."""
+_REACH = 200
+"""Characters in which a mark stands that is announced."""
 _SHOWN = 80
 """Characters of a reply in a reason."""
 
@@ -57,11 +59,11 @@ def mark_in(text: str, low: float, high: float, *, cut: bool = False) -> Mark:
     said = text.rpartition("\n")[0] if cut else text
     for label in _LABELS:
         for found in reversed(list(label.finditer(said))):
-            mark = _mark(said[found.end() :], low, high)
+            mark = _mark(said[found.end() : found.end() + _REACH], low, high)
             if mark is not None:
                 return mark
     lines = [line.strip(_AROUND) for line in said.splitlines() if line.strip(_AROUND)]
-    for line in (*lines[-1:], *lines[:1]):
+    for line in (line[: _REACH + 1] for line in (*lines[-1:], *lines[:1])):
         figure = _FIGURE.match(line)
         mark = _mark(line, low, high) if figure is not None and not line[figure.end() :].strip(_AROUND) else None
         if mark is not None:

@@ -53,7 +53,8 @@ class Measurement:
 
     def values(self, wrong_costs: float) -> Floats:
         """Per task: the score s of an answer as s - wrong_costs (1 - s), 0 where there is none; see `valued`."""
-        answered = np.array([not o.status.failed and not o.abstained for o in self.outcomes], bool)
+        silent = (o.status.failed or o.abstained or o.unscored for o in self.outcomes)
+        answered = ~np.fromiter(silent, bool, len(self.outcomes))
         return np.where(answered, self.scores - wrong_costs * (1 - self.scores), self.scores)
 
     @property

@@ -49,7 +49,8 @@ async def tabulate(
         runner: of the graph that the plans belong to.
         plans: at least one; each becomes an arm, see `arm_of`.
         tasks: each needs a gold answer, or what its metric takes for one.
-        scorer: the metric. An answer that a judge gave no verdict on scores 0.
+        scorer: the metric. An answer that a judge gave no verdict on scores 0, and counts as one that abstains: it is
+            not known to be wrong.
         replicates: how often each plan meets each task, with other random draws; the first is the run that a search
             makes, seed for seed.
         seed: of the first replicate; the others follow.
@@ -104,7 +105,7 @@ async def tabulate(
         if not result.status.failed:
             said[place] = result.answer
             sure[place] = np.nan if result.confidence is None else result.confidence
-            abstained[place] = result.abstained
+            abstained[place] = result.abstained or bool(result.unscored)
         thought[place], written[place] = result.usage.reasoning_tokens, result.usage.output_tokens
         if finished is not None:
             finished(result)

@@ -144,6 +144,12 @@ def test_the_cap_of_a_single_question_holds_for_its_verdict_too() -> None:
     assert "could not be paid for" in short.unscored
     assert short.short_account.startswith("single-")
     assert grader.requests == ()
+    bound = re.search(r"the call needs ([\d,]+)", short.unscored)
+    assert bound is not None
+    # What was held so that the run could end with an answer is there for the verdict.
+    enough = whole.charged.tokens + int(bound[1].replace(",", ""))
+    assert graded(answering(), grading(), cap=Cap(per_task=enough)).score == 0.7
+    assert graded(answering(), grading(), cap=Cap(per_task=enough - 1)).score is None
     for cap in (Cap(per_task=5000), Cap(total=5000), Cap(total=5000, per_task=6000)):
         assert graded(answering(), grading(), cap=cap).score == 0.7
 
@@ -172,18 +178,16 @@ def test_an_endpoint_of_a_judge_that_breaks_its_cap_ends_the_run() -> None:
 
 
 @pytest.mark.parametrize(
-    ("models", "settings", "told"),
+    ("models", "told"),
     [
-        ([answering()], {}, "unknown model 'grader'"),
-        ([answering(), grading(card=CARD.model_copy(update={"dialect": "pocket"}))], {}, "follows no instructions"),
-        ([answering(), grading(card=CARD.model_copy(update={"output_cap": "ignored"}))], {}, "has no output cap"),
+        ([answering()], "unknown model 'grader'"),
+        ([answering(), grading(card=CARD.model_copy(update={"dialect": "pocket"}))], "follows no instructions"),
+        ([answering(), grading(card=CARD.model_copy(update={"output_cap": "ignored"}))], "has no output cap"),
     ],
 )
-def test_a_judge_that_cannot_be_asked_is_told_before_anything_is_paid(
-    models: list[ScriptedModel], settings: dict[str, object], told: str
-) -> None:
+def test_a_judge_that_cannot_be_asked_is_told_before_anything_is_paid(models: list[ScriptedModel], told: str) -> None:
     with pytest.raises((UsageError, UnknownName), match=told):
-        graded(*models, **settings)
+        graded(*models)
     assert all(model.requests == () for model in models)
 
 

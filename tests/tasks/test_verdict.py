@@ -114,6 +114,7 @@ def test_nobody_is_asked_of_no_answer(answer: str) -> None:
 
 def test_again_and_in_reverse_are_other_requests() -> None:
     calls = Calls(lambda draw: Said("Score: 5"))
-    for ways in ({}, {"again": True}, {"reverse": True}):
-        verdict(calls, **ways)
+    verdict(calls)
+    verdict(calls, again=True)
+    verdict(calls, reverse=True)
     assert len({(request.turns, request.draw, request.temperature) for request in calls.asked}) == 3

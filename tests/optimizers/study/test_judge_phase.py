@@ -78,20 +78,9 @@ class Bench:
             for number in range(90)
         ]
 
-    def optimize(
-        self, *, spend: float = 1e6, store: StudyStore | None = None, judge: Judge = JUDGE, policies: bool = False
-    ) -> StudyReport:
-        more = {} if policies else {"policies": ()}
-        return optimize(
-            self.graph,
-            self.tasks,
-            Pool(self.models),
-            cap=Cap(total=1e6),
-            spend=spend,
-            store=store,
-            metric=judge,
-            **more,  # type: ignore[arg-type]
-        )
+    def optimize(self, *, spend: float = 1e6, store: StudyStore | None = None, judge: Judge = JUDGE) -> StudyReport:
+        pool, cap = Pool(self.models), Cap(total=1e6)
+        return optimize(self.graph, self.tasks, pool, cap=cap, spend=spend, store=store, metric=judge, policies=())
 
     @property
     def requests(self) -> int:
@@ -277,11 +266,60 @@ def test_verdicts_that_failed_for_a_place_are_asked_again_by_a_study_that_goes_o
 
 
 def test_policies_are_fitted_to_verdicts_and_serve_under_the_cap() -> None:
-    report = Bench(grader(silent=0.1)).optimize(policies=True)
+    store, bench = MemoryStore(), Bench(grader(silent=0.1))
+    bench.models[1] = ScriptedModel(lambda request: f"{writer(0.2)(request)}{' indeed' * 4}", name="good", card=CARD)
+    report = optimize(
+        bench.graph,
+        bench.tasks,
+        Pool(bench.models),
+        cap=Cap(total=90 * 160),
+        spend=1e6,
+        store=store,
+        metric=JUDGE,
+        policies=("static", "static_mix", "joint"),
+    )
+    assert report.policies is not None
+    tested = report.policies.test
+    assert tested is not None
+    assert 0 < tested.score.unscored < tested.score.tasks
+    assert tested.shares is not None
+    assert tested.shares.abstained == pytest.approx(tested.score.unscored / tested.score.tasks)
+    # Verdicts take nothing of the cap for serving: eight of them would have used it up.
+    batches = [account for account in store._chains if "/test/" not in account and account.startswith("batch-")]
+    assert [store.balance(batch).charged.tokens <= 27 * 160 for batch in batches] == [True]
     assert report.policy is not None
-    if report.policies is not None:
-        assert report.policies.test is not None
-        assert report.policies.test.score.unscored >= 0
+    service = report.policy.invoke_batch(bench.tasks[:5], Cap(total=20_000), scorer=JUDGE, store=store)
+    assert any(one.score is not None and 0 < one.score < 1 for one in service.served)
+    assert service.charged.tokens + service.lost.tokens <= 20_000
+    alone = report.policy.invoke_batch(bench.tasks[:5], Cap(total=20_000), store=store)
+    assert service.charged.tokens > alone.charged.tokens  # where nobody pays for a search, verdicts are in the cap
+
+
+def test_a_study_that_broke_off_pays_for_no_verdict_twice(tmp_path: Path) -> None:
+    verdicts = 0
+
+    def script(request: Request) -> str:
+        nonlocal verdicts
+        verdicts += 1
+        if verdicts == 40:
+            raise RuntimeError("the process is stopped here")
+        return grader()(request)
+
+    bench = Bench(script)
+    store = open_store(tmp_path / "study.db")
+    with pytest.raises(RuntimeError, match="stopped here"):
+        bench.optimize(store=store)
+    store.close()
+    broke = bench.judge.requests[39].key("grader")
+    before = len(bench.judge.requests)
+    store = open_store(tmp_path / "study.db")
+    report = bench.optimize(store=store)
+    store.close()
+    asked = [request.key("grader") for request in bench.judge.requests]
+    assert len(asked) > before
+    assert sorted(key for key in set(asked) if asked.count(key) > 1) in ([], [broke])
+    assert report.judge is not None
+    assert report.judge.unscored == 0
 
 
 def test_the_judge_that_answers_itself_is_named() -> None:
@@ -346,3 +384,38 @@ def test_scores_follow_the_plant_over_three_hundred_answers_and_votes_reduce_the
 
     assert variances[1] / variances[4] == pytest.approx(4, rel=0.3)
     assert variances[1] / variances[9] == pytest.approx(9, rel=0.3)
+
+
+def test_an_answer_without_a_verdict_is_no_wrong_one() -> None:
+    from apportion.budgets.cap import in_unit
+    from apportion.optimizers.search.measurement import Measurement, Outcome
+    from apportion.optimizers.tables.tabulate import tabulate
+    from apportion.optimizers.tables.value import valued
+
+    bench = Bench(grader(silent=0.5))
+    graph = Graph("one").add("write", Solver(model="poor", style="direct", temperature=0.0, max_output_tokens=64))
+
+    async def main() -> tuple[list[bool], list[float], list[float]]:
+        async with Runner(graph, Pool(bench.models), MemoryStore()) as runner:
+            plan, tasks = runner.space.default(), bench.tasks[:20]
+            table = await tabulate(runner, [plan], tasks, JUDGE)
+            found = [await runner.run(task, plan, metric=JUDGE, engine="direct") for task in tasks]
+        outcomes = tuple(
+            Outcome(
+                each.task_id,
+                each.status,
+                each.score or 0.0,
+                in_unit(each.charged, "tokens"),
+                0.0,
+                unscored=bool(each.unscored),
+            )
+            for each in found
+        )
+        values = Measurement(plan, outcomes).values(2.0)
+        return [each.score is None for each in found], values.tolist(), valued(table, 2.0).scores[:, 0, 0].tolist()
+
+    missing, values, tabulated = asyncio.run(main())
+    assert 3 < sum(missing) < 17
+    assert values == tabulated
+    assert [value == 0 for value in values] == missing
+    assert any(value < 0 for value in values)
