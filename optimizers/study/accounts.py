@@ -72,7 +72,7 @@ class StudyAccounts:
 
     def expect(self, plans: float, verdicts: float) -> None:
         """From here on, what is paid is expected to go to plans and to verdicts in this proportion."""
-        self.plans_share = max(_LEAST_SHARE, plans / (plans + verdicts))
+        self.plans_share = max(_LEAST_SHARE, plans / (plans + verdicts)) if verdicts else 1.0
 
     def learn_share(self) -> None:
         """From here on, planning goes by what the search has paid to plans and to the judge of their answers."""

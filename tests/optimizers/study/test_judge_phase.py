@@ -12,7 +12,20 @@ from pathlib import Path
 import pytest
 from scipy.stats import spearmanr
 
-from apportion import Cap, Graph, Judge, Pool, Prompt, Solver, StudyReport, Task, choose, open_store, optimize
+from apportion import (
+    Cap,
+    Function,
+    Graph,
+    Judge,
+    Pool,
+    Prompt,
+    Solver,
+    StudyReport,
+    Task,
+    choose,
+    open_store,
+    optimize,
+)
 from apportion.budgets.books import MemoryStore
 from apportion.errors import BudgetBreach, CallFailed, UnknownName, UsageError
 from apportion.graphs.run import Runner
@@ -419,3 +432,18 @@ def test_an_answer_without_a_verdict_is_no_wrong_one() -> None:
     assert values == tabulated
     assert [value == 0 for value in values] == missing
     assert any(value < 0 for value in values)
+
+
+def test_functions_alone_are_graded_too() -> None:
+    def essay(question: str, inputs: object, task: object) -> str:
+        number = int(re.findall(r"essay (\d+)", question)[-1])
+        return f"essay {number}, worth {quality(number):.3f}"
+
+    bench = Bench()
+    bench.graph = Graph("function").add("write", Function(essay))
+    report = bench.optimize()
+    assert report.judge is not None
+    assert report.judge.paid == report.paid > 0
+    assert report.best is not None
+    assert (report.best.validation.cost, report.best.validation.unscored) == (0, 0)
+    assert 0.4 < report.best.validation.score < 0.6
