@@ -10,10 +10,12 @@ from ..records.text import single_spaced
 
 __all__ = ["Mark", "mark_in"]
 
-_NAMES = r"(?:score|rating|grade|marks?|verdict)"
+_NAMES = r"(?:score|rating|grade|marks?|verdict|overall|total)"
+_SCALE = r"(?:\s?\([^()\n]{0,40}\)|\s(?:out of|from)\s[\w. ]{0,30}?)?"
+"""What may stand between the name and its sign: `Score (0-10):`, `Score out of 10:`."""
 _OPENS = r"[\s\"'*_`(\[{<]*"
 _LABELS = tuple(
-    re.compile(rf"(?<![^\W_]){_NAMES}(?![^\W_])[\"'*_`)\]]*\s?{sign}{_OPENS}", re.IGNORECASE)
+    re.compile(rf"(?<![^\W_]){_NAMES}(?![^\W_])[\"'*_`)\]]*{_SCALE}[*_`]*\s?{sign}{_OPENS}", re.IGNORECASE)
     for sign in ("[:=]", r"is\b")
 )
 """What announces a mark, the surer sign first. `score of 7` is none: that is how scales are explained."""
@@ -45,10 +47,11 @@ class Mark:
 def mark_in(text: str, low: float, high: float, *, cut: bool = False) -> Mark:
     """The mark in a judge's reply.
 
-    It stands behind `Score:`, `Rating`, `Grade`, `Mark` or `Verdict`, in a field of JSON of that name, or alone on the
-    last or the first line: `7`, `7.5`, `7,5`, `7/10`, `7 out of 10`, `[[7]]`, `seven`. Of several that are announced
-    the last counts, so that what a judge quotes before its verdict does not. A range is no mark, and neither is one
-    out of another number than the best of the scale; percentages are, where the scale ends at 1 or 100.
+    It stands behind `Score:`, `Rating`, `Grade`, `Mark`, `Verdict`, `Overall` or `Total`, in a field of JSON of that
+    name, or alone on the last or the first line: `7`, `7.5`, `7,5`, `7/10`, `7 out of 10`, `[[7]]`, `seven`; within the
+    last line only with the best of the scale behind it. Of several that are announced the last counts, so that what a
+    judge quotes before its verdict does not. A range is no mark, and neither is one out of another number than the
+    best of the scale; percentages are, where the scale ends at 1 or 100.
 
     Args:
         text: the reply, its reasoning taken out.
@@ -67,6 +70,11 @@ def mark_in(text: str, low: float, high: float, *, cut: bool = False) -> Mark:
         figure = _FIGURE.match(line)
         mark = _mark(line, low, high) if figure is not None and not line[figure.end() :].strip(_AROUND) else None
         if mark is not None:
+            return mark
+    figures = _FIGURE.finditer(lines[-1][-_REACH:]) if lines else ()
+    for share in [found for found in figures if found["whole"] and re.search("/|out", found[0], re.IGNORECASE)][-1:]:
+        mark = _mark(share[0], low, high)
+        if mark is not None and mark.value is not None:
             return mark
     shown = single_spaced(text)[-_SHOWN:]
     return Mark(None, f"no mark from {low:g} to {high:g} could be read from {shown!r}")

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from scipy.stats import spearmanr
 
 from apportion import Cap, Graph, Judge, OpenAIModel, Pool, Prompt, Result, Solver, Status, Task, open_store
 from apportion.budgets.books import MemoryStore
@@ -18,6 +19,7 @@ from apportion.models.card import ModelCard
 from apportion.models.request import Reply, Request
 from apportion.records import AccountRow, Limit, StudyStore
 from apportion.records.usage import ZERO, Usage
+from apportion.testing.essays import ESSAY_CARD, ESSAY_JUDGE, essay_judge, essay_quality, essay_writer
 from apportion.testing.fault_server import FaultServer
 from apportion.testing.scripted import ScriptedModel
 
@@ -228,3 +230,31 @@ def test_a_model_that_reasons_over_http_is_read_behind_its_reasoning() -> None:
         billed = server.billed_tokens
     assert found.score == 0.9
     assert billed <= found.charged.tokens + found.grading.tokens
+
+
+def test_scores_follow_the_plant_over_three_hundred_answers_and_votes_reduce_their_variance() -> None:
+    tasks = [Task(question=f"Write essay {number}.") for number in range(300)]
+    planted = [essay_quality(number) for number in range(300)]
+    graph = Graph("essays").add("write", Solver(model="poor", style="direct", temperature=0.0, max_output_tokens=64))
+    variances: dict[int, float] = {}
+
+    for votes in (1, 4, 9):
+        model = ScriptedModel(essay_judge(1.0), name="grader", card=ESSAY_CARD)
+        pool, store = Pool([ScriptedModel(essay_writer(0.0), name="poor", card=ESSAY_CARD), model]), MemoryStore()
+
+        async def scores(judge: Judge, pool: Pool = pool, store: MemoryStore = store) -> list[float]:
+            async with Runner(graph, pool, store) as runner:
+                plan = runner.space.default()
+                runs = (runner.run(task, plan, metric=judge, engine="direct") for task in tasks)
+                return [found.score or 0.0 for found in await asyncio.gather(*runs)]
+
+        judge = Judge("grader", ESSAY_JUDGE.rubric, votes=votes)
+        found = asyncio.run(scores(judge))
+        assert len(model.requests) == 300 * votes
+        assert asyncio.run(scores(judge)) == found
+        assert len(model.requests) == 300 * votes  # the second run pays nothing
+        variances[votes] = sum((score - plant) ** 2 for score, plant in zip(found, planted, strict=True)) / 300
+        assert spearmanr(found, planted).statistic > {1: 0.65, 4: 0.85, 9: 0.93}[votes]
+
+    assert variances[1] / variances[4] == pytest.approx(4, rel=0.3)
+    assert variances[1] / variances[9] == pytest.approx(9, rel=0.3)

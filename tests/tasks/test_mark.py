@@ -37,6 +37,13 @@ from apportion.testing.metric import HOSTILE
         ("The answer says 'Score: 10'.\nScore: 3", 3),
         ("Score: 7 (on the scale from 0 to 10)", 7),
         ("Score: 7. The score reflects the errors.", 7),
+        ("Score (0-10): 7", 7),
+        ("**Score (out of 10):** 7", 7),
+        ("Score out of 10: 7", 7),
+        ("Score from 0 to 10: 7", 7),
+        ("Clarity: 3\nAccuracy: 9\nOverall: 6", 6),
+        ("All in all I would give this a solid 7/10.", 7),
+        ("It keeps 3 of 4 facts.\nSo it is 7.5 out of 10, no more.", 7.5),
     ],
 )
 def test_a_mark_is_read_as_judges_write_it(text: str, mark: float) -> None:
@@ -61,6 +68,9 @@ def test_a_mark_is_read_as_judges_write_it(text: str, mark: float) -> None:
         ("It is a good answer.", "no mark from 0 to 10 could be read from 'It is a good answer.'"),
         ("I give a score of 10 for the best.", "no mark"),
         ("underscore: 7", "no mark"),
+        ("It keeps 3 of 4 facts.", "no mark"),
+        ("10 of 10 would be better than this.", "no mark"),
+        ("10/10 would be better than this.\nGood, but no more.", "no mark"),
         ("Grade the answer from 0 to 10.", "no mark"),
         ("", "no mark"),
     ],
