@@ -68,6 +68,9 @@ class TerminalReporter:
             f"the search pays at most {number(a.spend)} {a.cap.unit} (hard){before}; "
             f"expected: about {number(float(format(a.expected, '.2g')))}",
         )
+        if a.verdict is not None:
+            about = number(float(format(a.verdict, ".2g")))
+            self._say("judge", f"a verdict may cost about {about} {a.cap.unit}; the spend pays for them too")
         self._say("store", a.location)
         self._bar = Bar(
             SpinnerColumn(),

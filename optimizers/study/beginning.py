@@ -83,9 +83,11 @@ class Beginning:
         """What a task may charge on average, in the unit of the cap."""
         self.forecast = CostForecast(spec.graph, spec.pool, _median(parts["fit"]), spec.cap.unit)
         """Of what plans pay."""
+        self.verdict: float | None = None
+        """What a verdict may cost, where a judge grades."""
         if isinstance(spec.scorer, Judge):
-            verdict = verdict_forecast(spec.scorer, spec.pool, _median(parts["fit"]), spec.cap.unit)
-            accounts.expect(self.forecast.charged(spec.space.default()), verdict)
+            self.verdict = verdict_forecast(spec.scorer, spec.pool, _median(parts["fit"]), spec.cap.unit)
+            accounts.expect(self.forecast.charged(spec.space.default()), self.verdict)
 
     def optimizer(self) -> Optimizer:
         """The optimizer, told to begin with as many plans as the spend can be expected to pay for."""
@@ -130,6 +132,7 @@ class Beginning:
             paid_before=self._accounts.paid,
             expected=min(spec.spend, expected),
             location=spec.store.location,
+            verdict=self.verdict,
         )
 
     def _finals(self, first: Sequence[Proposal]) -> float:

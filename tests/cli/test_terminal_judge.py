@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections.abc import Iterator, Mapping
 from io import StringIO
 from pathlib import Path
@@ -129,6 +130,7 @@ def test_optimize_with_a_judge_needs_no_gold(essays: Path, capsys: pytest.Captur
     options = [*OPTIONS, *JUDGED, "--judge-scale", "1,9", "--judge-votes", "2", "--json", "report.json"]
     assert run(options) == 0
     out = " ".join(capsys.readouterr().out.split())
+    assert re.search(r"judge a verdict may cost about [\d,]+ tokens; the spend pays for them too", out)
     assert "grader gives 1 to 9 by rubric rubric, the mean of 2 votes; it was paid" in out
     judge = json.loads((essays / "report.json").read_text())["judge"]
     assert (judge["model"], judge["scale"], judge["votes"], judge["unscored"]) == ("grader", [1.0, 9.0], 2, 0)
