@@ -25,6 +25,11 @@ _SHARES = {
     "controls": 0.1,
 }
 """By phase: the part of the spend that it may pay at most."""
+_RUNS_AT_ONCE = 128
+"""How many runs keep a pool busy."""
+_FEWEST_AT_ONCE = 8
+_UNJUDGED_SHARE = 0.1
+"""The part of what a search may pay for plans that answers may take which wait for their verdicts."""
 _LEAST_SHARE = 0.001
 """Of plans in what is paid, also where they make no calls."""
 _OF_JUDGES = "controls"
@@ -43,6 +48,8 @@ class StudyAccounts:
         """The account of the study, whose limit is the spend."""
         self.plans_share = 1.0
         """The part of what is paid that goes to plans and not to the judge of their answers; planning goes by it."""
+        self.runs_at_once = _RUNS_AT_ONCE
+        """How many runs may be in progress: so few that little is paid for answers whose verdicts cannot be."""
         self._spec = spec
         self._unit = spec.cap.unit
         self._judged = isinstance(spec.scorer, Judge)
@@ -69,6 +76,12 @@ class StudyAccounts:
     def for_plans(self, amount: float) -> float:
         """What is left of an amount for plans, once the judge of their answers is paid."""
         return self.plans_share * amount
+
+    def begin(self, plan: float, verdict: float) -> None:
+        """Says what a run and its verdict are expected to cost, before the first of them."""
+        self.expect(plan, verdict)
+        waiting = _UNJUDGED_SHARE * self.most("search")
+        self.runs_at_once = int(max(_FEWEST_AT_ONCE, min(_RUNS_AT_ONCE, waiting / plan if plan else _RUNS_AT_ONCE)))
 
     def expect(self, plans: float, verdicts: float) -> None:
         """From here on, what is paid is expected to go to plans and to verdicts in this proportion."""

@@ -87,7 +87,7 @@ class Beginning:
         """What a verdict may cost, where a judge grades."""
         if isinstance(spec.scorer, Judge):
             self.verdict = verdict_forecast(spec.scorer, spec.pool, _median(parts["fit"]), spec.cap.unit)
-            accounts.expect(self.forecast.charged(spec.space.default()), self.verdict)
+            accounts.begin(self.forecast.charged(spec.space.default()), self.verdict)
 
     def optimizer(self) -> Optimizer:
         """The optimizer, told to begin with as many plans as the spend can be expected to pay for."""

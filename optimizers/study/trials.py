@@ -33,9 +33,6 @@ _FAULTS = frozenset({Status.PROVIDER_ERROR, Status.TIMEOUT, Status.TOOL_ERROR, S
 """Failures of a place and not of a plan: a study that goes on tries them again."""
 _PAYING = {"fit": "search", "validation": "validation", "test": "test"}
 """By part: the phase whose account pays for it, where nobody says otherwise."""
-_RUNS_AT_ONCE = 128
-_JUDGED_AT_ONCE = 16
-"""Fewer, so that where a spend runs out few answers are paid for whose verdicts are not."""
 _HELD_SHARE = 0.1
 """The part of a batch's cap that its runs in progress may hold as finishing allowances."""
 
@@ -73,7 +70,7 @@ class TrialEvaluator:
         self._cap = spec.cap
         self._scorer = spec.scorer
         self._judged = isinstance(spec.scorer, Judge)
-        self._most_at_once = _JUDGED_AT_ONCE if self._judged else _RUNS_AT_ONCE
+        self._most_at_once = accounts.runs_at_once
         self._finished = finished
         self._measured: dict[tuple[str, str], Measurement] = {}
         self._interrupted: dict[str, Measurement] = {}
@@ -194,7 +191,7 @@ class TrialEvaluator:
         Every run in progress holds its finishing allowance, and room that is held is room that no call can use.
         """
         if cap is None or cap.total is None:
-            return min(len(tasks), _JUDGED_AT_ONCE) if self._judged else len(tasks)
+            return min(len(tasks), self._most_at_once)
         share = cap.total * _HELD_SHARE * len(tasks) / self._everything
         allowance = max(in_unit(self._runner.allowance(task, cap.unit), cap.unit) for task in tasks)
         return max(1, int(share / allowance)) if allowance else len(tasks)

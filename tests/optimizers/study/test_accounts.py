@@ -125,3 +125,11 @@ def test_what_costs_nothing_leaves_all_or_next_to_nothing_to_plans() -> None:
     for plans, verdicts, share in ((0.0, 0.0, 1.0), (5.0, 0.0, 1.0), (0.0, 5.0, 0.001)):
         accounts.expect(plans, verdicts)
         assert accounts.plans_share == share
+
+
+def test_little_may_be_paid_for_answers_that_wait_for_their_verdicts() -> None:
+    assert bench()[0].runs_at_once == 128
+    for spend, plan, runs in ((1e3, 100.0, 8), (1e6, 100.0, 62), (1e9, 100.0, 128), (1e3, 0.0, 128)):
+        accounts, _ = bench(spend=spend)
+        accounts.begin(plan, 3 * plan or 300.0)
+        assert accounts.runs_at_once == runs
