@@ -29,6 +29,7 @@ NAMES = (
     "gates",
     "repetition",
     "agents",
+    "judges",
 )
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ..records.protocols import StudyStore
     from ..records.rows import RunRow
     from ..stores.store import Store
+    from ..tasks.judge import Judge
 
 __all__ = [
     "admitted",
@@ -29,6 +30,7 @@ __all__ = [
     "find_plan",
     "find_run",
     "load_graph",
+    "load_judge",
     "load_pool",
     "positive",
     "preload",
@@ -125,6 +127,27 @@ def load_pool(path: str | None) -> Pool:
     from ..models.pool import Pool
 
     return Pool.from_toml(path) if path is not None else Pool(load_pocket_models())
+
+
+def load_judge(model: str | None, rubric: str | None, scale: str, votes: int, against: str) -> Judge | None:
+    """The judge of `--judge` and the options that belong to it; None where nobody is to judge.
+
+    Raises:
+        UsageError: one of the options is missing, or is not what it should be.
+    """
+    from ..records.prompt import Prompt
+    from ..tasks.judge import Judge
+
+    if model is None and rubric is None:
+        return None
+    if model is None or rubric is None:
+        given, missing = ("--rubric", "--judge MODEL") if model is None else ("--judge", "--rubric FILE")
+        raise UsageError(f"{given} needs {missing} as well: a model of the pool grades by a rubric")
+    try:
+        low, high = (float(end) for end in scale.split(","))
+    except ValueError:
+        raise UsageError(f"--judge-scale {scale}: write the worst and the best mark, for example 0,10") from None
+    return Judge(model, Prompt.file(rubric), scale=(low, high), votes=votes, against=against)
 
 
 def check_pool(pool: Pool) -> None:

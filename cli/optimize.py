@@ -45,6 +45,20 @@ def command(
         str,
         typer.Option(help="Its name, or MODULE:FUNCTION; auto takes what each task names."),
     ] = "auto",
+    judge: Annotated[
+        str | None,
+        typer.Option(
+            help="A model of the pool that grades the answers by --rubric; --metric is then what its agreement with "
+            "gold answers is told of.",
+            metavar="MODEL",
+        ),
+    ] = None,
+    rubric: Annotated[
+        str | None,
+        typer.Option(help="Text file with {answer}, and perhaps {question}, {gold}, {format}.", metavar="FILE"),
+    ] = None,
+    judge_scale: Annotated[str, typer.Option(help="The judge's worst and best mark.", metavar="LOW,HIGH")] = "0,10",
+    judge_votes: Annotated[int, typer.Option(help="How many draws a verdict is the mean of.", min=1)] = 1,
     optimizer: Annotated[str, typer.Option(help="Its name, or MODULE:CLASS.")] = "racing",
     seed: Annotated[int, typer.Option(help="Of the split, the order and the random plans.", min=0)] = 0,
     policies: Annotated[
@@ -66,13 +80,14 @@ def command(
     from ..optimizers.study.optimize import optimize
     from ..optimizers.tables.value import checked_wrong_costs
     from ..tasks.devset import load_tasks
-    from .loading import admitted, load_graph, load_pool, positive, preload
+    from .loading import admitted, load_graph, load_judge, load_pool, positive, preload
 
     loaded = load_graph(graph)
     dev_set = load_tasks(tasks, columns=columns_by_ours(column), allow=admitted(allow))
     price = checked_wrong_costs(wrong_costs)
     pool, compared = load_pool(models), _named(policies)
     preload("metric", metric)
+    grader = load_judge(judge, rubric, judge_scale, judge_votes, metric)
     preload("optimizer", optimizer)
     preload("policy", *compared)
     own = None if per_task is None else positive("--per-task", per_task)
@@ -87,7 +102,7 @@ def command(
             target_score=target_score,
             store=store,
             seed=seed,
-            metric=metric,
+            metric=metric if grader is None else grader,
             optimizer=optimizer,
             policies=compared,
             wrong_costs=price,

@@ -49,6 +49,7 @@ from apportion.records.redaction import Redaction, redacted
 from apportion.records.task import Task
 from apportion.tasks.chat_question import messages_of
 from apportion.tasks.devset import load_tasks
+from apportion.tasks.mark import mark_in
 from apportion.tasks.metrics import score
 
 SECONDS = float(os.environ.get("FUZZ_SECONDS", "0"))
@@ -265,6 +266,8 @@ PARSERS = {
     "search": Parser(CHAT.read_search, samples=("Query: foo\nAnswer: bar", '{"query": "foo"}')),
     "formalisation": Parser(partial(CHAT.read_formalisation, ask=Ask("q")), samples=(PROBLEM,)),
     "verdict": Parser(CHAT.read_verdict, samples=("Probability: 85", "Verdict: no errors found", '{"score": 8}')),
+    "mark": Parser(partial(mark_in, low=0, high=10), samples=("Fine.\nScore: 7.5/10", '{"score": 7}', "[[7]]", "7,5")),
+    "cut mark": Parser(partial(mark_in, low=-1, high=1, cut=True), samples=("Score: -0.5\nbecause",)),
     "steps": Parser(CHAT.steps, samples=("47 + 83 = 130 * 2 = 260",)),
     "pocket answer": Parser(partial(POCKET.read_answer, style=Style.THINK), samples=("47+83=30", "x>b b>f")),
     "pocket decomposition": Parser(POCKET.read_decomposition, samples=("47+83|12-05|p1-p2",)),
