@@ -9,6 +9,7 @@ ApportionError
     UnknownName           a model, knob, edge, metric or node kind that does not exist
     PoolError             a pool file or a model card is not valid, or a key is missing
     StoreError            a database cannot be opened or written
+    UnsupportedSchema     a JSON schema that an embedded model cannot be held to
   Infeasible              no plan fits under the cap; exit 3
   BudgetBreach            a model charged more than its reservation; exit 4
   CapReached              a reservation did not fit and nothing could be released
@@ -46,6 +47,7 @@ __all__ = [
     "SpendExhausted",
     "StoreError",
     "UnknownName",
+    "UnsupportedSchema",
     "UsageError",
     "gravest",
 ]
@@ -120,6 +122,20 @@ class PoolError(UsageError):
 
 class StoreError(UsageError):
     """A database cannot be opened or written."""
+
+
+class UnsupportedSchema(UsageError):
+    """A JSON schema that an embedded model cannot be held to.
+
+    Args:
+        part: where in the schema, such as ".properties.when"; empty for all of it.
+        reason: what cannot be held to there, and how to mend it.
+    """
+
+    def __init__(self, part: str, reason: str) -> None:
+        self.part = part
+        self.reason = reason
+        super().__init__(f"${part} of the schema: {reason}")
 
 
 class Infeasible(ApportionError):

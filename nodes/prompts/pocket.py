@@ -31,6 +31,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from ...models.pocket.answers import answer_place
 from ...models.pocket.shorthand import PocketRole, searching, solving, verifying
 from ...models.request import ChatMessage
 from ...records.message import Part
@@ -45,14 +46,6 @@ UNKNOWN_ANSWER = "unknown"
 """What a searcher that found nothing answers; it writes a question mark."""
 
 _ROLES = {Style.DIRECT: PocketRole.DIRECT, Style.DRAFT: PocketRole.DRAFT, Style.THINK: PocketRole.THINK}
-_NUMBERS = re.compile(r"[0-9]+")
-_PAIRS = re.compile(r"[a-z]=[0-9]+(?: [a-z]=[0-9]+)*")
-_LETTER = re.compile(r"[a-z]")
-_VISITED = re.compile(r"[b-df-np-z]{1,22}")
-"""Letters of arrows; names have an a, e or o."""
-_ARROWS = re.compile(r"[a-z]>[a-z](?: [a-z]>[a-z])*")
-_CODES = re.compile(r"[0-9]{2}[a-z](?:(?P<joiner>[-/;+])[0-9]{2}[a-z](?:(?P=joiner)[0-9]{2}[a-z])*)?")
-_MOVE = re.compile(r"[1-9][abc]")
 _LOOKED_UP = re.compile(r"\A(?:[a-z]{4} [0-9]{2} )+")
 _CHAIN = re.compile(r"(?:[0-9]{2}|p[0-9])(?:[-+*](?:[0-9]{2}|p[0-9]))*")
 _STEP = re.compile(r"(?P<operation>[-+*][0-9]{2})=(?P<result>[0-9]{2})")
@@ -76,13 +69,9 @@ class PocketDialect:
 
     def read_answer(self, text: str, style: Style, *, cut: bool = False) -> str | None:
         """What stands at the end of the reply: a number, letters with their numbers, codes, a letter or a move."""
-        last = text.strip().rpartition("|")[2]
-        if any(shape.fullmatch(last) for shape in (_PAIRS, _CODES, _MOVE, _LETTER)):
-            return last
-        if _ARROWS.fullmatch(last) or (style is Style.DRAFT and _VISITED.fullmatch(last)):
-            return last[-1]
-        words = last.rpartition("=")[2].split()
-        return words[-1] if words and _NUMBERS.fullmatch(words[-1]) else None
+        said = text.strip()
+        place = answer_place(said, draft=style is Style.DRAFT)
+        return None if place is None else said[place:]
 
     def conclude(self, ask: Ask, style: Style, trace: str, *, continues: bool) -> Messages | str:
         """Of a chain of operations, asks for what is left of it from the last value; of another question, the whole."""
