@@ -63,7 +63,7 @@ def direct_call(
     """
     ask = Ask(task.question, task.instructions, task.context, output=output)
     calls = []
-    able = [model for model in pool if spoken_by(dialect(model.card.dialect), output)]
+    able = [model for model in pool if spoken_by(model.card, dialect(model.card.dialect), output)]
     for model in able or pool:
         card = model.card
         prompt = dialect(card.dialect).solve(ask, Style.DIRECT)

@@ -14,6 +14,7 @@ from pydantic import PlainSerializer, PlainValidator, PositiveInt, model_validat
 
 from ..errors import PlanError
 from ..models.card import ModelCard
+from ..models.pocket.calling import ARGUMENTS, offered
 from ..models.request import Reply, Request
 from ..models.tools import CALL_TOKENS, ToolCall, call_size, tools_size
 from ..records.message import CANDIDATES, Message, MessageSize
@@ -26,8 +27,8 @@ from .knob import ANY_MODEL, Knob, ModelKnob, Times
 from .oracles import right_answer
 from .outputs import candidate_of, reader_of
 from .prompts import dialect_named
-from .prompts.acting import ToolRound, acting, calls_in, quoted, result_frame
-from .prompts.base import Ask, Dialect, Messages, Style
+from .prompts.acting import calls_in, quoted, result_frame
+from .prompts.base import Ask, Dialect, Messages, Style, ToolRound
 from .readings import Reading, Unfit, all_of, read
 from .repeated_node import RepeatedNode, most_draws, vote_of
 from .repetition import Drawn, draws_of, first_alone, message_of, repeat
@@ -85,12 +86,21 @@ class Agent(RepeatedNode, AnswerNode):
         return True
 
     def fitted(self, card: Callable[[str], ModelCard]) -> Self:
-        """See `Node.fitted`; a model that follows no instructions calls no tools."""
+        """See `Node.fitted`; a model that follows no instructions calls what it calls by itself, see `Offered`."""
+        sources: Any = self.tools
         for known in map(card, self.called()):
-            if not dialect_named(known.dialect).words:
+            if dialect_named(known.dialect).words:
+                continue
+            speaks = f"model {known.name!r} follows no instructions (dialect {known.dialect!r})"
+            if not known.tools:
                 raise PlanError(
-                    f"model {known.name!r} follows no instructions (dialect {known.dialect!r}), so it cannot call "
-                    "tools; choose a model whose dialect is 'chat'"
+                    f"{speaks} and takes no tools (tools = false in its card), so it cannot call any; choose a model "
+                    "whose dialect is 'chat'"
+                )
+            if not offered(tools_json([tool_of(source) for source in sources])).callable:
+                raise PlanError(
+                    f"{speaks}, and calls only a tool that needs one text, called {' or '.join(ARGUMENTS)}; name the "
+                    "argument of a tool so, or choose a model whose dialect is 'chat'"
                 )
         return super().fitted(card)
 
@@ -185,7 +195,7 @@ async def _step(loop: _Loop, inputs: Inputs, rounds: Sequence[ToolRound], *, las
     request = request_of(
         context,
         node.model,
-        acting(ask, loop.toolbox.told, rounds, last=last, native=loop.native),
+        loop.dialect.act(ask, loop.toolbox.told, rounds, last=last, native=loop.native),
         max_output_tokens=node.max_output_tokens,
         temperature=node.temperature,
         node=node,
@@ -310,8 +320,9 @@ def _worst_case(node: Agent, ask: Ask, incoming: Incoming, speakers: Speakers) -
     sources: Any = node.tools
     tools = [tool_of(source) for source in sources]
     told, card = tools_json(tools), speakers.card(node.model)
+    dialect = speakers(node.model)
     if card.tools:
-        fixed = tools_size(told) + card.tools_tokens
+        fixed = tools_size(told) + card.tools_tokens if dialect.words else 0
         grown = _reply_bytes(node, card) + MOST_CALLS * _CALL_BYTES + node.result_bytes
         turns = 1 + MOST_CALLS
     else:
@@ -321,7 +332,7 @@ def _worst_case(node: Agent, ask: Ask, incoming: Incoming, speakers: Speakers) -
         grown = reply + prefix_size(node, speakers) + _FRAME + MOST_CALLS * frame + node.result_bytes
 
     def render(filled: Ask) -> Messages:
-        return acting(filled, told, (), last=True, native=card.tools)  # any round may turn out to be the last
+        return dialect.act(filled, told, (), last=True, native=card.tools)  # any round may turn out to be the last
 
     cap = node.max_output_tokens
     first = bound_of(

@@ -174,5 +174,3 @@ def _separators() -> Iterable[int]:
 
 def _forced(text: str) -> tuple[Unit, ...]:
     return tuple((forced_token(sign), sign) for sign in text)
-
-

@@ -19,7 +19,7 @@ from .schemas import terms_of
 from .shorthand import PocketRole
 from .tokenizer import encode
 
-__all__ = ["guide_for", "said"]
+__all__ = ["call_id", "guide_for", "said"]
 
 _NOW = "="
 """With which an answer begins where a query could stand."""
@@ -73,17 +73,17 @@ def guide_for(request: Request, prompt: str, tokens: Sequence[int], cap: int) ->
 
 def said(request: Request, guide: Guide) -> tuple[str, tuple[ToolCall, ...]]:
     """The text and the calls of a reply."""
-    number = sum(len(message.tool_calls) for message in request.messages)
     if guide.call is not None:
-        return guide.text, (ToolCall(guide.call.name, guide.call.arguments, _call_id(number)),)
+        return guide.text, (ToolCall(guide.call.name, guide.call.arguments, call_id(request)),)
     if request.tools and request.tool_choice == "required":
         name, _, arguments = guide.text.partition(_BEHIND_NAME)
-        return "", (ToolCall(name, arguments, _call_id(number)),)
+        return "", (ToolCall(name, arguments, call_id(request)),)
     return guide.text, ()
 
 
-def _call_id(number: int) -> str:
-    return f"call_{number}"
+def call_id(request: Request) -> str:
+    """The id of the call in a reply; no other of the conversation has it."""
+    return f"call_{sum(len(message.tool_calls) for message in request.messages)}"
 
 
 def _automaton(request: Request, tools: Offered) -> Automaton | None:
@@ -91,7 +91,8 @@ def _automaton(request: Request, tools: Offered) -> Automaton | None:
         functions = [tool["function"] for tool in json.loads(request.tools)]
         everything = [(function["name"], function.get("parameters") or {"type": "object"}) for function in functions]
         named: list[tuple[str, tuple[Term, ...]]] = [
-            (name, (Forced(_BEHIND_NAME, anew=True), *terms_of(json.dumps(schema)))) for name, schema in tools.others or everything
+            (name, (Forced(_BEHIND_NAME, anew=True), *terms_of(json.dumps(schema))))
+            for name, schema in tools.others or everything
         ]
         return automaton_of((choices(named),))
     return automaton_of(terms_of(request.response_schema)) if request.response_schema else None

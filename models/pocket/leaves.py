@@ -8,7 +8,19 @@ from typing import TypeAlias
 from .grammar import Choices, FreeText, More, Numeral, Term, least
 from .tokenizer import END, PIECES, UNKNOWN
 
-__all__ = ["SEPARATORS", "Chosen", "InNumber", "InText", "Leaf", "Undecided", "begun", "ended", "filled", "fewest", "walked"]
+__all__ = [
+    "SEPARATORS",
+    "Chosen",
+    "InNumber",
+    "InText",
+    "Leaf",
+    "Undecided",
+    "begun",
+    "ended",
+    "fewest",
+    "filled",
+    "walked",
+]
 
 SEPARATORS = frozenset((" ", ",", "/", ";", ", ", "; "))
 """What a model writes between the items of a list."""

@@ -81,6 +81,7 @@ def json_text(value: Any) -> str:
 class _Reader:
     def __init__(self, whole: Any) -> None:
         self._whole = whole
+        self._chosen = False  # whether the model chooses anything before the part that is read
 
     def terms(self, part: Any, path: str, led: tuple[str, ...]) -> tuple[Term, ...]:
         """The terms of a part of the schema.
@@ -158,21 +159,21 @@ class _Reader:
         # Values of puzzles, which the models write as `a=1 b=3`.
         letters = len(properties) > 1 and all(len(name) == 1 and "a" <= name <= "z" for name in properties)
         terms: list[Term] = []
-        chosen = False
         for place, (name, inner) in enumerate(properties.items()):
-            value = self.terms(inner, f"{path}.properties.{name}", led)
-            anew = chosen and name == _ANSWER
-            shown = (" " if chosen else "") + (f"{name}=" if letters else "")
+            anew = self._chosen and name == _ANSWER and ".items" not in path
+            shown = (" " if self._chosen else "") + (f"{name}=" if letters else "")
             terms.append(Forced(f"{',' if place else '{'}{json_text(name)}:", "" if anew else shown, anew))
-            terms += value
-            chosen = chosen or any(not isinstance(term, Forced) for term in value)
+            terms += self.terms(inner, f"{path}.properties.{name}", led)
+            self._chosen = self._chosen or not isinstance(terms[-1], Forced)
         return (*terms, Forced("}"))
 
     def _list(self, part: Mapping[str, Any], path: str, led: tuple[str, ...]) -> tuple[Term, ...]:
         fewest = _count(part, "minItems", path, 0)
         most = _count(part, "maxItems", path, max(_MOST_ITEMS, fewest))
         if fewest > min(most, _MOST_LISTED):
-            raise UnsupportedSchema(path, f"it has at least {fewest} items; let it be at most {min(most, _MOST_LISTED)}")
+            raise UnsupportedSchema(
+                path, f"it has at least {fewest} items; let it be at most {min(most, _MOST_LISTED)}"
+            )
         if most == 0:
             return (Forced("[]"),)
         if "items" not in part:
