@@ -20,6 +20,7 @@ NAMES = (
     "client",
     "replicas",
     "pocket",
+    "calculator",
     "deciding",
     "recorded",
     "thinking",

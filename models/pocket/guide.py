@@ -37,9 +37,11 @@ class Part:
 
 @dataclass(slots=True, eq=False)
 class Guide:
-    """One reply on its way. First the model writes as it does, up to its end or up to a call of a tool. Where it is held
-    to a schema, it then goes back to where its answer begins, and gives the answer anew, as JSON: as it was as far as the
-    schema admits it, and from there on by its own choice among what the schema admits.
+    """One reply on its way.
+
+    First the model writes as it does, up to its end or up to a call of a tool. Where it is held to a schema, it then
+    goes back to where its answer begins, and gives the answer anew, as JSON: as it was as far as the schema admits it,
+    and from there on by its own choice among what the schema admits.
 
     To be used from one thread. What it must read next is in `reading`; without that, `take` tells it what was chosen.
 

@@ -29,9 +29,9 @@ _BEHIND_NAME = "\n"
 def guide_for(request: Request, prompt: str, tokens: Sequence[int], cap: int) -> Guide | None:
     """What leads the reply to a request; None where nothing does.
 
-    A request with a schema is answered by JSON. One with tools is answered by a call where the model comes to one that it
-    makes by itself, see `Offered`. Where a call is required, what the model comes to otherwise is the arguments of one of
-    the other tools, as JSON of its schema.
+    A request with a schema is answered by JSON. One with tools is answered by a call where the model comes to one that
+    it makes by itself, see `Offered`. Where a call is required, what the model comes to otherwise is the arguments of
+    one of the other tools, as JSON of its schema.
 
     Args:
         request: with a schema, or with tools.

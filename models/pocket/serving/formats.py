@@ -92,14 +92,14 @@ def tools_asked(tools: Sequence[Tool], choice: ToolChoiceField | None) -> tuple[
         tools = [tool for tool in tools if tool.function.name == choice.function.name]
         if not tools:
             raise _invalid("tool_choice", f"there is no function {choice.function.name!r} in 'tools'")
-    if not tools and choice == "required":
-        raise _invalid("tool_choice", "'required' needs 'tools'")
+    if not tools and choice in ("auto", "required"):
+        raise _invalid("tool_choice", f"{choice!r} needs 'tools'")
     must = choice == "required" or not isinstance(choice, str | None)
     for tool in tools if must else ():
         schema = tool.function.parameters or {"type": "object"}
         _held(schema, f"tools[{names.index(tool.function.name)}].function.parameters")
     told = json.dumps([tool.model_dump(exclude_none=True) for tool in tools]) if tools else ""
-    return told, "required" if must else "none" if choice == "none" else "auto"
+    return told, "required" if must else "none" if tools and choice == "none" else "auto"
 
 
 def _held(schema: dict[str, Any], where: str) -> str:
