@@ -28,9 +28,7 @@ def calculate(expression: str) -> int:
 def nodes(steps: int) -> tuple[Solver, Agent]:
     """Without the tool and with it; as many rounds as there are steps, and one for the answer."""
     plain = Solver(style="think", temperature=0.0, max_output_tokens=96)
-    return plain, Agent(
-        tools=(calculate,), rounds=steps + 1, temperature=0.0, max_output_tokens=96, result_bytes=512
-    )
+    return plain, Agent(tools=(calculate,), rounds=steps + 1, temperature=0.0, max_output_tokens=96, result_bytes=512)
 
 
 def scores(node: Node, tasks: list[Task], pool: Pool) -> tuple[list[float], float]:

@@ -14,7 +14,7 @@ from pydantic import PlainSerializer, PlainValidator, PositiveInt, model_validat
 
 from ..errors import PlanError
 from ..models.card import ModelCard
-from ..models.pocket.calling import ARGUMENTS, offered
+from ..models.pocket.calling import ARGUMENTS, RESULT_TOKENS, offered
 from ..models.request import Reply, Request
 from ..models.tools import CALL_TOKENS, ToolCall, call_size, tools_size
 from ..records.message import CANDIDATES, Message, MessageSize
@@ -321,8 +321,12 @@ def _worst_case(node: Agent, ask: Ask, incoming: Incoming, speakers: Speakers) -
     tools = [tool_of(source) for source in sources]
     told, card = tools_json(tools), speakers.card(node.model)
     dialect = speakers(node.model)
-    if card.tools:
-        fixed = tools_size(told) + card.tools_tokens if dialect.words else 0
+    if not dialect.words:  # It reads neither tools nor the arguments of its calls, and of a result a number at most.
+        fixed, turns = 0, 1 + MOST_CALLS
+        found = RESULT_TOKENS + (node.result_bytes if offered(told).search else 0)
+        grown = speakers.reply(node.model, node.max_output_tokens) + found
+    elif card.tools:
+        fixed = tools_size(told) + card.tools_tokens
         grown = _reply_bytes(node, card) + MOST_CALLS * _CALL_BYTES + node.result_bytes
         turns = 1 + MOST_CALLS
     else:

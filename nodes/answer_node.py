@@ -71,9 +71,7 @@ class AnswerNode(ModelNode):
         return super()._with_models | {"repairs"}
 
     def fitted(self, card: Callable[[str], ModelCard]) -> Self:
-        """See `Node.fitted`; a model that follows no instructions can be asked for lines, numbers, and JSON that it is
-        held to.
-        """
+        """See `Node.fitted`; who follows no instructions is asked for lines, numbers, and JSON that it is held to."""
         fitted = super().fitted(card)
         asked = {name: value for name, value in self.demands().items() if name in ("output", "repairs")}
         for known in map(card, self.called()):

@@ -19,10 +19,12 @@ from ..tools import ToolCall
 from .schemas import json_text
 from .shorthand import PocketRole, searching
 
-__all__ = ["ARGUMENTS", "Offered", "asked", "begun_reply", "offered"]
+__all__ = ["ARGUMENTS", "RESULT_TOKENS", "Offered", "asked", "begun_reply", "offered"]
 
 ARGUMENTS = ("expression", "query")
 """Names of the one text that a tool must need for the models to call it by themselves."""
+RESULT_TOKENS = 2
+"""Of the result of a step, as a model reads it; also of the line ends around what a search brings."""
 
 _STEP = re.compile(r"([0-9]{2}[-+*][0-9]{2})=\Z")
 _ZEROS = re.compile(r"(?<![0-9])0+(?=[0-9])")

@@ -150,7 +150,7 @@ def least(term: Term) -> int:
                 ways.append(len(end[0]) + bool(branches) + sum(map(least, end[1])))
             return min(ways)
         case Either(sorts):
-            return min(map(least, sorts))
+            return least(sorts[0])  # what begins as one of the first sort is of it, so other sorts may be out of reach
         case Items(item, fewest, _):
             return 1 + sum(map(least, item)) + least(More(term, 1))
         case More(items, count):

@@ -145,7 +145,7 @@ def fewest(leaf: Leaf) -> int:
         case Chosen(term):
             return least(term)
         case Undecided(sorts):
-            return min(fewest(sort) + isinstance(sort, InText) for sort in sorts)
+            return fewest(sorts[0]) + isinstance(sorts[0], InText)  # see `least`
         case More():
             return least(leaf)
 

@@ -33,10 +33,13 @@ _PLACES = 3
 _LARGEST = 10**9 - 1
 """Of a number without bounds."""
 _LARGEST_BOUND = 10**12
-_SAID = frozenset(
-    ("title", "description", "default", "examples", "$comment", "$schema", "$id", "$defs", "definitions")
-    + ("deprecated", "readOnly", "writeOnly")
-)
+_SAID = frozenset(("title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly")) | {
+    "$comment",
+    "$schema",
+    "$id",
+    "$defs",
+    "definitions",
+}
 """What changes nothing."""
 _OF_TYPE: Mapping[str, frozenset[str]] = {
     "string": frozenset(("minLength", "maxLength")),

@@ -12,6 +12,7 @@ from apportion import Agent, JsonOutput, Pool, Prompt, load_pocket_models
 from apportion.errors import CallFailed, GraphError, UsageError
 from apportion.graphs.graph import Graph
 from apportion.models.card import ModelCard
+from apportion.models.pocket import PocketModel
 from apportion.models.request import Reply, Request
 from apportion.models.tools import ToolCall
 from apportion.nodes import Inputs, adaptive, choose, node_from_json

@@ -13,17 +13,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from apportion.models.card import ModelCard
 from apportion.nodes.outputs import (
     candidate_of,
     data_of,
     form_of,
     formed,
+    held_problem,
     led_by_fields,
     passed_on,
     problem_with,
     read_step,
     reader_of,
-    held_problem,
     spoken_by,
 )
 from apportion.nodes.prompts import dialect_named
@@ -302,7 +303,7 @@ def test_a_searcher_asks_or_answers() -> None:
 
 
 def test_dialects_without_words_speak_of_lines_and_numbers_and_are_held_to_small_schemas() -> None:
-    outputs = ("line", "number", "text", "code", SCHEMA, OPTIONS)
+    outputs: tuple[Output, ...] = ("line", "number", "text", "code", SCHEMA, OPTIONS)
     free, held = ModelCard(name="m"), ModelCard(name="m", json_schema=True)
     large = JsonOutput({"type": "object", "properties": {"when": {"type": "string", "format": "date"}}})
     assert [spoken_by(free, POCKET, output) for output in outputs] == [1, 1, 0, 0, 0, 0]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from enum import Enum
 from typing import Any, Literal
 
@@ -48,9 +47,9 @@ class Outer(BaseModel):
 
 
 @pytest.fixture
-def key(monkeypatch: pytest.MonkeyPatch, server: PocketServer) -> Iterator[str]:
+def key(monkeypatch: pytest.MonkeyPatch, server: PocketServer) -> str:
     monkeypatch.setenv("OPENAI_API_KEY", "none")
-    yield server.base_url
+    return server.base_url
 
 
 @pytest.mark.parametrize("kind", [Answer, Detailed, Outer])
