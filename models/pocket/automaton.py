@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import TypeAlias
 
 import numpy as np
@@ -18,12 +17,12 @@ from .grammar import Choices, Either, Forced, FreeText, Items, More, Numeral, Te
 from .leaves import SEPARATORS, Chosen, Leaf, Undecided, begun, ended, fewest, filled, walked
 from .tokenizer import END, PIECES, encode, forced_token
 
-__all__ = ["Automaton", "Move", "State", "Unit", "automaton_of"]
+__all__ = ["Automaton", "Move", "State", "Unit"]
 
 Unit: TypeAlias = tuple[int, str]
 """A token that is counted, and the text that is written for it."""
 _SPACE = " "
-_MOST_STATES = 20_000
+_MOST_STATES = 4_000
 """Of one automaton that are kept."""
 
 
@@ -150,12 +149,6 @@ class Automaton:
             if len(self._states) < _MOST_STATES:
                 known = self._states.setdefault((leaf, rest), known)
         return known
-
-
-@lru_cache(maxsize=128)
-def automaton_of(terms: tuple[Term, ...]) -> Automaton:
-    """The automaton of what a model is held to; one for all who ask for the same."""
-    return Automaton(terms)
 
 
 def _opened(term: Term, rest: tuple[Term, ...]) -> Leaf:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections import deque
 from collections.abc import Sequence
+from functools import lru_cache
 
 from ...errors import CallFailed
 from ...records.status import Status
 from ...records.usage import Usage
 from ..request import Request
 from ..tools import ToolCall
-from .automaton import Automaton, automaton_of
+from .automaton import Automaton
 from .calling import Offered, begun_reply, offered
 from .grammar import Forced, Term, choices
 from .guide import Guide, Part
@@ -49,7 +50,7 @@ def guide_for(request: Request, prompt: str, tokens: Sequence[int], cap: int) ->
     if request.stop:
         raise _refused("stop texts could cut JSON or a call in two; leave out `stop`")
     tools = offered(request.tools)
-    automaton = _automaton(request, tools)
+    automaton = _automaton(request)
     if automaton is not None and automaton.least > cap:
         raise _refused(
             f"the shortest JSON of the schema takes {automaton.least} tokens, and the reply may have {cap}; raise "
@@ -86,16 +87,28 @@ def call_id(request: Request) -> str:
     return f"call_{sum(len(message.tool_calls) for message in request.messages)}"
 
 
-def _automaton(request: Request, tools: Offered) -> Automaton | None:
+def _automaton(request: Request) -> Automaton | None:
     if request.tools and request.tool_choice == "required":
-        functions = [tool["function"] for tool in json.loads(request.tools)]
-        everything = [(function["name"], function.get("parameters") or {"type": "object"}) for function in functions]
-        named: list[tuple[str, tuple[Term, ...]]] = [
-            (name, (Forced(_BEHIND_NAME, anew=True), *terms_of(json.dumps(schema))))
-            for name, schema in tools.others or everything
-        ]
-        return automaton_of((choices(named),))
-    return automaton_of(terms_of(request.response_schema)) if request.response_schema else None
+        return _of_calls(request.tools)
+    return _of_schema(request.response_schema) if request.response_schema else None
+
+
+@lru_cache(maxsize=64)
+def _of_schema(schema: str) -> Automaton:
+    """One for all who are held to the same, since what may come in its states is kept."""
+    return Automaton(terms_of(schema))
+
+
+@lru_cache(maxsize=64)
+def _of_calls(tools: str) -> Automaton:
+    """A call of one of the tools that models do not call by themselves, or of any where there are no others."""
+    functions = [tool["function"] for tool in json.loads(tools)]
+    everything = [(function["name"], function.get("parameters") or {"type": "object"}) for function in functions]
+    named: list[tuple[str, tuple[Term, ...]]] = [
+        (name, (Forced(_BEHIND_NAME, anew=True), *terms_of(json.dumps(schema))))
+        for name, schema in offered(tools).others or everything
+    ]
+    return Automaton((choices(named),))
 
 
 def _must_answer(request: Request, prompt: str, automaton: Automaton | None) -> bool:

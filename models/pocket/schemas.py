@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
@@ -27,7 +28,11 @@ _MOST_ITEMS = 8
 _MOST_LISTED = 32
 _MOST_PROPERTIES = 32
 _MOST_OPTIONS = 256
-_DEEPEST = 6
+_LONGEST_OPTION = 256
+"""Characters of one of several values; no reply has as many."""
+_DEEPEST = 12
+_MOST_PARTS = 256
+"""Of all of a schema, with what references repeat; the shortest JSON of more of them fits no reply."""
 _PLACES = 3
 """Digits behind the point of a number."""
 _LARGEST = 10**9 - 1
@@ -70,9 +75,11 @@ def terms_of(schema: str) -> tuple[Term, ...]:
     """
     try:
         whole = json.loads(schema)
-    except (ValueError, RecursionError) as error:
+        return _Reader(whole).terms(whole, _Place())
+    except ValueError as error:
         raise UnsupportedSchema("", f"it is not JSON: {error}") from None
-    return _Reader(whole).terms(whole, "", ())
+    except RecursionError:
+        raise UnsupportedSchema("", "it is too deep; make it flatter") from None
 
 
 def json_text(value: Any) -> str:
@@ -81,53 +88,69 @@ def json_text(value: Any) -> str:
     return text if text.isprintable() else json.dumps(value, separators=(",", ":"), allow_nan=False)
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where in a schema a part stands."""
+
+    path: str = ""
+    """Such as ".properties.answer"."""
+    led: tuple[str, ...] = ()
+    """The references that led to it."""
+    depth: int = 0
+    listed: bool = False
+    """Whether it is within an item of a list."""
+
+    def at(self, step: str, *, listed: bool = False) -> _Place:
+        """A part of it."""
+        return _Place(self.path + step, self.led, self.depth + 1, self.listed or listed)
+
+
 class _Reader:
     def __init__(self, whole: Any) -> None:
         self._whole = whole
+        self._parts = 0
         self._chosen = False  # whether the model chooses anything before the part that is read
 
-    def terms(self, part: Any, path: str, led: tuple[str, ...]) -> tuple[Term, ...]:
-        """The terms of a part of the schema.
-
-        Args:
-            part: of the schema.
-            path: where it stands, such as ".properties.answer".
-            led: the references that led to it.
-        """
+    def terms(self, part: Any, place: _Place) -> tuple[Term, ...]:
+        """The terms of a part of the schema."""
+        path = place.path
         if not isinstance(part, dict):
             raise UnsupportedSchema(path, f"{_short(part)} leaves the type open; say a type")
-        if len(led) + path.count(".properties.") + path.count(".items") > _DEEPEST:
-            raise UnsupportedSchema(path, f"it is deeper than {_DEEPEST} levels; make it flatter")
+        self._parts += 1
+        if place.depth > _DEEPEST or self._parts > _MOST_PARTS:
+            reason = f"it is deeper than {_DEEPEST} levels, or has more than {_MOST_PARTS} parts; make it smaller"
+            raise UnsupportedSchema(path, reason)
         if "$ref" in part:
-            return self._referred(part, path, led)
+            return self._referred(part, place)
         if "const" in part or "enum" in part:
             return (_enumerated(part, path),)
         for name in ("anyOf", "allOf"):
             if name in part:
-                return self._combined(name, part, path, led)
+                return self._combined(name, part, place)
         kind = part.get("type", "object" if "properties" in part else "array" if "items" in part else None)
         if isinstance(kind, list):
-            return (_either([self.terms({**part, "type": one}, path, led) for one in kind], path),)
+            return (_either([self.terms({**part, "type": one}, place) for one in kind], path),)
         if not isinstance(kind, str) or kind not in _OF_TYPE:
             raise UnsupportedSchema(path, f"its type is {_short(kind)}; say one of {', '.join(_OF_TYPE)}")
         _only(part, _OF_ANY_TYPE | {"type"}, path)  # what is said of another type has no effect
-        return self._typed(kind, part, path, led)
+        return self._typed(kind, part, place)
 
-    def _typed(self, kind: str, part: Mapping[str, Any], path: str, led: tuple[str, ...]) -> tuple[Term, ...]:
+    def _typed(self, kind: str, part: Mapping[str, Any], place: _Place) -> tuple[Term, ...]:
         if kind == "boolean":
             return (_one_of(["true", "false"]),)
         if kind == "null":
             return (_one_of(["null"]),)
         if kind == "string":
-            return (_text(part, path),)
+            return (_text(part, place.path),)
         if kind == "object":
-            return self._object(part, path, led)
-        return self._list(part, path, led) if kind == "array" else (_number(kind, part, path),)
+            return self._object(part, place)
+        return self._list(part, place) if kind == "array" else (_number(kind, part, place.path),)
 
-    def _referred(self, part: Mapping[str, Any], path: str, led: tuple[str, ...]) -> tuple[Term, ...]:
+    def _referred(self, part: Mapping[str, Any], place: _Place) -> tuple[Term, ...]:
+        path = place.path
         _only(part, {"$ref"}, path)
         target = part["$ref"]
-        if target in led:
+        if target in place.led:
             raise UnsupportedSchema(path, f"{target!r} refers to itself, so it has no end; write it out")
         steps = target.split("/") if isinstance(target, str) else []
         if len(steps) != 3 or steps[0] != "#" or steps[1] not in ("$defs", "definitions"):
@@ -138,17 +161,19 @@ class _Reader:
             found = found.get(name) if isinstance(found, dict) else None
         if found is None:
             raise UnsupportedSchema(path, f"{target!r} leads nowhere; define it under '$defs'")
-        return self.terms(found, path, (*led, target))
+        return self.terms(found, replace(place.at(""), led=(*place.led, target)))
 
-    def _combined(self, name: str, part: Mapping[str, Any], path: str, led: tuple[str, ...]) -> tuple[Term, ...]:
+    def _combined(self, name: str, part: Mapping[str, Any], place: _Place) -> tuple[Term, ...]:
+        path = place.path
         _only(part, {name}, path)
         parts = part[name]
         if not isinstance(parts, list) or not parts or (name == "allOf" and len(parts) > 1):
             raise UnsupportedSchema(path, f"its {name} cannot be held to; write one schema in its place")
-        found = [self.terms(one, f"{path}.{name}[{place}]", led) for place, one in enumerate(parts)]
+        found = [self.terms(one, place.at(f".{name}[{number}]")) for number, one in enumerate(parts)]
         return found[0] if len(found) == 1 else (_either(found, path),)
 
-    def _object(self, part: Mapping[str, Any], path: str, led: tuple[str, ...]) -> tuple[Term, ...]:
+    def _object(self, part: Mapping[str, Any], place: _Place) -> tuple[Term, ...]:
+        path = place.path
         properties, required = part.get("properties", {}), part.get("required", [])
         if not isinstance(properties, dict) or len(properties) > _MOST_PROPERTIES:
             raise UnsupportedSchema(path, f"its properties must be an object of at most {_MOST_PROPERTIES}")
@@ -162,15 +187,16 @@ class _Reader:
         # Values of puzzles, which the models write as `a=1 b=3`.
         letters = len(properties) > 1 and all(len(name) == 1 and "a" <= name <= "z" for name in properties)
         terms: list[Term] = []
-        for place, (name, inner) in enumerate(properties.items()):
-            anew = self._chosen and name == _ANSWER and ".items" not in path
+        for number, (name, inner) in enumerate(properties.items()):
+            anew = self._chosen and name == _ANSWER and not place.listed
             shown = (" " if self._chosen else "") + (f"{name}=" if letters else "")
-            terms.append(Forced(f"{',' if place else '{'}{json_text(name)}:", "" if anew else shown, anew))
-            terms += self.terms(inner, f"{path}.properties.{name}", led)
+            terms.append(Forced(f"{',' if number else '{'}{json_text(name)}:", "" if anew else shown, anew))
+            terms += self.terms(inner, place.at(f".properties.{name}"))
             self._chosen = self._chosen or not isinstance(terms[-1], Forced)
         return (*terms, Forced("}"))
 
-    def _list(self, part: Mapping[str, Any], path: str, led: tuple[str, ...]) -> tuple[Term, ...]:
+    def _list(self, part: Mapping[str, Any], place: _Place) -> tuple[Term, ...]:
+        path = place.path
         fewest = _count(part, "minItems", path, 0)
         most = _count(part, "maxItems", path, max(_MOST_ITEMS, fewest))
         if fewest > min(most, _MOST_LISTED):
@@ -181,7 +207,9 @@ class _Reader:
             return (Forced("[]"),)
         if "items" not in part:
             raise UnsupportedSchema(path, "it does not say what its items are; add 'items'")
-        return (Items(self.terms(part["items"], f"{path}.items", led), max(1, fewest), min(most, _MOST_LISTED)),)
+        return (
+            Items(self.terms(part["items"], place.at(".items", listed=True)), max(1, fewest), min(most, _MOST_LISTED)),
+        )
 
 
 def _one_of(texts: Sequence[str]) -> Choices | Forced:
@@ -205,7 +233,10 @@ def _enumerated(part: Mapping[str, Any], path: str) -> Choices | Forced:
     admitted = [value for value in values if Draft202012Validator(part).is_valid(value)]
     if not admitted:
         raise UnsupportedSchema(path, "it admits no value; add one that all of it admits to 'enum'")
-    return _one_of([json_text(value) for value in admitted])
+    texts = [json_text(value) for value in admitted]
+    if max(map(len, texts)) > _LONGEST_OPTION:
+        raise UnsupportedSchema(path, f"one of its values has more than {_LONGEST_OPTION} characters; shorten it")
+    return _one_of(texts)
 
 
 def _either(found: Sequence[tuple[Term, ...]], path: str) -> Either:

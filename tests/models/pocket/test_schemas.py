@@ -109,12 +109,30 @@ def test_what_is_no_json_is_no_schema(text: str) -> None:
         terms_of(text)
 
 
-def test_depth_has_a_limit() -> None:
-    schema: dict[str, Any] = {"type": "integer"}
+def test_size_has_limits() -> None:
+    deep: dict[str, Any] = {"type": "integer"}
     for _ in range(40):
-        schema = {"type": "object", "properties": {"a": schema}}
-    with pytest.raises(UnsupportedSchema, match="deeper"):
-        terms_of(json.dumps(schema))
+        deep = {"type": "object", "properties": {"a": deep}}
+    alternatives: dict[str, Any] = {"type": "integer"}
+    for _ in range(400):
+        alternatives = {"anyOf": [alternatives]}
+    # Each refers to the next thirty times over.
+    many = {f"d{n}": {"type": "object", "properties": {f"p{m}": {"$ref": f"#/$defs/d{n + 1}"} for m in range(30)}}
+            for n in range(6)} | {"d6": {"type": "integer"}}  # fmt: skip
+    for schema in (deep, alternatives, {"$ref": "#/$defs/d0", "$defs": many}):
+        with pytest.raises(UnsupportedSchema, match=r"deeper|too deep"):
+            terms_of(json.dumps(schema))
+    with pytest.raises(UnsupportedSchema, match="more than 256 characters"):
+        terms_of(json.dumps({"enum": ["a" * 100_000, "b"]}))
+    assert terms_of(json.dumps({"enum": ["a" * 250 + "b", "a" * 250 + "c"]}))
+
+
+def test_names_may_look_like_paths() -> None:
+    names = {
+        ".properties." * 20: {"type": "integer"},
+        ".items": {"type": "object", "properties": {"answer": {"const": 1}}},
+    }
+    assert terms_of(json.dumps({"type": "object", "properties": names}))[-4] == Forced('{"answer":', anew=True)
 
 
 NAMES = ("type", "properties", "items", "enum", "const", "anyOf", "allOf", "$ref", "$defs", "required", "minItems")
