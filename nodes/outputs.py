@@ -11,6 +11,7 @@ from typing import Any
 
 from ..errors import UnsupportedSchema
 from ..models.card import ModelCard
+from ..models.pocket.grammar import least
 from ..models.pocket.schemas import terms_of
 from ..models.reasoning import split_reasoning
 from ..records.answers import Number, abstains, last_number, normal_form, number_of
@@ -30,6 +31,7 @@ __all__ = [
     "Reader",
     "candidate_of",
     "data_of",
+    "fewest_tokens",
     "form_of",
     "formed",
     "held_problem",
@@ -71,6 +73,12 @@ def held_problem(output: JsonOutput) -> str:
     except UnsupportedSchema as problem:
         return str(problem)
     return ""
+
+
+def fewest_tokens(output: Output) -> int:
+    """So many tokens are enough for an answer of a model that is held to a small schema; 0 for other outputs."""
+    held = isinstance(output, JsonOutput) and not held_problem(output)
+    return sum(map(least, terms_of(output.schema))) if isinstance(output, JsonOutput) and held else 0
 
 
 def reader_of(output: Output, dialect: Dialect, style: Style) -> Reader:
