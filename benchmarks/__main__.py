@@ -17,6 +17,7 @@ NAMES = (
     "graph",
     "function",
     "store",
+    "inspecting",
     "client",
     "replicas",
     "pocket",
@@ -28,6 +29,7 @@ NAMES = (
     "prompts",
     "gates",
     "repetition",
+    "agents",
 )
 
 

@@ -12,7 +12,7 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from ..errors import PlanError, StoreError, UsageError
-from ..imports import imported, imported_module
+from ..imports import COMMAND, imported, imported_module
 from .output import complain
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ..models.pool import Pool
     from ..records.protocols import StudyStore
     from ..records.rows import RunRow
+    from ..stores.store import Store
 
 __all__ = [
     "admitted",
@@ -59,14 +60,15 @@ def load_graph(where: str) -> Graph:
 
 
 def admitted(allow: Sequence[str] | None) -> tuple[str, ...]:
-    """The modules of `--allow`, imported, the current folder's first; files may name them then.
+    """What `--allow` names; files may name it then. Modules are imported, the current folder's first.
 
     Raises:
         UsageError: one cannot be imported.
     """
     with _importable(Path.cwd()):
         for name in allow or ():
-            imported_module(name, f"--allow {name}")
+            if not name.startswith(COMMAND):
+                imported_module(name, f"--allow {name}")
     return tuple(allow or ())
 
 
@@ -165,19 +167,22 @@ def find_plan(where: str, store: StudyStore | None) -> Plan:
         raise StoreError(f"{store.location}: the row of plan {found[0]} is damaged ({error}); restore a copy") from None
 
 
-def find_run(where: str, store: StudyStore) -> RunRow:
+def find_run(where: str, store: Store) -> RunRow:
     """The run whose id begins so.
 
     Raises:
         UsageError: there is none, or more than one.
     """
+    from ..stores.questions import names_that_begin
+
     exact = store.run(where)
     if exact is not None:
         return exact
-    found = [row for row in store.runs() if row.run_id.startswith(where)]
+    asked = names_that_begin("run", where)
+    found = [run_id for (run_id,) in store.query(asked.sql, asked.parameters).rows] if where else []
     if len(found) == 1:
-        return found[0]
-    what = "no run" if not found else f"{len(found)} runs"
+        return store.runs_of(found)[0]
+    what = "more than one run" if found else "no run"
     raise UsageError(f"{what} in {store.location} with an id that begins with {where!r}; `apportion runs` lists them")
 
 

@@ -51,6 +51,8 @@ class _Run:
     """A session with what its row needs."""
 
     session: RunSession
+    parent_id: str
+    """The account above the run's own."""
     trial_id: str | None
     metric: Metric | None
     started: float
@@ -230,10 +232,11 @@ class Runner:
         prepared = self._plans.of(plan)
         limit = None if cap is None else cap.task_limit()
         run_id = _new_id()
-        account_id = self._open_run(run_id, parent or self._root, limit)
+        parent_id = parent or self._root
+        account_id = self._open_run(run_id, parent_id, limit)
         resolved, channels = prepared.resolved, prepared.channels(task)
         session = RunSession(run_id, account_id, task, resolved, self._services, self.store, channels, seed, output_cap)
-        run = _Run(session, trial_id, metric_of(metric), time.time())
+        run = _Run(session, parent_id, trial_id, metric_of(metric), time.time())
         message, reason = Message(status=Status.CANCELLED, reason="the run was cancelled"), "cancelled"
         try:
             await self._hold(run, cap)
@@ -326,6 +329,7 @@ class Runner:
             latency=result.latency,
             reason=result.reason,
             abstained=result.abstained,
+            parent_account_id=run.parent_id,
         )
         self.store.record(row)
         return result
