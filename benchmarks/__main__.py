@@ -21,6 +21,7 @@ NAMES = (
     "client",
     "replicas",
     "pocket",
+    "calculator",
     "deciding",
     "recorded",
     "thinking",
