@@ -312,7 +312,7 @@ def _worst_case(node: Agent, ask: Ask, incoming: Incoming, speakers: Speakers) -
     tools, servers, card = _functions(node), _servers(node), speakers.card(node.model)
     told = tools_json(tools, [placeholder_tool(server, FILLER) for server in servers])
     dialect = speakers(node.model)
-    if not dialect.words:  # It reads neither tools nor the arguments of its calls.
+    if card.tokenizer == "pocket":  # An embedded model reads neither tools nor the arguments of its calls.
         fixed, turns = 0, 1 + MOST_CALLS
         found = result_size(tools, node.result_bytes, servers=bool(servers))
         grown = speakers.reply(node.model, node.max_output_tokens) + found

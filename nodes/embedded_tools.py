@@ -29,8 +29,8 @@ def misfit(card: ModelCard, tools: Sequence[Tool]) -> str:
         )
     if not offered(tools_json(tools)).callable:
         return (
-            f"{follows}, and calls only a function that needs one text, called {' or '.join(ARGUMENTS)}; name the "
-            "argument of a function so, or choose a model whose dialect is 'chat'"
+            f"{follows}, and calls only a function that needs one text, called {' or '.join(ARGUMENTS)}, of any "
+            "length and form; name the argument of a function so, or choose a model whose dialect is 'chat'"
         )
     return ""
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from ..request import ChatMessage
 from ..tools import ToolCall
-from .schemas import json_text
+from .schemas import WITHOUT_EFFECT, json_text
 from .shorthand import PocketRole, searching
 
 __all__ = ["ARGUMENTS", "RESULT_TOKENS", "Offered", "asked", "begun_reply", "offered"]
@@ -30,6 +30,9 @@ _STEP = re.compile(r"([0-9]{2}[-+*][0-9]{2})=\Z")
 _ZEROS = re.compile(r"(?<![0-9])0+(?=[0-9])")
 _INTEGER = re.compile(r"-?[0-9]{1,30}(?:\.0+)?")
 _MODULUS = 100
+_OF_ARGUMENTS = WITHOUT_EFFECT | {"type", "properties", "required", "additionalProperties"}
+_OF_TEXT = WITHOUT_EFFECT | {"type"}
+"""What a schema may say; by anything else a call that the models make by themselves could miss it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +101,16 @@ def begun_reply(messages: Sequence[ChatMessage]) -> str:
 
 
 def _argument(schema: Any) -> str:
-    """The name of the one text that a tool needs; empty where it needs anything else."""
-    properties = schema.get("properties") if isinstance(schema, dict) else None
-    required = schema.get("required") if isinstance(schema, dict) else None
+    """The name of the one text, of whatever form, that a tool needs; empty where it needs anything else."""
+    if not isinstance(schema, dict) or schema.keys() - _OF_ARGUMENTS:
+        return ""
+    properties, required = schema.get("properties"), schema.get("required")
     if not isinstance(properties, dict) or not isinstance(required, list) or len(required) != 1:
         return ""
-    described = properties.get(required[0])
-    return str(required[0]) if isinstance(described, dict) and described.get("type") == "string" else ""
+    name = required[0] if isinstance(required[0], str) else ""
+    described = properties.get(name)
+    free = isinstance(described, dict) and described.get("type") == "string" and not described.keys() - _OF_TEXT
+    return name if free else ""
 
 
 def _call(tool: tuple[str, str], value: str) -> ToolCall:

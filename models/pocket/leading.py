@@ -53,8 +53,8 @@ def guide_for(request: Request, prompt: str, tokens: Sequence[int], cap: int) ->
     automaton = _automaton(request)
     if automaton is not None and automaton.least > cap:
         raise _refused(
-            f"the shortest JSON of the schema takes {automaton.least} tokens, and the reply may have {cap}; raise "
-            "max_output_tokens, or shorten the schema or the question"
+            f"the shortest JSON of the schema takes {automaton.least} tokens, and the reply may have {cap}; raise the "
+            "output cap, or shorten the schema or the question"
         )
     begin = encode(_NOW) if _must_answer(request, prompt, automaton) else []
     guide = Guide(

@@ -12,10 +12,10 @@ from functools import lru_cache
 from typing import Any
 
 from ...errors import UnsupportedSchema
-from .grammar import Choices, Either, Forced, FreeText, Items, Numeral, Term, choices
+from .grammar import Choices, Either, Forced, FreeText, Items, Numeral, Term, choices, least
 from .numerals import Bounds
 
-__all__ = ["ANSWER_OBJECT", "json_text", "terms_of"]
+__all__ = ["ANSWER_OBJECT", "WITHOUT_EFFECT", "json_text", "terms_of"]
 
 ANSWER_OBJECT = '{"properties":{"answer":{"type":"string"}},"required":["answer"],"type":"object"}'
 """The schema where any object is asked for: the answer as the model writes it."""
@@ -33,19 +33,21 @@ _LONGEST_OPTION = 256
 _DEEPEST = 12
 _MOST_PARTS = 256
 """Of all of a schema, with what references repeat; the shortest JSON of more of them fits no reply."""
+_MOST_TOKENS = 4096
+"""Of the shortest JSON; lists in lists may ask for any number, and what must come is written out at once."""
 _PLACES = 3
 """Digits behind the point of a number."""
 _LARGEST = 10**9 - 1
 """Of a number without bounds."""
 _LARGEST_BOUND = 10**12
-_SAID = frozenset(("title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly")) | {
+WITHOUT_EFFECT = frozenset(("title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly")) | {
     "$comment",
     "$schema",
     "$id",
     "$defs",
     "definitions",
 }
-"""What changes nothing."""
+"""Keywords of a schema that change nothing."""
 _OF_TYPE: Mapping[str, frozenset[str]] = {
     "string": frozenset(("minLength", "maxLength")),
     "integer": frozenset(("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")),
@@ -75,11 +77,16 @@ def terms_of(schema: str) -> tuple[Term, ...]:
     """
     try:
         whole = json.loads(schema)
-        return _Reader(whole).terms(whole, _Place())
+        terms = _Reader(whole).terms(whole, _Place())
     except ValueError as error:
         raise UnsupportedSchema("", f"it is not JSON: {error}") from None
     except RecursionError:
         raise UnsupportedSchema("", "it is too deep; make it flatter") from None
+    shortest = sum(map(least, terms))
+    if shortest > _MOST_TOKENS:
+        reason = f"the shortest JSON of it takes {shortest:,} tokens; ask for at most {_MOST_TOKENS:,}"
+        raise UnsupportedSchema("", reason)
+    return terms
 
 
 def json_text(value: Any) -> str:
@@ -307,7 +314,7 @@ def _count(part: Mapping[str, Any], name: str, path: str, otherwise: int) -> int
 
 def _only(part: Mapping[str, Any], admitted: frozenset[str] | set[str], path: str) -> None:
     for name in part:
-        if name not in admitted and name not in _SAID:
+        if name not in admitted and name not in WITHOUT_EFFECT:
             raise UnsupportedSchema(path, f"its {name!r} cannot be held to; leave it out, or check it afterwards")
 
 

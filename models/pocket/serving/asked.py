@@ -214,8 +214,10 @@ def _check_together(fields: _Body) -> None:
         raise _refused("top_logprobs", "it needs 'logprobs' to be true")
     if fields.stream_options is not None and not fields.stream:
         raise _refused("stream_options", "it needs 'stream' to be true")
-    if fields.stop and (fields.tools or (fields.response_format and fields.response_format.type != "text")):
-        raise _refused("stop", "it could cut JSON or a call in two; leave it out beside 'response_format' and 'tools'")
+    led = fields.tools or any(said.role == "tool" for said in fields.messages)
+    if fields.stop and (led or (fields.response_format and fields.response_format.type != "text")):
+        reason = "it could cut JSON or a call in two; leave it out beside 'response_format', 'tools' and their results"
+        raise _refused("stop", reason)
     spoken = [said for said in fields.messages if said.role == "user"]
     if not spoken:
         raise _refused("messages", "there is no message with the role 'user'")
@@ -242,16 +244,17 @@ def _unsupported(name: str) -> Refusal:
 
 def _invalid(fault: ErrorDetails, content: object) -> Refusal:
     """What a field at fault means; the first, where there are several."""
-    param = _path(fault["loc"], content)
-    if fault["type"] == "missing":
+    missing = fault["type"] == "missing"
+    param = _path(fault["loc"], content, missing=missing)
+    if missing:
         return Refusal(400, f"Missing required parameter: '{param}'.", code="missing_required_parameter", param=param)
     if fault["type"] == "extra_forbidden":
         return Refusal(400, f"Unrecognized request argument: '{param}'.", code="unknown_parameter", param=param)
     return _refused(param, fault["msg"][:1].lower() + fault["msg"][1:])
 
 
-def _path(location: Sequence[int | str], content: object) -> str:
-    """The place of a fault as `messages[0].role`, as far as it is in what was sent."""
+def _path(location: Sequence[int | str], content: object, *, missing: bool) -> str:
+    """The place of a fault as `messages[0].role`, as far as it is in what was sent, or is what is missing there."""
     path = ""
     for step in location:
         if isinstance(step, int):
@@ -260,8 +263,8 @@ def _path(location: Sequence[int | str], content: object) -> str:
             path += f"[{step}]"
             content = content[step] if step < len(content) else None
         else:
-            if not isinstance(content, dict):
-                break
+            if not isinstance(content, dict) or (step not in content and not missing):
+                break  # a string, or one of the types that a field may have
             path += f".{step}" if path else step
             content = content.get(step)
     return path

@@ -95,9 +95,13 @@ def tools_asked(tools: Sequence[Tool], choice: ToolChoiceField | None) -> tuple[
     if not tools and choice in ("auto", "required"):
         raise _invalid("tool_choice", f"{choice!r} needs 'tools'")
     must = choice == "required" or not isinstance(choice, str | None)
-    for tool in tools if must else ():
+    for tool in tools:
         schema = tool.function.parameters or {"type": "object"}
-        _held(schema, f"tools[{names.index(tool.function.name)}].function.parameters")
+        where = f"tools[{names.index(tool.function.name)}].function.parameters"
+        if schema.get("type", "object") != "object":
+            raise _invalid(f"{where}.type", "arguments are an object")
+        if must:
+            _held(schema, where)
     told = json.dumps([tool.model_dump(exclude_none=True) for tool in tools]) if tools else ""
     return told, "required" if must else "none" if tools and choice == "none" else "auto"
 

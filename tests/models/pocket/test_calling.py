@@ -47,6 +47,7 @@ def test_a_tool_that_needs_one_text_of_a_known_name_is_called() -> None:
         {"function": {"name": "f", "parameters": {"required": ["query"], "properties": {}}}},
         {"function": {"name": "f", "parameters": {"required": "query", "properties": {"query": {"type": "string"}}}}},
         {"function": {"name": "f", "parameters": {"required": [3], "properties": {"query": {"type": "string"}}}}},
+        {"function": {"name": "f", "parameters": {"required": [["query"]], "properties": {"query": {}}}}},
     ],
 )
 def test_other_tools_are_not(given: dict[str, Any]) -> None:
@@ -54,6 +55,17 @@ def test_other_tools_are_not(given: dict[str, Any]) -> None:
     assert not found.callable
     assert len(found.others) == 1
     assert not offered("").callable
+
+
+@pytest.mark.parametrize(
+    "form", [{"maxLength": 3}, {"pattern": "^x"}, {"enum": ["1+1"]}, {"format": "date"}, {"minLength": 80}]
+)
+def test_a_text_of_a_form_of_its_own_is_not_called_since_a_step_could_miss_it(form: dict[str, Any]) -> None:
+    described = {"type": "string", "title": "Expression", "description": "a sum", "examples": ["1+1"]}
+    assert offered(json.dumps([tool("f", "expression", expression=described)])).callable
+    assert not offered(json.dumps([tool("f", "expression", expression=described | form)])).callable
+    schema = {"type": "object", "properties": {"expression": described}, "required": ["expression"], "minProperties": 2}
+    assert not offered(json.dumps([{"function": {"name": "f", "parameters": schema}}])).callable
 
 
 def test_a_step_is_a_call_where_its_result_begins() -> None:

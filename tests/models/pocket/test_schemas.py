@@ -15,6 +15,10 @@ from apportion.models.pocket.schemas import ANSWER_OBJECT, json_text, terms_of
 
 TREE = {"$defs": {"T": {"type": "object", "properties": {"t": {"$ref": "#/$defs/T"}}}}, "$ref": "#/$defs/T"}
 
+MANY: dict[str, Any] = {"const": 1}
+for _ in range(12):
+    MANY = {"type": "array", "minItems": 32, "items": MANY}
+
 
 def of(**part: Any) -> Any:
     """The terms of a property."""
@@ -92,6 +96,7 @@ def test_bounds_of_numbers(part: dict[str, Any], low: int, high: int, places: in
         ({"$ref": "#/$defs/a"}, "", "leads nowhere"),
         ({"$ref": 3}, "", "'$defs'"),
         (TREE, ".properties.t", "refers to itself"),
+        (MANY, "", "the shortest JSON of it takes"),
         ([], "", "say a type"),
         ("text", "", "say a type"),
     ],

@@ -16,6 +16,12 @@ IMAGE = {"role": "user", "content": [{"type": "image_url"}]}
 NO_TEXT = {"role": "user", "content": [{"type": "text"}]}
 RESULT = {"role": "tool", "content": "hi", "tool_call_id": "other"}
 CALL = {"role": "assistant", "content": "hi", "tool_calls": [{}]}
+ASKED = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+ROUND = [
+    *HELLO["messages"],
+    {"role": "assistant", "tool_calls": [ASKED]},
+    {"role": "tool", "content": "3", "tool_call_id": "c"},
+]
 
 
 def read(**fields: Any) -> Asked:
@@ -124,6 +130,7 @@ def test_what_is_not_served_is_refused_by_name(name: str, value: object) -> None
         ({"messages": [CALL]}, "messages[0].tool_calls[0].id", "missing_required_parameter"),
         ({"messages": [{"role": "system", "content": "hi"}]}, "messages", "invalid_value"),
         ({"messages": [{"role": "user", "content": ""}]}, "messages", "invalid_value"),
+        ({"messages": ROUND, "stop": "x"}, "stop", "invalid_value"),
         ({"n": 0}, "n", "invalid_value"),
         ({"n": 129}, "n", "invalid_value"),
         ({"n": "2"}, "n", "invalid_value"),

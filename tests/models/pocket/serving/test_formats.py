@@ -11,6 +11,10 @@ from apportion.models.pocket.serving.refusal import Refusal
 
 INTEGER: dict[str, Any] = {"type": "object", "properties": {"answer": {"type": "integer"}}}
 DATE: dict[str, Any] = {"type": "object", "properties": {"when": {"type": "string", "format": "date"}}}
+MANY: dict[str, Any] = {"const": 1}
+for _ in range(10):
+    MANY = {"type": "array", "minItems": 32, "maxItems": 32, "items": MANY}
+MANY = {"type": "object", "properties": {"many": MANY}}
 
 
 def read(**fields: Any) -> Asked:
@@ -67,6 +71,17 @@ def test_tools_and_which_must_be_called() -> None:
         (
             {"tools": [function("f"), function("g", DATE)], "tool_choice": "required"},
             "tools[1].function.parameters.properties.when",
+            "unsupported_schema",
+        ),
+        (
+            {"tools": [function("f")], "tool_choice": {"type": "allowed_tools", "allowed_tools": {}}},
+            "tool_choice",
+            "invalid_value",
+        ),
+        ({"tools": [function("f", {"type": "string"})]}, "tools[0].function.parameters.type", "invalid_value"),
+        (
+            {"tools": [function("f", MANY)], "tool_choice": "required"},
+            "tools[0].function.parameters",
             "unsupported_schema",
         ),
         ({"response_format": form(INTEGER), "stop": "x"}, "stop", "invalid_value"),

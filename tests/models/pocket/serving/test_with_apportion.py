@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from apportion import Cap, Graph
+from apportion.graphs.bounds import worst_case
 from apportion.models.pocket import load_pocket_model
 from apportion.models.pocket.serving import PocketServer
 from apportion.models.pool import Pool
@@ -90,3 +92,15 @@ def test_agents_and_typed_answers_are_alike(pool: Pool, tools: Any, output: Any,
             assert there.message.status is here.message.status is not Status.PROVIDER_ERROR
             assert there.charged.tokens == here.charged.tokens > 0
             assert [one for one, _ in there.events] == [one for one, _ in here.events]
+
+
+@pytest.mark.parametrize("tools", [(calculate,), (look_up,), (calculate, look_up)])
+@pytest.mark.parametrize("rounds", [1, 3])
+def test_a_cap_of_the_worst_case_is_enough(pool: Pool, tools: Any, rounds: int) -> None:
+    node = Agent(model=NAME, tools=tools, rounds=rounds, temperature=0.0, max_output_tokens=48, result_bytes=512)
+    graph = Graph("g").add("act", node)
+    for task in (*generate("chains", 1, 5, 3), Task(question="Which room is kemo in?")):
+        free = graph.run(task, pool=pool)
+        bound = worst_case(graph, graph.space(pool).plan({}), task, pool).total.tokens
+        capped = graph.run(task, pool=pool, cap=Cap(per_task=bound))
+        assert (capped.answer, capped.charged, capped.stop_reason) == (free.answer, free.charged, "complete")
