@@ -56,7 +56,8 @@ def guide_for(request: Request, prompt: str, tokens: Sequence[int], cap: int) ->
             f"the shortest JSON of the schema takes {automaton.least} tokens, and the reply may have {cap}; raise the "
             "output cap, or shorten the schema or the question"
         )
-    begin = encode(_NOW) if _must_answer(request, prompt, automaton) else []
+    # Of a reply of one token nothing would be left for the answer.
+    begin = encode(_NOW) if cap > 1 and _must_answer(request, prompt, automaton) else []
     guide = Guide(
         tokens,
         cap,

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
 
 from apportion.errors import CallFailed, UnsupportedSchema
+from apportion.models.pocket import load_pocket_model
 from apportion.models.pocket.leading import call_id, guide_for, said
 from apportion.models.pocket.tokenizer import encode
 from apportion.models.request import ChatMessage, Request
@@ -43,6 +45,16 @@ def test_a_search_that_must_end_begins_with_its_answer() -> None:
     assert not led(request(tools=tools, response_schema=INTEGER), "Qx\n").reading
     assert not led(request(response_schema=INTEGER), "Qx\n=").reading
     assert led(request(tools=tools, tool_choice="none"), "Qx\n").text == "="
+
+
+@pytest.mark.parametrize("cap", [1, 2, 3])
+def test_the_answer_that_is_begun_counts(cap: int) -> None:
+    model = load_pocket_model("pocket-30k")
+    asked = Request("m", (ChatMessage("user", "Qkemo is in?\n"),), cap, tools=json.dumps([SEARCH]), tool_choice="none")
+    reply = asyncio.run(model.complete(asked))
+    assert reply.usage is not None
+    assert reply.usage.output_tokens == cap
+    assert reply.finish_reason == "length"
 
 
 def test_what_cannot_be_led_is_refused() -> None:
