@@ -1,4 +1,4 @@
-"""`python -m benchmarks calculator [--all]`: chains of arithmetic on the embedded models, with and without a calculator.
+"""`python -m benchmarks calculator [--all]`: chains of arithmetic on the embedded models, alone and with a calculator.
 
 The same model and the same questions: once step by step; once as an agent that has every step worked out by a tool; and
 once by a vote of so many samples that it costs at least as much as the agent. Intervals are of the share of right
