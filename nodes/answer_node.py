@@ -19,7 +19,7 @@ from ..records.text import clip, single_spaced
 from .base import CallBound, Context, Node, Speakers
 from .knob import ADDED, Knob, options
 from .model_node import ModelNode
-from .outputs import PLAIN, held_problem
+from .outputs import PLAIN, held_problem, held_to
 from .prompts import dialect_named
 from .prompts.base import Messages
 from .prompts.replies import mending
@@ -86,7 +86,7 @@ class AnswerNode(ModelNode):
 
     def holds(self, card: ModelCard) -> bool:
         """Whether a model that follows no instructions can be held to the output."""
-        return isinstance(self.output, JsonOutput) and card.json_schema and not held_problem(self.output)
+        return held_to(card, self.output)
 
     def _misfit(self, card: ModelCard) -> str:
         problem = held_problem(self.output) if isinstance(self.output, JsonOutput) and card.json_schema else ""

@@ -35,6 +35,7 @@ __all__ = [
     "form_of",
     "formed",
     "held_problem",
+    "held_to",
     "led_by_fields",
     "passed_on",
     "problem_with",
@@ -63,8 +64,12 @@ _PATTERN_SECONDS = 0.2
 
 def spoken_by(card: ModelCard, dialect: Dialect, output: Output) -> bool:
     """Whether a model of this dialect can be asked for such an answer, or is held to it."""
-    held = isinstance(output, JsonOutput) and card.json_schema and not held_problem(output)
-    return dialect.words or output in PLAIN or held
+    return dialect.words or output in PLAIN or held_to(card, output)
+
+
+def held_to(card: ModelCard, output: Output) -> bool:
+    """Whether a model that follows no instructions can be held to an output."""
+    return isinstance(output, JsonOutput) and card.json_schema and not held_problem(output)
 
 
 def held_problem(output: JsonOutput) -> str:
@@ -78,8 +83,9 @@ def held_problem(output: JsonOutput) -> str:
 
 def fewest_tokens(output: Output) -> int:
     """So many tokens are enough for an answer of a model that is held to a small schema; 0 for other outputs."""
-    held = isinstance(output, JsonOutput) and not held_problem(output)
-    return sum(map(least, terms_of(output.schema))) if isinstance(output, JsonOutput) and held else 0
+    if not isinstance(output, JsonOutput) or held_problem(output):
+        return 0
+    return sum(map(least, terms_of(output.schema)))
 
 
 def reader_of(output: Output, dialect: Dialect, style: Style) -> Reader:

@@ -24,7 +24,7 @@ from apportion.errors import CallFailed, DevSetError, PlanError, PoolError, Prob
 from apportion.graphs.graph import Graph
 from apportion.graphs.plan import Plan
 from apportion.models.call_bounds import CallBounds
-from apportion.models.pocket.calling import asked
+from apportion.models.pocket.calling import prompt_with_results
 from apportion.models.pocket.schemas import ANSWER_OBJECT, terms_of
 from apportion.models.pocket.serving.asked import read_body
 from apportion.models.pocket.serving.refusal import Refusal
@@ -228,7 +228,7 @@ def body(text: str) -> object:
 
 def worked_out(text: str) -> str:
     step = ChatMessage("assistant", "47+83=", (ToolCall("f", "{}", "1"),))
-    return asked((ChatMessage("user", "T47+83="), step, ChatMessage("tool", text, tool_call_id="1")))
+    return prompt_with_results((ChatMessage("user", "T47+83="), step, ChatMessage("tool", text, tool_call_id="1")))
 
 
 def from_file(load: Callable[[Path], object], name: str, text: str) -> object:

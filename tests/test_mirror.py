@@ -32,7 +32,7 @@ TESTED_IN = {
     "graphs/prepared": "graphs/test_run.py",
     "models/call_bounds": "models/test_metered.py",
     "models/aiohttp_transport": "models/test_departure.py",
-    "models/pocket/grammar models/pocket/leaves": "models/pocket/test_automaton.py",
+    "models/pocket/grammar models/pocket/partial_values": "models/pocket/test_automaton.py",
     "models/pocket/serving/completion models/pocket/serving/event_stream": "models/pocket/serving/test_app.py",
     "models/pocket/serving/places models/pocket/serving/refusal": "models/pocket/serving/test_app.py",
     "models/pocket/serving/samples": "models/pocket/serving/test_app.py",

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .grammar import Choices, Either, Forced, FreeText, Items, More, Numeral, Term, least
-from .leaves import SEPARATORS, Chosen, Leaf, Undecided, begun, ended, fewest, filled, walked
+from .partial_values import SEPARATORS, Chosen, Leaf, Undecided, begun, ended, fewest, filled, walked
 from .tokenizer import END, PIECES, encode, forced_token
 
 __all__ = ["Automaton", "Move", "State", "Unit"]

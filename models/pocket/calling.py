@@ -19,7 +19,7 @@ from ..tools import ToolCall
 from .schemas import WITHOUT_EFFECT, json_text
 from .shorthand import PocketRole, searching
 
-__all__ = ["ARGUMENTS", "RESULT_TOKENS", "Offered", "asked", "begun_reply", "offered"]
+__all__ = ["ARGUMENTS", "RESULT_TOKENS", "Offered", "begun_reply", "offered", "prompt_with_results"]
 
 ARGUMENTS = ("expression", "query")
 """Names of the one text that a tool must need for the models to call it by themselves."""
@@ -82,12 +82,9 @@ def offered(tools: str) -> Offered:
     return Offered(found.get("expression"), found.get("query"), tuple(others))
 
 
-def asked(messages: Sequence[ChatMessage]) -> str:
+def prompt_with_results(messages: Sequence[ChatMessage]) -> str:
     """The prompt: the last user message with what of the reply to it is there; empty where there is none."""
-    place = next((place for place in range(len(messages) - 1, -1, -1) if messages[place].role == "user"), None)
-    if place is None:
-        return ""
-    question, turns = messages[place].content, messages[place + 1 :]
+    question, turns = _question_and_turns(messages)
     if question.startswith(PocketRole.SEARCH) and any(turn.role == "tool" for turn in turns):
         return _searched(question, turns)
     return question + _worked_out(turns)
@@ -95,9 +92,14 @@ def asked(messages: Sequence[ChatMessage]) -> str:
 
 def begun_reply(messages: Sequence[ChatMessage]) -> str:
     """What of the reply is there: the steps so far, with their results. Of a search it is nothing."""
-    place = next((place for place in range(len(messages) - 1, -1, -1) if messages[place].role == "user"), None)
-    searches = place is None or messages[place].content.startswith(PocketRole.SEARCH)
-    return "" if searches else _worked_out(messages[(place or 0) + 1 :])
+    question, turns = _question_and_turns(messages)
+    return "" if question.startswith(PocketRole.SEARCH) else _worked_out(turns)
+
+
+def _question_and_turns(messages: Sequence[ChatMessage]) -> tuple[str, Sequence[ChatMessage]]:
+    """The last user message and what comes behind it; nothing where there is none."""
+    places = [place for place, message in enumerate(messages) if message.role == "user"]
+    return (messages[places[-1]].content, messages[places[-1] + 1 :]) if places else ("", ())
 
 
 def _argument(schema: Any) -> str:

@@ -13,7 +13,7 @@ from ..tools import ToolCall
 from .answers import answer_place
 from .automaton import Automaton, Move, State
 from .calling import Offered
-from .leaves import SEPARATORS
+from .partial_values import SEPARATORS
 from .tokenizer import END, PIECES
 
 __all__ = ["Guide", "Part"]

@@ -17,10 +17,10 @@ from ...records.status import Status
 from ...records.usage import Usage
 from ..card import ModelCard
 from ..request import ChatMessage, Reply, Request
-from .calling import asked
+from .calling import prompt_with_results
 from .engine import Engine, Generation, Job, Written
 from .guide import Guide
-from .leading import guide_for, said
+from .guided_requests import guide_for, said
 from .network import Network
 from .sampling import uniform_draws
 from .tokenizer import END, PIECES, decode, encode
@@ -57,7 +57,7 @@ class PocketModel:
 
     def count_tokens(self, messages: Sequence[ChatMessage]) -> int:
         """The exact number of prompt tokens."""
-        return len(encode(asked(messages)))
+        return len(encode(prompt_with_results(messages)))
 
     async def complete(self, request: Request) -> Reply:
         """Completes the last user message, up to the end of a line.
@@ -104,7 +104,7 @@ class PocketModel:
             await asyncio.to_thread(self._engine.close)
 
     def _job(self, request: Request) -> Job:
-        prompt = asked(request.conversation)
+        prompt = prompt_with_results(request.conversation)
         tokens = tuple(encode(prompt))
         room = self._card.context_tokens - len(tokens)
         if not tokens:

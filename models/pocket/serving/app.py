@@ -155,7 +155,7 @@ def _requests(asked: Asked, model: PocketModel) -> list[ModelRequest]:
     Raises:
         Refusal: the prompt does not fit the context.
     """
-    messages = (ChatMessage("user", prompt_of(asked.messages)), *_tool_turns(asked.messages))
+    messages = _as_read(asked.messages)
     tokens, context = model.count_tokens(messages), model.card.context_tokens
     if tokens >= context:
         message = (
@@ -181,10 +181,12 @@ def _requests(asked: Asked, model: PocketModel) -> list[ModelRequest]:
     ]
 
 
-def _tool_turns(messages: Sequence[ChatMessage]) -> tuple[ChatMessage, ...]:
-    """The calls and results behind the last message of the user."""
+def _as_read(messages: Sequence[ChatMessage]) -> tuple[ChatMessage, ...]:
+    """The prompt, with the calls and results behind it; before it the calls whose ids are taken."""
     last = max(place for place, message in enumerate(messages) if message.role == "user")
-    return tuple(message for message in messages[last + 1 :] if message.tool_calls or message.role == "tool")
+    before = [message for message in messages[:last] if message.tool_calls]
+    after = [message for message in messages[last + 1 :] if message.tool_calls or message.role == "tool"]
+    return (*before, ChatMessage("user", prompt_of(messages)), *after)
 
 
 async def _refused(request: Request, error: Exception) -> Response:

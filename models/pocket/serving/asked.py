@@ -250,6 +250,8 @@ def _invalid(fault: ErrorDetails, content: object) -> Refusal:
         return Refusal(400, f"Missing required parameter: '{param}'.", code="missing_required_parameter", param=param)
     if fault["type"] == "extra_forbidden":
         return Refusal(400, f"Unrecognized request argument: '{param}'.", code="unknown_parameter", param=param)
+    if fault["type"] == "model_type":
+        return _refused(param, "an object is needed")
     return _refused(param, fault["msg"][:1].lower() + fault["msg"][1:])
 
 

@@ -7,11 +7,12 @@ import uuid
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any, TypeAlias
 
+from ...tools import calls_as_sent
 from ..engine import Generation, Written
-from ..leading import said
+from ..guided_requests import said
 from ..tokenizer import END, piece_of
 from .asked import Asked
-from .deltas import Deltas, calls_as_told
+from .deltas import Deltas
 from .samples import Samples
 from .transcript import Transcript
 
@@ -70,7 +71,7 @@ class Completion:
         message: Json = {"role": "assistant", "content": text or (None if calls else ""), "refusal": None}
         if guide.thought:
             message["reasoning_content"] = guide.thought
-        return message | {"tool_calls": calls_as_told(calls)} if calls else message
+        return message | {"tool_calls": calls_as_sent(calls)} if calls else message
 
     async def chunks(self) -> AsyncGenerator[Json, None]:
         """Piece by piece as it is written; ends early where the samples are cancelled."""

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, TypeAlias
 
 from ...request import Request
 from ...tools import ToolCall, calls_as_sent
 from ..engine import Written
 from ..guide import Guide
-from ..leading import call_id, said
+from ..guided_requests import call_id, said
 from .transcript import Transcript
 
-__all__ = ["Deltas", "calls_as_told"]
+__all__ = ["Deltas"]
 
 Json: TypeAlias = dict[str, Any]
 
@@ -67,7 +67,7 @@ class Deltas:
         if text:
             yield {"content": text}
         if calls:
-            yield {"tool_calls": [{"index": place, **call} for place, call in enumerate(calls_as_told(calls))]}
+            yield {"tool_calls": [{"index": place, **call} for place, call in enumerate(calls_as_sent(calls))]}
 
     def _call(self, text: str) -> Iterator[Json]:
         """A call: its name as soon as it is whole, then its arguments as they come."""
@@ -76,10 +76,5 @@ class Deltas:
         if named:
             yield {"tool_calls": [{"index": 0, "function": {"arguments": text}}]}
         elif begun:
-            (whole,) = calls_as_told([ToolCall(name, arguments, call_id(self._request))])
+            (whole,) = calls_as_sent([ToolCall(name, arguments, call_id(self._request))])
             yield {"tool_calls": [{"index": 0, **whole}]}
-
-
-def calls_as_told(calls: Sequence[ToolCall]) -> list[Json]:
-    """Calls as the field `tool_calls` of a message."""
-    return calls_as_sent(calls)

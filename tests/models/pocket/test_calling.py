@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from apportion.models.pocket.calling import asked, begun_reply, offered
+from apportion.models.pocket.calling import begun_reply, offered, prompt_with_results
 from apportion.models.request import ChatMessage
 from apportion.models.tools import ToolCall
 
@@ -86,7 +86,7 @@ def test_a_query_is_a_call_where_it_is_whole() -> None:
 
 def test_results_stand_behind_their_steps_as_the_models_write_numbers() -> None:
     done = turns("T47+83*02-99=", "47+83=", "130", "*02=", " 60.0\n", "-99=", "-39")
-    assert asked(done) == "T47+83*02-99=47+83=30*02=60-99=61"
+    assert prompt_with_results(done) == "T47+83*02-99=47+83=30*02=60-99=61"
     assert begun_reply(done) == "47+83=30*02=60-99=61"
 
 
@@ -94,23 +94,23 @@ def test_results_stand_behind_their_steps_as_the_models_write_numbers() -> None:
     "result", ["Error: no", "", "1e9", "12.5", "two", "T1+1=", "9" * 40, "30*02=60", "\u0663", "1\n2"]
 )
 def test_a_result_that_is_no_integer_is_left_out(result: str) -> None:
-    assert asked(turns("T47+83=", "47+83=", result)) == "T47+83=47+83="
+    assert prompt_with_results(turns("T47+83=", "47+83=", result)) == "T47+83=47+83="
 
 
 def test_results_of_other_calls_are_not_read() -> None:
     history = turns("T47+83=", "", "1 validation error for Answer", "", "30")
-    assert asked(history) == "T47+83="
+    assert prompt_with_results(history) == "T47+83="
 
 
 def test_the_rounds_of_a_search_are_on_lines() -> None:
     done = turns("QWhich room is kemo in?\n", ">kemo stays", "kemo stays with\nrali.")
-    assert asked(done) == "QWhich room is kemo in?\n>kemo stays\nkemo stays with rali.\n"
+    assert prompt_with_results(done) == "QWhich room is kemo in?\n>kemo stays\nkemo stays with rali.\n"
     assert begun_reply(done) == ""
 
 
 def test_the_last_user_message_and_what_is_begun_behind_it() -> None:
     messages = (ChatMessage("user", "S1="), ChatMessage("assistant", "no"), ChatMessage("user", "T47+83="))
-    assert asked(messages) == "T47+83="
-    assert asked((*messages, ChatMessage("assistant", "47+"))) == "T47+83=47+"
-    assert asked((ChatMessage("system", "x"),)) == ""
+    assert prompt_with_results(messages) == "T47+83="
+    assert prompt_with_results((*messages, ChatMessage("assistant", "47+"))) == "T47+83=47+"
+    assert prompt_with_results((ChatMessage("system", "x"),)) == ""
     assert begun_reply(()) == ""

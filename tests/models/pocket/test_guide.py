@@ -135,7 +135,7 @@ def test_a_puzzle_is_given_by_its_letters(model: PocketModel) -> None:
     ("fields", "says"),
     [
         ({"schema": {"type": "object", "properties": {"d": {"type": "string", "format": "date"}}}}, "properties.d"),
-        ({"schema": INTEGER, "max_output_tokens": 5}, "raise max_output_tokens"),
+        ({"schema": INTEGER, "max_output_tokens": 5}, "raise the output cap"),
         ({"schema": INTEGER, "stop": ("x",)}, "leave out `stop`"),
     ],
 )

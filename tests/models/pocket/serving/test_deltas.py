@@ -105,7 +105,19 @@ def test_a_loop_with_a_calculator(client: OpenAI) -> None:
 
 def test_json_that_cannot_fit_is_refused_and_takes_no_place(client: OpenAI) -> None:
     for _ in range(3):
-        with pytest.raises(openai.BadRequestError, match="raise max_output_tokens") as caught:
+        with pytest.raises(openai.BadRequestError, match="raise the output cap") as caught:
             create(client, response_format=FORM, max_tokens=5, n=128)
         assert caught.value.param == "max_completion_tokens"
     assert create(client, response_format=FORM, max_tokens=13).choices[0].finish_reason == "stop"
+
+
+def test_no_call_of_a_conversation_has_the_id_of_another(client: OpenAI) -> None:
+    ids, messages = [], list(ASKED)
+    for question in ("What is 12+34?", "What is 56+78?"):
+        reply = create(client, messages, tools=[CALCULATOR]).choices[0].message
+        ids.append(reply.tool_calls[0].id)
+        result = {"role": "tool", "tool_call_id": ids[-1], "content": "30"}
+        messages += [reply, result, {"role": "user", "content": question}]
+    assert len(set(ids)) == len(ids)
+    anew = create(client, [ASKED[0], messages[-1]]).choices[0].message
+    assert create(client, messages).choices[0].message.content == anew.content

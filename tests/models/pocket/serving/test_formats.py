@@ -55,6 +55,7 @@ def test_tools_and_which_must_be_called() -> None:
     ("fields", "param", "code"),
     [
         ({"response_format": {"type": "xml"}}, "response_format.type", "invalid_value"),
+        ({"response_format": "json"}, "response_format", "invalid_value"),
         (
             {"response_format": {"type": "json_schema"}},
             "response_format.json_schema.schema",

@@ -6,6 +6,7 @@ import json
 from collections import deque
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import count
 
 from ...errors import CallFailed
 from ...records.status import Status
@@ -85,7 +86,8 @@ def said(request: Request, guide: Guide) -> tuple[str, tuple[ToolCall, ...]]:
 
 def call_id(request: Request) -> str:
     """The id of the call in a reply; no other of the conversation has it."""
-    return f"call_{sum(len(message.tool_calls) for message in request.messages)}"
+    ids = [call.call_id for message in request.messages for call in message.tool_calls]
+    return next(new for number in count(len(ids)) if (new := f"call_{number}") not in ids)
 
 
 def _automaton(request: Request) -> Automaton | None:

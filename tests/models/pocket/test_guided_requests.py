@@ -7,7 +7,7 @@ import pytest
 
 from apportion.errors import CallFailed, UnsupportedSchema
 from apportion.models.pocket import load_pocket_model
-from apportion.models.pocket.leading import call_id, guide_for, said
+from apportion.models.pocket.guided_requests import call_id, guide_for, said
 from apportion.models.pocket.tokenizer import encode
 from apportion.models.request import ChatMessage, Request
 from apportion.models.tools import ToolCall
@@ -69,6 +69,8 @@ def test_what_cannot_be_led_is_refused() -> None:
 def test_a_call_has_an_id_of_its_own() -> None:
     assert call_id(request()) == "call_0"
     assert call_id(Request("m", turns("T1=", "a", "b", "c", "d"), 9)) == "call_2"
+    taken = ChatMessage("assistant", "", (ToolCall("t", "{}", "call_1"),))
+    assert call_id(Request("m", (taken, *request().messages), 9)) == "call_2"
 
 
 def test_a_call_that_is_required_is_told_from_its_name() -> None:
