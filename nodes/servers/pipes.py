@@ -210,11 +210,26 @@ class Pipes:
         assert pipe is not None
         with suppress(ConnectionError, *_closed()):
             async for each in self._saying:
-                pipe.write(each.message.model_dump_json(by_alias=True, exclude_unset=True).encode() + b"\n")
+                try:
+                    line = each.message.model_dump_json(by_alias=True, exclude_unset=True).encode()
+                except ValueError as error:  # such as values that are nested too deep
+                    await self._refuse(each.message, str(error))
+                    continue
+                pipe.write(line + b"\n")
                 await pipe.drain()
             return
         self.ended.set()
         self._heard.close()
+
+    async def _refuse(self, message: Any, why: str) -> None:
+        """Answers in place of the server what cannot be said to it, so that nobody waits for its answer."""
+        from mcp.shared.message import SessionMessage
+        from mcp.types import INVALID_PARAMS, ErrorData, JSONRPCError, JSONRPCRequest
+
+        if isinstance(message, JSONRPCRequest):
+            said = f"they cannot be written as JSON: {single_spaced(why)[:_SHOWN]}"
+            error = ErrorData(code=INVALID_PARAMS, message=said)
+            await self._heard.send(SessionMessage(JSONRPCError(jsonrpc="2.0", id=message.id, error=error)))
 
     async def _listen(self) -> None:
         """Keeps the end of what the server writes to its error stream, and lets it write."""
