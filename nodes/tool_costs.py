@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from ..errors import GraphError
@@ -67,10 +68,18 @@ def priced(*, usd: float) -> Callable[[F], F]:
 def price_of(function: Callable[..., Any], place: str) -> int:
     """What is stated of a function, in billionths of a dollar; 0 where nothing is.
 
+    Of a partial that is what is stated of the function within, of an object what is stated of its `__call__`, unless
+    something is stated of itself.
+
     Raises:
         GraphError: it is no price.
     """
-    return billionths(_checked(getattr(function, "usd_per_call", 0.0), f"tool {place!r}"))
+    held: Any = function
+    while not hasattr(held, "usd_per_call") and isinstance(held, partial):
+        held = held.func
+    if not hasattr(held, "usd_per_call"):
+        held = type(held).__call__
+    return billionths(_checked(getattr(held, "usd_per_call", 0.0), f"tool {place!r}"))
 
 
 def billionths(usd: Any) -> int:

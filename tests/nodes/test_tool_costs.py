@@ -37,6 +37,28 @@ def test_what_a_function_may_cost_is_stated_of_it_and_it_stays_what_it_is() -> N
     assert price_of(priced(usd=0)(lambda: ""), "a:x") == 0
 
 
+class Till:
+    @priced(usd=2)
+    def __call__(self, name: str) -> str:
+        return name
+
+
+def test_what_is_stated_holds_for_a_function_in_every_wrapping() -> None:
+    assert price_of(partial(search, query="a"), "a:x") == 250_000_000
+    assert price_of(partial(partial(search), query="a"), "a:x") == 250_000_000
+    assert price_of(Till(), "a:x") == price_of(partial(Till(), name="b"), "a:x") == 2_000_000_000
+    assert price_of(Till().__call__, "a:x") == 2_000_000_000
+    assert price_of(priced(usd=0.5)(partial(search, query="a")), "a:x") == 500_000_000
+
+
+def test_what_is_stated_anew_holds_from_then_on() -> None:
+    def tool(query: str) -> str:
+        return query
+
+    assert tool_of(Given(tool, "a:tool")).usd == 0
+    assert tool_of(Given(priced(usd=1)(tool), "a:tool")).usd == 1_000_000_000
+
+
 @pytest.mark.parametrize("usd", [-0.1, float("nan"), float("inf"), MOST_USD * 2, "1", None, True, 10**400])
 def test_what_is_no_price_is_refused_where_it_is_stated(usd: Any) -> None:
     with pytest.raises(GraphError, match="usd must be a number of dollars from 0 to 1,000,000"):
