@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from ..errors import GraphError
 
-__all__ = ["MOST_USD", "ToolResult", "billionths", "price_of", "priced"]
+__all__ = ["MOST_USD", "ToolResult", "billionths", "is_priced", "price_of", "priced"]
 
 MOST_USD = 1_000_000.0
 """The most that a call may cost."""
@@ -74,12 +74,22 @@ def price_of(function: Callable[..., Any], place: str) -> int:
     Raises:
         GraphError: it is no price.
     """
+    return billionths(_checked(_stated(function), f"tool {place!r}"))
+
+
+def is_priced(function: Callable[..., Any]) -> bool:
+    """Whether a price above 0 is stated of a function, see `price_of`."""
+    stated = _stated(function)
+    return isinstance(stated, int | float) and stated > 0
+
+
+def _stated(function: Callable[..., Any]) -> Any:
     held: Any = function
     while not hasattr(held, "usd_per_call") and isinstance(held, partial):
         held = held.func
     if not hasattr(held, "usd_per_call"):
         held = type(held).__call__
-    return billionths(_checked(getattr(held, "usd_per_call", 0.0), f"tool {place!r}"))
+    return getattr(held, "usd_per_call", 0.0)
 
 
 def billionths(usd: Any) -> int:

@@ -39,7 +39,7 @@ __all__ = [
 ToolSource: TypeAlias = Imported | Given | McpTools
 """Where tools come from: a function is one, a server lists some."""
 
-TOOL = CallableSort("tool", "name a function with type hints, or an object that can be called")
+TOOL = CallableSort("tool", "name a function with type hints, or an object that can be called", paid=True)
 MOST_TOOLS = 128
 """As many as OpenAI takes."""
 NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
