@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager
 from typing import Annotated, Any, Self
 
 from annotated_types import Interval, MinLen
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, StringConstraints, ValidationInfo
+from pydantic import BaseModel, BeforeValidator, ConfigDict, GetCoreSchemaHandler, StringConstraints, ValidationInfo
 from pydantic_core import CoreSchema
 
+from ..errors import GraphError
 from ..imports import COMMAND, check_command
 from .base import Node
 from .knob import options
@@ -23,8 +25,28 @@ from .tool_costs import MOST_USD
 
 __all__ = ["McpTools", "servers_of"]
 
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def _words(value: Any) -> Any:
+    if isinstance(value, str):
+        raise ValueError('give the program and each of its arguments by itself, such as ("python", "server.py")')
+    return value
+
+
+def _names(value: Any) -> Any:
+    if not isinstance(value, list | tuple) or not all(
+        isinstance(each, str) and _NAME.fullmatch(each) for each in value
+    ):
+        # What was given is not shown: it may be secret.
+        raise GraphError(
+            "McpTools, field 'env': give only the names of variables, such as ('TOKEN',); the server is given the values "
+            "that they have in this program"
+        )
+    return value
+
+
 _Word = Annotated[str, StringConstraints(pattern=r"\A[^\x00]*\z")]
-_Variable = Annotated[str, StringConstraints(pattern=r"\A[A-Za-z_][A-Za-z0-9_]*\z")]
 
 
 class McpTools(BaseModel):
@@ -51,10 +73,10 @@ class McpTools(BaseModel):
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return telling_misfits(cls, handler(source))
 
-    command: Annotated[tuple[_Word, ...], MinLen(1)]
+    command: Annotated[tuple[_Word, ...], MinLen(1), BeforeValidator(_words)]
     """The program and its arguments, such as `("python", "server.py")`; no shell reads them. It works in the current
     folder."""
-    env: tuple[_Variable, ...] = ()
+    env: Annotated[tuple[str, ...], BeforeValidator(_names)] = ()
     """The names of environment variables that the server is given; else it has only harmless ones such as PATH."""
     only: tuple[str, ...] = ()
     """The names of its tools that are offered, as the server lists them; all where none is named."""

@@ -238,6 +238,18 @@ def test_settings_that_do_not_fit_are_refused_from_python_and_from_files(setting
         node_from_json(written, allow=None)
 
 
+@pytest.mark.parametrize("env", [{"TOKEN": "s3cret"}, ("TOKEN=s3cret",), "TOKEN=s3cret", ["A", 5], ("A\n",)])
+def test_who_gives_values_of_variables_is_told_to_name_them_and_they_are_not_shown(env: Any) -> None:
+    with pytest.raises(GraphError, match=r"McpTools, field 'env': give only the names of variables") as error:
+        McpTools(command=("a",), env=env)
+    assert "s3cret" not in str(error.value)
+
+
+def test_a_command_in_one_text_is_refused_with_the_remedy() -> None:
+    with pytest.raises(GraphError, match=r"field 'command': give the program and each of its arguments by itself"):
+        McpTools(command="python server.py")  # type: ignore[arg-type]
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_one_server_serves_the_nodes_and_runs_that_go_on_at_the_same_time(tmp_path: Path) -> None:
     tools = server("honest", tmp_path)
