@@ -35,15 +35,12 @@ def _words(value: Any) -> Any:
 
 
 def _names(value: Any) -> Any:
-    if not isinstance(value, list | tuple) or not all(
-        isinstance(each, str) and _NAME.fullmatch(each) for each in value
-    ):
-        # What was given is not shown: it may be secret.
-        raise GraphError(
-            "McpTools, field 'env': give only the names of variables, such as ('TOKEN',); the server is given the values "
-            "that they have in this program"
-        )
-    return value
+    if isinstance(value, list | tuple) and all(isinstance(each, str) and _NAME.fullmatch(each) for each in value):
+        return value
+    raise GraphError(  # without what was given, which may be secret
+        "McpTools, field 'env': give only the names of variables, such as ('TOKEN',); the server is given the "
+        "values that they have in this program"
+    )
 
 
 _Word = Annotated[str, StringConstraints(pattern=r"\A[^\x00]*\z")]
@@ -78,7 +75,7 @@ class McpTools(BaseModel):
     folder."""
     env: Annotated[tuple[str, ...], BeforeValidator(_names)] = ()
     """The names of environment variables that the server is given; else it has only harmless ones such as PATH."""
-    only: tuple[str, ...] = ()
+    only: tuple[_Word, ...] = ()
     """The names of its tools that are offered, as the server lists them; all where none is named."""
     prefix: Annotated[str, StringConstraints(pattern=r"\A[a-zA-Z0-9_-]{0,32}\z")] = ""
     """What models read before the name of each of its tools, so that those of several servers can be told apart."""

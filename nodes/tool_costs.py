@@ -40,7 +40,8 @@ def priced(*, usd: float) -> Callable[[F], F]:
     """States the most that a call of a tool costs, so that caps and bounds in dollars count it.
 
     Before each call so much is reserved. Afterwards what the tool says that it cost is charged (`ToolResult`), all of
-    it where it says nothing, and where it failed all of it is lost::
+    it where it says nothing, and where it failed all of it is lost. Only tools of an `Agent` are paid for; elsewhere a
+    function with a price is refused::
 
         @priced(usd=0.01)
         def search(query: str) -> str: ...

@@ -223,6 +223,8 @@ def test_the_name_tells_every_command_apart() -> None:
         {"command": ("a\0b",)},
         {"command": ("a",), "env": ("A=B",)},
         {"command": ("a",), "prefix": "a.b"},
+        {"command": ("\ud800",)},
+        {"command": ("a",), "only": ("\ud800",)},
         {"command": ("a",), "usd_per_call": -1.0},
         {"command": ("a",), "usd_per_call": float("nan")},
         {"command": ("a",), "schema_bytes": 0},
