@@ -169,6 +169,8 @@ def imported_module(name: str, place: str) -> ModuleType:
     """
     try:
         return import_module(name)
+    except UsageError as error:
+        raise UsageError(f"{place}: {_where(name, error)}") from error
     except ApportionError:
         raise
     except ModuleNotFoundError as error:
@@ -201,7 +203,7 @@ def _said(error: Exception) -> Iterator[str]:
     from pydantic import ValidationError
 
     if not isinstance(error, ValidationError):
-        yield f"{type(error).__name__}: {error}"
+        yield str(error) if isinstance(error, UsageError) else f"{type(error).__name__}: {error}"
         return
     faults = error.errors(include_url=False)
     # Of a setting with several forms, each that does not fit is a fault of its own; one line names the setting once.
