@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from ...errors import ToolServerError
+from ...errors import ToolServerError, gravest
 from ...records.text import single_spaced
 from ..tool_costs import ToolResult
 from .pipes import Launch, Pipes
@@ -136,7 +136,9 @@ class ToolServer:
         conversation = await self._running()
         try:
             result = result_of(await conversation.client.session.call_tool(name, arguments))
-        except Exception:
+        except Exception as error:
+            if isinstance(error, ValidationError):
+                raise ValueError(f"the server returned what is no result: {_said(error)}") from None
             if not conversation.pipes.ended.is_set():
                 raise
             trouble = await conversation.pipes.last_words()
@@ -215,7 +217,7 @@ class ToolServer:
                 f"{named} did not answer within start_seconds={self.launch.start_seconds:g}: {pipes.trouble}; run the "
                 "command by hand to see whether it serves MCP, or raise start_seconds"
             )
-        if pipes.ended.is_set():
+        if pipes.ended.is_set() and not pipes.told:
             return ToolServerError(f"{named} cannot be used: {pipes.trouble}; run the command by hand to see why")
         return ToolServerError(f"{named} does not answer as an MCP server does: {_said(error)}")
 
@@ -227,6 +229,7 @@ class ToolServer:
 
 
 def _said(error: Exception) -> str:
+    error = gravest(error)
     if isinstance(error, ValidationError):
         first = error.errors(include_url=False)[0]
         return f"{error.title}: {'.'.join(map(str, first['loc']))}: {first['msg']}"[:_SHOWN]

@@ -63,6 +63,8 @@ def called(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
             return {"content": [result("see")["content"][0], image, link, text, blob]}
         case "structures":
             return {"content": [], "structuredContent": {"people": 7}}
+        case "cuts a sign":
+            return result("cut \ud83d")
         case "breaks off":
             return {"content": "no list"}
         case "never ends a line":
@@ -74,7 +76,7 @@ def called(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
 def reply(request: dict[str, Any]) -> Any:
     match request["method"]:
         case "initialize":
-            version = request["params"]["protocolVersion"]
+            version = "1999-01-01" if HABIT == "old" else request["params"]["protocolVersion"]
             info = {"name": "plain", "version": "1"}
             return {"protocolVersion": version, "capabilities": {"tools": {}}, "serverInfo": info}
         case "tools/list":

@@ -64,6 +64,7 @@ def talk(habit: str, *more: object, calls: int = 1, seconds: float = 30.0) -> li
         ("structures", ToolResult('{"people": 7}')),
         ("shows", ToolResult(SEEN)),
         ("huge", ToolResult("é" * 10_000_000)),
+        ("cuts a sign", ToolResult("cut \ufffd")),
     ],
 )
 def test_a_call_comes_back_as_a_text(habit: str, result: ToolResult) -> None:
@@ -76,6 +77,7 @@ def test_a_call_comes_back_as_a_text(habit: str, result: ToolResult) -> None:
         ("cannot start", "it ended with exit code 1; its last words were 'no configuration'; run the command by hand"),
         ("says nothing", "did not answer within start_seconds=1: it said nothing"),
         ("only prints", "it printed 'Usage: plain_server' to its output, where only messages belong"),
+        ("old", "does not answer as an MCP server does: RuntimeError: Unsupported protocol version"),
         (
             "no dictionary",
             "does not answer as an MCP server does: ListToolsResult: tools.0.inputSchema: Input should be",
@@ -83,7 +85,7 @@ def test_a_call_comes_back_as_a_text(habit: str, result: ToolResult) -> None:
     ],
 )
 def test_a_server_that_cannot_be_used_is_an_error_that_says_why(habit: str, reason: str) -> None:
-    (problem,) = talk(habit, seconds=30.0 if habit in ("cannot start", "no dictionary") else 1.0)
+    (problem,) = talk(habit, seconds=30.0 if habit in ("cannot start", "no dictionary", "old") else 1.0)
     assert isinstance(problem, ToolServerError)
     assert reason in str(problem)
     assert f"{habit}'" in str(problem)
@@ -145,9 +147,8 @@ def test_after_a_death_the_next_call_is_answered(tmp_path: Path) -> None:
 
 def test_what_breaks_the_protocol_breaks_one_call_only() -> None:
     one, two = talk("breaks off", calls=2)
-    assert type(one) is type(two)
-    assert isinstance(one, Exception)
-    assert not isinstance(one, ToolServerError)
+    assert type(one) is type(two) is ValueError
+    assert "the server returned what is no result: CallToolResult: content: Input should be" in str(one)
 
 
 def test_arguments_that_cannot_be_written_fail_their_own_call_only() -> None:
