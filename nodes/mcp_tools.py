@@ -15,6 +15,7 @@ from pydantic_core import CoreSchema
 
 from ..errors import GraphError
 from ..imports import COMMAND, check_command
+from ..records.redaction import tells_of_a_secret
 from .base import Node
 from .knob import options
 from .servers.pipes import Launch
@@ -91,6 +92,11 @@ class McpTools(BaseModel):
     def name(self) -> str:
         """Command and variables in one text, such as "mcp:$TOKEN python server.py": for people, and for `allow`."""
         return COMMAND + " ".join([*(f"${variable}" for variable in self.env), shlex.join(self.command)])
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What the server is given that no trace may keep: the values of variables with names such as `API_TOKEN`."""
+        return tuple(filter(None, (os.environ.get(name) for name in self.env if tells_of_a_secret(name))))
 
     def check(self, allow: Collection[str]) -> None:
         """Refuses the server where a file names it and the caller has not admitted its command.

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from apportion import Agent, Cap, Graph, McpTools, Pool
+from apportion import Agent, Cap, Graph, McpTools, Pool, open_store
 from apportion.errors import GraphError, ToolServerError, UsageError
 from apportion.graphs.bounds import worst_case
 from apportion.models.request import Reply, Request
@@ -277,6 +277,20 @@ def test_without_the_package_a_run_says_what_to_install(monkeypatch: pytest.Monk
     assert graph.space(pool).size == 2
     with pytest.raises(ToolServerError, match=r"pip install 'apportion\[mcp\]'"):
         graph.run("Where?", pool=pool)
+
+
+def test_what_a_server_tells_of_its_key_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOWN_KEY", "correct horse battery")
+    monkeypatch.setenv("TOWN_NAME", "incorrect horse battery")
+    tools = server("tells its key", env=("TOWN_KEY", "TOWN_NAME"))
+    assert tools.secrets == ("correct horse battery",)
+    talk = Conversation("native", calls(("echo", {"text": "a"})), "Answer: Rome")
+    with open_store(tmp_path / "runs.db") as store:
+        graph = Graph("g").add("act", Agent(tools=(tools,)))
+        result = graph.run("Where?", pool=Pool([talk.model]), store=store)
+        assert talk.results() == ["401 for correct horse battery"]
+        assert "401 for [redacted]" in "".join(span.events for span in store.spans(result.run_id))
+    assert all(b"correct horse" not in file.read_bytes() for file in tmp_path.iterdir())
 
 
 def test_a_server_on_its_own_bench_can_be_tried() -> None:
