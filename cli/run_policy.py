@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ..models.pool import Pool
     from ..optimizers.serving.answer import Served
     from ..optimizers.tables.table import Arm
+    from ..stores.capture import Capture
 
 __all__ = ["NO_ANSWER", "run_policy"]
 
@@ -32,6 +33,8 @@ def run_policy(
     allow: Sequence[str] = (),
     *,
     strict: bool = False,
+    capture: Capture = "full",
+    compress: bool = False,
 ) -> None:
     """Answers a question and prints what came of it; exits with `NO_ANSWER` where it got none.
 
@@ -45,6 +48,8 @@ def run_policy(
         json: file for the result.
         allow: modules that the file may name.
         strict: whether code that has changed since is an error; it is a warning otherwise.
+        capture: what the file keeps of texts, as `open_store`.
+        compress: whether it keeps them compressed.
     """
     import warnings
 
@@ -60,7 +65,7 @@ def run_policy(
         complain(f"warning: {warning.message}")
     policy = policy if dial is None else policy.dial(dial)
     check_pool(pool)
-    store = open_store(db, durable=pool.costs_money)
+    store = open_store(db, durable=pool.costs_money, capture=capture, compress=compress)
     try:
         found = policy.invoke(question, cap=cap, store=store)
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -395,6 +396,7 @@ class RunSession:
                 answer=message.answer,
                 reason=message.reason,
                 events=events,
+                evidence=json.dumps(message.evidence, ensure_ascii=False) if message.evidence else "[]",
             )
         )
 

@@ -20,13 +20,19 @@ import pytest
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
-from apportion.errors import CallFailed, DevSetError, PlanError, PoolError, ProblemError, UsageError
+from apportion.errors import CallFailed, DevSetError, PlanError, PoolError, ProblemError, UnsupportedSchema, UsageError
 from apportion.graphs.graph import Graph
 from apportion.graphs.plan import Plan
 from apportion.models.call_bounds import CallBounds
+from apportion.models.pocket.calling import asked
+from apportion.models.pocket.schemas import ANSWER_OBJECT, terms_of
+from apportion.models.pocket.serving.asked import read_body
+from apportion.models.pocket.serving.refusal import Refusal
 from apportion.models.pool_file import read_pool_file
 from apportion.models.reasoning import split_reasoning
 from apportion.models.replies.completion import read_reply
+from apportion.models.request import ChatMessage
+from apportion.models.tools import ToolCall
 from apportion.nodes.knob import choose
 from apportion.nodes.outputs import read_step, reader_of
 from apportion.nodes.passages import passages_of
@@ -49,6 +55,7 @@ from apportion.records.redaction import Redaction, redacted
 from apportion.records.task import Task
 from apportion.tasks.chat_question import messages_of
 from apportion.tasks.devset import load_tasks
+from apportion.tasks.mark import mark_in
 from apportion.tasks.metrics import score
 
 SECONDS = float(os.environ.get("FUZZ_SECONDS", "0"))
@@ -215,6 +222,15 @@ def reply_with_calls(text: str) -> object:
     return read_reply(text.encode(errors="surrogatepass"), lambda: CallBounds(100, 50), tools=True)
 
 
+def body(text: str) -> object:
+    return read_body(text.encode(errors="surrogatepass"))
+
+
+def worked_out(text: str) -> str:
+    step = ChatMessage("assistant", "47+83=", (ToolCall("f", "{}", "1"),))
+    return asked((ChatMessage("user", "T47+83="), step, ChatMessage("tool", text, tool_call_id="1")))
+
+
 def from_file(load: Callable[[Path], object], name: str, text: str) -> object:
     with TemporaryDirectory() as folder:
         path = Path(folder, name)
@@ -256,6 +272,16 @@ TREE = JsonOutput(
 )
 JSON_REPLIES = ('{"n": 1, "in": [{"n": 2.5}, {}]}', '```json\n{"steps": "a", "answer": {"n": 1}}\n```', "Query: a\n{}")
 
+REQUEST = json.dumps(
+    {
+        "model": "m",
+        "messages": [{"role": "user", "content": "q"}],
+        "response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": {"type": "object"}}},
+        "tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}],
+        "tool_choice": "required",
+    }
+)
+
 PARSERS = {
     "reasoning": Parser(split_reasoning, samples=REPLIES),
     "answer": Parser(partial(CHAT.read_answer, style=Style.THINK), samples=REPLIES),
@@ -265,11 +291,16 @@ PARSERS = {
     "search": Parser(CHAT.read_search, samples=("Query: foo\nAnswer: bar", '{"query": "foo"}')),
     "formalisation": Parser(partial(CHAT.read_formalisation, ask=Ask("q")), samples=(PROBLEM,)),
     "verdict": Parser(CHAT.read_verdict, samples=("Probability: 85", "Verdict: no errors found", '{"score": 8}')),
+    "mark": Parser(partial(mark_in, low=0, high=10), samples=("Fine.\nScore: 7.5/10", '{"score": 7}', "[[7]]", "7,5")),
+    "cut mark": Parser(partial(mark_in, low=-1, high=1, cut=True), samples=("Score: -0.5\nbecause",)),
     "steps": Parser(CHAT.steps, samples=("47 + 83 = 130 * 2 = 260",)),
     "pocket answer": Parser(partial(POCKET.read_answer, style=Style.THINK), samples=("47+83=30", "x>b b>f")),
     "pocket decomposition": Parser(POCKET.read_decomposition, samples=("47+83|12-05|p1-p2",)),
     "pocket formalisation": Parser(partial(POCKET.read_formalisation, ask=Ask("q")), samples=("ab:3;a!b;a=b+1",)),
     "pocket steps": Parser(POCKET.steps, samples=("47+83=30;12-05=07",)),
+    "schema to hold to": Parser(terms_of, (UnsupportedSchema,), (TREE.schema, ANSWER_OBJECT)),
+    "request of a client": Parser(body, (Refusal,), (REQUEST,)),
+    "result of a step": Parser(worked_out, samples=("130", "-5.0")),
     "calls": Parser(partial(calls_in, names=("search",)), samples=CALLS),
     "reply with calls": Parser(reply_with_calls, typed=(CallFailed,), samples=(CALLING,)),
     "arguments": Parser(canonical_arguments, samples=('{"a": [1, "b"]}', "{'a': 1,}")),

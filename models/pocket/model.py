@@ -5,18 +5,22 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from importlib.resources import files
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import CallFailed, UnknownName
+from ...errors import CallFailed, UnknownName, UnsupportedSchema
 from ...records.status import Status
 from ...records.usage import Usage
 from ..card import ModelCard
 from ..request import ChatMessage, Reply, Request
+from .calling import asked
 from .engine import Engine, Generation, Job, Written
+from .guide import Guide
+from .leading import guide_for, said
 from .network import Network
 from .sampling import uniform_draws
 from .tokenizer import END, PIECES, decode, encode
@@ -29,6 +33,8 @@ class PocketModel:
 
     It reads the last user message as it is; the dialect `pocket` writes that message. The same request and sample
     index give the same text, bit for bit, whatever else runs at the same time. The weights are read on first use.
+
+    It can be held to a small JSON schema, see `terms_of`, and call tools, see `guide_for`.
 
     Args:
         card: what is known of it.
@@ -51,13 +57,14 @@ class PocketModel:
 
     def count_tokens(self, messages: Sequence[ChatMessage]) -> int:
         """The exact number of prompt tokens."""
-        return len(encode(_prompt(messages)))
+        return len(encode(asked(messages)))
 
     async def complete(self, request: Request) -> Reply:
         """Completes the last user message, up to the end of a line.
 
         Raises:
-            CallFailed: the prompt is empty or does not fit the context; nothing is billed.
+            CallFailed: the prompt is empty or does not fit the context, the schema of the reply cannot be held to, or
+                no JSON of it fits the output cap; nothing is billed.
         """
         (job,) = self.begin((request,))
         return _reply(request, job, await asyncio.wrap_future(job.done))
@@ -97,7 +104,8 @@ class PocketModel:
             await asyncio.to_thread(self._engine.close)
 
     def _job(self, request: Request) -> Job:
-        tokens = tuple(encode(_prompt(request.conversation)))
+        prompt = asked(request.conversation)
+        tokens = tuple(encode(prompt))
         room = self._card.context_tokens - len(tokens)
         if not tokens:
             raise _refused("the last user message is empty; pocket models need a prompt")
@@ -109,10 +117,11 @@ class PocketModel:
                 f"{self._card.context_tokens}; shorten the question or its passages"
             )
         cap = min(request.max_output_tokens, room, self._card.max_output_tokens)
+        guide = _guide(request, prompt, tokens, cap)
         draws = np.empty(0)
         if request.temperature > 0:
             draws = uniform_draws(self._card.name, tokens, request.seed, request.sample, cap, source=request.source)
-        return Job(tokens, cap, request.temperature, draws, request.stop, request.logprobs)
+        return Job(tokens, cap, request.temperature, draws, request.stop, request.logprobs, guide=guide)
 
     def _running(self) -> Engine:
         if self._engine is None:
@@ -154,15 +163,11 @@ def _shipped_arrays(name: str) -> dict[str, NDArray[np.generic]]:
         return dict(arrays)
 
 
-def _prompt(messages: Sequence[ChatMessage]) -> str:
-    """The last user message, and what of the reply to it is given."""
-    begun = ""
-    for message in reversed(messages):
-        if message.role == "user":
-            return message.content + begun
-        if message.role == "assistant":
-            begun = message.content + begun
-    return ""
+def _guide(request: Request, prompt: str, tokens: tuple[int, ...], cap: int) -> Guide | None:
+    try:
+        return guide_for(request, prompt, tokens, cap)
+    except UnsupportedSchema as error:
+        raise _refused(str(error)) from None
 
 
 def _refused(reason: str) -> CallFailed:
@@ -170,15 +175,34 @@ def _refused(reason: str) -> CallFailed:
 
 
 def _reply(request: Request, job: Job, generation: Generation) -> Reply:
+    usage = Usage(input_tokens=len(job.tokens), output_tokens=len(generation.tokens))
+    if generation.guide is not None:
+        return _guided_reply(request, usage, generation, generation.guide)
     text = decode(token for token in generation.tokens if token != END)
     places = [place for place in (text.find(stop) for stop in request.stop) if place >= 0]
     return Reply(
         text=text[: min(places)] if places else text,
         finish_reason="stop" if generation.stopped else "length",
-        usage=Usage(input_tokens=len(job.tokens), output_tokens=len(generation.tokens)),
+        usage=usage,
         mean_logprob=generation.mean_logprob,
         first_token_entropy=generation.first_token_entropy,
         response_model=request.model,
         pieces=tuple("" if token == END else PIECES[token] for token in generation.tokens),
         logprobs=generation.logprobs,
+    )
+
+
+def _guided_reply(request: Request, usage: Usage, generation: Generation, guide: Guide) -> Reply:
+    text, calls = said(request, guide)
+    odds = zip(generation.logprobs, guide.parts, strict=False)
+    return Reply(
+        text=text,
+        finish_reason="stop" if generation.stopped else "length",
+        usage=replace(usage, reasoning_tokens=guide.thought_tokens),
+        mean_logprob=generation.mean_logprob,
+        first_token_entropy=generation.first_token_entropy,
+        reasoning=guide.thought,
+        response_model=request.model,
+        least_logprob=min((logprob for logprob, part in odds if part.chosen), default=None),
+        tool_calls=calls,
     )

@@ -51,6 +51,8 @@ class Served:
     """The value of an answer in JSON, see `JsonOutput`."""
     abstained: bool = False
     """Whether the answer says that there is none, such as "I don't know"."""
+    unscored: str = ""
+    """Why a judge gave no score, see `Result.unscored`."""
 
 
 _NOTHING = {
@@ -205,4 +207,5 @@ def served(
         else said.reason or (_CUT if cut else _SPENT if spent else ""),
         data=None if said is None else said.data,
         abstained=said is not None and not said.status.failed and said.abstained,
+        unscored="" if said is None else said.unscored,
     )

@@ -77,7 +77,7 @@ class OpenPolicy:
         Args:
             tasks: questions or tasks, in the order in which they are served.
             cap: `total` is shared, `per_task` limits each.
-            scorer: scores the answers.
+            scorer: scores the answers. What a `Judge` is charged counts against the cap as well.
 
         Raises:
             BudgetBreach, NodeFailed: as `Runner.run`.

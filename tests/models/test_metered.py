@@ -317,3 +317,12 @@ def test_where_another_endpoint_stands_ready_the_next_attempt_does_not_wait() ->
 def test_extra_fields_of_every_request_are_part_of_the_bound() -> None:
     card = ModelCard(name="m", template_tokens=0, message_tokens=0, extra_body={"top_p": 0.9})
     assert call_bound(Scripted(lambda _: reply(), card), REQUEST).tokens == 30 + len('{"top_p":0.9}')
+
+
+def test_reasoning_that_an_endpoint_tells_apart_is_on_the_books() -> None:
+    desk = Desk(Scripted(lambda attempt: replace(reply(), reasoning="6 sevens")))
+    for _ in range(2):
+        asyncio.run(desk.caller.call(REQUEST, desk.meter))
+    fresh, cached = desk.store.calls("run")
+    assert cached.cached
+    assert [(row.output_text, row.reasoning_text) for row in (fresh, cached)] == [("text", "6 sevens")] * 2

@@ -18,6 +18,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive
 
+from ....errors import CallFailed
 from ...request import ChatMessage
 from ...request import Request as ModelRequest
 from ..model import PocketModel
@@ -105,8 +106,11 @@ class _Api:
             return Samples(
                 model, requests, top_p=asked.top_p, top_logprobs=asked.top_logprobs, token_by_token=asked.stream
             )
-        except BaseException:
+        except BaseException as error:
             self._places.give_back(asked.n)
+            if isinstance(error, CallFailed):
+                message = f"Invalid value for 'max_completion_tokens': {error.reason}."
+                raise Refusal(400, message, code="invalid_value", param="max_completion_tokens") from None
             raise
 
     @asynccontextmanager
@@ -151,7 +155,7 @@ def _requests(asked: Asked, model: PocketModel) -> list[ModelRequest]:
     Raises:
         Refusal: the prompt does not fit the context.
     """
-    messages = (ChatMessage("user", prompt_of(asked.messages)),)
+    messages = (ChatMessage("user", prompt_of(asked.messages)), *_tool_turns(asked.messages))
     tokens, context = model.count_tokens(messages), model.card.context_tokens
     if tokens >= context:
         message = (
@@ -169,9 +173,18 @@ def _requests(asked: Asked, model: PocketModel) -> list[ModelRequest]:
             seed=seed,
             sample=sample,
             stop=asked.stop,
+            response_schema=asked.schema,
+            tools=asked.tools,
+            tool_choice=asked.tool_choice,
         )
         for seed, sample in (divmod(first + index, SAMPLES_OF_A_SEED) for index in range(asked.n))
     ]
+
+
+def _tool_turns(messages: Sequence[ChatMessage]) -> tuple[ChatMessage, ...]:
+    """The calls and results behind the last message of the user."""
+    last = max(place for place, message in enumerate(messages) if message.role == "user")
+    return tuple(message for message in messages[last + 1 :] if message.tool_calls or message.role == "tool")
 
 
 async def _refused(request: Request, error: Exception) -> Response:

@@ -9,6 +9,7 @@ from functools import partial
 
 from ...request import Request
 from ..engine import Generation, Written
+from ..guide import Guide
 from ..model import PocketModel
 
 __all__ = ["Samples"]
@@ -34,6 +35,8 @@ class Samples:
         top_logprobs: int | None,
         token_by_token: bool,
     ) -> None:
+        self.request = requests[0]
+        """The first of them; the others differ in their draws."""
         self._loop = asyncio.get_running_loop()
         self._news: asyncio.Queue[tuple[int, Written | None]] = asyncio.Queue()
         watch = self._tell if token_by_token else None
@@ -63,6 +66,10 @@ class Samples:
             Exception: what the engine failed with.
         """
         return self._jobs[index].done.result()
+
+    def guide(self, index: int) -> Guide | None:
+        """What leads a sample."""
+        return self._jobs[index].guide
 
     async def news(self) -> AsyncIterator[tuple[int, Written | None]]:
         """The position of a sample with a token written for it, or with None at its end; until all have ended."""
