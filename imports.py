@@ -119,10 +119,11 @@ def check_command(command: str, allow: Collection[str], place: str) -> None:
         UsageError: it is not admitted; the message has the option that admits it.
     """
     if command not in ((allow,) if isinstance(allow, str) else tuple(allow)):
+        # What a terminal would not show, or obey, is not written to one.
+        option = f"--allow {quote(command)} on the command line, or " if command.isprintable() else ""
         raise UsageError(
             f"{place} is started by the command {command[len(COMMAND) :]!r}, and a file is only data: it is started "
-            f"where the command is admitted. If you trust it, add --allow {quote(command)} on the command line, or "
-            f"allow=({command!r},) in Python"
+            f"where the command is admitted. If you trust it, add {option}allow=({command!r},) in Python"
         )
 
 
@@ -168,6 +169,10 @@ def imported_module(name: str, place: str) -> ModuleType:
     """
     try:
         return import_module(name)
+    except UsageError as error:
+        raise UsageError(f"{place}: {_where(name, error)}") from error
+    except ApportionError:
+        raise
     except ModuleNotFoundError as error:
         if error.name is not None and f"{name}.".startswith(f"{error.name}."):
             raise UsageError(
@@ -176,8 +181,6 @@ def imported_module(name: str, place: str) -> ModuleType:
             ) from None
         raise UsageError(f"{place}: {_where(name, error)}") from error
     except Exception as error:
-        if isinstance(error, ApportionError) and not isinstance(error, UsageError):
-            raise
         raise UsageError(f"{place}: {_where(name, error)}") from error
 
 

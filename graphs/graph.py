@@ -216,17 +216,18 @@ class Graph:
 
     @classmethod
     def from_json(cls, text: str, *, kinds: Kinds = (), allow: Collection[str] = ()) -> Graph:
-        """Reads what `to_json` wrote. The text is data: a module that it names is imported only where it is admitted.
+        """Reads what `to_json` wrote. The text is data: what it names is imported or started only where it is admitted.
 
         Args:
             text: the JSON.
             kinds: as for the graph itself.
-            allow: modules that are admitted with all that is below them, for kinds and for retrievers.
+            allow: modules that are admitted with all that is below them, for kinds and functions; and commands of MCP
+                servers, each as `McpTools.name` has it.
 
         Raises:
             GraphError: it is not such JSON, or a node was written by another version of its kind.
             UnknownName: a node's kind is not known.
-            UsageError: it names a module that is not admitted; the message has the option that admits it.
+            UsageError: it names a module or a command that is not admitted; the message has the option that admits it.
         """
         content = GraphContent.of(text)
         used = [kind for _, fields in content.nodes if isinstance(kind := fields.get("kind"), str)]

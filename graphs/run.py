@@ -19,6 +19,7 @@ from ..budgets.memory import MemoryLedger
 from ..errors import CapReached, GraphError
 from ..models.metered import MeteredCaller
 from ..models.pool import Pool
+from ..nodes.mcp_tools import servers_of
 from ..nodes.prompts import dialect_named
 from ..records.message import Message
 from ..records.protocols import StudyStore
@@ -81,7 +82,8 @@ class Runner:
         self.graph = graph.blueprint
         self.pool = pool
         self.store = store
-        store.conceal(pool.secrets)
+        servers = (server for node in self.graph.nodes.values() for server in servers_of(node))
+        store.conceal([*pool.secrets, *(secret for server in servers for secret in server.secrets)])
         self.space = Space(self.graph, pool)
         self._output = output_of_graph(self.graph)
         self._at_once = asyncio.Semaphore(at_once)

@@ -123,7 +123,7 @@ class DeployedPolicy:
             kinds: of the graph's nodes, where it has some that neither come with the package nor are installed.
             policies: likewise, classes of policies.
             allow: modules that are admitted with all that is below them, for what the file names: "my_app" admits
-                `my_app.sub`, not `my_apple`.
+                `my_app.sub`, not `my_apple`; and commands of MCP servers, each as `McpTools.name` has it.
             strict: whether a changed kind or function of the user's own is an error; it is a warning otherwise.
 
         Raises:
