@@ -13,6 +13,7 @@ from ..models.metered import Meter, MeteredCaller, call_bound
 from ..models.pool import Pool
 from ..models.request import Reply, Request
 from ..nodes.prompts.base import Dialect
+from ..records.message import Message
 from ..records.status import Status
 from ..records.usage import Amount
 
@@ -47,6 +48,9 @@ class RunServices(Protocol):
     @property
     def output_cap(self) -> int | None:
         """The most tokens that any call of this run may write, where its caps were lowered to fit."""
+
+    async def execute(self, node: str, asked: Any, number: int) -> Message:
+        """Runs a node that runs on demand."""
 
     def short(self, reached: CapReached) -> None:
         """Notes that a reservation of this run did not fit."""
@@ -86,6 +90,11 @@ class NodeContext:
         """See `Context.allowance`; units without a limit have the largest amount."""
         return self._run.services.left(self._meter.account_id)
 
+    @property
+    def models(self) -> tuple[str, ...]:
+        """See `Context.models`."""
+        return self._run.services.pool.names
+
     def card(self, model: str) -> ModelCard:
         """See `Context.card`."""
         return self._run.services.pool.card(model)
@@ -110,6 +119,10 @@ class NodeContext:
         except CapReached as reached:
             self._run.short(reached)
             raise
+
+    async def execute(self, node: str, asked: Any, number: int) -> Message:
+        """See `Context.execute`."""
+        return await self._run.execute(node, asked, number)
 
     def read_as(self, reply: Reply, status: Status, reason: str = "") -> None:
         """See `Context.read_as`."""

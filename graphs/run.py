@@ -26,8 +26,9 @@ from ..records.protocols import StudyStore
 from ..records.rows import UNITS, AccountRow, Limit, RunRow, Unit
 from ..records.status import Status
 from ..records.task import Task
-from ..records.usage import Amount
+from ..records.usage import ZERO, Amount
 from .blueprint import HasBlueprint
+from .bounds import check_allowance
 from .context import Services
 from .direct import run_direct
 from .finishing import Allowance, direct_call, fitting, output_of_graph
@@ -139,7 +140,8 @@ class Runner:
 
     def allowance(self, task: Task, unit: Unit) -> Amount:
         """What a capped run of the task holds from its start, so that it can end with an answer."""
-        return direct_call(task, self.pool, self._services.dialect, unit, output=self._output)[1]
+        bound = direct_call(task, self.pool, self._services.dialect, unit, output=self._output)[1]
+        return ZERO if self.graph.unbounded else bound
 
     async def run(
         self,
@@ -174,6 +176,7 @@ class Runner:
 
         Raises:
             PlanError, UnknownName: the plan does not belong to the graph, or there is no such account.
+            UsageError: it needs an allowance, see `check_allowance`.
             BudgetBreach: a model charged more than its reservation.
             NodeFailed: the code of a node failed otherwise.
         """
@@ -227,6 +230,7 @@ class Runner:
         seed: int,
         output_cap: int | None = None,
     ) -> AsyncIterator[_Run]:
+        check_allowance(self.graph, cap)
         prepared = self._plans.of(plan)
         limit = None if cap is None else cap.task_limit()
         run_id = _new_id()
@@ -276,7 +280,7 @@ class Runner:
 
     async def _hold(self, run: _Run, cap: Cap | None) -> None:
         """Holds the finishing allowance; where it does not fit, the run has met its cap before it began."""
-        if cap is None:
+        if cap is None or self.graph.unbounded:  # an app is told what does not fit, and answers as it likes
             return
         session = run.session
         request, bound = direct_call(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from ..errors import ApportionError, BudgetBreach, CallFailed, CapReached, NodeFailed, StoreError, gravest
 from ..models.metered import Meter
@@ -139,6 +139,8 @@ class RunSession:
         step = self.resolved.steps[node]
         if self.problem is not None:
             return Message(status=Status.SKIPPED, reason="the run has ended")
+        if step.kind.on_demand:
+            return Message()
         round_ = self._round_of(step)
         gates = self._gating.read(step, state, self._banner, round_)
         passing = self._gating.passing(step, gates)
@@ -169,6 +171,13 @@ class RunSession:
         if step.split is None and not message.status.failed:
             self._answers[node] = message
         return message
+
+    async def execute(self, node: str, asked: Any, number: int) -> Message:
+        """See `Context.execute`."""
+        if self.problem is not None:
+            return Message(status=Status.SKIPPED, reason="the run has ended")
+        inputs = Inputs(self.task, self.task.question, {}, number, asked=asked)
+        return (await self._execute(self.resolved.steps[node], inputs, {}))[0]
 
     def goes_on(self, loop: str, message: Message) -> bool:
         """See `state.Session.goes_on`: leaves when accepted, once there were the fewest rounds."""
@@ -206,7 +215,7 @@ class RunSession:
         """The direct call that was held for at the start, in a span of its own."""
         card = self.services.pool.card(allowance.request.model)
         request = drawn(allowance.request, card, self.seed, FINISH)
-        meter = Meter(self.account_id, self.run_id, _new_id())
+        meter = Meter(self.account_id, self.run_id, uuid4().hex)
         started, clock = time.time(), time.perf_counter()
         dialect = self.services.dialect(card.dialect)
         message = Message(status=Status.CANCELLED, reason="the run was cancelled")
@@ -236,7 +245,7 @@ class RunSession:
         message, now = self._gating.message(), time.time()
         self._path[step.name] = base
         self._said[step.name] = message
-        meter = Meter(self.account_id, self.run_id, _new_id())
+        meter = Meter(self.account_id, self.run_id, uuid4().hex)
         events = self._gating.events(step.name, round_, gates)
         self._record(meter, step.name, step.node.kind, round_, "", now, 0.0, message, events)
         return message
@@ -251,7 +260,7 @@ class RunSession:
 
     async def _execute(self, step: Step, inputs: Inputs, gates: Readings, part: str = "") -> tuple[Message, float]:
         """Runs a node once, in a span; returns its message and the seconds it took."""
-        meter = Meter(self.account_id, self.run_id, _new_id())
+        meter = Meter(self.account_id, self.run_id, uuid4().hex)
         self._meters[step.name] = meter
         context = NodeContext(self, step.name, meter)
         self._gating.trace(step.name, inputs.round, gates, context.record)
@@ -262,7 +271,7 @@ class RunSession:
                 context.record("oversize", source=source, reason=brought.reason)
                 self._too_large(source, brought.reason)
         try:
-            if self.capped and step.name != self.final_node:
+            if self.capped and step.name != self.final_node and not step.kind.on_demand:
                 message = Message(status=Status.SKIPPED, reason="the cap was reached")
             else:
                 message = await step.kind.run(step.node, inputs, context)
@@ -388,7 +397,3 @@ class RunSession:
                 events=events,
             )
         )
-
-
-def _new_id() -> str:
-    return os.urandom(16).hex()

@@ -112,6 +112,10 @@ class Node(BaseModel):
         """Of a pinned node: how far it reasons with its models, where its kind says `depth`."""
         return depth
 
+    def admissions(self) -> tuple[str, ...]:
+        """What whoever loads its graph from a file must admit beside the modules that it names."""
+        return ()
+
     def prompts(self) -> tuple[Prompt, ...]:
         """The prompts of the user's own that it may ask with."""
         return ()
@@ -148,6 +152,8 @@ class Inputs:
     """Tokens that the run had left when the node started, for prompts that say so; None without a cap."""
     rounds_left: int | None = None
     """How many rounds of its loop may follow this one; None outside loops."""
+    asked: Any = None
+    """What another node asks of it, see `Context.execute`; None where the graph runs it."""
 
     def evidence(self) -> tuple[str, ...]:
         """The task's passages and those found upstream, each once."""
@@ -174,6 +180,10 @@ class Context(Protocol):
     def allowance(self) -> Amount | None:
         """What is left for this run right now, allowances held elsewhere excluded; None without a cap."""
 
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The names in the pool."""
+
     def card(self, model: str) -> ModelCard:
         """What is known of a model."""
 
@@ -189,6 +199,18 @@ class Context(Protocol):
         Raises:
             CapReached: it does not fit; whatever the node has by now is its best answer.
             CallFailed: the model failed, with a typed status.
+        """
+
+    async def execute(self, node: str, asked: Any, number: int) -> Message:
+        """Runs another node of the plan, one whose kind is `on_demand`, in a span of its own.
+
+        Args:
+            node: its name in the graph.
+            asked: what is asked of it, its `Inputs.asked`.
+            number: how often it was asked before in this run.
+
+        Returns:
+            What it says; where it failed, with the status and the reason.
         """
 
     def read_as(self, reply: Reply, status: Status, reason: str = "") -> None:
@@ -318,6 +340,11 @@ class Kind(Generic[NodeT]):
     """Whether it asks of what each node before it said by itself, so that a call does not depend on the others."""
     passes_on: bool = False
     """Whether it answers with one of the answers that come in, as it stands, and makes none of its own."""
+    on_demand: bool = False
+    """Whether the graph leaves it alone: another node has it run, see `Context.execute`, as often as it likes."""
+    unbounded: bool = False
+    """Whether nobody can foresee what it asks of nodes that run on demand; its run then needs an allowance, which is
+    its bound."""
 
     def called_by(self, node: NodeT) -> tuple[str, ...]:
         """The models that a pinned node may call, each once."""

@@ -76,6 +76,11 @@ class BenchContext:
         """See `Context.allowance`; units without a limit have what the one with a limit has."""
         return self._left()
 
+    @property
+    def models(self) -> tuple[str, ...]:
+        """See `Context.models`."""
+        return self._caller.pool.names
+
     def card(self, model: str) -> ModelCard:
         """See `Context.card`."""
         return self._caller.pool.card(model)
@@ -93,6 +98,10 @@ class BenchContext:
         self.requests.append(request)
         self.bounds.append(self.bound(request))
         return await self._caller.call(request, self._meter)
+
+    async def execute(self, node: str, asked: Any, number: int) -> Message:
+        """See `Context.execute`; a bench has one node."""
+        raise UsageError(f"node {node!r} cannot be run on demand on a bench, which has one node; run a Workflow")
 
     def read_as(self, reply: Reply, status: Status, reason: str = "") -> None:
         """See `Context.read_as`."""

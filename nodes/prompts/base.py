@@ -125,6 +125,9 @@ class Dialect(Protocol):
     """Whether it can speak in the user's own words, see `Ask.wording`, and of outputs in words, see `Ask.output`. Where
     not, a node with a prompt or with another output than a line or a number is refused before anything runs."""
 
+    def conversation(self, messages: Sequence[ChatMessage]) -> tuple[ChatMessage, ...]:
+        """The messages of somebody's own app, as the model is to read them."""
+
     def solve(self, ask: Ask, style: Style) -> Messages:
         """Asks for an answer."""
 

@@ -31,6 +31,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from ...models.pocket.serving.prompts import prompt_of
 from ...models.pocket.shorthand import PocketRole, searching, solving, verifying
 from ...models.request import ChatMessage
 from ...records.message import Part
@@ -69,6 +70,10 @@ class PocketDialect:
     """Prompts and readers for the embedded models. Notes of other nodes are not shown to them."""
 
     words = False
+
+    def conversation(self, messages: Sequence[ChatMessage]) -> tuple[ChatMessage, ...]:
+        """See `Dialect.conversation`; the last question that they ask, in shorthand."""
+        return (ChatMessage("user", prompt_of(messages)),)
 
     def solve(self, ask: Ask, style: Style) -> Messages:
         """Asks for an answer, from the passages where there are any. What has no draft is asked directly."""

@@ -19,7 +19,7 @@ from .app import build_app
 from .deadlines import with_deadline
 from .hosts import host_name
 
-__all__ = ["QUEUE", "PocketServer"]
+__all__ = ["QUEUE", "PocketServer", "bind"]
 
 QUEUE = 1024
 """The most samples that run or wait at once, where nothing else is said."""
@@ -63,7 +63,7 @@ class PocketServer:
             raise UsageError(f"a queue of {queue} serves nobody; it must hold at least 1 sample")
         names = [host_name(name) for name in allow_hosts]
         self._models = tuple(load_pocket_models() if models is None else models)
-        self._socket = _bind(host, port)
+        self._socket = bind(host, port)
         self._server = _Server(
             uvicorn.Config(
                 build_app(self._models, queue, [*names, self._socket.getsockname()[0]]),
@@ -153,7 +153,7 @@ def _heeded(number: int, frame: FrameType | None) -> None:
     """A signal that has had its effect."""
 
 
-def _bind(host: str, port: int) -> socket.socket:
+def bind(host: str, port: int) -> socket.socket:
     """A socket on a loopback address."""
     try:
         address = ipaddress.ip_address("127.0.0.1" if host == "localhost" else host)
