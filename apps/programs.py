@@ -88,9 +88,6 @@ class GraphProgram:
         return await self._loop.run(of_run_async(run, self._invoked, question, run.token))
 
     async def _invoked(self, question: str, thread_id: str) -> Any:
-        from langchain_core.runnables.config import var_child_runnable_config
-
-        var_child_runnable_config.set(None)  # of a graph around it: its recursion limit, its checkpoints, its stream
         # For a checkpointer of the app's own, which needs a thread.
         state = await self._app.ainvoke({self._question: question}, {"configurable": {"thread_id": thread_id}})
         if not isinstance(state, Mapping):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import sys
 import threading
 from collections.abc import Awaitable, Callable, Collection, Iterator
 from concurrent.futures import CancelledError as Cancelled
@@ -161,6 +162,10 @@ _RUN: ContextVar[AppRun | None] = ContextVar("apportion_app_run", default=None)
 def _running(run: AppRun) -> Iterator[None]:
     """What runs within belongs to a run."""
     before = _RUN.set(run)
+    config = sys.modules.get("langchain_core.runnables.config")
+    if config is not None:
+        # Of a graph around it: its recursion limit, its checkpoints, its stream. An app runs as by itself.
+        config.var_child_runnable_config.set(None)
     try:
         yield
     finally:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from langchain_core.runnables.config import var_child_runnable_config
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 from typing_extensions import TypedDict
@@ -69,10 +70,23 @@ def _step(name: str, *, final: bool) -> Callable[..., Awaitable[dict[str, Messag
     written = channel(name)
 
     async def step(state: Any, runtime: Runtime[Any]) -> dict[str, Message]:
+        _free_of_our_limit()
         message = await runtime.context.step(name, state)
         return {written: message, OUT: message} if final else {written: message}
 
     return step
+
+
+def _free_of_our_limit() -> None:
+    """A LangGraph app that a node runs takes over the settings of the run around it; the limit is for that one alone.
+
+    LangGraph runs each node in a context of its own, so that this reaches what the node calls and nothing else.
+    """
+    config = var_child_runnable_config.get()
+    if config is not None and "recursion_limit" in config:
+        own = config.copy()
+        del own["recursion_limit"]
+        var_child_runnable_config.set(own)
 
 
 def _route(loop: str, check: str) -> Callable[..., Awaitable[bool]]:

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from ..apps.skipping import skippable_name
 from ..errors import GraphError, UsageError
-from ..nodes.app import App
+from ..nodes.app import App, nodes_of
 from ..nodes.app_step import AppStep
 from ..nodes.callables import Given, Imported
+from ..nodes.kinds import Kinds
 from ..nodes.role import Role
 from ..records.display import visible
 from .draw import ENTITIES, DrawingFormat
 from .graph import Graph
 from .plan import Plan
 
-__all__ = ["Workflow", "check_langgraph", "graph_nodes"]
+__all__ = ["Workflow", "check_langgraph"]
 
 _NO_NAME = re.compile(r"[^\w-]+")
 
@@ -92,17 +93,22 @@ class Workflow(Graph):
         for place in (*nodes.values(), *found.values()):
             self.connect(place, "app")
 
+    @classmethod
+    def from_json(cls, text: str, *, kinds: Kinds = (), allow: Collection[str] = ()) -> Graph:
+        """See `Graph.from_json`; an app in a file is a graph like any other."""
+        return Graph.from_json(text, kinds=kinds, allow=allow)
+
     def draw(self, format: DrawingFormat = "mermaid", plan: Plan | None = None) -> str:
         """See `Graph.draw`; in Mermaid, a LangGraph app is drawn with its own nodes and edges below its roles."""
         drawn = super().draw(format, plan)
         source: Any = self.nodes["app"]
         app = source.app.function() if isinstance(source.app, Imported | Given) else None
-        return drawn + inner_mermaid(app) if format == "mermaid" and app is not None else drawn
+        return drawn + _inner_mermaid(app) if format == "mermaid" and app is not None else drawn
 
 
-def inner_mermaid(app: Any) -> str:
+def _inner_mermaid(app: Any) -> str:
     """The nodes and edges of a LangGraph app as a part of a Mermaid flowchart; empty where it has none."""
-    if not graph_nodes(app):
+    if not nodes_of(app):
         return ""
     compiled = app if hasattr(app, "get_graph") else app.compile()
     drawn = compiled.get_graph()
@@ -141,24 +147,17 @@ def check_langgraph(app: Any) -> None:
     Raises:
         UsageError: it is not.
     """
-    if not graph_nodes(app):
+    if not nodes_of(app):
         raise UsageError(
             f"from_langgraph takes a StateGraph with nodes, compiled or not, and no {type(app).__name__}; for a "
             "function or a command write Workflow(app, roles)"
         )
 
 
-def graph_nodes(app: Any) -> Mapping[str, Callable[..., Any] | Any]:
-    """The nodes of a LangGraph app by name, each with what it runs."""
-    builder = getattr(app, "builder", app)
-    nodes = getattr(builder, "nodes", {})
-    return {name: getattr(node, "runnable", node) for name, node in nodes.items()} if isinstance(nodes, Mapping) else {}
-
-
 def _marked(app: Any) -> list[str]:
     """The steps of a LangGraph app that were marked with `skippable`, each once."""
     found = []
-    for runnable in graph_nodes(app).values():
+    for runnable in nodes_of(app).values():
         for function in (getattr(runnable, "func", None), getattr(runnable, "afunc", None)):
             name = skippable_name(function)
             if name is not None and name not in found:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shlex
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal
@@ -33,7 +33,7 @@ from .role import KIND as ROLE
 from .role import Role, RoleAnswer, RoleAsk
 from .user_calls import first_line
 
-__all__ = ["COMMAND", "KIND", "App", "Command", "is_graph"]
+__all__ = ["COMMAND", "KIND", "App", "Command", "is_graph", "nodes_of"]
 
 COMMAND = "command"
 """What a caller admits in `allow` where a file's app is a command."""
@@ -44,6 +44,12 @@ _REFUSALS = 32
 def is_graph(app: object) -> bool:
     """Whether an app is a graph of LangGraph, compiled or not."""
     return hasattr(app, "ainvoke") or (hasattr(app, "compile") and hasattr(app, "add_node"))
+
+
+def nodes_of(app: object) -> Mapping[str, Any]:
+    """The nodes of a graph of LangGraph by name, each with what it runs; none of anything else."""
+    nodes = getattr(getattr(app, "builder", app), "nodes", {})
+    return {name: getattr(node, "runnable", node) for name, node in nodes.items()} if isinstance(nodes, dict) else {}
 
 
 class _AppSort(CallableSort):
@@ -58,6 +64,12 @@ class _AppSort(CallableSort):
         if not self.fits(source):
             raise UsageError(f"{self.what} {name!r} is a {type(source).__name__}; {self.remedy}")
         return source
+
+    def parts(self, source: Any) -> tuple[Any, ...]:
+        """See `CallableSort.parts`; of a graph the functions of its nodes."""
+        nodes = [runnable for _, runnable in sorted(nodes_of(source).items())]
+        found = [getattr(node, "func", None) or getattr(node, "afunc", None) for node in nodes]
+        return tuple(filter(callable, found)) if is_graph(source) else (source,)
 
 
 APP = _AppSort("app", "give a function from question to answer, a LangGraph graph, or a command as a list")

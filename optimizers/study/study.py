@@ -40,6 +40,7 @@ from .spec import StudySpec
 from .target_phase import aimed_at
 from .thin_spend import fallback, likeliest
 from .trials import TrialEvaluator
+from .unasked_roles import unasked_roles
 
 __all__ = ["Study"]
 
@@ -256,6 +257,7 @@ class Study:
         }
         if chosen is not None:
             more["failed_functions"] = failed_functions(spec.store, spec.study_id, spec.space, chosen.plan)
+            self._notes += unasked_roles(spec.store, spec.study_id, spec.space, chosen.plan)
         more["readings"], more["unread_plans"] = self._readings(chosen, comparison)
         self._notes += [each.warning for each in more["readings"] if each.warning]
         report = self._report(evaluator, reports, chosen, complete, started)
