@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 
-class AppStopped(SystemExit):
+class AppStopped(BaseException):  # noqa: N818 - it is no error of the app's
     """Ends an app whose run has ended; what catches `Exception` and tries again does not catch it."""
 
 
