@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from typing import Any
 from zlib import crc32
 
-from ..errors import CallFailed, PoolError
+from ..errors import CallFailed, OtherModel, PoolError
 from ..records.status import Status
 from .call_bounds import call_bounds
 from .card import ModelCard
+from .delta import Delta
 from .effort import Effort
 from .endpoint import Endpoint, Transport, check_urls
 from .endpoint_options import PLAIN, EndpointOptions
@@ -19,6 +21,7 @@ from .event_loops import PerLoop
 from .line import Line
 from .replicas import Replicas
 from .replies.completion import read_reply
+from .replies.stream_reader import StreamReader
 from .request import ChatMessage, Reply, Request
 from .system_role import as_sent, fields_as_sent
 from .token_ranks import TokenCounter, with_tokenizer
@@ -123,11 +126,7 @@ class OpenAIModel:
         Raises:
             CallFailed, OtherModel: as `complete`.
         """
-        try:
-            content = json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode()
-        except UnicodeEncodeError as error:
-            raise _not_sent(f"a message holds a lone surrogate, which is no text in UTF-8: {error}") from None
-        tokens = self._tokens(request)
+        content, tokens = _encoded(fields), self._tokens(request)
         line = self._lines.get()
         replica, ejections = await line.take(tokens)
         try:
@@ -140,6 +139,42 @@ class OpenAIModel:
             line.give(replica)
         self._replicas.answered(replica, ejections, reply)
         return reply, body
+
+    async def stream(self, request: Request) -> AsyncGenerator[Delta | Reply, None]:
+        """See `StreamingModel`: one attempt, at one endpoint.
+
+        Raises:
+            CallFailed, OtherModel: as `complete`, also after deltas.
+        """
+        if self._card.streaming == "none":
+            yield await self.complete(request)
+            return
+        fields = self.body(request) | {"stream": True}
+        if self._card.streaming == "usage":
+            fields["stream_options"] = {"include_usage": True}
+        content, tokens = _encoded(fields), self._tokens(request)
+        line = self._lines.get()
+        replica, ejections = await line.take(tokens)
+        try:
+            reader, named = StreamReader(lambda: call_bounds(self, request), tools=bool(request.tools)), False
+            async with (
+                aclosing(replica.endpoint.stream(content, self._card.timeout_seconds)) as body,
+                aclosing(reader.read(body)) as deltas,
+            ):
+                async for delta in deltas:
+                    if reader.model and not named:  # before anything is given on of what may be another model's
+                        named, begun = True, Reply("", "stop", None, response_model=reader.model)
+                        self._replicas.answered(replica, ejections, begun)
+                    yield delta
+            reply = reader.reply()
+        except CallFailed as failure:
+            if not isinstance(failure, OtherModel):
+                self._replicas.failed(replica, ejections, failure, asyncio.get_running_loop().time())
+            raise
+        finally:
+            line.give(replica)
+        self._replicas.answered(replica, ejections, reply)
+        yield reply
 
     def _tokens(self, request: Request) -> int:
         """The most that a call takes, where that has a pace."""
@@ -205,6 +240,14 @@ class OpenAIModel:
         if request.effort_fields:
             _add_effort(fields, request.effort_fields)
         return fields
+
+
+def _encoded(fields: Mapping[str, Any]) -> bytes:
+    """The body of a request."""
+    try:
+        return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode()
+    except UnicodeEncodeError as error:
+        raise _not_sent(f"a message holds a lone surrogate, which is no text in UTF-8: {error}") from None
 
 
 def _continue_last(fields: dict[str, Any], card: ModelCard) -> None:

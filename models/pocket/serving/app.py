@@ -21,6 +21,7 @@ from starlette.types import Receive
 from ...request import ChatMessage
 from ...request import Request as ModelRequest
 from ..model import PocketModel
+from ..samples import Samples
 from .asked import Asked, read_body
 from .completion import Completion
 from .event_stream import EventStream
@@ -28,7 +29,6 @@ from .hosts import HostCheck
 from .places import Places
 from .prompts import prompt_of
 from .refusal import FAULT, Refusal
-from .samples import Samples
 
 __all__ = ["SAMPLES_OF_A_SEED", "build_app"]
 
@@ -103,7 +103,8 @@ class _Api:
         self._places.take(asked.n)
         try:
             return Samples(
-                model, requests, top_p=asked.top_p, top_logprobs=asked.top_logprobs, token_by_token=asked.stream
+                lambda watch: model.begin(requests, top_p=asked.top_p, top_logprobs=asked.top_logprobs, watch=watch),
+                token_by_token=asked.stream,
             )
         except BaseException:
             self._places.give_back(asked.n)

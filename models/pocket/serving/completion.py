@@ -8,10 +8,10 @@ from collections.abc import AsyncGenerator, Sequence
 from typing import Any, TypeAlias
 
 from ..engine import Generation, Written
+from ..samples import Samples
 from ..tokenizer import END, PIECES
+from ..transcript import Transcript
 from .asked import Asked
-from .samples import Samples
-from .transcript import Transcript
 
 __all__ = ["Completion"]
 
