@@ -23,6 +23,7 @@ from .replicas import Replicas
 from .replies.completion import read_reply
 from .replies.stream_reader import StreamReader
 from .request import ChatMessage, Reply, Request
+from .request_fields import OF_A_CALLER
 from .system_role import as_sent, fields_as_sent
 from .token_ranks import TokenCounter, with_tokenizer
 
@@ -239,6 +240,8 @@ class OpenAIModel:
         fields.update(card.extra_body)
         if request.effort_fields:
             _add_effort(fields, request.effort_fields)
+        if request.further:
+            _add_further(fields, request.further)
         return fields
 
 
@@ -266,6 +269,14 @@ def _add_effort(fields: dict[str, Any], effort_fields: str) -> None:
         added = Effort.model_validate(json.loads(effort_fields)).model_extra or {}
     except ValueError as fault:
         raise _not_sent(f"effort_fields {effort_fields!r} cannot be sent: {fault}") from None
+    fields.update(added)
+
+
+def _add_further(fields: dict[str, Any], further: str) -> None:
+    added = json.loads(further)
+    odd = sorted(added.keys() - OF_A_CALLER)
+    if odd:
+        raise _not_sent(f"further holds {odd[0]!r}, which no request may set by itself")
     fields.update(added)
 
 

@@ -139,3 +139,13 @@ def test_what_cannot_be_sent_is_not_billed() -> None:
                 read(OpenAIModel(card(**fields), server.base_url), request)
             assert not failure.value.billed
         assert server.requests == 0
+
+
+def test_further_fields_of_the_caller_are_sent_but_none_that_the_ledger_relies_on() -> None:
+    with FaultServer() as server:
+        model = OpenAIModel(card(), server.base_url)
+        read(model, Request("m", REQUEST.messages, 5, further='{"top_p":0.5}'))
+        assert server.received[0].body["top_p"] == 0.5
+        with pytest.raises(CallFailed, match="'n'") as failure:
+            read(model, Request("m", REQUEST.messages, 5, further='{"n":5}'))
+        assert not failure.value.billed

@@ -18,6 +18,7 @@ from starlette.types import Receive
 from ....web.app import GONE, api, body_of, while_there
 from ....web.event_stream import EventStream
 from ....web.refusal import Refusal
+from ...chat.asked import SAMPLES_OF_A_SEED
 from ...request import ChatMessage
 from ...request import Request as ModelRequest
 from ..model import PocketModel
@@ -29,8 +30,6 @@ from .prompts import prompt_of
 
 __all__ = ["SAMPLES_OF_A_SEED", "build_app"]
 
-SAMPLES_OF_A_SEED = 65_537
-"""A seed over HTTP is a model's seed times this plus the index of a sample, as apportion's own client writes it."""
 _SEEDS = 2**31
 _MOST_BYTES = 256 * 1024
 """Of a request's body; a context holds about one hundredth of it."""

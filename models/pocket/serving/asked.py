@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field
 
 from ....web.fields import Strict, checked, invalid_value, json_object, unsupported
 from ....web.refusal import Refusal
+from ...chat.fields import StopTexts, StreamOptions, TextPart, as_parts
 from ...request import ChatMessage
 
 __all__ = ["SAMPLES", "Asked", "read_body"]
@@ -99,25 +100,11 @@ def read_body(body: bytes) -> Asked:
     )
 
 
-class _Text(Strict):
-    type: Literal["text"]
-    text: str
-    prompt_cache_breakpoint: Any = None
-
-
-def _as_parts(content: object) -> object:
-    return [{"type": "text", "text": content}] if isinstance(content, str) else content
-
-
-def _as_list(stop: object) -> object:
-    return [stop] if isinstance(stop, str) else stop
-
-
 class _Message(Strict):
     """One message; what an answer brought beside its text may be sent back, where it is empty."""
 
     role: Literal["system", "developer", "user", "assistant"]
-    content: Annotated[list[_Text] | None, BeforeValidator(_as_parts)] = None
+    content: Annotated[list[TextPart] | None, BeforeValidator(as_parts)] = None
     name: str | None = None
     refusal: str | None = None
     annotations: list[Any] | None = None
@@ -130,14 +117,6 @@ class _Message(Strict):
         return "\n".join(part.text for part in self.content or ())
 
 
-class _StreamOptions(Strict):
-    include_usage: bool | None = None
-    include_obfuscation: bool | None = None
-
-
-_StopText: TypeAlias = Annotated[str, Field(min_length=1)]
-
-
 class _Body(Strict):
     model: str
     messages: Annotated[list[_Message], Field(min_length=1)]
@@ -145,13 +124,13 @@ class _Body(Strict):
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     top_p: Annotated[float, Field(ge=0, le=1)] | None = None
     seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
-    stop: Annotated[list[_StopText] | None, Field(max_length=4), BeforeValidator(_as_list)] = None
+    stop: StopTexts = None
     max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
     max_tokens: Annotated[int, Field(ge=1)] | None = None
     logprobs: bool | None = None
     top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
     stream: bool | None = None
-    stream_options: _StreamOptions | None = None
+    stream_options: StreamOptions | None = None
 
 
 _Speaker: TypeAlias = Literal["system", "user", "assistant"]
