@@ -33,6 +33,7 @@ def call_bounds(model: Model, request: Request) -> CallBounds:
     output = min(request.max_output_tokens, card.max_output_tokens) + card.output_slack_tokens
     # A template may write into the prompt what a schema or an effort's field says.
     extra = longest_bytes(request.response_schema) + longest_bytes(request.effort_fields) + card.extra_bound_tokens
+    extra += longest_bytes(request.further)
     if request.tools:
         extra += tools_size(request.tools) + card.tools_tokens
     extra += sum(call_size(call) for message in request.conversation for call in message.tool_calls)

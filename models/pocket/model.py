@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from functools import partial
 from importlib.resources import files
 
@@ -15,11 +15,14 @@ from ...errors import CallFailed, UnknownName
 from ...records.status import Status
 from ...records.usage import Usage
 from ..card import ModelCard
+from ..delta import Delta
 from ..request import ChatMessage, Reply, Request
 from .engine import Engine, Generation, Job, Written
 from .network import Network
+from .samples import Samples
 from .sampling import uniform_draws
 from .tokenizer import END, PIECES, decode, encode
+from .transcript import Transcript
 
 __all__ = ["PocketModel", "load_pocket_model", "load_pocket_models", "pocket_names"]
 
@@ -61,6 +64,28 @@ class PocketModel:
         """
         (job,) = self.begin((request,))
         return _reply(request, job, await asyncio.wrap_future(job.done))
+
+    async def stream(self, request: Request) -> AsyncGenerator[Delta | Reply, None]:
+        """See `StreamingModel`; a delta for every token that has a text.
+
+        Raises:
+            CallFailed: see `complete`.
+        """
+        jobs: list[Job] = []
+
+        def begin(watch: Callable[[int, Written], None] | None) -> tuple[Job, ...]:
+            jobs.extend(self.begin((request,), watch=watch))
+            return tuple(jobs)
+
+        samples, transcript = Samples(begin, token_by_token=True), Transcript(request.stop)
+        try:
+            async for _, written in samples.news():
+                text = transcript.finish() if written is None else transcript.add(written.token)
+                if text:
+                    yield Delta(text=text)
+            yield _reply(request, jobs[0], samples.generation(0))
+        finally:
+            samples.cancel()
 
     def begin(
         self,

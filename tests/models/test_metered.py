@@ -317,3 +317,9 @@ def test_where_another_endpoint_stands_ready_the_next_attempt_does_not_wait() ->
 def test_extra_fields_of_every_request_are_part_of_the_bound() -> None:
     card = ModelCard(name="m", template_tokens=0, message_tokens=0, extra_body={"top_p": 0.9})
     assert call_bound(Scripted(lambda _: reply(), card), REQUEST).tokens == 30 + len('{"top_p":0.9}')
+
+
+def test_further_fields_of_the_caller_are_part_of_the_bound() -> None:
+    model = Scripted(lambda _: reply())
+    further = replace(REQUEST, further='{"top_p":0.5}')
+    assert call_bound(model, further).tokens == call_bound(model, REQUEST).tokens + 13

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import time
-import uuid
 from collections.abc import AsyncGenerator, Sequence
-from typing import Any, TypeAlias
 
+from ....records.usage import Usage
+from ...chat.completion import Json, chunk_of, head_of, usage_of
 from ..engine import Generation, Written
+from ..samples import Samples
 from ..tokenizer import END, PIECES
+from ..transcript import Transcript
 from .asked import Asked
-from .samples import Samples
-from .transcript import Transcript
 
 __all__ = ["Completion"]
-
-Json: TypeAlias = dict[str, Any]
 
 
 class Completion:
@@ -30,12 +27,7 @@ class Completion:
     def __init__(self, asked: Asked, samples: Samples, fingerprint: str) -> None:
         self._asked = asked
         self._samples = samples
-        self._head: Json = {
-            "id": f"chatcmpl-{uuid.uuid4().hex}",
-            "created": int(time.time()),
-            "model": asked.model,
-            "system_fingerprint": fingerprint,
-        }
+        self._head = head_of(asked.model, system_fingerprint=fingerprint)
 
     async def whole(self) -> Json | None:
         """All of it, when all samples have ended; None where they were cancelled."""
@@ -94,14 +86,17 @@ class Completion:
     def _chunk(
         self, index: int, delta: Json, written: Sequence[Written] = (), finish_reason: str | None = None
     ) -> Json:
-        logprobs = self._logprobs(written) if written else None
-        choice = {"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": finish_reason}
-        chunk = self._head | {"object": "chat.completion.chunk", "choices": [choice]}
-        return chunk | {"usage": None} if self._asked.include_usage else chunk
+        return chunk_of(
+            self._head,
+            delta,
+            index=index,
+            logprobs=self._logprobs(written) if written else None,
+            finish_reason=finish_reason,
+            include_usage=self._asked.include_usage,
+        )
 
     def _usage(self, written: Sequence[int]) -> Json:
-        prompt, completion = self._samples.prompt_tokens, sum(written)
-        return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
+        return usage_of(Usage(self._samples.prompt_tokens, sum(written)))
 
     def _logprobs(self, noted: Sequence[Written]) -> Json | None:
         if self._asked.top_logprobs is None:

@@ -1,15 +1,13 @@
-"""The samples of one request while they are written."""
+"""Requests of one kind while they are written, token by token."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future
 from functools import partial
 
-from ...request import Request
-from ..engine import Generation, Written
-from ..model import PocketModel
+from .engine import Generation, Job, Written
 
 __all__ = ["Samples"]
 
@@ -18,26 +16,16 @@ class Samples:
     """Several samples of one prompt, begun together. To be used from one event loop.
 
     Args:
-        model: what writes them.
-        requests: one a sample.
-        top_p: see `PocketModel.begin`.
-        top_logprobs: see `PocketModel.begin`.
+        begin: starts them, given what is to be told of every token, see `PocketModel.begin`.
         token_by_token: whether to tell of every token, or of the ends only.
     """
 
     def __init__(
-        self,
-        model: PocketModel,
-        requests: Sequence[Request],
-        *,
-        top_p: float,
-        top_logprobs: int | None,
-        token_by_token: bool,
+        self, begin: Callable[[Callable[[int, Written], None] | None], tuple[Job, ...]], *, token_by_token: bool
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._news: asyncio.Queue[tuple[int, Written | None]] = asyncio.Queue()
-        watch = self._tell if token_by_token else None
-        self._jobs = model.begin(requests, top_p=top_p, top_logprobs=top_logprobs, watch=watch)
+        self._jobs = begin(self._tell if token_by_token else None)
         for index, job in enumerate(self._jobs):
             job.done.add_done_callback(partial(self._end, index))
 
