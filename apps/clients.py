@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 from typing import Any
 
 import openai
-from pydantic_core import from_json
 
 from ..errors import UsageError
+from ..models.chat.asked import Asked, read_asked
+from ..models.chat.completion import CompletionWriter
 from ..models.openai_client import http
-from ..models.pocket.serving.refusal import Refusal, error_body
-from .asked import Asked, asked_from
-from .completion import Answered, events, whole
+from ..web.refusal import Refusal
 from .endpoint import place_of
+from .events import DONE, Piece, chunks_of, event, pieces, pieces_async, whole
 from .run import AppRun, current_run
 
 __all__ = ["async_openai_client", "openai_client"]
 
 _NOWHERE = "http://apportion.invalid/v1"
 """A base URL to which nothing is ever sent."""
+_STREAM = {"content-type": "text/event-stream; charset=utf-8"}
+_CLOSING = http.Limits(max_keepalive_connections=0)
+"""Connections to the endpoint end with their request: nobody closes these clients."""
 
 
 def openai_client(role: str | None = None, *, key: str | None = None) -> openai.OpenAI:
@@ -33,16 +36,18 @@ def openai_client(role: str | None = None, *, key: str | None = None) -> openai.
         UsageError: the key is none. A request outside a run raises `openai.AuthenticationError`, which names `key=`.
     """
     if key is not None:
-        return openai.OpenAI(base_url=_base_url(role, key), api_key=key, max_retries=0)
-    client = http.Client(transport=_Transport(role), base_url=_NOWHERE, trust_env=False)
+        remote = http.Client(limits=_CLOSING, trust_env=False, timeout=None)
+        return openai.OpenAI(base_url=_base_url(role, key), api_key=key, max_retries=0, http_client=remote)
+    client = http.Client(transport=_Transport(role), trust_env=False)
     return openai.OpenAI(base_url=_NOWHERE, api_key="a run", http_client=client, max_retries=0)
 
 
 def async_openai_client(role: str | None = None, *, key: str | None = None) -> openai.AsyncOpenAI:
     """As `openai_client`, OpenAI's async client; it may be used on any loop."""
     if key is not None:
-        return openai.AsyncOpenAI(base_url=_base_url(role, key), api_key=key, max_retries=0)
-    client = http.AsyncClient(transport=_AsyncTransport(role), base_url=_NOWHERE, trust_env=False)
+        remote = http.AsyncClient(limits=_CLOSING, trust_env=False, timeout=None)
+        return openai.AsyncOpenAI(base_url=_base_url(role, key), api_key=key, max_retries=0, http_client=remote)
+    client = http.AsyncClient(transport=_AsyncTransport(role), trust_env=False)
     return openai.AsyncOpenAI(base_url=_NOWHERE, api_key="a run", http_client=client, max_retries=0)
 
 
@@ -64,8 +69,13 @@ class _Transport(http.BaseTransport):
         """One request, one response."""
         try:
             run = _run_of(self._role)
-            body, role, asked = _read(request, request.read(), self._role)
-            return _response(run.ask(role, asked), body)
+            asked = _read(request, request.read())
+            role = self._role or asked.model
+            if not asked.stream:
+                return http.Response(200, json=whole(run.ask(role, asked)))
+            items = pieces(run, role, asked)
+            stream = _Stream(CompletionWriter(role, include_usage=asked.include_usage), next(items), items)
+            return http.Response(200, headers=_STREAM, stream=stream)
         except Refusal as refusal:
             return _refused(refusal)
 
@@ -80,10 +90,63 @@ class _AsyncTransport(http.AsyncBaseTransport):
         """One request, one response."""
         try:
             run = _run_of(self._role)
-            body, role, asked = _read(request, await request.aread(), self._role)
-            return _response(await run.ask_async(role, asked), body)
+            asked = _read(request, await request.aread())
+            role = self._role or asked.model
+            if not asked.stream:
+                return http.Response(200, json=whole(await run.ask_async(role, asked)))
+            items = pieces_async(run, role, asked)
+            stream = _AsyncStream(CompletionWriter(role, include_usage=asked.include_usage), await anext(items), items)
+            return http.Response(200, headers=_STREAM, stream=stream)
         except Refusal as refusal:
             return _refused(refusal)
+
+
+class _Stream(http.SyncByteStream):
+    """The events of a reply, the first piece of which is there."""
+
+    def __init__(self, writer: CompletionWriter, first: Piece, items: Generator[Piece, None, None]) -> None:
+        self._writer = writer
+        self._first = first
+        self._items = items
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield event(self._writer.first())
+        yield from map(event, chunks_of(self._writer, self._first))
+        try:
+            for item in self._items:
+                yield from map(event, chunks_of(self._writer, item))
+        except Refusal as refusal:
+            yield event(refusal)
+        yield event(DONE)
+
+    def close(self) -> None:
+        """Cancels the call where it has not ended."""
+        self._items.close()
+
+
+class _AsyncStream(http.AsyncByteStream):
+    """As `_Stream`."""
+
+    def __init__(self, writer: CompletionWriter, first: Piece, items: AsyncGenerator[Piece, None]) -> None:
+        self._writer = writer
+        self._first = first
+        self._items = items
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield event(self._writer.first())
+        for chunk in chunks_of(self._writer, self._first):
+            yield event(chunk)
+        try:
+            async for item in self._items:
+                for chunk in chunks_of(self._writer, item):
+                    yield event(chunk)
+        except Refusal as refusal:
+            yield event(refusal)
+        yield event(DONE)
+
+    async def aclose(self) -> None:
+        """Cancels the call where it has not ended."""
+        await self._items.aclose()
 
 
 def _run_of(role: str | None) -> AppRun:
@@ -94,27 +157,14 @@ def _run_of(role: str | None) -> AppRun:
         raise Refusal(401, str(error), code="no_run", kind="authentication_error") from None
 
 
-def _read(request: http.Request, content: bytes, role: str | None) -> tuple[dict[str, Any], str, Asked]:
-    """The body of a request, whom it asks, and what."""
+def _read(request: http.Request, content: bytes) -> Asked:
     if not request.url.path.endswith("/chat/completions"):
         message = f"Only chat completions are served inside a run, not {request.method} {request.url.path}."
         raise Refusal(404, message, code="unknown_url")
-    body = from_json(content)
-    named = role or body.get("model")
-    if not isinstance(named, str):
-        raise Refusal(400, "Missing required parameter: 'model'.", code="missing_required_parameter", param="model")
-    return body, named, asked_from(body)
-
-
-def _response(answered: Answered, body: dict[str, Any]) -> http.Response:
-    if not body.get("stream"):
-        return http.Response(200, json=whole(answered))
-    options = body.get("stream_options")
-    usage = isinstance(options, dict) and bool(options.get("include_usage"))
-    content = "".join(events(answered, include_usage=usage)).encode()
-    return http.Response(200, headers={"content-type": "text/event-stream"}, content=content)
+    return read_asked(content)
 
 
 def _refused(refusal: Refusal) -> http.Response:
-    headers = {"x-should-retry": "false", "content-type": "application/json"}
-    return http.Response(refusal.status, headers=headers, content=json.dumps(error_body(refusal)).encode())
+    response = refusal.response()
+    headers: Any = {**response.headers, "x-should-retry": "false"}
+    return http.Response(refusal.status, headers=headers, content=bytes(response.body))

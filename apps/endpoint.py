@@ -5,25 +5,22 @@ from __future__ import annotations
 import asyncio
 import re
 import threading
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from typing import Any
 
-import uvicorn
-from pydantic_core import from_json
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
-from ..models.pocket.serving.deadlines import with_deadline
-from ..models.pocket.serving.hosts import HostCheck
-from ..models.pocket.serving.refusal import FAULT, Refusal
-from ..models.pocket.serving.server import bind
-from .asked import asked_from
-from .completion import Answered, events, whole
+from ..models.chat.asked import Asked, read_asked
+from ..models.chat.completion import CompletionWriter
+from ..web.app import GONE, api, body_of, while_there
+from ..web.refusal import FAULT, Refusal
+from ..web.server import Server, listening
+from .events import DONE, Piece, chunks_of, event, pieces_async, whole
 from .run import AppRun, AppStopped, RunEndpoint
 
 __all__ = ["MOST_BYTES", "Endpoint", "place_of"]
@@ -32,9 +29,8 @@ MOST_BYTES = 4 * 1024 * 1024
 """Of a request's body."""
 _REQUEST_SECONDS = 60.0
 """How long a request may take to arrive."""
-_GONE = 499
-"""What many servers log where a client has left; nobody receives it."""
 _KEY = re.compile(r"apportion-(?P<port>[0-9]{1,5})-(?P<token>[\w-]+)")
+_HEADERS = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache"}
 
 
 def place_of(key: str) -> str:
@@ -59,8 +55,7 @@ class Endpoint:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._runs: dict[str, AppRun] = {}
-        self._server: uvicorn.Server | None = None
-        self._thread: threading.Thread | None = None
+        self._server: Server | None = None
         self._port = 0
 
     @contextmanager
@@ -84,52 +79,30 @@ class Endpoint:
     def close(self) -> None:
         """Ends the server; requests in flight are cut off."""
         with self._lock:
-            server, thread, self._server = self._server, self._thread, None
-        if server is not None and thread is not None:
-            server.should_exit = server.force_exit = True
-            thread.join()
+            server, self._server = self._server, None
+        if server is not None:
+            server.__exit__(None, None, None)
 
     def _start(self) -> None:
-        socket = bind("127.0.0.1", 0)
-        socket.listen(1024)  # so that who connects before the server accepts waits for it
-        self._port = socket.getsockname()[1]
-        config = uvicorn.Config(
-            _app(self._runs),
-            loop="asyncio",
-            http=with_deadline(_REQUEST_SECONDS),
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-        )
-        self._server = server = uvicorn.Server(config)
-        self._thread = threading.Thread(
-            target=lambda: asyncio.run(server.serve([socket])), name="apportion-endpoint", daemon=True
-        )
-        self._thread.start()
+        bound = listening("127.0.0.1", 0)
+        self._port = bound.getsockname()[1]
+        server = Server(_app(self._runs), bound, request_seconds=_REQUEST_SECONDS, grace_seconds=0)
+        self._server = server.__enter__()
 
 
 def _app(runs: Mapping[str, AppRun]) -> Starlette:
-    api = _Api(runs)
-    app = Starlette(
-        routes=[
-            Route("/v1/models", api.models),
-            Route("/v1/chat/completions", api.complete, methods=["POST"]),
-            Route("/v1/roles/{role}/chat/completions", api.complete, methods=["POST"]),
-            # Where a client was given the base URL without its last part.
-            Route("/chat/completions", api.complete, methods=["POST"]),
-        ],
-        exception_handlers={
-            Refusal: _refused,
-            HTTPException: _not_routed,
-            ClientDisconnect: _left,
-            Exception: _failed,
-        },
-        middleware=[Middleware(HostCheck, admitted=())],
-    )
-    app.router.redirect_slashes = False
-    return app
+    served = _Api(runs)
+    routes = [
+        Route("/v1/models", served.models),
+        Route("/v1/chat/completions", served.complete, methods=["POST"]),
+        Route("/v1/roles/{role}/chat/completions", served.complete, methods=["POST"]),
+    ]
+    return api(routes, (), _nothing_held)
+
+
+@asynccontextmanager
+async def _nothing_held(app: Starlette) -> AsyncIterator[None]:
+    yield
 
 
 class _Api:
@@ -141,25 +114,30 @@ class _Api:
         data = [{"id": name, "object": "model", "created": 0, "owned_by": "apportion"} for name in run.names]
         return JSONResponse({"object": "list", "data": data})
 
-    async def complete(self, request: Request) -> Response:
+    async def complete(self, request: Request) -> Response | _Stream:
+        try:
+            return await self._completed(request)
+        except Refusal as refusal:
+            response = refusal.response()
+            # Calls are tried again by the run, each with a reservation of its own.
+            response.headers["x-should-retry"] = "false"
+            return response
+
+    async def _completed(self, request: Request) -> Response | _Stream:
         run = self._run(request)
-        body = await _body_of(request)
-        role = request.path_params.get("role") or body.get("model")
-        if not isinstance(role, str) or not role:
-            raise Refusal(400, "Missing required parameter: 'model'.", code="missing_required_parameter", param="model")
-        asked = asked_from(body)
+        asked = read_asked(await body_of(request, MOST_BYTES))
+        role = request.path_params.get("role") or asked.model
+        if asked.stream:
+            items = pieces_async(run, role, asked)
+            # What is refused before anything was said is refused by its status, as without a stream.
+            first = await _attended(request, anext(items))
+            return Response(status_code=GONE) if first is None else _Stream(first, items, asked, role)
         try:
             waiting = asyncio.wrap_future(run.submit(role, asked))
         except AppStopped:
             raise _ended() from None
         answered = await _attended(request, waiting)
-        if answered is None:
-            return Response(status_code=_GONE)
-        if not body.get("stream"):
-            return JSONResponse(whole(answered))
-        options = body.get("stream_options")
-        usage = isinstance(options, dict) and bool(options.get("include_usage"))
-        return StreamingResponse(_streamed(answered, usage), media_type="text/event-stream")
+        return Response(status_code=GONE) if answered is None else JSONResponse(whole(answered))
 
     def _run(self, request: Request) -> AppRun:
         """The run whose key a request has."""
@@ -174,69 +152,66 @@ class _Api:
         return run
 
 
+class _Stream:
+    """A response of server-sent events, the first piece of which is there.
+
+    Args:
+        first: the piece.
+        items: the others.
+        asked: what they answer.
+        role: who answers.
+    """
+
+    def __init__(self, first: Piece, items: AsyncGenerator[Piece, None], asked: Asked, role: str) -> None:
+        self._first = first
+        self._items = items
+        self._writer = CompletionWriter(role, include_usage=asked.include_usage)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Sends the response; where the client leaves, the call is cancelled."""
+        task = asyncio.current_task()
+        headers = [(name.encode(), value.encode()) for name, value in _HEADERS.items()]
+        async with aclosing(self._items) as items, while_there(receive, lambda: task and task.cancel()):
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            try:
+                await self._send(send, event(self._writer.first()), *map(event, chunks_of(self._writer, self._first)))
+                async for item in items:
+                    await self._send(send, *map(event, chunks_of(self._writer, item)))
+            except Refusal as refusal:
+                await self._send(send, event(refusal))
+            except Exception:
+                await self._send(send, event(FAULT))
+                raise
+            await send({"type": "http.response.body", "body": event(DONE), "more_body": False})
+
+    async def _send(self, send: Send, *events: bytes) -> None:
+        for each in events:
+            await send({"type": "http.response.body", "body": each, "more_body": True})
+
+
 def _ended() -> Refusal:
     message = "The run that this key belongs to has ended, or there never was one."
     return Refusal(401, message, code="run_ended", kind="authentication_error")
 
 
-async def _attended(request: Request, waiting: asyncio.Future[Answered]) -> Answered | None:
-    """What comes of a call while its client is there; where that leaves, the call is cancelled."""
-    left = asyncio.ensure_future(_leaves(request))
-    try:
-        both: set[asyncio.Future[Any]] = {waiting, left}
-        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
-        if not waiting.done():
-            return None
-        if waiting.cancelled():
-            raise _ended()
-        return waiting.result()
-    finally:
-        left.cancel()
+async def _attended(request: Request, awaited: Any) -> Any:
+    """What comes of a call while its client is there; where that leaves, the call is cancelled, and None comes."""
+    waiting = asyncio.ensure_future(awaited)
+    gone = False
+
+    def leave() -> None:
+        nonlocal gone
+        gone = True
         waiting.cancel()
 
-
-async def _leaves(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        continue
-
-
-async def _streamed(answered: Answered, usage: bool) -> AsyncIterator[str]:
-    for event in events(answered, include_usage=usage):
-        yield event
-
-
-async def _body_of(request: Request) -> dict[str, Any]:
-    body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > MOST_BYTES:
-            raise Refusal(413, f"The body is longer than {MOST_BYTES:,} bytes.", code="request_too_large")
     try:
-        content = from_json(bytes(body), allow_inf_nan=False)
-    except ValueError as error:
-        raise Refusal(400, f"The body is not valid JSON: {error}", code="invalid_json") from None
-    if not isinstance(content, dict):
-        raise Refusal(400, "The body is not a JSON object.", code="invalid_json")
-    return content
-
-
-async def _refused(request: Request, error: Exception) -> Response:
-    assert isinstance(error, Refusal)
-    response = error.response()
-    # Calls are tried again by the run, each with a reservation of its own.
-    response.headers["x-should-retry"] = "false"
-    return response
-
-
-async def _not_routed(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    message = f"Invalid URL ({request.method} {request.url.path}); served are chat completions and the list of models."
-    return Refusal(error.status_code, message, code="unknown_url").response()
-
-
-async def _left(request: Request, error: Exception) -> Response:
-    return Response(status_code=_GONE)
-
-
-async def _failed(request: Request, error: Exception) -> Response:
-    return FAULT.response()
+        async with while_there(request.receive, leave):
+            return await waiting
+    except asyncio.CancelledError:
+        if gone:
+            return None
+        if waiting.cancelled():
+            raise _ended() from None
+        raise
+    finally:
+        waiting.cancel()

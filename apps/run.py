@@ -15,14 +15,17 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ..errors import UsageError
-from .asked import Asked
-from .completion import Answered
+from ..models.chat.asked import Asked
+from ..models.delta import Delta
+from ..models.request import Reply
 
 __all__ = [
+    "Answered",
     "AppRun",
     "AppStopped",
     "Roles",
     "RunEndpoint",
+    "Told",
     "current_run",
     "of_run",
     "of_run_async",
@@ -31,7 +34,7 @@ __all__ = [
 ]
 
 
-class AppStopped(BaseException):  # noqa: N818 - it is no error of the app's
+class AppStopped(BaseException):
     """Ends an app whose run has ended; what catches `Exception` and tries again does not catch it."""
 
 
@@ -44,11 +47,27 @@ class RunEndpoint:
     """The run's own, which names the endpoint too: `openai_client("grader", key=...)` needs nothing else."""
 
 
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What came of one request of an app."""
+
+    role: str
+    """The name that the app asked for, which it is told as the model's."""
+    model: str
+    """The model of the pool that answered."""
+    reply: Reply
+    """Its usage is that of all draws that were made for it, those that were outvoted included."""
+
+
+Told = Callable[[Delta], None]
+"""Takes the pieces of a reply as they come; called on the loop of the run."""
+
+
 class Roles(Protocol):
     """What a run needs of whatever answers for its roles."""
 
-    async def answer(self, role: str, asked: Asked) -> Answered:
-        """Answers a request.
+    async def answer(self, role: str, asked: Asked, told: Told | None) -> Answered:
+        """Answers a request, and tells the pieces of the reply where they are wanted.
 
         Raises:
             Refusal: it is not served, does not fit, or failed; in the shape of OpenAI's errors.
@@ -94,7 +113,7 @@ class AppRun:
         """See `Roles.skips`."""
         return self._roles.skips(node)
 
-    def submit(self, role: str, asked: Asked) -> Future[Answered]:
+    def submit(self, role: str, asked: Asked, told: Told | None = None) -> Future[Answered]:
         """Asks a role, from any thread; cancelling the future cancels the call.
 
         Raises:
@@ -102,7 +121,7 @@ class AppRun:
         """
         if self._ended:
             raise AppStopped("the run that this call belongs to has ended")
-        return asyncio.run_coroutine_threadsafe(self._answered(role, asked), self._loop)
+        return asyncio.run_coroutine_threadsafe(self._answered(role, asked, told), self._loop)
 
     def ask(self, role: str, asked: Asked) -> Answered:
         """Asks a role and waits, for sync code.
@@ -112,15 +131,23 @@ class AppRun:
             AppStopped: the run has ended.
             UsageError: this thread is the one on which the run is made, and would wait for itself.
         """
+        self.check_thread()
+        try:
+            return self.submit(role, asked).result()
+        except Cancelled:
+            raise AppStopped("the run that this call belongs to has ended") from None
+
+    def check_thread(self) -> None:
+        """Makes sure that the calling thread can wait for a reply.
+
+        Raises:
+            UsageError: it is the one on which the run is made, and would wait for itself.
+        """
         if threading.get_ident() == self._thread:
             raise UsageError(
                 "a sync client waits here on the thread that makes the run's calls, and so for itself; take "
                 "async_openai_client, or ainvoke, or call it in a thread"
             )
-        try:
-            return self.submit(role, asked).result()
-        except Cancelled:
-            raise AppStopped("the run that this call belongs to has ended") from None
 
     async def ask_async(self, role: str, asked: Asked) -> Answered:
         """Asks a role and waits, on any loop.
@@ -143,13 +170,13 @@ class AppRun:
         if calls:
             await asyncio.wait(calls)
 
-    async def _answered(self, role: str, asked: Asked) -> Answered:
+    async def _answered(self, role: str, asked: Asked, told: Told | None) -> Answered:
         call = asyncio.current_task()
         if self._ended or call is None:
             raise asyncio.CancelledError
         self._calls.add(call)
         try:
-            return await self._roles.answer(role, asked)
+            return await self._roles.answer(role, asked, told)
         finally:
             self._calls.discard(call)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from ..errors import CapReached
 from ..models.card import ModelCard
+from ..models.delta import Delta
 from ..models.metered import Meter, MeteredCaller, call_bound
 from ..models.pool import Pool
 from ..models.request import Reply, Request
@@ -110,15 +112,28 @@ class NodeContext:
 
     async def call(self, request: Request) -> Reply:
         """See `Context.call`; what the request draws is drawn for this node and with the run's seed."""
-        services = self._run.services
-        request = drawn(request, services.pool.card(request.model), self._run.seed, self._node)
-        if self._run.output_cap is not None and request.max_output_tokens > self._run.output_cap:
-            request = replace(request, max_output_tokens=self._run.output_cap)
         try:
-            return await services.caller.call(request, self._meter)
+            return await self._run.services.caller.call(self._drawn(request), self._meter)
         except CapReached as reached:
             self._run.short(reached)
             raise
+
+    async def stream(self, request: Request) -> AsyncGenerator[Delta | Reply, None]:
+        """See `Context.stream`."""
+        try:
+            async with aclosing(self._run.services.caller.stream(self._drawn(request), self._meter)) as items:
+                async for item in items:
+                    yield item
+        except CapReached as reached:
+            self._run.short(reached)
+            raise
+
+    def _drawn(self, request: Request) -> Request:
+        """The request as this node makes it in this run."""
+        request = drawn(request, self._run.services.pool.card(request.model), self._run.seed, self._node)
+        if self._run.output_cap is not None and request.max_output_tokens > self._run.output_cap:
+            return replace(request, max_output_tokens=self._run.output_cap)
+        return request
 
     async def execute(self, node: str, asked: Any, number: int) -> Message:
         """See `Context.execute`."""

@@ -14,17 +14,16 @@ from annotated_types import Interval
 from pydantic import PlainSerializer, PlainValidator, PositiveInt, ValidationInfo
 
 from ..apps.app_loop import AppLoop
-from ..apps.asked import Asked
-from ..apps.completion import Answered
 from ..apps.endpoint import Endpoint
 from ..apps.programs import AppFailed, CommandProgram, FunctionProgram, GraphProgram, Program, answer_text
-from ..apps.run import AppRun
+from ..apps.run import Answered, AppRun, Told
 from ..errors import CallFailed, CapReached, UsageError
-from ..models.pocket.serving.refusal import Refusal
+from ..models.chat.asked import Asked
 from ..records.message import Message
 from ..records.status import Status
 from ..records.task import Task
 from ..records.text import encodable
+from ..web.refusal import Refusal
 from .base import CallBound, Context, Incoming, Inputs, Kind, Node, Speakers
 from .callables import CallableSort, Given, Imported, is_async
 from .daemon_threads import DaemonThreads
@@ -37,6 +36,8 @@ __all__ = ["COMMAND", "KIND", "App", "Command", "is_graph", "nodes_of"]
 
 COMMAND = "command"
 """What a caller admits in `allow` where a file's app is a command."""
+_OF_NO_DRAW = {"messages", "model", "seed", "stream", "stream_options"}
+"""Fields of a request that do not make it another: who answers, what the run draws by itself, how it is sent."""
 _REFUSALS = 32
 """How often an app may go on asking after calls that did not fit, where nothing else is said."""
 
@@ -210,26 +211,30 @@ class _Roles:
         self._context = context
         self._skipped: set[str] = set()
         self._nodes = dict(node.roles)
-        self._numbers: Counter[tuple[str, Asked]] = Counter()
+        self._numbers: Counter[tuple[str, str]] = Counter()
         self.counts = _Counts()
         self.given_up: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         """Why the app is ended, once it is."""
         self.problem: Exception | None = None
         """What ends the run, and not only the app."""
 
-    async def answer(self, role: str, asked: Asked) -> Answered:
+    async def answer(self, role: str, asked: Asked, told: Told | None) -> Answered:
         """See `Roles.answer`."""
         node = self._nodes.get(role)
         if node is None:
-            return await self._stranger(role, asked)
+            return await self._stranger(role, asked, told)
         self.counts.asked[role] += 1
-        number = self._numbers[node, asked]
-        self._numbers[node, asked] += 1
-        message = await self._context.execute(node, RoleAsk(asked, number), self.counts.asked[role] - 1)
+        ask = RoleAsk(asked, self._number(node, asked), told)
+        message = await self._context.execute(node, ask, self.counts.asked[role] - 1)
         if not isinstance(message.data, RoleAnswer):
             raise self._refusal(role, message)
-        answer = message.data
-        return Answered(role, answer.model, answer.replies, answer.usage)
+        return Answered(role, message.data.model, message.data.reply)
+
+    def _number(self, node: str, asked: Asked) -> int:
+        """How often this run has asked the same before, so that the next is another draw."""
+        key = node, f"{asked.messages!r} {asked.body.model_dump_json(exclude=_OF_NO_DRAW)}"
+        self._numbers[key] += 1
+        return self._numbers[key] - 1
 
     def skips(self, node: str) -> bool:
         """See `Roles.skips`."""
@@ -241,7 +246,7 @@ class _Roles:
             if (await self._context.execute(node, None, 0)).status is Status.SKIPPED:
                 self._skipped.add(step)
 
-    async def _stranger(self, name: str, asked: Asked) -> Answered:
+    async def _stranger(self, name: str, asked: Asked, told: Told | None) -> Answered:
         self.counts.strangers[name] += 1
         if self._node.strangers == "refuse" or name not in self._context.models:
             known = ", ".join(map(repr, self._nodes)) or "none"
@@ -250,9 +255,7 @@ class _Roles:
                 'set strangers="pass" to have the pool\'s model of that name answer.'
             )
             raise Refusal(404, said, code="model_not_found", param="model")
-        number = self._numbers[name, asked]
-        self._numbers[name, asked] += 1
-        inputs = Inputs(self._task, "", {}, asked=RoleAsk(asked, number))
+        inputs = Inputs(self._task, "", {}, asked=RoleAsk(asked, self._number(name, asked), told))
         try:
             message = await ROLE.run(Role(models=name), inputs, self._context)
         except CapReached as reached:
@@ -265,7 +268,7 @@ class _Roles:
             message = Message(status=Status.PROVIDER_ERROR, reason=first_line(problem))
         if not isinstance(message.data, RoleAnswer):
             raise self._refusal(name, message)
-        return Answered(name, name, message.data.replies, message.data.usage)
+        return Answered(name, name, message.data.reply)
 
     def _give_up(self, reason: str) -> None:
         if not self.given_up.done():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from ..errors import PlanError
 from ..models.card import ModelCard
+from ..models.delta import Delta
 from ..models.effort import Effort
 from ..models.request import Reply, Request
 from ..records.message import ANY_SIZE, CANDIDATES, Message, MessageSize
@@ -200,6 +201,9 @@ class Context(Protocol):
             CapReached: it does not fit; whatever the node has by now is its best answer.
             CallFailed: the model failed, with a typed status.
         """
+
+    def stream(self, request: Request) -> AsyncGenerator[Delta | Reply, None]:
+        """As `call`, piece by piece, and last the whole reply; close it where it is left before its end."""
 
     async def execute(self, node: str, asked: Any, number: int) -> Message:
         """Runs another node of the plan, one whose kind is `on_demand`, in a span of its own.

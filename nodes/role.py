@@ -3,33 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar, Self
 
 from annotated_types import Interval
 from pydantic import BeforeValidator, PositiveInt, model_validator
 
-from ..apps.asked import Asked
-from ..errors import ApportionError, BudgetBreach, CapReached, GraphError
+from ..errors import ApportionError, BudgetBreach, CallFailed, CapReached, GraphError
 from ..models.card import ModelCard
+from ..models.chat.asked import Asked
+from ..models.delta import Delta, deltas_of
 from ..models.request import Reply, Request
 from ..records.message import Candidate, Message
-from ..records.usage import NO_USAGE, Usage
-from .asks import request_of
+from ..records.status import Status
+from ..records.usage import NO_USAGE
+from ..web.refusal import Refusal
 from .base import CallBound, Context, Incoming, Inputs, Kind, Speakers
 from .draws import Draws
 from .knob import ADDED, ANY_MODEL, Choice, Knob, ModelKnob, options
 from .model_node import ModelNode
-from .prompts.base import Ask, Messages
+from .prompts.base import Ask
 from .votes import VoteRule, ballots
 
 __all__ = ["KIND", "SAMPLES", "Role", "RoleAnswer", "RoleAsk"]
 
 SAMPLES = 64
 """The most samples of one request."""
-_USUAL_TEMPERATURE = 1.0
-"""What an endpoint takes where a request says nothing."""
 _USUAL_PROMPT = 2000
 """Bytes that the app's own words are taken to add to a question, where costs are foreseen."""
 _USUAL_OUTPUT = 1024
@@ -91,6 +92,8 @@ class RoleAsk:
     asked: Asked
     number: int
     """How often this run has asked the same of this role before."""
+    told: Callable[[Delta], None] | None = None
+    """Takes the pieces of the reply; None where the app wants it whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,49 +101,57 @@ class RoleAnswer:
     """What came of it."""
 
     model: str
-    replies: tuple[Reply, ...]
-    """One for each choice that the app asked for."""
-    usage: Usage
-    """Of all draws."""
+    reply: Reply
+    """The chosen one, with the usage of all draws."""
 
 
 async def _run(node: Role, inputs: Inputs, context: Context) -> Message:
     if not isinstance(inputs.asked, RoleAsk):
         raise TypeError("a role answers requests of its app, and nothing else asks it")
-    asked, number = inputs.asked.asked, inputs.asked.number
-    request = _request(node, asked, context)
+    asked, told = inputs.asked.asked, inputs.asked.told
+    try:
+        request = _request(node, asked, context)
+    except Refusal as refusal:
+        raise CallFailed(Status.REFUSED, refusal.message, billed=False) from None
     times = node.samples if request.temperature > 0 else 1
-    choices: list[Reply] = []
-    usage = NO_USAGE
-    for choice in range(asked.choices):
-        first = (number * asked.choices + choice) * SAMPLES
+    first = inputs.asked.number * SAMPLES
+    if times == 1 and told is not None:
+        reply = await _streamed(request.with_sample(first), told, context)
+    else:
         drawn = await _drawn([request.with_sample(first + i) for i in range(times)], context)
-        usage = sum((reply.usage for reply in drawn if reply.usage is not None), usage)
-        choices.append(_chosen(drawn, node.vote))
+        usage = [each.usage for each in drawn if each.usage is not None]
+        reply = replace(_chosen(drawn, node.vote), usage=sum(usage, NO_USAGE) if usage else None)
+        if told is not None:
+            for delta in deltas_of(reply):
+                told(delta)
     if times > 1:
-        context.record("samples", drawn=times * asked.choices)
-    answer = RoleAnswer(node.models, tuple(choices), usage)
-    return Message(answer=choices[0].said, text=choices[0].text, data=answer)
+        context.record("samples", drawn=times)
+    return Message(answer=reply.said, text=reply.text, data=RoleAnswer(node.models, reply))
 
 
 def _request(node: Role, asked: Asked, context: Context) -> Request:
-    card: ModelCard = context.card(node.models)
-    caps = [cap for cap in (node.max_output_tokens, asked.max_output_tokens) if cap is not None]
-    temperature = asked.temperature if node.temperature is None else node.temperature
+    """The request to the model, as the plan and the app have it; raises a refusal where the model cannot take it."""
+    card, body = context.card(node.models), asked.body
+    effort = body.reasoning_effort if node.effort is None else node.effort
+    known = effort if effort in card.effort_names else None
     messages = context.dialect(node.models).conversation(asked.messages)
-    request = request_of(
-        context,
-        node.models,
-        Messages(messages, asked.stop),
-        max_output_tokens=min((*(caps or (_usual_output(card),)), card.max_output_tokens)),
-        temperature=_USUAL_TEMPERATURE if temperature is None else temperature,
-        sample=0,
-        node=node,
-    )
-    # What an app asks for is asked for, and refused where the model cannot; a reply of another form is of no use to it.
+    asked = replace(asked, messages=messages, seed=None, body=body.model_copy(update={"reasoning_effort": known}))
+    request = asked.request(card, max_output_tokens=_usual_output(card))
     return replace(
-        request, response_schema=asked.response_schema, tools=asked.tools, tool_choice=asked.tool_choice, logprobs=False
+        request,
+        max_output_tokens=min(request.max_output_tokens, node.max_output_tokens or request.max_output_tokens),
+        temperature=request.temperature if node.temperature is None else node.temperature,
+        logprobs=card.logprobs,
     )
+
+
+async def _streamed(request: Request, told: Callable[[Delta], None], context: Context) -> Reply:
+    async with aclosing(context.stream(request)) as items:
+        async for item in items:
+            if isinstance(item, Reply):
+                return item
+            told(item)
+    raise AssertionError("a stream ends with the whole reply")
 
 
 def _usual_output(card: ModelCard) -> int:

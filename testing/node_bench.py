@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +14,7 @@ from ..budgets.memory import MemoryLedger
 from ..errors import CallFailed, CapReached, UsageError
 from ..models.base import Model
 from ..models.card import ModelCard
+from ..models.delta import Delta
 from ..models.metered import Meter, MeteredCaller, call_bound
 from ..models.pool import Pool
 from ..models.request import Reply, Request
@@ -98,6 +99,12 @@ class BenchContext:
         self.requests.append(request)
         self.bounds.append(self.bound(request))
         return await self._caller.call(request, self._meter)
+
+    def stream(self, request: Request) -> AsyncGenerator[Delta | Reply, None]:
+        """See `Context.stream`."""
+        self.requests.append(request)
+        self.bounds.append(self.bound(request))
+        return self._caller.stream(request, self._meter)
 
     async def execute(self, node: str, asked: Any, number: int) -> Message:
         """See `Context.execute`; a bench has one node."""

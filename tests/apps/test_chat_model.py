@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 import openai
 import pytest
@@ -64,13 +65,16 @@ def test_tools_are_called_and_their_results_go_back(run_app: Callable[..., Resul
         (call,) = called.tool_calls
         back = [HumanMessage(question), called, ToolMessage(str(add.invoke(call["args"])), tool_call_id=call["id"])]
         plain = chat_model("worker").invoke([*back, HumanMessage("7+1")]).text
-        (streamed,) = [chunk for chunk in model.stream(question) if chunk.tool_call_chunks]
-        return f"{call['name']} {call['args']} {plain} {streamed.tool_call_chunks[0]['name']}"
+        chunks: list[Any] = list(model.stream(question))
+        whole = sum(chunks[1:], chunks[0])
+        return f"{call['name']} {call['args']} {plain} {whole.tool_calls[0]['args']}"
 
-    assert run_app(app).answer == "add {'left': 1, 'right': 2} 8 add"
+    assert run_app(app).answer == "add {'left': 1, 'right': 2} 8 {'left': 1, 'right': 2}"
 
 
-@pytest.mark.parametrize(("method", "told"), [("function_calling", "left=1 right=2"), ("json_schema", "left=3 right=4")])
+@pytest.mark.parametrize(
+    ("method", "told"), [("function_calling", "left=1 right=2"), ("json_schema", "left=3 right=4")]
+)
 def test_structured_output(run_app: Callable[..., Result], method: str, told: str) -> None:
     def app(question: str) -> str:
         return str(chat_model("worker").with_structured_output(Sum, method=method).invoke(question))
@@ -91,7 +95,9 @@ def test_structured_output_with_the_message_and_what_was_wrong(run_app: Callable
         assert isinstance(bad, dict)
         assert isinstance(good["raw"], AIMessage)
         plain = chat_model("worker").with_structured_output({"title": "Sum", "type": "object", "properties": {}})
-        return f"{good['parsed']} {good['parsing_error']} {bad['parsed']} {bool(bad['parsing_error'])} {plain.invoke('')}"
+        return (
+            f"{good['parsed']} {good['parsing_error']} {bad['parsed']} {bool(bad['parsing_error'])} {plain.invoke('')}"
+        )
 
     assert run_app(app).answer == "left=1 right=2 None None True {'left': 1, 'right': 2}"
 

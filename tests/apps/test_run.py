@@ -8,15 +8,13 @@ from collections.abc import Callable
 import pytest
 
 from apportion import Cap, Pool, Role, Workflow, openai_client, run_endpoint
-from apportion.apps.asked import Asked
-from apportion.apps.completion import Answered
-from apportion.apps.run import AppRun, AppStopped, RunEndpoint, current_run
+from apportion.apps.run import Answered, AppRun, AppStopped, RunEndpoint, Told, current_run
 from apportion.errors import UsageError
 from apportion.graphs.result import Result
-from apportion.models.request import ChatMessage, Reply
-from apportion.records.usage import NO_USAGE
+from apportion.models.chat.asked import Asked, read_asked
+from apportion.models.request import Reply
 
-HELLO = Asked((ChatMessage("user", "hello"),))
+HELLO = read_asked(b'{"model": "worker", "messages": [{"role": "user", "content": "hello"}]}')
 
 
 class Slow:
@@ -26,14 +24,14 @@ class Slow:
         self.go = asyncio.Event()
         self.ended: list[str] = []
 
-    async def answer(self, role: str, asked: Asked) -> Answered:
+    async def answer(self, role: str, asked: Asked, told: Told | None) -> Answered:
         try:
             await self.go.wait()
         except asyncio.CancelledError:
             await asyncio.sleep(0)  # a settlement may take a turn of the loop
             self.ended.append(role)
             raise
-        return Answered(role, "m", (Reply("yes", "stop", None),), NO_USAGE)
+        return Answered(role, "m", Reply("yes", "stop", None))
 
     def skips(self, node: str) -> bool:
         return False
@@ -50,7 +48,7 @@ def test_a_thread_asks_and_the_loop_of_the_run_answers() -> None:
         waiting = asyncio.create_task(asyncio.to_thread(run.ask, "worker", HELLO))
         await asyncio.sleep(0.01)
         roles.go.set()
-        return (await waiting).replies[0].text
+        return (await waiting).reply.text
 
     assert asyncio.run(main()) == "yes"
 
