@@ -29,6 +29,8 @@ MOST_BYTES = 4 * 1024 * 1024
 """Of a request's body."""
 _REQUEST_SECONDS = 60.0
 """How long a request may take to arrive."""
+_GRACE_SECONDS = 2
+"""How long requests in flight may take after the last run has ended: they are refused, and nothing is in progress."""
 _KEY = re.compile(r"apportion-(?P<port>[0-9]{1,5})-(?P<token>[\w-]+)")
 _HEADERS = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache"}
 
@@ -86,7 +88,7 @@ class Endpoint:
     def _start(self) -> None:
         bound = listening("127.0.0.1", 0)
         self._port = bound.getsockname()[1]
-        server = Server(_app(self._runs), bound, request_seconds=_REQUEST_SECONDS, grace_seconds=0)
+        server = Server(_app(self._runs), bound, request_seconds=_REQUEST_SECONDS, grace_seconds=_GRACE_SECONDS)
         self._server = server.__enter__()
 
 

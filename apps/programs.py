@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import json
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -108,9 +109,14 @@ class CommandProgram:
     """A command that reads the question on its standard input and prints the answer.
 
     It finds the run's endpoint in `OPENAI_BASE_URL` and its key in `OPENAI_API_KEY`, and is ended with its children.
+
+    Raises:
+        UsageError: there is no such command.
     """
 
     def __init__(self, command: Sequence[str]) -> None:
+        if shutil.which(command[0]) is None:
+            raise UsageError(f"there is no command {command[0]!r}; install it, or give its path")
         self._command = tuple(command)
 
     async def answer(self, question: str, run: AppRun) -> str:
@@ -127,7 +133,7 @@ class CommandProgram:
                 start_new_session=os.name == "posix",
             )
         except (OSError, ValueError) as error:
-            raise UsageError(f"command {self._command[0]!r} cannot be started: {error}") from None
+            raise AppFailed(f"command {self._command[0]!r} cannot be started: {error}") from None
         try:
             said, complaint = await _communicated(process, question.encode(errors="replace"))
         finally:

@@ -103,7 +103,7 @@ class Command:
 
 def _source(value: Any, info: ValidationInfo) -> Imported | Given | Command:
     words = value.get(COMMAND) if isinstance(value, dict) and set(value) == {COMMAND} else value
-    if isinstance(words, list | tuple) and words and all(isinstance(word, str) and word for word in words):
+    if isinstance(words, list | tuple) and words and words[0] and all(isinstance(word, str) for word in words):
         words = Command(tuple(words))
     if isinstance(words, Command):
         if info.context is not None and info.context["allow"] is not None:  # it is from a file
@@ -172,10 +172,11 @@ class _Opened:
 @contextmanager
 def _open(node: App) -> Iterator[_Opened]:
     source: Any = node.app
-    threads, endpoint = DaemonThreads(node.at_once), Endpoint()
+    program: Program
     loop: AppLoop | None = None
+    threads, endpoint = DaemonThreads(node.at_once), Endpoint()
     if isinstance(source, Command):
-        program: Program = CommandProgram(source.words)
+        program = CommandProgram(source.words)
     else:
         app = source.function()
         if is_graph(app):
