@@ -110,11 +110,8 @@ def test_after_its_run_a_key_opens_nothing(pool: Pool) -> None:
             return "done"
         go.wait(20)
         place = kept[0]
-        return told(
-            httpx2.post(
-                place.base_url + "/chat/completions", json=BODY, headers={"authorization": f"Bearer {place.key}"}
-            )
-        )
+        headers = {"authorization": f"Bearer {place.key}"}
+        return told(httpx2.post(place.base_url + "/chat/completions", json=BODY, headers=headers))
 
     workflow = Workflow(app, {"worker": Role()})
 
@@ -214,10 +211,8 @@ def test_many_runs_at_once_keep_their_calls_apart() -> None:
     pool = Pool([ScriptedModel(lambda request: request.messages[-1].content, name="echo")])
 
     def app(question: str) -> str:
-        said = [
-            post(body={**BODY, "messages": [{"role": "user", "content": f"{question}.{n}"}]}).json() for n in range(3)
-        ]
-        return " ".join(each["choices"][0]["message"]["content"] for each in said)
+        asked = [{**BODY, "messages": [{"role": "user", "content": f"{question}.{n}"}]} for n in range(3)]
+        return " ".join(post(body=body).json()["choices"][0]["message"]["content"] for body in asked)
 
     workflow = Workflow(app, {"worker": Role()})
 

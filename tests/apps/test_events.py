@@ -62,10 +62,10 @@ def test_pieces_come_in_order_on_both_sides() -> None:
 def test_a_failure_comes_after_what_was_said_before_it() -> None:
     async def main() -> list[Delta]:
         run = AppRun(Telling(fails=True), ["worker"], nowhere)
-        said: list[Any] = []
+        items = pieces_async(run, "worker", HELLO)
+        said: list[Any] = [await anext(items)]
         with pytest.raises(Refusal, match="it failed"):
-            async for item in pieces_async(run, "worker", HELLO):
-                said.append(item)
+            await anext(items)
         return said
 
     assert asyncio.run(main()) == [Delta(text="hel")]
@@ -94,14 +94,11 @@ def test_who_leaves_a_stream_cancels_its_call() -> None:
 
 def test_events_are_what_the_client_takes_for_chunks() -> None:
     writer = CompletionWriter("worker", include_usage=True)
-    told = [
-        writer.first(),
-        *chunks_of(writer, Delta(text="hello")),
-        *chunks_of(writer, Answered("worker", "small", REPLY)),
-    ]
+    answered = Answered("worker", "small", REPLY)
+    told = [writer.first(), *chunks_of(writer, Delta(text="hello")), *chunks_of(writer, answered)]
     chunks = [ChatCompletionChunk.model_validate(json.loads(event(each)[len(b"data: ") :])) for each in told]
     assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices) == "hello"
     assert chunks[-1].usage is not None
     assert list(chunks_of(writer, Delta(usage=Usage(1, 1)))) == []
-    assert whole(Answered("worker", "small", REPLY))["x_apportion"] == {"model": "small"}
+    assert whole(answered)["x_apportion"] == {"model": "small"}
     assert json.loads(event(Refusal(502, "no", code="x"))[6:])["error"]["code"] == "x"
