@@ -18,10 +18,11 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 from typing_extensions import TypedDict
 
+from ..errors import UsageError
 from ..records.message import Message
 from ..records.task import Task
 from .active import Active, Body
-from .state import OUT, TASK, channel
+from .state import OUT, TASK, Session, channel
 
 __all__ = ["to_state_graph"]
 
@@ -71,10 +72,26 @@ def _step(name: str, *, final: bool) -> Callable[..., Awaitable[dict[str, Messag
 
     async def step(state: Any, runtime: Runtime[Any]) -> dict[str, Message]:
         _free_of_our_limit()
-        message = await runtime.context.step(name, state)
+        message = await _session(runtime).step(name, state)
         return {written: message, OUT: message} if final else {written: message}
 
     return step
+
+
+def _session(runtime: Runtime[Any]) -> Session:
+    """The run that an invocation belongs to.
+
+    Raises:
+        UsageError: it was invoked without one.
+    """
+    session: Session | None = runtime.context
+    if session is None:
+        raise UsageError(
+            "this graph was invoked without a session, which holds its account and its way to the models: open one by "
+            "`async with Runner(graph, pool, store) as runner, runner.session(task, plan) as session:` and give it as "
+            'app.ainvoke({"task": task}, context=session); `graph.run(...)` does both'
+        )
+    return session
 
 
 def _free_of_our_limit() -> None:
@@ -91,8 +108,7 @@ def _free_of_our_limit() -> None:
 
 def _route(loop: str, check: str) -> Callable[..., Awaitable[bool]]:
     async def route(state: Any, runtime: Runtime[Any]) -> bool:
-        again: bool = runtime.context.goes_on(loop, state[check])
-        return again
+        return _session(runtime).goes_on(loop, state[check])
 
     return route
 
