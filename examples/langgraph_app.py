@@ -1,7 +1,7 @@
 """Which models should answer an unchanged LangGraph app? Three roles, six embedded models, one hard cap, offline.
 
 The app is `sums_and_codes.py`, which knows nothing of apportion. Printed is the plan that the search finds, beside the
-best single model for all roles, both on questions that the search did not see. With `--command` the same app runs as a
+best single model for all roles, both on questions that the search did not see; and what the same app is charged as a
 command, which reaches its models through `OPENAI_BASE_URL`.
 """
 
@@ -46,18 +46,17 @@ def measured(workflow: Workflow, plan: Plan, pool: Pool, tasks: tuple[Task, ...]
 
 def main() -> None:
     """Searches, and compares what was found on the test part."""
-    workflow = COMMAND if "--command" in sys.argv else APP
     pool = Pool(load_pocket_models())
-    report = optimize(workflow, TASKS, pool, cap=CAP, spend=1_000_000, policies=())
-    space = workflow.space(pool)
+    report = optimize(APP, TASKS, pool, cap=CAP, spend=1_000_000, policies=())
+    space = APP.space(pool)
     found = next(space.plan(plan.plan["values"]) for plan in report.frontier if plan.plan_hash == report.chosen)
     print("plan found:", {name.partition(".")[0]: value for name, value in found.values.items()})
     parts = split(TASKS, 0)
     singles = {name: space.plan({f"{role}.models": name for role in ROLES}) for name in pool.names}
-    seen = {name: sum(measured(workflow, plan, pool, parts["validation"])[0]) for name, plan in singles.items()}
+    seen = {name: sum(measured(APP, plan, pool, parts["validation"])[0]) for name, plan in singles.items()}
     best = max(seen, key=seen.__getitem__)
-    scores, costs = measured(workflow, found, pool, parts["test"])
-    rivals, dearer = measured(workflow, singles[best], pool, parts["test"])
+    scores, costs = measured(APP, found, pool, parts["test"])
+    rivals, dearer = measured(APP, singles[best], pool, parts["test"])
     gain = mean_interval(np.array(scores) - np.array(rivals))
     share = sum(costs) / sum(dearer)
     print(
@@ -67,6 +66,9 @@ def main() -> None:
         f"best single model for all roles, {best}: {sum(rivals) / len(rivals):.3f} for {sum(dearer) / len(dearer):.1f}"
     )
     print(f"difference {gain.mean:+.3f} ({gain.low:+.3f} to {gain.high:+.3f}) at {share:.0%} of its weighted tokens")
+    first = parts["test"][:3]
+    _, outside = measured(COMMAND, COMMAND.space(pool).plan(found.values), pool, first)
+    print(f"as a command, on {len(first)} of them: {sum(outside):.2f} weighted; in this process {sum(costs[:3]):.2f}")
 
 
 if __name__ == "__main__":

@@ -35,9 +35,9 @@ def pool() -> Pool:
 
 @pytest.fixture
 def run_app(pool: Pool) -> Callable[..., Result]:
-    """Runs an app with one role, `worker`."""
+    """Runs an app with one role, `worker` where nothing else is said."""
 
-    def run(app: Any, question: str = "1+2", cap: Cap = CAP, **settings: Any) -> Result:
-        return Workflow(app, {"worker": Role()}, **settings).run(question, pool=pool, cap=cap)
+    def run(app: Any, question: str = "1+2", cap: Cap = CAP, role: str = "worker", **settings: Any) -> Result:
+        return Workflow(app, {role: Role()}, **settings).run(question, pool=pool, cap=cap)
 
     return run

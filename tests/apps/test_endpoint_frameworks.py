@@ -86,12 +86,9 @@ print(dspy.LM("openai/worker", cache=False)(sys.stdin.read())[0])
 """
 LLM = """
 import os, sys, tempfile
-os.environ["LLM_USER_PATH"] = folder = tempfile.mkdtemp()
-open(os.path.join(folder, "extra-openai-models.yaml"), "w").write(
-    f"- model_id: worker\\n  model_name: worker\\n  api_base: {os.environ['OPENAI_BASE_URL']}\\n")
+os.environ["LLM_USER_PATH"] = tempfile.mkdtemp()
 import llm
-model = llm.get_model("worker")
-print(model.prompt(sys.stdin.read(), key=os.environ["OPENAI_API_KEY"], stream=False).text())
+print(llm.get_model("gpt-4o-mini").prompt(sys.stdin.read()).text())
 """
 CURL = (
     'curl -sS "$OPENAI_BASE_URL/chat/completions" -H "Authorization: Bearer $OPENAI_API_KEY" '
@@ -124,7 +121,7 @@ def test_openai_sync_async_and_streamed(run_app: Callable[..., Result]) -> None:
 )
 def test_other_clients(run_app: Callable[..., Result], module: str, code: str) -> None:
     needs(module)
-    result = run_app([sys.executable, "-c", code])
+    result = run_app([sys.executable, "-c", code], role="gpt-4o-mini" if module == "llm" else "worker")
     assert (result.answer, result.reason) == ("3", "")
 
 

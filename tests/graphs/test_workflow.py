@@ -118,7 +118,8 @@ def test_retries_checkpoints_and_streams_go_on_working_inside() -> None:
             if mode == "values":
                 state = piece
             else:
-                streamed.append(str(piece[0].text))
+                message: Any = piece[0]
+                streamed.append(str(message.text))
         return str(state["answer"])
 
     assert Workflow(streaming, {"worker": Role()}).run("hello", pool=echo(), cap=CAP).answer == "hello"

@@ -133,7 +133,8 @@ def test_a_breach_ends_the_run_and_not_only_the_call() -> None:
             ask(question)
         return "all well"
 
-    for settings, model in (({}, "other"), ({"strangers": "pass"}, "worker")):
+    cases: list[tuple[dict[str, Any], str]] = [({}, "other"), ({"strangers": "pass"}, "worker")]
+    for settings, model in cases:
         pool = Pool([ScriptedModel(lambda request: Reply("x", "stop", Usage(10, 10**6)), name="worker")])
         roles = {"worker" if model == "other" else "other": Role()}
         with pytest.raises(BudgetBreach):
@@ -256,7 +257,8 @@ def test_apps_that_are_killed_leave_true_books(tmp_path: Path) -> None:
 
 
 def test_what_is_no_app_is_refused() -> None:
-    for wrong in (None, 7, "", [], [""], ["ls", 3], object()):
+    values: list[Any] = [None, 7, "", [], [""], ["ls", 3], object()]
+    for wrong in values:
         with pytest.raises((GraphError, ValidationError), match="app"):
             App(app=wrong)
 

@@ -60,7 +60,8 @@ def test_where_nothing_is_said_replies_have_a_usual_length(kind: str, tokens: in
 @pytest.mark.parametrize(("own", "asked", "got"), [(50, 9, 9), (9, 50, 9), (9, None, 9), (None, 9, 9)])
 def test_of_two_output_caps_the_smaller_holds(own: int | None, asked: int | None, got: int) -> None:
     asking = Asking()
-    asking.ask(Role(max_output_tokens=own), **({} if asked is None else {"max_tokens": asked}))
+    fields: dict[str, Any] = {} if asked is None else {"max_tokens": asked}
+    asking.ask(Role(max_output_tokens=own), **fields)
     assert asking.requests[0].max_output_tokens == got
 
 
@@ -155,7 +156,14 @@ def test_what_the_model_cannot_take_is_refused_and_costs_nothing() -> None:
 
 
 def test_bad_settings_are_named() -> None:
-    for settings in ({"samples": 0}, {"samples": 65}, {"temperature": 3}, {"max_output_tokens": 0}, {"sampels": 1}):
+    wrong: list[dict[str, Any]] = [
+        {"samples": 0},
+        {"samples": 65},
+        {"temperature": 3},
+        {"max_output_tokens": 0},
+        {"sampels": 1},
+    ]
+    for settings in wrong:
         with pytest.raises((GraphError, ValidationError), match=next(iter(settings))):
             Role(**settings)
     with pytest.raises((GraphError, ValidationError), match="prompt"):
