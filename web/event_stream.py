@@ -14,6 +14,7 @@ from .refusal import FAULT, Refusal, error_body
 
 __all__ = ["EventStream"]
 
+_text = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _HEADERS = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache"}
 
 
@@ -61,10 +62,6 @@ class EventStream:
                 await send(_event(_text(error_body(FAULT))))
                 raise
             await send(_event("[DONE]", more=False))
-
-
-def _text(chunk: Mapping[str, Any]) -> str:
-    return json.dumps(chunk, ensure_ascii=False, separators=(",", ":"))
 
 
 def _event(data: str, *, more: bool = True) -> Message:

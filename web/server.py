@@ -140,7 +140,9 @@ def listening(host: str, port: int) -> socket.socket:
         UsageError: it is no address, or nothing can listen there.
     """
     address = _address(host)
-    bound = socket.socket(socket.AF_INET6 if address.version == 6 else socket.AF_INET)
+    family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
+    # The protocol is named because asyncio sends small packets at once (TCP_NODELAY) only where it is.
+    bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         if os.name == "posix":  # elsewhere the option would let two servers share a port
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
