@@ -37,6 +37,7 @@ TESTED_IN = {
     "models/pocket/serving/completion models/pocket/serving/places": "models/pocket/serving/test_app.py",
     "web/app web/event_stream web/refusal": "models/pocket/serving/test_app.py",
     "web/fields": "models/pocket/serving/test_asked.py",
+    "web/stopping": "serving/test_proxy.py",
     "web/server": "models/pocket/serving/test_server.py",
     "models/pocket/samples": "models/pocket/serving/test_app.py",
     "models/side_calls": "models/test_probing.py",

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 
 from ..errors import UsageError
 from .deadlines import with_deadline
+from .stopping import Stopping
 
 __all__ = ["Server", "is_loopback", "listening"]
 
@@ -42,7 +43,7 @@ class Server:
         self._socket = bound
         self._server = _Uvicorn(
             uvicorn.Config(
-                app,
+                Stopping(app),
                 loop="asyncio",
                 http=with_deadline(request_seconds),
                 ws="none",
