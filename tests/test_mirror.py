@@ -100,6 +100,7 @@ OF_THE_WHOLE = {
     "nodes/test_with_pocket_models.py": "every kind on the embedded models",
     "optimizers/policies/test_wrong_costs.py": "every policy where wrong answers cost something",
     "optimizers/study/test_own_kind.py": "a kind from outside, wherever the package's own appear",
+    "serving/test_clients.py": "clients of others in front of the proxy",
     "stores/test_views.py": "the views of the database",
     "tasks/families/test_families.py": "every family",
     "training/test_training.py": "how the embedded models are made, from end to end",
