@@ -15,7 +15,7 @@ from typing import Annotated, Protocol, Self, TextIO, runtime_checkable
 import typer
 
 from ..errors import ApportionError, BudgetBreach, Infeasible
-from . import demo, draw, fit, models, optimize, pocket, runs, show, simulate, tokens
+from . import demo, draw, fit, models, optimize, pocket, proxy, runs, show, simulate, tokens
 from . import run as run_command
 from .names import FitCommand, OptimizeCommand
 from .output import any_encoding, complain, relay, say
@@ -67,6 +67,7 @@ app.command("simulate")(simulate.command)
 app.add_typer(models.app, name="models")
 app.add_typer(tokens.app, name="tokens")
 app.add_typer(pocket.app, name="pocket")
+app.add_typer(proxy.app, name="proxy")
 
 
 def run(arguments: list[str] | None = None) -> int:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any, TypeVar
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -17,7 +18,9 @@ from starlette.types import Receive
 from .hosts import HostCheck
 from .refusal import FAULT, Refusal
 
-__all__ = ["GONE", "api", "body_of", "while_there"]
+__all__ = ["GONE", "api", "body_of", "unless_gone"]
+
+T = TypeVar("T")
 
 GONE = 499
 """What many servers log where a client has left; nobody receives it."""
@@ -68,14 +71,25 @@ async def body_of(request: Request, most: int) -> bytes:
     return bytes(body)
 
 
-@asynccontextmanager
-async def while_there(receive: Receive, leave: Callable[[], object]) -> AsyncIterator[None]:
-    """Calls `leave` as soon as the client of a request whose body has been read is gone, within the block."""
-    listening = asyncio.create_task(_until_gone(receive, leave))
+async def unless_gone(receive: Receive, doing: Coroutine[Any, Any, T]) -> T | None:
+    """What comes of doing something for the client of a request whose body has been read.
+
+    It is cancelled as soon as the client has left, and then there is no result.
+
+    Raises:
+        Exception: as it does.
+    """
+    task = asyncio.create_task(doing)
+    listening = asyncio.create_task(_until_gone(receive, task.cancel))
     try:
-        yield
+        await asyncio.wait({task})
+    except asyncio.CancelledError:  # of the request, as where the server is stopped
+        task.cancel()
+        await asyncio.wait({task})
+        raise
     finally:
         listening.cancel()
+    return None if task.cancelled() else task.result()
 
 
 async def _until_gone(receive: Receive, leave: Callable[[], object]) -> None:

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 
 from ..errors import UsageError
 from .deadlines import with_deadline
+from .stopping import Stopping
 
 __all__ = ["Server", "is_loopback", "listening"]
 
@@ -42,7 +43,7 @@ class Server:
         self._socket = bound
         self._server = _Uvicorn(
             uvicorn.Config(
-                app,
+                Stopping(app),
                 loop="asyncio",
                 http=with_deadline(request_seconds),
                 ws="none",
@@ -140,7 +141,9 @@ def listening(host: str, port: int) -> socket.socket:
         UsageError: it is no address, or nothing can listen there.
     """
     address = _address(host)
-    bound = socket.socket(socket.AF_INET6 if address.version == 6 else socket.AF_INET)
+    family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
+    # The protocol is named because asyncio sends small packets at once (TCP_NODELAY) only where it is.
+    bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         if os.name == "posix":  # elsewhere the option would let two servers share a port
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -16,6 +16,7 @@ __all__ = ["DONE", "BrokenStream", "EventReader", "StreamedCompletion", "merged_
 
 DONE = "[DONE]"
 """The data of the last event."""
+_DECODER = json.JSONDecoder(strict=False)  # made once: `json.loads` would make one for every event
 _PIECES = ("content", "reasoning_content", "reasoning", "thinking", "refusal")
 _LINE_END = re.compile(rb"\r\n|\n|\r(?!$)")
 _FIELDS = ("", "event", "id", "retry")
@@ -73,7 +74,7 @@ class EventReader:
                 yield DONE
             return
         try:
-            event = json.loads(data, strict=False)
+            event = _DECODER.decode(data)
         except (ValueError, RecursionError):
             self._data = data
             return
@@ -156,7 +157,8 @@ class StreamedCompletion:
         calls = delta.get("tool_calls")
         pieces = [piece for piece in calls if isinstance(piece, dict)] if isinstance(calls, list) else []
         added = tuple(_add_call(message.setdefault("tool_calls", []), piece) for piece in pieces)
-        said = read_message(new) if new else Said("")
+        plain = new.get("content") if len(new) == 1 else None  # as nearly all are
+        said = Said(plain) if isinstance(plain, str) else read_message(new) if new else Said("")
         text, self._half = _whole_characters(self._half + said.answer)
         return Delta(text, encodable(said.reasoning), encodable(said.refusal), added)
 

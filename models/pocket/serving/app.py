@@ -6,16 +6,14 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from functools import partial
 from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import Receive
 
-from ....web.app import GONE, api, body_of, while_there
+from ....web.app import GONE, api, body_of, unless_gone
 from ....web.event_stream import EventStream
 from ....web.refusal import Refusal
 from ...chat.asked import SAMPLES_OF_A_SEED
@@ -76,9 +74,9 @@ class _Api:
         samples = self._begin(asked, model)
         completion = Completion(asked, samples, f"fp_{model.card.revision}")
         if asked.stream:
-            return EventStream(completion.chunks(), partial(self._attended, samples, asked.n))
-        async with self._attended(samples, asked.n, request.receive):
-            content = await completion.whole()
+            return EventStream(completion.chunks(), self._attended(samples, asked.n))
+        async with self._attended(samples, asked.n):
+            content = await unless_gone(request.receive, completion.whole())
         return Response(status_code=GONE) if content is None else JSONResponse(content)
 
     def _begin(self, asked: Asked, model: PocketModel) -> Samples:
@@ -94,11 +92,10 @@ class _Api:
             raise
 
     @asynccontextmanager
-    async def _attended(self, samples: Samples, places: int, receive: Receive) -> AsyncIterator[None]:
-        """Ends the samples when the client leaves, and at the latest at the end; gives their places back."""
+    async def _attended(self, samples: Samples, places: int) -> AsyncIterator[None]:
+        """Ends the samples at the latest at the end, and gives their places back."""
         try:
-            async with while_there(receive, samples.cancel):
-                yield
+            yield
         finally:
             samples.cancel()
             self._places.give_back(places)

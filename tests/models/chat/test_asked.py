@@ -4,12 +4,15 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as some
 
 from apportion.models.card import ModelCard
 from apportion.models.chat.asked import Asked, fresh, read_asked
+from apportion.models.chat.fields import NOT_SERVED, Body
 from apportion.models.request import ChatMessage, Request
 from apportion.models.tools import ToolCall
-from apportion.web.refusal import Refusal
+from apportion.web.refusal import Refusal, error_body
 
 HELLO = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
 CARD = ModelCard(name="m", tools=True, json_schema=True, max_output_tokens=100, reasoning_efforts=("low", "high"))
@@ -165,3 +168,35 @@ def test_what_is_no_json_object(content: bytes) -> None:
 def test_a_missing_field() -> None:
     with pytest.raises(Refusal, match="'messages'"):
         read_asked(b'{"model": "m"}')
+
+
+JSON = some.recursive(
+    some.none() | some.booleans() | some.integers() | some.floats(allow_nan=False) | some.text(max_size=5),
+    lambda inner: some.lists(inner, max_size=3) | some.dictionaries(some.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+PLACES = sorted(Body.model_fields) + sorted(NOT_SERVED) + ["metadata", "odd"]
+
+
+@given(some.dictionaries(some.sampled_from(PLACES), JSON, max_size=4), JSON)
+def test_whatever_is_sent_it_is_a_request_or_a_refusal(fields: dict[str, Any], content: object) -> None:
+    for body in (HELLO | fields, HELLO | {"messages": [{"role": "user", "content": content}]}, content):
+        try:
+            made = read_asked(json.dumps(body).encode()).request(CARD)
+            made.key("")
+            json.dumps([message.content for message in made.messages]).encode()
+        except Refusal as refusal:
+            json.dumps(error_body(refusal)).encode()
+
+
+@pytest.mark.parametrize("depth", [200, 100_000])
+def test_json_of_any_depth(depth: int) -> None:
+    for inner in ("[" * depth + "]" * depth, '{"a":' * depth + "1" + "}" * depth):
+        body = f'{{"model": "m", "messages": [{{"role": "user", "content": "hi"}}], "logit_bias": {inner}}}'
+        tool = f'{{"type": "function", "function": {{"name": "f", "parameters": {inner}}}}}'
+        with_tool = f'{{"model": "m", "messages": [{{"role": "user", "content": "hi"}}], "tools": [{tool}]}}'
+        for each in (body, with_tool, inner):
+            try:
+                read_asked(each.encode()).request(CARD)
+            except Refusal:
+                continue
