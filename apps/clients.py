@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
-from typing import Any
 
 import openai
 
@@ -166,5 +165,4 @@ def _read(request: http.Request, content: bytes) -> Asked:
 
 def _refused(refusal: Refusal) -> http.Response:
     response = refusal.response()
-    headers: Any = {**response.headers, "x-should-retry": "false"}
-    return http.Response(refusal.status, headers=headers, content=bytes(response.body))
+    return http.Response(refusal.status, headers=dict(response.headers), content=bytes(response.body))

@@ -7,21 +7,20 @@ import re
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import aclosing, asynccontextmanager, contextmanager
-from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
 
 from ..models.chat.asked import Asked, read_asked
-from ..models.chat.completion import CompletionWriter
-from ..web.app import GONE, api, body_of, while_there
-from ..web.refusal import FAULT, Refusal
+from ..models.chat.completion import CompletionWriter, Json
+from ..web.app import GONE, api, body_of, unless_gone
+from ..web.event_stream import EventStream
+from ..web.refusal import Refusal
 from ..web.server import Server, listening
-from .events import DONE, Piece, chunks_of, event, pieces_async, whole
-from .run import AppRun, AppStopped, RunEndpoint
+from .events import chunks_of, pieces_async, whole
+from .run import Answered, AppRun, RunEndpoint
 
 __all__ = ["MOST_BYTES", "Endpoint", "place_of"]
 
@@ -32,7 +31,6 @@ _REQUEST_SECONDS = 60.0
 _GRACE_SECONDS = 2
 """How long requests in flight may take after the last run has ended: they are refused, and nothing is in progress."""
 _KEY = re.compile(r"apportion-(?P<port>[0-9]{1,5})-(?P<token>[\w-]+)")
-_HEADERS = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache"}
 
 
 def place_of(key: str) -> str:
@@ -116,29 +114,13 @@ class _Api:
         data = [{"id": name, "object": "model", "created": 0, "owned_by": "apportion"} for name in run.names]
         return JSONResponse({"object": "list", "data": data})
 
-    async def complete(self, request: Request) -> Response | _Stream:
-        try:
-            return await self._completed(request)
-        except Refusal as refusal:
-            response = refusal.response()
-            # Calls are tried again by the run, each with a reservation of its own.
-            response.headers["x-should-retry"] = "false"
-            return response
-
-    async def _completed(self, request: Request) -> Response | _Stream:
+    async def complete(self, request: Request) -> Response | EventStream:
         run = self._run(request)
         asked = read_asked(await body_of(request, MOST_BYTES))
         role = request.path_params.get("role") or asked.model
         if asked.stream:
-            items = pieces_async(run, role, asked)
-            # What is refused before anything was said is refused by its status, as without a stream.
-            first = await _attended(request, anext(items))
-            return Response(status_code=GONE) if first is None else _Stream(first, items, asked, role)
-        try:
-            waiting = asyncio.wrap_future(run.submit(role, asked))
-        except AppStopped:
-            raise _ended() from None
-        answered = await _attended(request, waiting)
+            return EventStream(_chunks(run, role, asked))
+        answered = await unless_gone(request.receive, _answered(run, role, asked))
         return Response(status_code=GONE) if answered is None else JSONResponse(whole(answered))
 
     def _run(self, request: Request) -> AppRun:
@@ -154,66 +136,33 @@ class _Api:
         return run
 
 
-class _Stream:
-    """A response of server-sent events, the first piece of which is there.
+async def _answered(run: AppRun, role: str, asked: Asked) -> Answered:
+    try:
+        return await run.ask_async(role, asked)
+    except asyncio.CancelledError:
+        if run.ended:
+            raise _ended() from None
+        raise
 
-    Args:
-        first: the piece.
-        items: the others.
-        asked: what they answer.
-        role: who answers.
-    """
 
-    def __init__(self, first: Piece, items: AsyncGenerator[Piece, None], asked: Asked, role: str) -> None:
-        self._first = first
-        self._items = items
-        self._writer = CompletionWriter(role, include_usage=asked.include_usage)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Sends the response; where the client leaves, the call is cancelled."""
-        task = asyncio.current_task()
-        headers = [(name.encode(), value.encode()) for name, value in _HEADERS.items()]
-        async with aclosing(self._items) as items, while_there(receive, lambda: task and task.cancel()):
-            await send({"type": "http.response.start", "status": 200, "headers": headers})
-            try:
-                await self._send(send, event(self._writer.first()), *map(event, chunks_of(self._writer, self._first)))
-                async for item in items:
-                    await self._send(send, *map(event, chunks_of(self._writer, item)))
-            except Refusal as refusal:
-                await self._send(send, event(refusal))
-            except Exception:
-                await self._send(send, event(FAULT))
-                raise
-            await send({"type": "http.response.body", "body": event(DONE), "more_body": False})
-
-    async def _send(self, send: Send, *events: bytes) -> None:
-        for each in events:
-            await send({"type": "http.response.body", "body": each, "more_body": True})
+async def _chunks(run: AppRun, role: str, asked: Asked) -> AsyncGenerator[Json, None]:
+    """The chunks of a stream, as the reply comes."""
+    writer = CompletionWriter(role, include_usage=asked.include_usage)
+    begun = False
+    try:
+        async with aclosing(pieces_async(run, role, asked)) as items:
+            async for item in items:
+                if not begun:
+                    begun = True
+                    yield writer.first()
+                for chunk in chunks_of(writer, item):
+                    yield chunk
+    except asyncio.CancelledError:
+        if run.ended:
+            raise _ended() from None
+        raise
 
 
 def _ended() -> Refusal:
     message = "The run that this key belongs to has ended, or there never was one."
     return Refusal(401, message, code="run_ended", kind="authentication_error")
-
-
-async def _attended(request: Request, awaited: Any) -> Any:
-    """What comes of a call while its client is there; where that leaves, the call is cancelled, and None comes."""
-    waiting = asyncio.ensure_future(awaited)
-    gone = False
-
-    def leave() -> None:
-        nonlocal gone
-        gone = True
-        waiting.cancel()
-
-    try:
-        async with while_there(request.receive, leave):
-            return await waiting
-    except asyncio.CancelledError:
-        if gone:
-            return None
-        if waiting.cancelled():
-            raise _ended() from None
-        raise
-    finally:
-        waiting.cancel()

@@ -283,13 +283,15 @@ class _Roles:
             if self.counts.refused > self._node.refusals:
                 self._give_up(f"the app went on asking after {self._node.refusals} calls that did not fit: {reason}")
             said = f"The call of role '{role}' does not fit under the cap: {reason}."
-            return Refusal(402, said, code="cap_reached", kind="insufficient_quota")
+            return Refusal(402, said, code="cap_reached", kind="insufficient_quota", final=True)
         if message.status is Status.REFUSED:
             return Refusal(400, f"The call of role '{role}' was refused: {reason}", code="refused")
         if message.status is Status.TIMEOUT:
-            return Refusal(504, f"The call of role '{role}' failed: {reason}", code="timeout", kind="server_error")
+            return Refusal(
+                504, f"The call of role '{role}' failed: {reason}", code="timeout", kind="server_error", final=True
+            )
         said = f"The call of role '{role}' failed: {reason}"
-        return Refusal(502, said, code=message.status.value, kind="server_error")
+        return Refusal(502, said, code=message.status.value, kind="server_error", final=True)
 
 
 async def _run(node: App, inputs: Inputs, context: Context) -> Message:
