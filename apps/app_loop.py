@@ -10,8 +10,31 @@ from typing import Any
 
 __all__ = ["AppLoop"]
 
-_THREADS = 256
-"""Of sync steps within async apps, such as the sync nodes of a LangGraph graph, which wait for their calls in them."""
+_LAST_SECONDS = 5.0
+"""How long what was cancelled may take to end."""
+
+
+class _Steps(ThreadPoolExecutor):
+    """A thread for each sync step within an async app, such as a sync node of a LangGraph graph.
+
+    A step waits for its calls in its thread, so that a pool of few would be full of those that wait; and it may never
+    return, so that neither the loop nor the program waits for it at the end.
+    """
+
+    def submit(self, function: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """See `Executor.submit`."""
+        future: Future[Any] = Future()
+
+        def work() -> None:
+            if not future.set_running_or_notify_cancel():
+                return
+            try:
+                future.set_result(function(*args, **kwargs))
+            except BaseException as error:  # noqa: BLE001 - it is for whoever waits
+                future.set_exception(error)
+
+        threading.Thread(target=work, name="apportion-app-step", daemon=True).start()
+        return future
 
 
 class AppLoop:
@@ -19,7 +42,7 @@ class AppLoop:
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
-        self._loop.set_default_executor(ThreadPoolExecutor(_THREADS, "apportion-app-step"))
+        self._loop.set_default_executor(_Steps())
         self._thread = threading.Thread(target=self._run, name="apportion-app", daemon=True)
         self._thread.start()
 
@@ -45,7 +68,3 @@ class AppLoop:
             self._loop.run_until_complete(self._loop.shutdown_asyncgens())
         finally:
             self._loop.close()
-
-
-_LAST_SECONDS = 5.0
-"""How long what was cancelled may take to end."""

@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 from ..apps.skipping import skippable_name
 from ..errors import GraphError, UsageError
-from ..nodes.app import App, nodes_of
+from ..nodes.app import App
+from ..nodes.app_source import nodes_of
 from ..nodes.app_step import AppStep
 from ..nodes.callables import Given, Imported
 from ..nodes.kinds import Kinds

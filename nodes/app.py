@@ -3,122 +3,36 @@
 from __future__ import annotations
 
 import asyncio
-import shlex
-from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Annotated, Any, ClassVar, Literal
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
 
 from annotated_types import Interval
-from pydantic import PlainSerializer, PlainValidator, PositiveInt, ValidationInfo
+from pydantic import PlainSerializer, PlainValidator, PositiveInt
 
 from ..apps.app_loop import AppLoop
 from ..apps.endpoint import Endpoint
 from ..apps.programs import AppFailed, CommandProgram, FunctionProgram, GraphProgram, Program, answer_text
-from ..apps.run import Answered, AppRun, Told
-from ..errors import CallFailed, CapReached, UsageError
-from ..models.chat.asked import Asked
+from ..apps.run import AppRun
+from ..errors import UsageError
 from ..records.message import Message
 from ..records.status import Status
-from ..records.task import Task
 from ..records.text import encodable
-from ..web.refusal import Refusal
+from .app_roles import AppRoles, Counts, Strangers
+from .app_source import COMMAND, Command, app_from, app_json, is_graph
 from .base import CallBound, Context, Incoming, Inputs, Kind, Node, Speakers
-from .callables import CallableSort, Given, Imported, is_async
+from .callables import Given, Imported, is_async
 from .daemon_threads import DaemonThreads
 from .prompts.base import Ask
-from .role import KIND as ROLE
-from .role import Role, RoleAnswer, RoleAsk
 from .user_calls import first_line
 
-__all__ = ["COMMAND", "KIND", "App", "Command", "is_graph", "nodes_of"]
+__all__ = ["KIND", "App"]
 
-COMMAND = "command"
-"""What a caller admits in `allow` where a file's app is a command."""
-_OF_NO_DRAW = {"messages", "model", "seed", "stream", "stream_options"}
-"""Fields of a request that do not make it another: who answers, what the run draws by itself, how it is sent."""
 _REFUSALS = 32
 """How often an app may go on asking after calls that did not fit, where nothing else is said."""
-
-
-def is_graph(app: object) -> bool:
-    """Whether an app is a graph of LangGraph, compiled or not."""
-    return hasattr(app, "ainvoke") or (hasattr(app, "compile") and hasattr(app, "add_node"))
-
-
-def nodes_of(app: object) -> Mapping[str, Any]:
-    """The nodes of a graph of LangGraph by name, each with what it runs; none of anything else."""
-    nodes = getattr(getattr(app, "builder", app), "nodes", {})
-    return {name: getattr(node, "runnable", node) for name, node in nodes.items()} if isinstance(nodes, dict) else {}
-
-
-class _AppSort(CallableSort):
-    """Functions, and graphs of LangGraph."""
-
-    def fits(self, source: object) -> bool:
-        """See `CallableSort.fits`."""
-        return not isinstance(source, str | bytes | bytearray) and (callable(source) or is_graph(source))
-
-    def function(self, name: str, source: Any) -> Any:
-        """The app itself."""
-        if not self.fits(source):
-            raise UsageError(f"{self.what} {name!r} is a {type(source).__name__}; {self.remedy}")
-        return source
-
-    def parts(self, source: Any) -> tuple[Any, ...]:
-        """See `CallableSort.parts`; of a graph the functions of its nodes."""
-        nodes = [runnable for _, runnable in sorted(nodes_of(source).items())]
-        found = [getattr(node, "func", None) or getattr(node, "afunc", None) for node in nodes]
-        return tuple(filter(callable, found)) if is_graph(source) else (source,)
-
-
-APP = _AppSort("app", "give a function from question to answer, a LangGraph graph, or a command as a list")
-
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    """A command line; a file that has one starts nothing unless commands are admitted."""
-
-    words: tuple[str, ...]
-
-    @property
-    def name(self) -> str:
-        """As a shell would be told."""
-        return shlex.join(self.words)
-
-    def check(self, allow: Collection[str]) -> None:
-        """For a file that has it.
-
-        Raises:
-            UsageError: it is not admitted.
-        """
-        admitted = (allow,) if isinstance(allow, str) else tuple(allow)
-        if COMMAND not in admitted:
-            raise UsageError(
-                f"app {self.name!r} is a command, and a file is only data: it is started where commands are admitted. "
-                f'If you trust it, add --allow {COMMAND} on the command line, or allow=("{COMMAND}",) in Python'
-            )
-
-
-def _source(value: Any, info: ValidationInfo) -> Imported | Given | Command:
-    words = value.get(COMMAND) if isinstance(value, dict) and set(value) == {COMMAND} else value
-    if isinstance(words, list | tuple) and words and words[0] and all(isinstance(word, str) for word in words):
-        words = Command(tuple(words))
-    if isinstance(words, Command):
-        if info.context is not None and info.context["allow"] is not None:  # it is from a file
-            words.check(info.context["allow"])
-        return words
-    found = APP.named(value, info) or APP.given(value)
-    if found is not None:
-        return found
-    if isinstance(value, str) and value.strip():
-        return Command(tuple(shlex.split(value)))
-    raise ValueError(f"it is {value!r:.60}; {APP.remedy}, or the name of one, 'my_app:answer'")
-
-
-def _json(value: Any) -> Any:
-    return {COMMAND: list(value.words)} if isinstance(value, Command) else {"import": value.name}
+_ENDING_SECONDS = 10.0
+"""How long an app that was cancelled may take to end, so that a command's processes are gone before its run is."""
 
 
 class App(Node):
@@ -132,8 +46,8 @@ class App(Node):
 
     app: Annotated[
         str | list[str] | Callable[..., Any] | Imported | Given | Command,
-        PlainValidator(_source),
-        PlainSerializer(_json, return_type=Any),
+        PlainValidator(app_from),
+        PlainSerializer(app_json, return_type=Any),
     ]
     """The function or graph, or its name "module:name"; or the words of a command. In JSON `{"import": "module:name"}`
     or `{"command": [...]}`; either is used only where whoever loads the file admits it."""
@@ -145,7 +59,7 @@ class App(Node):
     """The roles as the app asks for them, each with its node."""
     steps: tuple[tuple[str, str], ...] = ()
     """The steps that a plan may leave out, as the app calls them, each with its node."""
-    strangers: Literal["refuse", "pass"] = "refuse"
+    strangers: Strangers = "refuse"
     """What becomes of a request for a model that is no role: refused, or passed to the model of that name in the pool.
     Both are counted in the trace."""
     timeout_seconds: Annotated[float, Interval(gt=0.0, le=86_400.0)] = 600.0
@@ -172,133 +86,27 @@ class _Opened:
 @contextmanager
 def _open(node: App) -> Iterator[_Opened]:
     source: Any = node.app
-    program: Program
-    loop: AppLoop | None = None
-    threads, endpoint = DaemonThreads(node.at_once), Endpoint()
-    if isinstance(source, Command):
-        program = CommandProgram(source.words)
-    else:
-        app = source.function()
-        if is_graph(app):
-            loop = AppLoop()
-            program = GraphProgram(app, node.question, node.answer, loop)
+    with ExitStack() as opened:
+        endpoint = opened.enter_context(closing(Endpoint()))
+        threads = opened.enter_context(closing(DaemonThreads(node.at_once)))
+        program: Program
+        if isinstance(source, Command):
+            program = CommandProgram(source.words)
         else:
-            loop = AppLoop() if is_async(app) else None
-            program = FunctionProgram(app, threads, loop)
-    try:
+            app = source.function()
+            if is_graph(app):
+                program = GraphProgram(app, node.question, node.answer, opened.enter_context(closing(AppLoop())))
+            else:
+                loop = opened.enter_context(closing(AppLoop())) if is_async(app) else None
+                program = FunctionProgram(app, threads, loop)
         yield _Opened(program, endpoint, asyncio.Semaphore(node.at_once))
-    finally:
-        threads.close()
-        endpoint.close()
-        if loop is not None:
-            loop.close()
-
-
-@dataclass(slots=True)
-class _Counts:
-    """What an app asked for."""
-
-    asked: Counter[str] = field(default_factory=Counter)
-    strangers: Counter[str] = field(default_factory=Counter)
-    refused: int = 0
-
-
-class _Roles:
-    """Answers for the roles of one run, see `apps.run.Roles`."""
-
-    def __init__(self, node: App, task: Task, context: Context) -> None:
-        self._node = node
-        self._task = task
-        self._context = context
-        self._skipped: set[str] = set()
-        self._nodes = dict(node.roles)
-        self._numbers: Counter[tuple[str, str]] = Counter()
-        self.counts = _Counts()
-        self.given_up: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        """Why the app is ended, once it is."""
-        self.problem: Exception | None = None
-        """What ends the run, and not only the app."""
-
-    async def answer(self, role: str, asked: Asked, told: Told | None) -> Answered:
-        """See `Roles.answer`."""
-        node = self._nodes.get(role)
-        if node is None:
-            return await self._stranger(role, asked, told)
-        self.counts.asked[role] += 1
-        ask = RoleAsk(asked, self._number(node, asked), told)
-        message = await self._context.execute(node, ask, self.counts.asked[role] - 1)
-        if not isinstance(message.data, RoleAnswer):
-            raise self._refusal(role, message)
-        return Answered(role, message.data.model, message.data.reply)
-
-    def _number(self, node: str, asked: Asked) -> int:
-        """How often this run has asked the same before, so that the next is another draw."""
-        key = node, f"{asked.messages!r} {asked.body.model_dump_json(exclude=_OF_NO_DRAW)}"
-        self._numbers[key] += 1
-        return self._numbers[key] - 1
-
-    def skips(self, node: str) -> bool:
-        """See `Roles.skips`."""
-        return node in self._skipped
-
-    async def look(self) -> None:
-        """Asks the plan which steps of the app it leaves out."""
-        for step, node in self._node.steps:
-            if (await self._context.execute(node, None, 0)).status is Status.SKIPPED:
-                self._skipped.add(step)
-
-    async def _stranger(self, name: str, asked: Asked, told: Told | None) -> Answered:
-        self.counts.strangers[name] += 1
-        if self._node.strangers == "refuse" or name not in self._context.models:
-            known = ", ".join(map(repr, self._nodes)) or "none"
-            said = (
-                f"The model '{name}' is no role of this app; its roles are {known}. Add roles={{{name!r}: Role()}}, or "
-                'set strangers="pass" to have the pool\'s model of that name answer.'
-            )
-            raise Refusal(404, said, code="model_not_found", param="model")
-        inputs = Inputs(self._task, "", {}, asked=RoleAsk(asked, self._number(name, asked), told))
-        try:
-            message = await ROLE.run(Role(models=name), inputs, self._context)
-        except CapReached as reached:
-            message = Message(status=Status.BUDGET, reason=str(reached))
-        except CallFailed as failure:
-            message = Message(status=failure.status, reason=failure.reason)
-        except Exception as problem:  # noqa: BLE001 - it ends the run, and not only the app's call
-            self.problem = problem
-            self._give_up(first_line(problem))
-            message = Message(status=Status.PROVIDER_ERROR, reason=first_line(problem))
-        if not isinstance(message.data, RoleAnswer):
-            raise self._refusal(name, message)
-        return Answered(name, name, message.data.reply)
-
-    def _give_up(self, reason: str) -> None:
-        if not self.given_up.done():
-            self.given_up.set_result(reason)
-
-    def _refusal(self, role: str, message: Message) -> Refusal:
-        """Why there is no reply, as the app is told; an app that goes on for too long is ended."""
-        reason = message.reason or message.status.value
-        if message.status is Status.BUDGET:
-            self.counts.refused += 1
-            if self.counts.refused > self._node.refusals:
-                self._give_up(f"the app went on asking after {self._node.refusals} calls that did not fit: {reason}")
-            said = f"The call of role '{role}' does not fit under the cap: {reason}."
-            return Refusal(402, said, code="cap_reached", kind="insufficient_quota", final=True)
-        if message.status is Status.REFUSED:
-            return Refusal(400, f"The call of role '{role}' was refused: {reason}", code="refused")
-        if message.status is Status.TIMEOUT:
-            return Refusal(
-                504, f"The call of role '{role}' failed: {reason}", code="timeout", kind="server_error", final=True
-            )
-        said = f"The call of role '{role}' failed: {reason}"
-        return Refusal(502, said, code=message.status.value, kind="server_error", final=True)
 
 
 async def _run(node: App, inputs: Inputs, context: Context) -> Message:
     opened: _Opened = context.resource
     async with opened.places:
-        roles = _Roles(node, inputs.task, context)
-        await roles.look()
+        roles = AppRoles(dict(node.roles), inputs.task, context, node.strangers, node.refusals)
+        await roles.look(dict(node.steps))
         run = AppRun(roles, dict(node.roles), opened.endpoint.opened)
         with opened.endpoint.serving(run):
             try:
@@ -311,7 +119,7 @@ async def _run(node: App, inputs: Inputs, context: Context) -> Message:
     return message
 
 
-async def _answered(node: App, question: str, program: Program, run: AppRun, roles: _Roles) -> Message:
+async def _answered(node: App, question: str, program: Program, run: AppRun, roles: AppRoles) -> Message:
     """What the app answers, or why it does not."""
     asking = asyncio.ensure_future(_outcome(program, question, run))
     try:
@@ -331,10 +139,6 @@ async def _answered(node: App, question: str, program: Program, run: AppRun, rol
     return _message(value, error, roles.counts)
 
 
-_ENDING_SECONDS = 10.0
-"""How long an app that was cancelled may take to end, so that a command's processes are gone before its run is."""
-
-
 async def _outcome(program: Program, question: str, run: AppRun) -> tuple[Any, BaseException | None]:
     """What the app returned or raised, as a value."""
     task = asyncio.current_task()
@@ -350,7 +154,7 @@ async def _outcome(program: Program, question: str, run: AppRun) -> tuple[Any, B
         return None, error
 
 
-def _message(value: Any, error: BaseException | None, counts: _Counts) -> Message:
+def _message(value: Any, error: BaseException | None, counts: Counts) -> Message:
     if error is None:
         try:
             text = encodable(answer_text(value))
@@ -368,7 +172,7 @@ def _message(value: Any, error: BaseException | None, counts: _Counts) -> Messag
     return Message(status=Status.TOOL_ERROR, reason=encodable(reason))
 
 
-def _record(node: App, counts: _Counts, context: Context) -> None:
+def _record(node: App, counts: Counts, context: Context) -> None:
     more: dict[str, Any] = {"strangers": dict(counts.strangers)} if counts.strangers else {}
     if counts.refused:
         more["refused"] = counts.refused

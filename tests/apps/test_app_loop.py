@@ -75,3 +75,24 @@ def test_many_blocking_steps_run_at_once() -> None:
             loop.close()
 
     asyncio.run(main())
+
+
+def test_a_step_that_never_returns_holds_up_nothing() -> None:
+    go = threading.Event()
+
+    async def steps() -> str:
+        try:
+            await asyncio.wait_for(asyncio.to_thread(go.wait), 0.05)
+        except TimeoutError:
+            return "given up"
+        return "done"
+
+    async def main() -> str:
+        loop = AppLoop()
+        try:
+            return str(await loop.run(steps()))
+        finally:
+            loop.close()
+
+    assert asyncio.run(main()) == "given up"
+    go.set()

@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypedDict
 
 import pytest
 from langgraph.checkpoint.memory import InMemorySaver
-from langgraph.graph import END, START, StateGraph
+from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.types import Command, RetryPolicy, interrupt
 
 from apportion import (
@@ -311,3 +311,11 @@ def test_parallel_runs_of_one_workflow() -> None:
         return await asyncio.gather(*(workflow.arun(f"q{n}", pool=pool, cap=CAP) for n in range(12)))
 
     assert [result.answer for result in asyncio.run(main())] == [f"q{n}" for n in range(12)]
+
+
+def test_a_history_of_messages_is_asked_and_its_last_one_answers() -> None:
+    graph = StateGraph(MessagesState)
+    graph.add_node("say", lambda state: {"messages": [chat_model("worker").invoke(state["messages"])]})
+    graph.add_edge(START, "say")
+    workflow = Graph.from_langgraph(graph, {"worker": Role()}, question="messages", answer="messages")
+    assert workflow.run("hello", pool=echo(), cap=CAP).answer == "hello"

@@ -10,12 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
 
 from apportion import Cap, Graph, Pool, Role, Task, Workflow, open_store, openai_client, skippable
 from apportion.errors import GraphError, UsageError
 from apportion.models.card import ModelCard
-from apportion.nodes.app import App, Command
 from apportion.records.status import Status
 from apportion.testing.scripted import ScriptedModel
 
@@ -254,19 +252,6 @@ def test_apps_that_are_killed_leave_true_books(tmp_path: Path) -> None:
 
     asyncio.run(main())
     store.close()
-
-
-def test_what_is_no_app_is_refused() -> None:
-    values: list[Any] = [None, 7, "", [], [""], ["ls", 3], object()]
-    for wrong in values:
-        with pytest.raises((GraphError, ValidationError), match="app"):
-            App(app=wrong)
-
-
-def test_the_forms_of_an_app() -> None:
-    assert App(app=["echo", "a b"]).app == App(app="echo 'a b'").app == Command(("echo", "a b"))
-    named: Any = App(app="json:dumps").app
-    assert named.function() is json.dumps
 
 
 def test_a_file_with_an_app_is_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
