@@ -34,11 +34,13 @@ if TYPE_CHECKING:  # the same names for type checkers and editors, which read no
     from .nodes.decomposer import Decomposer as Decomposer
     from .nodes.function import Function as Function
     from .nodes.knob import adaptive as adaptive, choose as choose
+    from .nodes.mcp_tools import McpTools as McpTools
     from .nodes.merger import Merger as Merger
     from .nodes.role import Role as Role
     from .nodes.search import Search as Search
     from .nodes.solver import Solver as Solver
     from .nodes.symbolic_solver import SymbolicSolver as SymbolicSolver
+    from .nodes.tool_costs import ToolResult as ToolResult, priced as priced
     from .nodes.verifier import Verifier as Verifier
     from .optimizers.policies.sequential_policy import STOP as STOP, Seen as Seen, SequentialPolicy as SequentialPolicy
     from .optimizers.serving.policy import DeployedPolicy
@@ -77,11 +79,13 @@ _HOMES = {
     "nodes.decomposer": ("Decomposer",),
     "nodes.function": ("Function",),
     "nodes.knob": ("adaptive", "choose"),
+    "nodes.mcp_tools": ("McpTools",),
     "nodes.merger": ("Merger",),
     "nodes.role": ("Role",),
     "nodes.search": ("Search",),
     "nodes.solver": ("Solver",),
     "nodes.symbolic_solver": ("SymbolicSolver",),
+    "nodes.tool_costs": ("ToolResult", "priced"),
     "nodes.verifier": ("Verifier",),
     "optimizers.policies.sequential_policy": ("STOP", "Seen", "SequentialPolicy"),
     "optimizers.serving.policy": ("DeployedPolicy as Policy",),

@@ -27,6 +27,7 @@ NAMES = (
     "prompts",
     "gates",
     "repetition",
+    "agents",
 )
 
 

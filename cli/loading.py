@@ -12,7 +12,7 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from ..errors import PlanError, StoreError, UsageError
-from ..imports import imported, imported_module
+from ..imports import COMMAND, imported, imported_module
 from .output import complain
 
 if TYPE_CHECKING:
@@ -59,14 +59,15 @@ def load_graph(where: str) -> Graph:
 
 
 def admitted(allow: Sequence[str] | None) -> tuple[str, ...]:
-    """The modules of `--allow`, imported, the current folder's first; files may name them then.
+    """What `--allow` names; files may name it then. Modules are imported, the current folder's first.
 
     Raises:
         UsageError: one cannot be imported.
     """
     with _importable(Path.cwd()):
         for name in allow or ():
-            imported_module(name, f"--allow {name}")
+            if not name.startswith(COMMAND):
+                imported_module(name, f"--allow {name}")
     return tuple(allow or ())
 
 

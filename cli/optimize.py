@@ -193,6 +193,6 @@ def _next_steps(
     if report.chosen is not None:
         say(f'  {program()} run {graph} --plan {report.chosen[:8]} --db {db}{pool} "{question}"')
     if policy is not None:
-        allow = "".join(f" --allow {module}" for module in report.policy.modules) if report.policy else ""
+        allow = "".join(f" --allow {quote(module)}" for module in report.policy.modules) if report.policy else ""
         say(f'  {program()} run --policy {quote(policy)}{allow} --db {db}{pool} "{question}"')
     say(f"  {program()} runs --db {db}")

@@ -12,7 +12,10 @@ __all__ = ["Allow", "Columns", "WrongCosts", "columns_by_ours"]
 
 Allow = Annotated[
     list[str] | None,
-    typer.Option(help="A module that files may name, with all below it; may be repeated.", metavar="MODULE"),
+    typer.Option(
+        help="A module that files may name, with all below it, or mcp:COMMAND, an MCP server's; may be repeated.",
+        metavar="MODULE",
+    ),
 ]
 
 Columns = Annotated[

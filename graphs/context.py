@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from ..errors import CapReached
 from ..models.card import ModelCard
 from ..models.delta import Delta
+from ..models.fees import spend
 from ..models.metered import Meter, MeteredCaller, call_bound
 from ..models.pool import Pool
 from ..models.request import Reply, Request
@@ -20,6 +21,8 @@ from ..records.status import Status
 from ..records.usage import Amount
 
 __all__ = ["NodeContext", "RunServices", "Services", "drawn"]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +127,14 @@ class NodeContext:
             async with aclosing(self._run.services.caller.stream(self._drawn(request), self._meter)) as items:
                 async for item in items:
                     yield item
+        except CapReached as reached:
+            self._run.short(reached)
+            raise
+
+    async def spend(self, name: str, most: int, work: Callable[[], Awaitable[tuple[T, int | None]]]) -> T:
+        """See `Context.spend`."""
+        try:
+            return await spend(self._run.services.caller.ledger, self._meter, name, most, work)
         except CapReached as reached:
             self._run.short(reached)
             raise

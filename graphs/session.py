@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from ..errors import ApportionError, BudgetBreach, CallFailed, CapReached, NodeFailed, StoreError, gravest
+from ..errors import ApportionError, BudgetBreach, CallFailed, CapReached, gravest
 from ..models.metered import Meter
 from ..models.request import Reply
 from ..nodes.base import Inputs
@@ -24,6 +24,7 @@ from ..records.usage import NO_USAGE, ZERO, Amount, Usage
 from .banner import Banner, tells
 from .channels import Channels
 from .context import NodeContext, Services, drawn
+from .failures import failure_of
 from .finishing import Allowance, best_so_far, direct_answer
 from .gate import GateReading
 from .gating import Gating, Readings
@@ -306,18 +307,9 @@ class RunSession:
         problem = gravest(problem)
         if isinstance(problem, CapReached):
             self.short(problem)
-            return Message(status=Status.BUDGET, reason=str(problem))
-        if isinstance(problem, CallFailed):
-            return Message(status=problem.status, reason=problem.reason)
-        reason = f"{type(problem).__name__}: {problem}"
-        if isinstance(problem, (BudgetBreach, StoreError)):  # the node's code is not to blame
-            self.problem = self.problem or problem
-            breached = isinstance(problem, BudgetBreach)
-            return Message(status=Status.PROVIDER_ERROR if breached else Status.UNKNOWN, reason=str(problem))
-        if self.problem is None:
-            self.problem = NodeFailed(step.name, step.node.kind, reason)
-            self.problem.__cause__ = problem
-        return Message(status=Status.UNKNOWN, reason=reason)
+        message, ends = failure_of(problem, step.name, step.node.kind)
+        self.problem = self.problem or ends
+        return message
 
     async def _parts(self, step: Step, inputs: Inputs, base: float, gates: Readings) -> tuple[Message, float]:
         """Runs a node once per part, in waves; returns what the merger reads and the critical path to its end."""

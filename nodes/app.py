@@ -20,7 +20,7 @@ from ..records.message import Message
 from ..records.status import Status
 from ..records.text import encodable
 from .app_roles import AppRoles, Counts, Strangers
-from .app_source import COMMAND, Command, app_from, app_json, is_graph
+from .app_source import Command, app_from, app_json, is_graph
 from .base import CallBound, Context, Incoming, Inputs, Kind, Node, Speakers
 from .callables import Given, Imported, is_async
 from .daemon_threads import DaemonThreads
@@ -71,7 +71,7 @@ class App(Node):
 
     def admissions(self) -> tuple[str, ...]:
         """See `Node.admissions`."""
-        return (COMMAND,) if isinstance(self.app, Command) else ()
+        return (self.app.name,) if isinstance(self.app, Command) else ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,13 @@ from typing import Any
 from pydantic import ValidationInfo
 
 from ..errors import UsageError
+from ..imports import APP_COMMAND, check_command
 from .callables import CallableSort, Given, Imported
 
-__all__ = ["COMMAND", "Command", "app_from", "app_json", "is_graph", "nodes_of"]
+__all__ = ["Command", "app_from", "app_json", "is_graph", "nodes_of"]
 
-COMMAND = "command"
-"""What a caller admits in `allow` where a file's app is a command."""
+_COMMAND = "command"
+"""How a file says that its app is a command."""
 
 
 def is_graph(app: object) -> bool:
@@ -54,14 +55,14 @@ _APP = _AppSort("app", "give a function from question to answer, a LangGraph gra
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A command line; a file that has one starts nothing unless commands are admitted."""
+    """A command line; a file that has one starts nothing unless it is admitted, word for word."""
 
     words: tuple[str, ...]
 
     @property
     def name(self) -> str:
-        """As a shell would be told."""
-        return shlex.join(self.words)
+        """In one text, such as "app:python app.py": for people, and for `allow`."""
+        return APP_COMMAND + shlex.join(self.words)
 
     def check(self, allow: Collection[str]) -> None:
         """For a file that has it.
@@ -69,12 +70,7 @@ class Command:
         Raises:
             UsageError: it is not admitted.
         """
-        admitted = (allow,) if isinstance(allow, str) else tuple(allow)
-        if COMMAND not in admitted:
-            raise UsageError(
-                f"app {self.name!r} is a command, and a file is only data: it is started where commands are admitted. "
-                f'If you trust it, add --allow {COMMAND} on the command line, or allow=("{COMMAND}",) in Python'
-            )
+        check_command(self.name, allow, "an app")
 
 
 def app_from(value: Any, info: ValidationInfo) -> Imported | Given | Command:
@@ -84,7 +80,7 @@ def app_from(value: Any, info: ValidationInfo) -> Imported | Given | Command:
         ValueError: it is none.
         UsageError: a file names it, and it is not admitted.
     """
-    words = value.get(COMMAND) if isinstance(value, dict) and set(value) == {COMMAND} else value
+    words = value.get(_COMMAND) if isinstance(value, dict) and set(value) == {_COMMAND} else value
     if isinstance(words, list | tuple) and words and words[0] and all(isinstance(word, str) for word in words):
         return _admitted(Command(tuple(words)), info)
     if isinstance(words, Command):
@@ -105,4 +101,4 @@ def _admitted(command: Command, info: ValidationInfo) -> Command:
 
 def app_json(value: Any) -> Any:
     """An app as JSON values."""
-    return {COMMAND: list(value.words)} if isinstance(value, Command) else {"import": value.name}
+    return {_COMMAND: list(value.words)} if isinstance(value, Command) else {"import": value.name}

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
+from pydantic_core import CoreSchema
 
 from ..errors import PlanError
 from ..models.card import ModelCard
 from ..models.delta import Delta
 from ..models.effort import Effort
 from ..models.request import Reply, Request
-from ..records.message import ANY_SIZE, CANDIDATES, Message, MessageSize
+from ..records.message import CANDIDATES, Message, MessageSize
 from ..records.prompt import Prompt
 from ..records.status import Status
 from ..records.task import Task
@@ -25,8 +26,12 @@ from .draws import Draws
 from .knob import ADDED, ANY_MODEL, MODEL, Choice, marked
 from .prompts import dialect_named
 from .prompts.base import Ask, Dialect
+from .settings import telling_misfits
+from .sizes import CallBound, Fee, Incoming
 
-__all__ = ["CallBound", "Context", "Incoming", "Inputs", "Kind", "Node", "Oracle", "Scorer", "Speakers"]
+__all__ = ["CallBound", "Context", "Fee", "Incoming", "Inputs", "Kind", "Node", "Oracle", "Scorer", "Speakers"]
+
+T = TypeVar("T")
 
 Scorer = Callable[[Task, str], float]
 """A metric: from a task and an answer to a score in [0, 1]."""
@@ -36,6 +41,9 @@ class Node(BaseModel):
     """A step of a graph, as data. Subclasses add fields; a field of type `Knob[...]` or `ModelKnob` can be opened.
 
     The code that runs a node is found by its kind, see `Kind`.
+
+    Raises:
+        GraphError: a setting does not fit, or there is no such setting.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -43,6 +51,10 @@ class Node(BaseModel):
     kind: ClassVar[str]
     version: ClassVar[int] = 1
     """Raised when the same settings would behave differently; part of the graph's hash."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return telling_misfits(cls, handler(source))
 
     @classmethod
     def model_knobs(cls) -> frozenset[str]:
@@ -217,6 +229,19 @@ class Context(Protocol):
             What it says; where it failed, with the status and the reason.
         """
 
+    async def spend(self, name: str, most: int, work: Callable[[], Awaitable[tuple[T, int | None]]]) -> T:
+        """Does work under the ledger that costs something beside the calls of models.
+
+        Args:
+            name: of what is paid, such as a tool.
+            most: the most that it may cost, in billionths of a dollar.
+            work: does it, and says what it cost, in the same; None where that is unknown, so that all is lost.
+
+        Raises:
+            CapReached: it does not fit, and was not begun.
+            ToolBreach: it cost more; that is on the books.
+        """
+
     def read_as(self, reply: Reply, status: Status, reason: str = "") -> None:
         """Says what came of reading a reply to one of its calls, for reports: what is not said was read.
 
@@ -226,58 +251,6 @@ class Context(Protocol):
 
     def record(self, event: str, **fields: object) -> None:
         """Notes what the node did, for the trace; values must be JSON values."""
-
-
-@dataclass(frozen=True, slots=True)
-class CallBound:
-    """The size of a call that a node may make, before anything has run."""
-
-    model: str
-    prompt_bytes: int
-    """Prompt text as `Speakers.measure` counts it, the template's own overhead excepted."""
-    messages: int
-    """How many messages the prompt has."""
-    output_tokens: int
-    times: int = 1
-
-
-class Incoming(int):
-    """How much a node's edges may bring into one prompt; a number, with its parts."""
-
-    sizes: tuple[MessageSize, ...]
-    """Of the messages that come in."""
-    previous: MessageSize | None
-    """Of what a loop's check said of the round before; None outside loops."""
-
-    def __new__(cls, sizes: Iterable[MessageSize], previous: MessageSize | None = None) -> Self:
-        """Of these messages."""
-        known = tuple(sizes)
-        more = 0 if previous is None else previous.total
-        number = super().__new__(cls, sum(size.total for size in known) + more)
-        number.sizes, number.previous = known, previous
-        return number
-
-    @classmethod
-    def of(cls, number: int) -> Self:
-        """A number as it is, or one of which nothing is known."""
-        if isinstance(number, cls):
-            return number
-        return cls([replace(ANY_SIZE, answer=number, text=number, evidence=number, most=number)] if number else ())
-
-    @property
-    def candidate(self) -> int:
-        """The largest candidate with its text."""
-        return max((size.candidate for size in self.sizes), default=0)
-
-    @property
-    def candidates(self) -> int:
-        """All candidates together; a message without any is one."""
-        return sum(max(1, size.candidates) for size in self.sizes)
-
-    @property
-    def evidence(self) -> Self:
-        """The passages alone."""
-        return type(self)(replace(size, answer=0, text=0, candidates=0, combine=0) for size in self.sizes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,6 +281,10 @@ def _nothing(node: Node) -> None:
     return None
 
 
+def _free(node: Node) -> Fee:
+    return Fee()
+
+
 @dataclass(frozen=True, slots=True)
 class Kind(Generic[NodeT]):
     """A node kind: the settings and the code that belong together. One kind is one file, and one line in `kinds`.
@@ -324,6 +301,8 @@ class Kind(Generic[NodeT]):
     model."""
     open: Callable[[NodeT], AbstractContextManager[Any]] | None = None
     """Makes what the node keeps between runs, such as an index; entered once per batch of runs."""
+    fee: Callable[[NodeT], Fee] = _free
+    """What one run may pay beside those calls, by `Context.spend`."""
     writes: Callable[[NodeT, Ask, Incoming, Speakers], MessageSize] | None = None
     """The most that its message has: what its edges carry follows from it. None: `ANY_SIZE`."""
     oracle: Oracle[NodeT] | None = None

@@ -36,6 +36,7 @@ __all__ = [
     "reader_of",
     "says_nothing",
     "spoken_by",
+    "validator_of",
 ]
 
 Reader = Callable[..., str | None]
@@ -169,7 +170,7 @@ def problem_with(output: JsonOutput, value: Any) -> str:
     from referencing.exceptions import Unresolvable
 
     try:
-        error = best_match(_validator(output.schema).iter_errors(value))
+        error = best_match(validator_of(output.schema).iter_errors(value))
     except RecursionError:
         return "the schema refers to itself without end"
     except ArithmeticError:
@@ -290,7 +291,8 @@ def _unwrapped(value: Any) -> Iterator[Any]:
 
 
 @lru_cache(maxsize=64)
-def _validator(schema: str) -> Any:
+def validator_of(schema: str) -> Any:
+    """A validator of a schema in JSON, which reads no file, asks no network, and does not search for ever."""
     from jsonschema import Draft202012Validator
     from jsonschema.validators import extend
     from referencing import Registry

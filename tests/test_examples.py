@@ -26,6 +26,10 @@ APART = (
     "replicas.py",
     "sums_and_codes.py",
     "text_to_sql.py",
+    "mcp_server.py",
+    "replicas.py",
+    "text_to_sql.py",
+    "towns_server.py",
 )
 """Those with a test of their own."""
 OFFLINE = sorted(path.name for path in EXAMPLES.glob("*.py") if path.name not in APART)
@@ -170,6 +174,13 @@ def test_the_agent_needs_three_rounds(tmp_path: Path) -> None:
     assert lines[-1].startswith("1.00 for ")
     assert lines[-1].endswith("with 3 rounds")
     assert len(lines) <= 2
+
+
+def test_an_agent_asks_an_mcp_server_under_a_cap_in_dollars(tmp_path: Path) -> None:
+    (line,) = printed("mcp_server.py", tmp_path)
+    assert line.startswith("15 of 15 right; ")
+    assert line.endswith(" USD, of which the calls of the server cost 0.030")
+    assert float(line.split()[4]) > 0.030
 
 
 def think(body: Mapping[str, Any]) -> str:

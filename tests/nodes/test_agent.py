@@ -336,7 +336,7 @@ def test_a_graph_with_named_tools_is_read_from_a_file_where_their_module_is_admi
 
 @pytest.mark.parametrize("tools", [(), "nothing", 3, (1,), ({"import": 3},)])
 def test_what_is_no_tool_is_refused(tools: Any) -> None:
-    with pytest.raises(ValueError, match="tools"):
+    with pytest.raises(GraphError, match="tools"):
         Agent(tools=tools)
 
 

@@ -62,10 +62,11 @@ def test_no_form_of_a_command_in_a_file_is_taken_unless_commands_are_admitted(fo
     written = json.loads(json.dumps(form).replace("{}", str(started)))
     content = json.loads(Workflow(["true"], {"worker": Role()}).to_json())
     content["nodes"][-1][1]["app"] = written
-    for allow in ((), ("os",), ("commands",)):
-        with pytest.raises(UsageError, match="--allow command"):
+    admitted = f"app:touch {started}"
+    for allow in ((), ("os",), ("app:",), ("app:touch",), (admitted[len("app:") :],), (f"mcp:touch {started}",)):
+        with pytest.raises(UsageError, match="--allow 'app:touch"):
             Graph.from_json(json.dumps(content), allow=allow)
-    assert Graph.from_json(json.dumps(content), allow=("command",)).nodes["app"].admissions() == ("command",)
+    assert Graph.from_json(json.dumps(content), allow=(admitted,)).blueprint.modules == (admitted,)
     assert not started.exists()
 
 
@@ -74,7 +75,7 @@ def test_a_name_in_a_file_is_imported_only_where_it_is_admitted() -> None:
     for app in ({"import": "os:system"}, "os:system"):
         content["nodes"][-1][1]["app"] = app
         with pytest.raises(UsageError, match="--allow os"):
-            Graph.from_json(json.dumps(content), allow=("json", "command"))
+            Graph.from_json(json.dumps(content), allow=("json",))
 
 
 def test_the_code_of_a_langgraph_app_is_that_of_its_nodes() -> None:

@@ -23,7 +23,8 @@ def renamed() -> Kind[Any]:
 
 def test_all_kinds_are_there_under_their_names() -> None:
     assert set(KINDS) == {
-        *("agent", "decomposer", "function", "merger", "search", "solver", "symbolic_solver", "verifier")
+        *("agent", "decomposer", "function", "merger", "search", "solver", "symbolic_solver", "verifier"),
+        *("app", "app_step", "role"),
     }
     assert all(name == kind.config.kind for name, kind in KINDS.items())
 
@@ -64,7 +65,7 @@ def test_open_knobs_survive_json(node: Solver) -> None:
         ({"kind": None}, "needs the field 'kind'"),
         ({"version": 99}, "version 99"),
         ({"samples": 0}, r"field 'samples"),
-        ({"sampels": 1}, r"field 'sampels'"),
+        ({"sampels": 1}, r"unknown setting 'sampels'; did you mean 'samples'"),
         ({"samples": 10**30}, "field 'samples"),
         ({"samples": {"low": 1, "high": 10**9}}, "field 'samples"),
         ({"samples": {"choose": []}}, "field 'samples': .*at least one value"),
