@@ -67,7 +67,7 @@ def test_langchain(base_url: str) -> None:
     assert asyncio.run(chat.ainvoke("hi")).content == told.content
     assert "".join(chunk.content for chunk in chat.stream("hi")) == told.content
     assert chat.bind_tools([weather]).invoke("warm?").tool_calls[0]["args"] == {"city": "Rome"}
-    whole = None
+    whole: Any = None
     for chunk in chat.bind_tools([weather]).stream("warm?"):
         whole = chunk if whole is None else whole + chunk
     assert whole.tool_calls[0]["args"] == {"city": "Rome"}
