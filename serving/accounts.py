@@ -19,6 +19,7 @@ __all__ = ["Accounts"]
 
 _ONE = Amount(tokens=1)
 """A request, on accounts that count requests."""
+_MOST_OPENED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +154,8 @@ class Accounts:
         how: Callable[[AccountRow], object] | None = None,
     ) -> str:
         if account_id not in self._opened:
+            if len(self._opened) >= _MOST_OPENED:
+                self._opened.clear()  # those of minutes long past; an account that is opened again is the same one
             (how or self._open_account)(AccountRow(account_id, parent, limit, "paid", opened.what))
             self._opened[account_id] = opened
         return account_id
