@@ -15,7 +15,7 @@ from typing import Annotated, Protocol, Self, TextIO, runtime_checkable
 import typer
 
 from ..errors import ApportionError, BudgetBreach, Infeasible
-from . import demo, draw, fit, models, optimize, pocket, proxy, runs, show, simulate, tokens
+from . import demo, draw, fit, models, optimize, pocket, proxy, runs, serve, show, simulate, tokens
 from . import run as run_command
 from .names import FitCommand, OptimizeCommand
 from .output import any_encoding, complain, relay, say
@@ -64,6 +64,7 @@ app.command("runs")(runs.command)
 app.command("show")(show.command)
 app.command("fit", cls=FitCommand)(fit.command)
 app.command("simulate")(simulate.command)
+app.command("serve")(serve.command)
 app.add_typer(models.app, name="models")
 app.add_typer(tokens.app, name="tokens")
 app.add_typer(pocket.app, name="pocket")

@@ -8,7 +8,7 @@ import typer
 
 from ..errors import UsageError
 
-__all__ = ["Allow", "Columns", "WrongCosts", "columns_by_ours"]
+__all__ = ["Allow", "AllowHost", "Columns", "Grace", "KeyFile", "ReadyFile", "WrongCosts", "columns_by_ours"]
 
 Allow = Annotated[
     list[str] | None,
@@ -16,6 +16,23 @@ Allow = Annotated[
         help="A module that files may name, with all below it, or mcp:COMMAND, an MCP server's; may be repeated.",
         metavar="MODULE",
     ),
+]
+
+AllowHost = Annotated[
+    list[str] | None,
+    typer.Option(help="A name besides the loopback ones under which it may be asked; can be repeated.", metavar="NAME"),
+]
+
+KeyFile = Annotated[
+    str | None, typer.Option(help="Key file (TOML); without one anybody on this machine may ask.", metavar="FILE")
+]
+
+Grace = Annotated[
+    int, typer.Option(min=0, help="Seconds that requests in flight may take after a stop; then they are lost.")
+]
+
+ReadyFile = Annotated[
+    str | None, typer.Option(help="Write the URL and the models to this file when it listens.", metavar="FILE")
 ]
 
 Columns = Annotated[

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from ..errors import UsageError
+from .options import AllowHost, Grace, KeyFile, ReadyFile
 from .output import relay, say
 
 __all__ = ["app"]
@@ -23,9 +24,7 @@ def serve(
     period: Annotated[
         Literal["hour", "day", "month", "none"], typer.Option(help="How long the caps last, in UTC; none: for ever.")
     ] = "none",
-    keys: Annotated[
-        str | None, typer.Option(help="Key file (TOML); without one anybody on this machine may ask.", metavar="FILE")
-    ] = None,
+    keys: KeyFile = None,
     db: Annotated[str, typer.Option(help="SQLite file that keeps every call, and counts.")] = "apportion.db",
     log_outcomes: Annotated[
         str | None, typer.Option(help="Append what was asked and answered, in the columns of `fit`.", metavar="FILE")
@@ -35,18 +34,9 @@ def serve(
     ] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Where to listen; 0 takes a free port.")] = 4000,
     host: Annotated[str, typer.Option(help="An address; other than a loopback one only with --keys.")] = "127.0.0.1",
-    allow_host: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="A name besides the loopback ones under which it may be asked; can be repeated.", metavar="NAME"
-        ),
-    ] = None,
-    grace: Annotated[
-        int, typer.Option(min=0, help="Seconds that requests in flight may take after a stop; then they are lost.")
-    ] = 30,
-    json: Annotated[
-        str | None, typer.Option(help="Write the URL and the models to this file when it listens.", metavar="FILE")
-    ] = None,
+    allow_host: AllowHost = None,
+    grace: Grace = 30,
+    json: ReadyFile = None,
 ) -> None:
     """Serve the models of a pool to OpenAI's clients until Ctrl-C, under a hard cap."""
     if context.invoked_subcommand is not None:

@@ -74,7 +74,7 @@ class Request:
     tool_choice: ToolChoice = "auto"
     """Of a request with tools."""
     further: str = ""
-    """Further fields of the caller's own (canonical JSON), sent as they are; see `OF_A_CALLER` in `request_fields`."""
+    """Further fields of the caller's own (JSON), sent as they are; see `OF_A_CALLER` in `request_fields`."""
 
     def key(self, fingerprint: str, *, rung: int | None = None) -> str:
         """The content address under which the reply is cached.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ..budgets.cap import Cap, in_unit, smallest
 from ..budgets.ledger import Ledger
 from ..errors import CapReached, UsageError
-from ..records.rows import Limit, Settlement, Unit
+from ..records.rows import AccountRow, Limit, Settlement, Unit
 from ..records.usage import Amount
 from ..web.refusal import Refusal
 from .keys import Key
@@ -19,6 +19,7 @@ __all__ = ["Accounts"]
 
 _ONE = Amount(tokens=1)
 """A request, on accounts that count requests."""
+_MOST_OPENED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,22 +39,35 @@ class Accounts:
     What counts is what is paid: stored replies are free.
 
     Args:
-        ledger: of the server.
-        cap: the most that all may spend in a period, as `Cap.total`.
+        ledger: on the store's books; it counts requests.
+        cap: the most that all may spend in a period, as `Cap.total`; None: they are only counted.
         period: how long a cap lasts.
         now: seconds since the epoch.
+        name: of the server, which the names of its accounts begin with.
+        open_account: opens what calls are charged to, where that is not the ledger's to do.
 
     Raises:
         UsageError: the cap of this period is on the books already, and higher or in another unit.
     """
 
-    def __init__(self, ledger: Ledger, cap: Cap, period: Period, now: Callable[[], float] = time.time) -> None:
-        if cap.total is None or cap.per_task is not None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        cap: Cap | None,
+        period: Period,
+        now: Callable[[], float] = time.time,
+        *,
+        name: str = "proxy",
+        open_account: Callable[[AccountRow], object] | None = None,
+    ) -> None:
+        if cap is not None and (cap.total is None or cap.per_task is not None):
             raise UsageError("the cap of a server is for all its calls: Cap(total=...), without per_task")
         self._ledger = ledger
         self._cap = cap
         self._period = period
         self._now = now
+        self._name = name
+        self._open_account = open_account or ledger.backend.open_account
         self._opened: dict[str, _Opened] = {}
         self._open_root(window_of(period, now()))
 
@@ -85,10 +99,11 @@ class Accounts:
             return
         minute, left = minute_of(self._now())
         account = self._open(
-            f"proxy/requests/{key.name}/{minute}",
+            f"{self._name}/requests/{key.name}/{minute}",
             None,
             Limit("tokens", key.requests_per_minute),
             _Opened(f"key {key.name!r}", "tokens", key.requests_per_minute, None),
+            self._ledger.backend.open_account,
         )
         try:
             reservation_id = await self._ledger.reserve(account, _ONE)
@@ -99,7 +114,9 @@ class Accounts:
 
     def refusal(self, reached: CapReached) -> Refusal:
         """What a client is told of a call that does not fit."""
-        known = self._opened[reached.account]
+        known = self._opened.get(reached.account)
+        if known is None:
+            return Refusal(402, str(reached), code="cap_reached", kind="insufficient_quota", final=True)
         free, needed = (
             f"{in_unit(_amount(value, known.unit), known.unit):,.6g}" for value in (reached.free, reached.needed)
         )
@@ -117,10 +134,10 @@ class Accounts:
         return Refusal(402, message, code="cap_reached", kind="insufficient_quota", final=True)
 
     def _open_root(self, window: Window) -> str:
-        assert self._cap.total is not None
-        limit = Limit(self._cap.unit, smallest(self._cap.total, self._cap.unit))
+        unit, total = ("tokens", None) if self._cap is None else (self._cap.unit, self._cap.total)
+        limit = None if total is None else Limit(unit, smallest(total, unit))
         return self._open(
-            f"proxy/{window.name}", None, limit, _Opened("all keys together", self._cap.unit, self._cap.total, window)
+            f"{self._name}/{window.name}", None, limit, _Opened("all keys together", unit, total or 0.0, window)
         )
 
     def _open_key(self, key: Key, window: Window, parent: str) -> str:
@@ -128,9 +145,18 @@ class Accounts:
         opened = _Opened(what, key.unit, key.cap or 0.0, window)
         return self._open(f"{parent}/{key.name or 'anybody'}", parent, key.limit, opened)
 
-    def _open(self, account_id: str, parent: str | None, limit: Limit | None, opened: _Opened) -> str:
+    def _open(
+        self,
+        account_id: str,
+        parent: str | None,
+        limit: Limit | None,
+        opened: _Opened,
+        how: Callable[[AccountRow], object] | None = None,
+    ) -> str:
         if account_id not in self._opened:
-            self._ledger.open(account_id, parent=parent, limit=limit, measure="paid", label=opened.what)
+            if len(self._opened) >= _MOST_OPENED:
+                self._opened.clear()  # those of minutes long past; an account that is opened again is the same one
+            (how or self._open_account)(AccountRow(account_id, parent, limit, "paid", opened.what))
             self._opened[account_id] = opened
         return account_id
 

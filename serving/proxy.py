@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from ..budgets.cap import Cap
 from ..budgets.ledger import Ledger
-from ..errors import ApportionError, CapReached, UnknownName, UsageError
+from ..errors import ApportionError, CapReached, UnknownName
 from ..models.card import ModelCard
 from ..models.chat.asked import Asked, fresh, read_asked
 from ..models.chat.completion import CompletionWriter, Json
@@ -27,11 +27,11 @@ from ..models.request import Reply
 from ..records.protocols import StudyStore
 from ..web.app import GONE, api, body_of, unless_gone
 from ..web.event_stream import EventStream
-from ..web.hosts import host_name
 from ..web.refusal import Refusal
-from ..web.server import Server, is_loopback, listening
+from ..web.server import Server
 from .accounts import Accounts
-from .keys import ANYBODY, Key, Keys
+from .door import bound_to, key_of, let_in
+from .keys import Key, Keys
 from .outcomes import OutcomesLog
 from .periods import Period
 from .refusals import refusal_of
@@ -90,9 +90,6 @@ class ProxyServer(Server):
         request_seconds: float = 30.0,
         now: Callable[[], float] = time.time,
     ) -> None:
-        if keys is None and not is_loopback(host):
-            raise UsageError(f"{host} is not a loopback address: whoever reaches it could spend; give keys")
-        names = [host_name(name) for name in allow_hosts]
         store.conceal(pool.secrets)
         ledger = Ledger(store, store.owner)
         service = _Service(
@@ -105,14 +102,14 @@ class ProxyServer(Server):
             max_output_tokens,
             int(now()),
         )
-        bound = listening(host, port)
+        bound, names = bound_to(host, port, keys, allow_hosts)
         routes = [
             Route("/health", service.health),
             Route("/v1/models", service.list_models),
             Route("/v1/models/{name:path}", service.show_model),
             Route("/v1/chat/completions", service.complete, methods=["POST"]),
         ]
-        app = api(routes, [*names, bound.getsockname()[0]], service.lifespan)
+        app = api(routes, names, service.lifespan)
         super().__init__(app, bound, request_seconds=request_seconds, grace_seconds=grace_seconds)
 
 
@@ -156,11 +153,7 @@ class _Service:
         made = asked.request(card, max_output_tokens=self.max_output_tokens)
         if asked.draws or (asked.seed is None and not card.temperature):
             made = fresh(made)  # whoever asks again wants another answer
-        try:
-            await self.accounts.admit(key)
-            account = self.accounts.of(key)
-        except ApportionError as error:
-            raise refusal_of(error) from error
+        account = await let_in(self.accounts, key)
         call = TracedCall(self.caller, self.store, account, made, key.name or "anybody")
         headers = {"x-apportion-run-id": call.run_id}
         if asked.stream:
@@ -206,7 +199,7 @@ class _Service:
             self.outcomes.add(call.run_id, call.request, reply, call.cost, metadata)
 
     def _key(self, request: Request) -> Key:
-        return ANYBODY if self.keys is None else self.keys.holder(request.headers.get("authorization"))
+        return key_of(self.keys, request)
 
     def _card(self, key: Key, name: str) -> ModelCard:
         served = [each for each in self.pool.names if key.may_ask(each)]

@@ -68,7 +68,7 @@ TESTED_IN = {
     "stores/schema": "stores/test_migrations.py",
     "tasks/families/base tasks/families/chains tasks/families/composites": "tasks/families/test_families.py",
     "tasks/families/hops tasks/families/puzzles": "tasks/families/test_families.py",
-    "serving/traced": "serving/test_proxy.py",
+    "serving/door serving/traced": "serving/test_proxy.py",
     "testing/fault_completions": "testing/test_fault_server.py",
     "testing/ledger testing/ledger_waiting testing/plain_ledger": "budgets/test_memory.py",
     "testing/optimizer": "optimizers/search/test_registry.py",

@@ -13,7 +13,7 @@ from ...web.fields import checked, invalid_value, json_object, unsupported
 from ..card import ModelCard
 from ..effort import Effort
 from ..request import ChatMessage, Request
-from ..request_fields import OF_A_CALLER, canonical
+from ..request_fields import OF_A_CALLER
 from ..tools import ToolCall
 from .fields import NOT_SERVED, WITHOUT_EFFECT, Body, Chosen, MessageFields, SchemaFormat
 
@@ -66,7 +66,7 @@ class Asked:
             sample=sample,
             stop=tuple(body.stop or ()),
             effort_fields="" if effort is None else effort.fields,
-            response_schema=canonical(schema.json_schema) if schema is not None and schema.json_schema else "",
+            response_schema=_as_given(schema.json_schema) if schema is not None and schema.json_schema else "",
             tools=_tools(body, card),
             tool_choice="none" if body.tool_choice == "none" else "auto",
             further=_further(body, card),
@@ -161,7 +161,7 @@ def _tools(body: Body, card: ModelCard) -> str:
         return ""
     if not card.tools:
         raise unsupported("tools", f"is not taken by model '{card.name}' (tools = false in its card).")
-    return canonical([tool.model_dump(exclude_unset=True) for tool in body.tools])
+    return _as_given([tool.model_dump(exclude_unset=True, exclude_none=True) for tool in body.tools])
 
 
 def _further(body: Body, card: ModelCard) -> str:
@@ -175,4 +175,9 @@ def _further(body: Body, card: ModelCard) -> str:
         del given["response_format"]
     if "response_format" in given and not card.json_schema:
         raise unsupported("response_format", f"is not taken by model '{card.name}' (json_schema = false in its card).")
-    return canonical(given) if given else ""
+    return _as_given(given) if given else ""
+
+
+def _as_given(value: object) -> str:
+    """JSON with all names in the order of the client's: models write the properties of a schema in its order."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

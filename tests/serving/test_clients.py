@@ -64,15 +64,23 @@ def test_langchain(base_url: str) -> None:
     told = chat.invoke("hi")
     assert told.content == "It is 4 degrees."
     assert told.usage_metadata["total_tokens"] > 0
-    assert asyncio.run(chat.ainvoke("hi")).content == told.content
+
+    async def story() -> str:
+        try:
+            return str((await chat.ainvoke("hi")).content)
+        finally:
+            await chat.root_async_client.close()
+
+    assert asyncio.run(story()) == told.content
     assert "".join(chunk.content for chunk in chat.stream("hi")) == told.content
     assert chat.bind_tools([weather]).invoke("warm?").tool_calls[0]["args"] == {"city": "Rome"}
-    whole = None
+    whole: Any = None
     for chunk in chat.bind_tools([weather]).stream("warm?"):
         whole = chunk if whole is None else whole + chunk
     assert whole.tool_calls[0]["args"] == {"city": "Rome"}
     for method in ("function_calling", "json_mode", "json_schema"):
         assert chat.with_structured_output(Answer, method=method).invoke("json?") == Answer(answer="4")
+    chat.root_client.close()
 
 
 def test_pydantic_ai(base_url: str) -> None:
@@ -88,6 +96,7 @@ def test_pydantic_ai(base_url: str) -> None:
         async with agent.run_stream("warm?") as stream:
             pieces = [piece async for piece in stream.stream_text(delta=True)]
         structured = await agents.Agent(model, output_type=Answer).run("json?")
+        await provider.client.close()
         return whole.output, "".join(pieces), structured.output
 
     assert asyncio.run(story()) == ("It is 4 degrees.", "It is 4 degrees.", Answer(answer="4"))

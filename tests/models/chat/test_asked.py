@@ -117,6 +117,17 @@ def test_formats() -> None:
     assert refused(ModelCard(name="m"), response_format=schema).param == "response_format"
 
 
+def test_schemas_keep_their_order_and_their_nulls() -> None:
+    schema = {"type": "object", "properties": {"thought": {"default": None}, "answer": {}}, "x": [None]}
+    formatted = {"type": "json_schema", "json_schema": {"name": "n", "schema": schema, "strict": None}}
+    function = {"name": "look", "strict": None, "parameters": schema}
+    made = request(response_format=formatted, tools=[{"type": "function", "function": function}])
+    for text in (made.response_schema, made.further, made.tools):
+        assert text.index("thought") < text.index("answer")
+        assert '"default":null' in text
+        assert '"strict"' not in text
+
+
 def test_efforts_are_those_of_the_card() -> None:
     assert request(reasoning_effort="low").effort_fields == '{"reasoning_effort":"low"}'
     assert "did you mean 'high'" in refused(reasoning_effort="hgh").message
