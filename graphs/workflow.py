@@ -139,7 +139,7 @@ def _name_of(app: Any) -> str:
     if isinstance(app, Sequence):
         return " ".join(map(str, app))
     found = getattr(app, "__name__", None) or getattr(app, "name", None)
-    return found if isinstance(found, str) and found else type(app).__name__
+    return found if isinstance(found, str) and found else "app"
 
 
 def check_langgraph(app: Any) -> None:

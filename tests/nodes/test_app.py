@@ -58,11 +58,12 @@ def test_an_app_needs_an_allowance_and_is_told_so_before_any_call() -> None:
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_an_app_that_swallows_refusals_and_loops_is_ended(stream: bool) -> None:
-    ended = threading.Event()
+    ended, attempts = threading.Event(), list[str]()
 
     def app(question: str) -> str:
         try:
             while True:
+                attempts.append(question)
                 with suppress(Exception):  # as careless apps do
                     ask(question, max_tokens=5_000, stream=stream)
         finally:
@@ -72,6 +73,7 @@ def test_an_app_that_swallows_refusals_and_loops_is_ended(stream: bool) -> None:
     assert (result.status, result.stop_reason, result.charged.tokens) == (Status.BUDGET, "budget", 0)
     assert "went on asking after 32 calls" in result.reason
     assert ended.wait(20)
+    assert 32 < len(attempts) < 64
 
 
 def test_an_async_app_that_loops_is_ended_too() -> None:
