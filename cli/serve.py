@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from .options import Allow, AllowHost, Grace, KeyFile, ReadyFile
-from .output import complain, say
+from .output import say
 
 __all__ = ["command"]
 
@@ -34,25 +34,20 @@ def command(
     json: ReadyFile = None,
 ) -> None:
     """Serve a policy to OpenAI's clients until Ctrl-C: as the model `policy`, `policy@0.2` for a place of its dial."""
-    import warnings
     from json import dumps
     from pathlib import Path
 
     from ..budgets.cap import Cap
-    from ..optimizers.serving.policy import DeployedPolicy
     from ..serving.keys import Keys
     from ..serving.policy_server import PolicyServer
     from ..stores.opening import open_store
     from .loading import admitted, check_pool, load_pool, positive, write_json
+    from .run_policy import load_policy
 
     limit = None if cap is None else Cap(total=positive("--cap", cap), unit=unit)
     each = None if per_question is None else Cap(per_task=positive("--per-question", per_question), unit=unit)
     pool = load_pool(models)
-    with warnings.catch_warnings(record=True) as told:
-        warnings.simplefilter("always", UserWarning)
-        loaded = DeployedPolicy.load(policy, pool=pool, allow=admitted(allow), strict=strict)
-    for warning in told:
-        complain(f"warning: {warning.message}")
+    loaded = load_policy(policy, pool, admitted(allow), strict=strict)
     names = ("policy", *(f"arm/{arm.name}" for arm in loaded.arms))
     known = None if keys is None else Keys.read(Path(keys), names)
     check_pool(pool)

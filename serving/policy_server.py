@@ -18,6 +18,7 @@ from ..budgets.ledger import Ledger
 from ..errors import ApportionError, CapReached, SpendExhausted, UnknownName, UsageError
 from ..models.chat.asked import Asked, read_asked
 from ..models.chat.completion import CompletionWriter, Json
+from ..models.chat.responses import chat_body, response_events, response_of
 from ..models.delta import deltas_of
 from ..models.request import Reply
 from ..optimizers.serving.answer import Served
@@ -90,6 +91,7 @@ class PolicyServer(Server):
             Route("/v1/models", service.list_models),
             Route("/v1/models/{name:path}", service.show_model),
             Route("/v1/chat/completions", service.complete, methods=["POST"]),
+            Route("/v1/responses", service.respond, methods=["POST"]),
         ]
         app = api(routes, names, service.lifespan)
         super().__init__(app, bound, request_seconds=request_seconds, grace_seconds=grace_seconds)
@@ -145,20 +147,32 @@ class _Service:
         return JSONResponse(self._description(name))
 
     async def complete(self, request: Request) -> Response | EventStream:
-        assert self._accounts is not None
         key = key_of(self._keys, request)
-        asked = read_asked(await body_of(request, _MOST_BYTES))
+        return await self._answer(request, key, read_asked(await body_of(request, _MOST_BYTES)))
+
+    async def respond(self, request: Request) -> Response | EventStream:
+        key = key_of(self._keys, request)
+        asked = read_asked(chat_body(await body_of(request, _MOST_BYTES)))
+        return await self._answer(request, key, asked, response=True)
+
+    async def _answer(
+        self, request: Request, key: Key, asked: Asked, *, response: bool = False
+    ) -> Response | EventStream:
+        """Answers as a chat completion, or as a response."""
+        assert self._accounts is not None
         policy, arm = self._answers(key, asked.model)
         task = _task(asked)
         account = await let_in(self._accounts, key)
         answering = self._served(policy, arm, task, account)
         writer = CompletionWriter(asked.model, include_usage=asked.include_usage)
         if asked.stream:
-            return EventStream(_chunks(writer, answering, asked.model))
+            chunks = _chunks(writer, answering, asked.model)
+            return EventStream(response_events(chunks) if response else chunks)
         served = await unless_gone(request.receive, answering)
         if served is None:
             return Response(status_code=GONE)
-        return JSONResponse(writer.whole(_reply(served), {"x_apportion": _account(asked.model, served)}))
+        completion = writer.whole(_reply(served), {"x_apportion": _account(asked.model, served)})
+        return JSONResponse(response_of(completion) if response else completion)
 
     async def _served(self, policy: OpenPolicy, arm: str, task: Task, account: str) -> Served:
         assert self._accounts is not None

@@ -20,6 +20,7 @@ from ..errors import ApportionError, CapReached, UnknownName
 from ..models.card import ModelCard
 from ..models.chat.asked import Asked, fresh, read_asked
 from ..models.chat.completion import CompletionWriter, Json
+from ..models.chat.responses import chat_body, response_events, response_of
 from ..models.delta import Delta
 from ..models.metered import MeteredCaller
 from ..models.pool import Pool
@@ -108,6 +109,7 @@ class ProxyServer(Server):
             Route("/v1/models", service.list_models),
             Route("/v1/models/{name:path}", service.show_model),
             Route("/v1/chat/completions", service.complete, methods=["POST"]),
+            Route("/v1/responses", service.respond, methods=["POST"]),
         ]
         app = api(routes, names, service.lifespan)
         super().__init__(app, bound, request_seconds=request_seconds, grace_seconds=grace_seconds)
@@ -148,7 +150,17 @@ class _Service:
 
     async def complete(self, request: Request) -> Response | EventStream:
         key = self._key(request)
-        asked = read_asked(await body_of(request, _MOST_BYTES))
+        return await self._answer(request, key, read_asked(await body_of(request, _MOST_BYTES)))
+
+    async def respond(self, request: Request) -> Response | EventStream:
+        key = self._key(request)
+        asked = read_asked(chat_body(await body_of(request, _MOST_BYTES)))
+        return await self._answer(request, key, asked, response=True)
+
+    async def _answer(
+        self, request: Request, key: Key, asked: Asked, *, response: bool = False
+    ) -> Response | EventStream:
+        """Answers as a chat completion, or as a response."""
         card = self._card(key, asked.model)
         made = asked.request(card, max_output_tokens=self.max_output_tokens)
         if asked.draws or (asked.seed is None and not card.temperature):
@@ -157,14 +169,16 @@ class _Service:
         call = TracedCall(self.caller, self.store, account, made, key.name or "anybody")
         headers = {"x-apportion-run-id": call.run_id}
         if asked.stream:
-            return EventStream(self._chunks(call, asked), headers=headers)
+            chunks = self._chunks(call, asked)
+            return EventStream(response_events(chunks) if response else chunks, headers=headers)
         reply = await unless_gone(request.receive, self._whole(call, asked))
         if reply is None:
             return Response(status_code=GONE)
         told = call.account
         headers |= {"x-apportion-cached": str(call.cached).lower()}
         headers |= {f"x-apportion-charged-{unit}": f"{value:.12g}" for unit, value in told["charged"].items()}
-        return JSONResponse(CompletionWriter(asked.model).whole(reply, {"x_apportion": told}), headers=headers)
+        completion = CompletionWriter(asked.model).whole(reply, {"x_apportion": told})
+        return JSONResponse(response_of(completion) if response else completion, headers=headers)
 
     async def _whole(self, call: TracedCall, asked: Asked) -> Reply:
         try:

@@ -283,11 +283,11 @@ class FaultServer:
         if asked.get("stream") and completion.body.get("choices") and behaviour not in (*ERRORS, *_BROKEN):
             usage = bool((asked.get("stream_options") or {}).get("include_usage"))
             try:
-                await send_stream(writer, completion.body, self._streaming, usage_asked=usage)
+                return await send_stream(writer, completion.body, self._streaming, usage_asked=usage)
             except ConnectionError:
                 with self._lock:
                     self._left += 1
-            return False
+                return False
         if behaviour in ERRORS:
             status, kind, code = ERRORS[behaviour]
             headers = {"retry-after": f"{self.retry_after:g}"} if behaviour is Behaviour.RATE_LIMIT else {}

@@ -77,12 +77,12 @@ def _deltas(message: Event, piece: int) -> Iterator[Event]:
             yield {"tool_calls": [{"index": index, "function": {"arguments": part}}]}
 
 
-async def send_stream(writer: asyncio.StreamWriter, completion: Event, how: Streaming, *, usage_asked: bool) -> None:
-    """Sends a completion; the connection is to be closed behind it."""
-    writer.write(b"HTTP/1.1 200 Told\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n")
+async def send_stream(writer: asyncio.StreamWriter, completion: Event, how: Streaming, *, usage_asked: bool) -> bool:
+    """Sends a completion; False where the connection is to be closed behind it."""
+    writer.write(b"HTTP/1.1 200 Told\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")
     for place, event in enumerate(events_of(completion, how, usage_asked=usage_asked)):
         if place == how.cut_at:
-            return
+            return False
         if place == how.stall_at:
             await writer.drain()
             await asyncio.Event().wait()
@@ -91,11 +91,18 @@ async def send_stream(writer: asyncio.StreamWriter, completion: Event, how: Stre
             data = data[: len(data) // 2]
         if place == how.error_at:
             data = json.dumps({"error": {"message": "upstream is away", "code": 502}})
-        writer.write(f"data: {data}\n\n".encode())
-        await writer.drain()
+        await _send_event(writer, data)
         if place == how.error_at:
-            return
+            return False
         await asyncio.sleep(how.pause)
     if how.done:
-        writer.write(b"data: [DONE]\n\n")
-        await writer.drain()
+        await _send_event(writer, "[DONE]")
+    writer.write(b"0\r\n\r\n")
+    await writer.drain()
+    return True
+
+
+async def _send_event(writer: asyncio.StreamWriter, data: str) -> None:
+    event = f"data: {data}\n\n".encode()
+    writer.write(f"{len(event):x}\r\n".encode() + event + b"\r\n")
+    await writer.drain()

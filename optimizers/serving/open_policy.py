@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 from uuid import uuid4
@@ -124,19 +124,30 @@ class OpenPolicy:
         """An account for a question."""
         return self._runner.open_account(AccountRow(f"question-{uuid4().hex}", parent, limit, label="question"))
 
-    async def ainvoke_batch(self, tasks: Sequence[str | Task], cap: Cap, *, scorer: Metric | None = None) -> Service:
+    async def ainvoke_batch(
+        self,
+        tasks: Sequence[str | Task],
+        cap: Cap,
+        *,
+        scorer: Metric | None = None,
+        parent_account: str | None = None,
+        finished: Callable[[Served], None] | None = None,
+    ) -> Service:
         """Answers a batch under one hard cap that its questions share; the dial does not matter here, see `Governor`.
 
         Args:
             tasks: questions or tasks, in the order in which they are served.
             cap: `total` is shared, `per_task` limits each.
             scorer: scores the answers.
+            parent_account: opened by `open_account`; the batch's account lies below it.
+            finished: called after each question.
 
         Raises:
             BudgetBreach, NodeFailed: as `Runner.run`.
         """
         governor = Governor(self._policy, self._runner, arms=self._others, asked=self._deployed.question_of)
-        return await governor.serve([_task(task) for task in tasks], cap, scorer=scorer)
+        asked = [_task(task) for task in tasks]
+        return await governor.serve(asked, cap, scorer=scorer, parent_account=parent_account, finished=finished)
 
     async def _answer(self, task: Task, parent: str | None) -> Served:
         account = self._open(parent)

@@ -149,3 +149,11 @@ def test_further_fields_of_the_caller_are_sent_but_none_that_the_ledger_relies_o
         with pytest.raises(CallFailed, match="'n'") as failure:
             read(model, Request("m", REQUEST.messages, 5, further='{"n":5}'))
         assert not failure.value.billed
+
+
+@pytest.mark.parametrize("transport", ["aiohttp", "httpx"])
+def test_a_connection_serves_one_stream_after_another(transport: Transport) -> None:
+    with FaultServer(reply=lambda body: "y" * 40) as server:
+        model = OpenAIModel(card(), server.base_url, transport=transport)
+        read(model, *(REQUEST.with_sample(sample) for sample in range(5)))
+        assert (server.requests, server.connections) == (5, 1)

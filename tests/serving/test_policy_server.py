@@ -214,3 +214,11 @@ def test_health_needs_no_key(policy: DeployedPolicy, tmp_path: Path) -> None:
         answer = urllib.request.urlopen(str(client.base_url).removesuffix("/v1/") + "/health")
         with answer:
             assert json.loads(answer.read()) == {"status": "ok"}
+
+
+def test_responses(policy: DeployedPolicy, tmp_path: Path) -> None:
+    with served(policy, tmp_path) as (client, _):
+        whole: Any = client.responses.create(model="policy@0.2", input=EASY)
+        assert (whole.output_text, whole.x_apportion["arm"]) == ("yes", policy.dial(0.2).invoke(EASY).arm)
+        events = list(client.responses.create(model="policy", input=EASY, stream=True))
+        assert events[-1].type == "response.completed"

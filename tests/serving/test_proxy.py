@@ -491,3 +491,26 @@ def test_the_cap_of_requests_that_name_none(tmp_path: Path) -> None:
     with setting(tmp_path, proxy={"max_output_tokens": 7}) as proxy:
         proxy.client().chat.completions.create(model="m", messages=HI)
         assert proxy.upstream.received[0].body["max_tokens"] == 7
+
+
+def test_responses_in_plain_text(tmp_path: Path) -> None:
+    with setting(tmp_path, cap=4_000, reply=lambda body: "word " * 4) as proxy:
+        client = proxy.client()
+        whole: Any = client.responses.create(model="m", input="hi", instructions="be brief", max_output_tokens=30)
+        assert whole.output_text == "word " * 4
+        assert whole.usage.total_tokens == whole.x_apportion["charged"]["tokens"]
+        with client.responses.stream(model="m", input="hi", max_output_tokens=30) as stream:
+            said = "".join(event.delta for event in stream if event.type == "response.output_text.delta")
+            assert said == stream.get_final_response().output_text == "word " * 4
+        with pytest.raises(openai.BadRequestError, match="previous_response_id"):
+            client.responses.create(model="m", input="hi", previous_response_id="resp_1")
+        with pytest.raises(openai.APIStatusError, match="Error code: 402"):
+            client.responses.create(model="m", input="hi", max_output_tokens=500_000)
+        assert proxy.settled().charged.tokens == proxy.upstream.billed_tokens
+
+
+def test_a_response_that_breaks_off(tmp_path: Path) -> None:
+    with setting(tmp_path, reply=lambda body: "y" * 20, streaming=Streaming(cut_at=4)) as proxy:
+        stream = proxy.client().responses.create(model="m", input="hi", max_output_tokens=30, stream=True)
+        with pytest.raises(openai.APIError, match="broke off"):
+            read_into([], stream)

@@ -17,6 +17,7 @@ from ....web.app import GONE, api, body_of, unless_gone
 from ....web.event_stream import EventStream
 from ....web.refusal import Refusal
 from ...chat.asked import SAMPLES_OF_A_SEED
+from ...chat.responses import chat_body, response_events, response_of
 from ...request import ChatMessage
 from ...request import Request as ModelRequest
 from ..model import PocketModel
@@ -46,6 +47,7 @@ def build_app(models: Sequence[PocketModel], queue: int, hosts: Sequence[str] = 
         Route("/v1/models", pocket.list_models),
         Route("/v1/models/{name}", pocket.show_model),
         Route("/v1/chat/completions", pocket.complete, methods=["POST"]),
+        Route("/v1/responses", pocket.respond, methods=["POST"]),
     ]
     return api(routes, hosts, pocket.lifespan)
 
@@ -69,15 +71,25 @@ class _Api:
         return JSONResponse(self._description(self._model(request.path_params["name"]).card.name))
 
     async def complete(self, request: Request) -> Response | EventStream:
-        asked = read_body(await body_of(request, _MOST_BYTES))
+        return await self._answer(request, read_body(await body_of(request, _MOST_BYTES)))
+
+    async def respond(self, request: Request) -> Response | EventStream:
+        asked = read_body(chat_body(await body_of(request, _MOST_BYTES)))
+        return await self._answer(request, asked, response=True)
+
+    async def _answer(self, request: Request, asked: Asked, *, response: bool = False) -> Response | EventStream:
+        """Answers as a chat completion, or as a response."""
         model = self._model(asked.model)
         samples = self._begin(asked, model)
         completion = Completion(asked, samples, f"fp_{model.card.revision}")
         if asked.stream:
-            return EventStream(completion.chunks(), self._attended(samples, asked.n))
+            chunks = completion.chunks()
+            return EventStream(response_events(chunks) if response else chunks, self._attended(samples, asked.n))
         async with self._attended(samples, asked.n):
             content = await unless_gone(request.receive, completion.whole())
-        return Response(status_code=GONE) if content is None else JSONResponse(content)
+        if content is None:
+            return Response(status_code=GONE)
+        return JSONResponse(response_of(content) if response else content)
 
     def _begin(self, asked: Asked, model: PocketModel) -> Samples:
         requests = _requests(asked, model)
