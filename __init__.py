@@ -29,10 +29,12 @@ if TYPE_CHECKING:  # the same names for type checkers and editors, which read no
     from .nodes.decomposer import Decomposer as Decomposer
     from .nodes.function import Function as Function
     from .nodes.knob import adaptive as adaptive, choose as choose
+    from .nodes.mcp_tools import McpTools as McpTools
     from .nodes.merger import Merger as Merger
     from .nodes.search import Search as Search
     from .nodes.solver import Solver as Solver
     from .nodes.symbolic_solver import SymbolicSolver as SymbolicSolver
+    from .nodes.tool_costs import ToolResult as ToolResult, priced as priced
     from .nodes.verifier import Verifier as Verifier
     from .optimizers.policies.sequential_policy import STOP as STOP, Seen as Seen, SequentialPolicy as SequentialPolicy
     from .optimizers.serving.policy import DeployedPolicy
@@ -46,6 +48,7 @@ if TYPE_CHECKING:  # the same names for type checkers and editors, which read no
     from .stores.opening import open_store as open_store
     from .tasks.devset import load_tasks as load_tasks
     from .tasks.families import generate as generate
+    from .tasks.judge import Judge as Judge
 
     Policy = DeployedPolicy
 
@@ -66,10 +69,12 @@ _HOMES = {
     "nodes.decomposer": ("Decomposer",),
     "nodes.function": ("Function",),
     "nodes.knob": ("adaptive", "choose"),
+    "nodes.mcp_tools": ("McpTools",),
     "nodes.merger": ("Merger",),
     "nodes.search": ("Search",),
     "nodes.solver": ("Solver",),
     "nodes.symbolic_solver": ("SymbolicSolver",),
+    "nodes.tool_costs": ("ToolResult", "priced"),
     "nodes.verifier": ("Verifier",),
     "optimizers.policies.sequential_policy": ("STOP", "Seen", "SequentialPolicy"),
     "optimizers.serving.policy": ("DeployedPolicy as Policy",),
@@ -83,6 +88,7 @@ _HOMES = {
     "stores.opening": ("open_store",),
     "tasks.devset": ("load_tasks",),
     "tasks.families": ("generate",),
+    "tasks.judge": ("Judge",),
 }
 
 if not TYPE_CHECKING:

@@ -9,8 +9,11 @@ ApportionError
     UnknownName           a model, knob, edge, metric or node kind that does not exist
     PoolError             a pool file or a model card is not valid, or a key is missing
     StoreError            a database cannot be opened or written
+    ToolServerError       an MCP server cannot be started, or lists tools that cannot be offered
+    UnsupportedSchema     a JSON schema that an embedded model cannot be held to
   Infeasible              no plan fits under the cap; exit 3
   BudgetBreach            a model charged more than its reservation; exit 4
+    ToolBreach            a tool cost more than was stated
   CapReached              a reservation did not fit and nothing could be released
   SpendExhausted          a study has paid all that it may spend
   CallFailed              one attempt at a model failed, with a typed status
@@ -45,7 +48,10 @@ __all__ = [
     "ProblemError",
     "SpendExhausted",
     "StoreError",
+    "ToolBreach",
+    "ToolServerError",
     "UnknownName",
+    "UnsupportedSchema",
     "UsageError",
     "gravest",
 ]
@@ -122,6 +128,24 @@ class StoreError(UsageError):
     """A database cannot be opened or written."""
 
 
+class ToolServerError(UsageError):
+    """An MCP server cannot be started, or what it lists cannot be offered to a model; the message names its command."""
+
+
+class UnsupportedSchema(UsageError):
+    """A JSON schema that an embedded model cannot be held to.
+
+    Args:
+        part: where in the schema, such as ".properties.when"; empty for all of it.
+        reason: what cannot be held to there, and how to mend it.
+    """
+
+    def __init__(self, part: str, reason: str) -> None:
+        self.part = part
+        self.reason = reason
+        super().__init__(f"${part} of the schema: {reason}")
+
+
 class Infeasible(ApportionError):
     """No plan fits under the cap; nothing was called.
 
@@ -164,6 +188,29 @@ class BudgetBreach(ApportionError):
             "its endpoint ignores the output cap or its card bounds the prompt too low. No further call is sent to it, "
             "nor by later processes on the same database. Mend output_cap, template_tokens or exact_tokenizer in its "
             "card; where the endpoint was mended instead, `apportion models --check --db FILE` tries it and lifts this."
+        )
+
+
+class ToolBreach(BudgetBreach):
+    """A tool said that a call cost more than was stated of it before, so no cap in dollars can rely on that.
+
+    What it cost is on the books. The tool is not called again by the node that found out.
+
+    Args:
+        tool: its name.
+        reserved: what was reserved for the call, in billionths of a dollar.
+        reported: what the tool said that it cost, in the same.
+    """
+
+    def __init__(self, tool: str, reserved: int, reported: int) -> None:
+        self.model = tool
+        self.reserved = reserved
+        self.reported = reported
+        ApportionError.__init__(
+            self,
+            f"tool {tool!r} said that a call cost {reported / 1e9:,g} USD, and {reserved / 1e9:,g} was reserved; "
+            "it is on the books, and the tool is not called again. State the most that a call may cost, with "
+            "@priced(usd=...) on the function",
         )
 
 

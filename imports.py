@@ -1,7 +1,7 @@
 """Objects by the place from which they can be imported, `module:name`: what a person names, and what a file may name.
 
 A person who writes `my_app:graph` on the command line, or in Python, has it imported. A file that names a module has
-nothing imported unless the caller admits that module: a graph, a policy or a dev set is data.
+nothing imported unless the caller admits that module: a graph, a policy or a dev set is data. So it is with commands.
 """
 
 from __future__ import annotations
@@ -12,16 +12,29 @@ import traceback
 from collections.abc import Callable, Collection, Iterable, Iterator
 from importlib import import_module
 from pathlib import Path
+from shlex import quote
 from types import ModuleType
 from typing import Any
 
 from .errors import ApportionError, UnknownName, UsageError
 
-__all__ = ["check_admitted", "imported", "imported_module", "is_reference", "outside", "reference_to"]
+__all__ = [
+    "COMMAND",
+    "check_admitted",
+    "check_command",
+    "imported",
+    "imported_module",
+    "is_reference",
+    "outside",
+    "reference_to",
+]
 
 _MODULE = re.compile(r"[^\W\d][\w-]*(\.[^\W\d][\w-]*)*")
 """A file that is run by its name may have a dash in it."""
 _REFERENCE = re.compile(r"(?P<module>[^\W\d]\w*(\.[^\W\d]\w*)*):(?P<name>[^\W\d]\w*(\.[^\W\d]\w*)*)")
+
+COMMAND = "mcp:"
+"""What begins a command among what a caller admits, where modules stand too."""
 
 
 def is_reference(text: str) -> bool:
@@ -91,6 +104,25 @@ def check_admitted(reference: str, allow: Collection[str], place: str) -> None:
         raise UsageError(
             f"{place} is of the module {module!r}, and a file is only data: what it names is imported where the module "
             f"is admitted. If you trust it, add --allow {module} on the command line, or allow=({module!r},) in Python"
+        )
+
+
+def check_command(command: str, allow: Collection[str], place: str) -> None:
+    """Refuses a command that a file names and the caller has not admitted, word for word; starts nothing.
+
+    Args:
+        command: as one text, from `COMMAND` on.
+        allow: what is admitted.
+        place: what the file wants it for, for the message.
+
+    Raises:
+        UsageError: it is not admitted; the message has the option that admits it.
+    """
+    if command not in ((allow,) if isinstance(allow, str) else tuple(allow)):
+        raise UsageError(
+            f"{place} is started by the command {command[len(COMMAND) :]!r}, and a file is only data: it is started "
+            f"where the command is admitted. If you trust it, add --allow {quote(command)} on the command line, or "
+            f"allow=({command!r},) in Python"
         )
 
 

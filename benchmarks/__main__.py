@@ -17,9 +17,11 @@ NAMES = (
     "graph",
     "function",
     "store",
+    "inspecting",
     "client",
     "replicas",
     "pocket",
+    "calculator",
     "deciding",
     "recorded",
     "thinking",
@@ -27,6 +29,8 @@ NAMES = (
     "prompts",
     "gates",
     "repetition",
+    "agents",
+    "judges",
 )
 
 

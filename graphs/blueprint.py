@@ -16,6 +16,7 @@ from ..nodes.base import Kind, Node
 from ..nodes.callables import Given, callables_of
 from ..nodes.kinds import home_of
 from ..nodes.knob import Adaptive, Choice
+from ..nodes.mcp_tools import servers_of
 from ..records.files import JsonFault, parse_json
 from ..records.message import Forward
 from .edges import Each, Edge, Loop
@@ -103,11 +104,12 @@ class Blueprint:
 
     @property
     def modules(self) -> tuple[str, ...]:
-        """The modules that whoever loads its JSON must admit."""
+        """What whoever loads its JSON must admit: modules, and commands of MCP servers (`McpTools.name`)."""
         named = [home_of(self.kinds[node.kind]) for node in self.nodes.values()]
         held = [value for node in self.nodes.values() for _, value in callables_of(node)]
         named += [value.name for value in held if not isinstance(value, Given) and not value.known]
-        return tuple(sorted({reference.partition(":")[0] for reference in named if reference}))
+        commands = {server.name for node in self.nodes.values() for server in servers_of(node)}
+        return (*sorted({reference.partition(":")[0] for reference in named if reference}), *sorted(commands))
 
     def _content(self) -> dict[str, Any]:
         return {

@@ -195,7 +195,7 @@ def _terms(
     speakers: Speakers,
     output_cap: int | None,
 ) -> tuple[list[BoundTerm], Amount]:
-    """A node's prompts and its output caps, over all rounds and parts; and the most that one of its calls takes."""
+    """A node's prompts, output caps and tools, over all rounds and parts; and the most that one of its calls takes."""
     times = 1 if step.loop is None else step.loop.high
     if step.split is not None:
         times *= resolved.steps[step.split].most_parts
@@ -208,10 +208,16 @@ def _terms(
         largest = _most(largest, prompt + output)
         prompts += _times(prompt, call.times * times)
         outputs += _times(output, call.times * times)
-    return [
+    terms = [
         BoundTerm(f"the prompts of node {step.name!r}", prompts, step.name),
         BoundTerm(f"the output caps of node {step.name!r}", outputs, step.name),
-    ], largest
+    ]
+    fee = step.kind.fee(step.node)
+    if fee.usd:
+        one = Amount(usd=fee.usd)
+        largest = _most(largest, one)
+        terms.append(BoundTerm(f"the tools of node {step.name!r}", _times(one, fee.times * times), step.name))
+    return terms, largest
 
 
 def _call(call: CallBound, pool: Pool, output_cap: int | None) -> tuple[Amount, Amount]:

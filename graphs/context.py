@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from ..errors import CapReached
 from ..models.card import ModelCard
+from ..models.fees import spend
 from ..models.metered import Meter, MeteredCaller, call_bound
 from ..models.pool import Pool
 from ..models.request import Reply, Request
@@ -17,6 +18,8 @@ from ..records.status import Status
 from ..records.usage import Amount
 
 __all__ = ["NodeContext", "RunServices", "Services", "drawn"]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +110,14 @@ class NodeContext:
             request = replace(request, max_output_tokens=self._run.output_cap)
         try:
             return await services.caller.call(request, self._meter)
+        except CapReached as reached:
+            self._run.short(reached)
+            raise
+
+    async def spend(self, name: str, most: int, work: Callable[[], Awaitable[tuple[T, int | None]]]) -> T:
+        """See `Context.spend`."""
+        try:
+            return await spend(self._run.services.caller.ledger, self._meter, name, most, work)
         except CapReached as reached:
             self._run.short(reached)
             raise

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ApportionError, BudgetBreach, CallFailed, CapReached, NodeFailed, StoreError, gravest
+from ..errors import (
+    ApportionError,
+    BudgetBreach,
+    CallFailed,
+    CapReached,
+    NodeFailed,
+    StoreError,
+    ToolServerError,
+    gravest,
+)
 from ..models.metered import Meter
 from ..models.request import Reply
 from ..nodes.base import Inputs
@@ -301,7 +311,7 @@ class RunSession:
         if isinstance(problem, CallFailed):
             return Message(status=problem.status, reason=problem.reason)
         reason = f"{type(problem).__name__}: {problem}"
-        if isinstance(problem, (BudgetBreach, StoreError)):  # the node's code is not to blame
+        if isinstance(problem, (BudgetBreach, StoreError, ToolServerError)):  # the node's code is not to blame
             self.problem = self.problem or problem
             breached = isinstance(problem, BudgetBreach)
             return Message(status=Status.PROVIDER_ERROR if breached else Status.UNKNOWN, reason=str(problem))
@@ -386,6 +396,7 @@ class RunSession:
                 answer=message.answer,
                 reason=message.reason,
                 events=events,
+                evidence=json.dumps(message.evidence, ensure_ascii=False) if message.evidence else "[]",
             )
         )
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self, cast
 
 from annotated_types import Interval
 from pydantic import PlainSerializer, PlainValidator, PositiveInt, model_validator
@@ -19,20 +19,23 @@ from ..models.tools import CALL_TOKENS, ToolCall, call_size, tools_size
 from ..records.message import CANDIDATES, Message, MessageSize
 from ..records.text import clip, encodable, longest_bytes
 from .answer_node import AnswerNode, answer_size, mended, prefix_size, repairs_bound
-from .asks import ask_of, bound_of, request_of
-from .base import CallBound, Context, Incoming, Inputs, Kind, Speakers
-from .callables import Given, Imported, callable_json
+from .asks import FILLER, ask_of, bound_of, request_of
+from .base import CallBound, Context, Fee, Incoming, Inputs, Kind, Speakers
+from .callables import Given, Imported
+from .embedded_tools import misfit, result_size
 from .knob import ANY_MODEL, Knob, ModelKnob, Times
+from .mcp_listing import placeholder_tool
+from .mcp_tools import McpTools
 from .oracles import right_answer
 from .outputs import candidate_of, reader_of
-from .prompts import dialect_named
-from .prompts.acting import ToolRound, acting, calls_in, quoted, result_frame
-from .prompts.base import Ask, Dialect, Messages, Style
+from .prompts.acting import calls_in, quoted, result_frame
+from .prompts.base import Ask, Dialect, Messages, Style, ToolRound
 from .readings import Reading, Unfit, all_of, read
 from .repeated_node import RepeatedNode, most_draws, vote_of
 from .repetition import Drawn, draws_of, first_alone, message_of, repeat
-from .tool_runs import Toolbox, ToolRuns, canonical_arguments, opened_tools, shared_out
-from .tools import check_names, tool_of, tools_from, tools_json
+from .tool_costs import billionths
+from .tool_runs import OpenTools, Toolbox, ToolRuns, canonical_arguments, opened_tools, shared_out
+from .tools import Tool, ToolSource, check_names, sources_json, tool_of, tools_from, tools_json
 
 __all__ = ["KIND", "MOST_CALLS", "Agent"]
 
@@ -45,7 +48,7 @@ _FRAME = len("Results:\n")
 
 
 class Agent(RepeatedNode, AnswerNode):
-    """Answers with the help of tools, which are functions of the user's own.
+    """Answers with the help of tools: functions of the user's own, and tools of MCP servers.
 
     In each round the model calls tools, several at once where it likes, or answers. What the tools return goes back to
     it as data. In the last round it must answer. It must also where all calls of a round were made before: they are
@@ -57,13 +60,13 @@ class Agent(RepeatedNode, AnswerNode):
     kind: ClassVar[str] = "agent"
 
     tools: Annotated[
-        tuple[str | Callable[..., Any] | Imported | Given, ...],
+        tuple[str | Callable[..., Any] | Imported | Given | McpTools, ...],
         PlainValidator(tools_from),
-        PlainSerializer(callable_json, return_type=Any),
+        PlainSerializer(sources_json, return_type=Any),
     ]
-    """Functions with type hints, async or not: themselves, or "module:name". A model is told their names, docstrings
-    and arguments. In JSON each is `{"import": "module:name"}`, and is imported only where whoever loads the file admits
-    the module."""
+    """Functions with type hints, async or not: themselves, or "module:name"; and `McpTools`. A model is told their
+    names, docstrings and arguments. In JSON a function is `{"import": "module:name"}` and a server `{"mcp": ...}`; the
+    one is imported, and the other started, only where whoever loads the file admits the module or the command."""
     model: ModelKnob = ANY_MODEL
     rounds: Knob[Times] = 4
     """The most replies of the model, the answer included: two calls, one after the other, need 3."""
@@ -76,8 +79,7 @@ class Agent(RepeatedNode, AnswerNode):
 
     def demands(self) -> dict[str, Any]:
         """See `ModelNode.demands`; tools need a model that follows words, or calls them by itself."""
-        sources: Any = self.tools
-        return super().demands() | {"tools": ", ".join(source.name for source in sources)}
+        return super().demands() | {"tools": ", ".join(source.name for source in _sources(self))}
 
     @property
     def demanding(self) -> bool:
@@ -85,13 +87,11 @@ class Agent(RepeatedNode, AnswerNode):
         return True
 
     def fitted(self, card: Callable[[str], ModelCard]) -> Self:
-        """See `Node.fitted`; a model that follows no instructions calls no tools."""
+        """See `Node.fitted`; a model that follows no instructions calls what it calls by itself, see `Offered`."""
         for known in map(card, self.called()):
-            if not dialect_named(known.dialect).words:
-                raise PlanError(
-                    f"model {known.name!r} follows no instructions (dialect {known.dialect!r}), so it cannot call "
-                    "tools; choose a model whose dialect is 'chat'"
-                )
+            problem = misfit(known, _functions(self))
+            if problem:
+                raise PlanError(problem)
         return super().fitted(card)
 
     def reads_a_form(self) -> bool:
@@ -100,8 +100,7 @@ class Agent(RepeatedNode, AnswerNode):
 
     @model_validator(mode="after")
     def _tools_can_be_called(self) -> Self:
-        sources: Any = self.tools
-        check_names([tool_of(source) for source in sources])
+        check_names(_functions(self))
         return self
 
 
@@ -151,10 +150,10 @@ async def _acted(node: Agent, inputs: Inputs, context: Context, number: int) -> 
         number: of the draw.
     """
     card = context.card(node.model)
-    loop = _Loop(
-        node, context, context.dialect(node.model), context.resource, card.tools, _reply_bytes(node, card), number
-    )
-    runs = ToolRuns(loop.toolbox, node.timeout_seconds, node.result_bytes)
+    opened: OpenTools = context.resource
+    toolbox = await opened.toolbox()
+    loop = _Loop(node, context, context.dialect(node.model), toolbox, card.tools, _reply_bytes(node, card), number)
+    runs = ToolRuns(toolbox, node.timeout_seconds, node.result_bytes, context)
     rounds: list[ToolRound] = []
     readings: list[Reading[_Step]] = []
     exhausted = False
@@ -185,7 +184,7 @@ async def _step(loop: _Loop, inputs: Inputs, rounds: Sequence[ToolRound], *, las
     request = request_of(
         context,
         node.model,
-        acting(ask, loop.toolbox.told, rounds, last=last, native=loop.native),
+        loop.dialect.act(ask, loop.toolbox.told, rounds, last=last, native=loop.native),
         max_output_tokens=node.max_output_tokens,
         temperature=node.temperature,
         node=node,
@@ -277,6 +276,8 @@ def _record(loop: _Loop, number: int, step: _Step, made: Any, seconds: float) ->
     numbered = {"sample": loop.number} if most_draws(loop.node) > 1 else {}
     for call, result, shown in made:
         failed, remembered = failed + result.failed, remembered + result.remembered
+        paid = {"usd": result.charged / 1e9} if result.charged else {}
+        paid |= {"lost_usd": result.lost / 1e9} if result.lost else {}
         context.record(
             "tool",
             round=number,
@@ -286,6 +287,7 @@ def _record(loop: _Loop, number: int, step: _Step, made: Any, seconds: float) ->
             failed=result.failed,
             remembered=result.remembered,
             seconds=round(result.seconds, 6),
+            **paid,
             **numbered,
         )
     context.record(
@@ -307,21 +309,26 @@ def _reply_bytes(node: Agent, card: ModelCard) -> int:
 
 def _worst_case(node: Agent, ask: Ask, incoming: Incoming, speakers: Speakers) -> tuple[CallBound, ...]:
     """Of every round: the prompt, and of each round before it a reply, its calls and their results."""
-    sources: Any = node.tools
-    tools = [tool_of(source) for source in sources]
-    told, card = tools_json(tools), speakers.card(node.model)
-    if card.tools:
-        fixed = tools_size(told) + card.tools_tokens
+    tools, servers, card = _functions(node), _servers(node), speakers.card(node.model)
+    told = tools_json(tools, [placeholder_tool(server, FILLER) for server in servers])
+    dialect = speakers(node.model)
+    if not dialect.words:  # It reads neither tools nor the arguments of its calls.
+        fixed, turns = 0, 1 + MOST_CALLS
+        found = result_size(tools, node.result_bytes, servers=bool(servers))
+        grown = speakers.reply(node.model, node.max_output_tokens) + found
+    elif card.tools:
+        fixed = tools_size(tools_json(tools)) + sum(server.schema_bytes for server in servers) + card.tools_tokens
         grown = _reply_bytes(node, card) + MOST_CALLS * _CALL_BYTES + node.result_bytes
         turns = 1 + MOST_CALLS
     else:
-        frame = longest_bytes(result_frame([tool.name for tool in tools]))
+        names = [tool.name for tool in tools] + ["x" * _NAME_BYTES for _ in servers]
+        frame = longest_bytes(result_frame(names))
         fixed, turns = 0, 2
         reply = max(_reply_bytes(node, card), speakers.reply(node.model, node.max_output_tokens))
         grown = reply + prefix_size(node, speakers) + _FRAME + MOST_CALLS * frame + node.result_bytes
 
     def render(filled: Ask) -> Messages:
-        return acting(filled, told, (), last=True, native=card.tools)  # any round may turn out to be the last
+        return dialect.act(filled, told, (), last=True, native=card.tools)  # any round may turn out to be the last
 
     cap = node.max_output_tokens
     first = bound_of(
@@ -343,9 +350,26 @@ def _worst_case(node: Agent, ask: Ask, incoming: Incoming, speakers: Speakers) -
     return (*bounds, *(mend for call in bounds for mend in repairs_bound(node, call, reply, speakers)))
 
 
-def _open(node: Agent) -> AbstractContextManager[Toolbox]:
-    sources: Any = node.tools
-    return opened_tools(sources)
+def _sources(node: Agent) -> tuple[ToolSource, ...]:
+    return cast(tuple[ToolSource, ...], node.tools)
+
+
+def _functions(node: Agent) -> list[Tool]:
+    return [tool_of(source) for source in _sources(node) if not isinstance(source, McpTools)]
+
+
+def _servers(node: Agent) -> list[McpTools]:
+    return [source for source in _sources(node) if isinstance(source, McpTools)]
+
+
+def _fee(node: Agent) -> Fee:
+    """Of every round but the last: as many calls as are made, of the dearest tool."""
+    prices = [tool.usd for tool in _functions(node)] + [billionths(server.usd_per_call) for server in _servers(node)]
+    return Fee(max(prices), (node.rounds - 1) * MOST_CALLS * most_draws(node))
+
+
+def _open(node: Agent) -> AbstractContextManager[OpenTools]:
+    return opened_tools(_sources(node))
 
 
 def _writes(node: Agent, ask: Ask, incoming: Incoming, speakers: Speakers) -> MessageSize:
@@ -358,6 +382,7 @@ KIND = Kind(
     config=Agent,
     run=_run,
     worst_case=_worst_case,
+    fee=_fee,
     open=_open,
     writes=_writes,
     oracle=right_answer,

@@ -7,7 +7,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
+from pydantic_core import CoreSchema
 
 from ..errors import PlanError
 from ..models.card import ModelCard
@@ -24,8 +25,11 @@ from .draws import Draws
 from .knob import ADDED, ANY_MODEL, MODEL, Choice, marked
 from .prompts import dialect_named
 from .prompts.base import Ask, Dialect
+from .settings import telling_misfits
 
-__all__ = ["CallBound", "Context", "Incoming", "Inputs", "Kind", "Node", "Oracle", "Scorer", "Speakers"]
+__all__ = ["CallBound", "Context", "Fee", "Incoming", "Inputs", "Kind", "Node", "Oracle", "Scorer", "Speakers"]
+
+T = TypeVar("T")
 
 Scorer = Callable[[Task, str], float]
 """A metric: from a task and an answer to a score in [0, 1]."""
@@ -35,6 +39,9 @@ class Node(BaseModel):
     """A step of a graph, as data. Subclasses add fields; a field of type `Knob[...]` or `ModelKnob` can be opened.
 
     The code that runs a node is found by its kind, see `Kind`.
+
+    Raises:
+        GraphError: a setting does not fit, or there is no such setting.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -42,6 +49,10 @@ class Node(BaseModel):
     kind: ClassVar[str]
     version: ClassVar[int] = 1
     """Raised when the same settings would behave differently; part of the graph's hash."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return telling_misfits(cls, handler(source))
 
     @classmethod
     def model_knobs(cls) -> frozenset[str]:
@@ -191,6 +202,19 @@ class Context(Protocol):
             CallFailed: the model failed, with a typed status.
         """
 
+    async def spend(self, name: str, most: int, work: Callable[[], Awaitable[tuple[T, int | None]]]) -> T:
+        """Does work under the ledger that costs something beside the calls of models.
+
+        Args:
+            name: of what is paid, such as a tool.
+            most: the most that it may cost, in billionths of a dollar.
+            work: does it, and says what it cost, in the same; None where that is unknown, so that all is lost.
+
+        Raises:
+            CapReached: it does not fit, and was not begun.
+            ToolBreach: it cost more; that is on the books.
+        """
+
     def read_as(self, reply: Reply, status: Status, reason: str = "") -> None:
         """Says what came of reading a reply to one of its calls, for reports: what is not said was read.
 
@@ -213,6 +237,16 @@ class CallBound:
     """How many messages the prompt has."""
     output_tokens: int
     times: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Fee:
+    """What a node may pay beside the calls of models, such as for tools, before anything has run."""
+
+    usd: int = 0
+    """Of one payment, in billionths of a dollar."""
+    times: int = 1
+    """How many there may be in one run of the node."""
 
 
 class Incoming(int):
@@ -282,6 +316,10 @@ def _nothing(node: Node) -> None:
     return None
 
 
+def _free(node: Node) -> Fee:
+    return Fee()
+
+
 @dataclass(frozen=True, slots=True)
 class Kind(Generic[NodeT]):
     """A node kind: the settings and the code that belong together. One kind is one file, and one line in `kinds`.
@@ -298,6 +336,8 @@ class Kind(Generic[NodeT]):
     model."""
     open: Callable[[NodeT], AbstractContextManager[Any]] | None = None
     """Makes what the node keeps between runs, such as an index; entered once per batch of runs."""
+    fee: Callable[[NodeT], Fee] = _free
+    """What one run may pay beside those calls, by `Context.spend`."""
     writes: Callable[[NodeT, Ask, Incoming, Speakers], MessageSize] | None = None
     """The most that its message has: what its edges carry follows from it. None: `ANY_SIZE`."""
     oracle: Oracle[NodeT] | None = None

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, TypeAlias
 
-from pydantic import ValidationError
-
 from ..errors import GraphError, UnknownName, UsageError
 from ..imports import outside, reference_to
 from ..registry import Registry
 from .base import Kind, Node
 from .callables import Imported, callables_of
+from .mcp_tools import servers_of
 
 __all__ = ["KINDS", "Kinds", "home_of", "kind_of", "kinds_from", "kinds_named", "kinds_with", "node_from_json"]
 
@@ -141,14 +140,11 @@ def node_from_json(
         raise GraphError(
             f"this {name} node was written for version {version} of its kind; here it has {config.version}"
         )
-    try:
-        node = config.model_validate(fields, context={"allow": allow})
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(str(step) for step in first["loc"])
-        raise GraphError(f"{name} node{f', field {place!r}' if place else ''}: {first['msg']}") from None
+    node = config.model_validate(fields, context={"allow": allow})
     if allow is not None:
         for _, value in callables_of(node):
             if isinstance(value, Imported):  # also where a kind's validator did not; so far nothing was imported
                 value.check(allow)
+        for server in servers_of(node):
+            server.check(allow)
     return node

@@ -7,23 +7,29 @@ import inspect
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 from pydantic import BaseModel
 
+from ..errors import BudgetBreach, CapReached, GraphError, ToolBreach, ToolServerError
 from ..models.tools import ToolCall
 from ..records.status import Status
 from ..records.text import clip_as, encodable, longest_bytes
-from .callables import Given, Imported, is_async
+from .base import Context
+from .callables import is_async
 from .daemon_threads import DaemonThreads
+from .mcp_listing import listed_tools
+from .mcp_tools import McpTools
 from .prompts.json_text import objects_in
-from .tools import Tool, tool_of, tools_json
-from .user_calls import called, first_line
+from .servers.server import ListedTool, ToolServer
+from .tool_costs import ToolResult, billionths
+from .tools import MOST_TOOLS, Tool, ToolSource, check_names, tool_of, tools_json
+from .user_calls import Returned, called, first_line
 
-__all__ = ["ToolResult", "ToolRuns", "Toolbox", "canonical_arguments", "opened_tools", "shared_out"]
+__all__ = ["OpenTools", "ToolOutcome", "ToolRuns", "Toolbox", "canonical_arguments", "opened_tools", "shared_out"]
 
 _THREADS = 128
 """The most calls of one node at a time, those included that were given up and never returned."""
@@ -39,21 +45,62 @@ class Toolbox:
     told: str
     """What models are told of them, see `Request.tools`."""
     threads: DaemonThreads
-
-
-@contextmanager
-def opened_tools(sources: Sequence[Imported | Given]) -> Iterator[Toolbox]:
-    """The tools of a node, and threads to run them in."""
-    tools = [tool_of(source) for source in sources]
-    threads = DaemonThreads(_THREADS)
-    try:
-        yield Toolbox({tool.name: tool for tool in tools}, tools_json(tools), threads)
-    finally:
-        threads.close()
+    breaches: dict[str, ToolBreach]
+    """By tool that cost more than was stated: it is not called again."""
 
 
 @dataclass(frozen=True, slots=True)
-class ToolResult:
+class OpenTools:
+    """The tools of a node between its runs: functions as they are, servers that start when they are first needed."""
+
+    sources: Sequence[ToolSource]
+    servers: Mapping[McpTools, ToolServer]
+    threads: DaemonThreads
+    breaches: dict[str, ToolBreach] = field(default_factory=dict)
+    _known: list[tuple[list[Sequence[ListedTool]], Toolbox]] = field(default_factory=list)
+    """The last one, with the listings that it was made of: to look through these takes a while."""
+
+    async def toolbox(self) -> Toolbox:
+        """All tools, those of servers as they list them now.
+
+        Raises:
+            ToolServerError: a server cannot be started, or lists what cannot be offered.
+        """
+        listings = {source: await server.tools() for source, server in self.servers.items()}
+        if not self._known or self._known[0][0] != [*listings.values()]:
+            self._known[:] = [([*listings.values()], self._made(listings))]
+        return self._known[0][1]
+
+    def _made(self, listings: Mapping[McpTools, Sequence[ListedTool]]) -> Toolbox:
+        tools: list[Tool] = []
+        for source in self.sources:
+            if isinstance(source, McpTools):
+                tools += listed_tools(source, self.servers[source], listings[source])
+            else:
+                tools.append(tool_of(source))
+        try:
+            check_names(tools)
+        except GraphError as twice:
+            raise ToolServerError(f"{twice}; a server's tools are told apart by McpTools(prefix=...)") from None
+        if len(tools) > MOST_TOOLS:
+            raise ToolServerError(f"{len(tools)} tools are more than {MOST_TOOLS}; name fewer in McpTools(only=...)")
+        return Toolbox({tool.name: tool for tool in tools}, tools_json(tools), self.threads, self.breaches)
+
+
+@contextmanager
+def opened_tools(sources: Sequence[ToolSource]) -> Iterator[OpenTools]:
+    """The tools of a node, and threads to run them in."""
+    threads = DaemonThreads(_THREADS)
+    with ExitStack() as leases:
+        servers = {source: leases.enter_context(source.kept()) for source in sources if isinstance(source, McpTools)}
+        try:
+            yield OpenTools(tuple(sources), servers, threads)
+        finally:
+            threads.close()
+
+
+@dataclass(frozen=True, slots=True)
+class ToolOutcome:
     """What came of a call."""
 
     text: str
@@ -65,6 +112,21 @@ class ToolResult:
     remembered: bool = False
     """Whether the same call was made before."""
     seconds: float = 0.0
+    charged: int = 0
+    """What it cost, in billionths of a dollar."""
+    lost: int = 0
+    """What it may have cost, in the same, where it failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What a tool returned."""
+
+    text: str
+    characters: int
+    failed: bool = False
+    usd: int | None = None
+    """What it says that it cost, in billionths of a dollar."""
 
 
 @dataclass(slots=True)
@@ -75,29 +137,38 @@ class ToolRuns:
         toolbox: the tools.
         seconds: the time limit of a call.
         most_bytes: the most of a result that can be used.
+        context: of the node; it pays for calls that cost something.
     """
 
     toolbox: Toolbox
     seconds: float
     most_bytes: int
-    _known: dict[tuple[str, str], ToolResult] = field(default_factory=dict)
+    context: Context
+    _known: dict[tuple[str, str], ToolOutcome] = field(default_factory=dict)
 
-    async def run(self, calls: Sequence[ToolCall]) -> list[ToolResult]:
-        """Makes the calls at the same time, equal ones once; the results are in the order of the calls."""
+    async def run(self, calls: Sequence[ToolCall]) -> list[ToolOutcome]:
+        """Makes the calls at the same time, equal ones once; the results are in the order of the calls.
+
+        Raises:
+            ToolBreach: a call cost more than was stated of its tool; all others have ended.
+        """
         keys = [(call.name, canonical_arguments(call.arguments) or call.arguments) for call in calls]
         fresh = {key: call for key, call in zip(keys, calls, strict=True) if key not in self._known}
-        made = dict(zip(fresh, await asyncio.gather(*map(self._made, fresh.values())), strict=True))
-        results: list[ToolResult] = []
+        ended = await asyncio.gather(*map(self._made, fresh.values()), return_exceptions=True)
+        made: dict[tuple[str, str], ToolOutcome] = {}
+        for key, outcome in zip(fresh, ended, strict=True):
+            if isinstance(outcome, BaseException):
+                raise min((each for each in ended if isinstance(each, BaseException)), key=_is_no_breach)
+            made[key] = outcome
+        results: list[ToolOutcome] = []
         for place, key in enumerate(keys):
             found = made[key] if key in made else self._known[key]
             again = key not in made or key in keys[:place]
-            results.append(
-                ToolResult(found.text, found.characters, found.failed, again, 0.0 if again else found.seconds)
-            )
+            results.append(replace(found, remembered=True, seconds=0.0, charged=0, lost=0) if again else found)
         self._known.update((key, result) for key, result in made.items() if not result.failed)
         return results
 
-    async def _made(self, call: ToolCall) -> ToolResult:
+    async def _made(self, call: ToolCall) -> ToolOutcome:
         tool = self.toolbox.tools.get(call.name)
         if tool is None:
             return self._failure(f"there is no tool {call.name[:_SHOWN]!r}; there are {', '.join(self.toolbox.tools)}")
@@ -112,18 +183,57 @@ class ToolRuns:
             said = str(problem) if type(problem) is ValueError else first_line(problem)
             return self._failure(f"the arguments of {tool.name} do not fit: {said}")
         begun = time.monotonic()
-        came = await called(_bound(tool, arguments, self.most_bytes), (), self.toolbox.threads, self.seconds)
+        try:
+            came, cost = await self._paid(tool, arguments)
+        except CapReached:
+            most = f"{tool.usd / 1e9:,g} USD"
+            return self._failure(f"the cap has no room for a call of {tool.name}, which may cost {most}")
         seconds = time.monotonic() - begun
+        charged, lost = (0, tool.usd) if cost is None else (cost, 0)
         if came.status is Status.TIMEOUT:
-            return self._failure(f"{tool.name} was not done within {self.seconds:g} seconds", seconds)
-        if came.status.failed:
-            return self._failure(came.reason, seconds)
-        text, characters = came.value
-        return ToolResult(text, characters, seconds=seconds)
+            reason = f"{tool.name} was not done within {self.seconds:g} seconds"
+        elif came.status.failed:
+            reason = came.reason
+        else:
+            said = came.value
+            return ToolOutcome(said.text, said.characters, said.failed, seconds=seconds, charged=charged, lost=lost)
+        return replace(self._failure(reason), seconds=seconds, charged=charged, lost=lost)
 
-    def _failure(self, reason: str, seconds: float = 0.0) -> ToolResult:
+    async def _paid(self, tool: Tool, arguments: Mapping[str, Any]) -> tuple[Returned, int | None]:
+        """Calls a tool: what came of it, and what it cost; None where it may have cost all that was stated."""
+        breach = self.toolbox.breaches.get(tool.name)
+        if breach is not None:
+            raise breach
+
+        async def work() -> tuple[tuple[Returned, int | None], int | None]:
+            came = await called(_bound(tool, arguments, self.most_bytes), (), self.toolbox.threads, self.seconds)
+            if came.status.failed:
+                return (came, None), None
+            cost = tool.usd if came.value.usd is None else came.value.usd
+            return (came, cost), cost
+
+        try:
+            if tool.usd:
+                return await self.context.spend(tool.name, tool.usd, work)
+            found, cost = await work()
+            if cost:  # of a tool of which nothing was stated; it is booked all the same
+                await self.context.spend(tool.name, 0, partial(_already, cost))
+            return found
+        except ToolBreach as breached:
+            self.toolbox.breaches[tool.name] = breached
+            raise
+
+    def _failure(self, reason: str) -> ToolOutcome:
         text, characters = _sliced(f"Error: {reason}", self.most_bytes)
-        return ToolResult(text, characters, failed=True, seconds=seconds)
+        return ToolOutcome(text, characters, failed=True)
+
+
+async def _already(cost: int) -> tuple[None, int]:
+    return None, cost
+
+
+def _is_no_breach(problem: BaseException) -> bool:
+    return not isinstance(problem, BudgetBreach)
 
 
 def canonical_arguments(written: str) -> str | None:
@@ -140,7 +250,7 @@ def canonical_arguments(written: str) -> str | None:
         return None
 
 
-def shared_out(results: Sequence[ToolResult], limit: int, shown: Callable[[str], str]) -> list[str]:
+def shared_out(results: Sequence[ToolOutcome], limit: int, shown: Callable[[str], str]) -> list[str]:
     """The texts of results, cut so that all of them as they are shown have at most so many bytes.
 
     The short ones are whole; the long ones share what is left. What is cut says so at its end.
@@ -159,7 +269,7 @@ def shared_out(results: Sequence[ToolResult], limit: int, shown: Callable[[str],
     return texts
 
 
-def _cut(result: ToolResult, limit: int, shown: Callable[[str], str]) -> str:
+def _cut(result: ToolOutcome, limit: int, shown: Callable[[str], str]) -> str:
     if result.characters == len(result.text) and longest_bytes(shown(result.text)) <= limit:
         return result.text
     mark = _CUT.format(result.characters)
@@ -182,10 +292,10 @@ def _value(written: str) -> Any:
 
 def _bound(tool: Tool, arguments: Mapping[str, Any], most: int) -> Callable[[], Any]:
     """The call as a function without arguments that returns a bounded text, made where the tool itself runs."""
-    text = partial(_text, tool.name, most=most)
+    text = partial(_said, tool.name, most=most)
     if is_async(tool.function):
 
-        async def call() -> tuple[str, int]:
+        async def call() -> _Said:
             return text(await tool.function(**arguments))
 
         return call
@@ -194,10 +304,26 @@ def _bound(tool: Tool, arguments: Mapping[str, Any], most: int) -> Callable[[], 
         value = tool.function(**arguments)
         return finished(value) if inspect.isawaitable(value) else text(value)
 
-    async def finished(value: Any) -> tuple[str, int]:
+    async def finished(value: Any) -> _Said:
         return text(await value)
 
     return work
+
+
+def _said(name: str, value: Any, *, most: int) -> _Said:
+    """What a tool returned.
+
+    Raises:
+        TypeError, ValueError: it is neither text nor what JSON has, or its cost is none.
+    """
+    if not isinstance(value, ToolResult):
+        return _Said(*_text(name, value, most=most))
+    text, characters = _text(name, value.text, most=most)
+    try:
+        cost = None if value.usd is None else billionths(value.usd)
+    except ValueError as wrong:
+        raise ValueError(f"tool {name!r} returned a ToolResult whose {wrong}") from None
+    return _Said(text, characters, bool(value.failed), cost)
 
 
 def _text(name: str, value: Any, *, most: int) -> tuple[str, int]:

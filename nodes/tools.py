@@ -1,4 +1,4 @@
-"""Functions of the user's own as tools of a model: name, description and arguments follow from the function."""
+"""Tools of a model. Of a function of the user's own, name, description and arguments follow from the function."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import math
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, NotRequired, Required, get_type_hints
+from functools import lru_cache, partial
+from typing import Any, NotRequired, Required, TypeAlias, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError, ValidationInfo
 from pydantic.errors import PydanticSchemaGenerationError, PydanticUndefinedAnnotation, PydanticUserError
@@ -17,17 +17,35 @@ from typing_extensions import TypedDict
 
 from ..errors import GraphError
 from ..records.text import encodable, single_spaced
-from .callables import CallableSort, Given, Imported
+from .callables import CallableSort, Given, Imported, callable_json
+from .mcp_tools import McpTools
+from .tool_costs import price_of
 
-__all__ = ["MOST_TOOLS", "TOOL", "Tool", "tool_of", "tools_from", "tools_json"]
+__all__ = [
+    "DESCRIPTION",
+    "MOST_TOOLS",
+    "NAME",
+    "TOOL",
+    "Tool",
+    "ToolSource",
+    "check_names",
+    "sources_json",
+    "tool_of",
+    "tools_from",
+    "tools_json",
+    "untitled",
+]
+
+ToolSource: TypeAlias = Imported | Given | McpTools
+"""Where tools come from: a function is one, a server lists some."""
 
 TOOL = CallableSort("tool", "name a function with type hints, or an object that can be called")
 MOST_TOOLS = 128
 """As many as OpenAI takes."""
-_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 """What OpenAI takes as a name."""
-_DESCRIPTION = 1024
-"""The most characters of a docstring that a model is told."""
+DESCRIPTION = 1024
+"""The most characters of a description that a model is told."""
 _PROBLEMS = 3
 """How many faults of a call's arguments a model is told of."""
 _FAULT = 120
@@ -37,49 +55,39 @@ _VALUES = frozenset(("default", "const", "enum", "examples"))
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tool:
-    """A function as a model can call it."""
+    """What a model can call."""
 
     name: str
-    """For the model: the function's own."""
+    """For the model: a function's own."""
     description: str
-    """Its docstring."""
+    """A function's docstring."""
     parameters: dict[str, Any]
-    """JSON schema of its arguments, by its type hints."""
+    """JSON schema of its arguments, by a function's type hints."""
     function: Callable[..., Any]
-    adapter: TypeAdapter[dict[str, Any]]
-    """Reads arguments by the same hints."""
-
-    def arguments(self, given: dict[str, Any]) -> dict[str, Any]:
-        """The arguments of a call as the function takes them; what is left out has the function's default.
-
-        Raises:
-            ValueError: they do not fit; the text says where, for the model.
-        """
-        try:
-            return self.adapter.validate_json(json.dumps(given))
-        except ValidationError as error:
-            faults = error.errors(include_url=False, include_input=False, include_context=False)
-            told = [f"{_place(fault['loc'])}: {fault['msg']}"[:_FAULT] for fault in faults[:_PROBLEMS]]
-            raise ValueError("; ".join(map(single_spaced, told))) from None
+    arguments: Callable[[dict[str, Any]], dict[str, Any]]
+    """The arguments of a call as the function takes them; what is left out has the function's default. It raises
+    ValueError where they do not fit; the text says where, for the model."""
+    usd: int = 0
+    """The most that a call costs, in billionths of a dollar."""
 
     def to_json(self) -> dict[str, Any]:
         """As the field `function` of a chat completion's tool."""
         return {"name": self.name, "description": self.description, "parameters": self.parameters}
 
 
-def tools_from(value: Any, info: ValidationInfo) -> tuple[Imported | Given, ...]:
-    """The setting `tools` of a node: functions, or their names "module:name".
+def tools_from(value: Any, info: ValidationInfo) -> tuple[ToolSource, ...]:
+    """The setting `tools` of a node: functions, their names "module:name", or `McpTools`.
 
     Raises:
-        UsageError: a file names one whose module is not admitted.
+        UsageError: a file names a module or a command that is not admitted.
         ValueError: it holds something else.
     """
     listed = list(value) if isinstance(value, list | tuple) else [value]
-    found = []
+    found: list[ToolSource] = []
     for each in listed:
-        source = TOOL.named(each, info) or TOOL.given(each)
+        source = McpTools.given(each, info) or TOOL.named(each, info) or TOOL.given(each)
         if source is None:
-            raise ValueError('give functions, or their names such as "my_app:search"')
+            raise ValueError('give functions, their names such as "my_app:search", or McpTools(command=...)')
         found.append(source)
     if not 1 <= len(found) <= MOST_TOOLS:
         raise ValueError(f"give 1 to {MOST_TOOLS} tools, not {len(found)}")
@@ -100,10 +108,23 @@ def tool_of(source: Imported | Given) -> Tool:
         return _made(function, source.name)
 
 
-def tools_json(tools: Iterable[Tool]) -> str:
-    """Tools as `Request.tools`."""
+def tools_json(tools: Iterable[Tool], more: Sequence[dict[str, Any]] = ()) -> str:
+    """Tools as `Request.tools`.
+
+    Args:
+        tools: in the order in which a model is told them.
+        more: what stands for further ones, as they are written there.
+    """
     listed = [{"type": "function", "function": tool.to_json()} for tool in tools]
-    return encodable(json.dumps(listed, sort_keys=True, separators=(",", ":"), ensure_ascii=False))
+    text = encodable(json.dumps(listed, sort_keys=True, separators=(",", ":"), ensure_ascii=False))
+    return json.dumps([*json.loads(text), *more], ensure_ascii=False) if more else text
+
+
+def sources_json(value: Any) -> Any:
+    """The setting `tools` as JSON values."""
+    if isinstance(value, tuple):
+        return [sources_json(each) for each in value]
+    return value.to_json() if isinstance(value, McpTools) else callable_json(value)
 
 
 def check_names(tools: Sequence[Tool]) -> None:
@@ -125,7 +146,7 @@ def _known(function: Callable[..., Any], place: str) -> Tool:
 
 def _made(function: Callable[..., Any], place: str) -> Tool:
     name = str(getattr(function, "__name__", None) or type(function).__name__)
-    if not _NAME.fullmatch(name):
+    if not NAME.fullmatch(name):
         raise GraphError(
             f"tool {place!r} is called {name!r}, which endpoints refuse; define it with `def` under a name of ASCII "
             "letters, digits, _ and -, 64 at most"
@@ -141,8 +162,19 @@ def _made(function: Callable[..., Any], place: str) -> Tool:
             "models"
         ) from None
     _add_defaults(parameters["properties"], function, place)
-    description = (inspect.getdoc(function) or "")[:_DESCRIPTION]
-    return Tool(name, description, _untitled(parameters), function, adapter)
+    description = (inspect.getdoc(function) or "")[:DESCRIPTION]
+    read = partial(_read, adapter)
+    return Tool(name, description, untitled(parameters), function, read, price_of(function, place))
+
+
+def _read(adapter: TypeAdapter[dict[str, Any]], given: dict[str, Any]) -> dict[str, Any]:
+    """See `Tool.arguments`."""
+    try:
+        return adapter.validate_json(json.dumps(given))
+    except ValidationError as error:
+        faults = error.errors(include_url=False, include_input=False, include_context=False)
+        told = [f"{_place(fault['loc'])}: {fault['msg']}"[:_FAULT] for fault in faults[:_PROBLEMS]]
+        raise ValueError("; ".join(map(single_spaced, told))) from None
 
 
 def _add_defaults(properties: dict[str, Any], function: Callable[..., Any], place: str) -> None:
@@ -153,14 +185,14 @@ def _add_defaults(properties: dict[str, Any], function: Callable[..., Any], plac
             properties[name].setdefault("default", parameter.default)
 
 
-def _untitled(schema: Any) -> Any:
+def untitled(schema: Any) -> Any:
     """The schema without the titles that pydantic makes of names: a model pays for them and learns nothing."""
     if isinstance(schema, list):
-        return [_untitled(part) for part in schema]
+        return [untitled(part) for part in schema]
     if not isinstance(schema, dict):
         return schema
     return {
-        name: part if name in _VALUES else _untitled(part)
+        name: part if name in _VALUES else untitled(part)
         for name, part in schema.items()
         if name != "title" or not isinstance(part, str)
     }

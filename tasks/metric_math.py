@@ -14,8 +14,8 @@ from .own_process import OwnProcess
 
 __all__ = ["MathMetric", "math"]
 
-_SECONDS = 4.0
-"""For reading and comparing one pair; what takes longer is not shown to be equal."""
+_SECONDS = 2.0
+"""Of the processor, for reading each of two expressions and for comparing them; what takes longer is not equal."""
 _MEMORY = 2 * 1024**3
 _LONGEST = 2000
 """Characters of an expression."""
@@ -45,7 +45,7 @@ class MathMetric:
 
     `\frac{\sqrt{2}}{2}` is `1/\sqrt{2}`, `(x+1)^2` is `x^2+2x+1`, `\{2, 1\}` is `\{1, 2\}`, and `x = 6` is `6`. They
     are read and compared by math-verify (Hugging Face, 2024) on sympy, in a process of its own with limits on time and
-    memory: an answer that takes more than a few seconds scores 0. Aliases are right too.
+    memory: an answer that takes the processor more than a few seconds scores 0. Aliases are right too.
 
     Raises:
         UsageError: math-verify is not installed, or the gold answer is no mathematics.
@@ -76,8 +76,8 @@ class MathMetric:
         if not answer.strip() or len(answer) > _LONGEST:
             return False
         try:
-            request = {"gold": _latex(gold), "answer": _latex(answer), "seconds": _SECONDS / 4}
-            verdict = self._process.ask(request, _SECONDS)["status"]
+            request = {"gold": _latex(gold), "answer": _latex(answer), "seconds": _SECONDS}
+            verdict = self._process.ask(request)["status"]
         except OutOfTime:
             return False
         except Ended as ended:

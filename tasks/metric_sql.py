@@ -17,9 +17,7 @@ from .own_process import OwnProcess
 __all__ = ["SqlMetric", "sql"]
 
 _SECONDS = 5.0
-"""For one query; one that takes longer is not shown to be right."""
-_GRACE = 2.0
-"""How long after its time a query's process is waited for before it is killed."""
+"""Of the processor, for one query; one that takes longer is not shown to be right."""
 _MEMORY = 512 * 1024**2
 _LONGEST = 50_000
 """Characters of a query."""
@@ -87,9 +85,9 @@ class SqlMetric:
         """What a query gives; None and why where it gives nothing."""
         try:
             request = {"path": str(path), "query": query, "seconds": _SECONDS}
-            reply = self._process.ask(request, _SECONDS + _GRACE)
+            reply = self._process.ask(request)
         except OutOfTime:
-            return None, f"it takes more than {_SECONDS:g} seconds"
+            return None, f"it takes more than {_SECONDS:g} seconds of the processor"
         except Ended as ended:  # a query may bring its process down
             return None, str(ended)
         return (reply["rows"], "") if reply["status"] == "rows" else (None, str(reply.get("reason", "")))

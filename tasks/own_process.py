@@ -12,6 +12,10 @@ from ..nodes.symbolic.process import Ended, OutOfTime, SolverProcess
 
 __all__ = ["OwnProcess"]
 
+_PATIENCE_SECONDS = 60.0
+"""How long a reply is waited for. The process itself counts the processor's time, so that no answer is graded otherwise
+where the machine is busy; this is for one that neither answers nor computes."""
+
 
 class OwnProcess:
     """Runs a module as a process, from the first request on; it answers one request at a time, from any thread.
@@ -30,18 +34,19 @@ class OwnProcess:
         self._process: SolverProcess | None = None
         self._owner = 0
 
-    def ask(self, request: object, seconds: float) -> Any:
+    def ask(self, request: object) -> Any:
         """The reply to a request, both JSON values.
 
         Raises:
-            OutOfTime: no reply within `seconds`; the process has been killed.
+            OutOfTime: it took far more of the processor's time than the request allows, or is silent for a minute; the
+                process has been killed.
             Ended: it died over the request; the text names the cause.
             UsageError: none can be started, which says nothing of what was to be graded.
         """
         with self._lock:
             if self._process is None or self._owner != os.getpid() or not self._process.alive:
                 self._process, self._owner = self._started(), os.getpid()
-            return json.loads(self._process.ask(json.dumps(request), seconds))
+            return json.loads(self._process.ask(json.dumps(request), _PATIENCE_SECONDS))
 
     def _started(self) -> SolverProcess:
         self._process = None

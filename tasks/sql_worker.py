@@ -22,7 +22,7 @@ MOST_BYTES = 4_000_000
 _VALUE_BYTES = 1_000_000
 """Of one text or blob, also on the way to a result."""
 _STEPS = 1000
-"""Steps of SQLite's machine between two looks at the clock."""
+"""Steps of SQLite's machine between two looks at the processor's time."""
 _MATHEMATICS = "abs ceil ceiling exp floor ln log log10 log2 mod pow power round sign sqrt trunc"
 _TEXTS = """char concat concat_ws format glob hex instr length like lower ltrim printf quote replace rtrim substr
     substring trim unhex unicode upper"""
@@ -64,7 +64,7 @@ def rows_of(path: str, query: str, seconds: float) -> list[list[Any]]:
     Args:
         path: of a SQLite file, which is neither written nor locked.
         query: one statement.
-        seconds: of processing.
+        seconds: of the processor's time, so that a busy machine makes no query too slow.
 
     Raises:
         sqlite3.Error: it cannot be run, may not, or takes too long.
@@ -79,8 +79,8 @@ def rows_of(path: str, query: str, seconds: float) -> list[list[Any]]:
         connection.execute("PRAGMA trusted_schema = OFF")
         for limit, value in _LIMITS:
             connection.setlimit(limit, value)
-        ends = time.monotonic() + seconds
-        connection.set_progress_handler(lambda: time.monotonic() > ends, _STEPS)
+        ends = time.process_time() + seconds
+        connection.set_progress_handler(lambda: time.process_time() > ends, _STEPS)
         connection.set_authorizer(_authorized)
         return _fetched(connection.execute(query))
     finally:

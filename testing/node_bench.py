@@ -7,13 +7,14 @@ import json
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from ..budgets.ledger import Ledger
 from ..budgets.memory import MemoryLedger
 from ..errors import CallFailed, CapReached, UsageError
 from ..models.base import Model
 from ..models.card import ModelCard
+from ..models.fees import spend
 from ..models.metered import Meter, MeteredCaller, call_bound
 from ..models.pool import Pool
 from ..models.request import Reply, Request
@@ -24,9 +25,11 @@ from ..nodes.prompts.base import Ask, Dialect
 from ..records.message import ANY_SIZE, Message, MessageSize
 from ..records.rows import Limit, StoredReply
 from ..records.status import Status
-from ..records.usage import ZERO, Amount
+from ..records.usage import Amount
 
 __all__ = ["BenchContext", "NoReplies", "NodeBench", "NodeRun"]
+
+T = TypeVar("T")
 
 
 class BenchContext:
@@ -93,6 +96,10 @@ class BenchContext:
         self.requests.append(request)
         self.bounds.append(self.bound(request))
         return await self._caller.call(request, self._meter)
+
+    async def spend(self, name: str, most: int, work: Callable[[], Awaitable[tuple[T, int | None]]]) -> T:
+        """See `Context.spend`."""
+        return await spend(self._caller.ledger, self._meter, name, most, work)
 
     def read_as(self, reply: Reply, status: Status, reason: str = "") -> None:
         """See `Context.read_as`."""
@@ -180,8 +187,9 @@ class NodeBench:
 
     def worst_case(self, node: Node, ask: Ask, incoming: Incoming) -> Amount:
         """The most that one run of a node can be charged when no attempt fails."""
-        bounds = self._kinds[node.kind].worst_case(node, ask, incoming, self._speakers())
-        return sum((self._amount(bound) for bound in bounds), ZERO)
+        kind = self._kinds[node.kind]
+        bounds, fee = kind.worst_case(node, ask, incoming, self._speakers()), kind.fee(node)
+        return sum((self._amount(bound) for bound in bounds), Amount(usd=fee.usd * fee.times))
 
     def writes(self, node: Node, ask: Ask, incoming: Incoming) -> MessageSize:
         """The most that the node's message has, in bytes."""

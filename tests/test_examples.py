@@ -15,7 +15,18 @@ from apportion.stores.opening import open_store
 from apportion.testing.fault_server import FaultServer
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
-APART = ("agent.py", "calculator.py", "code_graded.py", "endpoint.py", "extraction.py", "replicas.py", "text_to_sql.py")
+APART = (
+    "agent.py",
+    "calculator.py",
+    "code_graded.py",
+    "endpoint.py",
+    "extraction.py",
+    "judged_summary.py",
+    "mcp_server.py",
+    "replicas.py",
+    "text_to_sql.py",
+    "towns_server.py",
+)
 """Those with a test of their own."""
 OFFLINE = sorted(path.name for path in EXAMPLES.glob("*.py") if path.name not in APART)
 
@@ -146,6 +157,25 @@ def test_the_agent_needs_three_rounds(tmp_path: Path) -> None:
     assert lines[-1].startswith("1.00 for ")
     assert lines[-1].endswith("with 3 rounds")
     assert len(lines) <= 2
+
+
+def test_an_agent_asks_an_mcp_server_under_a_cap_in_dollars(tmp_path: Path) -> None:
+    (line,) = printed("mcp_server.py", tmp_path)
+    assert line.startswith("15 of 15 right; ")
+    assert line.endswith(" USD, of which the calls of the server cost 0.030")
+    assert float(line.split()[4]) > 0.030
+
+
+def test_the_judge_of_the_summaries_prefers_those_that_keep_the_facts(tmp_path: Path) -> None:
+    lines = printed("judged_summary.py", tmp_path)
+    frontier = checked(lines[:-4])
+    assert frontier[-1].endswith("prompt facts, 96 tokens")
+    judge, position, length, books = lines[-4:]
+    assert " 0 without a verdict; with itself " in judge
+    for line, control in ((position, "position"), (length, "length")):
+        assert line.startswith(f"{control}: ")
+        assert abs(float(line.split()[1])) < 0.06
+    assert books == "verdicts are in the books: True"
 
 
 def think(body: Mapping[str, Any]) -> str:

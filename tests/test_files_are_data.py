@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 
 from apportion.errors import UsageError
 from apportion.tasks.devset import load_tasks
+from apportion.testing.fault_server import FaultServer
 
 SHOP = '''
 """All that a user may have of their own, in one module."""
@@ -127,6 +129,52 @@ def test_the_hash_does_not_say_where_a_kind_comes_from(files: Path) -> None:
     code = "import shop; from apportion import Graph; "
     code += "print(Graph.from_json(open('bare.json').read(), kinds=[shop.KIND], allow='shop').hash == shop.graph.hash)"
     assert python(files, "-c", code).stdout == "True\n"
+
+
+SERVED = """
+import sys
+import numpy as np
+from apportion import Agent, Graph, McpTools, Policy, Pool, Task
+from apportion.optimizers.policies.static import Static
+from apportion.optimizers.tables.arms import arm_of
+from apportion.optimizers.tables.table import Lesson, Table, question_of
+
+tools = McpTools(command=(sys.executable, sys.argv[1], "honest", "."))
+graph = Graph("served").add("act", Agent(tools=(tools,), rounds=2, max_output_tokens=64, result_bytes=512))
+pool = Pool.from_toml("pool.toml")
+space = graph.space(pool)
+questions = tuple(question_of(Task(question=f"{i}+{i}=")) for i in range(8))
+arms = tuple(arm_of(plan, space) for plan in space)
+shape = (len(questions), len(arms), 1)
+table = Table(questions, arms, np.full(shape, 0.5), np.full(shape, 40.0))
+policy = Policy(graph, pool, Static.fit(Lesson(table, table, 50.0)), table.batch(), budget=50.0)
+policy.save("served.json")
+print(*policy.modules)
+"""
+
+
+def test_a_command_in_a_file_is_started_only_where_it_is_admitted(tmp_path: Path) -> None:
+    def reply(body: Mapping[str, Any]) -> Any:
+        results = [message["content"] for message in body["messages"] if message["role"] == "tool"]
+        if results:
+            return f"Answer: {results[0].splitlines()[0]}"
+        function = {"name": "echo", "arguments": '{"text": "Oslo"}'}
+        return {"content": None, "tool_calls": [{"id": "a", "type": "function", "function": function}]}
+
+    server = Path(__file__).with_name("nodes") / "servers" / "plain_server.py"
+    with FaultServer(reply=reply) as endpoint:
+        pool = f'[models.m]\nbase_url = "{endpoint.base_url}"\noutput_cap = "max_tokens"\ntools = true\n'
+        (tmp_path / "pool.toml").write_text(pool)
+        name = python(tmp_path, "-c", SERVED, str(server)).stdout.strip()
+        assert name == f"mcp:{sys.executable} {server} honest ."
+        command = ["-m", "apportion", "run", "--policy", "served.json", "--models", "pool.toml", "--db", "a.db"]
+        refused = python(tmp_path, *command, "Where?", expect=2)
+        assert f"add --allow '{name}' on the command line" in refused.stderr
+        assert refused.stderr.count("\n") == 1
+        assert not (tmp_path / "pids").exists()
+        done = python(tmp_path, *command, "--allow", name, "Where?")
+    assert done.stdout.startswith("echo: Oslo\n")
+    assert len((tmp_path / "pids").read_text().split()) == 1
 
 
 def test_the_command_line_says_which_option_is_missing(files: Path) -> None:

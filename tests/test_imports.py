@@ -1,13 +1,21 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import pytest
 
 from apportion.errors import UnknownName, UsageError
-from apportion.imports import check_admitted, imported, imported_module, is_reference, outside, reference_to
+from apportion.imports import (
+    check_admitted,
+    check_command,
+    imported,
+    imported_module,
+    is_reference,
+    outside,
+    reference_to,
+)
 
 MODULE = """
 import os
@@ -98,6 +106,17 @@ def test_nothing_else_is(allow: tuple[str, ...]) -> None:
 def test_an_admitted_module_does_not_lend_what_it_imported(reference: str) -> None:
     with pytest.raises(UsageError, match=r"is of the module|two underscores"):
         imported(reference, "retriever", allow=("shop",))
+
+
+@pytest.mark.parametrize("allow", [("mcp:python a.py",), ["x", "mcp:python a.py"], "mcp:python a.py"])
+def test_a_command_is_admitted_word_for_word(allow: Collection[str]) -> None:
+    check_command("mcp:python a.py", allow, "an MCP server")
+
+
+@pytest.mark.parametrize("allow", [(), ("python a.py",), ("mcp:python",), ("mcp:python a.py b",), "mcp:", ("mcp",)])
+def test_no_other_command_is(allow: Collection[str]) -> None:
+    with pytest.raises(UsageError, match=r"add --allow 'mcp:python a.py' on the command line, or allow=\('mcp:python"):
+        check_command("mcp:python a.py", allow, "an MCP server")
 
 
 def test_a_script_is_not_found_again() -> None:

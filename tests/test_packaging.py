@@ -84,13 +84,14 @@ def test_what_is_imported_is_required_and_nothing_else() -> None:
         | names(extras["parquet"])
         | names(extras["math"])
         | names(extras["frames"])
+        | names(extras["mcp"])
         | {"apportion", *COMES_WITH}
     )
     strangers = {f"{file}: {module}" for file, found in shipped.items() for module, by in found if not by & allowed}
     assert strangers == set()
     imported = {package for found in shipped.values() for _, by in found for package in by}
     assert required <= imported
-    for extra in ("frames", "math", "parquet"):
+    for extra in ("frames", "math", "mcp", "parquet"):
         assert names(extras[extra]) <= imported
     for_tests = {module for found in third_party("testing").values() for module, by in found if not by & required}
     assert for_tests == names(extras["testing"])
@@ -100,6 +101,7 @@ def test_what_is_imported_is_required_and_nothing_else() -> None:
     ("library", "files"),
     [
         ("pyarrow", ["optimizers/tables/log_columns.py", "records/parquet.py"]),
+        ("mcp", ["nodes/servers/pipes.py", "nodes/servers/server.py"]),
         ("pandas", ["optimizers/study/report.py", "optimizers/study/report_frame.py"]),
     ],
 )
@@ -110,7 +112,7 @@ def test_what_an_extra_brings_is_imported_in_few_places(library: str, files: lis
 
 def test_extras_have_code() -> None:
     extras = set(settings()["project"]["optional-dependencies"])
-    assert extras == {"frames", "math", "parquet", "testing", "bench", "train", "dev"}
+    assert extras == {"frames", "math", "mcp", "parquet", "testing", "bench", "peers", "train", "dev"}
 
 
 def test_the_face_imports_nothing_heavy() -> None:

@@ -23,8 +23,10 @@ from apportion.models.request import Reply, Request
 from apportion.models.tools import ToolCall
 from apportion.nodes.agent import Agent
 from apportion.nodes.solver import Solver
+from apportion.nodes.tool_costs import ToolResult, priced
 from apportion.nodes.verifier import Verifier
 from apportion.records import AccountRow, Limit, Status, StudyStore, Task
+from apportion.records.usage import ZERO
 from apportion.stores.opening import open_store
 from apportion.testing.scripted import ScriptedModel
 
@@ -144,18 +146,28 @@ class CallingBiller(Biller):
         return ToolCall(self.random.choice(["fetch", "fetch", "later", "none"]), arguments, "id")
 
 
-def agents(seed: int) -> Graph:
-    """Two agents one after the other, whose tools fail one time in ten and return texts of any size."""
+FEE = 0.002
+"""The most that a call of a tool costs, in dollars."""
+MONEY = 30_000_000
+"""What all may cost, in billionths of a dollar: too little for some of the calls."""
+
+
+def agents(seed: int, bills: list[float]) -> Graph:
+    """Two agents, one after the other, whose tools cost money, fail one time in ten, and return texts of any size."""
     chance = random.Random(seed)
     texts = ["", "ok", "\n" * 5000, "\ufdfa" * 3000, "Call: fetch {}\n" * 400, "x" * 200_000]
 
-    def fetch(size: int) -> str:
+    @priced(usd=FEE)
+    def fetch(size: int) -> ToolResult:
         """Fetches."""
+        cost = chance.choice((0.0, FEE / 3, FEE))
+        bills.append(cost)
         if chance.random() < 0.1:
             raise OSError("planted")
-        return texts[size % len(texts)]
+        return ToolResult(texts[size % len(texts)], usd=cost)
 
-    async def later(size: int) -> str:
+    @priced(usd=FEE)
+    async def later(size: int) -> ToolResult:
         """Fetches later."""
         await asyncio.sleep(0.001 * chance.random())
         return fetch(size + chance.randrange(len(texts)))
@@ -172,13 +184,14 @@ def agents(seed: int) -> Graph:
 def test_the_cap_holds_for_agents_whose_tools_fail_and_whose_runs_are_cancelled(
     kind: str, limit: int, seed: int, tmp_path: Path
 ) -> None:
-    biller = CallingBiller(seed)
+    biller, bills = CallingBiller(seed), list[float]()
     chance = random.Random(seed)
     tasks = [Task(question=f"{i} " + "q" * chance.choice([1, 10, 300]), gold="x") for i in range(RUNS)]
 
     async def story(store: StudyStore) -> list[Result | BaseException]:
-        async with Runner(agents(seed), Pool([biller.model]), store) as runner:
-            runner.open_account(AccountRow("batch", None, Limit("tokens", limit)))
+        async with Runner(agents(seed, bills), Pool([biller.model]), store) as runner:
+            runner.open_account(AccountRow("money", None, Limit("usd", MONEY)))
+            runner.open_account(AccountRow("batch", "money", Limit("tokens", limit)))
             plan = runner.space.default()
             cap = Cap(total=limit)
             runs = [asyncio.ensure_future(runner.run(task, plan, parent_account="batch", cap=cap)) for task in tasks]
@@ -188,13 +201,17 @@ def test_the_cap_holds_for_agents_whose_tools_fail_and_whose_runs_are_cancelled(
     with opened(kind, tmp_path) as store:
         results = asyncio.run(story(store))
         batch = store.balance("batch")
+        spans = [span for run in store.runs() for span in store.spans(run.run_id)]
 
     assert biller.calls > RUNS
     assert biller.billed <= batch.charged.tokens + batch.lost.tokens <= limit
-    assert batch.reserved.tokens == 0
+    assert batch.reserved == ZERO
+    assert 0 < round(sum(bills) * 1e9) <= (batch.charged + batch.lost).usd <= MONEY
     ended = [result for result in results if isinstance(result, Result)]
     assert all(isinstance(r, Result | asyncio.CancelledError) for r in results)
     assert 0 < len(results) - len(ended) <= RUNS // 8
     assert sum(r.charged.tokens for r in ended) <= batch.charged.tokens
     assert all(r.answer or r.status.failed for r in ended)
     assert any(r.answer for r in ended)
+    if limit == 1_500_000:
+        assert any("the cap has no room for a call of" in span.events for span in spans)

@@ -177,6 +177,11 @@ def _draws(
         if call.span_id == span:
             draw = call.sample_index // numbers
             charged[draw] = charged.get(draw, ZERO) + call.charged
+    events = next(json.loads(each.events) for each in store.spans(run.run_id) if each.span_id == span)
+    for event in events:
+        if "usd" in event:  # what was paid beside the calls, such as for a tool
+            draw = event.get("sample", 0)
+            charged[draw] = charged.get(draw, ZERO) + Amount(usd=round(event["usd"] * 1e9))
     drawn = []
     for number, (answer, confidence) in enumerate(found):
         score = scorer(task, answer) if answer is not None else 0.0

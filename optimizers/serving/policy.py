@@ -178,7 +178,7 @@ class DeployedPolicy:
 
     @property
     def modules(self) -> tuple[str, ...]:
-        """The modules that whoever loads its file must admit, see `load`."""
+        """What whoever loads its file must admit, modules and commands of MCP servers, see `load`."""
         home = policy_to_json(self._policy).get("class", "")
         return tuple(sorted({*self._graph.blueprint.modules, *([home.partition(":")[0]] if home else [])}))
 

@@ -69,15 +69,22 @@ def test_a_search_takes_as_many_rounds_as_the_questions_need(tools: bool) -> Non
     report = optimize(
         graph, TASKS, Pool([Restless(tools=tools).model]), cap=Cap(per_task=200_000), spend=30_000_000, policies=()
     )
+    assert report.plans_measured == 3
     found = {plan.plan["values"]["act.rounds"]: plan.validation for plan in report.frontier}
     assert found[4].score >= 0.95
     assert 2 not in found or found[2].score == 0.0
     assert 8 not in found  # as good, and it costs more
+    assert report.chosen == next(plan.plan_hash for plan in report.frontier if plan.validation is found[4])
 
 
-def test_two_calls_one_after_the_other_need_three_rounds() -> None:
-    pool = Pool([Restless(tools=True).model])
-    for rounds, right in ((2, 0), (3, QUESTIONS)):
+@pytest.mark.parametrize("tools", [True, False])
+def test_two_calls_one_after_the_other_need_three_rounds_and_more_only_cost(tools: bool) -> None:
+    pool = Pool([Restless(tools=tools).model])
+    costs = []
+    for rounds, right in ((2, 0), (3, QUESTIONS), (4, QUESTIONS), (8, QUESTIONS)):
         graph = Graph("g").add("act", Agent(tools=(find, count), rounds=rounds))
-        answers = [graph.run(task, pool=pool).answer for task in TASKS]
-        assert sum(answer == task.gold for answer, task in zip(answers, TASKS, strict=True)) == right
+        results = [graph.run(task, pool=pool) for task in TASKS]
+        assert sum(result.answer == task.gold for result, task in zip(results, TASKS, strict=True)) == right
+        costs.append(sum(result.charged.tokens for result in results))
+    assert costs == sorted(costs)
+    assert costs[-1] > 1.5 * costs[1]

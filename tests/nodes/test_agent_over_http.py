@@ -60,14 +60,18 @@ SHAPES: dict[str, Callable[[int, str, dict[str, Any]], dict[str, Any]]] = {
     "gemini": gemini,
     "llama.cpp": llama_cpp,
 }
-FINISHES = {"ollama": "stop", "gemini": "tool_calls", "llama.cpp": "tool_calls"}
+FINISHES = {"ollama": "stop", "gemini": "stop", "llama.cpp": "tool_calls"}
+SILENT: dict[str, dict[str, Any]] = {"vllm": {"content": ""}, "ollama": {"content": ""}, "gemini": {}}
+"""What a message has for its text where it only calls; else null."""
+CALLING_NOTHING: dict[str, dict[str, Any]] = {"vllm": {"tool_calls": []}, "llama.cpp": {"tool_calls": None}}
+"""What a message has for its calls where it only says something; else nothing."""
 
 
 class Served:
     """Looks two towns up at once, subtracts, and answers; keeps what it was sent."""
 
     def __init__(self, shape: str) -> None:
-        self.call = SHAPES[shape]
+        self.shape, self.call = shape, SHAPES[shape]
         self.finish = FINISHES.get(shape, "tool_calls")
         self.books = Provider(lambda body: "", 1, CAP_FIELDS)
         self.problems: list[str] = []
@@ -85,7 +89,9 @@ class Served:
             calls = [self.call(2, "subtract", {"left": int(results[0]), "right": int(results[1])})]
         else:
             content = f"Answer: {results[2].splitlines()[0]}"
-        message = {"role": "assistant", "content": content, **({"tool_calls": calls} if calls else {})}
+        text = SILENT.get(self.shape, {"content": None}) if content is None else {"content": content}
+        said = {"tool_calls": calls} if calls else CALLING_NOTHING.get(self.shape, {})
+        message = {"role": "assistant", **text, **said}
         prompt = self.books.prompt_tokens(body)
         output = len(content or "") + sum(len(str(call["function"]["arguments"])) for call in calls)
         usage = {"prompt_tokens": prompt, "completion_tokens": output, "total_tokens": prompt + output}

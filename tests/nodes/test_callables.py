@@ -77,7 +77,7 @@ def test_methods_of_one_object_are_equal_and_of_two_are_not() -> None:
 
 @pytest.mark.parametrize("value", [7, None, "no reference", {"import": 3}, {"import": "a:b", "more": 1}, ["a:b"]])
 def test_what_is_no_function_is_refused(value: Any) -> None:
-    with pytest.raises(ValueError, match="give a function"):
+    with pytest.raises(GraphError, match="give a function"):
         Function(value)
 
 

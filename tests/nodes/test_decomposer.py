@@ -4,10 +4,9 @@ import json
 import re
 
 import pytest
-from pydantic import ValidationError
 
 from apportion.budgets.books import MemoryStore
-from apportion.errors import CallFailed
+from apportion.errors import CallFailed, GraphError
 from apportion.graphs.graph import Graph
 from apportion.models.card import ModelCard
 from apportion.models.pocket import load_pocket_model, pocket_names
@@ -116,7 +115,7 @@ def test_one_part_costs_nothing() -> None:
 
 
 def test_more_parts_than_an_edge_can_carry_are_refused() -> None:
-    with pytest.raises(ValidationError):
+    with pytest.raises(GraphError):
         Decomposer(max_parts=17)
 
 

@@ -64,7 +64,7 @@ def test_open_knobs_survive_json(node: Solver) -> None:
         ({"kind": None}, "needs the field 'kind'"),
         ({"version": 99}, "version 99"),
         ({"samples": 0}, r"field 'samples"),
-        ({"sampels": 1}, r"field 'sampels'"),
+        ({"sampels": 1}, r"unknown setting 'sampels'; did you mean 'samples'"),
         ({"samples": 10**30}, "field 'samples"),
         ({"samples": {"low": 1, "high": 10**9}}, "field 'samples"),
         ({"samples": {"choose": []}}, "field 'samples': .*at least one value"),

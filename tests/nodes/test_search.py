@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
 
 from apportion import JsonOutput, OneOf
 from apportion.budgets.books import MemoryStore
@@ -197,7 +196,7 @@ def test_a_path_survives_json(tmp_path: Path) -> None:
 
 def test_bad_retrievers_are_refused() -> None:
     for wrong in (3, "", None, ["a:b"], {"import": 3}):
-        with pytest.raises(ValidationError, match="path of a folder"):
+        with pytest.raises(GraphError, match="path of a folder"):
             Search.model_validate({"retriever": wrong})
 
 

@@ -9,22 +9,35 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
+from apportion.budgets.ledger import Ledger
+from apportion.budgets.memory import MemoryLedger
+from apportion.models.metered import Meter, MeteredCaller
+from apportion.models.pool import Pool
 from apportion.models.tools import ToolCall
 from apportion.nodes.callables import Given
 from apportion.nodes.prompts.acting import quoted
-from apportion.nodes.tool_runs import ToolResult, ToolRuns, canonical_arguments, opened_tools, shared_out
+from apportion.nodes.tool_runs import ToolOutcome, ToolRuns, canonical_arguments, opened_tools, shared_out
 from apportion.records.text import longest_bytes
+from apportion.testing.node_bench import BenchContext, NoReplies
+from apportion.testing.scripted import ScriptedModel
+
+CALLER = MeteredCaller(Pool([ScriptedModel(lambda request: "")]), Ledger(MemoryLedger(), "me"), NoReplies())
+CONTEXT = BenchContext("act", None, CALLER, Meter("a", "r", "s"))
+"""Of a node whose tools cost nothing."""
 
 
 class Fact(BaseModel):
     text: str
 
 
-def run(function: Any, *arguments: str, most: int = 1000) -> list[ToolResult]:
-    with opened_tools([Given(function, "here")]) as toolbox:
-        runs = ToolRuns(toolbox, 5.0, most)
-        calls = [ToolCall(next(iter(toolbox.tools)), each) for each in arguments]
-        return asyncio.run(runs.run(calls))
+def run(function: Any, *arguments: str, most: int = 1000) -> list[ToolOutcome]:
+    async def story() -> list[ToolOutcome]:
+        with opened_tools([Given(function, "here")]) as opened:
+            toolbox = await opened.toolbox()
+            calls = [ToolCall(next(iter(toolbox.tools)), each) for each in arguments]
+            return await ToolRuns(toolbox, 5.0, most, CONTEXT).run(calls)
+
+    return asyncio.run(story())
 
 
 @pytest.mark.parametrize(
@@ -91,7 +104,7 @@ def test_shared_texts_keep_their_limit_and_what_is_whole_is_unchanged(
     texts: list[str], limit: int, barred: bool
 ) -> None:
     shown = quoted if barred else str
-    found = shared_out([ToolResult(text, len(text)) for text in texts], limit, shown)
+    found = shared_out([ToolOutcome(text, len(text)) for text in texts], limit, shown)
     assert sum(longest_bytes(shown(text)) for text in found) <= limit
     for text, kept in zip(texts, found, strict=True):
         assert kept == text or kept.endswith(f"[cut; {len(text):,} characters in all]")

@@ -121,7 +121,10 @@ ATTACKS = {
 
 
 @pytest.mark.parametrize("attack", list(ATTACKS.values()), ids=list(ATTACKS))
-def test_what_is_no_reading_is_refused_and_harms_nothing(database: Path, attack: str) -> None:
+def test_what_is_no_reading_is_refused_and_harms_nothing(
+    database: Path, attack: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("apportion.tasks.metric_sql._SECONDS", 1.0)
     before, task = database.read_bytes(), asked(database, "SELECT count(*) FROM person")
     assert sql(task, attack.replace("FOLDER", str(database.parent))) == 0
     assert database.read_bytes() == before
@@ -159,6 +162,13 @@ def test_rows_and_bytes_have_limits(database: Path) -> None:
         rows_of(str(database), "SELECT randomblob(5)", 5)
     with pytest.raises(sqlite3.DatabaseError, match="too big"):
         rows_of(str(database), "SELECT hex(printf('%.*c', 900000, 'x'))", 5)
+
+
+def test_a_query_is_not_too_slow_because_the_machine_is_busy(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter(range(10**9))
+    monkeypatch.setattr("apportion.tasks.sql_worker.time.monotonic", lambda: float(next(clock)))
+    many = "WITH RECURSIVE t(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM t LIMIT 10000) SELECT x FROM t"
+    assert len(rows_of(str(database), many, 5)) == 10_000
 
 
 def test_what_waits_in_a_write_ahead_log_is_seen(tmp_path: Path) -> None:

@@ -1,0 +1,233 @@
+"""The pipes to an MCP server: a process of its own, one JSON message a line (MCP 2025-11-25, transport stdio)."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from ...errors import ToolServerError
+from ...records.text import single_spaced
+
+__all__ = ["Launch", "Pipes"]
+
+_WARDEN = Path(__file__).with_name("warden.py")
+_PIECE = 64 * 1024
+_LINE_BYTES = 64 * 1024 * 1024
+"""The longest message that is read. What is written behind it is not, and the server is ended."""
+_GRACE_SECONDS = 2.0
+"""How long a server may take to end once its input has, before it is told to; then half of it, before it is killed."""
+_POLL_SECONDS = 0.01
+_LAST_WORDS = 4096
+"""The most bytes of what a server wrote to its error stream that are kept."""
+_SHOWN = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """How a server is started; two that are equal are one server."""
+
+    command: tuple[str, ...]
+    """The program and its arguments."""
+    env: tuple[str, ...]
+    """Names of environment variables that it is given beside the harmless ones, such as PATH."""
+    folder: str
+    """In which it works."""
+    start_seconds: float
+    """After so long without an answer its start is given up."""
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+        return " ".join(self.command)
+
+    def environment(self) -> dict[str, str]:
+        """The variables that it is given.
+
+        Raises:
+            ToolServerError: one that it is to be given is not set.
+        """
+        from mcp.client.stdio import get_default_environment
+
+        missing = [name for name in self.env if name not in os.environ]
+        if missing:
+            raise ToolServerError(
+                f"MCP server {self.name!r} needs the environment variable {missing[0]}, which is not set; set it, or "
+                "take it out of env"
+            )
+        return get_default_environment() | {name: os.environ[name] for name in self.env}
+
+
+class Pipes:
+    """A server process, from entering to leaving, as a transport of the MCP client.
+
+    Lines on its output that are no messages are left out; some servers print there.
+
+    Args:
+        launch: how it is started.
+    """
+
+    def __init__(self, launch: Launch) -> None:
+        self._launch = launch
+        self._tasks: list[asyncio.Task[None]] = []
+        self._errors: deque[bytes] = deque()
+        self._rubbish = ""
+        self._fault = ""
+        self._trouble = ""
+        """What there was to say when it was told to end: what comes after that is not its doing."""
+        self.ended = asyncio.Event()
+        """Set when the server will say nothing more."""
+
+    async def __aenter__(self) -> tuple[Any, Any]:
+        """Starts the server.
+
+        Raises:
+            ToolServerError: that is not possible.
+        """
+        import anyio
+
+        command = (sys.executable, "-I", "-S", str(_WARDEN), str(os.getpid()), *self._launch.command)
+        pipe = asyncio.subprocess.PIPE
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                *command,
+                stdin=pipe,
+                stdout=pipe,
+                stderr=pipe,
+                cwd=self._launch.folder,
+                env=self._launch.environment(),
+                start_new_session=True,
+            )
+        except (OSError, ValueError) as error:
+            raise ToolServerError(f"MCP server {self._launch.name!r} cannot be started: {error}") from None
+        self._heard, heard = anyio.create_memory_object_stream[Any](0)
+        said, self._saying = anyio.create_memory_object_stream[Any](0)
+        self._streams = (self._heard, heard, said, self._saying)
+        self._tasks = [asyncio.create_task(work()) for work in (self._read, self._write, self._listen)]
+        return heard, said
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Ends the server: by the end of its input, else by signals to all that it has started."""
+        process = self._process
+        self._trouble = await self.last_words() if self.ended.is_set() else self.trouble
+        self.ended.set()
+        try:
+            process.stdin.close()  # type: ignore[union-attr]
+            if not await self._ends_within(_GRACE_SECONDS):
+                self._signal(signal.SIGTERM)
+                await self._ends_within(_GRACE_SECONDS / 2)
+        finally:
+            self._signal(getattr(signal, "SIGKILL", signal.SIGTERM))  # also what it may have left behind
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            for stream in self._streams:
+                stream.close()
+            await self._ends_within(_GRACE_SECONDS)
+            # A process that took itself out of the group may hold the pipes, which would keep this end open.
+            process._transport.close()  # type: ignore[attr-defined]
+
+    @property
+    def trouble(self) -> str:
+        """What became of the server, as far as it has shown, for messages."""
+        if self._trouble:
+            return self._trouble
+        found = [self._fault]
+        code = self._process.returncode
+        if code is not None and not self._fault:
+            found.append(f"it ended with exit code {code}")
+        lines = b"".join(self._errors).decode(errors="replace").strip().splitlines()
+        if lines:
+            found.append(f"its last words were {single_spaced(lines[-1])[:_SHOWN]!r}")
+        if self._rubbish:
+            found.append(f"it printed {self._rubbish!r} to its output, where only messages belong")
+        return "; ".join(filter(None, found)) or "it said nothing"
+
+    async def last_words(self) -> str:
+        """As `trouble`, after a moment in which a server that is ending may end."""
+        if await self._ends_within(_GRACE_SECONDS / 4):
+            await asyncio.wait({self._tasks[-1]}, timeout=_GRACE_SECONDS / 4)
+        return self.trouble
+
+    def _signal(self, number: int) -> None:
+        with suppress(ProcessLookupError, PermissionError):
+            if hasattr(os, "killpg"):
+                os.killpg(self._process.pid, number)
+            else:
+                self._process.kill()
+
+    async def _ends_within(self, seconds: float) -> bool:
+        # Not `wait`, which also waits for who else may hold the pipes.
+        clock = asyncio.get_running_loop().time
+        until = clock() + seconds
+        while self._process.returncode is None and clock() < until:  # noqa: ASYNC110 - there is no such event
+            await asyncio.sleep(_POLL_SECONDS)
+        return self._process.returncode is not None
+
+    async def _read(self) -> None:
+        """Hands on what the server says, a message a line."""
+        output = self._process.stdout
+        assert output is not None
+        rest = bytearray()
+        with suppress(ConnectionError, *_closed()):
+            while piece := await output.read(_PIECE):
+                *whole, last = piece.split(b"\n")
+                for line in whole:
+                    rest += line
+                    await self._heard_line(bytes(rest))
+                    rest.clear()
+                rest += last
+                if len(rest) > _LINE_BYTES:
+                    self._fault = f"it wrote a message of more than {_LINE_BYTES:,} bytes"
+                    break
+        self.ended.set()
+        self._heard.close()
+
+    async def _heard_line(self, line: bytes) -> None:
+        from mcp.shared.message import SessionMessage
+        from mcp.types import jsonrpc_message_adapter
+
+        if not line.strip():
+            return
+        try:
+            message = jsonrpc_message_adapter.validate_json(line, by_name=False)
+        except ValueError:
+            self._rubbish = self._rubbish or single_spaced(line[:_SHOWN].decode(errors="replace"))
+            return
+        await self._heard.send(SessionMessage(message))
+
+    async def _write(self) -> None:
+        pipe = self._process.stdin
+        assert pipe is not None
+        with suppress(ConnectionError, *_closed()):
+            async for each in self._saying:
+                pipe.write(each.message.model_dump_json(by_alias=True, exclude_unset=True).encode() + b"\n")
+                await pipe.drain()
+            return
+        self.ended.set()
+        self._heard.close()
+
+    async def _listen(self) -> None:
+        """Keeps the end of what the server writes to its error stream, and lets it write."""
+        errors = self._process.stderr
+        assert errors is not None
+        with suppress(ConnectionError):
+            while piece := await errors.read(_PIECE):
+                self._errors.append(piece[-_LAST_WORDS:])
+                while sum(map(len, self._errors)) - len(self._errors[0]) >= _LAST_WORDS:
+                    self._errors.popleft()
+
+
+def _closed() -> tuple[type[Exception], ...]:
+    import anyio
+
+    return anyio.ClosedResourceError, anyio.BrokenResourceError
