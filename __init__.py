@@ -54,6 +54,7 @@ if TYPE_CHECKING:  # the same names for type checkers and editors, which read no
     from .stores.opening import open_store as open_store
     from .tasks.devset import load_tasks as load_tasks
     from .tasks.families import generate as generate
+    from .tasks.judge import Judge as Judge
 
     Policy = DeployedPolicy
 
@@ -99,6 +100,7 @@ _HOMES = {
     "stores.opening": ("open_store",),
     "tasks.devset": ("load_tasks",),
     "tasks.families": ("generate",),
+    "tasks.judge": ("Judge",),
 }
 
 if not TYPE_CHECKING:

@@ -10,6 +10,7 @@ ApportionError
     PoolError             a pool file or a model card is not valid, or a key is missing
     StoreError            a database cannot be opened or written
     ToolServerError       an MCP server cannot be started, or lists tools that cannot be offered
+    UnsupportedSchema     a JSON schema that an embedded model cannot be held to
   Infeasible              no plan fits under the cap; exit 3
   BudgetBreach            a model charged more than its reservation; exit 4
     ToolBreach            a tool cost more than was stated
@@ -50,6 +51,7 @@ __all__ = [
     "ToolBreach",
     "ToolServerError",
     "UnknownName",
+    "UnsupportedSchema",
     "UsageError",
     "gravest",
 ]
@@ -128,6 +130,20 @@ class StoreError(UsageError):
 
 class ToolServerError(UsageError):
     """An MCP server cannot be started, or what it lists cannot be offered to a model; the message names its command."""
+
+
+class UnsupportedSchema(UsageError):
+    """A JSON schema that an embedded model cannot be held to.
+
+    Args:
+        part: where in the schema, such as ".properties.when"; empty for all of it.
+        reason: what cannot be held to there, and how to mend it.
+    """
+
+    def __init__(self, part: str, reason: str) -> None:
+        self.part = part
+        self.reason = reason
+        super().__init__(f"${part} of the schema: {reason}")
 
 
 class Infeasible(ApportionError):

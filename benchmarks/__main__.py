@@ -17,9 +17,11 @@ NAMES = (
     "graph",
     "function",
     "store",
+    "inspecting",
     "client",
     "replicas",
     "pocket",
+    "calculator",
     "deciding",
     "recorded",
     "thinking",
@@ -28,6 +30,7 @@ NAMES = (
     "gates",
     "repetition",
     "agents",
+    "judges",
 )
 
 

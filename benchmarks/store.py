@@ -2,7 +2,8 @@
 
 Prints, each against its own yardstick measured in the same run: how long a reservation waits with 32 callers on a
 durable ledger, whether eight processes on one database keep a cap, how many trace rows a second are booked compared
-with sqlite3 itself, and what the calls that must not wait cost their caller.
+with sqlite3 itself, the same of calls with their prompts and replies, and what the calls that must not wait cost their
+caller.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,7 @@ from apportion.errors import StoreError
 from apportion.records import (
     AccountRow,
     Amount,
+    CallRow,
     Limit,
     Reservation,
     Settlement,
@@ -34,7 +37,7 @@ from apportion.records import (
     StoredReply,
 )
 from apportion.stores import Store, open_store, schema
-from apportion.stores.blobs import BlobEncoder
+from apportion.stores.texts import TextEncoder
 
 BOUND = Amount(tokens=100, weighted=100, usd=100)
 Figures = dict[str, float | int]
@@ -51,6 +54,7 @@ def main() -> None:
         ("reserve, 32 callers, durable", reserve_with_32_callers),
         ("8 processes, one database", eight_processes),
         ("trace rows a second, groups of 100", trace_rows),
+        ("calls with texts: 2 kB of prompt, five samples each", call_rows),
         ("microseconds on the caller's thread", caller_costs),
     )
     for name, measure in measurements:
@@ -120,7 +124,7 @@ def trace_rows(folder: Path) -> Figures:
     """Spans handed over one by one, against tuples of the same columns given to sqlite3, 100 rows a transaction."""
     count, group = 20_000, 100
     spans = [span(number) for number in range(count)]
-    encoded = [schema.SPAN.values(row, BlobEncoder()) for row in spans]
+    encoded = [schema.SPAN.values(row, TextEncoder()) for row in spans]
     raw, core, whole = [], [], []
     for number in range(3):
         with open_store(folder / f"raw{number}.db"):
@@ -142,6 +146,34 @@ def trace_rows(folder: Path) -> Figures:
         "record_span to the books, groups of 256": statistics.median(whole),
         "record_span / sqlite3": statistics.median(whole) / statistics.median(raw),
     }
+
+
+def call_rows(folder: Path) -> Figures:
+    """Calls handed over one by one, against sqlite3 given their texts in one table, 100 rows a transaction."""
+    count, group = 4_000, 100
+    rows = [call(number) for number in range(count)]
+    flat = [(row.call_id, row.run_id, row.request_model, row.request_messages, row.output_text) for row in rows]
+    figures: Figures = {}
+    began = time.perf_counter()
+    with closing(sqlite3.connect(folder / "flat.db", isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("CREATE TABLE call (call_id TEXT PRIMARY KEY, run_id TEXT, model TEXT, p TEXT, r TEXT)")
+        for start in range(0, count, group):
+            connection.execute("BEGIN IMMEDIATE")
+            connection.executemany("INSERT INTO call VALUES (?, ?, ?, ?, ?)", flat[start : start + group])
+            connection.execute("COMMIT")
+    figures["sqlite3, five columns"] = count / (time.perf_counter() - began)
+    for name, compress in (("as text", False), ("compressed", True)):
+        place = folder / f"{name}.db"
+        began = time.perf_counter()
+        with open_store(place, compress=compress) as store:
+            for row in rows:
+                store.record(row)
+        figures[f"record_call, {name}"] = count / (time.perf_counter() - began)
+        figures[f"MB, {name}"] = place.stat().st_size / 1e6
+    figures["MB, sqlite3"] = (folder / "flat.db").stat().st_size / 1e6
+    return figures
 
 
 def raw_seconds(path: Path, rows: list[tuple[Any, ...]], group: int) -> float:
@@ -239,6 +271,19 @@ def span(number: int) -> SpanRow:
     return SpanRow(
         uuid.uuid4().hex, f"run{number // 8}", "solve", "solver", 0, "", moment, moment + 1, Status.OK, BOUND, Amount(),
         answer, "", "[]",
+    )  # fmt: skip
+
+
+def call(number: int) -> CallRow:
+    """A call as a run makes it: a question in five samples, under instructions that many share."""
+    question = " ".join(f"word{number // 5 * 31 % 997 + place}" for place in range(100))
+    reply = " ".join(f"said{number * 17 % 9973 + place}" for place in range(60))
+    prompt = [{"role": "system", "content": "Think before you answer. " * 45}, {"role": "user", "content": question}]
+    moment = 1.7e9 + number
+    return CallRow(
+        uuid.uuid4().hex, f"run{number // 8}", f"span{number}", f"reservation{number}", 1, f"{number:064x}", "chat",
+        "openai", "small", 256, 0.7, None, number % 5, json.dumps(prompt), moment, moment + 1, Status.OK, BOUND,
+        output_text=reply,
     )  # fmt: skip
 
 

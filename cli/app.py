@@ -15,7 +15,25 @@ from typing import Annotated, Protocol, Self, TextIO, runtime_checkable
 import typer
 
 from ..errors import ApportionError, BudgetBreach, Infeasible
-from . import demo, draw, fit, models, optimize, pocket, proxy, runs, serve, show, simulate, tokens
+from . import (
+    demo,
+    diff,
+    draw,
+    fit,
+    gc,
+    models,
+    optimize,
+    pocket,
+    proxy,
+    runs,
+    serve,
+    show,
+    simulate,
+    sql,
+    stats,
+    studies,
+    tokens,
+)
 from . import run as run_command
 from .names import FitCommand, OptimizeCommand
 from .output import any_encoding, complain, relay, say
@@ -60,8 +78,13 @@ app.command("demo")(demo.command)
 app.command("optimize", cls=OptimizeCommand)(optimize.command)
 app.command("run")(run_command.command)
 app.command("draw")(draw.command)
+app.command("studies")(studies.command)
 app.command("runs")(runs.command)
 app.command("show")(show.command)
+app.command("diff")(diff.command)
+app.command("stats")(stats.command)
+app.command("sql")(sql.command)
+app.command("gc")(gc.command)
 app.command("fit", cls=FitCommand)(fit.command)
 app.command("simulate")(simulate.command)
 app.command("serve")(serve.command)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from ..models.pool import Pool
     from ..records.protocols import StudyStore
     from ..records.rows import RunRow
+    from ..stores.store import Store
+    from ..tasks.judge import Judge
 
 __all__ = [
     "admitted",
@@ -28,6 +30,7 @@ __all__ = [
     "find_plan",
     "find_run",
     "load_graph",
+    "load_judge",
     "load_pool",
     "positive",
     "preload",
@@ -126,6 +129,27 @@ def load_pool(path: str | None) -> Pool:
     return Pool.from_toml(path) if path is not None else Pool(load_pocket_models())
 
 
+def load_judge(model: str | None, rubric: str | None, scale: str, votes: int, against: str) -> Judge | None:
+    """The judge of `--judge` and the options that belong to it; None where nobody is to judge.
+
+    Raises:
+        UsageError: one of the options is missing, or is not what it should be.
+    """
+    from ..records.prompt import Prompt
+    from ..tasks.judge import Judge
+
+    if model is None and rubric is None:
+        return None
+    if model is None or rubric is None:
+        given, missing = ("--rubric", "--judge MODEL") if model is None else ("--judge", "--rubric FILE")
+        raise UsageError(f"{given} needs {missing} as well: a model of the pool grades by a rubric")
+    try:
+        low, high = (float(end) for end in scale.split(","))
+    except ValueError:
+        raise UsageError(f"--judge-scale {scale}: write the worst and the best mark, for example 0,10") from None
+    return Judge(model, Prompt.file(rubric), scale=(low, high), votes=votes, against=against)
+
+
 def check_pool(pool: Pool) -> None:
     """Makes sure that every model of a pool is there, and says which of its replicas are not.
 
@@ -166,19 +190,22 @@ def find_plan(where: str, store: StudyStore | None) -> Plan:
         raise StoreError(f"{store.location}: the row of plan {found[0]} is damaged ({error}); restore a copy") from None
 
 
-def find_run(where: str, store: StudyStore) -> RunRow:
+def find_run(where: str, store: Store) -> RunRow:
     """The run whose id begins so.
 
     Raises:
         UsageError: there is none, or more than one.
     """
+    from ..stores.questions import names_that_begin
+
     exact = store.run(where)
     if exact is not None:
         return exact
-    found = [row for row in store.runs() if row.run_id.startswith(where)]
+    asked = names_that_begin("run", where)
+    found = [run_id for (run_id,) in store.query(asked.sql, asked.parameters).rows] if where else []
     if len(found) == 1:
-        return found[0]
-    what = "no run" if not found else f"{len(found)} runs"
+        return store.runs_of(found)[0]
+    what = "more than one run" if found else "no run"
     raise UsageError(f"{what} in {store.location} with an id that begins with {where!r}; `apportion runs` lists them")
 
 

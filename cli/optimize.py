@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from .options import Allow, Columns, WrongCosts, columns_by_ours
+from .options import Allow, Capture, Columns, Compress, WrongCosts, columns_by_ours
 from .output import say
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ..models.pool import Pool
     from ..optimizers.study.report import StudyReport
     from ..records.protocols import StudyStore
+    from ..stores.capture import Capture as Captured
     from ..stores.store import Store
     from .terminal import TerminalReporter
 
@@ -38,10 +39,26 @@ def command(
     per_task: Annotated[float | None, typer.Option(help="Ceiling for each task.")] = None,
     unit: Annotated[Unit, typer.Option(help="Of cap and spend.")] = "tokens",
     db: Annotated[str, typer.Option(help="SQLite file that keeps every call.")] = "apportion.db",
+    capture: Capture = "full",
+    compress: Compress = False,
     metric: Annotated[
         str,
         typer.Option(help="Its name, or MODULE:FUNCTION; auto takes what each task names."),
     ] = "auto",
+    judge: Annotated[
+        str | None,
+        typer.Option(
+            help="A model of the pool that grades the answers by --rubric; --metric is then what its agreement with "
+            "gold answers is told of.",
+            metavar="MODEL",
+        ),
+    ] = None,
+    rubric: Annotated[
+        str | None,
+        typer.Option(help="Text file with {answer}, and perhaps {question}, {gold}, {format}.", metavar="FILE"),
+    ] = None,
+    judge_scale: Annotated[str, typer.Option(help="The judge's worst and best mark.", metavar="LOW,HIGH")] = "0,10",
+    judge_votes: Annotated[int, typer.Option(help="How many draws a verdict is the mean of.", min=1)] = 1,
     optimizer: Annotated[str, typer.Option(help="Its name, or MODULE:CLASS.")] = "racing",
     seed: Annotated[int, typer.Option(help="Of the split, the order and the random plans.", min=0)] = 0,
     policies: Annotated[
@@ -63,18 +80,19 @@ def command(
     from ..optimizers.study.optimize import optimize
     from ..optimizers.tables.value import checked_wrong_costs
     from ..tasks.devset import load_tasks
-    from .loading import admitted, load_graph, load_pool, positive, preload
+    from .loading import admitted, load_graph, load_judge, load_pool, positive, preload
 
     loaded = load_graph(graph)
     dev_set = load_tasks(tasks, columns=columns_by_ours(column), allow=admitted(allow))
     price = checked_wrong_costs(wrong_costs)
     pool, compared = load_pool(models), _named(policies)
     preload("metric", metric)
+    grader = load_judge(judge, rubric, judge_scale, judge_votes, metric)
     preload("optimizer", optimizer)
     preload("policy", *compared)
     own = None if per_task is None else positive("--per-task", per_task)
     ceiling, most = Cap(total=positive("--cap", cap), per_task=own, unit=unit), positive("--spend", spend)
-    with watched(db, pool) as (store, reporter):
+    with watched(db, pool, capture=capture, compress=compress) as (store, reporter):
         report = optimize(
             loaded,
             dev_set,
@@ -84,7 +102,7 @@ def command(
             target_score=target_score,
             store=store,
             seed=seed,
-            metric=metric,
+            metric=metric if grader is None else grader,
             optimizer=optimizer,
             policies=compared,
             wrong_costs=price,
@@ -94,13 +112,17 @@ def command(
 
 
 @contextmanager
-def watched(db: str, pool: Pool, *, families: bool = True) -> Iterator[tuple[Store, TerminalReporter]]:
+def watched(
+    db: str, pool: Pool, *, families: bool = True, capture: Captured = "full", compress: bool = False
+) -> Iterator[tuple[Store, TerminalReporter]]:
     """The books of a study in a file, and its progress on the terminal.
 
     Args:
         db: the file.
         pool: the models of the study; asked first whether they can be reached.
         families: whether to say of every family what the nodes got.
+        capture: what the file keeps of texts, as `open_store`.
+        compress: whether it keeps them compressed.
     """
     from rich.console import Console
 
@@ -109,7 +131,7 @@ def watched(db: str, pool: Pool, *, families: bool = True) -> Iterator[tuple[Sto
     from .terminal import TerminalReporter
 
     check_pool(pool)
-    store = open_store(db, durable=pool.costs_money)
+    store = open_store(db, durable=pool.costs_money, capture=capture, compress=compress)
     reporter = TerminalReporter(Console(highlight=False), families=families)
     try:
         yield store, reporter

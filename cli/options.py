@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from ..errors import UsageError
 
-__all__ = ["Allow", "AllowHost", "Columns", "Grace", "KeyFile", "ReadyFile", "WrongCosts", "columns_by_ours"]
+__all__ = [
+    "Allow",
+    "AllowHost",
+    "Capture",
+    "Columns",
+    "Compress",
+    "Grace",
+    "KeyFile",
+    "ReadyFile",
+    "WrongCosts",
+    "columns_by_ours",
+]
 
 Allow = Annotated[
     list[str] | None,
@@ -16,6 +27,18 @@ Allow = Annotated[
         help="A module that files may name, with all below it, or mcp:COMMAND, an MCP server's; may be repeated.",
         metavar="MODULE",
     ),
+]
+
+Capture = Annotated[
+    Literal["full", "hash", "none"],
+    typer.Option(
+        help="What the database keeps of what is asked and answered: all, hashes and sizes, or nothing; only with full "
+        "are replies kept for later calls."
+    ),
+]
+
+Compress = Annotated[
+    bool, typer.Option("--compress", help="Keep long texts compressed, where no SQL can read them: half the size.")
 ]
 
 AllowHost = Annotated[

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ..errors import UsageError
-from .options import Allow
+from .options import Allow, Capture, Compress
 from .output import say
 
 if TYPE_CHECKING:
@@ -47,6 +47,8 @@ def command(
     ] = None,
     unit: Annotated[Literal["tokens", "weighted", "usd"], typer.Option(help="Of the cap.")] = "tokens",
     db: Annotated[str, typer.Option(help="SQLite file that keeps every call.")] = "apportion.db",
+    capture: Capture = "full",
+    compress: Compress = False,
     allow: Allow = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="With --policy: refuse where code of yours has changed since.")
@@ -74,12 +76,24 @@ def command(
     limit = None if cap is None else Cap(per_task=positive("--cap", cap), unit=unit)
     pool = load_pool(models)
     if policy is not None:
-        run_policy(policy, dial, question, pool, limit, db, json, allow or (), strict=strict)
+        run_policy(
+            policy,
+            dial,
+            question,
+            pool,
+            limit,
+            db,
+            json,
+            allow or (),
+            strict=strict,
+            capture=capture,
+            compress=compress,
+        )
         return
     loaded = load_graph(graph)
     check_pool(pool)
     check_plan_is_somewhere(plan, db)
-    store = open_store(db, durable=pool.costs_money)
+    store = open_store(db, durable=pool.costs_money, capture=capture, compress=compress)
     try:
         chosen = None if plan is None else find_plan(plan, store)
         check_models(loaded, chosen, pool)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ..optimizers.serving.answer import Served
     from ..optimizers.serving.policy import DeployedPolicy
     from ..optimizers.tables.table import Arm
+    from ..stores.capture import Capture
 
 __all__ = ["NO_ANSWER", "load_policy", "run_policy"]
 
@@ -33,6 +34,8 @@ def run_policy(
     allow: Sequence[str] = (),
     *,
     strict: bool = False,
+    capture: Capture = "full",
+    compress: bool = False,
 ) -> None:
     """Answers a question and prints what came of it; exits with `NO_ANSWER` where it got none.
 
@@ -46,6 +49,8 @@ def run_policy(
         json: file for the result.
         allow: modules that the file may name.
         strict: whether code that has changed since is an error; it is a warning otherwise.
+        capture: what the file keeps of texts, as `open_store`.
+        compress: whether it keeps them compressed.
     """
     from ..stores.opening import open_store
     from .loading import admitted, check_pool, program, write_json
@@ -54,7 +59,7 @@ def run_policy(
     policy = load_policy(path, pool, admitted(allow), strict=strict)
     policy = policy if dial is None else policy.dial(dial)
     check_pool(pool)
-    store = open_store(db, durable=pool.costs_money)
+    store = open_store(db, durable=pool.costs_money, capture=capture, compress=compress)
     try:
         found = policy.invoke(question, cap=cap, store=store)
         try:

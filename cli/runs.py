@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
-from .output import cell, say
+from ..errors import UsageError
+from .asking import Database, OfFamily, OfPlan, OfStudy, reading, with_whole_names
+from .output import say
 
 __all__ = ["command"]
 
@@ -15,34 +17,30 @@ _COLUMNS = ("run", "ended", "plan", "status", "stop", "score", "tokens")
 
 
 def command(
-    db: Annotated[str, typer.Option(help="SQLite file.")] = "apportion.db",
+    db: Database = "apportion.db",
     limit: Annotated[int, typer.Option(help="How many.", min=1)] = 20,
+    study: OfStudy = None,
+    plan: OfPlan = None,
+    status: Annotated[str | None, typer.Option(help="Only with this status, such as ok or parse_error.")] = None,
+    family: OfFamily = None,
+    question: Annotated[str | None, typer.Option(help="Only of questions with this text in them.")] = None,
     json: Annotated[str | None, typer.Option(help="Write them to this file.", metavar="FILE")] = None,
 ) -> None:
     """List the runs of a database."""
-    from rich.box import SIMPLE
-    from rich.console import Console
-    from rich.table import Table
-
-    from ..stores.opening import open_store
+    from ..stores.questions import RunFilter, matching_runs
     from .encoding import rows_to_json
+    from .listing import listing
     from .loading import program, write_json
 
-    store = open_store(db, read_only=True)
-    try:
-        rows = store.runs(limit=limit)
-        trials = [trial for study in store.studies() for trial in store.trials(study.study_id)]
-    finally:
-        store.close()
-    parts = {trial.trial_id: trial.part for trial in trials}
-    told = [parts.get(row.trial_id or "", "") for row in rows]
+    asked = RunFilter(study=study, plan=plan, status=_checked(status), family=family, question=question)
+    with reading(db) as store:
+        query = matching_runs(with_whole_names(asked, store), limit)
+        found = store.query(query.sql, query.parameters).rows
+        rows = store.runs_of([run_id for run_id, _, _ in found])
+    told = [part or "" for _, part, _ in found]
     # Room is short, so the part stands there only where some run belongs to one.
     columns = (*_COLUMNS, "part") if any(told) else _COLUMNS
-    console = Console()
-    table = Table(box=SIMPLE, padding=(0, 1, 0, 0), pad_edge=False)
-    for column in (*columns, "answer"):
-        table.add_column(column, no_wrap=True, justify="right" if column in ("score", "tokens") else "left")
-    cells = [
+    lines = [
         (
             row.run_id[:8],
             f"{datetime.fromtimestamp(row.ended_at):%d %H:%M:%S}",
@@ -50,17 +48,29 @@ def command(
             row.status.value,
             row.stop_reason,
             "-" if row.score is None else f"{row.score:.2f}",
-            f"{row.charged.tokens:,}",
+            f"{tokens:,}",
             *([part] if any(told) else []),
+            row.answer or row.reason,
         )
-        for row, part in zip(rows, told, strict=True)
+        for row, part, (_, _, tokens) in zip(rows, told, found, strict=True)
     ]
-    taken = sum(2 + max(map(len, column)) for column in zip(columns, *cells, strict=True))
-    room = max(6, min(40, console.width - taken - 2))
-    for row, shown in zip(rows, cells, strict=True):
-        table.add_row(*map(cell, shown), cell(" ".join((row.answer or row.reason).split())[:room]))
-    say(f"the newest {len(rows)} runs in {db}")
-    console.print(table)
+    said = "".join(f", --{name} {value}" for name, value in asked.named.items())
+    say(f"the newest {len(rows)} runs in {db}{said}")
+    listing((*columns, "answer"), lines, right=("score", "tokens"), texts=1)
     if rows:
         say(f"next:\n  {program()} show {rows[0].run_id[:8]} --db {db}")
     write_json(json, rows_to_json(rows, told))
+
+
+def _checked(status: str | None) -> str | None:
+    """The status, if it is one.
+
+    Raises:
+        UsageError: it is none.
+    """
+    from ..records.status import Status
+
+    names = [each.value for each in Status]
+    if status is not None and status not in names:
+        raise UsageError(f"--status {status}: there is no such status; there are {', '.join(names)}")
+    return status

@@ -62,9 +62,20 @@ def _tree(row: RunRow, spans: Sequence[SpanRow], calls: Sequence[CallRow], task:
                 style="cyan",
             )
         )
+        for passage in _passages(span.evidence):
+            branch.add(cell(f"passage: {_cut(passage, full)}"))
         for call in (c for c in calls if c.span_id == span.span_id):
             branch.add(cell(_call_line(call, full)))
     return tree
+
+
+def _passages(evidence: str) -> list[str]:
+    import json
+
+    try:
+        return [str(passage) for passage in json.loads(evidence)]
+    except (TypeError, ValueError):  # it was not kept, and says so
+        return [evidence]
 
 
 def _call_line(call: CallRow, full: bool) -> str:
@@ -78,7 +89,9 @@ def _call_line(call: CallRow, full: bool) -> str:
     notes += [f"attempt {call.attempt}"] if call.attempt > 1 else []
     notes += [call.error] if call.error else []
     lines = [f"{call.request_model} #{call.sample_index}: {', '.join(notes)}"]
-    lines += [f"  > {_cut(prompt, full)}", f"  < {_cut(call.output_text, full)}"]
+    lines += [f"  > {_cut(prompt, full)}"]
+    lines += [f"  ~ {_cut(call.reasoning_text, full)}"] if call.reasoning_text else []
+    lines += [f"  < {_cut(call.output_text, full)}"]
     return "\n".join(lines)
 
 

@@ -25,6 +25,7 @@ from .terminal_findings import (
     print_reasoning,
     print_votes,
 )
+from .terminal_judge import print_judge
 from .terminal_policies import print_nodes, print_policies
 from .terminal_target import print_target
 
@@ -67,6 +68,9 @@ class TerminalReporter:
             f"the search pays at most {number(a.spend)} {a.cap.unit} (hard){before}; "
             f"expected: about {number(float(format(a.expected, '.2g')))}",
         )
+        if a.verdict is not None:
+            about = number(float(format(a.verdict, ".2g")))
+            self._say("judge", f"a verdict may cost about {about} {a.cap.unit}; the spend pays for them too")
         self._say("store", a.location)
         self._bar = Bar(
             SpinnerColumn(),
@@ -104,6 +108,7 @@ class TerminalReporter:
         print_gates(self._console, report)
         print_iso_cost(self._console, report)
         print_votes(self._console, report)
+        print_judge(self._console, report)
         print_readings(self._console, report)
         print_failed_functions(self._console, report)
         print_reasoning(self._console, report)

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..errors import GraphError
 from ..nodes.base import Kind, Node
+from ..records.prompt import GRADING
 from .active import active_part, body_nodes, reached, sorter
 from .blueprint import Blueprint
 from .edges import Each, Edge, Loop
@@ -103,6 +104,11 @@ def _prompts(nodes: Mapping[str, Node], edges: list[Edge]) -> None:
     for name, node in nodes.items():
         sources = [edge.source for edge in edges if edge.target == name]
         for prompt in node.prompts():
+            for graded in prompt.placeholders.intersection(GRADING):
+                raise GraphError(
+                    f"prompt {prompt.label!r} of node {name!r} has {{{graded}}}, which only the rubric of a Judge is "
+                    f"given; write {{node:NAME}} for what another node answered, or '{{ {graded} }}' for text"
+                )
             for other in prompt.nodes - set(sources):
                 near = ", ".join(map(repr, get_close_matches(other, sources, 1, 0.0)))
                 raise GraphError(

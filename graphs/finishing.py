@@ -10,7 +10,7 @@ from ..models.metered import call_bound
 from ..models.pool import Pool
 from ..models.request import Reply, Request
 from ..nodes.answer_node import AnswerNode, output_of
-from ..nodes.outputs import formed, passed_on, reader_of, says_nothing, spoken_by
+from ..nodes.outputs import fewest_tokens, formed, passed_on, reader_of, says_nothing, spoken_by
 from ..nodes.prompts import dialect_named
 from ..nodes.prompts.base import Ask, Dialect, Style
 from ..nodes.readings import Unfit
@@ -63,14 +63,17 @@ def direct_call(
     """
     ask = Ask(task.question, task.instructions, task.context, output=output)
     calls = []
-    able = [model for model in pool if spoken_by(dialect(model.card.dialect), output)]
+    able = [model for model in pool if spoken_by(model.card, dialect(model.card.dialect), output)]
     for model in able or pool:
         card = model.card
-        prompt = dialect(card.dialect).solve(ask, Style.DIRECT)
+        speaker = dialect(card.dialect)
+        prompt = speaker.solve(ask, Style.DIRECT)
+        # JSON that a model is held to has names and structure beside the answer.
+        room = card.direct_output_cap + (0 if speaker.words else fewest_tokens(output))
         request = Request(
             model=card.name,
             messages=prompt.messages,
-            max_output_tokens=min(card.direct_output_cap, output_cap or card.direct_output_cap),
+            max_output_tokens=min(room, card.max_output_tokens, output_cap or room),
             stop=prompt.stop,
             response_schema=prompt.response_schema if card.json_schema else "",
         )

@@ -10,9 +10,10 @@ from typing import cast
 from ..records.message import Message
 from ..records.task import Task
 from ..tasks.metrics import CheckedMetric, resolve_metric
+from .judging import Grade, MeteredJudge
 from .result import Grader, Metric, Result
 
-__all__ = ["metric_of", "score_of", "waited_score"]
+__all__ = ["graded", "metric_of", "score_of", "waited_score"]
 
 
 def metric_of(given: Grader | None) -> Metric | None:
@@ -28,8 +29,23 @@ def metric_of(given: Grader | None) -> Metric | None:
     return checked if special else cast(Metric, given)
 
 
-def score_of(metric: Metric | None, task: Task, message: Message) -> float | None:
+async def graded(
+    metric: Metric | MeteredJudge | None, task: Task, message: Message, result: Callable[[], Result]
+) -> Grade | None:
+    """What a metric makes of a run that must be waited for, see `waited_score`; None: `score_of` does.
+
+    A judge grades whatever was answered, whether the task has gold or not.
+    """
+    if isinstance(metric, MeteredJudge):
+        return Grade(0.0) if message.status.failed else await metric.grade(task, message.answer)
+    score = await waited_score(metric, task, message, result)
+    return None if score is None else Grade(score)
+
+
+def score_of(metric: Metric | MeteredJudge | None, task: Task, message: Message) -> float | None:
     """The score of an answer; 0 for a failure, None without a metric or where the task has nothing to grade by."""
+    if isinstance(metric, MeteredJudge):
+        return None  # the run ended before there was an answer to grade
     if metric is None or not (task.gold or task.metadata):
         return None
     return 0.0 if message.status.failed else metric(task, message.answer)

@@ -313,7 +313,7 @@ class Graph:
             cap: the ceiling of this run.
             store: where accounts, replies and traces are kept; in memory, and then gone, where it is left out.
             metric: scores the answer, `(task, answer) -> float`; or the `Result`, where its second parameter is called
-                `result`. It may be asynchronous.
+                `result`. It may be asynchronous. A `Judge` is charged beside the run, within the cap.
 
         Raises:
             GraphError: the graph is not valid.

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import time
-import uuid
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import Self
+from uuid import uuid4
 
 from ..budgets.cap import Cap, pick
 from ..budgets.layered import LayeredLedger
@@ -27,15 +26,18 @@ from ..records.rows import UNITS, AccountRow, Limit, RunRow, Unit
 from ..records.status import Status
 from ..records.task import Task
 from ..records.usage import ZERO, Amount
+from ..tasks.judge import Judge
+from .accounts import UNLIMITED, judge_account, left_on
 from .blueprint import HasBlueprint
 from .bounds import check_allowance
 from .context import Services
 from .direct import run_direct
 from .finishing import Allowance, direct_call, fitting, output_of_graph
-from .grading import metric_of, score_of, waited_score
+from .grading import graded, metric_of, score_of
+from .judging import Grade, MeteredJudge, check_judge
 from .plan import Plan
 from .prepared import PreparedPlans
-from .result import Engine, Grader, Metric, Result
+from .result import Engine, Grader, Metric, Result, confidence_of, reason_of
 from .session import RunSession
 from .space import Space
 from .state import OUT, TASK
@@ -44,7 +46,6 @@ __all__ = ["Runner"]
 
 _WITHIN_SESSION: ContextVar[bool] = ContextVar("apportion_within_session", default=False)
 """Whether this task holds a session open: a run that it begins meanwhile must not wait for that session's end."""
-_UNLIMITED = sys.maxsize
 
 
 @dataclass(slots=True)
@@ -52,11 +53,13 @@ class _Run:
     """A session with what its row needs."""
 
     session: RunSession
+    parent_id: str
+    """The account above the run's own."""
     trial_id: str | None
-    metric: Metric | None
+    metric: Metric | MeteredJudge | None
     started: float
     allowance: Allowance | None = None
-    score: float | None = None
+    grade: Grade | None = None
     """By a metric that has been waited for."""
     grading: bool = False
     """Whether a metric is waited for, or failed: the answer is there, and its score is not."""
@@ -88,7 +91,7 @@ class Runner:
         self._opened = ExitStack()
         self._plans = PreparedPlans(self.space, store)
         self._accounts: dict[str, AccountRow] = {}
-        self._root = f"runner-{_new_id()}"
+        self._root = f"runner-{uuid4().hex}"
         caller = MeteredCaller(pool, self._ledger, store, facts=store)
         self._services = Services(pool, caller, lru_cache(dialect_named), {}, self._left)
 
@@ -138,6 +141,21 @@ class Runner:
         self._accounts[account.account_id] = account
         return account.account_id
 
+    def judge(self, judge: Judge, account_id: str, run_id: str) -> MeteredJudge:
+        """A judge for the answer of a run, charged to an account of its own beside the runs below one that was opened.
+
+        Raises:
+            UnknownName, UsageError: its model is not in the pool, or cannot grade.
+        """
+        check_judge(judge, self.pool, self._services.dialect)
+        account = judge_account(account_id, self._accounts)
+        calls = AccountRow(f"{account.account_id}/calls", account.account_id, None, "charged", "judge")
+        if calls.account_id not in self._accounts:
+            self.open_account(account)
+            self._books.open_account(calls)
+            self._accounts[calls.account_id] = calls
+        return MeteredJudge(judge, self.caller, self.store, calls.account_id, run_id)
+
     def allowance(self, task: Task, unit: Unit) -> Amount:
         """What a capped run of the task holds from its start, so that it can end with an answer."""
         bound = direct_call(task, self.pool, self._services.dialect, unit, output=self._output)[1]
@@ -167,7 +185,8 @@ class Runner:
             parent_account: opened by `open_account`; the run's account lies below it.
             cap: `per_task` limits the run; with any cap the run holds a finishing allowance from its start.
             trial_id: the trial that the run belongs to.
-            metric: scores the answer.
+            metric: scores the answer. The verdict of a `Judge` is charged to an account of its own under the nearest
+                account above the run that measures what is paid, else under the topmost.
             engine: "direct" does without LangGraph and gives the same result for a fraction of its cost per node, see
                 `direct`.
             seed: runs that differ in it are replicates: the same requests, other draws. What is asked at temperature 0
@@ -232,12 +251,12 @@ class Runner:
     ) -> AsyncIterator[_Run]:
         check_allowance(self.graph, cap)
         prepared = self._plans.of(plan)
-        limit = None if cap is None else cap.task_limit()
-        run_id = _new_id()
-        account_id = self._open_run(run_id, parent or self._root, limit)
+        run_id, parent_id = uuid4().hex, parent or self._root
+        judged = self.judge(metric, parent_id, run_id) if isinstance(metric, Judge) else metric_of(metric)
+        account_id = self._open_run(run_id, parent_id, None if cap is None else cap.task_limit())
         resolved, channels = prepared.resolved, prepared.channels(task)
         session = RunSession(run_id, account_id, task, resolved, self._services, self.store, channels, seed, output_cap)
-        run = _Run(session, trial_id, metric_of(metric), time.time())
+        run = _Run(session, parent_id, trial_id, judged, time.time())
         message, reason = Message(status=Status.CANCELLED, reason="the run was cancelled"), "cancelled"
         try:
             await self._hold(run, cap)
@@ -246,9 +265,10 @@ class Runner:
                 message, reason = await session.finish(run.allowance), "budget" if session.capped else "complete"
                 if session.capped:
                     message = fitting(self._output, message)
-                so_far = partial(self._result, run, message, reason, None)
+                self._release(run)
+                so_far = partial(self._result, run, message, reason, Grade(None))
                 run.grading = True
-                run.score = await waited_score(run.metric, task, message, so_far)
+                run.grade = await graded(run.metric, task, message, so_far)
                 run.grading = False
         except asyncio.CancelledError:
             reason = "cancelled"
@@ -261,8 +281,7 @@ class Runner:
         finally:
             if session.problem is not None:
                 message, reason = session.ended()
-            if run.allowance is not None:
-                self._ledger.release(run.allowance.reservation_id)
+            self._release(run)
             self._close_run(account_id)
             session.result = self._finished(run, message, reason)
         if session.problem is not None:
@@ -296,22 +315,28 @@ class Runner:
             run.allowance = Allowance(reservation_id, request)
         left = self._left(session.account_id)
         if left is not None:
-            session.begins_with({unit: pick(left, unit) for unit in UNITS if pick(left, unit) != _UNLIMITED})
+            session.begins_with({unit: pick(left, unit) for unit in UNITS if pick(left, unit) != UNLIMITED})
+
+    def _release(self, run: _Run) -> None:
+        """Gives the finishing allowance back, so that a verdict may have its room."""
+        if run.allowance is not None:
+            self._ledger.release(run.allowance.reservation_id)
+            run.allowance = None
 
     def _finished(self, run: _Run, message: Message, reason: str) -> Result:
         """Books the run."""
         session = run.session
         if run.grading:  # asked a second time, a metric would hold up the loop, or hide why the run ends
-            return self._book(run, message, reason, None)
+            return self._book(run, message, reason, Grade(None))
         try:
-            score = run.score if run.score is not None else score_of(run.metric, session.task, message)
+            grade = run.grade or Grade(score_of(run.metric, session.task, message))
         except Exception:
-            self._book(run, message, "error", None)
+            self._book(run, message, "error", Grade(None))
             raise
-        return self._book(run, message, reason, score)
+        return self._book(run, message, reason, grade)
 
-    def _book(self, run: _Run, message: Message, reason: str, score: float | None) -> Result:
-        result = self._result(run, message, reason, score)
+    def _book(self, run: _Run, message: Message, reason: str, grade: Grade) -> Result:
+        result = self._result(run, message, reason, grade)
         row = RunRow(
             run_id=result.run_id,
             trial_id=run.trial_id,
@@ -324,17 +349,18 @@ class Runner:
             status=result.status,
             stop_reason=reason,
             answer=result.answer,
-            score=score,
+            score=result.score,
             charged=result.charged,
             lost=result.lost,
             latency=result.latency,
             reason=result.reason,
             abstained=result.abstained,
+            parent_account_id=run.parent_id,
         )
         self.store.record(row)
         return result
 
-    def _result(self, run: _Run, message: Message, reason: str, score: float | None) -> Result:
+    def _result(self, run: _Run, message: Message, reason: str, grade: Grade) -> Result:
         session = run.session
         return Result(
             run_id=session.run_id,
@@ -343,17 +369,19 @@ class Runner:
             answer=message.answer,
             status=message.status,
             stop_reason=reason,
-            score=score,
+            score=grade.score,
             charged=session.charged,
             lost=session.lost,
             latency=session.latency,
-            short_account=session.short_account,
-            reason=_reason(message, session),
-            confidence=_confidence(message),
+            short_account=grade.short_account or session.short_account,
+            reason=reason_of(message, session.final_node),
+            confidence=confidence_of(message),
             data=message.data,
             abstained=message.abstained,
             usage=session.usage,
             gates=session.gates,
+            unscored=grade.unscored,
+            grading=grade.cost,
         )
 
     def _open_run(self, run_id: str, parent: str, limit: Limit | None) -> str:
@@ -368,33 +396,4 @@ class Runner:
         del self._accounts[account_id]
 
     def _left(self, account_id: str) -> Amount | None:
-        """The least that is left in each unit on an account and its ancestors."""
-        least: dict[Unit, int] = {}
-        account: AccountRow | None = self._accounts[account_id]
-        while account is not None:
-            limit = account.limit
-            if limit is not None:
-                balance = self._ledger.balance(account.account_id)
-                used = balance.paid if account.measure == "paid" else balance.charged + balance.lost
-                free = limit.value - pick(used, limit.unit) - pick(balance.reserved, limit.unit)
-                least[limit.unit] = min(free, least.get(limit.unit, free))
-            account = None if account.parent_id is None else self._accounts[account.parent_id]
-        if not least:
-            return None
-        return Amount(*(least.get(unit, _UNLIMITED) for unit in UNITS))
-
-
-def _reason(message: Message, session: RunSession) -> str:
-    """Why there is no answer; a failed run always says so."""
-    if not message.status.failed:
-        return ""
-    return message.reason or f"node {session.final_node!r} ended as {message.status.value} and gave no reason"
-
-
-def _confidence(message: Message) -> float | None:
-    """Of the candidate that is the answer; the first, as nodes order them."""
-    return next((c.confidence for c in message.candidates if c.answer == message.answer), None)
-
-
-def _new_id() -> str:
-    return uuid.uuid4().hex
+        return left_on(account_id, self._accounts, self._ledger)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -387,5 +388,6 @@ class RunSession:
                 answer=message.answer,
                 reason=message.reason,
                 events=events,
+                evidence=json.dumps(message.evidence, ensure_ascii=False) if message.evidence else "[]",
             )
         )

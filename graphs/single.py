@@ -10,6 +10,7 @@ from ..models.pool import Pool
 from ..records.protocols import StudyStore
 from ..records.rows import AccountRow
 from ..records.task import Task
+from ..tasks.judge import Judge
 from .blueprint import HasBlueprint
 from .bounds import check_allowance, check_feasible
 from .plan import Plan
@@ -40,6 +41,9 @@ async def run_single(
     # would take the answer away which was paid for.
     async with Runner(graph, pool, MemoryStore() if store is None else store) as runner:
         parent = None
-        if cap is not None and cap.total is not None:
-            parent = runner.open_account(AccountRow(f"single-{uuid4().hex}", limit=cap.batch_limit(1, 1)))
+        if cap is not None and (cap.total is not None or isinstance(metric, Judge)):
+            # A judge is no part of the run, and yet the cap is all that this call may be charged.
+            limits = [limit for limit in (cap.batch_limit(1, 1), cap.task_limit()) if limit is not None]
+            limit = min(limits, key=lambda limit: limit.value)
+            parent = runner.open_account(AccountRow(f"single-{uuid4().hex}", limit=limit))
         return await runner.run(task, plan, parent_account=parent, cap=cap, metric=metric)

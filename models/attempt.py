@@ -125,6 +125,7 @@ class Attempt:
             finish_reason="" if reply is None else reply.finish_reason,
             output_text="" if reply is None else _text_with_calls(reply),
             error=error or ("" if reply is None else reply.note),
+            reasoning_text="" if reply is None else reply.reasoning,
         )
 
 

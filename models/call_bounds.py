@@ -31,8 +31,11 @@ def call_bounds(model: Model, request: Request) -> CallBounds:
         exact=model.count_tokens(request.conversation) if card.exact_tokenizer else None,
     )
     output = min(request.max_output_tokens, card.max_output_tokens) + card.output_slack_tokens
+    extra = longest_bytes(request.effort_fields) + card.extra_bound_tokens
+    if card.tokenizer == "pocket":  # The embedded models are held to a schema and to tools, and read neither.
+        return CallBounds(prompt + extra, output)
     # A template may write into the prompt what a schema or an effort's field says.
-    extra = longest_bytes(request.response_schema) + longest_bytes(request.effort_fields) + card.extra_bound_tokens
+    extra += longest_bytes(request.response_schema)
     extra += longest_bytes(request.further)
     if request.tools:
         extra += tools_size(request.tools) + card.tools_tokens

@@ -13,8 +13,8 @@ from .tools import ToolCall, calls_from
 __all__ = ["KEY_VERSION", "ChatMessage", "FinishReason", "Reply", "Request", "ToolChoice"]
 
 FinishReason = Literal["stop", "length", "content_filter", "refusal"]
-ToolChoice = Literal["auto", "none"]
-"""Whether a model may call tools; with "none" it is to answer."""
+ToolChoice = Literal["auto", "none", "required"]
+"""Whether a model may call tools; with "none" it is to answer, with "required" it is to call one."""
 
 KEY_VERSION = 2
 """Of content addresses; replies that were stored under another are not found."""

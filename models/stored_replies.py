@@ -34,7 +34,7 @@ class StoredReplies:
     def __init__(self, replies: ReplyCache, card: ModelCard) -> None:
         self._replies = replies
         self._fingerprint = card.fingerprint
-        self._exact = card.truncation == "exact"
+        self._truncates = card.truncation == "exact"
 
     def key(self, request: Request) -> str:
         """The content address of a request."""
@@ -42,7 +42,7 @@ class StoredReplies:
 
     def question(self, request: Request) -> str:
         """What is the same for all requests that one reply may answer."""
-        return request.key(self._fingerprint, rung=0) if self._exact else self.key(request)
+        return request.key(self._fingerprint, rung=0) if self._exact(request) else self.key(request)
 
     def find(self, request: Request, key: str) -> Reply | None:
         """The reply to a request, as the model would give it, or None.
@@ -54,7 +54,7 @@ class StoredReplies:
         Raises:
             StoreError: it is damaged.
         """
-        if self._exact:
+        if self._exact(request):
             for _, known in self._rungs(request):
                 reply = None if known is None else within(known, request.max_output_tokens)
                 if reply is not None:
@@ -63,9 +63,13 @@ class StoredReplies:
 
     def place(self, request: Request, key: str, reply: Reply) -> str:
         """The key under which to store a new reply."""
-        if not self._exact or within(reply, request.max_output_tokens) != reply:
+        if not self._exact(request) or within(reply, request.max_output_tokens) != reply:
             return key
         return next(rung for rung, known in self._rungs(request) if known is None)
+
+    def _exact(self, request: Request) -> bool:
+        """Whether a reply under another cap tells this one; JSON of a schema is made to fit its cap."""
+        return self._truncates and not (request.response_schema or request.tools)
 
     def _rungs(self, request: Request) -> Iterator[tuple[str, Reply | None]]:
         """The replies that answer some cap, with their keys, and last the first key that is free."""

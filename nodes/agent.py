@@ -22,14 +22,14 @@ from .answer_node import AnswerNode, answer_size, mended, prefix_size, repairs_b
 from .asks import FILLER, ask_of, bound_of, request_of
 from .base import CallBound, Context, Fee, Incoming, Inputs, Kind, Speakers
 from .callables import Given, Imported
+from .embedded_tools import misfit, result_size
 from .knob import ANY_MODEL, Knob, ModelKnob, Times
 from .mcp_listing import placeholder_tool
 from .mcp_tools import McpTools
 from .oracles import right_answer
 from .outputs import candidate_of, reader_of
-from .prompts import dialect_named
-from .prompts.acting import ToolRound, acting, calls_in, quoted, result_frame
-from .prompts.base import Ask, Dialect, Messages, Style
+from .prompts.acting import calls_in, quoted, result_frame
+from .prompts.base import Ask, Dialect, Messages, Style, ToolRound
 from .readings import Reading, Unfit, all_of, read
 from .repeated_node import RepeatedNode, most_draws, vote_of
 from .repetition import Drawn, draws_of, first_alone, message_of, repeat
@@ -87,13 +87,11 @@ class Agent(RepeatedNode, AnswerNode):
         return True
 
     def fitted(self, card: Callable[[str], ModelCard]) -> Self:
-        """See `Node.fitted`; a model that follows no instructions calls no tools."""
+        """See `Node.fitted`; a model that follows no instructions calls what it calls by itself, see `Offered`."""
         for known in map(card, self.called()):
-            if not dialect_named(known.dialect).words:
-                raise PlanError(
-                    f"model {known.name!r} follows no instructions (dialect {known.dialect!r}), so it cannot call "
-                    "tools; choose a model whose dialect is 'chat'"
-                )
+            problem = misfit(known, _functions(self))
+            if problem:
+                raise PlanError(problem)
         return super().fitted(card)
 
     def reads_a_form(self) -> bool:
@@ -186,7 +184,7 @@ async def _step(loop: _Loop, inputs: Inputs, rounds: Sequence[ToolRound], *, las
     request = request_of(
         context,
         node.model,
-        acting(ask, loop.toolbox.told, rounds, last=last, native=loop.native),
+        loop.dialect.act(ask, loop.toolbox.told, rounds, last=last, native=loop.native),
         max_output_tokens=node.max_output_tokens,
         temperature=node.temperature,
         node=node,
@@ -313,7 +311,12 @@ def _worst_case(node: Agent, ask: Ask, incoming: Incoming, speakers: Speakers) -
     """Of every round: the prompt, and of each round before it a reply, its calls and their results."""
     tools, servers, card = _functions(node), _servers(node), speakers.card(node.model)
     told = tools_json(tools, [placeholder_tool(server, FILLER) for server in servers])
-    if card.tools:
+    dialect = speakers(node.model)
+    if not dialect.words:  # It reads neither tools nor the arguments of its calls.
+        fixed, turns = 0, 1 + MOST_CALLS
+        found = result_size(tools, node.result_bytes, servers=bool(servers))
+        grown = speakers.reply(node.model, node.max_output_tokens) + found
+    elif card.tools:
         fixed = tools_size(tools_json(tools)) + sum(server.schema_bytes for server in servers) + card.tools_tokens
         grown = _reply_bytes(node, card) + MOST_CALLS * _CALL_BYTES + node.result_bytes
         turns = 1 + MOST_CALLS
@@ -325,7 +328,7 @@ def _worst_case(node: Agent, ask: Ask, incoming: Incoming, speakers: Speakers) -
         grown = reply + prefix_size(node, speakers) + _FRAME + MOST_CALLS * frame + node.result_bytes
 
     def render(filled: Ask) -> Messages:
-        return acting(filled, told, (), last=True, native=card.tools)  # any round may turn out to be the last
+        return dialect.act(filled, told, (), last=True, native=card.tools)  # any round may turn out to be the last
 
     cap = node.max_output_tokens
     first = bound_of(

@@ -13,13 +13,13 @@ from pydantic import PlainSerializer, PlainValidator, model_validator
 from ..errors import GraphError, PlanError
 from ..models.card import ModelCard
 from ..models.request import Request
-from ..records.output import OneOf, Output, output_from, output_json
+from ..records.output import JsonOutput, OneOf, Output, output_from, output_json
 from ..records.status import Status
 from ..records.text import clip, single_spaced
 from .base import CallBound, Context, Node, Speakers
 from .knob import ADDED, Knob, options
 from .model_node import ModelNode
-from .outputs import PLAIN
+from .outputs import PLAIN, held_problem
 from .prompts import dialect_named
 from .prompts.base import Messages
 from .prompts.replies import mending
@@ -71,17 +71,26 @@ class AnswerNode(ModelNode):
         return super()._with_models | {"repairs"}
 
     def fitted(self, card: Callable[[str], ModelCard]) -> Self:
-        """See `Node.fitted`; a model that follows no instructions can be asked for lines and numbers only."""
+        """See `Node.fitted`; who follows no instructions is asked for lines, numbers, and JSON that it is held to."""
         fitted = super().fitted(card)
         asked = {name: value for name, value in self.demands().items() if name in ("output", "repairs")}
         for known in map(card, self.called()):
-            if asked and not dialect_named(known.dialect).words:
-                name, value = next(iter(asked.items()))
+            for name, value in asked.items():
+                if dialect_named(known.dialect).words or (name == "output" and self.holds(known)):
+                    continue
                 raise PlanError(
                     f"model {known.name!r} follows no instructions (dialect {known.dialect!r}), so it cannot be asked "
-                    f"for {name}={value!r:.60}; choose a model whose dialect is 'chat'"
+                    f"for {name}={value!r:.60}{self._misfit(known)}; choose a model whose dialect is 'chat'"
                 )
         return fitted
+
+    def holds(self, card: ModelCard) -> bool:
+        """Whether a model that follows no instructions can be held to the output."""
+        return isinstance(self.output, JsonOutput) and card.json_schema and not held_problem(self.output)
+
+    def _misfit(self, card: ModelCard) -> str:
+        problem = held_problem(self.output) if isinstance(self.output, JsonOutput) and card.json_schema else ""
+        return f" ({problem})" if problem else ""
 
     def reads_a_form(self) -> bool:
         """See `ModelNode.reads_a_form`: where an output is set, it is for the user to say how to reply."""

@@ -9,6 +9,10 @@ from dataclasses import replace
 from functools import lru_cache, partial
 from typing import Any
 
+from ..errors import UnsupportedSchema
+from ..models.card import ModelCard
+from ..models.pocket.grammar import least
+from ..models.pocket.schemas import terms_of
 from ..models.reasoning import split_reasoning
 from ..records.answers import Number, abstains, last_number, normal_form, number_of
 from ..records.message import CANDIDATES, Candidate
@@ -27,8 +31,10 @@ __all__ = [
     "Reader",
     "candidate_of",
     "data_of",
+    "fewest_tokens",
     "form_of",
     "formed",
+    "held_problem",
     "led_by_fields",
     "passed_on",
     "problem_with",
@@ -55,9 +61,25 @@ _OPENED = re.compile(r"""\{\s*["'“][^"'”\n]{0,200}["'”]\s*:|\[\s*\{""")
 _PATTERN_SECONDS = 0.2
 
 
-def spoken_by(dialect: Dialect, output: Output) -> bool:
-    """Whether a model of this dialect can be asked for such an answer."""
-    return dialect.words or output in PLAIN
+def spoken_by(card: ModelCard, dialect: Dialect, output: Output) -> bool:
+    """Whether a model of this dialect can be asked for such an answer, or is held to it."""
+    held = isinstance(output, JsonOutput) and card.json_schema and not held_problem(output)
+    return dialect.words or output in PLAIN or held
+
+
+def held_problem(output: JsonOutput) -> str:
+    """Why a model that follows no instructions cannot be held to a schema; empty where it can."""
+    try:
+        terms_of(output.schema)
+    except UnsupportedSchema as problem:
+        return str(problem)
+    return ""
+
+
+def fewest_tokens(output: Output) -> int:
+    """So many tokens are enough for an answer of a model that is held to a small schema; 0 for other outputs."""
+    held = isinstance(output, JsonOutput) and not held_problem(output)
+    return sum(map(least, terms_of(output.schema))) if isinstance(output, JsonOutput) and held else 0
 
 
 def reader_of(output: Output, dialect: Dialect, style: Style) -> Reader:

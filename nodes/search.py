@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar
 from annotated_types import Interval
 from pydantic import PlainSerializer, PlainValidator, PositiveInt, ValidationInfo
 
+from ..models.card import ModelCard
 from ..records.message import CANDIDATES, Message, MessageSize
 from ..records.status import Status
 from ..records.text import clip
@@ -83,6 +84,10 @@ class Search(RepeatedNode, AnswerNode):
     end, as it does in a run without a cap."""
     passage_bytes: PositiveInt = 1024
     """The most bytes of one passage; longer ones are split in the index, and cut when they come from a function."""
+
+    def holds(self, card: ModelCard) -> bool:
+        """See `AnswerNode.holds`; a query could not be written either."""
+        return False
 
 
 async def _run(node: Search, inputs: Inputs, context: Context) -> Message:

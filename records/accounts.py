@@ -6,13 +6,16 @@ from collections.abc import Sequence
 
 from ..errors import UsageError
 from .protocols import Short
-from .rows import UNITS, AccountRow, Balance, Limit, Reservation, Unit
+from .rows import SMALLEST_UNITS, UNITS, AccountRow, Balance, Limit, Reservation, Unit
 from .usage import Amount
 
 __all__ = ["FIGURES", "Account", "balance_of", "check_same", "end", "move", "reserve"]
 
 _CHARGED, _LOST, _PAID, _RESERVED, _HELD, _IN_FLIGHT = 0, 3, 6, 9, 12, 15
-FIGURES = (*(f"{q}_{unit}" for q in ("charged", "lost", "paid", "reserved", "held") for unit in UNITS), "in_flight")
+FIGURES = (
+    *(f"{figure}_{unit}" for figure in ("charged", "lost", "paid", "reserved", "held") for unit in SMALLEST_UNITS),
+    "in_flight",
+)
 """The names of an account's figures, in their order. `held` is the part of `reserved` that belongs to allowances."""
 _NAMES: dict[Unit, str] = {
     "tokens": "tokens",

@@ -12,10 +12,12 @@ from pathlib import Path
 from ..errors import GraphError, UnknownName
 from .files import read_text
 
-__all__ = ["NODE", "PLACEHOLDERS", "Prompt"]
+__all__ = ["GRADING", "NODE", "PLACEHOLDERS", "Prompt"]
 
 PLACEHOLDERS = ("question", "passages", "notes", "instructions", "format", "left", "rounds_left")
-"""What may stand in braces in a template, beside `{node:NAME}`."""
+"""What may stand in braces in the template of a node, beside `{node:NAME}`."""
+GRADING = ("answer", "gold")
+"""What may stand in the rubric of a judge alone, which grades an answer; see `tasks.judge.Judge`."""
 NODE = "node:"
 """Begins the placeholder of an upstream node's answer."""
 
@@ -41,7 +43,8 @@ class Prompt:
     text: str
     """Instructions or a template with `{question}`, `{passages}`, `{notes}`, `{instructions}` (the task's), `{format}`
     (how the node must reply), `{node:NAME}` (the answer of a node that an edge leads from), `{left}` (tokens that the
-    run has left when the node starts, two digits of it) and `{rounds_left}`."""
+    run has left when the node starts, two digits of it) and `{rounds_left}`. That of a judge has `{question}`,
+    `{answer}`, `{gold}` and `{format}`."""
     name: str = ""
     """By which tables, drawings and plans know it; the beginning of the text where it has none."""
     examples: tuple[tuple[str, str], ...] = ()
@@ -57,8 +60,8 @@ class Prompt:
             raise GraphError("prompt: its text is empty; write instructions, or leave out `prompt`")
         object.__setattr__(self, "examples", tuple(self._example(number, each) for number, each in self._numbered()))
         for placeholder in self.placeholders:
-            if placeholder not in PLACEHOLDERS and not placeholder.startswith(NODE):
-                known = (*PLACEHOLDERS, f"{NODE}NAME")
+            if placeholder not in (*PLACEHOLDERS, *GRADING) and not placeholder.startswith(NODE):
+                known = (*PLACEHOLDERS, *GRADING, f"{NODE}NAME")
                 nearest = UnknownName("placeholder", placeholder, known)
                 raise GraphError(
                     f"prompt {self.label!r}: {nearest}; for braces that are text write '{{ {placeholder} }}'"

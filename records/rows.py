@@ -13,6 +13,7 @@ from .status import Status
 from .usage import ZERO, Amount, Usage
 
 __all__ = [
+    "SMALLEST_UNITS",
     "UNITS",
     "AccountRow",
     "Balance",
@@ -39,6 +40,8 @@ __all__ = [
 
 Unit = Literal["tokens", "weighted", "usd"]
 UNITS: tuple[Unit, ...] = get_args(Unit)
+SMALLEST_UNITS = ("tokens", "microweighted", "nanousd")
+"""In the order of `UNITS`, what books count in: tokens, millionths of a weighted token, billionths of a dollar."""
 Measure = Literal["charged", "paid"]
 ReservationKind = Literal["call", "allowance"]
 FactKind = Literal["breach", "probe"]
@@ -146,8 +149,11 @@ class CallRow:
     response_id: str = ""
     finish_reason: str = ""
     output_text: str = ""
+    """The reply as it came, calls of tools below it."""
     error: str = ""
     """What went wrong, also in reading the reply, or what was odd about a reply that was used."""
+    reasoning_text: str = ""
+    """What the model thought, where its endpoint tells that apart from the reply; stored by content hash."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +233,8 @@ class SpanRow:
     reason: str = ""
     events: str = "[]"
     """JSON: what the node recorded of its own doing."""
+    evidence: str = "[]"
+    """JSON: the passages that its answer rests on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +262,8 @@ class RunRow:
     """Why there is no answer; empty where there is one, and in rows of older versions."""
     abstained: bool | None = None
     """Whether the answer says that there is none; None in rows of older versions."""
+    parent_account_id: str = ""
+    """The account above its own: of a study's phase, of a batch, of a question; empty in rows of older versions."""
 
 
 @dataclass(frozen=True, slots=True)

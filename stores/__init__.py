@@ -1,19 +1,16 @@
 """The books of a study in one SQLite file: ledger, reply cache, traces.
 
 Open it with `open_store`. Whoever wants to ask it questions of his own may open the file with any SQLite tool, also
-while it is written; these views are kept stable:
+while it is written, or use `Store.query`. The views are kept stable; docs/database.md lists them:
 
-- `tokens_per_node` (run_id, node, kind): spans, calls, cached_calls, input_tokens, output_tokens, charged_tokens,
-  lost_tokens, usd.
-- `cost_per_run` (run_id, trial_id, task_id, plan_hash, status, score): calls, tokens charged, lost and paid, weighted
-  tokens, dollars, latency along the critical path, seconds.
-- `failures` (what, id, run_id, at, status, name, reason, lost_tokens): runs, spans and calls that did not end well, and
-  reservations whose process ended.
-- `spend` (account_id, parent_id, label): limit, used and free in the unit of the limit; tokens and dollars charged,
-  lost, paid; calls in flight.
+- `runs_read` (study_id, part, plan, question, gold, answer, status, reason, score, tokens, usd), and `run_details` with
+  all else that is known of a run; golds of the test part are not shown.
+- `calls_read`, `spans_read`: with prompts, replies, reasoning, passages and events as text; `unread_replies`.
+- `tokens_by_node_model_plan`, `tokens_per_node`, `cost_per_run`, `study_costs`, `spend`: where the tokens went.
+- `plans_by_question`, `failures`, `gates`, `stages`.
 
 Texts longer than 256 KiB are cut, with a mark; what looks like an API key is blotted out before it is written. Long
-texts are in `blob`, compressed with zlib, under the SHA-256 of what is kept.
+texts are in `text`, each once, under the first 32 hexadecimal digits of the SHA-256 of what is kept.
 """
 
 from .opening import open_store

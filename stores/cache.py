@@ -8,7 +8,7 @@ from typing import Any
 
 from ..records.rows import StoredReply
 from ..records.usage import Amount
-from .blobs import pack, unpack
+from .texts import TextEncoder, unpack
 
 __all__ = ["ReplyMemory", "reply_row", "reply_values"]
 
@@ -68,14 +68,12 @@ def _size(reply: StoredReply) -> int:
     return len(reply.payload) + _OVERHEAD_BYTES
 
 
-def reply_values(row: StoredReply, stored_at: float) -> tuple[Any, ...]:
-    """Parameters for the table. Unlike blobs, the payload is kept whole: it is read again in place of a call."""
-    charged = row.charged
-    payload = pack(row.payload.encode())
-    return (row.request_key, payload, charged.tokens, charged.weighted, charged.usd, stored_at)
+def reply_values(row: StoredReply, stored_at: float, texts: TextEncoder) -> tuple[Any, ...]:
+    """Parameters for the table. Unlike other texts, the payload is kept whole: it is read again in place of a call."""
+    return (row.request_key, texts.stored(row.payload), *row.charged.units, stored_at)
 
 
-def reply_row(request_key: str, columns: tuple[bytes, int, int, int]) -> StoredReply:
+def reply_row(request_key: str, columns: tuple[str | bytes, int, int, int]) -> StoredReply:
     """A row of the table: payload and the three columns of charged."""
     payload, *charged = columns
     return StoredReply(request_key, unpack(payload), Amount(*charged))

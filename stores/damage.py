@@ -21,7 +21,7 @@ __all__ = ["row_damage", "whole"]
 
 Row = TypeVar("Row")
 
-_CUT = re.compile(r"\n\[cut: \d+ bytes, sha256 [0-9a-f]{64}\]\Z")
+_CUT = re.compile(r"(?:\n\[cut|\A\[not kept): \d+ bytes, sha256 [0-9a-f]+\]\Z")
 _PLAIN = re.compile(r"[\w.-]+")
 """Keys that may stand in a command that people paste."""
 
@@ -64,7 +64,7 @@ def whole(row: Row) -> Row:
     fields = fields_of(kind)
     for name in (*fields.whole, *fields.json):
         text: str = getattr(row, name)
-        # Older versions cut long JSON as they cut text, and said so at its end.
+        # Older versions cut long JSON as they cut text, and said so at its end; of some only the hash is kept.
         if text and not (name in fields.json and _CUT.search(text)) and not isinstance(json.loads(text), dict | list):
             raise ValueError(f"{name} is no JSON of an object or a list")
     return row

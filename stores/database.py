@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sqlite3
 import struct
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,12 +16,11 @@ from sqlalchemy.pool import NullPool, QueuePool
 
 from ..errors import StoreError
 from . import schema
-from .migrations import APPLICATION_ID, MIGRATIONS, NEW_KEYS, VERSION, migrate
+from .migrations import APPLICATION_ID
+from .older import present_as_today
 
 __all__ = [
-    "OldRepliesWarning",
-    "back_up",
-    "bring_up_to_date",
+    "BUSY_SECONDS",
     "check_header",
     "check_statements",
     "check_whole",
@@ -36,11 +34,7 @@ __all__ = [
 ]
 
 
-class OldRepliesWarning(UserWarning):
-    """Cached replies of an earlier version will not be used again."""
-
-
-_BUSY_SECONDS = 30.0
+BUSY_SECONDS = 30.0
 _WAL_BYTES = 64 * 1024 * 1024
 _MAGIC = b"SQLite format 3\x00"
 _READERS = 8
@@ -94,7 +88,7 @@ def writing_engine(path: Path) -> Engine:
 
     def connect() -> sqlite3.Connection:
         return sqlite3.connect(
-            path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=256
+            path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=256
         )
 
     engine = create_engine("sqlite://", creator=connect, poolclass=NullPool)
@@ -119,7 +113,8 @@ def reading_engine(path: Path, *, read_only: bool) -> Engine:
 
     Args:
         path: the file.
-        read_only: whether the file itself is opened for reading, so that it works on one that cannot be written.
+        read_only: whether the file itself is opened for reading, so that it works on one that cannot be written. One of
+            an older schema is then read as if it were of the present one.
     """
     uri = path.absolute().as_uri() + "?mode=ro"
     log = path.with_name(path.name + "-wal")
@@ -128,9 +123,15 @@ def reading_engine(path: Path, *, read_only: bool) -> Engine:
         uri += "&immutable=1"
 
     def connect() -> sqlite3.Connection:
-        return sqlite3.connect(uri, uri=True, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        return sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
 
-    return create_engine("sqlite://", creator=connect, poolclass=QueuePool, pool_size=_READERS, max_overflow=_READERS)
+    engine = create_engine("sqlite://", creator=connect, poolclass=QueuePool, pool_size=_READERS, max_overflow=_READERS)
+
+    @event.listens_for(engine, "connect")
+    def set_up(connection: sqlite3.Connection, _record: Any) -> None:
+        present_as_today(connection)
+
+    return engine
 
 
 def driver(connection: Connection) -> sqlite3.Connection:
@@ -192,51 +193,6 @@ def check_statements(connection: sqlite3.Connection, path: Path) -> None:
                 raise _damaged(path, f"table {table.name}: {error}") from error
 
 
-def bring_up_to_date(connection: Connection, path: Path, found: int) -> None:
-    """Migrates from schema `found` to the present one, after a copy of the file was made beside it."""
-    raw = driver(connection)
-    with database_errors(path):
-        if found == 0:
-            (mode,) = raw.execute("PRAGMA journal_mode = WAL").fetchone()
-            if mode != "wal":
-                raise StoreError(f"{path}: its file system has no write-ahead log; choose a local disk")
-        elif found < VERSION:
-            back_up(raw, path, found)
-        # A table that is rebuilt would otherwise take the rows that point to it along.
-        raw.execute("PRAGMA foreign_keys = OFF")
-        with connection.begin():
-            migrate(connection, found, MIGRATIONS)
-        raw.execute("PRAGMA foreign_keys = ON")
-        if 0 < found < NEW_KEYS:
-            _tell_of_old_replies(raw, path)
-
-
-def _tell_of_old_replies(connection: sqlite3.Connection, path: Path) -> None:
-    """Warns of what was paid for and is not found any more."""
-    count, tokens, usd = connection.execute(
-        "SELECT count(*), sum(charged_tokens), sum(charged_usd) FROM reply"
-    ).fetchone()
-    if count:
-        worth = f"{tokens:,} tokens" + (f", {usd / 1e9:,.2f} USD" if usd else "")
-        warnings.warn(
-            f"{path}: {count:,} cached replies, worth {worth}, were kept by an earlier version and will not be used "
-            "again: since then every node draws for itself",
-            OldRepliesWarning,
-            stacklevel=2,
-        )
-
-
-def back_up(connection: sqlite3.Connection, path: Path, found: int) -> Path:
-    """Copies the database to a new file beside it, named after its schema, and returns where."""
-    copy = path.with_name(f"{path.name}.schema{found}")
-    number = 1
-    while copy.exists():
-        number += 1
-        copy = path.with_name(f"{path.name}.schema{found}.{number}")
-    connection.execute("VACUUM INTO ?", (str(copy),))
-    return copy
-
-
 @contextmanager
 def database_errors(path: Path) -> Iterator[None]:
     """Turns what SQLite raises into one line that names the file and the remedy."""
@@ -259,7 +215,7 @@ def explained(path: Path, error: sqlite3.Error | DBAPIError) -> StoreError:
         sqlite3.SQLITE_IOERR: "the disk cannot be written or read; check its room and its health",
         sqlite3.SQLITE_READONLY: "it cannot be written; check the permissions of the file and its folder",
         sqlite3.SQLITE_CANTOPEN: "it cannot be opened; check the permissions of the file and its folder",
-        sqlite3.SQLITE_BUSY: f"another program has been writing to it for {_BUSY_SECONDS:.0f} s; close that one",
+        sqlite3.SQLITE_BUSY: f"another program has been writing to it for {BUSY_SECONDS:.0f} s; close that one",
         sqlite3.SQLITE_LOCKED: "another program has locked it; close that one",
     }.get(code, "this statement is refused by the database")
     return StoreError(f"{path}: {remedy} (SQLite: {cause})")

@@ -14,19 +14,24 @@ from ..records.protocols import Short
 from ..records.redaction import Redaction
 from ..records.rows import CallRow, FactRow, PartRow, PlanRow, RunRow, SpanRow, StudyRow, TaskRow, TraceRow, TrialRow
 from . import schema
-from .blobs import BlobEncoder
 from .cache import reply_values
+from .capture import withheld
 from .keeping import kept
 from .ledger import Books
 from .live_owners import Owner, alive_owners, beat, dead_owners, register
 from .operations import Keep, OpenAccount, Operation, Reserve, Settle
 from .row_table import RowTable, insert_statement
+from .texts import TextEncoder
 from .unsent import UnsentCalls, remove_stale, unsent_calls_of
 
 __all__ = ["Group"]
 
 _REPLY = insert_statement(schema.reply, "keep")
-_BLOB = insert_statement(schema.blob, "keep")
+_TEXT = (
+    "INSERT INTO text (hash, bytes, content) VALUES (?, ?, ?) "
+    "ON CONFLICT (hash) DO UPDATE SET content = excluded.content WHERE text.content IS NULL"
+)
+"""A text of which only the hash was kept is kept once somebody may."""
 _TABLES: Mapping[type[TraceRow], RowTable[Any]] = {
     CallRow: schema.CALL,
     SpanRow: schema.SPAN,
@@ -48,15 +53,18 @@ class Group:
         path: of the database.
         owner: who holds what is reserved here.
         unsent: the calls of this owner that wait.
+        texts: how texts are kept.
     """
 
-    def __init__(self, connection: Connection, path: Path, owner: Owner, unsent: UnsentCalls) -> None:
+    def __init__(
+        self, connection: Connection, path: Path, owner: Owner, unsent: UnsentCalls, texts: TextEncoder
+    ) -> None:
         self._connection = connection
         self._path = path
         self._owner = owner
         self._unsent = unsent
         self._chains: dict[str, tuple[str, ...]] = {}
-        self._blobs = BlobEncoder()
+        self._texts = texts
         self._redaction = Redaction()
 
     def conceal(self, secrets: Iterable[str]) -> None:
@@ -82,15 +90,15 @@ class Group:
                     except UsageError as error:
                         wrong.append(error)
                 books.write()
-                blobs = self._blobs.take()
-                if blobs:
-                    rows[_BLOB] = blobs
+                texts = self._texts.take()
+                if texts:
+                    rows[_TEXT] = texts
                 for statement, values in rows.items():
                     self._connection.exec_driver_sql(statement, values)
         except BaseException:
-            self._blobs.rolled_back()
+            self._texts.rolled_back()
             raise
-        self._blobs.committed()
+        self._texts.committed()
         return books.released, wrong
 
     def enter(self) -> None:
@@ -171,7 +179,9 @@ class Group:
 
     def _keep(self, row: TraceRow, rows: dict[str, list[tuple[Any, ...]]]) -> None:
         table = _TABLES[type(row)]
-        rows.setdefault(table.insert, []).append(table.values(kept(row, self._redaction), self._blobs))
+        rows.setdefault(table.insert, []).append(
+            table.values(withheld(kept(row, self._redaction), self._texts.capture), self._texts)
+        )
 
     def _settle(self, operation: Settle, books: Books, rows: dict[str, list[tuple[Any, ...]]]) -> None:
         operation.booked = False
@@ -187,6 +197,6 @@ class Group:
             return
         if operation.call is not None:
             self._keep(operation.call, rows)
-        if operation.reply is not None:
+        if operation.reply is not None and self._texts.capture == "full":
             reply = kept(operation.reply, self._redaction)
-            rows.setdefault(_REPLY, []).append(reply_values(reply, time.time()))
+            rows.setdefault(_REPLY, []).append(reply_values(reply, time.time(), self._texts))

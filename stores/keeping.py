@@ -22,6 +22,10 @@ TEXT_BYTES = 256 * 1024
 """The most bytes of one text that are kept."""
 
 
+_NOTHING = ("", "[]")
+"""JSON with nothing in it, as most spans have; what a look at it costs is the writer's time."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fields:
     """What people and models write into a row."""
@@ -33,11 +37,11 @@ class Fields:
 
 
 _FIELDS: dict[type, Fields] = {
-    CallRow: Fields(("response_model", "response_id", "output_text", "error"), ("request_messages",)),
+    CallRow: Fields(("response_model", "response_id", "output_text", "error", "reasoning_text"), ("request_messages",)),
     FactRow: Fields(whole=("content",)),
     PlanRow: Fields(("drawing",), whole=("content",)),
     RunRow: Fields(("stop_reason", "answer", "reason")),
-    SpanRow: Fields(("part", "answer", "reason"), ("events",)),
+    SpanRow: Fields(("part", "answer", "reason"), ("events", "evidence")),
     StoredReply: Fields(whole=("payload",)),
     StudyRow: Fields(whole=("arguments",)),
     TaskRow: Fields(("family",), whole=("content",)),
@@ -59,6 +63,8 @@ def kept(row: Row, redaction: Redaction) -> Row:
             changed[name] = clean
     for name in (*fields.json, *fields.whole):
         text = getattr(row, name)
+        if text in _NOTHING:
+            continue
         clean = redaction.json(text)
         if name in fields.json:
             clean = _bounded_json(clean)

@@ -33,15 +33,15 @@ _SELECT_ACCOUNTS = (
     "FROM account WHERE account_id IN (SELECT value FROM json_each(?))"
 )
 _SELECT_RESERVATIONS = (
-    "SELECT reservation_id, account_id, reserved_tokens, reserved_weighted, reserved_usd, kind, cached, state "
+    "SELECT reservation_id, account_id, reserved_tokens, reserved_microweighted, reserved_nanousd, kind, cached, state "
     "FROM reservation WHERE "
 )
 _BY_ID = _SELECT_RESERVATIONS + "reservation_id IN (SELECT value FROM json_each(?))"
 _BY_OWNER = _SELECT_RESERVATIONS + "state = 'open' AND owner_id IN (SELECT value FROM json_each(?))"
 _UPDATE_ACCOUNT = f"UPDATE account SET {', '.join(f'{name} = {name} + ?' for name in _TOTALS)} WHERE account_id = ?"
 _CLOSE_RESERVATION = (
-    "UPDATE reservation SET state = ?, closed_at = ?, charged_tokens = ?, charged_weighted = ?, charged_usd = ?, "
-    "lost_tokens = ?, lost_weighted = ?, lost_usd = ? WHERE reservation_id = ?"
+    "UPDATE reservation SET state = ?, closed_at = ?, charged_tokens = ?, charged_microweighted = ?, "
+    "charged_nanousd = ?, lost_tokens = ?, lost_microweighted = ?, lost_nanousd = ? WHERE reservation_id = ?"
 )
 _INSERT_RESERVATION = insert_statement(schema.reservation, "fail")
 _INSERT_ACCOUNT = insert_statement(schema.account, "fail")

@@ -2,7 +2,8 @@
 
 A step is a function of the open connection; it runs inside one transaction with the others that are due, with foreign
 keys off, after a copy of the old file was made. Steps are only ever added. A new step needs a database file of the
-schema before it under `tests/stores/databases/`, and `schema` must say the same as all steps together.
+schema before it under `tests/stores/databases/`, and `schema` must say the same as all steps together. Views hold no
+data: whatever a step makes of them, at the end they are those of `views`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,9 @@ import time
 from collections.abc import Callable, Sequence
 
 from sqlalchemy import Connection
+
+from .migration_texts import texts_and_units
+from .views import VIEWS
 
 __all__ = ["APPLICATION_ID", "MIGRATIONS", "NEW_KEYS", "VERSION", "migrate"]
 
@@ -297,6 +301,11 @@ def m005_abstentions(connection: Connection) -> None:
     connection.exec_driver_sql("ALTER TABLE run ADD COLUMN abstained INTEGER")
 
 
+def m006_texts_and_units(connection: Connection) -> None:
+    """Texts that one can read, columns that name their units, and what runs, spans and calls keep since."""
+    texts_and_units(connection)
+
+
 NEW_KEYS = 4
 """The schema since which every node draws for itself: replies that were kept before have other keys."""
 
@@ -306,6 +315,7 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     m003_reasons_and_parts,
     m004_request_keys,
     m005_abstentions,
+    m006_texts_and_units,
 )
 VERSION = len(MIGRATIONS)
 """The schema that this code reads and writes."""
@@ -316,3 +326,7 @@ def migrate(connection: Connection, found: int, steps: Sequence[Callable[[Connec
     for version, step in enumerate(steps[found:], found + 1):
         step(connection)
         connection.exec_driver_sql("INSERT INTO schema_version VALUES (?, ?)", (version, time.time()))
+    for (name,) in connection.exec_driver_sql("SELECT name FROM sqlite_schema WHERE type = 'view'").fetchall():
+        connection.exec_driver_sql(f"DROP VIEW {name}")
+    for name, query in VIEWS.items():
+        connection.exec_driver_sql(f"CREATE VIEW {name} AS {query}")

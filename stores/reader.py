@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -20,20 +22,21 @@ from ..records.rows import (
     StoredReply,
 )
 from . import schema
-from .blobs import unpack
 from .cache import reply_row
+from .capture import not_kept
 from .damage import row_damage, whole
 from .database import database_errors, driver, reading_engine, schema_of
 from .row_table import RowTable
+from .texts import unpack
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-__all__ = ["Reader"]
+__all__ = ["Answer", "Reader"]
 
 Row = TypeVar("Row", bound="DataclassInstance")
 
-_REPLY = "SELECT payload, charged_tokens, charged_weighted, charged_usd FROM reply WHERE request_key = ?"
+_REPLY = "SELECT payload, charged_tokens, charged_microweighted, charged_nanousd FROM reply WHERE request_key = ?"
 _ACCOUNT = "SELECT account_id, parent_id, limit_unit, limit_value, measure, label FROM account WHERE account_id = ?"
 _BALANCE = f"SELECT {', '.join(FIGURES)} FROM account WHERE account_id = ?"
 _ROOT_RELEASES = (
@@ -44,6 +47,14 @@ _ROOT_RELEASES = (
 )
 _NAMES = 50
 """How many known names an error lists."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a statement of SQL found."""
+
+    columns: tuple[str, ...]
+    rows: list[tuple[Any, ...]]
 
 
 class Reader:
@@ -62,6 +73,8 @@ class Reader:
             self._held = self._engine.connect()
             self._lookup = driver(self._held)
         self._lock = threading.Lock()
+        self._schema = 0
+        """As it was first asked for; those who read an old file ask before all else."""
         self._closed = False
         self._process_id = os.getpid()
 
@@ -72,7 +85,9 @@ class Reader:
 
     def schema(self) -> int:
         """The number of the file's schema."""
-        return schema_of(self._lookup, self._path)
+        found = schema_of(self._lookup, self._path)
+        self._schema = self._schema or found
+        return found
 
     def reply(self, request_key: str) -> StoredReply | None:
         """The cached reply under a key, or None."""
@@ -97,7 +112,7 @@ class Reader:
     def account_names(self) -> list[str]:
         """Some of the accounts there are."""
         self._check_usable()
-        with database_errors(self._path), self._engine.connect() as connection:
+        with self._errors(), self._engine.connect() as connection:
             return [*connection.scalars(select(schema.account.c.account_id).limit(_NAMES))]
 
     def balance(self, account_id: str) -> Balance | None:
@@ -123,18 +138,30 @@ class Reader:
     def _text(self, name: str | None) -> str:
         if name is None:
             return ""
-        found = self._one("SELECT data FROM blob WHERE hash = ?", name)
+        found = self._one("SELECT content, bytes FROM text WHERE hash = ?", name)
         if found is None:
             raise ValueError(f"its text {name!r} is missing")
-        with row_damage(self._path, "blob", "hash", name):
-            return unpack(found[0])
+        content, size = found
+        with row_damage(self._path, "text", "hash", name):
+            return not_kept(name, size) if content is None else unpack(content)
 
     def _one(self, statement: str, key: str) -> tuple[Any, ...] | None:
-        with self._lock, database_errors(self._path):
+        with self._lock, self._errors():
             self._check_usable()
             # All rows are fetched, because a statement left half read would hold on to an old state of the file.
             found = self._lookup.execute(statement, (key,)).fetchall()
         return found[0] if found else None
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        """As `database_errors`; what was an old file may have been brought up to date meanwhile."""
+        try:
+            with database_errors(self._path):
+                yield
+        except StoreError as error:
+            if self._closed or not self._schema or self.schema() == self._schema:
+                raise
+            raise StoreError(f"{self._path} was brought up to date by another process; open it again") from error
 
     def _check_usable(self) -> None:
         if self._closed:
@@ -143,29 +170,37 @@ class Reader:
             raise StoreError(f"{self._path} was opened before this process was forked; open it again in each process")
 
     def rows(self, table: RowTable[Row], asked: Callable[[Select[Any]], Select[Any]]) -> list[Row]:
-        """The rows of a table that a statement selects, given that for all of them.
+        """The rows of a table that a statement selects, given that for all of them."""
+        found = self.select(asked(select(*table.table.columns)))
+        return [self._decoded(table, dict(columns)) for columns in found]
 
-        A file of an older version that is only read may lack a table, which has no rows then, or a column.
-        """
-        there = self._columns(table.table.name)
-        known = [column for column in table.table.columns if column.name in there]
-        return [self._decoded(table, dict(columns)) for columns in self.select(asked(select(*known)))] if known else []
-
-    def _columns(self, table: str) -> set[str]:
+    def query(self, statement: str, parameters: Sequence[Any]) -> Answer:
+        """What a statement of SQL finds; nothing is changed by any."""
         self._check_usable()
-        with database_errors(self._path), self._engine.connect() as connection:
-            return {row[1] for row in connection.exec_driver_sql(f"PRAGMA table_xinfo({table})")}
+        with self._errors(), self._engine.connect() as connection:
+            raw = driver(connection)
+            raw.execute("PRAGMA query_only = ON")
+            try:
+                with closing(raw.execute(statement, parameters)) as found:
+                    names = [column[0] for column in found.description or ()]
+                    return Answer(tuple(names), found.fetchall())
+            except (sqlite3.Warning, sqlite3.ProgrammingError) as error:
+                raise StoreError(f"{self._path}: the statement cannot be run: {error}") from error
+            except sqlite3.OperationalError as error:
+                if (error.sqlite_errorcode & 0xFF) != sqlite3.SQLITE_READONLY:
+                    raise
+                raise StoreError(f"{self._path}: the statement would change it, and here it is only read") from error
 
     def select(self, statement: Select[Any]) -> Sequence[RowMapping]:
         """All rows of a statement's result."""
         self._check_usable()
-        with database_errors(self._path), self._engine.connect() as connection:
+        with self._errors(), self._engine.connect() as connection:
             return connection.execute(statement).mappings().all()
 
     def _decoded(self, table: RowTable[Row], columns: dict[str, Any]) -> Row:
         key, value = next(iter(columns.items()))
         with self.decoding(table.table.name, key, value):
-            return whole(table.row(table.defaults | columns, self._text))
+            return whole(table.row(columns, self._text))
 
     def decoding(self, table: str, key: str, value: object) -> AbstractContextManager[None]:
         """While this is open, what cannot be decoded is damage to a row of this file."""

@@ -12,10 +12,10 @@ from sqlalchemy import Column, Float, Integer, MetaData, Table, Text
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.sqlite import insert
 
-from ..records.rows import UNITS
+from ..records.rows import SMALLEST_UNITS, UNITS
 from ..records.status import Status
 from ..records.usage import Amount, Usage
-from .blobs import BlobEncoder
+from .texts import TextEncoder
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -26,7 +26,7 @@ Row = TypeVar("Row", bound="DataclassInstance")
 Values = tuple[Any, ...]
 Columns = Mapping[str, Any]
 Texts = Callable[[str | None], str]
-"""From a blob's hash to its text."""
+"""From a hash to its text."""
 
 _DIALECT = sqlite.dialect(paramstyle="qmark")
 _TYPES: Mapping[Any, Any] = {str: Text, int: Integer, float: Float, bool: Integer, Status: Text}
@@ -36,7 +36,8 @@ _NO_USAGE = (None,) * len(fields(Usage))
 
 def amount_columns(*quantities: str) -> list[Column[int]]:
     """Three whole-number columns for each quantity, one a unit."""
-    return [Column(f"{quantity}_{unit}", Integer, nullable=False) for quantity in quantities for unit in UNITS]
+    names = (f"{quantity}_{unit}" for quantity in quantities for unit in SMALLEST_UNITS)
+    return [Column(name, Integer, nullable=False) for name in names]
 
 
 class RowTable(Generic[Row]):
@@ -50,7 +51,8 @@ class RowTable(Generic[Row]):
         row: the type of its rows, a dataclass.
         keys: how many columns are the key.
         renamed: by field, the columns that it fills, where they are not named after it; an amount may fill several.
-        blobs: fields whose text lies in the table of blobs, so that the column has its hash.
+        texts: fields whose text lies in the table of texts, so that the column has its hash.
+        said: those of them that models are told or say, which are kept as far as they are captured.
         keep: whether a row that is there stays as it is; it is replaced otherwise.
     """
 
@@ -62,13 +64,15 @@ class RowTable(Generic[Row]):
         *,
         keys: int = 1,
         renamed: Mapping[str, tuple[str, ...]] | None = None,
-        blobs: Collection[str] = (),
+        texts: Collection[str] = (),
+        said: Collection[str] = (),
         keep: bool = False,
     ) -> None:
         self._row = row
-        self._blobs = blobs
+        self._texts = texts
+        self._said = said
         self._paths: list[str] = []
-        self._hashed: list[tuple[int, str]] = []
+        self._hashed: list[tuple[int, str, bool]] = []
         self._usage: int | None = None
         self._taken: dict[str, Callable[[Columns, Texts], Any]] = {}
         columns: list[Column[Any]] = []
@@ -81,14 +85,13 @@ class RowTable(Generic[Row]):
         self.insert = insert_statement(self.table, "keep" if keep else "replace")
         """The driver's SQL that stores the values of a row."""
         self._get = attrgetter(*self._paths)
-        self.defaults = {field.name: field.default for field in fields(row) if field.default is not MISSING}
-        """By column that a file of an older version may lack: its value there."""
 
-    def values(self, row: Row, blobs: BlobEncoder) -> Values:
-        """The parameters of `insert`; texts that lie elsewhere are handed to `blobs`."""
+    def values(self, row: Row, texts: TextEncoder) -> Values:
+        """The parameters of `insert`; texts that lie elsewhere are handed to `texts`."""
         found = list(self._get(row))
-        for place, usual in self._hashed:
-            found[place] = None if found[place] == usual else blobs.hash(found[place])
+        for place, usual, said in self._hashed:
+            text = found[place]
+            found[place] = None if text == usual else texts.said(text) if said else texts.hash(text)
         if self._usage is not None:
             usage = found[self._usage]
             found[self._usage : self._usage + 1] = _NO_USAGE if usage is None else _USAGE(usage)
@@ -103,7 +106,7 @@ class RowTable(Generic[Row]):
         name, optional = field.name, NoneType in get_args(hint)
         kind = str if get_origin(hint) is Literal else get_args(hint)[0] if optional else hint
         if kind is Amount:
-            units = [f"{names[0]}_{unit}" for unit in UNITS]
+            units = [f"{names[0]}_{unit}" for unit in SMALLEST_UNITS]
             self._paths += [f"{name}.{unit}" for _ in names for unit in UNITS]
             self._taken[name] = lambda columns, texts: Amount(*(columns[unit] for unit in units))
             return [column for each in names for column in amount_columns(each)]
@@ -113,9 +116,9 @@ class RowTable(Generic[Row]):
             self._taken[name] = lambda columns, texts: _usage(columns, names)
             return [Column(each, Integer) for each in names]
         (column,) = names
-        if name in self._blobs:
+        if name in self._texts:
             usual = "" if field.default is MISSING else field.default
-            self._hashed.append((len(self._paths) - 1, usual))
+            self._hashed.append((len(self._paths) - 1, usual, name in self._said))
             self._taken[name] = lambda columns, texts: texts(columns[column]) or usual
             return [Column(column, Text)]
         read = kind if kind in (Status, bool) else None

@@ -1,20 +1,33 @@
 """The tables, as SQLAlchemy Core sees them; `migrations` holds the statements that make them.
 
-Quantities are three integer columns each, one a unit: `charged_tokens`, `charged_weighted` (millionths of a weighted
-token), `charged_usd` (billionths of a dollar). Times are seconds since the epoch. Columns of `call` are named after
-OpenTelemetry's gen_ai attributes where there is one, with underscores for dots.
+Quantities are three integer columns each, one a unit: `charged_tokens`, `charged_microweighted` (millionths of a
+weighted token), `charged_nanousd` (billionths of a dollar). Times are seconds since the epoch. Columns of `call` are
+named after OpenTelemetry's gen_ai attributes where there is one, with underscores for dots. `views` has what is made
+of the tables for those who read.
 """
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Computed, Float, Integer, LargeBinary, MetaData, Table, Text
+from sqlalchemy import Column, Computed, Float, Integer, MetaData, Table, Text
 
 from ..records.accounts import FIGURES
-from ..records.rows import UNITS, CallRow, FactRow, PartRow, PlanRow, RunRow, SpanRow, StudyRow, TaskRow, TrialRow
+from ..records.rows import (
+    SMALLEST_UNITS,
+    UNITS,
+    CallRow,
+    FactRow,
+    PartRow,
+    PlanRow,
+    RunRow,
+    SpanRow,
+    StudyRow,
+    TaskRow,
+    TrialRow,
+)
 from .row_table import RowTable, amount_columns
 
-__all__ = ["ACCOUNT_TOTALS", "CALL", "FACT", "PART", "PLAN", "RUN", "SPAN", "STUDY", "TASK", "TRIAL", "account", "blob"]
-__all__ += ["metadata", "reply", "reservation"]
+__all__ = ["ACCOUNT_TOTALS", "CALL", "FACT", "PART", "PLAN", "RUN", "SPAN", "STUDY", "TASK", "TRIAL", "account"]
+__all__ += ["metadata", "reply", "reservation", "text"]
 
 metadata = MetaData()
 
@@ -24,13 +37,14 @@ TASK = RowTable(metadata, "task", TaskRow, keep=True)
 PLAN = RowTable(metadata, "plan", PlanRow, keep=True)
 FACT = RowTable(metadata, "fact", FactRow, keys=2)
 PART = RowTable(metadata, "part", PartRow, keep=True, keys=2)
-RUN = RowTable(metadata, "run", RunRow)
+RUN = RowTable(metadata, "run", RunRow, renamed={"latency": ("latency_seconds",)})
 SPAN = RowTable(
     metadata,
     "span",
     SpanRow,
-    renamed={"events": ("events_hash",)},
-    blobs={"events"},
+    renamed={"events": ("events_hash",), "evidence": ("evidence_hash",)},
+    texts={"events", "evidence"},
+    said={"evidence"},
 )
 CALL = RowTable(
     metadata,
@@ -56,15 +70,17 @@ CALL = RowTable(
         "response_id": ("gen_ai_response_id",),
         "finish_reason": ("gen_ai_response_finish_reasons",),
         "output_text": ("gen_ai_output_messages_hash",),
+        "reasoning_text": ("reasoning_hash",),
     },
-    blobs={"request_messages", "output_text"},
+    texts={"request_messages", "output_text", "reasoning_text"},
+    said={"request_messages", "output_text", "reasoning_text"},
 )
 ACCOUNT_TOTALS = (*FIGURES, "releases")
 """The columns of `account` that change; `releases` counts settlements below the account, for those who wait."""
 _USED = " ".join(
-    f"WHEN '{unit}' THEN reserved_{unit} + "
-    f"CASE measure WHEN 'paid' THEN paid_{unit} ELSE charged_{unit} + lost_{unit} END"
-    for unit in UNITS
+    f"WHEN '{unit}' THEN reserved_{smallest} + "
+    f"CASE measure WHEN 'paid' THEN paid_{smallest} ELSE charged_{smallest} + lost_{smallest} END"
+    for unit, smallest in zip(UNITS, SMALLEST_UNITS, strict=True)
 )
 account = Table(
     "account",
@@ -76,7 +92,7 @@ account = Table(
     Column("measure", Text, nullable=False),
     Column("label", Text, nullable=False),
     *(Column(name, Integer, nullable=False) for name in ACCOUNT_TOTALS),
-    # What counts against the limit, in the limit's unit.
+    # What counts against the limit, in the smallest part of the limit's unit.
     Column("used", Integer, Computed(f"CASE limit_unit {_USED} END", persisted=False)),
 )
 reservation = Table(
@@ -93,18 +109,19 @@ reservation = Table(
     Column("opened_at", Float, nullable=False),
     Column("closed_at", Float),
 )
-blob = Table(
-    "blob",
+text = Table(
+    "text",
     metadata,
     Column("hash", Text, primary_key=True),
-    Column("size", Integer, nullable=False),
-    Column("data", LargeBinary, nullable=False),
+    Column("bytes", Integer, nullable=False),
+    # A blob in zlib's format where texts are compressed; NULL where only the hash is kept.
+    Column("content", Text),
 )
 reply = Table(
     "reply",
     metadata,
     Column("request_key", Text, primary_key=True),
-    Column("payload", LargeBinary, nullable=False),
+    Column("payload", Text, nullable=False),
     *amount_columns("charged"),
     Column("stored_at", Float, nullable=False),
 )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import ColumnClause, Select, exists, func, literal_column, select, true
+from sqlalchemy import ColumnClause, Select, exists, func, literal_column, select, text, true
 
 from ..records.rows import (
     ABSTAINED,
@@ -22,7 +23,7 @@ from ..records.rows import (
 )
 from ..records.status import Status
 from . import schema
-from .reader import Reader
+from .reader import Answer, Reader
 from .row_table import RowTable
 
 if TYPE_CHECKING:
@@ -103,6 +104,23 @@ class TraceReader:
     def task(self, task_id: str) -> TaskRow | None:
         """See `StudyStore.task`."""
         return self._by_key(schema.TASK, task_id)
+
+    def runs_of(self, run_ids: Sequence[str]) -> Sequence[RunRow]:
+        """The runs of these ids, in their order."""
+        wanted = schema.RUN.table.c.run_id.in_(
+            text("SELECT value FROM json_each(:ids)").bindparams(ids=json.dumps(run_ids))
+        )
+        found = {row.run_id: row for row in self._rows(schema.RUN, lambda found: found.where(wanted))}
+        return [found[run_id] for run_id in run_ids]
+
+    def query(self, statement: str, parameters: Sequence[Any] = ()) -> Answer:
+        """What one statement of SQL finds, views of today included, whatever the version of the file.
+
+        Raises:
+            StoreError: it is no such statement, or would change something.
+        """
+        self._catch_up()
+        return self._reader.query(statement, parameters)
 
     def parts(self, seed: int) -> Mapping[str, str]:
         """See `StudyStore.parts`."""

@@ -25,6 +25,7 @@ from .group import Group
 from .live_owners import HEARTBEAT_SECONDS
 from .lock import TurnLock
 from .operations import Barrier, Keep, Operation, Reserve, Settle
+from .write_ahead_log import WriteAheadLog
 
 __all__ = ["Writer"]
 
@@ -38,7 +39,6 @@ _IDLE_SECONDS = 1.0
 """After which a writer without work looks after the log."""
 _SWEEP_SECONDS = 0.5
 """How often dead owners are looked for while a reservation does not fit."""
-_CHECKPOINT_BYTES = 4 * 1024 * 1024
 _UNAVAILABLE = {
     sqlite3.SQLITE_FULL,
     sqlite3.SQLITE_IOERR,
@@ -101,8 +101,7 @@ class Writer:
         self._process_id = os.getpid()
         self._next_beat = time.monotonic() + HEARTBEAT_SECONDS
         self._next_sweep = 0.0
-        self._log = path.with_name(path.name + "-wal")
-        self._checkpointed = 0
+        self._log = WriteAheadLog(path, self._driver, turn)
         self._thread = threading.Thread(target=self._run, name=f"apportion-writer {path.name}", daemon=True)
         self._thread.start()
 
@@ -191,7 +190,7 @@ class Writer:
                     self._work.clear()
                     self._urgent.clear()
                 else:
-                    self._checkpoint()
+                    self._log.move()
                 self._step()
                 if time.monotonic() >= self._next_beat:
                     self._keep_house()
@@ -220,6 +219,7 @@ class Writer:
             self._singly = max(0, self._singly - 1)
             if not self._book(group):
                 break
+            self._log.bound()
         self._busy = False
 
     def _book(self, group: list[Operation]) -> bool:
@@ -331,20 +331,6 @@ class Writer:
             return
         if found:
             self._on_commit((), True)
-
-    def _checkpoint(self) -> None:
-        """Moves the log into the file while nobody waits, so that no commit has to."""
-        try:
-            size = self._log.stat().st_size
-        except FileNotFoundError:
-            return
-        if size > _CHECKPOINT_BYTES and size != self._checkpointed:
-            self._checkpointed = size
-            try:
-                self._driver.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-            except sqlite3.OperationalError:
-                # The log stays as it is and is read in place of the file; a disk without room shows at the next commit.
-                return
 
     def _finish(self) -> None:
         self._step()

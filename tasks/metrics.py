@@ -15,6 +15,7 @@ from ..imports import imported
 from ..records.task import Task
 from ..registry import Registry
 from .families import FAMILIES
+from .judge import Judge
 
 __all__ = [
     "AUTO",
@@ -230,7 +231,7 @@ def scores_answers(metric: Metric, tasks: Iterable[Task]) -> bool:
 def check_golds(tasks: Iterable[Task], metric: str | _Function = AUTO) -> None:
     """Scores the gold answers, so that a task that cannot be graded is found before anything is spent on it.
 
-    Metrics from outside are not called, because they may cost something.
+    Metrics from outside are not called, because they may cost something; a judge needs no gold answer.
 
     Raises:
         UnknownName: there is no such metric.
@@ -239,7 +240,7 @@ def check_golds(tasks: Iterable[Task], metric: str | _Function = AUTO) -> None:
     for task in tasks:
         name = metric_for(task) if metric == AUTO else metric
         grader = resolve_metric(name)
-        if isinstance(grader, CheckedMetric) or grader is _auto:
+        if isinstance(grader, CheckedMetric) or grader is _auto or (isinstance(grader, Judge) and metric != AUTO):
             continue
         check: Callable[[Task], None] | None = getattr(grader, "check", None)
         if check is not None:

@@ -90,8 +90,8 @@ def names_in_tables(document: str) -> set[str]:
 QUERIES = QUERY.findall((ROOT / "docs" / "database.md").read_text(encoding="utf-8"))
 
 
-def test_there_are_eleven_queries() -> None:
-    assert len(QUERIES) == 11
+def test_there_are_queries() -> None:
+    assert len(QUERIES) == 16
 
 
 @pytest.mark.parametrize("query", QUERIES)
@@ -101,7 +101,7 @@ def test_queries_run_on_a_study(query: str, studied: Path) -> None:
         rows = connection.execute(query).fetchall()
     finally:
         connection.close()
-    assert rows or "failures" in query
+    assert rows or re.search("FROM (failures|unread_replies|gates|stages)", query)
     assert not any(all(value is None for value in row) for row in rows)
 
 

@@ -22,12 +22,11 @@ APART = (
     "code_graded.py",
     "endpoint.py",
     "extraction.py",
+    "judged_summary.py",
     "langgraph_app.py",
-    "replicas.py",
-    "sums_and_codes.py",
-    "text_to_sql.py",
     "mcp_server.py",
     "replicas.py",
+    "sums_and_codes.py",
     "text_to_sql.py",
     "towns_server.py",
 )
@@ -181,6 +180,18 @@ def test_an_agent_asks_an_mcp_server_under_a_cap_in_dollars(tmp_path: Path) -> N
     assert line.startswith("15 of 15 right; ")
     assert line.endswith(" USD, of which the calls of the server cost 0.030")
     assert float(line.split()[4]) > 0.030
+
+
+def test_the_judge_of_the_summaries_prefers_those_that_keep_the_facts(tmp_path: Path) -> None:
+    lines = printed("judged_summary.py", tmp_path)
+    frontier = checked(lines[:-4])
+    assert frontier[-1].endswith("prompt facts, 96 tokens")
+    judge, position, length, books = lines[-4:]
+    assert " 0 without a verdict; with itself " in judge
+    for line, control in ((position, "position"), (length, "length")):
+        assert line.startswith(f"{control}: ")
+        assert abs(float(line.split()[1])) < 0.06
+    assert books == "verdicts are in the books: True"
 
 
 def think(body: Mapping[str, Any]) -> str:

@@ -21,7 +21,7 @@ import pytest
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
-from apportion.errors import CallFailed, DevSetError, PlanError, PoolError, ProblemError, UsageError
+from apportion.errors import CallFailed, DevSetError, PlanError, PoolError, ProblemError, UnsupportedSchema, UsageError
 from apportion.graphs.graph import Graph
 from apportion.graphs.plan import Plan
 from apportion.models.call_bounds import CallBounds
@@ -29,11 +29,16 @@ from apportion.models.card import ModelCard
 from apportion.models.chat.asked import read_asked
 from apportion.models.chat.responses import chat_body
 from apportion.models.delta import Delta
+from apportion.models.pocket.calling import asked
+from apportion.models.pocket.schemas import ANSWER_OBJECT, terms_of
+from apportion.models.pocket.serving.asked import read_body
 from apportion.models.pool_file import read_pool_file
 from apportion.models.reasoning import split_reasoning
 from apportion.models.reasoning_stream import ReasoningStream
 from apportion.models.replies.completion import read_reply
 from apportion.models.replies.stream_reader import StreamReader
+from apportion.models.request import ChatMessage
+from apportion.models.tools import ToolCall
 from apportion.nodes.knob import choose
 from apportion.nodes.outputs import read_step, reader_of
 from apportion.nodes.passages import passages_of
@@ -57,6 +62,7 @@ from apportion.records.task import Task
 from apportion.serving.keys import Keys
 from apportion.tasks.chat_question import messages_of
 from apportion.tasks.devset import load_tasks
+from apportion.tasks.mark import mark_in
 from apportion.tasks.metrics import score
 from apportion.web.refusal import Refusal
 
@@ -247,13 +253,22 @@ def thought_apart(text: str) -> object:
     return [reading.add(Delta(text=piece)) for piece in pieces], reading.end()
 
 
-def asked(text: str) -> object:
+def request(text: str) -> object:
     card = ModelCard(name="m", tools=True, json_schema=True)
     return read_asked(text.encode(errors="surrogatepass")).request(card).key("")
 
 
 def response_asked(text: str) -> object:
     return read_asked(chat_body(text.encode(errors="surrogatepass")))
+
+
+def body(text: str) -> object:
+    return read_body(text.encode(errors="surrogatepass"))
+
+
+def worked_out(text: str) -> str:
+    step = ChatMessage("assistant", "47+83=", (ToolCall("f", "{}", "1"),))
+    return asked((ChatMessage("user", "T47+83="), step, ChatMessage("tool", text, tool_call_id="1")))
 
 
 def from_file(load: Callable[[Path], object], name: str, text: str) -> object:
@@ -311,11 +326,20 @@ ASKED = json.dumps(
 )
 RESPONSE = json.dumps({"model": "m", "input": [{"role": "user", "content": "hi"}], "instructions": "be brief"})
 KEYS = f'[keys.ann]\nhash = "sha256:{"0" * 64}"\ncap = 5\nmodels = ["m"]\n'
+REQUEST = json.dumps(
+    {
+        "model": "m",
+        "messages": [{"role": "user", "content": "q"}],
+        "response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": {"type": "object"}}},
+        "tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}],
+        "tool_choice": "required",
+    }
+)
 
 PARSERS = {
     "stream": Parser(stream, (CallFailed,), (STREAM, COMPLETION)),
     "stream of reasoning": Parser(thought_apart, samples=REPLIES),
-    "request": Parser(asked, (Refusal,), (ASKED,)),
+    "request": Parser(request, (Refusal,), (ASKED,)),
     "request for a response": Parser(response_asked, (Refusal,), (RESPONSE,)),
     "keys": Parser(partial(from_file, partial(Keys.read, models=("m",)), "k.toml"), (UsageError,), (KEYS,)),
     "reasoning": Parser(split_reasoning, samples=REPLIES),
@@ -326,11 +350,16 @@ PARSERS = {
     "search": Parser(CHAT.read_search, samples=("Query: foo\nAnswer: bar", '{"query": "foo"}')),
     "formalisation": Parser(partial(CHAT.read_formalisation, ask=Ask("q")), samples=(PROBLEM,)),
     "verdict": Parser(CHAT.read_verdict, samples=("Probability: 85", "Verdict: no errors found", '{"score": 8}')),
+    "mark": Parser(partial(mark_in, low=0, high=10), samples=("Fine.\nScore: 7.5/10", '{"score": 7}', "[[7]]", "7,5")),
+    "cut mark": Parser(partial(mark_in, low=-1, high=1, cut=True), samples=("Score: -0.5\nbecause",)),
     "steps": Parser(CHAT.steps, samples=("47 + 83 = 130 * 2 = 260",)),
     "pocket answer": Parser(partial(POCKET.read_answer, style=Style.THINK), samples=("47+83=30", "x>b b>f")),
     "pocket decomposition": Parser(POCKET.read_decomposition, samples=("47+83|12-05|p1-p2",)),
     "pocket formalisation": Parser(partial(POCKET.read_formalisation, ask=Ask("q")), samples=("ab:3;a!b;a=b+1",)),
     "pocket steps": Parser(POCKET.steps, samples=("47+83=30;12-05=07",)),
+    "schema to hold to": Parser(terms_of, (UnsupportedSchema,), (TREE.schema, ANSWER_OBJECT)),
+    "request of a client": Parser(body, (Refusal,), (REQUEST,)),
+    "result of a step": Parser(worked_out, samples=("130", "-5.0")),
     "calls": Parser(partial(calls_in, names=("search",)), samples=CALLS),
     "reply with calls": Parser(reply_with_calls, typed=(CallFailed,), samples=(CALLING,)),
     "arguments": Parser(canonical_arguments, samples=('{"a": [1, "b"]}', "{'a': 1,}")),

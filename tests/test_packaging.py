@@ -112,7 +112,7 @@ def test_what_an_extra_brings_is_imported_in_few_places(library: str, files: lis
 
 def test_extras_have_code() -> None:
     extras = set(settings()["project"]["optional-dependencies"])
-    assert extras == {"frames", "math", "mcp", "parquet", "testing", "bench", "train", "dev"}
+    assert extras == {"frames", "math", "mcp", "parquet", "testing", "bench", "peers", "train", "dev"}
 
 
 def test_the_face_imports_nothing_heavy() -> None:

@@ -13,6 +13,7 @@ from operator import add
 import numpy as np
 from numpy.typing import NDArray
 
+from .guide import Guide, Part
 from .network import Cache, Network
 from .prefixes import Prefix, PrefixStore
 from .rows import Rows
@@ -35,6 +36,8 @@ class Written:
     """At temperature 1; None where it was not asked for."""
     likeliest: tuple[tuple[int, float], ...] = ()
     """The likeliest tokens of this place with their log-probabilities, the likeliest first."""
+    part: Part | None = None
+    """What it is in a reply that is guided."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,8 @@ class Generation:
     """Of every token, where the job asked for them."""
     noted: tuple[Written, ...] = ()
     """Every token with its log-probability, where the job asked for them."""
+    guide: Guide | None = None
+    """What it was led by, which knows the text."""
 
 
 @dataclass(slots=True, eq=False)
@@ -72,6 +77,8 @@ class Job:
     """Notes every token with its log-probability and with so many of the likeliest; None notes nothing."""
     watch: Callable[[Written], None] | None = None
     """Called with every token, from the engine's thread; it must be quick and must not raise."""
+    guide: Guide | None = None
+    """What leads it; it then has no stop texts. None: it is free."""
     done: Future[Generation] = field(default_factory=Future)
     written: list[int] = field(default_factory=list)
     logprobs_written: list[float] = field(default_factory=list)
@@ -80,6 +87,8 @@ class Job:
 
     def ended(self) -> bool:
         """Whether the model has ended by itself or written a stop text."""
+        if self.guide is not None:
+            return self.guide.stopped
         if self.written[-1] == END:
             return True
         if not self.stop:
@@ -88,19 +97,41 @@ class Job:
         text = decode(self.written[-max(len(stop) for stop in self.stop) :])
         return any(stop in text for stop in self.stop)
 
+    def note(self, token: int, odds: NDArray[np.float64] | None, part: Part | None = None) -> None:
+        """Notes what is asked for of the next token.
+
+        Args:
+            token: what was written.
+            odds: (vocabulary,), log-probabilities; None where the token was not for the model to choose.
+            part: what it is in a reply that is guided.
+        """
+        logprob = 0.0 if odds is None else float(odds[token])
+        if self.top_logprobs is not None:
+            first = [] if odds is None else np.argsort(-odds, kind="stable")[: self.top_logprobs].tolist()
+            likeliest = tuple((one, 0.0 if odds is None else float(odds[one])) for one in first)
+            self.noted.append(Written(token, logprob, likeliest, part))
+        if not self.logprobs:
+            return
+        if odds is not None and self.entropy is None:
+            self.entropy = float(-(np.exp(odds) * odds).sum())
+        self.logprobs_written.append(logprob)
+
     def abandoned(self) -> bool:
         """Whether the caller has gone; looked up every eighth token, because it takes a lock."""
         return len(self.written) % 8 == 0 and self.done.cancelled()
 
     def generation(self) -> Generation:
-        """The result."""
+        """The result; the mean is over what the model chose."""
+        given = 0 if self.guide is None else sum(not part.chosen for part in self.guide.parts)
+        chosen = max(1, len(self.written) - given)
         return Generation(
             tokens=tuple(self.written),
             stopped=self.ended(),
-            mean_logprob=reduce(add, self.logprobs_written, 0.0) / len(self.written) if self.logprobs else None,
+            mean_logprob=reduce(add, self.logprobs_written, 0.0) / chosen if self.logprobs else None,
             first_token_entropy=self.entropy,
             logprobs=tuple(self.logprobs_written),
             noted=tuple(self.noted),
+            guide=self.guide,
         )
 
 
@@ -240,13 +271,19 @@ class Engine:
 
     def _write(self, first: int, jobs: Sequence[Job], logits: NDArray[np.float32]) -> None:
         """Chooses a token for each of the jobs that stand in the rows from `first` on; lets the finished go."""
-        tokens = choose(logits, *self._states.choosing(first, len(jobs)))
+        led = any(job.guide is not None for job in jobs)
+        tokens = choose(_held(jobs, logits) if led else logits, *self._states.choosing(first, len(jobs)))
         self._states.write(first, tokens)
         chosen = tokens.tolist()
-        if any(job.logprobs or job.top_logprobs is not None for job in jobs):
-            self._note(jobs, chosen, log_probabilities(logits))
+        noting = any(job.logprobs or job.top_logprobs is not None for job in jobs)
+        logprobs = log_probabilities(logits) if noting else [None] * len(jobs)
         finished = []
-        for row, (job, token) in enumerate(zip(jobs, chosen, strict=True), start=first):
+        for row, (job, token, odds) in enumerate(zip(jobs, chosen, logprobs, strict=True), start=first):
+            if job.guide is not None:
+                if self._lead(row, job, job.guide, token, odds) or job.done.cancelled():
+                    finished.append(row)
+                continue
+            job.note(token, odds)
             job.written.append(token)
             if job.watch is not None:
                 job.watch(Written(token) if job.top_logprobs is None else job.noted[-1])
@@ -255,17 +292,30 @@ class Engine:
         for row in reversed(finished):
             self._release(row)
 
-    def _note(self, jobs: Sequence[Job], chosen: Sequence[int], logprobs: NDArray[np.float64]) -> None:
-        for row, (job, token) in enumerate(zip(jobs, chosen, strict=True)):
-            if job.top_logprobs is not None:
-                first = np.argsort(-logprobs[row], kind="stable")[: job.top_logprobs].tolist()
-                likeliest = tuple((one, float(logprobs[row, one])) for one in first)
-                job.noted.append(Written(token, float(logprobs[row, token]), likeliest))
-            if not job.logprobs:
-                continue
-            job.logprobs_written.append(float(logprobs[row, token]))
-            if not job.written:
-                job.entropy = float(-(np.exp(logprobs[row]) * logprobs[row]).sum())
+    def _lead(self, row: int, job: Job, guide: Guide, token: int, odds: NDArray[np.float64] | None) -> bool:
+        """Goes on with a job that is guided; returns whether it is whole.
+
+        Args:
+            row: of the job.
+            job: the job.
+            guide: the job's.
+            token: what was chosen.
+            odds: (vocabulary,): log-probabilities before anything was ruled out, where they are noted.
+        """
+        if guide.reading:
+            self._states.feed(row, guide.read(), drawn=False)
+            return False
+        whole = guide.take(token)
+        for part in guide.parts[len(job.written) :]:
+            job.note(part.token, odds if part.chosen else None, part)
+            job.written.append(part.token)
+            if job.watch is not None:
+                job.watch(Written(part.token, part=part) if job.top_logprobs is None else job.noted[-1])
+        if guide.goes_back:
+            self._states.go_back(row, len(guide.context), guide.context[-1])
+        elif guide.reading:
+            self._states.feed(row, guide.read(), drawn=True)
+        return whole
 
     def _release(self, row: int) -> None:
         """Resolves the job of a row; the last row takes its place."""
@@ -273,7 +323,7 @@ class Engine:
         last = len(self._active) - 1
         if row != last:
             mover = self._active[last]
-            self._cache.copy(last, row, len(mover.tokens) + len(mover.written))
+            self._cache.copy(last, row, self._states.length(last))
             self._states.move(last, row)
             self._active[row] = mover
         del self._active[last]
@@ -282,3 +332,13 @@ class Engine:
         except InvalidStateError:
             # Cancelled between the check and here: nobody waits for the result any more.
             return
+
+
+def _held(jobs: Sequence[Job], logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The logits without what guides rule out; those of free jobs as they are."""
+    held = logits.copy()
+    for row, job in enumerate(jobs):
+        allowed = None if job.guide is None else job.guide.allowed()
+        if allowed is not None:
+            held[row, ~allowed] = -np.inf
+    return held

@@ -5,19 +5,23 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from importlib.resources import files
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import CallFailed, UnknownName
+from ...errors import CallFailed, UnknownName, UnsupportedSchema
 from ...records.status import Status
 from ...records.usage import Usage
 from ..card import ModelCard
 from ..delta import Delta
 from ..request import ChatMessage, Reply, Request
+from .calling import asked
 from .engine import Engine, Generation, Job, Written
+from .guide import Guide
+from .leading import guide_for, said
 from .network import Network
 from .samples import Samples
 from .sampling import uniform_draws
@@ -32,6 +36,8 @@ class PocketModel:
 
     It reads the last user message as it is; the dialect `pocket` writes that message. The same request and sample
     index give the same text, bit for bit, whatever else runs at the same time. The weights are read on first use.
+
+    It can be held to a small JSON schema, see `terms_of`, and call tools, see `guide_for`.
 
     Args:
         card: what is known of it.
@@ -54,19 +60,20 @@ class PocketModel:
 
     def count_tokens(self, messages: Sequence[ChatMessage]) -> int:
         """The exact number of prompt tokens."""
-        return len(encode(_prompt(messages)))
+        return len(encode(asked(messages)))
 
     async def complete(self, request: Request) -> Reply:
         """Completes the last user message, up to the end of a line.
 
         Raises:
-            CallFailed: the prompt is empty or does not fit the context; nothing is billed.
+            CallFailed: the prompt is empty or does not fit the context, the schema of the reply cannot be held to, or
+                no JSON of it fits the output cap; nothing is billed.
         """
         (job,) = self.begin((request,))
         return _reply(request, job, await asyncio.wrap_future(job.done))
 
     async def stream(self, request: Request) -> AsyncGenerator[Delta | Reply, None]:
-        """See `StreamingModel`; a delta for every token that has a text.
+        """See `StreamingModel`; a delta for every token that has a text, where it is known at once what that is.
 
         Raises:
             CallFailed: see `complete`.
@@ -77,12 +84,21 @@ class PocketModel:
             jobs.extend(self.begin((request,), watch=watch))
             return tuple(jobs)
 
-        samples, transcript = Samples(begin, token_by_token=True), Transcript(request.stop)
+        samples, transcript = Samples(request, begin, token_by_token=True), Transcript(request.stop)
+        guide = samples.guide(0)
+        # Of a reply that may be a call, or goes on with one that was begun, only the whole says what a token is.
+        late = guide is not None and (guide.tools is not None or bool(guide.begun) or bool(request.tools))
         try:
             async for _, written in samples.news():
-                text = transcript.finish() if written is None else transcript.add(written.token)
-                if text:
-                    yield Delta(text=text)
+                part = None if written is None else written.part
+                if guide is None:
+                    delta = Delta(text=transcript.finish() if written is None else transcript.add(written.token))
+                elif late or part is None:
+                    continue
+                else:
+                    delta = Delta(reasoning=part.text) if part.thought else Delta(text=part.text)
+                if delta.says_something:
+                    yield delta
             yield _reply(request, jobs[0], samples.generation(0))
         finally:
             samples.cancel()
@@ -122,7 +138,8 @@ class PocketModel:
             await asyncio.to_thread(self._engine.close)
 
     def _job(self, request: Request) -> Job:
-        tokens = tuple(encode(_prompt(request.conversation)))
+        prompt = asked(request.conversation)
+        tokens = tuple(encode(prompt))
         room = self._card.context_tokens - len(tokens)
         if not tokens:
             raise _refused("the last user message is empty; pocket models need a prompt")
@@ -134,10 +151,11 @@ class PocketModel:
                 f"{self._card.context_tokens}; shorten the question or its passages"
             )
         cap = min(request.max_output_tokens, room, self._card.max_output_tokens)
+        guide = _guide(request, prompt, tokens, cap)
         draws = np.empty(0)
         if request.temperature > 0:
             draws = uniform_draws(self._card.name, tokens, request.seed, request.sample, cap, source=request.source)
-        return Job(tokens, cap, request.temperature, draws, request.stop, request.logprobs)
+        return Job(tokens, cap, request.temperature, draws, request.stop, request.logprobs, guide=guide)
 
     def _running(self) -> Engine:
         if self._engine is None:
@@ -179,15 +197,11 @@ def _shipped_arrays(name: str) -> dict[str, NDArray[np.generic]]:
         return dict(arrays)
 
 
-def _prompt(messages: Sequence[ChatMessage]) -> str:
-    """The last user message, and what of the reply to it is given."""
-    begun = ""
-    for message in reversed(messages):
-        if message.role == "user":
-            return message.content + begun
-        if message.role == "assistant":
-            begun = message.content + begun
-    return ""
+def _guide(request: Request, prompt: str, tokens: tuple[int, ...], cap: int) -> Guide | None:
+    try:
+        return guide_for(request, prompt, tokens, cap)
+    except UnsupportedSchema as error:
+        raise _refused(str(error)) from None
 
 
 def _refused(reason: str) -> CallFailed:
@@ -195,15 +209,34 @@ def _refused(reason: str) -> CallFailed:
 
 
 def _reply(request: Request, job: Job, generation: Generation) -> Reply:
+    usage = Usage(input_tokens=len(job.tokens), output_tokens=len(generation.tokens))
+    if generation.guide is not None:
+        return _guided_reply(request, usage, generation, generation.guide)
     text = decode(token for token in generation.tokens if token != END)
     places = [place for place in (text.find(stop) for stop in request.stop) if place >= 0]
     return Reply(
         text=text[: min(places)] if places else text,
         finish_reason="stop" if generation.stopped else "length",
-        usage=Usage(input_tokens=len(job.tokens), output_tokens=len(generation.tokens)),
+        usage=usage,
         mean_logprob=generation.mean_logprob,
         first_token_entropy=generation.first_token_entropy,
         response_model=request.model,
         pieces=tuple("" if token == END else PIECES[token] for token in generation.tokens),
         logprobs=generation.logprobs,
+    )
+
+
+def _guided_reply(request: Request, usage: Usage, generation: Generation, guide: Guide) -> Reply:
+    text, calls = said(request, guide)
+    odds = zip(generation.logprobs, guide.parts, strict=False)
+    return Reply(
+        text=text,
+        finish_reason="stop" if generation.stopped else "length",
+        usage=replace(usage, reasoning_tokens=guide.thought_tokens),
+        mean_logprob=generation.mean_logprob,
+        first_token_entropy=generation.first_token_entropy,
+        reasoning=guide.thought,
+        response_model=request.model,
+        least_logprob=min((logprob for logprob, part in odds if part.chosen), default=None),
+        tool_calls=calls,
     )

@@ -50,6 +50,25 @@ class Rows:
         for kept in (self._last, self._lengths, self._written, self._temperatures, self._shares, self._draws):
             kept[target] = kept[source]
 
+    def length(self, row: int) -> int:
+        """How many tokens of a row were read."""
+        return int(self._lengths[row])
+
+    def feed(self, row: int, token: int, *, drawn: bool) -> None:
+        """The job of a row reads this token next, in place of the one that was chosen for it.
+
+        Args:
+            row: which.
+            token: what it reads.
+            drawn: whether the choice stands; else its draw is there for the next one.
+        """
+        self._last[row, 0] = token
+        self._written[row] -= not drawn
+
+    def go_back(self, row: int, length: int, token: int) -> None:
+        """The job of a row goes on behind so many of its tokens, of which it reads the last once more."""
+        self._lengths[row], self._last[row, 0] = length - 1, token
+
     def read(self, count: int) -> tuple[Ints, Ints]:
         """The last token of each of the first rows, (count, 1), and how many stand before it; it counts as read now."""
         before = self._lengths[:count].copy()

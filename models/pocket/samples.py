@@ -7,7 +7,9 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future
 from functools import partial
 
+from ..request import Request
 from .engine import Generation, Job, Written
+from .guide import Guide
 
 __all__ = ["Samples"]
 
@@ -16,13 +18,20 @@ class Samples:
     """Several samples of one prompt, begun together. To be used from one event loop.
 
     Args:
+        request: the first of them; the others differ in their draws.
         begin: starts them, given what is to be told of every token, see `PocketModel.begin`.
         token_by_token: whether to tell of every token, or of the ends only.
     """
 
     def __init__(
-        self, begin: Callable[[Callable[[int, Written], None] | None], tuple[Job, ...]], *, token_by_token: bool
+        self,
+        request: Request,
+        begin: Callable[[Callable[[int, Written], None] | None], tuple[Job, ...]],
+        *,
+        token_by_token: bool,
     ) -> None:
+        self.request = request
+        """The first of them."""
         self._loop = asyncio.get_running_loop()
         self._news: asyncio.Queue[tuple[int, Written | None]] = asyncio.Queue()
         self._jobs = begin(self._tell if token_by_token else None)
@@ -51,6 +60,10 @@ class Samples:
             Exception: what the engine failed with.
         """
         return self._jobs[index].done.result()
+
+    def guide(self, index: int) -> Guide | None:
+        """What leads a sample."""
+        return self._jobs[index].guide
 
     async def news(self) -> AsyncIterator[tuple[int, Written | None]]:
         """The position of a sample with a token written for it, or with None at its end; until all have ended."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-__all__ = ["END", "PIECES", "UNKNOWN", "decode", "encode"]
+__all__ = ["END", "PIECES", "UNKNOWN", "decode", "encode", "forced_token", "piece_of"]
 
 UNKNOWN = 0
 """The token of any character that is not in the vocabulary; decoded as a question mark in a box."""
@@ -51,3 +51,13 @@ def decode(tokens: Iterable[int]) -> str:
         IndexError: a token is not in the vocabulary.
     """
     return "".join(PIECES[token] for token in tokens)
+
+
+def forced_token(character: str) -> int:
+    """The token of a character that is written without the model, which may not know it."""
+    return len(PIECES) + ord(character)
+
+
+def piece_of(token: int) -> str:
+    """The text of a token, also of one that was written without the model."""
+    return PIECES[token] if token < len(PIECES) else chr(token - len(PIECES))

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from ...models.request import ChatMessage, ToolChoice
+from ...models.tools import ToolCall
 from ...records.message import Part
 from ...records.output import Output
 from ...records.prompt import Prompt
@@ -21,6 +22,7 @@ __all__ = [
     "SearchRound",
     "SearchStep",
     "Style",
+    "ToolRound",
     "Wording",
 ]
 
@@ -105,6 +107,17 @@ class SearchStep:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolRound:
+    """A reply that called tools, as it is shown again, with what came of its calls."""
+
+    text: str
+    """The reply's text; in words with its calls."""
+    calls: tuple[ToolCall, ...]
+    results: tuple[str, ...]
+    """One for each call."""
+
+
+@dataclass(frozen=True, slots=True)
 class ReasoningStep:
     """A step of somebody's reasoning, as a question that can be solved anew."""
 
@@ -123,7 +136,8 @@ class Dialect(Protocol):
 
     words: bool
     """Whether it can speak in the user's own words, see `Ask.wording`, and of outputs in words, see `Ask.output`. Where
-    not, a node with a prompt or with another output than a line or a number is refused before anything runs."""
+    not, a node with a prompt is refused before anything runs, and so is one with another output than a line, a number,
+    or JSON that the model is held to."""
 
     def conversation(self, messages: Sequence[ChatMessage]) -> tuple[ChatMessage, ...]:
         """The messages of somebody's own app, as the model is to read them."""
@@ -161,6 +175,17 @@ class Dialect(Protocol):
 
     def read_search(self, text: str, *, cut: bool = False) -> SearchStep | None:
         """The query or the answer in a searcher's reply."""
+
+    def act(self, ask: Ask, tools: str, rounds: Sequence[ToolRound], *, last: bool, native: bool) -> Messages:
+        """Asks for calls of tools or for the answer (always the answer where `last`).
+
+        Args:
+            ask: the question.
+            tools: as `Request.tools`.
+            rounds: those that are done, as turns of the conversation.
+            last: whether this is the last round.
+            native: whether the model calls tools in the format of chat completions.
+        """
 
     def formalise(self, ask: Ask, problem: str) -> Messages:
         """Asks for a constraint problem; `problem` is the solver's message on the last attempt, or empty."""

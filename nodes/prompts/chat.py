@@ -10,8 +10,9 @@ from ...models.reasoning import split_reasoning
 from ...models.request import ChatMessage
 from ...records.message import Part
 from ...records.text import single_spaced
+from .acting import acting
 from .answers import answer_in
-from .base import Ask, Decomposition, Messages, ReasoningStep, SearchRound, SearchStep, Style
+from .base import Ask, Decomposition, Messages, ReasoningStep, SearchRound, SearchStep, Style, ToolRound
 from .chat_readers import decomposition_in, search_step_in, steps_in
 from .composed import composed
 from .json_text import object_in
@@ -146,6 +147,10 @@ class ChatDialect:
     def read_search(self, text: str, *, cut: bool = False) -> SearchStep | None:
         """The first line that says `Query:` or `Answer:`; what follows is the model talking to itself."""
         return search_step_in(finished(text) if cut else text)
+
+    def act(self, ask: Ask, tools: str, rounds: Sequence[ToolRound], *, last: bool, native: bool) -> Messages:
+        """Asks for calls of tools or for the answer, in the format of chat completions or in words."""
+        return acting(ask, tools, rounds, last=last, native=native)
 
     def formalise(self, ask: Ask, problem: str) -> Messages:
         """Explains the closed schema; after a failed attempt adds what was wrong with it."""

@@ -30,15 +30,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
+from ...models.pocket.answers import answer_place
+from ...models.pocket.calling import offered
 from ...models.pocket.serving.prompts import prompt_of
 from ...models.pocket.shorthand import PocketRole, searching, solving, verifying
 from ...models.request import ChatMessage
 from ...records.message import Part
+from ...records.output import JsonOutput
 from ..symbolic.constraints import AllDifferent, Compare, Constraint, Linear
 from ..symbolic.schema import Problem
 from ..symbolic.variables import IntVariable, Term
-from .base import Ask, Decomposition, Messages, ReasoningStep, SearchRound, SearchStep, Style
+from .acting import native_turns
+from .base import Ask, Decomposition, Messages, ReasoningStep, SearchRound, SearchStep, Style, ToolRound
+from .replies import schema_of
 
 __all__ = ["UNKNOWN_ANSWER", "PocketDialect"]
 
@@ -46,14 +52,6 @@ UNKNOWN_ANSWER = "unknown"
 """What a searcher that found nothing answers; it writes a question mark."""
 
 _ROLES = {Style.DIRECT: PocketRole.DIRECT, Style.DRAFT: PocketRole.DRAFT, Style.THINK: PocketRole.THINK}
-_NUMBERS = re.compile(r"[0-9]+")
-_PAIRS = re.compile(r"[a-z]=[0-9]+(?: [a-z]=[0-9]+)*")
-_LETTER = re.compile(r"[a-z]")
-_VISITED = re.compile(r"[b-df-np-z]{1,22}")
-"""Letters of arrows; names have an a, e or o."""
-_ARROWS = re.compile(r"[a-z]>[a-z](?: [a-z]>[a-z])*")
-_CODES = re.compile(r"[0-9]{2}[a-z](?:(?P<joiner>[-/;+])[0-9]{2}[a-z](?:(?P=joiner)[0-9]{2}[a-z])*)?")
-_MOVE = re.compile(r"[1-9][abc]")
 _LOOKED_UP = re.compile(r"\A(?:[a-z]{4} [0-9]{2} )+")
 _CHAIN = re.compile(r"(?:[0-9]{2}|p[0-9])(?:[-+*](?:[0-9]{2}|p[0-9]))*")
 _STEP = re.compile(r"(?P<operation>[-+*][0-9]{2})=(?P<result>[0-9]{2})")
@@ -77,22 +75,19 @@ class PocketDialect:
 
     def solve(self, ask: Ask, style: Style) -> Messages:
         """Asks for an answer, from the passages where there are any. What has no draft is asked directly."""
-        return _prompt(solving(_ROLES[style], ask.question, _line(" ".join(ask.passages))))
+        prompt = _prompt(solving(_ROLES[style], ask.question, _line(" ".join(ask.passages))))
+        return _held(prompt, ask)
 
     def read_answer(self, text: str, style: Style, *, cut: bool = False) -> str | None:
         """What stands at the end of the reply: a number, letters with their numbers, codes, a letter or a move."""
-        last = text.strip().rpartition("|")[2]
-        if any(shape.fullmatch(last) for shape in (_PAIRS, _CODES, _MOVE, _LETTER)):
-            return last
-        if _ARROWS.fullmatch(last) or (style is Style.DRAFT and _VISITED.fullmatch(last)):
-            return last[-1]
-        words = last.rpartition("=")[2].split()
-        return words[-1] if words and _NUMBERS.fullmatch(words[-1]) else None
+        said = text.strip()
+        place = answer_place(said, draft=style is Style.DRAFT)
+        return None if place is None else said[place:]
 
     def conclude(self, ask: Ask, style: Style, trace: str, *, continues: bool) -> Messages | str:
         """Of a chain of operations, asks for what is left of it from the last value; of another question, the whole."""
         chain = _SUM.fullmatch(ask.question.strip())
-        if chain is None:
+        if chain is None or isinstance(ask.output, JsonOutput):
             return self.solve(ask, Style.DIRECT)
         left = _OPERATION.findall(chain["operations"])
         values = (
@@ -128,12 +123,25 @@ class PocketDialect:
             return self.solve(ask, Style.THINK)
         for part, answer in answers:
             combine = combine.replace(f"{{{part.name}}}", answer)
-        return _prompt(solving(PocketRole.THINK, combine))
+        return _held(_prompt(solving(PocketRole.THINK, combine)), ask)
 
     def search(self, ask: Ask, rounds: Sequence[SearchRound], *, last: bool) -> Messages:
         """Asks for the next query or the answer."""
         finished = [(_line(done.query), _line(" ".join(done.passages))) for done in rounds]
         return _prompt(searching(_line(ask.question), finished, last=last))
+
+    def act(self, ask: Ask, tools: str, rounds: Sequence[ToolRound], *, last: bool, native: bool) -> Messages:
+        """Asks for the steps or the next query, as there are tools for; see `models.pocket.calling`.
+
+        A question is worked out step by step where a tool works out expressions, unless another looks things up and it
+        is no sum.
+        """
+        usable = offered(tools)
+        searches = usable.search is not None and (usable.calculator is None or not ask.question.strip().endswith("="))
+        first = self.search(ask, (), last=False) if searches else self.solve(ask, Style.THINK)
+        turns = [turn for done in rounds for turn in native_turns(done)]
+        prompt = replace(first, messages=(*first.messages, *turns), tools=tools, tool_choice="none" if last else "auto")
+        return _held(prompt, ask)
 
     def read_search(self, text: str, *, cut: bool = False) -> SearchStep | None:
         """Reads `>query`, `=answer`, or the bare answer where the prompt already ended in `=`."""
@@ -196,6 +204,11 @@ class PocketDialect:
 
 def _prompt(text: str) -> Messages:
     return Messages(messages=(ChatMessage("user", text),))
+
+
+def _held(prompt: Messages, ask: Ask) -> Messages:
+    """The prompt with the schema that the reply is held to; steps come before the JSON, so they need no field."""
+    return replace(prompt, response_schema=schema_of(ask.output, direct=True))
 
 
 def _line(text: str) -> str:

@@ -33,6 +33,8 @@ def learn_prices(items: Ints, draws: Ints | Floats, costs: Floats, traits: Float
         (all items,), in the unit of the costs; 0 for item 0.
     """
     used = items > 0
+    if not used.any():  # plans that make no calls
+        return np.zeros(len(traits))
     level = float(np.mean(costs / np.maximum((draws * used).sum(axis=1), 1)))
     logs = np.full(len(traits), np.log(max(level, 1e-12)))
     for _ in range(_STEPS):

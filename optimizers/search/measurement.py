@@ -35,6 +35,8 @@ class Outcome:
     """What the gates of the run read."""
     abstained: bool = False
     """Whether the answer says that there is none."""
+    unscored: bool = False
+    """Whether there is an answer, and a judge gave no verdict on it: the score of 0 says nothing of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,8 @@ class Measurement:
 
     def values(self, wrong_costs: float) -> Floats:
         """Per task: the score s of an answer as s - wrong_costs (1 - s), 0 where there is none; see `valued`."""
-        answered = np.array([not o.status.failed and not o.abstained for o in self.outcomes], bool)
+        silent = (o.status.failed or o.abstained or o.unscored for o in self.outcomes)
+        answered = ~np.fromiter(silent, bool, len(self.outcomes))
         return np.where(answered, self.scores - wrong_costs * (1 - self.scores), self.scores)
 
     @property
@@ -93,6 +96,11 @@ class Measurement:
     def coverage(self) -> float:
         """The share of tasks with an answer to grade."""
         return sum(not o.status.failed for o in self.outcomes) / len(self.outcomes)
+
+    @property
+    def unscored(self) -> int:
+        """How many answers a judge gave no verdict on."""
+        return sum(o.unscored for o in self.outcomes)
 
     def first(self, tasks: int) -> Measurement:
         """The beginning of the series."""

@@ -53,6 +53,8 @@ class Served:
     """Whether the answer says that there is none, such as "I don't know"."""
     usage: Usage = NO_USAGE
     """Tokens of all replies in its runs, as far as endpoints reported them credibly."""
+    unscored: str = ""
+    """Why a judge gave no score, see `Result.unscored`."""
 
 
 _NOTHING = {
@@ -208,4 +210,5 @@ def served(
         data=None if said is None else said.data,
         abstained=said is not None and not said.status.failed and said.abstained,
         usage=sum((result.usage for result in results), NO_USAGE),
+        unscored="" if said is None else said.unscored,
     )

@@ -138,7 +138,7 @@ class OpenPolicy:
         Args:
             tasks: questions or tasks, in the order in which they are served.
             cap: `total` is shared, `per_task` limits each.
-            scorer: scores the answers.
+            scorer: scores the answers. What a `Judge` is charged counts against the cap as well.
             parent_account: opened by `open_account`; the batch's account lies below it.
             finished: called after each question.
 

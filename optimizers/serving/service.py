@@ -75,13 +75,13 @@ class Service:
 
     def values(self, wrong_costs: float) -> Floats:
         """Per question: the score s of an answer as s - wrong_costs (1 - s), 0 where there is none; see `valued`."""
-        answered = np.array([not one.status.failed and not one.abstained for one in self.served], bool)
+        answered = np.array([not one.status.failed and not _silent(one) for one in self.served], bool)
         return np.where(answered, self.scores - wrong_costs * (1 - self.scores), self.scores)
 
     @property
     def shares(self) -> Shares:
         """What became of the questions; of use where somebody scored them."""
-        abstained = np.array([one.abstained for one in self.served], bool)
+        abstained = np.array([_silent(one) for one in self.served], bool)
         answered = np.array([not one.status.failed for one in self.served], bool) & ~abstained
         right = float(np.where(answered, self.scores, 0.0).mean())
         return Shares.from_parts(right, float(answered.mean()), float(abstained.mean()))
@@ -90,3 +90,8 @@ class Service:
     def coverage(self) -> float:
         """The share of questions with an answer."""
         return sum(not one.status.failed for one in self.served) / len(self.served)
+
+
+def _silent(one: Served) -> bool:
+    """Whether there is nothing to call right or wrong: the answer abstains, or a judge gave no verdict on it."""
+    return one.abstained or bool(one.unscored)

@@ -9,11 +9,12 @@ from collections.abc import Mapping, Sequence
 from ...graphs.plan import Plan
 from ...records.rows import PartRow
 from ...records.task import Task
+from ...tasks.judge import Judge
 from ...tasks.split import split
 from ..search.base import Optimizer, ProblemSpec, Proposal
 from ..search.measurement import Measurement
 from .accounts import StudyAccounts
-from .cost_forecast import CostForecast
+from .cost_forecast import CostForecast, verdict_forecast
 from .reporter import Announcement
 from .spec import StudySpec
 
@@ -82,6 +83,11 @@ class Beginning:
         """What a task may charge on average, in the unit of the cap."""
         self.forecast = CostForecast(spec.graph, spec.pool, _median(parts["fit"]), spec.cap.unit)
         """Of what plans pay."""
+        self.verdict: float | None = None
+        """What a verdict may cost, where a judge grades."""
+        if isinstance(spec.scorer, Judge):
+            self.verdict = verdict_forecast(spec.scorer, spec.pool, _median(parts["fit"]), spec.cap.unit)
+            accounts.begin(self.forecast.charged(spec.space.default()), self.verdict)
 
     def optimizer(self) -> Optimizer:
         """The optimizer, told to begin with as many plans as the spend can be expected to pay for."""
@@ -100,7 +106,7 @@ class Beginning:
             )
             optimizer = spec.make_optimizer(problem)
             first = optimizer.propose({})
-            if self.forecast.paid(first) + self._finals(first) <= spec.spend:
+            if self.forecast.paid(first) + self._finals(first) <= self._accounts.for_plans(spec.spend):
                 return optimizer
             if plans > _FEWEST_PLANS:
                 plans = max(_FEWEST_PLANS, plans * 2 // 3)
@@ -113,7 +119,8 @@ class Beginning:
         """What is known before the first call."""
         spec, first = self._spec, optimizer.propose({})
         everything = self.forecast.exhausted(spec.space, len(self._parts["fit"]))
-        expected = _USUAL_SHARE * min(spec.spend, everything) + self._finals(first)
+        share = self._accounts.plans_share
+        expected = _USUAL_SHARE * min(spec.spend, everything / share) + self._finals(first) / share
         return Announcement(
             plans_in_space=spec.space.size,
             first_plans=len(first),
@@ -125,6 +132,7 @@ class Beginning:
             paid_before=self._accounts.paid,
             expected=min(spec.spend, expected),
             location=spec.store.location,
+            verdict=self.verdict,
         )
 
     def _finals(self, first: Sequence[Proposal]) -> float:

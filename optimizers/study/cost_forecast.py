@@ -12,6 +12,7 @@ from ...budgets.cap import in_unit
 from ...graphs.blueprint import HasBlueprint
 from ...graphs.bounds import Bounds
 from ...graphs.finishing import direct_call
+from ...graphs.judging import as_request
 from ...graphs.knob_name import KnobName
 from ...graphs.plan import Plan
 from ...graphs.space import Space
@@ -20,11 +21,12 @@ from ...models.pool import Pool
 from ...nodes.prompts import dialect_named
 from ...records.rows import Unit
 from ...records.task import Task
+from ...tasks.judge import Judge
 from ..search.base import Proposal
 from ..search.gate_rates import GateRates
 from ..search.shared_calls import thresholds_apart
 
-__all__ = ["CostForecast"]
+__all__ = ["CostForecast", "verdict_forecast"]
 
 _LISTED = 256
 
@@ -99,3 +101,18 @@ class CostForecast:
             if KnobName.of(name).reader in around and name not in apart
         }
         return frozenset(knobs | {(edge, "on") for edge in plan.edges if edge.partition("->")[2] in around})
+
+
+def verdict_forecast(judge: Judge, pool: Pool, task: Task, unit: Unit) -> float:
+    """What a verdict may charge: of each draw the geometric mean of the least, one token, and its bound.
+
+    Args:
+        judge: is asked.
+        pool: has its model.
+        task: a typical one; an answer is taken to be as long as its gold answer, or as its question.
+        unit: of the figure.
+    """
+    model = pool.model(judge.model)
+    requests = [as_request(asked, model.card) for asked in judge.requests(task, task.gold or task.question)]
+    bounds = [(call_bound(model, each), call_bound(model, replace(each, max_output_tokens=1))) for each in requests]
+    return sum(math.sqrt(in_unit(most, unit) * in_unit(least, unit)) for most, least in bounds)

@@ -10,12 +10,15 @@ from ...errors import UsageError
 from ...graphs.bounds import check_feasible
 from ...graphs.code import code_of, codes_of
 from ...graphs.graph import Graph
+from ...graphs.judging import check_judge
 from ...graphs.portal import in_sync
 from ...graphs.result import Grader
 from ...models.pool import Pool
+from ...nodes.prompts import dialect_named
 from ...records.protocols import StudyStore
 from ...records.task import Task
 from ...records.text import longest_bytes
+from ...tasks.judge import Judge
 from ...tasks.metrics import CheckedMetric, check_golds, resolve_metric
 from ..analysis.target_score import checked_target
 from ..policies.base import MakePolicy
@@ -68,7 +71,8 @@ async def optimize_async(
             `cap` is then the most that may be spent; the answer is `report.target`, and the policy is set to it.
         store: where every call is kept; in memory when left out.
         seed: of the split, the order and the random plans.
-        metric: its name, `module:function`, or a callable; "auto" takes what each task names.
+        metric: its name, `module:function`, or a callable; "auto" takes what each task names. A `Judge` needs no gold
+            answers; what it is paid counts against `spend`, and not against `cap`.
         optimizer: a name in `OPTIMIZERS`, `module:name`, or what makes one from a `ProblemSpec`, such as its class.
         policies: those to compare: names in `POLICIES`, `module:Class`, or classes; empty to leave this part out.
         wrong_costs: what a wrong answer costs policies, where a right one brings 1 and none brings 0. Above 0 they may
@@ -88,6 +92,12 @@ async def optimize_async(
     if len({task.task_id for task in tasks}) < len(tasks):
         raise UsageError("the dev set has the same task twice; remove the copies")
     check_golds(tasks, metric)
+    scorer = resolve_metric(metric)
+    if isinstance(scorer, Judge):
+        check_judge(scorer, pool, dialect_named)
+        resolve_metric(scorer.against)
+    elif not any(task.gold or task.metadata for task in tasks):
+        raise UsageError("no task has a gold answer, so nothing can be graded; add them, or grade by metric=Judge(...)")
     compared = policies_named(policies)
     if target_score is not None:
         target_score = checked_target(target_score)
@@ -105,8 +115,8 @@ async def optimize_async(
         spend=spend,
         store=store or MemoryStore(),
         seed=seed,
-        scorer=resolve_metric(metric),
-        metric=_named(metric),
+        scorer=scorer,
+        metric=scorer.identity if isinstance(scorer, Judge) else _named(metric),
         make_optimizer=make,
         optimizer=_named(optimizer),
         policies=compared,

@@ -30,6 +30,8 @@ class Score(Finding):
     """Lost per task, in the unit of the cap."""
     usd: float | None = None
     """Charged per task, in dollars; None where no model of the pool has a price."""
+    unscored: int = 0
+    """Answers that a judge gave no verdict on. They count as 0, so `score` may be too low by their share at most."""
 
 
 class PlanReport(Finding):

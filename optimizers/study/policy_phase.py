@@ -315,6 +315,7 @@ class PolicyPhase:
             coverage=service.coverage,
             seed=seed,
             usd=usd if self._spec.pool.costs_money else None,
+            unscored=sum(bool(one.unscored) for one in service.served),
         )
         return PolicyTest(
             score=score,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
+from ...graphs.judging import CONTROL, JUDGE, JUDGE_NODE
 from ...graphs.plan import Plan
 from ...graphs.resolved import Step, resolve
 from ...graphs.space import Space
@@ -16,7 +17,7 @@ from ...records.text import single_spaced
 from .policy_selection import Comparison
 from .report import ReadingExample, ReadingReport, UnreadPlan
 
-__all__ = ["Choice", "choices_of", "readings_of"]
+__all__ = ["Choice", "choices_of", "judge_readings", "readings_of"]
 
 _TOO_MANY = 0.2
 """The share of unread replies of a node from which on its plan is named: its score tells little of the model."""
@@ -66,6 +67,8 @@ def readings_of(
     styles = _Styles(store, space)
     counts: dict[_Group, list[ReplyCount]] = {}
     for count in store.reply_counts(study_id):
+        if count.kind in (JUDGE, CONTROL):
+            continue
         counts.setdefault((count.node, count.model, styles.of(count)), []).append(count)
     reports, plans = [], []
     for group, found in sorted(counts.items()):
@@ -73,6 +76,15 @@ def readings_of(
         reports.append(_report(store, group, found, unread, choices))
         plans += unread
     return tuple(reports), tuple(sorted(plans, key=lambda plan: (-plan.unread / plan.replies, plan.plan_hash)))
+
+
+def judge_readings(store: StudyStore, study_id: str, choices: Sequence[Choice]) -> ReadingReport | None:
+    """What came of the replies of a study's judge; None where there were none. Arguments are those of `readings_of`."""
+    found = [count for count in store.reply_counts(study_id) if count.kind == JUDGE]
+    if not found:
+        return None
+    group = JUDGE_NODE, found[0].model, ""
+    return _report(store, group, found, _unread_plans(store, group, found), choices)
 
 
 class _Styles:

@@ -11,6 +11,7 @@ from ..analysis.edge_ablation import EdgeReport
 from ..analysis.gate_openings import GateReport
 from ..analysis.headroom import Headroom
 from ..analysis.iso_cost import IsoCostLevel
+from ..analysis.judge_agreement import Agreement, GoldAgreement, Shift
 from ..analysis.target_score import TargetReport
 from ..analysis.vote_curves import VotePoint
 from ..bootstrap import Interval
@@ -27,6 +28,7 @@ __all__ = [
     "ArmReport",
     "ByMoney",
     "FunctionReport",
+    "JudgeReport",
     "LimitedBy",
     "NodeReport",
     "NodeUse",
@@ -209,6 +211,38 @@ class FunctionReport(Finding):
     """Where it was."""
 
 
+class JudgeReport(Finding):
+    """What the judge of a study was paid, and how far its verdicts can be relied on."""
+
+    model: str
+    rubric: str
+    """Its name, or how it begins."""
+    scale: tuple[float, float]
+    votes: int
+    paid: float
+    """A part of the report's `paid`, in the unit of the cap."""
+    answers: int
+    """Answers of the study's trials that it was asked of, those that equal others included."""
+    unscored: int
+    """Of these, the answers that it gave no verdict on. They count as 0 in every score."""
+    replies: ReadingReport | None
+    """What came of its replies in these trials; None where it was never asked."""
+    itself: Agreement | None
+    """With a second verdict on the same answers, from other draws; None where nothing was left to pay for that."""
+    gold: GoldAgreement | None
+    """With the metric of the gold answers; None where no answer of validation has one."""
+    controls: tuple[Shift, ...]
+    """How far its scores move with what should not matter: position, length."""
+    notes: tuple[str, ...] = ()
+    """What of this could not be told, and what to beware of."""
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """What to beware of in the scores, in sentences."""
+        missing = f"judge: no verdict on {self.unscored:,} of {self.answers:,} answers, which count as 0"
+        return (*([missing] if self.unscored else []), *(f"judge: {note}" for note in self.notes))
+
+
 class UnreadPlan(Finding):
     """A plan in which more than a fifth of the replies to a node's calls could not be read."""
 
@@ -281,6 +315,8 @@ class StudyReport(Finding):
     """By node, model and style: what came of the replies."""
     failed_functions: tuple[FunctionReport, ...] = ()
     """Of the chosen plan; what they should have said was missing in its score."""
+    judge: JudgeReport | None = None
+    """None where the metric is no judge."""
     unread_plans: tuple[UnreadPlan, ...] = ()
     """The plans that may be better than their scores say, the most unread first."""
     notes: tuple[str, ...] = ()
@@ -326,6 +362,7 @@ class StudyReport(Finding):
             f"{self.plans_measured} of {self.plans_in_space:,} plans measured, "
             f"{self.paid:,.6g} of {self.spend:,.6g} {unit} paid; costs are {unit} a task"
         )
-        notes = (*told_of_target(self.target), *self.notes)
+        judge = () if self.judge is None else self.judge.told
+        notes = (*told_of_target(self.target), *judge, *self.notes)
         scores = () if self.policies is None else self.policies.scores
         return html_of(head, self.frontier, self.chosen, notes, gates=self.gates, policies=scores)

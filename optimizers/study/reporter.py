@@ -32,6 +32,8 @@ class Announcement:
     expected: float
     """What the study is expected to charge, most of it paid."""
     location: str
+    verdict: float | None = None
+    """What a verdict of the judge may cost, in the unit of the cap; None where the metric is no judge."""
 
 
 @dataclass(frozen=True, slots=True)

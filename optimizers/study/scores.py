@@ -14,7 +14,14 @@ _DRAWS = 2000
 
 
 def score_of(
-    scores: Floats, costs: Floats, lost: Floats, *, coverage: float, seed: int, usd: float | None = None
+    scores: Floats,
+    costs: Floats,
+    lost: Floats,
+    *,
+    coverage: float,
+    seed: int,
+    usd: float | None = None,
+    unscored: int = 0,
 ) -> Score:
     """A score on one part of the dev set.
 
@@ -25,6 +32,7 @@ def score_of(
         coverage: the share of tasks with an answer.
         seed: of the intervals.
         usd: charged per task in dollars; None where there are no prices.
+        unscored: how many answers a judge gave no verdict on.
     """
     interval = mean_interval(scores, draws=_DRAWS, seed=seed)
     weights = resample_weights(len(scores), _DRAWS, seed)
@@ -38,4 +46,5 @@ def score_of(
         cost_high=float(np.quantile(weights @ (costs + lost), 0.95)),
         lost=float(lost.mean()),
         usd=usd,
+        unscored=unscored,
     )

@@ -13,6 +13,7 @@ from ...graphs.plan import Plan
 from ...graphs.run import Runner
 from ...records.rows import StudyRow
 from ...tasks.clusters import task_clusters
+from ...tasks.metrics import scores_answers
 from ..analysis.edge_ablation import EdgeReport
 from ..analysis.gate_openings import GateReport
 from ..analysis.headroom import Headroom
@@ -27,17 +28,19 @@ from .edge_phase import compare_edges
 from .failed_functions import failed_functions
 from .gate_phase import gates_of
 from .headroom_and_votes import headroom_of, votes_of
+from .judge_phase import JudgePhase
 from .money import by_money
 from .plan_report import PlanReport, Score
 from .policy_phase import PolicyPhase
 from .policy_selection import Comparison
 from .reachable import check_reachable
-from .readings import choices_of, readings_of
+from .readings import Choice, choices_of, readings_of
 from .report import ReadingReport, StudyReport, UnreadPlan
-from .reporter import Progress, Reporter
+from .reporter import Reporter
 from .scores import score_of
 from .spec import StudySpec
 from .target_phase import aimed_at
+from .telling import Telling
 from .thin_spend import fallback, likeliest
 from .trials import TrialEvaluator
 from .unasked_roles import unasked_roles
@@ -50,8 +53,8 @@ _POLICY_SHARE = 0.6
 """The part of what is left after validation that tabulating for policies may pay, so that test can be paid too."""
 _SAFE_SHARE = 0.7
 """The part of what is left that a last trial is planned with: bounds are reserved, and tasks differ."""
-_PROGRESS_SECONDS = 0.1
-"""The shortest time between two reports of progress; each asks the books for what was paid."""
+_NO_HEADROOM = "headroom: a tenth of the spend is not enough to run the chosen plan with perfect nodes"
+_NO_SINGLES = "headroom, votes: the metric grades the results of runs, so it cannot tell what single answers score"
 
 
 class Study:
@@ -70,11 +73,9 @@ class Study:
         self._beginning = Beginning(spec, self._parts, self._accounts)
         self._affordable, self._forecast = self._beginning.affordable, self._beginning.forecast
         self._created = time.time()
-        self._evaluator: TrialEvaluator | None = None
-        self._phase = "fit"
-        self._runs = 0
+        self._telling = Telling(spec.spend, self._accounts, reporter)
+        self._enter, self._finished = self._telling.enter, self._telling.finished
         self._test_reads = 0
-        self._told = 0.0
         self._notes: list[str] = []
 
     async def run(self) -> StudyReport:
@@ -88,11 +89,14 @@ class Study:
         spec = self._spec
         async with Runner(spec.graph, spec.pool, spec.store) as runner:
             self._open(runner)
-            evaluator = self._evaluator = TrialEvaluator(runner, spec, self._parts, self._accounts, self._finished)
+            evaluator = TrialEvaluator(runner, spec, self._parts, self._accounts, self._finished)
+            self._telling.follow(evaluator)
             optimizer = self._beginning.optimizer()
             self._reporter.announce(self._beginning.announcement(optimizer))
             complete = await self._search(optimizer, evaluator)
+            self._accounts.learn_share()
             self._learn_gates(evaluator)
+            judging = JudgePhase(spec, runner, self._accounts, evaluator)
             policies = PolicyPhase(spec, self._parts, runner, self._forecast, told=self._finished, phase=self._enter)
             survivors = optimizer.survivors(evaluator.measured("fit"))
             compared = await self._edges(survivors, evaluator)
@@ -100,9 +104,11 @@ class Study:
             complete &= await self._compare([*survivors[:1], *found, *survivors[1:]], evaluator)
             if evaluator.measured("validation"):
                 comparison = await self._policies(policies, evaluator, found)
-                report = await self._conclude(runner, evaluator, policies, comparison, edges, complete, started)
+                report = await self._conclude(
+                    runner, evaluator, judging, policies, comparison, edges, complete, started
+                )
             else:
-                report = await self._untested(evaluator, policies, optimizer, started)
+                report = await self._untested(judging, evaluator, policies, optimizer, started)
         self._record("complete" if not report.stopped_early else "stopped")
         spec.store.flush()
         self._reporter.finish(report)
@@ -211,6 +217,7 @@ class Study:
         self,
         runner: Runner,
         evaluator: TrialEvaluator,
+        judging: JudgePhase,
         policies: PolicyPhase,
         comparison: Comparison | None,
         edges: EdgeReport | None,
@@ -229,6 +236,7 @@ class Study:
         aim = aimed_at(spec, comparison)
         service = None if comparison is None else await self._serve_policy(policies, comparison, aim.cap)
         complete &= comparison is None or service is not None
+        await judging.control()  # how far scores can be relied on is worth more than serving the other plans
         complete &= await self._serve_test(evaluator, [m.plan for m in affordable if m is not chosen])
         tests = evaluator.measured("test")
         tested = {plan: self._score(m) for plan, m in tests.items()}
@@ -258,7 +266,9 @@ class Study:
         if chosen is not None:
             more["failed_functions"] = failed_functions(spec.store, spec.study_id, spec.space, chosen.plan)
             self._notes += unasked_roles(spec.store, spec.study_id, spec.space, chosen.plan)
-        more["readings"], more["unread_plans"] = self._readings(chosen, comparison)
+        choices = choices_of(None if chosen is None else chosen.plan, comparison)
+        more["judge"] = await judging.report(choices)
+        more["readings"], more["unread_plans"] = self._readings(choices)
         self._notes += [each.warning for each in more["readings"] if each.warning]
         report = self._report(evaluator, reports, chosen, complete, started)
         if comparison is not None:
@@ -270,7 +280,12 @@ class Study:
         return report.model_copy(update={**more, "notes": tuple(self._notes)})
 
     async def _untested(
-        self, evaluator: TrialEvaluator, policies: PolicyPhase, optimizer: Optimizer, started: float
+        self,
+        judging: JudgePhase,
+        evaluator: TrialEvaluator,
+        policies: PolicyPhase,
+        optimizer: Optimizer,
+        started: float,
     ) -> StudyReport:
         """The report of a study whose spend did not reach for validating a plan: the likeliest one is the policy.
 
@@ -282,17 +297,17 @@ class Study:
         if found.seen is None and 2 * self._accounts.lost > self._accounts.paid:
             raise self._accounts.exhausted()
         self._notes.append(found.note)
+        choices = choices_of(None if found.seen is None else found.plan, None)
+        await judging.control()
+        judge = await judging.report(choices)
+        readings, unread = self._readings(choices)
         report = self._report(evaluator, (), None, False, started)
-        readings, unread = self._readings(found.seen, None)
         more: dict[str, Any] = {"readings": readings, "unread_plans": unread, "policy": policies.untested(found)}
-        more["target"] = aimed_at(self._spec, None).report
+        more |= {"target": aimed_at(self._spec, None).report, "judge": judge}
         return report.model_copy(update={**more, "notes": tuple(self._notes)})
 
-    def _readings(
-        self, chosen: Measurement | None, comparison: Comparison | None
-    ) -> tuple[tuple[ReadingReport, ...], tuple[UnreadPlan, ...]]:
+    def _readings(self, choices: Sequence[Choice]) -> tuple[tuple[ReadingReport, ...], tuple[UnreadPlan, ...]]:
         """What came of replies, and what hung on those that could not be read."""
-        choices = choices_of(None if chosen is None else chosen.plan, comparison)
         return readings_of(self._spec.store, self._spec.study_id, self._spec.space, choices)
 
     async def _gates(self, evaluator: TrialEvaluator, chosen: Measurement) -> tuple[GateReport, ...]:
@@ -319,7 +334,7 @@ class Study:
         except SpendExhausted:
             found = None
         if found is None:
-            self._notes.append("headroom: a tenth of the spend is not enough to run the chosen plan with perfect nodes")
+            self._notes.append(_NO_HEADROOM if scores_answers(self._spec.scorer, tasks) else _NO_SINGLES)
         return found or ()
 
     async def _serve_policy(self, policies: PolicyPhase, comparison: Comparison, cap: Cap) -> Service | None:
@@ -361,7 +376,7 @@ class Study:
             clusters=task_clusters(spec.tasks).notes,
             plans_in_space=spec.space.size,
             plans_measured=len(evaluator.measured("fit")),
-            runs=self._runs,
+            runs=self._telling.runs,
             spend=spec.spend,
             paid=self._accounts.paid,
             lost=self._accounts.lost,
@@ -381,20 +396,5 @@ class Study:
             coverage=measurement.coverage,
             seed=self._spec.seed,
             usd=measurement.usd if self._spec.pool.costs_money else None,
+            unscored=measurement.unscored,
         )
-
-    def _enter(self, phase: str) -> None:
-        self._phase = phase
-        self._told = 0.0
-
-    def _finished(self, _: object) -> None:
-        self._runs += 1
-        now = time.monotonic()
-        if now - self._told < _PROGRESS_SECONDS:
-            return
-        self._told = now
-        measured = {} if self._evaluator is None else self._evaluator.measured("fit")
-        compared = {} if self._evaluator is None else self._evaluator.measured("validation")
-        best = max((each.score for each in (compared or measured).values()), default=None)
-        paid, spend = self._accounts.paid, self._spec.spend
-        self._reporter.progress(Progress(self._phase, self._runs, paid, spend, len(measured), best))

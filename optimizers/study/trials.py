@@ -21,6 +21,7 @@ from ...records.rows import AccountRow, RunRow, TrialRow
 from ...records.status import Status
 from ...records.task import Task
 from ...records.usage import ZERO
+from ...tasks.judge import Judge
 from ..search.base import Proposal
 from ..search.measurement import Measurement, Outcome
 from .accounts import StudyAccounts
@@ -32,7 +33,6 @@ _FAULTS = frozenset({Status.PROVIDER_ERROR, Status.TIMEOUT, Status.TOOL_ERROR, S
 """Failures of a place and not of a plan: a study that goes on tries them again."""
 _PAYING = {"fit": "search", "validation": "validation", "test": "test"}
 """By part: the phase whose account pays for it, where nobody says otherwise."""
-_RUNS_AT_ONCE = 128
 _HELD_SHARE = 0.1
 """The part of a batch's cap that its runs in progress may hold as finishing allowances."""
 
@@ -69,6 +69,8 @@ class TrialEvaluator:
         self._everything = len(spec.tasks)
         self._cap = spec.cap
         self._scorer = spec.scorer
+        self._judged = isinstance(spec.scorer, Judge)
+        self._most_at_once = accounts.runs_at_once
         self._finished = finished
         self._measured: dict[tuple[str, str], Measurement] = {}
         self._interrupted: dict[str, Measurement] = {}
@@ -92,7 +94,7 @@ class TrialEvaluator:
     async def measure(self, proposals: Sequence[Proposal], part: str) -> Sequence[Measurement]:
         """See `Evaluator.measure`."""
         exhausted: list[SpendExhausted] = []
-        plans_at_once = asyncio.Semaphore(_plans_at_once(proposals))
+        plans_at_once = asyncio.Semaphore(_plans_at_once(proposals, self._most_at_once))
 
         async def one(proposal: Proposal) -> Measurement | None:
             async with plans_at_once:
@@ -138,12 +140,16 @@ class TrialEvaluator:
             for row in reversed(self._runner.store.runs(trial_id=trial_id))
             if row.stop_reason != "cancelled"
         }
-        if any(task.task_id not in rows or rows[task.task_id].status in _FAULTS for task in tasks):
+        if any(task.task_id not in rows or self._to_run_again(rows[task.task_id]) for task in tasks):
             return None
         outcomes = [self._outcome(rows[task.task_id], self._gates(rows[task.task_id])) for task in tasks]
         for outcome in outcomes:
             self._finished(outcome)
         return Measurement(plan, tuple(outcomes))
+
+    def _to_run_again(self, row: RunRow) -> bool:
+        """Whether a stored run failed for a place, or its verdict may have; what was paid is in the cache."""
+        return row.status in _FAULTS or (self._judged and row.score is None and not row.status.failed)
 
     async def _run(self, trial_id: str, plan: Plan, tasks: Sequence[Task], part: str, start: int) -> Measurement:
         parent = self._accounts[part]
@@ -185,7 +191,7 @@ class TrialEvaluator:
         Every run in progress holds its finishing allowance, and room that is held is room that no call can use.
         """
         if cap is None or cap.total is None:
-            return len(tasks)
+            return min(len(tasks), self._most_at_once)
         share = cap.total * _HELD_SHARE * len(tasks) / self._everything
         allowance = max(in_unit(self._runner.allowance(task, cap.unit), cap.unit) for task in tasks)
         return max(1, int(share / allowance)) if allowance else len(tasks)
@@ -207,7 +213,8 @@ class TrialEvaluator:
         cost, lost = in_unit(row.charged, unit), in_unit(row.lost, unit)
         # Rows of older versions do not keep whether the answer abstains; it is looked at again.
         silent = says_nothing(self._output, row.answer) if row.abstained is None else row.abstained
-        return Outcome(row.task_id, row.status, row.score or 0.0, cost, lost, row.charged, gates, silent)
+        unscored = self._judged and row.score is None and not row.status.failed
+        return Outcome(row.task_id, row.status, row.score or 0.0, cost, lost, row.charged, gates, silent, unscored)
 
     def _book(
         self, trial_id: str, plan: Plan, part: str, start: int, tasks: int, results: Sequence[Result], state: str
@@ -231,10 +238,10 @@ class TrialEvaluator:
         self._runner.store.record(row)
 
 
-def _plans_at_once(proposals: Sequence[Proposal]) -> int:
+def _plans_at_once(proposals: Sequence[Proposal], runs: int) -> int:
     """So many plans that their runs keep a pool busy, and no more, so that a spend that runs out spoils few of them."""
     most = max((proposal.tasks for proposal in proposals), default=1)
-    return max(1, _RUNS_AT_ONCE // most)
+    return max(1, runs // most)
 
 
 def _trial_id(study_id: str, part: str, plan: Plan, start: int, stop: int) -> str:

@@ -49,7 +49,8 @@ async def tabulate(
         runner: of the graph that the plans belong to.
         plans: at least one; each becomes an arm, see `arm_of`.
         tasks: each needs a gold answer, or what its metric takes for one.
-        scorer: the metric.
+        scorer: the metric. An answer that a judge gave no verdict on scores 0, and counts as one that abstains: it is
+            not known to be wrong.
         replicates: how often each plan meets each task, with other random draws; the first is the run that a search
             makes, seed for seed.
         seed: of the first replicate; the others follow.
@@ -95,16 +96,16 @@ async def tabulate(
         if result.short_account not in ("", f"run-{result.run_id}"):
             short.append(result.short_account)
             return
-        if result.score is None:
+        if result.score is None and not result.unscored:
             raise UsageError(f"task {tasks[task].name or tasks[task].task_id!r} has no gold answer to grade by")
         place = task, plan, replicate
-        scores[place], costs[place] = result.score, in_unit(result.charged, unit)
+        scores[place], costs[place] = result.score or 0.0, in_unit(result.charged, unit)
         if money is not None:
             money[place] = in_unit(result.charged, "usd")
         if not result.status.failed:
             said[place] = result.answer
             sure[place] = np.nan if result.confidence is None else result.confidence
-            abstained[place] = result.abstained
+            abstained[place] = result.abstained or bool(result.unscored)
         thought[place], written[place] = result.usage.reasoning_tokens, result.usage.output_tokens
         if finished is not None:
             finished(result)

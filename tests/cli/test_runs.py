@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ def test_a_database_of_an_older_version_is_listed_and_shown(
         assert all(call["output_text"] for call in whole["calls"])
 
 
-@pytest.mark.filterwarnings("ignore::apportion.stores.database.OldRepliesWarning")
+@pytest.mark.filterwarnings("ignore::apportion.stores.upgrade.OldFileWarning")
 def test_a_database_of_an_older_version_is_whole(kept_database: Path, kept_figures: dict[str, Any]) -> None:
     held = kept_figures["held"]
     with open_store(kept_database) as store:
@@ -41,3 +42,49 @@ def test_a_database_of_an_older_version_is_whole(kept_database: Path, kept_figur
         held["calls"],
         held["charged"],
     )
+
+
+def test_runs_are_found_by_what_is_known_of_them(
+    kept_database: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "runs.json"
+
+    def listed(*filters: str) -> list[dict[str, Any]]:
+        assert run(["runs", "--db", str(kept_database), "--limit", "1000", "--json", str(out), *filters]) == 0
+        found: list[dict[str, Any]] = json.loads(out.read_text())
+        return found
+
+    everything = listed()
+    plan = everything[-1]["plan_hash"]
+    mine = listed("--plan", plan[:6], "--status", "ok")
+    assert mine == [row for row in everything if row["plan_hash"] == plan and row["status"] == "ok"]
+    assert f", --plan {plan[:6]}, --status ok" in capsys.readouterr().out
+    chains, hops = listed("--family", "chains"), listed("--family", "hops")
+    assert len(chains) + len(hops) == len(everything)
+    assert 0 < len(listed("--question", "ROOM")) <= len(hops)
+    assert listed("--family", "nothing") == []
+
+
+@pytest.mark.parametrize(
+    ("filters", "said"),
+    [
+        (["--status", "fine"], "no such status; there are ok, skipped"),
+        (["--plan", "zz"], "no plan in"),
+        (["--plan", ""], "no plan in"),
+        (["--study", "%"], "no study in"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(
+    kept_database: Path, filters: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["runs", "--db", str(kept_database), *filters]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_beginning_that_fits_two_is_refused(kept_database: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with open_store(kept_database, read_only=True) as store:
+        plans = sorted({row.plan_hash for row in store.runs()})
+    twins = [a for a, b in itertools.pairwise(plans) if a[0] == b[0]]
+    for twin in twins[:1]:
+        assert run(["runs", "--db", str(kept_database), "--plan", twin[0]]) == 2
+        assert "more than one plan" in capsys.readouterr().err

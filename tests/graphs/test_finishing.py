@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Mapping
 
 import pytest
@@ -10,6 +11,7 @@ from apportion.budgets.books import MemoryStore
 from apportion.graphs.finishing import InPlace, best_so_far, direct_answer, direct_call, fitting, output_of_graph
 from apportion.graphs.run import Runner
 from apportion.models.card import ModelCard
+from apportion.models.pocket import load_pocket_model
 from apportion.models.pool import Pool
 from apportion.models.request import FinishReason, Reply
 from apportion.nodes.prompts import dialect_named
@@ -82,6 +84,17 @@ def test_the_direct_call_asks_for_the_output_of_the_run_a_model_that_can_be_aske
     request, bound = direct_call(TASK, pool, dialect_named, "tokens", output=JSON)
     assert (request.model, request.response_schema) == ("chat", JSON.schema)
     assert bound.tokens > len(JSON.schema)
+
+
+def test_the_direct_call_leaves_an_embedded_model_room_for_the_names_of_its_json() -> None:
+    names = {f"a long name, number {number}": {"type": "integer"} for number in range(4)}
+    output = JsonOutput({"type": "object", "properties": names})
+    pocket = load_pocket_model("pocket-30k")
+    request, _ = direct_call(Task(question="47+83="), Pool([pocket]), dialect_named, "tokens", output=output)
+    assert request.max_output_tokens > pocket.card.direct_output_cap
+    assert set(json.loads(asyncio.run(pocket.complete(request)).text)) == set(names)
+    line, _ = direct_call(Task(question="47+83="), Pool([pocket]), dialect_named, "tokens")
+    assert line.max_output_tokens == pocket.card.direct_output_cap
 
 
 @pytest.mark.parametrize(

@@ -113,6 +113,7 @@ def test_the_allowance_is_given_back(bench: Any, made_of: Made) -> None:
         async with Runner(bench.chain(made_of(bench.answer), "a"), bench.one_model(), store) as runner:
             batch = runner.open_account(AccountRow("batch", limit=Limit("tokens", 10_000)))
             await runner.run(TASK, runner.space.default(), parent_account=batch, cap=Cap(total=10_000))
+            assert store.runs()[0].parent_account_id == batch
             return runner.ledger.balance(batch)
 
     balance = asyncio.run(main())

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 from collections.abc import Callable
 from dataclasses import replace
@@ -70,6 +71,18 @@ def test_each_span_is_charged_for_its_own_calls(bench: Any, made_of: Made) -> No
             assert span.lost == sum((call.lost for call in own), ZERO)
         assert result.charged == sum((call.charged for call in calls), ZERO)
         assert result.lost == sum((call.lost for call in calls), ZERO)
+
+
+def test_what_an_answer_rests_on_is_on_the_books(bench: Any, made_of: Made) -> None:
+    async def found(_: Any, inputs: Inputs, context: Context) -> Message:
+        evidence = ("Ötzi is 5,300 years old.", '"quoted"') if context.node == "a" else ()
+        return Message(answer="42", evidence=evidence)
+
+    store = MemoryStore()
+    result = bench.run(bench.chain(made_of(found), "a", "b"), bench.one_model(), store)
+    first, second = store.spans(result.run_id)
+    assert (json.loads(first.evidence), second.evidence) == (["Ötzi is 5,300 years old.", '"quoted"'], "[]")
+    assert "Ötzi" in first.evidence, "it can be read"
 
 
 def test_after_the_cap_only_the_final_node_runs(bench: Any, made_of: Made) -> None:

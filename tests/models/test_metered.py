@@ -323,3 +323,12 @@ def test_further_fields_of_the_caller_are_part_of_the_bound() -> None:
     model = Scripted(lambda _: reply())
     further = replace(REQUEST, further='{"top_p":0.5}')
     assert call_bound(model, further).tokens == call_bound(model, REQUEST).tokens + 13
+
+
+def test_reasoning_that_an_endpoint_tells_apart_is_on_the_books() -> None:
+    desk = Desk(Scripted(lambda attempt: replace(reply(), reasoning="6 sevens")))
+    for _ in range(2):
+        asyncio.run(desk.caller.call(REQUEST, desk.meter))
+    fresh, cached = desk.store.calls("run")
+    assert cached.cached
+    assert [(row.output_text, row.reasoning_text) for row in (fresh, cached)] == [("text", "6 sevens")] * 2

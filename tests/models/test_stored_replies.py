@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -148,6 +149,18 @@ def test_cold_and_warm_give_and_charge_the_same(before: list[int], caps: list[in
 def test_a_model_whose_truncation_is_not_exact_is_asked_for_each_cap() -> None:
     desk = Desk(card=CARD.model_copy(update={"truncation": "none"}))
     desk.call([11, 3, 11])
+    assert desk.sent == [11, 3]
+
+
+@pytest.mark.parametrize("fields", [{"response_schema": "{}"}, {"tools": '[{"function": {"name": "f"}}]'}])
+def test_what_is_made_to_fit_its_cap_is_asked_for_at_each_cap(fields: dict[str, Any]) -> None:
+    desk = Desk()
+
+    async def call(cap: int) -> Reply:
+        return await desk.caller.call(replace(capped(cap), **fields), desk.meter)
+
+    for cap in (11, 3, 11, 3):
+        asyncio.run(call(cap))
     assert desk.sent == [11, 3]
 
 

@@ -12,6 +12,7 @@ from apportion import Agent, JsonOutput, Pool, Prompt, load_pocket_models
 from apportion.errors import CallFailed, GraphError, UsageError
 from apportion.graphs.graph import Graph
 from apportion.models.card import ModelCard
+from apportion.models.pocket import PocketModel
 from apportion.models.request import Reply, Request
 from apportion.models.tools import ToolCall
 from apportion.nodes import Inputs, adaptive, choose, node_from_json
@@ -314,13 +315,18 @@ def test_a_call_that_fails_ends_the_loop_with_its_status() -> None:
     assert (run.message.status, run.message.reason) == (Status.TIMEOUT, "planted")
 
 
-def test_embedded_models_are_left_out_and_a_pool_of_nothing_else_is_a_mistake() -> None:
-    pocket = load_pocket_models()[:1]
-    graph = Graph("g").add("act", Agent(tools=(search,), rounds=choose(2, 4)))
-    space = graph.space(Pool([*pocket, Conversation("native", "Answer: 1").model]))
+def test_embedded_models_are_left_out_where_they_can_call_no_tool_and_a_pool_of_nothing_else_is_a_mistake() -> None:
+    pocket, chat = load_pocket_models()[:1], Conversation("native", "Answer: 1").model
+    graph = Graph("g").add("act", Agent(tools=(add,), rounds=choose(2, 4)))
+    space = graph.space(Pool([*pocket, chat]))
     assert space.knobs["act.model"] == ("scripted",)
-    with pytest.raises(GraphError, match=r"can take tools '\S+:search': model '\S+' follows no instructions"):
+    with pytest.raises(GraphError, match=r"calls only a function that needs one text, called expression or query"):
         graph.space(Pool(pocket))
+    looks_up = Graph("g").add("act", Agent(tools=(add, search), rounds=choose(2, 4)))
+    assert looks_up.space(Pool([*pocket, chat])).knobs["act.model"] == ("pocket-30k", "scripted")
+    served = PocketModel(pocket[0].card.model_copy(update={"tools": False}))
+    with pytest.raises(GraphError, match=r"tools = false in its card"):
+        looks_up.space(Pool([served]))
 
 
 def test_a_graph_with_named_tools_is_read_from_a_file_where_their_module_is_admitted() -> None:

@@ -13,11 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from apportion.models.card import ModelCard
 from apportion.nodes.outputs import (
     candidate_of,
     data_of,
     form_of,
     formed,
+    held_problem,
     led_by_fields,
     passed_on,
     problem_with,
@@ -300,6 +302,11 @@ def test_a_searcher_asks_or_answers() -> None:
         read_step("=kemo", output="number", dialect=POCKET)
 
 
-def test_dialects_without_words_speak_of_lines_and_numbers() -> None:
-    assert [spoken_by(POCKET, output) for output in ("line", "number", "text", "code", SCHEMA)] == [1, 1, 0, 0, 0]
-    assert all(spoken_by(CHAT, output) for output in ("line", "number", "text", "code", SCHEMA, OPTIONS))
+def test_dialects_without_words_speak_of_lines_and_numbers_and_are_held_to_small_schemas() -> None:
+    outputs: tuple[Output, ...] = ("line", "number", "text", "code", SCHEMA, OPTIONS)
+    free, held = ModelCard(name="m"), ModelCard(name="m", json_schema=True)
+    large = JsonOutput({"type": "object", "properties": {"when": {"type": "string", "format": "date"}}})
+    assert [spoken_by(free, POCKET, output) for output in outputs] == [1, 1, 0, 0, 0, 0]
+    assert [spoken_by(held, POCKET, output) for output in (*outputs, large)] == [1, 1, 0, 0, 1, 0, 0]
+    assert all(spoken_by(free, CHAT, output) for output in (*outputs, large))
+    assert held_problem(large).startswith("$.properties.when of the schema: its 'format' cannot be held to")

@@ -50,6 +50,7 @@ CALL = CallRow(
     response_id="id-1",
     finish_reason="stop",
     output_text="36",
+    reasoning_text="three dozen",
 )
 SPAN = SpanRow(
     span_id="span",
@@ -66,6 +67,7 @@ SPAN = SpanRow(
     answer="36",
     reason="",
     events='[{"vote":"36"}]',
+    evidence='["a dozen is twelve"]',
 )
 RUN = RunRow(
     run_id="run",
@@ -85,6 +87,7 @@ RUN = RunRow(
     latency=4.5,
     reason="",
     abstained=True,
+    parent_account_id="study",
 )
 ROWS: dict[type, Any] = {
     CallRow: CALL,

@@ -49,6 +49,9 @@ def damaged(path: Path, change: str, *values: Any) -> None:
         ("payload", b"\0"),
         ("payload", b""),
         ("payload", "text"),
+        ("payload", ""),
+        ("payload", "{"),
+        ("payload", '{"text": 3, "finish_reason": "stop", "usage": null}'),
         ("payload", zlib.compress(b"\xff")),
         ("payload", zlib.compress(b"{")),
         ("payload", zlib.compress(b"[" * 5000)),
@@ -59,7 +62,7 @@ def damaged(path: Path, change: str, *values: Any) -> None:
         ("payload", zlib.compress(b'{"text": "a", "finish_reason": "stop", "usage": 7}')),
         ("payload", zlib.compress(b'{"text": "a", "finish_reason": "stop", "usage": null, "more": 1}')),
         ("charged_tokens", "many"),
-        ("charged_usd", 1.5),
+        ("charged_nanousd", 1.5),
     ],
 )
 def test_a_damaged_reply_is_named_and_blamed_on_no_node(full: Path, column: str, value: object) -> None:
@@ -83,7 +86,7 @@ _READ: dict[str, Callable[[Store, str], object]] = {
     "call": lambda store, run_id: store.calls(run_id),
     "task": lambda store, run_id: [store.task(row.task_id) for row in store.runs()],
     "plan": lambda store, run_id: [store.plan(row.plan_hash) for row in store.runs()],
-    "blob": lambda store, run_id: store.calls(run_id),
+    "text": lambda store, run_id: store.calls(run_id),
 }
 
 
@@ -100,8 +103,9 @@ _READ: dict[str, Callable[[Store, str], object]] = {
         ("task", "content", '{"question'),
         ("task", "content", "3"),
         ("plan", "content", "[" * 5000),
-        ("blob", "data", b""),
-        ("blob", "data", zlib.compress(b"not JSON")),
+        ("text", "content", b""),
+        ("text", "content", "not JSON"),
+        ("text", "content", zlib.compress(b"not JSON")),
     ],
 )
 def test_a_damaged_row_is_named_with_its_table_and_key(full: Path, table: str, column: str, value: object) -> None:
@@ -128,7 +132,7 @@ def test_damaged_figures_of_an_account_are_named(full: Path, column: str, value:
 
 
 def test_a_text_that_is_gone_is_missed(full: Path) -> None:
-    damaged(full, "DELETE FROM blob")
+    damaged(full, "DELETE FROM text")
     with open_store(full, read_only=True) as store, pytest.raises(StoreError, match=r"its text '[0-9a-f]+' is missing"):
         store.calls(store.runs()[0].run_id)
 
@@ -140,8 +144,8 @@ def test_a_key_that_is_no_word_is_in_no_command(full: Path) -> None:
 
 
 def test_a_prompt_that_an_older_version_cut_is_shown(full: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    cut = f'[{{"role":"user","content":"long\n[cut: 300000 bytes, sha256 {"ab" * 32}]'.encode()
-    damaged(full, "UPDATE blob SET data = ?", zlib.compress(cut))
+    cut = f'[{{"role":"user","content":"long\n[cut: 300000 bytes, sha256 {"ab" * 32}]'
+    damaged(full, "UPDATE text SET content = ?", cut)
     with open_store(full, read_only=True) as store:
         run_id = store.runs()[0].run_id
     assert run(["show", run_id, "--db", str(full)]) == 0

@@ -30,8 +30,8 @@ from apportion.records import (
 )
 from apportion.records.rows import TraceRow
 from apportion.stores import Store, open_store
-from apportion.stores.blobs import unpack
 from apportion.stores.keeping import TEXT_BYTES, bounded, fields_of
+from apportion.stores.texts import unpack
 
 _BODY = "Zq8Lw2Xv9Kt4Rm7Pn3Hs6Jd5Gf1Bc0Yy8Uu7Ii6Oo5"
 _KEY = "sk-" + "proj-" + _BODY
@@ -60,9 +60,10 @@ def everything(row: Callable[..., Any], text: str) -> dict[type, Any]:
             error=text,
             response_model=text,
             response_id=text,
+            reasoning_text=text,
         ),
         StoredReply: StoredReply("key", record, Amount(1)),
-        SpanRow: row(SpanRow, part=text, answer=text, reason=text, events=inside),
+        SpanRow: row(SpanRow, part=text, answer=text, reason=text, events=inside, evidence=json.dumps([text])),
         RunRow: row(RunRow, answer=text, stop_reason=text, reason=text),
         TaskRow: row(TaskRow, content=record, family=text),
         PlanRow: row(PlanRow, content=record, drawing=text),
@@ -166,3 +167,18 @@ def test_a_cached_reply_is_never_cut(path: Path) -> None:
         reply = store.get("key")
     assert reply is not None
     assert reply.payload == payload
+
+
+@pytest.mark.parametrize("compress", [False, True])
+def test_texts_come_back_whole_compressed_or_not(path: Path, row: Callable[..., Any], compress: bool) -> None:
+    rows = everything(row, "a long story, \0 and all that " * 100)
+    with open_store(path, compress=compress) as store:
+        store.open_account(AccountRow("task"))
+        keep(store, rows)
+        assert [replace(call, bound=rows[CallRow].bound) for call in store.calls("run")] == [rows[CallRow]]
+        assert store.spans("run") == [rows[SpanRow]]
+        assert store._reader.reply("key") == rows[StoredReply]
+    with closing(sqlite3.connect(path)) as database:
+        kinds = {kind for (kind,) in database.execute("SELECT typeof(content) FROM text")}
+        assert kinds == {"blob" if compress else "text"}
+        assert database.execute("SELECT typeof(payload) FROM reply").fetchall() == [("blob" if compress else "text",)]

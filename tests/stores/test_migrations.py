@@ -49,12 +49,13 @@ def test_all_steps_together_make_what_the_code_reads_and_writes(migrated: Path, 
 
 UNITS = {"tokens": 1, "weighted": 1_000, "usd": 1_000_000}
 """By unit, a factor, so that figures of different units are never alike."""
+SMALLEST = {"tokens": "tokens", "weighted": "microweighted", "usd": "nanousd"}
 
 
 def account(measure: str, unit: str) -> dict[str, str | int]:
     """Of 100 in its unit 4 are reserved; charged and lost come to 11, paid to 32."""
     figures = {"charged": 1, "lost": 10, "paid": 32, "reserved": 4, "held": 0}
-    totals = {f"{name}_{each}": figure * UNITS[each] for name, figure in figures.items() for each in UNITS}
+    totals = {f"{name}_{SMALLEST[each]}": figure * UNITS[each] for name, figure in figures.items() for each in UNITS}
     names = {"account_id": f"{measure}/{unit}", "limit_unit": unit, "measure": measure, "label": ""}
     return names | totals | {"limit_value": 100 * UNITS[unit], "in_flight": 1, "releases": 0}
 
@@ -70,7 +71,7 @@ def test_no_update_brings_reservations_past_a_limit(
         with closing(sqlite3.connect(path)) as connection, connection:
             connection.execute(insert, [*row.values()])
             assert connection.execute("SELECT used FROM account").fetchall() == [(used * UNITS[unit],)]
-    grow = f"UPDATE account SET reserved_{unit} = reserved_{unit} + ?"
+    grow = f"UPDATE account SET reserved_{SMALLEST[unit]} = reserved_{SMALLEST[unit]} + ?"
     room = (100 - used) * UNITS[unit]
     with closing(sqlite3.connect(migrated)) as connection:
         connection.execute(grow, (room,))

@@ -29,10 +29,16 @@ from apportion.records import (
     StudyRow,
     TrialRow,
 )
-from apportion.stores import Store, database, migrations, open_store, opening
+from apportion.stores import Store, migrations, open_store, opening, upgrade
 
 DATABASES = Path(__file__).with_name("databases")
-pytestmark = pytest.mark.filterwarnings("ignore::apportion.stores.database.OldRepliesWarning")
+OF_BEFORE: dict[type, dict[str, Any]] = {
+    CallRow: {"reasoning_text": ""},
+    SpanRow: {"evidence": "[]"},
+    RunRow: {"parent_account_id": ""},
+}
+"""What rows of older versions have in fields that they lack."""
+pytestmark = pytest.mark.filterwarnings("ignore::apportion.stores.upgrade.OldFileWarning")
 
 
 @pytest.fixture
@@ -51,8 +57,8 @@ def run_sql(path: Path, *statements: str) -> None:
 def with_step(monkeypatch: pytest.MonkeyPatch, step: Callable[[Connection], None]) -> None:
     """Makes a step after the present schema due."""
     steps = (*migrations.MIGRATIONS, step)
-    monkeypatch.setattr(database, "MIGRATIONS", steps)
-    monkeypatch.setattr(database, "VERSION", len(steps))
+    monkeypatch.setattr(upgrade, "MIGRATIONS", steps)
+    monkeypatch.setattr(upgrade, "VERSION", len(steps))
     monkeypatch.setattr(opening, "VERSION", len(steps))
 
 
@@ -63,9 +69,9 @@ def test_a_database_of_the_first_schema_can_be_read(old: Path, row: Callable[...
         reply = store.get("ab" * 32)
         assert reply is not None
         assert reply.payload == '{"text":"36"}'
-        assert store.calls("run") == [row(CallRow)]
-        assert store.spans("run") == [row(SpanRow)]
-        assert store.runs() == [row(RunRow, abstained=None)]
+        assert store.calls("run") == [row(CallRow, **OF_BEFORE[CallRow])]
+        assert store.spans("run") == [row(SpanRow, **OF_BEFORE[SpanRow])]
+        assert store.runs() == [row(RunRow, abstained=None, **OF_BEFORE[RunRow])]
         assert store.trials("study") == [row(TrialRow)]
         assert store.studies() == [row(StudyRow)]
 
@@ -74,26 +80,34 @@ def test_a_database_of_the_second_schema_can_be_read(path: Path, row: Callable[.
     shutil.copy(DATABASES / "schema2.sqlite", path)
     with open_store(path) as store:
         assert store.fact("model", "breach") == row(FactRow)
-        assert store.calls("run") == [row(CallRow)]
+        assert store.calls("run") == [row(CallRow, **OF_BEFORE[CallRow])]
 
 
 def test_a_database_of_the_third_schema_can_be_read(path: Path, row: Callable[..., Any]) -> None:
     shutil.copy(DATABASES / "schema3.sqlite", path)
     with open_store(path) as store:
-        assert store.runs() == [row(RunRow, abstained=None)]
+        assert store.runs() == [row(RunRow, abstained=None, **OF_BEFORE[RunRow])]
         assert store.parts(1) == {"task": "test"}
 
 
 def test_a_database_of_the_fifth_schema_can_be_read(path: Path, row: Callable[..., Any]) -> None:
     shutil.copy(DATABASES / "schema5.sqlite", path)
     with open_store(path) as store:
+        assert store.runs() == [row(RunRow, **OF_BEFORE[RunRow])]
+
+
+def test_a_database_of_the_sixth_schema_can_be_read(path: Path, row: Callable[..., Any]) -> None:
+    shutil.copy(DATABASES / "schema6.sqlite", path)
+    with open_store(path) as store:
         assert store.runs() == [row(RunRow)]
+        assert store.spans("run") == [row(SpanRow)]
+        assert store.calls("run") == [row(CallRow)]
 
 
 def test_tasks_keep_the_part_that_older_versions_gave_them(path: Path) -> None:
     shutil.copy(DATABASES / "schema2.sqlite", path)
     with open_store(path, read_only=True) as store:
-        assert (store.runs()[0].reason, store.parts(1)) == ("", {})
+        assert (store.runs()[0].reason, store.parts(1)) == ("", {"task": "fit"})
     with open_store(path) as store:
         assert store.parts(1) == {"task": "fit"}
 
@@ -105,7 +119,7 @@ def test_a_migration_copies_the_file_first(old: Path, row: Callable[..., Any], m
     with_step(monkeypatch, notes)
     for _ in range(2):
         with open_store(old) as store:
-            assert store.runs() == [row(RunRow, abstained=None)]
+            assert store.runs() == [row(RunRow, abstained=None, **OF_BEFORE[RunRow])]
     run_sql(old, "INSERT INTO note VALUES ('x')")
     copy = old.with_name("books.db.schema1")
     with closing(sqlite3.connect(copy)) as connection:
@@ -136,17 +150,19 @@ def test_a_migration_waits_until_nobody_else_has_it_open(old: Path, monkeypatch:
             open_store(old)
 
 
-def test_a_newer_schema_is_for_reading_only(old: Path, row: Callable[..., Any]) -> None:
-    run_sql(old, "INSERT INTO schema_version VALUES (99, 0)", "CREATE TABLE news (text TEXT)")
-    before = old.read_bytes()
-    with open_store(old) as store:
+def test_a_newer_schema_is_for_reading_only(path: Path, row: Callable[..., Any]) -> None:
+    with open_store(path) as store:
+        store.record(row(RunRow))
+    run_sql(path, "INSERT INTO schema_version VALUES (99, 0)", "CREATE TABLE news (text TEXT)")
+    before = path.read_bytes()
+    with open_store(path) as store:
         assert "99" in store.read_only_reason
-        assert store.runs() == [row(RunRow, abstained=None)]
+        assert store.runs() == [row(RunRow)]
         with pytest.raises(StoreError, match=r"schema is 99.*install a newer one"):
             store.record(row(RunRow))
         with pytest.raises(StoreError, match="schema is 99"):
             store.make_durable()
-    assert old.read_bytes() == before
+    assert path.read_bytes() == before
 
 
 @pytest.mark.parametrize("read_only", [False, True])
@@ -268,6 +284,12 @@ def test_replies_that_will_not_be_used_again_are_told_of_once(path: Path, schema
         for _ in range(2):
             with open_store(path):
                 pass
-    assert [str(warning.message).partition(": ")[2][:43] for warning in told] == (
+    first, *more = (str(warning.message) for warning in told)
+    assert (
+        first
+        == f"{path} was brought from schema {schema} to {migrations.VERSION}; the file as it was is kept as "
+        + (f"{path}.schema{schema}")
+    )
+    assert [message.partition(": ")[2][:43] for message in more] == (
         ["1 cached replies, worth 40 tokens, 0.00 USD"] if tells else []
     )

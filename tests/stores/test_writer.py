@@ -235,7 +235,7 @@ def test_the_database_itself_refuses_to_pass_a_limit(store: Store, path: Path) -
     with closing(sqlite3.connect(path)) as connection:
         for statement in (
             "UPDATE account SET reserved_tokens = reserved_tokens + 1001 WHERE account_id = 'study'",
-            "UPDATE account SET reserved_usd = reserved_usd + 6 WHERE account_id = 'capped'",
+            "UPDATE account SET reserved_nanousd = reserved_nanousd + 6 WHERE account_id = 'capped'",
             "UPDATE account SET limit_value = 4 WHERE account_id = 'capped'",
             "UPDATE account SET charged_tokens = -1 WHERE account_id = 'task'",
             "UPDATE reservation SET state = 'open', closed_at = NULL WHERE reservation_id = 'r'",

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from ....errors import CallFailed
 from ....web.app import GONE, api, body_of, unless_gone
 from ....web.event_stream import EventStream
 from ....web.refusal import Refusal
@@ -96,11 +97,15 @@ class _Api:
         self._places.take(asked.n)
         try:
             return Samples(
+                requests[0],
                 lambda watch: model.begin(requests, top_p=asked.top_p, top_logprobs=asked.top_logprobs, watch=watch),
                 token_by_token=asked.stream,
             )
-        except BaseException:
+        except BaseException as error:
             self._places.give_back(asked.n)
+            if isinstance(error, CallFailed):
+                message = f"Invalid value for 'max_completion_tokens': {error.reason}."
+                raise Refusal(400, message, code="invalid_value", param="max_completion_tokens") from None
             raise
 
     @asynccontextmanager
@@ -128,7 +133,7 @@ def _requests(asked: Asked, model: PocketModel) -> list[ModelRequest]:
     Raises:
         Refusal: the prompt does not fit the context.
     """
-    messages = (ChatMessage("user", prompt_of(asked.messages)),)
+    messages = (ChatMessage("user", prompt_of(asked.messages)), *_tool_turns(asked.messages))
     tokens, context = model.count_tokens(messages), model.card.context_tokens
     if tokens >= context:
         message = (
@@ -146,6 +151,15 @@ def _requests(asked: Asked, model: PocketModel) -> list[ModelRequest]:
             seed=seed,
             sample=sample,
             stop=asked.stop,
+            response_schema=asked.schema,
+            tools=asked.tools,
+            tool_choice=asked.tool_choice,
         )
         for seed, sample in (divmod(first + index, SAMPLES_OF_A_SEED) for index in range(asked.n))
     ]
+
+
+def _tool_turns(messages: Sequence[ChatMessage]) -> tuple[ChatMessage, ...]:
+    """The calls and results behind the last message of the user."""
+    last = max(place for place, message in enumerate(messages) if message.role == "user")
+    return tuple(message for message in messages[last + 1 :] if message.tool_calls or message.role == "tool")

@@ -11,7 +11,9 @@ from pydantic import BeforeValidator, Field
 from ....web.fields import Strict, checked, invalid_value, json_object, unsupported
 from ....web.refusal import Refusal
 from ...chat.fields import StopTexts, StreamOptions, TextPart, as_parts
-from ...request import ChatMessage
+from ...request import ChatMessage, ToolChoice
+from ...tools import ToolCall
+from .formats import ResponseFormat, Tool, ToolChoiceField, schema_asked, tools_asked
 
 __all__ = ["SAMPLES", "Asked", "read_body"]
 
@@ -43,9 +45,6 @@ _NOT_SERVED: Mapping[str, tuple[Any, ...]] = {
     "prediction": (),
     "presence_penalty": (0,),
     "reasoning_effort": (),
-    "response_format": ({"type": "text"},),
-    "tool_choice": ("none",),
-    "tools": ([],),
     "verbosity": ("medium",),
     "web_search_options": (),
 }
@@ -68,6 +67,11 @@ class Asked:
     """None where no log-probabilities are wanted, else how many of the likeliest tokens at each place."""
     stream: bool
     include_usage: bool
+    schema: str = ""
+    """That the reply must keep to, as JSON; empty where it is free."""
+    tools: str = ""
+    """See `Request.tools`; of a named tool, that alone."""
+    tool_choice: ToolChoice = "auto"
 
 
 def read_body(body: bytes) -> Asked:
@@ -85,9 +89,10 @@ def read_body(body: bytes) -> Asked:
     fields = checked(_Body, content, ignored=ignored)
     _check_together(fields)
     wanted = fields.top_logprobs or 0 if fields.logprobs else None
+    tools, choice = tools_asked(fields.tools or (), fields.tool_choice)
     return Asked(
         model=fields.model,
-        messages=tuple(ChatMessage(_SPOKEN_BY[said.role], said.text) for said in fields.messages),
+        messages=tuple(map(_spoken, fields.messages)),
         n=1 if fields.n is None else fields.n,
         temperature=1.0 if fields.temperature is None else fields.temperature,
         top_p=1.0 if fields.top_p is None else fields.top_p,
@@ -97,20 +102,37 @@ def read_body(body: bytes) -> Asked:
         top_logprobs=wanted,
         stream=bool(fields.stream),
         include_usage=bool(fields.stream_options and fields.stream_options.include_usage),
+        schema=schema_asked(fields.response_format),
+        tools=tools,
+        tool_choice=choice,
     )
 
 
-class _Message(Strict):
-    """One message; what an answer brought beside its text may be sent back, where it is empty."""
+class _Called(Strict):
+    name: str
+    arguments: str
 
-    role: Literal["system", "developer", "user", "assistant"]
+
+class _Call(Strict):
+    id: str
+    type: Literal["function"] = "function"
+    index: int | None = None
+    function: _Called
+
+
+class _Message(Strict):
+    """One message; what an answer brought beside its text and its calls may be sent back, without effect."""
+
+    role: Literal["system", "developer", "user", "assistant", "tool"]
     content: Annotated[list[TextPart] | None, BeforeValidator(as_parts)] = None
     name: str | None = None
     refusal: str | None = None
     annotations: list[Any] | None = None
     audio: None = None
     function_call: None = None
-    tool_calls: Annotated[list[Any], Field(max_length=0)] | None = None
+    tool_calls: list[_Call] | None = None
+    tool_call_id: str | None = None
+    reasoning_content: str | None = None
 
     @property
     def text(self) -> str:
@@ -131,15 +153,24 @@ class _Body(Strict):
     top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
+    response_format: ResponseFormat | None = None
+    tools: Annotated[list[Tool], Field(max_length=128)] | None = None
+    tool_choice: ToolChoiceField | None = None
 
 
-_Speaker: TypeAlias = Literal["system", "user", "assistant"]
+_Speaker: TypeAlias = Literal["system", "user", "assistant", "tool"]
 _SPOKEN_BY: Mapping[str, _Speaker] = {
     "system": "system",
     "developer": "system",
     "user": "user",
     "assistant": "assistant",
+    "tool": "tool",
 }
+
+
+def _spoken(said: _Message) -> ChatMessage:
+    calls = tuple(ToolCall(call.function.name, call.function.arguments, call.id) for call in said.tool_calls or ())
+    return ChatMessage(_SPOKEN_BY[said.role], said.text, calls, said.tool_call_id or "")
 
 
 def _check_together(fields: _Body) -> None:
@@ -150,12 +181,20 @@ def _check_together(fields: _Body) -> None:
         raise invalid_value("top_logprobs", "it needs 'logprobs' to be true")
     if fields.stream_options is not None and not fields.stream:
         raise invalid_value("stream_options", "it needs 'stream' to be true")
+    if fields.stop and (fields.tools or (fields.response_format and fields.response_format.type != "text")):
+        raise invalid_value(
+            "stop", "it could cut JSON or a call in two; leave it out beside 'response_format' and 'tools'"
+        )
     spoken = [said for said in fields.messages if said.role == "user"]
     if not spoken:
         raise invalid_value("messages", "there is no message with the role 'user'")
+    called: set[str] = set()
     for position, said in enumerate(fields.messages):
         if said.content is None and said.role != "assistant":
             raise invalid_value(f"messages[{position}].content", "a text is needed")
+        if said.role == "tool" and said.tool_call_id not in called:
+            raise invalid_value(f"messages[{position}].tool_call_id", "no call before it has this id")
+        called.update(call.id for call in said.tool_calls or ())
     if not spoken[-1].text:
         raise invalid_value("messages", "the last message with the role 'user' is empty")
 

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apportion.models.tools import ToolCall
-from apportion.nodes.prompts.acting import ToolRound, acting, calls_in, quoted, result_frame
-from apportion.nodes.prompts.base import Ask
+from apportion.nodes.prompts.acting import acting, calls_in, quoted, result_frame
+from apportion.nodes.prompts.base import Ask, ToolRound
 from apportion.records.text import longest_bytes
 
 NAMES = ("search", "add")

@@ -24,3 +24,8 @@ def test_what_was_never_seen_is_like_what_it_has_in_common_with_others() -> None
     prices = learn_prices(items, np.array([[1, 0]] * 3), np.array([10.0, 80.0, 20.0]), TRAITS)
     assert prices[4] > prices[3] > prices[1]
     assert prices[4] > 40
+
+
+def test_plans_that_make_no_calls_teach_no_prices() -> None:
+    none = np.zeros((1, 1), np.int64)
+    assert learn_prices(none, none, np.zeros(1), TRAITS).tolist() == [0.0] * 5

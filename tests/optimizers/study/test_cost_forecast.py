@@ -2,9 +2,12 @@ from __future__ import annotations
 
 import pytest
 
+from apportion import Judge, Prompt
 from apportion.graphs.gate import Gate, GateReading
 from apportion.graphs.graph import Graph
+from apportion.graphs.judging import as_request
 from apportion.graphs.space import Space
+from apportion.models.metered import call_bound
 from apportion.models.pool import Pool
 from apportion.nodes.knob import choose
 from apportion.nodes.solver import Solver
@@ -12,7 +15,7 @@ from apportion.nodes.verifier import Verifier
 from apportion.optimizers.search.base import Proposal
 from apportion.optimizers.search.gate_rates import GateRates
 from apportion.optimizers.search.measurement import Outcome
-from apportion.optimizers.study.cost_forecast import CostForecast
+from apportion.optimizers.study.cost_forecast import CostForecast, verdict_forecast
 from apportion.records import Status, Task
 from apportion.testing.scripted import ScriptedModel
 
@@ -90,3 +93,16 @@ def test_a_gated_node_is_expected_to_cost_the_share_on_which_it_runs() -> None:
     # The always open twin asks what the gated plan asks, and more.
     both = knowing.paid([Proposal(gated, 10), Proposal(opened, 10)])
     assert both == pytest.approx(knowing.paid([Proposal(opened, 10)]))
+
+
+def test_a_verdict_is_foreseen_between_one_token_and_its_bound_for_every_vote() -> None:
+    model = ScriptedModel(lambda request: "Score: 7", name="grader")
+    pool, task = Pool([model]), Task(question="Write a letter.", gold="Dear all")
+    one = Judge("grader", Prompt("{answer}"), temperature=1)
+    found = verdict_forecast(one, pool, task, "tokens")
+    request = as_request(one.requests(task, task.gold)[0], model.card)
+    most = call_bound(model, request).tokens
+    assert most - one.max_output_tokens < found < most
+    three = Judge("grader", Prompt("{answer}"), votes=3)
+    assert verdict_forecast(three, pool, task, "tokens") == pytest.approx(3 * found)
+    assert verdict_forecast(one, pool, task, "usd") == 0

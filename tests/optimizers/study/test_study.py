@@ -32,7 +32,7 @@ def _of(score: dict[str, Any] | None) -> list[Any] | None:
     return None if score is None else [score[name] for name in ("tasks", "score", "coverage", "cost", "lost")]
 
 
-@pytest.mark.filterwarnings("ignore::apportion.stores.database.OldRepliesWarning")
+@pytest.mark.filterwarnings("ignore::apportion.stores.upgrade.OldFileWarning")
 def test_a_study_of_an_older_version_goes_on(
     kept_database: Path, kept_figures: dict[str, Any], kept_study: ModuleType
 ) -> None:

@@ -9,11 +9,12 @@ from apportion.models.pocket.serving.asked import Asked, read_body
 from apportion.models.request import ChatMessage
 from apportion.web.refusal import Refusal
 
-HELLO = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
+HELLO: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
 
 
 IMAGE = {"role": "user", "content": [{"type": "image_url"}]}
 NO_TEXT = {"role": "user", "content": [{"type": "text"}]}
+RESULT = {"role": "tool", "content": "hi", "tool_call_id": "other"}
 CALL = {"role": "assistant", "content": "hi", "tool_calls": [{}]}
 
 
@@ -87,10 +88,7 @@ def test_fields_without_effect_are_accepted() -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("tools", [{"type": "function", "function": {"name": "f"}}]),
-        ("tool_choice", "auto"),
         ("functions", [{"name": "f"}]),
-        ("response_format", {"type": "json_object"}),
         ("audio", {"voice": "x", "format": "wav"}),
         ("modalities", ["text", "audio"]),
         ("reasoning_effort", "low"),
@@ -116,13 +114,14 @@ def test_what_is_not_served_is_refused_by_name(name: str, value: object) -> None
         ({"messages": "hi"}, "messages", "invalid_value"),
         ({"messages": []}, "messages", "invalid_value"),
         ({"messages": [{"content": "hi"}]}, "messages[0].role", "missing_required_parameter"),
-        ({"messages": [{"role": "tool", "content": "hi"}]}, "messages[0].role", "invalid_value"),
+        ({"messages": [{"role": "function", "content": "hi"}]}, "messages[0].role", "invalid_value"),
+        ({"messages": [HELLO["messages"][0], RESULT]}, "messages[1].tool_call_id", "invalid_value"),
         ({"messages": [{"role": "user", "content": 3}]}, "messages[0].content", "invalid_value"),
         ({"messages": [{"role": "user", "content": "a"}, {"role": "user"}]}, "messages[1].content", "invalid_value"),
         ({"messages": [{"role": "user", "content": "hi", "extra": 1}]}, "messages[0].extra", "unknown_parameter"),
         ({"messages": [IMAGE]}, "messages[0].content[0].type", "invalid_value"),
         ({"messages": [NO_TEXT]}, "messages[0].content[0].text", "missing_required_parameter"),
-        ({"messages": [CALL]}, "messages[0].tool_calls", "invalid_value"),
+        ({"messages": [CALL]}, "messages[0].tool_calls[0].id", "missing_required_parameter"),
         ({"messages": [{"role": "system", "content": "hi"}]}, "messages", "invalid_value"),
         ({"messages": [{"role": "user", "content": ""}]}, "messages", "invalid_value"),
         ({"n": 0}, "n", "invalid_value"),

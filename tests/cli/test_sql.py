@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from apportion.cli.app import run
+from apportion.records import PlanRow
+from apportion.stores import open_store
+from apportion.stores.views import VIEWS
+
+
+def test_an_old_file_answers_by_the_views_of_today(
+    kept_database: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "rows.json"
+    before = kept_database.read_bytes()
+    query = "SELECT prompt, reply, usd FROM calls_read LIMIT 2"
+    assert run(["sql", query, "--db", str(kept_database), "--json", str(out)]) == 0
+    rows = json.loads(out.read_text())
+    assert [row.keys() for row in rows] == [{"prompt", "reply", "usd"}] * 2
+    assert json.loads(rows[0]["prompt"])[0]["role"]
+    assert capsys.readouterr().out.endswith("2 rows\n")
+    assert kept_database.read_bytes() == before
+
+
+def test_without_a_question_tables_and_views_are_listed(
+    kept_database: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["sql", "--db", str(kept_database)]) == 0
+    printed = capsys.readouterr().out
+    assert all(f" {name} " in printed for name in (*VIEWS, "run", "call"))
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("DELETE FROM owner", "would change it"),
+        ("DELETE FROM run", "cannot modify run"),
+        ("PRAGMA user_version = 3", "would change it"),
+        ("ATTACH 'other.db' AS o", ""),
+        ("CREATE TABLE o.t (x)", "unknown database"),
+        ("SELECT 1; SELECT 2", "one statement"),
+        ("SELECT nowhere FROM run", "no such column: nowhere"),
+        ("SELECT ?", "binding"),
+        ("hello", "syntax error"),
+    ],
+)
+def test_nothing_is_changed_and_mistakes_are_named(
+    kept_database: Path, query: str, said: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(kept_database.parent)
+    before = kept_database.read_bytes()
+    assert run(["sql", query, "--db", str(kept_database)]) == (2 if said else 0)
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == (1 if said else 0)
+    assert kept_database.read_bytes() == before
+    other = kept_database.with_name("other.db")
+    assert not other.exists() or not other.read_bytes()
+
+
+def test_odd_cells_are_shown_and_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, out = tmp_path / "books.db", tmp_path / "rows.json"
+    with open_store(path) as store:
+        store.record(PlanRow("p", "g", "{}", f"\x1b[31m<b>\u202e{'x' * 1000}"))
+    query = "SELECT drawing, NULL AS a, x'00ff' AS b, 9e999 AS c, 1 AS d, 2 AS d FROM plan"
+    assert run(["sql", query, "--db", str(path), "--json", str(out)]) == 0
+    printed = capsys.readouterr().out
+    assert r"\x1b[31m<b>\u202exxx" in printed
+    assert "... (1,009 characters)" in printed
+    assert "\x1b" not in printed
+    assert json.loads(out.read_text()) == [
+        {"drawing": f"\x1b[31m<b>\u202e{'x' * 1000}", "a": None, "b": "00ff", "c": "inf", "d": 1, "d_2": 2}
+    ]
+    assert run(["sql", query, "--db", str(path), "--full"]) == 0
+    assert "x" * 1000 in capsys.readouterr().out
