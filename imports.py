@@ -19,6 +19,7 @@ from typing import Any
 from .errors import ApportionError, UnknownName, UsageError
 
 __all__ = [
+    "APP_COMMAND",
     "COMMAND",
     "check_admitted",
     "check_command",
@@ -34,7 +35,9 @@ _MODULE = re.compile(r"[^\W\d][\w-]*(\.[^\W\d][\w-]*)*")
 _REFERENCE = re.compile(r"(?P<module>[^\W\d]\w*(\.[^\W\d]\w*)*):(?P<name>[^\W\d]\w*(\.[^\W\d]\w*)*)")
 
 COMMAND = "mcp:"
-"""What begins a command among what a caller admits, where modules stand too."""
+"""What begins the command of an MCP server among what a caller admits, where modules stand too."""
+APP_COMMAND = "app:"
+"""What begins the command that is an app."""
 
 
 def is_reference(text: str) -> bool:
@@ -111,7 +114,7 @@ def check_command(command: str, allow: Collection[str], place: str) -> None:
     """Refuses a command that a file names and the caller has not admitted, word for word; starts nothing.
 
     Args:
-        command: as one text, from `COMMAND` on.
+        command: as one text, from `COMMAND` or `APP_COMMAND` on.
         allow: what is admitted.
         place: what the file wants it for, for the message.
 
@@ -122,7 +125,7 @@ def check_command(command: str, allow: Collection[str], place: str) -> None:
         # What a terminal would not show, or obey, is not written to one.
         option = f"--allow {quote(command)} on the command line, or " if command.isprintable() else ""
         raise UsageError(
-            f"{place} is started by the command {command[len(COMMAND) :]!r}, and a file is only data: it is started "
+            f"{place} is started by the command {command.partition(':')[2]!r}, and a file is only data: it is started "
             f"where the command is admitted. If you trust it, add {option}allow=({command!r},) in Python"
         )
 

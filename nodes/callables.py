@@ -57,6 +57,10 @@ class CallableSort:
             )
         return function
 
+    def parts(self, source: Any) -> tuple[Any, ...]:
+        """What its code is written in, from what `function` gave."""
+        return (source,)
+
     def named(self, value: Any, info: ValidationInfo) -> Imported | None:
         """What a setting names in the form of a file or of a text; None where it names nothing.
 

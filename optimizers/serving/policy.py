@@ -262,6 +262,10 @@ class DeployedPolicy:
         async with Runner(self._graph, self._pool, MemoryStore() if store is None else store) as runner:
             yield OpenPolicy(self, self._policy, self._menu, self._others, runner)
 
+    async def aclose(self) -> None:
+        """Lets go of its models' connections in the running loop; it may be used again afterwards."""
+        await self._pool.aclose()
+
     async def ainvoke(self, question: str | Task, *, cap: Cap | None = None, store: StudyStore | None = None) -> Served:
         """Answers one question; see `OpenPolicy.ainvoke`."""
         async with self.opened(store=store) as policy:
