@@ -168,8 +168,6 @@ def imported_module(name: str, place: str) -> ModuleType:
     """
     try:
         return import_module(name)
-    except ApportionError:
-        raise
     except ModuleNotFoundError as error:
         if error.name is not None and f"{name}.".startswith(f"{error.name}."):
             raise UsageError(
@@ -178,6 +176,8 @@ def imported_module(name: str, place: str) -> ModuleType:
             ) from None
         raise UsageError(f"{place}: {_where(name, error)}") from error
     except Exception as error:
+        if isinstance(error, ApportionError) and not isinstance(error, UsageError):
+            raise
         raise UsageError(f"{place}: {_where(name, error)}") from error
 
 
@@ -200,7 +200,7 @@ def _said(error: Exception) -> Iterator[str]:
     from pydantic import ValidationError
 
     if not isinstance(error, ValidationError):
-        yield f"{type(error).__name__}: {error}"
+        yield str(error) if isinstance(error, UsageError) else f"{type(error).__name__}: {error}"
         return
     faults = error.errors(include_url=False)
     # Of a setting with several forms, each that does not fit is a fault of its own; one line names the setting once.

@@ -133,11 +133,11 @@ def test_a_script_is_not_found_again() -> None:
         ("graph = (", "broken_shop.py:1: SyntaxError: '(' was never closed"),
         (
             "from apportion import Solver\nSolver(stile='think')",
-            "broken_shop.py:2: Solver: field 'stile': there is no ",
+            "broken_shop.py:2: Solver: unknown setting 'stile'; did you mean 'style'?",
         ),
         (
             "from apportion import Solver\nSolver(samples=0)",
-            "broken_shop.py:2: Solver: field 'samples': Input should be",
+            "broken_shop.py:2: Solver, field 'samples': Input should be",
         ),
     ],
 )
