@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from ..errors import UsageError
-from .options import AllowHost, Grace, KeyFile, ReadyFile
+from .options import AllowHost, Capture, Compress, Grace, KeyFile, ReadyFile
 from .output import relay, say
 
 __all__ = ["app"]
@@ -35,6 +35,8 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Where to listen; 0 takes a free port.")] = 4000,
     host: Annotated[str, typer.Option(help="An address; other than a loopback one only with --keys.")] = "127.0.0.1",
     allow_host: AllowHost = None,
+    capture: Capture = "full",
+    compress: Compress = False,
     grace: Grace = 30,
     json: ReadyFile = None,
 ) -> None:
@@ -56,7 +58,7 @@ def serve(
     pool = load_pool(models)
     known = None if keys is None else Keys.read(Path(keys), pool.names)
     check_pool(pool)
-    store = open_store(db, durable=pool.costs_money)
+    store = open_store(db, durable=pool.costs_money, capture=capture, compress=compress)
     try:
         server = ProxyServer(
             pool,

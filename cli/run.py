@@ -70,7 +70,23 @@ def command(
     from .run_policy import NO_ANSWER, run_policy
 
     if questions is not None or out is not None:
-        _run_batch(words, plan, policy, dial, questions, out, models, cap, unit, db, allow, strict=strict, json=json)
+        _run_batch(
+            words,
+            plan,
+            policy,
+            dial,
+            questions,
+            out,
+            models,
+            cap,
+            unit,
+            db,
+            allow,
+            strict=strict,
+            json=json,
+            capture=capture,
+            compress=compress,
+        )
         return
     graph, question = _graph_and_question(words or [], plan, policy, dial)
     limit = None if cap is None else Cap(per_task=positive("--cap", cap), unit=unit)
@@ -126,6 +142,8 @@ def _run_batch(
     *,
     strict: bool,
     json: str | None,
+    capture: Capture,
+    compress: Compress,
 ) -> None:
     from ..budgets.cap import Cap
     from .loading import load_pool, positive
@@ -138,7 +156,8 @@ def _run_batch(
             "with --in there is no question, graph, --plan, --dial or --json: the cap decides, --out has it"
         )
     limit = Cap(total=positive("--cap", cap), unit=unit)
-    run_batch(policy, questions, out, load_pool(models), limit, db, allow or (), strict=strict)
+    pool = load_pool(models)
+    run_batch(policy, questions, out, pool, limit, db, allow or (), strict=strict, capture=capture, compress=compress)
 
 
 def _graph_and_question(words: list[str], plan: str | None, policy: str | None, dial: float | None) -> tuple[str, str]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..records.protocols import StudyStore
     from ..records.rows import AccountRow
     from ..records.task import Task
+    from ..stores.capture import Capture
 
 __all__ = ["run_batch"]
 
@@ -29,7 +30,17 @@ _TOLD = 10
 
 
 def run_batch(
-    path: str, questions: str, out: str, pool: Pool, cap: Cap, db: str, allow: Sequence[str] = (), *, strict: bool
+    path: str,
+    questions: str,
+    out: str,
+    pool: Pool,
+    cap: Cap,
+    db: str,
+    allow: Sequence[str] = (),
+    *,
+    strict: bool,
+    capture: Capture = "full",
+    compress: bool = False,
 ) -> None:
     """Answers the questions of a file that have no line in the file of answers yet, under one cap for all of it.
 
@@ -44,6 +55,8 @@ def run_batch(
         db: SQLite file that keeps every call.
         allow: modules that the files may name.
         strict: whether code that has changed since is an error; it is a warning otherwise.
+        capture: what the file keeps of texts, as `open_store`.
+        compress: whether it keeps them compressed.
 
     Raises:
         UsageError: a file cannot be read or written, or the cap is used up or lower than before.
@@ -60,7 +73,7 @@ def run_batch(
     lines = _kept_lines(Path(out))
     left = [task for task in tasks if task.task_id not in {line["task_id"] for line in lines}]
     check_pool(pool)
-    store = open_store(db, durable=pool.costs_money)
+    store = open_store(db, durable=pool.costs_money, capture=capture, compress=compress)
     try:
         with _rewritten(Path(out), lines) as answers:
             if left:

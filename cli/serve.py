@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from .options import Allow, AllowHost, Grace, KeyFile, ReadyFile
+from .options import Allow, AllowHost, Capture, Compress, Grace, KeyFile, ReadyFile
 from .output import say
 
 __all__ = ["command"]
@@ -30,6 +30,8 @@ def command(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Where to listen; 0 takes a free port.")] = 4001,
     host: Annotated[str, typer.Option(help="An address; other than a loopback one only with --keys.")] = "127.0.0.1",
     allow_host: AllowHost = None,
+    capture: Capture = "full",
+    compress: Compress = False,
     grace: Grace = 30,
     json: ReadyFile = None,
 ) -> None:
@@ -51,7 +53,7 @@ def command(
     names = ("policy", *(f"arm/{arm.name}" for arm in loaded.arms))
     known = None if keys is None else Keys.read(Path(keys), names)
     check_pool(pool)
-    store = open_store(db, durable=pool.costs_money)
+    store = open_store(db, durable=pool.costs_money, capture=capture, compress=compress)
     try:
         server = PolicyServer(
             loaded,

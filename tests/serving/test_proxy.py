@@ -81,14 +81,14 @@ class Setting:
 
 @contextmanager
 def setting(
-    folder: Path, *, cap: float = 100_000, card: Any = None, proxy: Any = None, **upstream: Any
+    folder: Path, *, cap: float = 100_000, card: Any = None, proxy: Any = None, books: Any = None, **upstream: Any
 ) -> Iterator[Setting]:
     with ExitStack() as stack:
         endpoint = stack.enter_context(FaultServer(**{"bytes_per_token": 1, "api_key": SECRET, **upstream}))
         fields = {"output_cap": "max_tokens", "attempts": 1, "timeout_seconds": 5.0, "concurrency": 100, **(card or {})}
         made = Endpoint(endpoint.base_url, api_key=SECRET)
         pool = Pool(OpenAIModel.on(ModelCard.model_validate({"name": name, **fields}), made) for name in ("m", "large"))
-        store = stack.enter_context(open_store(folder / "trace.db"))
+        store = stack.enter_context(open_store(folder / "trace.db", **(books or {})))
         server = stack.enter_context(ProxyServer(pool, store, cap=Cap(total=cap), **(proxy or {})))
         given = Setting(endpoint, store, server)
         try:
@@ -421,6 +421,17 @@ def test_runs_and_calls_are_on_the_books_and_no_key_is(tmp_path: Path) -> None:
         content = path.read_bytes()
         assert SECRET.encode() not in content, path
         assert b"sk-ann-0123456789abcdef" not in content, path
+
+
+def test_where_no_text_is_kept_calls_are_counted_all_the_same(tmp_path: Path) -> None:
+    said: Any = [{"role": "user", "content": "a question of mine alone"}]
+    with setting(tmp_path, books={"capture": "none"}, reply=lambda body: "an answer of mine alone") as proxy:
+        assert proxy.ask(messages=said, seed=1).choices[0].message.content == "an answer of mine alone"
+        assert text_of(proxy.ask(messages=said, seed=2, stream=True)) == "an answer of mine alone"
+        assert proxy.settled().charged.tokens == proxy.upstream.billed_tokens
+        assert len(proxy.store.runs()) == 2
+    for path in tmp_path.iterdir():
+        assert b"of mine alone" not in path.read_bytes(), path
 
 
 def test_the_cap_begins_anew_with_the_period(tmp_path: Path) -> None:
