@@ -49,7 +49,8 @@ def _tree(row: RunRow, spans: Sequence[SpanRow], calls: Sequence[CallRow], task:
     tree = Tree(cell(f"run {row.run_id}: {row.status.value} ({row.stop_reason}){score}", style="bold"))
     tree.add(cell(f"task {row.task_id}: {_cut(_question(task), full)}"))
     tree.add(cell(f"answer: {_cut(row.answer, full)}" if row.answer or not row.reason else f"no answer: {row.reason}"))
-    tree.add(cell(f"plan {row.plan_hash}; {row.charged.tokens:,} tokens charged, {row.lost.tokens:,} lost"))
+    plan = f"plan {row.plan_hash}; " if row.plan_hash else ""
+    tree.add(cell(f"{plan}{row.charged.tokens:,} tokens charged, {row.lost.tokens:,} lost"))
     for span in spans:
         place = f" part {span.part}" if span.part else ""
         place += f" round {span.round}" if span.round else ""
