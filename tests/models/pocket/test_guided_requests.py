@@ -2,16 +2,22 @@ from __future__ import annotations
 
 import asyncio
 import json
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 
 from apportion.errors import CallFailed, UnsupportedSchema
-from apportion.models.pocket import load_pocket_model
+from apportion.models.pocket import PocketModel, load_pocket_model
 from apportion.models.pocket.guided_requests import call_id, guide_for, said
 from apportion.models.pocket.tokenizer import encode
-from apportion.models.request import ChatMessage, Request
+from apportion.models.request import ChatMessage, Reply, Request
 from apportion.models.tools import ToolCall
+from apportion.records.status import Status
 
+from .schema_cases import scalars, schemas
 from .test_calling import CALCULATOR, SEARCH, turns
 
 INTEGER = '{"type":"object","properties":{"answer":{"type":"integer"}}}'
@@ -82,3 +88,67 @@ def test_a_call_that_is_required_is_told_from_its_name() -> None:
     text, (call,) = said(asked, guide)
     assert (text, call) == ("", ToolCall("work_out", call.arguments, "call_0"))
     assert set(json.loads(call.arguments)) == {"expression"}
+
+
+PROMPTS = [
+    "S47+83=",
+    "T47+83*02=",
+    "Qkemo is in?\n",
+    "C12+34*05=",
+    "Vx\ny\n",
+    "T" + "47+83*" * 20 + "02=",
+    "S" + "x" * 250,
+]
+
+
+async def replied(model: PocketModel, asked: Request) -> Reply | None:
+    """None where it is refused."""
+    try:
+        return await model.complete(asked)
+    except CallFailed as failed:
+        if failed.status is not Status.REFUSED:
+            raise
+        return None
+    finally:
+        await model.aclose()
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    schemas() | scalars(),
+    st.sampled_from(PROMPTS),
+    st.integers(1, 255),
+    st.sampled_from([0.0, 2.0]),
+    st.lists(st.sampled_from(["calculator", "search", "own"]), unique=True),
+    st.sampled_from(["auto", "none", "required"]),
+    st.booleans(),
+    st.lists(st.sampled_from(["47+83=", "130", ">kemo stays", "\n="]), max_size=4),
+)
+def test_whatever_is_asked_for_keeps_to_its_form_and_its_bounds(
+    schema: Any, prompt: str, cap: int, heat: float, names: list[str], choice: Any, held: bool, rest: list[str]
+) -> None:
+    model = load_pocket_model("pocket-30k")
+    own = {"type": "function", "function": {"name": "own", "parameters": schema}}
+    tools = [{"calculator": CALCULATOR, "search": SEARCH, "own": own}[name] for name in names]
+    asked = Request(
+        "pocket-30k",
+        turns(prompt, *rest),
+        cap,
+        temperature=heat,
+        response_schema=json.dumps(schema) if held else "",
+        tools=json.dumps(tools) if tools else "",
+        tool_choice=choice if tools else "auto",
+    )
+    reply = asyncio.run(replied(model, asked))
+    if reply is None:
+        return
+    assert reply.usage is not None
+    assert reply.usage.input_tokens == model.count_tokens(asked.messages)
+    assert reply.usage.output_tokens <= min(cap, model.card.context_tokens - reply.usage.input_tokens)
+    for call in reply.tool_calls:
+        assert choice != "none"
+        (form,) = (tool["function"]["parameters"] for tool in tools if tool["function"]["name"] == call.name)
+        Draft202012Validator(form).validate(json.loads(call.arguments))
+    assert reply.tool_calls or not (tools and choice == "required")
+    if held and not reply.tool_calls:
+        Draft202012Validator(schema).validate(json.loads(reply.text))
