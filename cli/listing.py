@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from .output import cell
 
 if TYPE_CHECKING:
-    from ..stores.reader import Answer
+    from ..stores.read_only_query import Answer
 
 __all__ = ["answer_json", "count", "listing", "one_line", "records", "share"]
 

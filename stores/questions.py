@@ -16,6 +16,9 @@ __all__ = [
     "tokens_by",
 ]
 
+_LARGEST = 2**63 - 1
+"""SQLite's largest whole number."""
+
 COUNTED_BY = {"node": "used.node", "model": "used.model", "plan": "plan", "family": "family", "part": "part"}
 """What tokens can be counted by."""
 
@@ -74,6 +77,7 @@ _CONDITIONS = {
 def matching_runs(which: RunFilter, limit: int) -> Question:
     """The ids and parts of runs, newest first."""
     where, parameters = _where(which)
+    limit = min(limit, _LARGEST)
     sql = f"SELECT run_id, part, tokens FROM run_details {where} ORDER BY started_at DESC LIMIT ?"
     return Question(sql, (*parameters, limit))
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from apportion.cli.listing import answer_json, count, listing, one_line, records, share
-from apportion.stores.reader import Answer
+from apportion.stores.read_only_query import Answer
 
 
 def test_numbers_are_never_cut_and_texts_share_what_is_left(
