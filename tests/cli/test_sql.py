@@ -77,3 +77,13 @@ def test_odd_cells_are_shown_and_written(tmp_path: Path, capsys: pytest.CaptureF
     ]
     assert run(["sql", query, "--db", str(path), "--full"]) == 0
     assert "x" * 1000 in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", [["sql", "SELECT 1"], ["runs"], ["studies"], ["stats"]])
+def test_the_database_itself_is_not_written_over(
+    kept_database: Path, command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = kept_database.read_bytes()
+    assert run([*command, "--db", str(kept_database), "--json", str(kept_database)]) == 2
+    assert "it is a SQLite database; name another file" in capsys.readouterr().err
+    assert kept_database.read_bytes() == before
