@@ -48,7 +48,7 @@ def command(
         write_json(json, answer_json(pairs))
         return
     say(_summary(pairs))
-    apart = sorted(pairs, key=lambda pair: (-abs(_gain(pair)), -abs(pair["tokens"] - pair["other_tokens"])))
+    apart = sorted(pairs, key=lambda pair: (-abs(_gain(pair) or 0.0), -abs(pair["tokens"] - pair["other_tokens"])))
     columns = (
         "run",
         "other run",
@@ -88,22 +88,30 @@ def _latest(pairs: Sequence[Pair]) -> list[Pair]:
     return [*{(pair["part"], pair["task_id"]): pair for pair in pairs}.values()]
 
 
-def _gain(pair: Pair) -> float:
-    return (pair["score"] or 0.0) - (pair["other_score"] or 0.0)
+def _gain(pair: Pair) -> float | None:
+    """By how much the first did better; None where one has no score, which is no score of 0."""
+    score, other = pair["score"], pair["other_score"]
+    return None if score is None or other is None else score - other
 
 
 def _summary(pairs: Sequence[Pair]) -> str:
-    gains = [_gain(pair) for pair in pairs]
-    wins, losses = sum(gain > 0 for gain in gains), sum(gain < 0 for gain in gains)
-    means = (
-        f"{sum(pair[score] or 0.0 for pair in pairs) / len(pairs):.3f} for "
-        f"{sum(pair[tokens] for pair in pairs) / len(pairs):,.0f} tokens"
+    graded = [(pair, gain) for pair in pairs if (gain := _gain(pair)) is not None]
+    wins, losses = sum(gain > 0 for _, gain in graded), sum(gain < 0 for _, gain in graded)
+    ungraded = len(pairs) - len(graded)
+    sides = (
+        f"{_mean([pair[score] for pair, _ in graded], '.3f')} for "
+        f"{_mean([pair[tokens] for pair in pairs], ',.0f')} tokens"
         for score, tokens in (("score", "tokens"), ("other_score", "other_tokens"))
     )
     return (
         f"{len(pairs):,} questions under both: better at {wins:,}, worse at {losses:,}, as good at "
-        f"{len(pairs) - wins - losses:,}; mean score {' against '.join(means)} a question"
+        f"{len(graded) - wins - losses:,}{f', without a score at {ungraded:,}' if ungraded else ''}; "
+        f"mean score {' against '.join(sides)} a question"
     )
+
+
+def _mean(values: Sequence[float], written: str) -> str:
+    return format(sum(values) / len(values), written) if values else "-"
 
 
 def _content(store: Store, plan_hash: str) -> Mapping[str, Any]:
