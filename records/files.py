@@ -1,4 +1,4 @@
-"""Reading and writing the user's files, alike at every door: text and JSON values, or one error that names the place."""
+"""The user's files, read and written alike at every door: text and JSON values, or one error that names the place."""
 
 from __future__ import annotations
 

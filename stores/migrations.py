@@ -306,6 +306,10 @@ def m006_texts_and_units(connection: Connection) -> None:
     texts_and_units(connection)
 
 
+def m007_verdicts_and_tools(connection: Connection) -> None:
+    """Views that count verdicts apart, and with them what tools cost; the tables are as they were."""
+
+
 NEW_KEYS = 4
 """The schema since which every node draws for itself: replies that were kept before have other keys."""
 
@@ -316,6 +320,7 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     m004_request_keys,
     m005_abstentions,
     m006_texts_and_units,
+    m007_verdicts_and_tools,
 )
 VERSION = len(MIGRATIONS)
 """The schema that this code reads and writes."""

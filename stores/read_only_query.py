@@ -14,7 +14,7 @@ from ..errors import StoreError
 __all__ = ["Answer", "answer"]
 
 _REFUSED = {sqlite3.SQLITE_ATTACH, sqlite3.SQLITE_DETACH, sqlite3.SQLITE_SAVEPOINT, sqlite3.SQLITE_TRANSACTION}
-"""What SQLite does also where it only reads: it makes other files (VACUUM INTO attaches one), or holds on to this one."""
+"""What SQLite does also where it only reads: it makes other files (VACUUM INTO attaches one), or holds this one."""
 _ASKING_PRAGMAS = {
     "foreign_key_check",
     "foreign_key_list",

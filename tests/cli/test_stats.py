@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from apportion.cli.app import run
+from apportion.records import Amount, RunRow, SpanRow, Status
+from apportion.stores import open_store
 
 
 def stats(database: Path, *arguments: str) -> list[dict[str, Any]]:
@@ -44,3 +46,19 @@ def test_filters_count_a_part_of_it(kept_database: Path) -> None:
 def test_other_names_are_refused(kept_database: Path, by: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["stats", "--db", str(kept_database), "--by", by]) == 2
     assert "write some of node, model, plan, family, part" in capsys.readouterr().err
+
+
+def test_verdicts_are_told_of_where_they_have_no_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, spent, nothing = tmp_path / "books.db", Amount(5, 0, 7_000_000_000), Amount()
+    with open_store(path) as store:
+        store.record(
+            RunRow("r", None, "t", "plan", "g", "a", 1.0, 2.0, Status.OK, "complete", "1", 1.0, spent, nothing, 1.0)
+        )
+        for node, kind in (("solve", "solver"), ("(judge)", "judge")):
+            store.record(SpanRow(node, "r", node, kind, 0, "", 1.0, 2.0, Status.OK, spent, nothing))
+    rows = stats(path, "--by", "node")
+    assert [(row["node"], row["usd"]) for row in rows] == [("(judge)", 7.0), ("solve", 7.0)], "of tools, without a call"
+    assert "beside" not in capsys.readouterr().out
+    (row,) = stats(path, "--by", "plan")
+    assert row["usd"] == 7.0
+    assert "beside that: 1 verdict of a judge for 5 tokens" in capsys.readouterr().out
