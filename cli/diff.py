@@ -79,7 +79,8 @@ def command(
     listing(columns, lines, right=("score", "other", "tokens", "other tokens"), texts=3)
     if len(apart) > limit:
         say(f"and {len(apart) - limit:,} more, less far apart; --limit shows more")
-    say(f"next:\n  {program()} show {apart[0]['run_id'][:8]} --db {db}")
+    shown = (f"  {program()} show {apart[0][run][:8]} --db {db} --full" for run in ("run_id", "other_run_id"))
+    say("\n".join(("next:", *shown)))
     write_json(json, answer_json(apart))
 
 

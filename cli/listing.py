@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["answer_json", "count", "listing", "one_line", "records", "share"]
 
-_NARROWEST = 6
+_NARROWEST = 12
+"""What is shown of a text where there is no room: fewer characters tell none from another."""
 _WIDEST = 10_000
 """Columns that no table needs."""
 
@@ -34,7 +35,7 @@ def listing(
         lines: their cells, without markup.
         right: the titles of columns that end at the right.
         texts: how many of the last columns are texts, which share the room that the others leave and are cut to it.
-        widest: the most characters of one of them that are shown.
+        widest: the most places of one of them that are shown.
     """
     from rich.box import SIMPLE
     from rich.console import Console
@@ -43,15 +44,18 @@ def listing(
 
     console = Console()
     plain = len(columns) - texts
+    told = [cell(column) for column in columns], *([cell(one_line(text)) for text in line] for line in lines)
     taken = sum(
-        2 + max(map(len, column)) for column in zip(columns[:plain], *(line[:plain] for line in lines), strict=True)
+        2 + max(each.cell_len for each in column) for column in zip(*(line[:plain] for line in told), strict=True)
     )
     room = max(_NARROWEST, min(widest, (console.width - taken) // texts - 2)) if texts else 0
     table = Table(box=SIMPLE, padding=(0, 1, 0, 0), pad_edge=False)
     for column in columns:
         table.add_column(cell(column), no_wrap=True, justify="right" if column in right else "left")
-    for line in lines:
-        table.add_row(*map(cell, line[:plain]), *(cell(one_line(text)[:room]) for text in line[plain:]))
+    for line in told[1:]:
+        for text in line[plain:]:
+            text.truncate(room)  # by its width: some characters take two places, and an escape more than what it is for
+        table.add_row(*line)
     wide = Measurement.get(console, console.options.update_width(_WIDEST), table).maximum
     if wide > console.width:
         table.width = wide

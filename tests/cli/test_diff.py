@@ -55,6 +55,8 @@ def test_two_plans_are_told_apart(database: Path, capsys: pytest.CaptureFixture[
     assert "mean score 0.667 for 10 tokens against 0.667 for 30 tokens a question" in printed
     pairs = json.loads(out.read_text())
     assert [pair["task_id"] for pair in pairs] == ["q0", "q1", "q2"], "the furthest apart first"
+    assert "show aaaa1111" in printed
+    assert "show bbbb2222" in printed
     assert "hidden" not in printed + out.read_text(), "test is for what a search has found"
 
 
