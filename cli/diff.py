@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -92,7 +93,7 @@ def _latest(pairs: Sequence[Pair]) -> list[Pair]:
 def _gain(pair: Pair) -> float | None:
     """By how much the first did better; None where one has no score, which is no score of 0."""
     score, other = pair["score"], pair["other_score"]
-    return None if score is None or other is None else score - other
+    return score - other if isinstance(score, int | float) and isinstance(other, int | float) else None
 
 
 def _summary(pairs: Sequence[Pair]) -> str:
@@ -118,8 +119,14 @@ def _mean(values: Sequence[float], written: str) -> str:
 def _content(store: Store, plan_hash: str) -> Mapping[str, Any]:
     import json
 
+    from ..stores.damage import row_damage
+
     row = store.plan(plan_hash)
-    return {} if row is None else json.loads(row.content)
+    if row is None:
+        return {}
+    with row_damage(Path(store.location), "plan", "plan_hash", plan_hash):
+        content = json.loads(row.content)
+        return {"values": dict(content.get("values", {})), "edges": {*map(str, content.get("edges", ()))}}
 
 
 def _settings(plan: Mapping[str, Any], other: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
@@ -128,6 +135,6 @@ def _settings(plan: Mapping[str, Any], other: Mapping[str, Any]) -> Iterator[tup
     for name in sorted({*values, *others}):
         if values.get(name) != others.get(name):
             yield name, str(values.get(name, "-")), str(others.get(name, "-"))
-    edges, other_edges = set(plan.get("edges", ())), set(other.get("edges", ()))
+    edges, other_edges = plan.get("edges", set()), other.get("edges", set())
     for edge in sorted(edges ^ other_edges):
         yield edge, "on" if edge in edges else "off", "on" if edge in other_edges else "off"

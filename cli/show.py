@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -30,6 +31,7 @@ def command(
     """Show what a run did: its nodes, what each was charged, and every call."""
     from rich.console import Console
 
+    from ..stores.damage import row_damage
     from ..stores.opening import open_store
     from ..stores.questions import is_of_test
     from .loading import find_run, write_json
@@ -38,12 +40,14 @@ def command(
     try:
         row = find_run(run, store)
         spans, calls, task = store.spans(row.run_id), store.calls(row.run_id), store.task(row.task_id)
+        with row_damage(Path(db), "task", "task_id", row.task_id):
+            question = "" if task is None else _question(task.content)
         asked = is_of_test(row.run_id)
         if store.query(asked.sql, asked.parameters).rows:
             calls = _without_golds(spans, calls)
     finally:
         store.close()
-    Console().print(_tree(row, spans, calls, "" if task is None else task.content, full))
+    Console().print(_tree(row, spans, calls, question, full))
     write_json(json, _to_json(row, spans, calls))
 
 
@@ -63,12 +67,12 @@ def _without_golds(spans: Sequence[SpanRow], calls: Sequence[CallRow]) -> list[C
     ]
 
 
-def _tree(row: RunRow, spans: Sequence[SpanRow], calls: Sequence[CallRow], task: str, full: bool) -> Tree:
+def _tree(row: RunRow, spans: Sequence[SpanRow], calls: Sequence[CallRow], question: str, full: bool) -> Tree:
     from rich.tree import Tree
 
     score = "" if row.score is None else f", score {row.score:.2f}"
     tree = Tree(cell(f"run {row.run_id}: {row.status.value} ({row.stop_reason}){score}", style="bold"))
-    tree.add(cell(f"task {row.task_id}: {_cut(_question(task), full)}"))
+    tree.add(cell(f"task {row.task_id}: {_cut(question, full)}"))
     tree.add(cell(f"answer: {_cut(row.answer, full)}" if row.answer or not row.reason else f"no answer: {row.reason}"))
     spent = (
         f"{row.charged.tokens:,} tokens{_dollars(row.charged)} charged, {row.lost.tokens:,}{_dollars(row.lost)} lost"

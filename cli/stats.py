@@ -76,5 +76,5 @@ def _names(by: str) -> list[str]:
     return names
 
 
-def _name(name: str, value: str | None) -> str:
-    return "-" if value is None else value[:8] if name == "plan" else value
+def _name(name: str, value: object) -> object:
+    return "-" if value is None else str(value)[:8] if name == "plan" else value

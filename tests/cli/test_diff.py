@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -58,6 +60,26 @@ def test_two_plans_are_told_apart(database: Path, capsys: pytest.CaptureFixture[
     assert "show aaaa1111" in printed
     assert "show bbbb2222" in printed
     assert "hidden" not in printed + out.read_text(), "test is for what a search has found"
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        ("UPDATE plan SET content = '[]'", "row of table 'plan' with plan_hash 'aaaa1111' is damaged"),
+        ("""UPDATE plan SET content = '{"values": [1]}'""", "row of table 'plan' with plan_hash 'aaaa1111' is damaged"),
+        ("""UPDATE plan SET content = '{"edges": 3}'""", "row of table 'plan' with plan_hash 'aaaa1111' is damaged"),
+        ("UPDATE run SET score = 'high', answer = x'ff', started_at = 'x'", ""),
+        ("UPDATE task SET content = '{'", ""),
+        ("DELETE FROM plan", ""),
+    ],
+)
+def test_damage_is_told_of_or_passed_over(
+    database: Path, damage: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute(damage)
+    assert run(["diff", "aaaa", "bb", "--db", str(database)]) == (2 if said else 0)
+    assert said in capsys.readouterr().err
 
 
 def test_no_score_is_no_score_of_zero(database: Path, capsys: pytest.CaptureFixture[str]) -> None:

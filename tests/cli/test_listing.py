@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from rich.cells import cell_len
 
-from apportion.cli.listing import answer_json, count, listing, one_line, records, share
+from apportion.cli.listing import answer_json, count, listing, moment, one_line, records, share
 from apportion.stores.read_only_query import Answer
 
 
@@ -56,3 +56,15 @@ def test_columns_of_the_same_name_are_numbered() -> None:
     assert answer_json([{"x": b"\x01", "y": float("inf"), "z": None}]).split() == [
         "[", "{", '"x":', '"01",', '"y":', '"inf",', '"z":', "null", "}", "]",
     ]  # fmt: skip
+
+
+def test_values_of_any_kind_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    listing(("node", "runs"), [(b"\xff\x00", None), (1.5, "1")])
+    assert [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()[3:5]] == ["(2 bytes) None", "1.5 1"]
+    assert [count("many"), share("high"), share(float("nan"))] == ["many", "high", "nan"]
+
+
+@pytest.mark.parametrize("seconds", ["x", None, 1e300, -1e300, float("nan"), 1e18, b"x"])
+def test_what_is_no_time_is_shown_as_it_is(seconds: object) -> None:
+    assert moment(seconds, "%Y") == str(seconds)
+    assert moment(1.7e9, "%Y-%m") == "2023-11"

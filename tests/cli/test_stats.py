@@ -6,9 +6,14 @@ from typing import Any
 
 import pytest
 
+from apportion import Agent, Graph, Pool, ToolResult, priced
 from apportion.cli.app import run
+from apportion.models.card import ModelCard
+from apportion.models.request import Reply, Request
+from apportion.models.tools import ToolCall
 from apportion.records import Amount, RunRow, SpanRow, Status
 from apportion.stores import open_store
+from apportion.testing.scripted import ScriptedModel
 
 
 def stats(database: Path, *arguments: str) -> list[dict[str, Any]]:
@@ -62,3 +67,29 @@ def test_verdicts_are_told_of_where_they_have_no_line(tmp_path: Path, capsys: py
     (row,) = stats(path, "--by", "plan")
     assert row["usd"] == 7.0
     assert "beside that: 1 verdict of a judge for 5 tokens" in capsys.readouterr().out
+
+
+@priced(usd=0.01)
+def look_up(query: str) -> ToolResult:
+    """Looks facts up, for money."""
+    return ToolResult(f"{query}: 718 thousand people", usd=0.004)
+
+
+def test_what_tools_cost_is_a_line_of_its_own(tmp_path: Path) -> None:
+    def script(request: Request) -> Reply | str:
+        if request.messages[-1].role == "tool":
+            return "Answer: 718 thousand"
+        return Reply("", "stop", None, tool_calls=(ToolCall("look_up", '{"query": "Oslo"}'),))
+
+    path = tmp_path / "books.db"
+    pool = Pool([ScriptedModel(script, card=ModelCard(name="scripted", tools=True))])
+    with open_store(path) as store:
+        graph = Graph("towns").add("act", Agent(tools=(look_up,), rounds=2))
+        result = graph.run("How many live in Oslo?", pool=pool, store=store)
+        paid = store.query("SELECT paid_usd, charged_usd FROM cost_per_run").rows
+    assert paid == [(0.004, 0.004)]
+    rows = stats(path, "--by", "node,model")
+    assert [(row["model"], row["tokens"], row["usd"]) for row in rows] == [
+        ("scripted", result.charged.tokens, 0.0),
+        ("(tools)", 0, 0.004),
+    ]
