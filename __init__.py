@@ -10,6 +10,10 @@ from typing import TYPE_CHECKING
 from .lazy import lazy_names
 
 if TYPE_CHECKING:  # the same names for type checkers and editors, which read no table; a test holds the two together
+    from .apps.chat_model import chat_model as chat_model
+    from .apps.clients import async_openai_client as async_openai_client, openai_client as openai_client
+    from .apps.run import run_endpoint as run_endpoint
+    from .apps.skipping import skippable as skippable
     from .budgets.cap import Cap as Cap
     from .errors import (
         ApportionError as ApportionError,
@@ -22,6 +26,7 @@ if TYPE_CHECKING:  # the same names for type checkers and editors, which read no
     from .graphs.plan import Plan as Plan
     from .graphs.result import Result as Result
     from .graphs.space import Space as Space
+    from .graphs.workflow import Workflow as Workflow
     from .models.openai_compatible import OpenAIModel as OpenAIModel
     from .models.pocket import load_pocket_models as load_pocket_models
     from .models.pool import Pool as Pool
@@ -31,6 +36,7 @@ if TYPE_CHECKING:  # the same names for type checkers and editors, which read no
     from .nodes.knob import adaptive as adaptive, choose as choose
     from .nodes.mcp_tools import McpTools as McpTools
     from .nodes.merger import Merger as Merger
+    from .nodes.role import Role as Role
     from .nodes.search import Search as Search
     from .nodes.solver import Solver as Solver
     from .nodes.symbolic_solver import SymbolicSolver as SymbolicSolver
@@ -55,6 +61,10 @@ if TYPE_CHECKING:  # the same names for type checkers and editors, which read no
     __all__: list[str]
 
 _HOMES = {
+    "apps.chat_model": ("chat_model",),
+    "apps.clients": ("async_openai_client", "openai_client"),
+    "apps.run": ("run_endpoint",),
+    "apps.skipping": ("skippable",),
     "budgets.cap": ("Cap",),
     "errors": ("ApportionError", "BudgetBreach", "Infeasible", "UsageError"),
     "graphs.gate": ("Gate",),
@@ -62,6 +72,7 @@ _HOMES = {
     "graphs.plan": ("Plan",),
     "graphs.result": ("Result",),
     "graphs.space": ("Space",),
+    "graphs.workflow": ("Workflow",),
     "models.openai_compatible": ("OpenAIModel",),
     "models.pocket": ("load_pocket_models",),
     "models.pool": ("Pool",),
@@ -71,6 +82,7 @@ _HOMES = {
     "nodes.knob": ("adaptive", "choose"),
     "nodes.mcp_tools": ("McpTools",),
     "nodes.merger": ("Merger",),
+    "nodes.role": ("Role",),
     "nodes.search": ("Search",),
     "nodes.solver": ("Solver",),
     "nodes.symbolic_solver": ("SymbolicSolver",),

@@ -19,6 +19,7 @@ from typing import Any
 from .errors import ApportionError, UnknownName, UsageError
 
 __all__ = [
+    "APP_COMMAND",
     "COMMAND",
     "check_admitted",
     "check_command",
@@ -34,7 +35,9 @@ _MODULE = re.compile(r"[^\W\d][\w-]*(\.[^\W\d][\w-]*)*")
 _REFERENCE = re.compile(r"(?P<module>[^\W\d]\w*(\.[^\W\d]\w*)*):(?P<name>[^\W\d]\w*(\.[^\W\d]\w*)*)")
 
 COMMAND = "mcp:"
-"""What begins a command among what a caller admits, where modules stand too."""
+"""What begins the command of an MCP server among what a caller admits, where modules stand too."""
+APP_COMMAND = "app:"
+"""What begins the command that is an app."""
 
 
 def is_reference(text: str) -> bool:
@@ -111,7 +114,7 @@ def check_command(command: str, allow: Collection[str], place: str) -> None:
     """Refuses a command that a file names and the caller has not admitted, word for word; starts nothing.
 
     Args:
-        command: as one text, from `COMMAND` on.
+        command: as one text, from `COMMAND` or `APP_COMMAND` on.
         allow: what is admitted.
         place: what the file wants it for, for the message.
 
@@ -119,10 +122,11 @@ def check_command(command: str, allow: Collection[str], place: str) -> None:
         UsageError: it is not admitted; the message has the option that admits it.
     """
     if command not in ((allow,) if isinstance(allow, str) else tuple(allow)):
+        # What a terminal would not show, or obey, is not written to one.
+        option = f"--allow {quote(command)} on the command line, or " if command.isprintable() else ""
         raise UsageError(
-            f"{place} is started by the command {command[len(COMMAND) :]!r}, and a file is only data: it is started "
-            f"where the command is admitted. If you trust it, add --allow {quote(command)} on the command line, or "
-            f"allow=({command!r},) in Python"
+            f"{place} is started by the command {command.partition(':')[2]!r}, and a file is only data: it is started "
+            f"where the command is admitted. If you trust it, add {option}allow=({command!r},) in Python"
         )
 
 
@@ -168,6 +172,8 @@ def imported_module(name: str, place: str) -> ModuleType:
     """
     try:
         return import_module(name)
+    except UsageError as error:
+        raise UsageError(f"{place}: {_where(name, error)}") from error
     except ApportionError:
         raise
     except ModuleNotFoundError as error:
@@ -200,7 +206,7 @@ def _said(error: Exception) -> Iterator[str]:
     from pydantic import ValidationError
 
     if not isinstance(error, ValidationError):
-        yield f"{type(error).__name__}: {error}"
+        yield str(error) if isinstance(error, UsageError) else f"{type(error).__name__}: {error}"
         return
     faults = error.errors(include_url=False)
     # Of a setting with several forms, each that does not fit is a fault of its own; one line names the setting once.

@@ -15,7 +15,25 @@ from typing import Annotated, Protocol, Self, TextIO, runtime_checkable
 import typer
 
 from ..errors import ApportionError, BudgetBreach, Infeasible
-from . import demo, diff, draw, fit, gc, models, optimize, pocket, runs, show, simulate, sql, stats, studies, tokens
+from . import (
+    demo,
+    diff,
+    draw,
+    fit,
+    gc,
+    models,
+    optimize,
+    pocket,
+    proxy,
+    runs,
+    serve,
+    show,
+    simulate,
+    sql,
+    stats,
+    studies,
+    tokens,
+)
 from . import run as run_command
 from .names import FitCommand, OptimizeCommand
 from .output import any_encoding, complain, relay, say
@@ -69,9 +87,11 @@ app.command("sql")(sql.command)
 app.command("gc")(gc.command)
 app.command("fit", cls=FitCommand)(fit.command)
 app.command("simulate")(simulate.command)
+app.command("serve")(serve.command)
 app.add_typer(models.app, name="models")
 app.add_typer(tokens.app, name="tokens")
 app.add_typer(pocket.app, name="pocket")
+app.add_typer(proxy.app, name="proxy")
 
 
 def run(arguments: list[str] | None = None) -> int:

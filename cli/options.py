@@ -8,7 +8,18 @@ import typer
 
 from ..errors import UsageError
 
-__all__ = ["Allow", "Capture", "Columns", "Compress", "WrongCosts", "columns_by_ours"]
+__all__ = [
+    "Allow",
+    "AllowHost",
+    "Capture",
+    "Columns",
+    "Compress",
+    "Grace",
+    "KeyFile",
+    "ReadyFile",
+    "WrongCosts",
+    "columns_by_ours",
+]
 
 Allow = Annotated[
     list[str] | None,
@@ -28,6 +39,23 @@ Capture = Annotated[
 
 Compress = Annotated[
     bool, typer.Option("--compress", help="Keep long texts compressed, where no SQL can read them: half the size.")
+]
+
+AllowHost = Annotated[
+    list[str] | None,
+    typer.Option(help="A name besides the loopback ones under which it may be asked; can be repeated.", metavar="NAME"),
+]
+
+KeyFile = Annotated[
+    str | None, typer.Option(help="Key file (TOML); without one anybody on this machine may ask.", metavar="FILE")
+]
+
+Grace = Annotated[
+    int, typer.Option(min=0, help="Seconds that requests in flight may take after a stop; then they are lost.")
+]
+
+ReadyFile = Annotated[
+    str | None, typer.Option(help="Write the URL and the models to this file when it listens.", metavar="FILE")
 ]
 
 Columns = Annotated[

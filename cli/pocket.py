@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from .options import AllowHost, ReadyFile
 from .output import say
 
 __all__ = ["app"]
@@ -20,15 +21,8 @@ def serve(
     queue: Annotated[
         int, typer.Option(min=1, help="The most samples that run or wait at once; then clients get a 429.")
     ] = 1024,
-    allow_host: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="A name besides the loopback ones under which it may be asked; can be repeated.", metavar="NAME"
-        ),
-    ] = None,
-    json: Annotated[
-        str | None, typer.Option(help="Write the URL and the models to this file when it listens.", metavar="FILE")
-    ] = None,
+    allow_host: AllowHost = None,
+    json: ReadyFile = None,
 ) -> None:
     """Serve the embedded models to OpenAI's clients until Ctrl-C; what was begun is finished first."""
     from json import dumps

@@ -18,12 +18,12 @@ __all__ = ["command"]
 
 def command(
     words: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
             help="The graph, MODULE:NAME or path.py:NAME, which --policy makes needless; then what to ask.",
             metavar="[MODULE:GRAPH] QUESTION",
         ),
-    ],
+    ] = None,
     plan: Annotated[str | None, typer.Option(help="Plan file, or the beginning of a plan's hash in --db.")] = None,
     policy: Annotated[
         str | None, typer.Option(help="Policy file of a search; it has its graph and picks the plan.", metavar="FILE")
@@ -31,8 +31,20 @@ def command(
     dial: Annotated[
         float | None, typer.Option(help="With --policy: from 0, the cheapest, to 1; as searched if left out.")
     ] = None,
+    questions: Annotated[
+        str | None,
+        typer.Option(
+            "--in", help="With --policy and --out: a file of questions, JSONL, CSV or Parquet.", metavar="FILE"
+        ),
+    ] = None,
+    out: Annotated[
+        str | None,
+        typer.Option(help="Where their answers go, a line each; the same command again goes on there.", metavar="FILE"),
+    ] = None,
     models: Annotated[str | None, typer.Option(help="Pool file (TOML); the embedded models if left out.")] = None,
-    cap: Annotated[float | None, typer.Option(help="Ceiling for this run.")] = None,
+    cap: Annotated[
+        float | None, typer.Option(help="Ceiling for this run; with --in for all questions together.")
+    ] = None,
     unit: Annotated[Literal["tokens", "weighted", "usd"], typer.Option(help="Of the cap.")] = "tokens",
     db: Annotated[str, typer.Option(help="SQLite file that keeps every call.")] = "apportion.db",
     capture: Capture = "full",
@@ -47,6 +59,8 @@ def command(
 ) -> None:
     """Answer one question: by a graph under a plan (every knob's first value if left out), or by a policy.
 
+    A policy also answers a file of questions (--in, --out) under one cap.
+
     Where there is no answer, the exit code is 5, and what is printed says why.
     """
     from ..budgets.cap import Cap
@@ -55,7 +69,26 @@ def command(
     from .plan_checks import check_models, check_plan_is_somewhere
     from .run_policy import NO_ANSWER, run_policy
 
-    graph, question = _graph_and_question(words, plan, policy, dial)
+    if questions is not None or out is not None:
+        _run_batch(
+            words,
+            plan,
+            policy,
+            dial,
+            questions,
+            out,
+            models,
+            cap,
+            unit,
+            db,
+            allow,
+            strict=strict,
+            json=json,
+            capture=capture,
+            compress=compress,
+        )
+        return
+    graph, question = _graph_and_question(words or [], plan, policy, dial)
     limit = None if cap is None else Cap(per_task=positive("--cap", cap), unit=unit)
     pool = load_pool(models)
     if policy is not None:
@@ -92,6 +125,39 @@ def command(
         store.close()
     if not result.answer:
         raise typer.Exit(NO_ANSWER)
+
+
+def _run_batch(
+    words: list[str] | None,
+    plan: str | None,
+    policy: str | None,
+    dial: float | None,
+    questions: str | None,
+    out: str | None,
+    models: str | None,
+    cap: float | None,
+    unit: Literal["tokens", "weighted", "usd"],
+    db: str,
+    allow: list[str] | None,
+    *,
+    strict: bool,
+    json: str | None,
+    capture: Capture,
+    compress: Compress,
+) -> None:
+    from ..budgets.cap import Cap
+    from .loading import load_pool, positive
+    from .run_batch import run_batch
+
+    if policy is None or questions is None or out is None or cap is None:
+        raise UsageError("a file of questions needs all of --policy FILE --in FILE --out FILE --cap N")
+    if words or plan is not None or dial is not None or json is not None:
+        raise UsageError(
+            "with --in there is no question, graph, --plan, --dial or --json: the cap decides, --out has it"
+        )
+    limit = Cap(total=positive("--cap", cap), unit=unit)
+    pool = load_pool(models)
+    run_batch(policy, questions, out, pool, limit, db, allow or (), strict=strict, capture=capture, compress=compress)
 
 
 def _graph_and_question(words: list[str], plan: str | None, policy: str | None, dial: float | None) -> tuple[str, str]:

@@ -13,10 +13,11 @@ if TYPE_CHECKING:
     from ..budgets.cap import Cap
     from ..models.pool import Pool
     from ..optimizers.serving.answer import Served
+    from ..optimizers.serving.policy import DeployedPolicy
     from ..optimizers.tables.table import Arm
     from ..stores.capture import Capture
 
-__all__ = ["NO_ANSWER", "run_policy"]
+__all__ = ["NO_ANSWER", "load_policy", "run_policy"]
 
 NO_ANSWER = 5
 """The exit code of a question that got no answer."""
@@ -51,18 +52,11 @@ def run_policy(
         capture: what the file keeps of texts, as `open_store`.
         compress: whether it keeps them compressed.
     """
-    import warnings
-
-    from ..optimizers.serving.policy import DeployedPolicy
     from ..stores.opening import open_store
     from .loading import admitted, check_pool, program, write_json
     from .numbers import number
 
-    with warnings.catch_warnings(record=True) as told:
-        warnings.simplefilter("always", UserWarning)
-        policy = DeployedPolicy.load(path, pool=pool, allow=admitted(allow), strict=strict)
-    for warning in told:
-        complain(f"warning: {warning.message}")
+    policy = load_policy(path, pool, admitted(allow), strict=strict)
     policy = policy if dial is None else policy.dial(dial)
     check_pool(pool)
     store = open_store(db, durable=pool.costs_money, capture=capture, compress=compress)
@@ -82,6 +76,20 @@ def run_policy(
         store.close()
     if not found.answer:
         raise typer.Exit(NO_ANSWER)
+
+
+def load_policy(path: str, pool: Pool, allow: Sequence[str], *, strict: bool) -> DeployedPolicy:
+    """Reads a policy file, and says what has changed since it was written; arguments as of `run_policy`."""
+    import warnings
+
+    from ..optimizers.serving.policy import DeployedPolicy
+
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always", UserWarning)
+        policy = DeployedPolicy.load(path, pool=pool, allow=allow, strict=strict)
+    for warning in told:
+        complain(f"warning: {warning.message}")
+    return policy
 
 
 def _given(arm: Arm) -> str:

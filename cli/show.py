@@ -74,10 +74,11 @@ def _tree(row: RunRow, spans: Sequence[SpanRow], calls: Sequence[CallRow], quest
     tree = Tree(cell(f"run {row.run_id}: {row.status.value} ({row.stop_reason}){score}", style="bold"))
     tree.add(cell(f"task {row.task_id}: {_cut(question, full)}"))
     tree.add(cell(f"answer: {_cut(row.answer, full)}" if row.answer or not row.reason else f"no answer: {row.reason}"))
+    plan = f"plan {row.plan_hash}; " if row.plan_hash else ""
     spent = (
         f"{row.charged.tokens:,} tokens{_dollars(row.charged)} charged, {row.lost.tokens:,}{_dollars(row.lost)} lost"
     )
-    tree.add(cell(f"plan {row.plan_hash}; {spent}"))
+    tree.add(cell(f"{plan}{spent}"))
     for span in spans:
         place = f" part {span.part}" if span.part else ""
         place += f" round {span.round}" if span.round else ""

@@ -68,6 +68,11 @@ class Blueprint:
         """Whether an edge has a gate."""
         return any(edge.gate is not None for edge in self.edges)
 
+    @property
+    def unbounded(self) -> bool:
+        """Whether nobody can foresee its calls, so that a run needs an allowance, see `Kind.unbounded`."""
+        return any(self.kinds[node.kind].unbounded for node in self.nodes.values())
+
     @cached_property
     def upstream(self) -> Mapping[str, frozenset[str]]:
         """By node: itself and all that its requests can depend on, loops included."""
@@ -104,11 +109,12 @@ class Blueprint:
 
     @property
     def modules(self) -> tuple[str, ...]:
-        """What whoever loads its JSON must admit: modules, and commands of MCP servers (`McpTools.name`)."""
+        """What whoever loads its JSON must admit: modules, and commands, of MCP servers (`McpTools.name`) and apps."""
         named = [home_of(self.kinds[node.kind]) for node in self.nodes.values()]
         held = [value for node in self.nodes.values() for _, value in callables_of(node)]
         named += [value.name for value in held if not isinstance(value, Given) and not value.known]
         commands = {server.name for node in self.nodes.values() for server in servers_of(node)}
+        commands |= {admitted for node in self.nodes.values() for admitted in node.admissions()}
         return (*sorted({reference.partition(":")[0] for reference in named if reference}), *sorted(commands))
 
     def _content(self) -> dict[str, Any]:

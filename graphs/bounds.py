@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from ..budgets.cap import Cap, in_unit, pick, smallest
-from ..errors import Infeasible
+from ..errors import Infeasible, UsageError
 from ..models.pool import Pool
 from ..nodes.base import CallBound, Speakers
 from ..nodes.prompts import dialect_named
@@ -22,7 +22,7 @@ from .plan import Plan
 from .resolved import ResolvedPlan, Step, resolve
 from .space import Space
 
-__all__ = ["Bound", "BoundTerm", "Bounds", "cheapest_bound", "check_feasible", "worst_case"]
+__all__ = ["Bound", "BoundTerm", "Bounds", "cheapest_bound", "check_allowance", "check_feasible", "worst_case"]
 
 _ENUMERATED = 64
 """Spaces of at most so many plans are enumerated for the cheapest; in larger ones knobs are lowered one by one."""
@@ -49,6 +49,9 @@ class Bound:
     """Of the terms, the finishing allowance."""
     call: Amount = ZERO
     """The most that one call can be charged, in each unit."""
+    unbounded: bool = False
+    """Whether nobody can foresee the calls of the graph: the terms are what a call of each node usually takes at most,
+    and the bound of a run is its allowance."""
 
     @property
     def total(self) -> Amount:
@@ -125,12 +128,29 @@ def check_feasible(space: Space, task: Task, pool: Pool, cap: Cap) -> None:
 
     Raises:
         Infeasible: it does not; nothing was called.
+        UsageError: nobody can foresee the calls of the graph, and the cap gives no allowance for a task.
     """
+    if space.graph.unbounded:
+        check_allowance(space.graph, cap)
+        return
     least = cheapest_bound(space, task, pool, cap.unit)
     for ceiling in (cap.per_task, cap.total):
         if ceiling is not None and least.value(cap.unit) > smallest(ceiling, cap.unit):
             remedy = _remedy(least, space, task, cap.unit)
             raise Infeasible(ceiling, in_unit(least.total, cap.unit), cap.unit, least.largest(cap.unit), remedy)
+
+
+def check_allowance(graph: HasBlueprint, cap: Cap | None) -> None:
+    """Makes sure that a run of a graph whose calls nobody can foresee has an allowance, which is then its bound.
+
+    Raises:
+        UsageError: it has none; nothing was called.
+    """
+    if graph.blueprint.unbounded and (cap is None or cap.per_task is None):
+        raise UsageError(
+            f"{graph.blueprint.name!r} is an app whose calls nobody can foresee, so its bound is the allowance of a "
+            "task: give cap=Cap(per_task=...), alone or with a total; on the command line --per-task, or --cap of `run`"
+        )
 
 
 def _remedy(least: Bound, space: Space, task: Task, unit: Unit) -> str:
@@ -180,6 +200,8 @@ def _bound(resolved: ResolvedPlan, task: Task, pool: Pool, unit: Unit, output_ca
         found, call = _terms(step, resolved, task, pool, sizes, speakers, output_cap)
         terms += found
         largest = _most(largest, call)
+    if resolved.active.blueprint.unbounded:
+        return Bound(resolved.plan, tuple(terms), call=largest, unbounded=True)
     output = output_of_graph(resolved.active.blueprint)
     _, allowance = direct_call(task, pool, dialect_named, unit, output_cap, output=output)
     finishing = BoundTerm("the finishing allowance (see direct_output_tokens of the models)", allowance)

@@ -17,7 +17,7 @@ from functools import partial
 from typing import Any
 
 from ..nodes.base import Kind, Node
-from ..nodes.callables import Given, callables_of
+from ..nodes.callables import Given, Imported, callables_of
 from .blueprint import HasBlueprint
 
 __all__ = ["code_of", "codes_of"]
@@ -43,11 +43,10 @@ def codes_of(graph: HasBlueprint, *, load: bool = False) -> Mapping[str, str]:
         for setting, value in callables_of(node):
             if isinstance(value, Given):
                 # Several may have one name, and be told apart only by what they have captured.
-                found[f"{setting} of node {place!r}"] = " with ".join(
-                    filter(None, (code_of(value.function()), value.captured))
-                )
+                code = _codes(value)
+                found[f"{setting} of node {place!r}"] = " with ".join(filter(None, (code, value.captured)))
             elif load or value.name.partition(":")[0] in sys.modules:
-                found[f"function {value.name!r}"] = code_of(value.function())
+                found[f"function {value.name!r}"] = _codes(value)
     return {name: code for name, code in sorted(found.items()) if code}
 
 
@@ -61,6 +60,11 @@ def code_of(function: Callable[..., Any]) -> str:
         return ""
     version = getattr(function, "version", None)
     return _sources([definition]) if version is None else f"version {version}"
+
+
+def _codes(value: Imported | Given) -> str:
+    """The code of what a setting names or holds; an app may be written in several functions."""
+    return ", ".join(filter(None, map(code_of, value.sort.parts(value.function()))))
 
 
 def _kind_code(kind: Kind[Any]) -> str:

@@ -13,14 +13,16 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from langchain_core.runnables.config import var_child_runnable_config
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 from typing_extensions import TypedDict
 
+from ..errors import UsageError
 from ..records.message import Message
 from ..records.task import Task
 from .active import Active, Body
-from .state import OUT, TASK, channel
+from .state import OUT, TASK, Session, channel
 
 __all__ = ["to_state_graph"]
 
@@ -69,16 +71,44 @@ def _step(name: str, *, final: bool) -> Callable[..., Awaitable[dict[str, Messag
     written = channel(name)
 
     async def step(state: Any, runtime: Runtime[Any]) -> dict[str, Message]:
-        message = await runtime.context.step(name, state)
+        _free_of_our_limit()
+        message = await _session(runtime).step(name, state)
         return {written: message, OUT: message} if final else {written: message}
 
     return step
 
 
+def _session(runtime: Runtime[Any]) -> Session:
+    """The run that an invocation belongs to.
+
+    Raises:
+        UsageError: it was invoked without one.
+    """
+    session: Session | None = runtime.context
+    if session is None:
+        raise UsageError(
+            "this graph was invoked without a session, which holds its account and its way to the models: open one by "
+            "`async with Runner(graph, pool, store) as runner, runner.session(task, plan) as session:` and give it as "
+            'app.ainvoke({"task": task}, context=session); `graph.run(...)` does both'
+        )
+    return session
+
+
+def _free_of_our_limit() -> None:
+    """A LangGraph app that a node runs takes over the settings of the run around it; the limit is for that one alone.
+
+    LangGraph runs each node in a context of its own, so that this reaches what the node calls and nothing else.
+    """
+    config = var_child_runnable_config.get()
+    if config is not None and "recursion_limit" in config:
+        own = config.copy()
+        del own["recursion_limit"]
+        var_child_runnable_config.set(own)
+
+
 def _route(loop: str, check: str) -> Callable[..., Awaitable[bool]]:
     async def route(state: Any, runtime: Runtime[Any]) -> bool:
-        again: bool = runtime.context.goes_on(loop, state[check])
-        return again
+        return _session(runtime).goes_on(loop, state[check])
 
     return route
 

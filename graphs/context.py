@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
 
 from ..errors import CapReached
 from ..models.card import ModelCard
+from ..models.delta import Delta
 from ..models.fees import spend
 from ..models.metered import Meter, MeteredCaller, call_bound
 from ..models.pool import Pool
 from ..models.request import Reply, Request
 from ..nodes.prompts.base import Dialect
+from ..records.message import Message
 from ..records.status import Status
 from ..records.usage import Amount
 
@@ -50,6 +53,9 @@ class RunServices(Protocol):
     @property
     def output_cap(self) -> int | None:
         """The most tokens that any call of this run may write, where its caps were lowered to fit."""
+
+    async def execute(self, node: str, asked: Any, number: int) -> Message:
+        """Runs a node that runs on demand."""
 
     def short(self, reached: CapReached) -> None:
         """Notes that a reservation of this run did not fit."""
@@ -89,6 +95,11 @@ class NodeContext:
         """See `Context.allowance`; units without a limit have the largest amount."""
         return self._run.services.left(self._meter.account_id)
 
+    @property
+    def models(self) -> tuple[str, ...]:
+        """See `Context.models`."""
+        return self._run.services.pool.names
+
     def card(self, model: str) -> ModelCard:
         """See `Context.card`."""
         return self._run.services.pool.card(model)
@@ -104,12 +115,18 @@ class NodeContext:
 
     async def call(self, request: Request) -> Reply:
         """See `Context.call`; what the request draws is drawn for this node and with the run's seed."""
-        services = self._run.services
-        request = drawn(request, services.pool.card(request.model), self._run.seed, self._node)
-        if self._run.output_cap is not None and request.max_output_tokens > self._run.output_cap:
-            request = replace(request, max_output_tokens=self._run.output_cap)
         try:
-            return await services.caller.call(request, self._meter)
+            return await self._run.services.caller.call(self._drawn(request), self._meter)
+        except CapReached as reached:
+            self._run.short(reached)
+            raise
+
+    async def stream(self, request: Request) -> AsyncGenerator[Delta | Reply, None]:
+        """See `Context.stream`."""
+        try:
+            async with aclosing(self._run.services.caller.stream(self._drawn(request), self._meter)) as items:
+                async for item in items:
+                    yield item
         except CapReached as reached:
             self._run.short(reached)
             raise
@@ -121,6 +138,17 @@ class NodeContext:
         except CapReached as reached:
             self._run.short(reached)
             raise
+
+    def _drawn(self, request: Request) -> Request:
+        """The request as this node makes it in this run."""
+        request = drawn(request, self._run.services.pool.card(request.model), self._run.seed, self._node)
+        if self._run.output_cap is not None and request.max_output_tokens > self._run.output_cap:
+            return replace(request, max_output_tokens=self._run.output_cap)
+        return request
+
+    async def execute(self, node: str, asked: Any, number: int) -> Message:
+        """See `Context.execute`."""
+        return await self._run.execute(node, asked, number)
 
     def read_as(self, reply: Reply, status: Status, reason: str = "") -> None:
         """See `Context.read_as`."""

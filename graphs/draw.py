@@ -9,11 +9,11 @@ from .blueprint import HasBlueprint
 from .labels import edge_label, loop_label, node_lines, shown
 from .plan import Plan
 
-__all__ = ["DrawingFormat", "draw", "mermaid"]
+__all__ = ["ENTITIES", "DrawingFormat", "draw", "mermaid"]
 
 DrawingFormat = Literal["mermaid", "svg"]
 
-_ENTITIES = str.maketrans({"#": "#35;", '"': "#quot;", "<": "#lt;", ">": "#gt;", "&": "#amp;"})
+ENTITIES = str.maketrans({"#": "#35;", '"': "#quot;", "<": "#lt;", ">": "#gt;", "&": "#amp;"})
 
 
 def draw(graph: HasBlueprint, format: DrawingFormat, plan: Plan | None) -> str:
@@ -41,7 +41,7 @@ def mermaid(graph: HasBlueprint, plan: Plan | None = None) -> str:
     per_part = {group.solve for group in blueprint.groups}
     lines = ["flowchart LR"]
     for name, short in ids.items():
-        text = "<br/>".join(line.translate(_ENTITIES) for line in node_lines(graph, name, plan))
+        text = "<br/>".join(line.translate(ENTITIES) for line in node_lines(graph, name, plan))
         opening, closing = ('[["', '"]]') if name in per_part else ('["', '"]')
         lines.append(f"  {short}{opening}{text}{closing}{'' if name in runs else ':::off'}")
     for edge in blueprint.edges:
@@ -57,5 +57,5 @@ def mermaid(graph: HasBlueprint, plan: Plan | None = None) -> str:
 
 
 def _arrow(source: str, arrow: str, label: str, target: str) -> str:
-    text = f'|"{label.translate(_ENTITIES)}"|' if label else ""
+    text = f'|"{label.translate(ENTITIES)}"|' if label else ""
     return f"  {source} {arrow}{text} {target}"

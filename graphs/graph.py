@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .draw import DrawingFormat
     from .plan import Plan
     from .result import Grader, Result
+    from .workflow import Workflow
 
 __all__ = ["Graph"]
 
@@ -216,17 +217,18 @@ class Graph:
 
     @classmethod
     def from_json(cls, text: str, *, kinds: Kinds = (), allow: Collection[str] = ()) -> Graph:
-        """Reads what `to_json` wrote. The text is data: a module that it names is imported only where it is admitted.
+        """Reads what `to_json` wrote. The text is data: what it names is imported or started only where it is admitted.
 
         Args:
             text: the JSON.
             kinds: as for the graph itself.
-            allow: modules that are admitted with all that is below them, for kinds and for retrievers.
+            allow: modules that are admitted with all that is below them, for kinds and functions; and commands of MCP
+                servers, each as `McpTools.name` has it.
 
         Raises:
             GraphError: it is not such JSON, or a node was written by another version of its kind.
             UnknownName: a node's kind is not known.
-            UsageError: it names a module that is not admitted; the message has the option that admits it.
+            UsageError: it names a module or a command that is not admitted; the message has the option that admits it.
         """
         content = GraphContent.of(text)
         used = [kind for _, fields in content.nodes if isinstance(kind := fields.get("kind"), str)]
@@ -245,6 +247,29 @@ class Graph:
             raise GraphError(f"not the JSON of a graph: a choice of an edge or a loop: {problem}") from problem
         graph.start(*content.start)
         return graph.finish(content.finish)
+
+    @classmethod
+    def from_langgraph(
+        cls, app: Any, roles: Mapping[str, Any], question: str = "question", answer: str = "answer", **settings: Any
+    ) -> Workflow:
+        """A LangGraph app of your own as a graph: the models that it asks for are its roles, see `Workflow`.
+
+        It runs as by itself, with its own recursion limit, retries, streams, checkpoints and interrupts.
+
+        Args:
+            app: a `StateGraph`, or what its `compile()` gave.
+            roles: a `Role` by each model name that the app asks for.
+            question: the key of its state that takes the question.
+            answer: the key of its state that holds the answer.
+            settings: further ones of `Workflow`.
+
+        Raises:
+            UsageError: it is no such app.
+        """
+        from .workflow import Workflow, check_langgraph
+
+        check_langgraph(app)
+        return Workflow(app, roles, question, answer, **settings)
 
     def space(self, pool: Pool) -> Space:
         """All plans that the graph and a pool admit.

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-import uuid
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import Self
+from uuid import uuid4
 
 from ..budgets.cap import Cap, pick
 from ..budgets.layered import LayeredLedger
@@ -19,16 +19,18 @@ from ..budgets.memory import MemoryLedger
 from ..errors import CapReached, GraphError
 from ..models.metered import MeteredCaller
 from ..models.pool import Pool
+from ..nodes.mcp_tools import servers_of
 from ..nodes.prompts import dialect_named
 from ..records.message import Message
 from ..records.protocols import StudyStore
 from ..records.rows import UNITS, AccountRow, Limit, RunRow, Unit
 from ..records.status import Status
 from ..records.task import Task
-from ..records.usage import Amount
+from ..records.usage import ZERO, Amount
 from ..tasks.judge import Judge
 from .accounts import UNLIMITED, judge_account, left_on
 from .blueprint import HasBlueprint
+from .bounds import check_allowance
 from .context import Services
 from .direct import run_direct
 from .finishing import Allowance, direct_call, fitting, output_of_graph
@@ -81,7 +83,8 @@ class Runner:
         self.graph = graph.blueprint
         self.pool = pool
         self.store = store
-        store.conceal(pool.secrets)
+        servers = (server for node in self.graph.nodes.values() for server in servers_of(node))
+        store.conceal([*pool.secrets, *(secret for server in servers for secret in server.secrets)])
         self.space = Space(self.graph, pool)
         self._output = output_of_graph(self.graph)
         self._at_once = asyncio.Semaphore(at_once)
@@ -90,7 +93,7 @@ class Runner:
         self._opened = ExitStack()
         self._plans = PreparedPlans(self.space, store)
         self._accounts: dict[str, AccountRow] = {}
-        self._root = f"runner-{_new_id()}"
+        self._root = f"runner-{uuid4().hex}"
         caller = MeteredCaller(pool, self._ledger, store, facts=store)
         self._services = Services(pool, caller, lru_cache(dialect_named), {}, self._left)
 
@@ -157,7 +160,8 @@ class Runner:
 
     def allowance(self, task: Task, unit: Unit) -> Amount:
         """What a capped run of the task holds from its start, so that it can end with an answer."""
-        return direct_call(task, self.pool, self._services.dialect, unit, output=self._output)[1]
+        bound = direct_call(task, self.pool, self._services.dialect, unit, output=self._output)[1]
+        return ZERO if self.graph.unbounded else bound
 
     async def run(
         self,
@@ -193,6 +197,7 @@ class Runner:
 
         Raises:
             PlanError, UnknownName: the plan does not belong to the graph, or there is no such account.
+            UsageError: it needs an allowance, see `check_allowance`.
             BudgetBreach: a model charged more than its reservation.
             NodeFailed: the code of a node failed otherwise.
         """
@@ -246,8 +251,9 @@ class Runner:
         seed: int,
         output_cap: int | None = None,
     ) -> AsyncIterator[_Run]:
+        check_allowance(self.graph, cap)
         prepared = self._plans.of(plan)
-        run_id, parent_id = _new_id(), parent or self._root
+        run_id, parent_id = uuid4().hex, parent or self._root
         judged = self.judge(metric, parent_id, run_id) if isinstance(metric, Judge) else metric_of(metric)
         account_id = self._open_run(run_id, parent_id, None if cap is None else cap.task_limit())
         resolved, channels = prepared.resolved, prepared.channels(task)
@@ -295,7 +301,7 @@ class Runner:
 
     async def _hold(self, run: _Run, cap: Cap | None) -> None:
         """Holds the finishing allowance; where it does not fit, the run has met its cap before it began."""
-        if cap is None:
+        if cap is None or self.graph.unbounded:  # an app is told what does not fit, and answers as it likes
             return
         session = run.session
         request, bound = direct_call(
@@ -393,7 +399,3 @@ class Runner:
 
     def _left(self, account_id: str) -> Amount | None:
         return left_on(account_id, self._accounts, self._ledger)
-
-
-def _new_id() -> str:
-    return uuid.uuid4().hex

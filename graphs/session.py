@@ -4,22 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
-from ..errors import (
-    ApportionError,
-    BudgetBreach,
-    CallFailed,
-    CapReached,
-    NodeFailed,
-    StoreError,
-    ToolServerError,
-    gravest,
-)
+from ..errors import ApportionError, BudgetBreach, CallFailed, CapReached, gravest
 from ..models.metered import Meter
 from ..models.request import Reply
 from ..nodes.base import Inputs
@@ -34,6 +25,7 @@ from ..records.usage import NO_USAGE, ZERO, Amount, Usage
 from .banner import Banner, tells
 from .channels import Channels
 from .context import NodeContext, Services, drawn
+from .failures import failure_of
 from .finishing import Allowance, best_so_far, direct_answer
 from .gate import GateReading
 from .gating import Gating, Readings
@@ -149,6 +141,8 @@ class RunSession:
         step = self.resolved.steps[node]
         if self.problem is not None:
             return Message(status=Status.SKIPPED, reason="the run has ended")
+        if step.kind.on_demand:
+            return Message()
         round_ = self._round_of(step)
         gates = self._gating.read(step, state, self._banner, round_)
         passing = self._gating.passing(step, gates)
@@ -179,6 +173,13 @@ class RunSession:
         if step.split is None and not message.status.failed:
             self._answers[node] = message
         return message
+
+    async def execute(self, node: str, asked: Any, number: int) -> Message:
+        """See `Context.execute`."""
+        if self.problem is not None:
+            return Message(status=Status.SKIPPED, reason="the run has ended")
+        inputs = Inputs(self.task, self.task.question, {}, number, asked=asked)
+        return (await self._execute(self.resolved.steps[node], inputs, {}))[0]
 
     def goes_on(self, loop: str, message: Message) -> bool:
         """See `state.Session.goes_on`: leaves when accepted, once there were the fewest rounds."""
@@ -216,7 +217,7 @@ class RunSession:
         """The direct call that was held for at the start, in a span of its own."""
         card = self.services.pool.card(allowance.request.model)
         request = drawn(allowance.request, card, self.seed, FINISH)
-        meter = Meter(self.account_id, self.run_id, _new_id())
+        meter = Meter(self.account_id, self.run_id, uuid4().hex)
         started, clock = time.time(), time.perf_counter()
         dialect = self.services.dialect(card.dialect)
         message = Message(status=Status.CANCELLED, reason="the run was cancelled")
@@ -246,7 +247,7 @@ class RunSession:
         message, now = self._gating.message(), time.time()
         self._path[step.name] = base
         self._said[step.name] = message
-        meter = Meter(self.account_id, self.run_id, _new_id())
+        meter = Meter(self.account_id, self.run_id, uuid4().hex)
         events = self._gating.events(step.name, round_, gates)
         self._record(meter, step.name, step.node.kind, round_, "", now, 0.0, message, events)
         return message
@@ -261,7 +262,7 @@ class RunSession:
 
     async def _execute(self, step: Step, inputs: Inputs, gates: Readings, part: str = "") -> tuple[Message, float]:
         """Runs a node once, in a span; returns its message and the seconds it took."""
-        meter = Meter(self.account_id, self.run_id, _new_id())
+        meter = Meter(self.account_id, self.run_id, uuid4().hex)
         self._meters[step.name] = meter
         context = NodeContext(self, step.name, meter)
         self._gating.trace(step.name, inputs.round, gates, context.record)
@@ -272,7 +273,7 @@ class RunSession:
                 context.record("oversize", source=source, reason=brought.reason)
                 self._too_large(source, brought.reason)
         try:
-            if self.capped and step.name != self.final_node:
+            if self.capped and step.name != self.final_node and not step.kind.on_demand:
                 message = Message(status=Status.SKIPPED, reason="the cap was reached")
             else:
                 message = await step.kind.run(step.node, inputs, context)
@@ -307,18 +308,9 @@ class RunSession:
         problem = gravest(problem)
         if isinstance(problem, CapReached):
             self.short(problem)
-            return Message(status=Status.BUDGET, reason=str(problem))
-        if isinstance(problem, CallFailed):
-            return Message(status=problem.status, reason=problem.reason)
-        reason = f"{type(problem).__name__}: {problem}"
-        if isinstance(problem, (BudgetBreach, StoreError, ToolServerError)):  # the node's code is not to blame
-            self.problem = self.problem or problem
-            breached = isinstance(problem, BudgetBreach)
-            return Message(status=Status.PROVIDER_ERROR if breached else Status.UNKNOWN, reason=str(problem))
-        if self.problem is None:
-            self.problem = NodeFailed(step.name, step.node.kind, reason)
-            self.problem.__cause__ = problem
-        return Message(status=Status.UNKNOWN, reason=reason)
+        message, ends = failure_of(problem, step.name, step.node.kind)
+        self.problem = self.problem or ends
+        return message
 
     async def _parts(self, step: Step, inputs: Inputs, base: float, gates: Readings) -> tuple[Message, float]:
         """Runs a node once per part, in waves; returns what the merger reads and the critical path to its end."""
@@ -399,7 +391,3 @@ class RunSession:
                 evidence=json.dumps(message.evidence, ensure_ascii=False) if message.evidence else "[]",
             )
         )
-
-
-def _new_id() -> str:
-    return os.urandom(16).hex()

@@ -12,7 +12,7 @@ from ..records.rows import AccountRow
 from ..records.task import Task
 from ..tasks.judge import Judge
 from .blueprint import HasBlueprint
-from .bounds import check_feasible
+from .bounds import check_allowance, check_feasible
 from .plan import Plan
 from .result import Grader, Result
 from .run import Runner
@@ -34,6 +34,7 @@ async def run_single(
     task = Task.asking(task) if isinstance(task, str) else task
     space = Space(graph, pool)
     plan = space.default() if plan is None else space.canonical(plan)
+    check_allowance(space.graph, cap)
     if cap is not None:
         check_feasible(space, task, pool, cap)
     # Books that cannot be written any more are told of by `flush` or `close` of whoever opened them: raised here, that

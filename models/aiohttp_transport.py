@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 import urllib.request
+from collections.abc import AsyncIterator
 
 import aiohttp
 from aiohttp.abc import AbstractStreamWriter
@@ -13,9 +14,11 @@ from .openai_client import http
 
 __all__ = ["AiohttpTransport"]
 
+_EVENTS = "text/event-stream"
+
 
 class AiohttpTransport(http.AsyncBaseTransport):
-    """Carries the requests of a client to one host, bodies whole in both directions.
+    """Carries the requests of a client to one host, bodies whole in both directions, but for streams of events.
 
     Its failures are aiohttp's own, but for a connection that could not be made in time.
 
@@ -42,7 +45,7 @@ class AiohttpTransport(http.AsyncBaseTransport):
             self._session, self._proxy = self._open(), self._given_proxy or _proxy_for(request.url)
         body = await request.aread()
         try:
-            async with self._session.request(
+            response = await self._session.request(
                 request.method,
                 str(request.url),
                 headers=request.headers.multi_items(),
@@ -50,11 +53,16 @@ class AiohttpTransport(http.AsyncBaseTransport):
                 allow_redirects=False,
                 auto_decompress=False,
                 proxy=self._proxy,
-            ) as response:
-                content = await response.read()
-                return http.Response(response.status, headers=response.raw_headers, content=content, request=request)
+            )
         except aiohttp.ConnectionTimeoutError as error:
             raise http.ConnectTimeout(str(error), request=request) from error
+        if response.content_type == _EVENTS:
+            return http.Response(
+                response.status, headers=response.raw_headers, stream=_Events(response), request=request
+            )
+        async with response:
+            content = await response.read()
+        return http.Response(response.status, headers=response.raw_headers, content=content, request=request)
 
     async def aclose(self) -> None:
         """Closes its connections."""
@@ -73,6 +81,24 @@ class AiohttpTransport(http.AsyncBaseTransport):
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._connect_seconds),
         )
+
+
+class _Events(http.AsyncByteStream):
+    """The body of a response as it comes."""
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self._response = response
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for data in self._response.content.iter_any():
+            yield data
+
+    async def aclose(self) -> None:
+        """Gives the connection back; where the body has not ended, closes it, so that its server hears of it."""
+        if self._response.content.is_eof():
+            self._response.release()
+        else:
+            self._response.close()
 
 
 class _Body(aiohttp.BytesPayload):

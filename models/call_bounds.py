@@ -36,6 +36,7 @@ def call_bounds(model: Model, request: Request) -> CallBounds:
         return CallBounds(prompt + extra, output)
     # A template may write into the prompt what a schema or an effort's field says.
     extra += longest_bytes(request.response_schema)
+    extra += longest_bytes(request.further)
     if request.tools:
         extra += tools_size(request.tools) + card.tools_tokens
     extra += sum(call_size(call) for message in request.conversation for call in message.tool_calls)

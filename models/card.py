@@ -97,6 +97,10 @@ class ModelCard(BaseModel):
     tells it in words how to call a tool, and reads the calls in its text."""
     tools_tokens: int = Field(default=512, ge=0)
     """What the chat template adds to a prompt with tools, beside the tools themselves: how to call them."""
+    streaming: Literal["usage", "plain", "none"] = "usage"
+    """How the endpoint streams. "usage": it is asked to end with what was used (`stream_options`). "plain": it refuses
+    that field, so a stream is charged by what the endpoint says of itself, else at its bound. "none": it does not
+    stream, so replies are taken whole."""
     prefix: Literal["none", "assistant", "flag", "continue_final_message"] = "none"
     """How the endpoint continues a reply that is begun for it: by a last message of the assistant, by one with
     `prefix: true` (Mistral, DeepSeek), or by vLLM's fields."""

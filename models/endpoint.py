@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from typing import NoReturn
 
 import openai
@@ -13,6 +12,7 @@ import openai
 from ..errors import ApportionError, CallFailed, PoolError
 from ..records.redaction import Redaction
 from ..records.status import Status
+from .card_hints import card_hint
 from .connections import Connections, Transport
 from .departure import departure
 from .endpoint_options import PLAIN, EndpointOptions, check_variable
@@ -109,9 +109,70 @@ class Endpoint:
                     )
                     return self._redacted(response.content)
             except TimeoutError:
-                silent = "gave no answer" if leaving.left else "could not be reached"
-                reason = f"{self._base_url} {silent} within {seconds:g} s"
-                raise CallFailed(Status.TIMEOUT, reason, billed=leaving.left, retryable=True) from None
+                self._silent(seconds, leaving.left)
+            except openai.APIStatusError as error:
+                self._refused(error)
+            except self._connections.errors as error:
+                self._broken(error, leaving.left)
+
+    async def stream(self, content: bytes, seconds: float) -> AsyncGenerator[bytes, None]:
+        """Asks for a chat completion as a stream, once; to be closed where it is left before its end.
+
+        Args:
+            content: the body of the request, JSON.
+            seconds: the most to wait for the endpoint, all waits added up; the time in which nobody reads on is free.
+
+        Returns:
+            The body of a response with a status of 2xx, whole lines at a time; nothing is known of it yet.
+
+        Raises:
+            CallFailed: there was no such response, or it broke off.
+        """
+        loop = asyncio.get_running_loop()
+        until = loop.time() + seconds
+        response = await self._begin_stream(content, seconds)
+        try:
+            pieces, line = response.aiter_bytes(), b""
+            left = until - loop.time()
+            while True:
+                begun = loop.time()
+                try:
+                    async with asyncio.timeout(max(left, 0.0)):
+                        piece = await anext(pieces, None)
+                except TimeoutError:
+                    reason = f"{self._base_url} did not end its answer within {seconds:g} s"
+                    raise CallFailed(Status.TIMEOUT, reason, retryable=True) from None
+                except self._connections.errors as error:
+                    self._broken(error, left=True)
+                left -= loop.time() - begun
+                if piece is None:
+                    break
+                whole, end, rest = piece.rpartition(b"\n")
+                if end:
+                    yield self._redacted(line + whole + end)
+                    line = rest
+                else:
+                    line += rest
+            if line:
+                yield self._redacted(line)
+        finally:
+            await response.aclose()
+
+    async def _begin_stream(self, content: bytes, seconds: float) -> http.Response:
+        """As `complete`, without the body."""
+        with departure() as leaving:
+            try:
+                async with asyncio.timeout(seconds):
+                    client = await self._connections.client()
+                    return await client.post(
+                        self._connections.completions_url,
+                        cast_to=http.Response,
+                        content=content,
+                        stream=True,
+                        stream_cls=openai.AsyncStream[http.Response],
+                    )  # type: ignore[return-value]
+            except TimeoutError:
+                self._silent(seconds, leaving.left)
             except openai.APIStatusError as error:
                 self._refused(error)
             except self._connections.errors as error:
@@ -191,6 +252,12 @@ class Endpoint:
         """Closes the connections of the running loop; the endpoint may be used again afterwards."""
         await self._connections.aclose()
 
+    def _silent(self, seconds: float, left: bool) -> NoReturn:
+        """What it means that no answer came in time."""
+        silent = "gave no answer" if left else "could not be reached"
+        reason = f"{self._base_url} {silent} within {seconds:g} s"
+        raise CallFailed(Status.TIMEOUT, reason, billed=left, retryable=True) from None
+
     def _refused(self, error: openai.APIStatusError) -> NoReturn:
         """What a status other than 2xx means."""
         body = self._redacted(error.response.content)
@@ -201,7 +268,7 @@ class Endpoint:
             reason += f"; {self._key_hint()}"
         if status in (404, 405) or 300 <= status < 400:
             reason += f"; {_URL_HINT}, or 'served_as' names a model that it does not have"
-        hint = _card_hint(status, stated.text)
+        hint = card_hint(status, stated.text)
         failed = failure(status, stated, reason + hint, wait=wait_in_headers(error.response.headers))
         if hint:  # the same request would be refused again
             failed.retryable = failed.elsewhere = False
@@ -241,21 +308,6 @@ class Endpoint:
 
 
 _URL_HINT = "perhaps 'base_url' is wrong (it mostly ends in /v1)"
-_TOLD = 'system_role = "user" in the model\'s card sends instructions as words of the user'
-_CAPPED = "output_cap in the model's card names the field that caps its output"
-_LEFT_OUT = "{0} = false in the model's card leaves it out"
-_HINTS = {
-    "system": _TOLD,
-    "developer": _TOLD,
-    "max_tokens": _CAPPED,
-    "max_completion_tokens": _CAPPED,
-    "temperature": _LEFT_OUT.format("temperature"),
-    "seed": _LEFT_OUT.format("seed"),
-    "logprobs": _LEFT_OUT.format("logprobs"),
-    "response_format": _LEFT_OUT.format("json_schema"),
-}
-"""What a refused request can be about, and how the card mends it."""
-_ABOUT_ROLES = frozenset(("role", "roles", "message", "messages", "instruction", "instructions"))
 
 
 def check_urls(base_urls: Sequence[str]) -> None:
@@ -313,16 +365,6 @@ def _cause(error: Exception) -> str:
     """The innermost cause that has something to say."""
     texts = [str(cause) or type(cause).__name__ for cause in _causes(error)]
     return texts[-1]
-
-
-def _card_hint(status: int, text: str) -> str:
-    """How the card can mend a request that was refused, as the end of a sentence."""
-    words = dict.fromkeys(re.findall(r"[a-z_]+", text.lower()))
-    if status not in (400, 422) and not (status == 500 and "role" in words):  # servers whose chat template raises
-        return ""
-    hints = (_HINTS[word] for word in words if word in _HINTS)
-    hint = next((each for each in hints if each is not _TOLD or _ABOUT_ROLES & words.keys()), "")
-    return hint and f"; {hint}"
 
 
 def _listed(body: bytes) -> tuple[str, ...] | None:

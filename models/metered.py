@@ -3,147 +3,76 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import os
 import random
-import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from ..budgets.ledger import Ledger
 from ..errors import BudgetBreach, CallFailed
 from ..records.protocols import FactBook, ReplyCache
-from ..records.rows import CallRow, Settlement, StoredReply
+from ..records.rows import Settlement, StoredReply
 from ..records.status import Status
-from ..records.usage import MOST_TOKENS, NO_USAGE, ZERO, Amount, Usage
-from .base import Model
+from ..records.usage import ZERO, Amount, Usage
+from .attempt import Attempt, Meter, cost, credible
+from .base import Model, stream_of
 from .breaches import Breaches
 from .call_bounds import call_bounds
 from .card import ModelCard
+from .delta import Delta, Given, deltas_of
 from .departure import Departure, announces
 from .flights import Flights
 from .pool import Pool
 from .reasoning import reasoning_apart
-from .request import ChatMessage, Reply, Request
+from .reasoning_stream import ReasoningStream
+from .request import Reply, Request
 from .stored_replies import StoredReplies
-from .tools import calls_as_sent
 
 __all__ = ["Meter", "MeteredCaller", "call_bound"]
+
+T = TypeVar("T")
 
 _BACKOFF_SECONDS = (0.5, 8.0)
 """The first wait between attempts and the longest; doubled each time, with up to a quarter of jitter."""
 _LONGEST_RETRY_AFTER = 120.0
 """Seconds; an endpoint that asks for more is given up."""
-_OUTCOMES = {"content_filter": Status.FILTERED, "refusal": Status.REFUSED}
-_TO_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
-@dataclass(slots=True)
-class Meter:
-    """Adds up what the calls of one span cost. Its span owns it."""
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """A request that may be sent."""
 
-    account_id: str
-    run_id: str
-    span_id: str
-    charged: Amount = ZERO
-    lost: Amount = ZERO
-    usage: Usage = NO_USAGE
-    """Of the replies, as far as it was reported and credible."""
-    booked: list[tuple[CallRow, Reply | None]] = field(default_factory=list)
-    """The row of each attempt, with its reply where one came, in the order of their ends."""
-
-    @property
-    def calls(self) -> int:
-        """How many attempts were settled."""
-        return len(self.booked)
-
-    def add(self, row: CallRow, reply: Reply | None = None) -> None:
-        """Books one settled attempt."""
-        self.charged += row.charged
-        self.lost += row.lost
-        if reply is not None and reply.usage is not None and row.lost == ZERO:
-            self.usage += reply.usage
-        self.booked.append((row, reply))
-
-    def read_as(self, reply: Reply, outcome: Status, reason: str) -> CallRow | None:
-        """The row of the call that gave a reply, with what came of reading it; None where the row says so already."""
-        error = "; ".join(filter(None, (reason, reply.note)))
-        for place, (row, given) in enumerate(self.booked):
-            if given is reply and (row.outcome, row.error) != (outcome, error):
-                row = replace(row, outcome=outcome, error=error)
-                self.booked[place] = row, reply
-                return row
-        return None
-
-
-@dataclass(slots=True)
-class _Attempt:
-    """One attempt in progress. Its row is made once, at its end, because making rows is what costs here."""
-
-    request: Request
+    model: Model
     card: ModelCard
+    request: Request
     key: str
-    meter: Meter
-    reservation_id: str
-    number: int
-    """Counted from 1."""
+    """The content address of the request."""
+    question: str
+    """What is the same for all requests that one reply may answer."""
     bound: Amount
-    sent: bool = True
-    """Whether it may have left this process, and so may be billed."""
-    started_at: float = field(default_factory=time.time)
+    meter: Meter
 
-    def completed(self, reply: Reply, *, charged: Amount, lost: Amount, cached: bool = False) -> CallRow:
-        """The row of an attempt that was answered; it is lost where the usage was not credible."""
-        outcome = _OUTCOMES.get(reply.finish_reason, Status.OK)
-        if reply.finish_reason == "length" and not reasoning_apart(reply).said.strip():
-            outcome = Status.STARVED
-        usage = reply.usage if lost == ZERO else None
-        return self.row(outcome, reply=reply, usage=usage, charged=charged, lost=lost, cached=cached)
 
-    def row(
-        self,
-        outcome: Status,
-        *,
-        reply: Reply | None = None,
-        usage: Usage | None = None,
-        charged: Amount = ZERO,
-        lost: Amount = ZERO,
-        cached: bool = False,
-        error: str = "",
-    ) -> CallRow:
-        """The row of the attempt, which ends now."""
-        request = self.request
-        return CallRow(
-            call_id=os.urandom(16).hex(),
-            run_id=self.meter.run_id,
-            span_id=self.meter.span_id,
-            reservation_id=self.reservation_id,
-            attempt=self.number,
-            request_key=self.key,
-            request_model=self.card.name,
-            operation_name="chat",
-            provider_name=self.card.provider,
-            request_max_tokens=request.max_output_tokens,
-            request_temperature=request.temperature,
-            request_seed=request.seed,
-            sample_index=request.sample,
-            request_messages=_TO_JSON([_written(message) for message in request.conversation]),
-            started_at=self.started_at,
-            ended_at=self.started_at if cached else time.time(),
-            outcome=outcome,
-            bound=self.bound,
-            charged=charged,
-            lost=lost,
-            cached=cached,
-            usage=usage,
-            response_model="" if reply is None else reply.response_model,
-            response_id="" if reply is None else reply.response_id,
-            finish_reason="" if reply is None else reply.finish_reason,
-            output_text="" if reply is None else _text_with_calls(reply),
-            error=error or ("" if reply is None else reply.note),
-            reasoning_text="" if reply is None else reply.reasoning,
-        )
+class _Patience:
+    """How often and after which waits a call is tried."""
+
+    def __init__(self, card: ModelCard, sleep: Callable[[float], Awaitable[None]]) -> None:
+        self._most = card.attempts
+        self._sleep = sleep
+        self._wait = _BACKOFF_SECONDS[0]
+        self.number = 1
+        """Of the attempt in progress."""
+
+    async def wait(self, failure: CallFailed) -> None:
+        """Waits for the next attempt; raises the failure of the one before where there is none."""
+        pause = 0.0 if failure.at_once else failure.retry_after or 0.0
+        if not failure.retryable or self.number == self._most or pause > _LONGEST_RETRY_AFTER:
+            raise failure
+        self.number += 1
+        if not failure.at_once:
+            await self._sleep(max(pause, self._wait * random.uniform(1.0, 1.25)))
+            self._wait = min(2 * self._wait, _BACKOFF_SECONDS[1])
 
 
 class MeteredCaller:
@@ -200,26 +129,66 @@ class MeteredCaller:
             CallFailed: all attempts failed, or the model cannot be capped.
             BudgetBreach: the endpoint charged more than its reservation.
         """
+        call = self._prepared(request, meter)
+        known = await self._found(call)
+        if known is not None:
+            return await self._replay(call, known, replaces)
+        try:
+            patience = _Patience(call.card, self._sleep)
+            while True:
+                begun = await self._begin(call, patience.number, replaces)
+                if isinstance(begun, Reply):
+                    return begun
+                replaces = None
+                try:
+                    return await self._complete(call.model, begun)
+                except CallFailed as failure:
+                    await patience.wait(failure)
+        finally:
+            self._flights.end(call.question)
+
+    async def stream(
+        self, request: Request, meter: Meter, *, replaces: str | None = None
+    ) -> AsyncGenerator[Delta | Reply, None]:
+        """As `call`, piece by piece: deltas as they come, and last the whole reply, booked and stored as by `call`.
+
+        Close it where it is left before its end (`contextlib.aclosing`). The attempt then ends, and is lost at what it
+        used, or at its bound where that is not certain; nothing is stored of it. A failed attempt is followed by
+        another only as long as nothing was given on. Texts are given with their reasoning apart, see
+        `ReasoningStream`; a breach is found at the end, when its text has been given on.
+
+        A stored reply is given as a stream too. An equal request waits until this stream has ended.
+
+        Args and errors are those of `call`.
+        """
+        call = self._prepared(request, meter)
+        known = await self._found(call)
+        if known is not None:
+            said = await self._replay(call, known, replaces)
+            for delta in deltas_of(said):
+                yield delta
+            yield said
+            return
+        try:
+            patience = _Patience(call.card, self._sleep)
+            while True:
+                begun, given = await self._begin(call, patience.number, replaces), Given()
+                replaces = None
+                try:
+                    async with aclosing(self._streamed(call.model, begun, given)) as items:
+                        async for item in items:
+                            yield item
+                    return
+                except CallFailed as failure:
+                    if given:
+                        raise
+                    await patience.wait(failure)
+        finally:
+            self._flights.end(call.question)
+
+    def _prepared(self, request: Request, meter: Meter) -> _Call:
         model = self._pool.model(request.model)
         card = model.card
-        self._admit(card)
-        if request.max_output_tokens > card.max_output_tokens:
-            request = replace(request, max_output_tokens=card.max_output_tokens)
-        bound = call_bound(model, request)
-        known = self._known[card.name]
-        key, question = known.key(request), known.question(request)
-        while True:
-            reply = known.find(request, key)
-            if reply is not None:
-                return await self._replay(reply, request, key, card, bound, meter, replaces)
-            if await self._flights.begin(question):
-                break
-        try:
-            return await self._attempts(model, request, key, bound, meter, replaces)
-        finally:
-            self._flights.end(question)
-
-    def _admit(self, card: ModelCard) -> None:
         if card.output_cap == "ignored":
             raise CallFailed(
                 Status.REFUSED,
@@ -227,85 +196,115 @@ class MeteredCaller:
                 billed=False,
             )
         self._breaches.check(card)
+        if request.max_output_tokens > card.max_output_tokens:
+            request = replace(request, max_output_tokens=card.max_output_tokens)
+        known = self._known[card.name]
+        key, question = known.key(request), known.question(request)
+        return _Call(model, card, request, key, question, call_bound(model, request), meter)
 
-    async def _replay(
-        self,
-        reply: Reply,
-        request: Request,
-        key: str,
-        card: ModelCard,
-        bound: Amount,
-        meter: Meter,
-        replaces: str | None,
-    ) -> Reply:
-        charged, lost = _cost(reply, request, card, bound)
-        if charged.exceeds(bound):
+    async def _found(self, call: _Call) -> Reply | None:
+        """The stored reply, once no equal request is in flight; where there is none, this one's flight has begun."""
+        while True:
+            reply = self._known[call.card.name].find(call.request, call.key)
+            if reply is not None or await self._flights.begin(call.question):
+                return reply
+
+    async def _replay(self, call: _Call, reply: Reply, replaces: str | None) -> Reply:
+        charged, lost = cost(reply, call.request, call.card, call.bound)
+        if charged.exceeds(call.bound):
             # Of the card of today, not of the endpoint, so it bars nothing.
-            raise BudgetBreach(card.name, bound.tokens, charged.tokens)
-        reservation_id = await self._ledger.reserve(meter.account_id, bound, cached=True, replaces=replaces)
-        attempt = _Attempt(request, card, key, meter, reservation_id, 1, bound)
+            raise BudgetBreach(call.card.name, call.bound.tokens, charged.tokens)
+        meter = call.meter
+        reservation_id = await self._ledger.reserve(meter.account_id, call.bound, cached=True, replaces=replaces)
+        attempt = Attempt(call.request, call.card, call.key, meter, reservation_id, 1, call.bound)
         row = attempt.completed(reply, charged=charged, lost=lost, cached=True)
         self._ledger.settle(Settlement(reservation_id, charged, lost), row)
         said = reasoning_apart(reply)
         meter.add(row, said)
         return said
 
-    async def _attempts(
-        self, model: Model, request: Request, key: str, bound: Amount, meter: Meter, replaces: str | None
-    ) -> Reply:
-        card = model.card
-        wait = _BACKOFF_SECONDS[0]
-        for number in range(1, card.attempts + 1):
-            waits = announces(model)
-            reservation_id = await self._ledger.reserve(meter.account_id, bound, replaces=replaces, unsent=waits)
-            replaces = None
-            # Another process may have stored the reply meanwhile: what was on the books before this reservation is
-            # seen now, so that no settled call is paid twice.
-            known = self._known[card.name].find(request, key)
-            if known is not None:
-                self._ledger.release(reservation_id)
-                return await self._replay(known, request, key, card, bound, meter, None)
-            attempt = _Attempt(request, card, key, meter, reservation_id, number, bound, sent=not waits)
-            try:
-                return await self._complete(model, attempt)
-            except CallFailed as failure:
-                pause = 0.0 if failure.at_once else failure.retry_after or 0.0
-                if not failure.retryable or number == card.attempts or pause > _LONGEST_RETRY_AFTER:
-                    raise
-                if failure.at_once:
-                    continue
-            await self._sleep(max(pause, wait * random.uniform(1.0, 1.25)))
-            wait = min(2 * wait, _BACKOFF_SECONDS[1])
-        raise AssertionError("a card allows at least one attempt")
+    async def _begin(self, call: _Call, number: int, replaces: str | None) -> Attempt | Reply:
+        """Reserves for an attempt; where the reply is there by then, that."""
+        waits = announces(call.model)
+        reservation_id = await self._ledger.reserve(call.meter.account_id, call.bound, replaces=replaces, unsent=waits)
+        # Another process may have stored the reply meanwhile: what was on the books before this reservation is
+        # seen now, so that no settled call is paid twice.
+        known = self._known[call.card.name].find(call.request, call.key)
+        if known is not None:
+            self._ledger.release(reservation_id)
+            return await self._replay(call, known, None)
+        return Attempt(
+            call.request, call.card, call.key, call.meter, reservation_id, number, call.bound, sent=not waits
+        )
 
-    async def _complete(self, model: Model, attempt: _Attempt) -> Reply:
+    async def _complete(self, model: Model, attempt: Attempt) -> Reply:
         try:
-            reply = await self._send(model, attempt)
-            charged, lost = _cost(reply, attempt.request, attempt.card, attempt.bound)
-            place = self._known[attempt.card.name].place(attempt.request, attempt.key, reply)
-            stored = StoredReply(place, reply.to_json(), charged + lost)
+            reply = await self._send(attempt, model.complete(attempt.request))
+            charged, lost, stored = self._worth(attempt, reply)
         except CallFailed as failure:
             self._settle_failure(attempt, failure)
             raise
         except BaseException as stopped:
             # A cancelled task must not await here: a second cancellation would interrupt the settlement.
-            outcome = Status.CANCELLED if isinstance(stopped, asyncio.CancelledError) else Status.PROVIDER_ERROR
-            self._lose(attempt, outcome, type(stopped).__name__, None, attempt.bound if attempt.sent else ZERO)
+            self._settle_stopped(attempt, stopped)
             raise
         return self._settle_reply(attempt, reply, charged, lost, stored)
 
-    async def _send(self, model: Model, attempt: _Attempt) -> Reply:
+    async def _streamed(
+        self, model: Model, begun: Attempt | Reply, given: Given
+    ) -> AsyncGenerator[Delta | Reply, None]:
+        """An attempt piece by piece; settled before anything else is done about its end."""
+        if isinstance(begun, Reply):
+            last: Iterable[Delta | Reply] = (*deltas_of(begun), begun)
+        else:
+            stream, thinking, usage = stream_of(model, begun.request), ReasoningStream(), None
+            try:
+                try:
+                    while isinstance(item := await self._send(begun, anext(stream, None)), Delta):
+                        usage = item.usage or usage
+                        delta = thinking.add(item)
+                        if delta.says_something:
+                            given.add(delta)
+                            yield delta
+                    if item is None:
+                        raise TypeError(f"the stream of model {begun.card.name!r} ended without a reply")
+                    charged, lost, stored = self._worth(begun, item)
+                except CallFailed as failure:
+                    self._settle_failure(begun, failure)
+                    raise
+                except BaseException as stopped:
+                    self._settle_stopped(begun, stopped, usage)
+                    raise
+                said = self._settle_reply(begun, item, charged, lost, stored)
+            finally:
+                await stream.aclose()
+            held = thinking.end()
+            given.add(held)
+            last = (held, *given.rest(said), said)
+        for each in last:
+            if isinstance(each, Reply) or each.says_something:
+                yield each
+
+    async def _send(self, attempt: Attempt, sending: Awaitable[T]) -> T:
+        """Waits for what sends the request, and notes when it leaves."""
+        if attempt.sent:
+            return await sending
+
         def mark() -> None:
             self._ledger.mark_sent(attempt.reservation_id)
             attempt.sent = True
 
-        if attempt.sent:
-            return await model.complete(attempt.request)
         with Departure(mark).expected():
-            return await model.complete(attempt.request)
+            return await sending
+
+    def _worth(self, attempt: Attempt, reply: Reply) -> tuple[Amount, Amount, StoredReply]:
+        """What a reply is charged, what is lost with it, and how it is stored."""
+        charged, lost = cost(reply, attempt.request, attempt.card, attempt.bound)
+        place = self._known[attempt.card.name].place(attempt.request, attempt.key, reply)
+        return charged, lost, StoredReply(place, reply.to_json(), charged + lost)
 
     def _settle_reply(
-        self, attempt: _Attempt, reply: Reply, charged: Amount, lost: Amount, stored: StoredReply
+        self, attempt: Attempt, reply: Reply, charged: Amount, lost: Amount, stored: StoredReply
     ) -> Reply:
         bound, said = attempt.bound, reasoning_apart(reply)
         row = attempt.completed(reply, charged=charged, lost=lost)
@@ -317,19 +316,29 @@ class MeteredCaller:
             raise self._breaches.add(attempt.card, bound, charged)
         return said
 
-    def _settle_failure(self, attempt: _Attempt, failure: CallFailed) -> None:
+    def _settle_failure(self, attempt: Attempt, failure: CallFailed) -> None:
         if not (failure.billed and attempt.sent):
             row = attempt.row(failure.status, error=failure.reason)
             self._ledger.settle(Settlement(attempt.reservation_id), row)
             attempt.meter.add(row)
             return
-        card, usage = attempt.card, failure.usage if _credible(failure.usage, attempt.request) else None
+        card, usage = attempt.card, failure.usage if credible(failure.usage, attempt.request) else None
         lost = attempt.bound if usage is None else card.charge(usage)
         self._lose(attempt, failure.status, failure.reason, usage, lost)
         if lost.exceeds(attempt.bound):
             raise self._breaches.add(card, attempt.bound, lost) from failure
 
-    def _lose(self, attempt: _Attempt, outcome: Status, error: str, usage: Usage | None, lost: Amount) -> None:
+    def _settle_stopped(self, attempt: Attempt, stopped: BaseException, usage: Usage | None = None) -> None:
+        """Settles what was cancelled, left by its reader, or failed in an unforeseen way."""
+        left = isinstance(stopped, asyncio.CancelledError | GeneratorExit)
+        known = usage if credible(usage, attempt.request) else None
+        lost = attempt.card.charge(known) if known is not None else attempt.bound if attempt.sent else ZERO
+        error = "the reader left" if isinstance(stopped, GeneratorExit) else type(stopped).__name__
+        self._lose(attempt, Status.CANCELLED if left else Status.PROVIDER_ERROR, error, known, lost)
+        if lost.exceeds(attempt.bound):
+            self._breaches.add(attempt.card, attempt.bound, lost)
+
+    def _lose(self, attempt: Attempt, outcome: Status, error: str, usage: Usage | None, lost: Amount) -> None:
         row = attempt.row(outcome, error=error, usage=usage, lost=lost)
         self._ledger.settle(Settlement(attempt.reservation_id, lost=lost), row)
         attempt.meter.add(row)
@@ -339,37 +348,3 @@ def call_bound(model: Model, request: Request) -> Amount:
     """The most that one attempt at this request can be charged, in all units."""
     bounds = call_bounds(model, request)
     return model.card.amount(bounds.input_tokens, bounds.output_tokens)
-
-
-def _written(message: ChatMessage) -> dict[str, Any]:
-    """A message of a prompt as its call's row keeps it."""
-    calls = {"tool_calls": calls_as_sent(message.tool_calls)} if message.tool_calls else {}
-    answers = {"tool_call_id": message.tool_call_id} if message.tool_call_id else {}
-    return {"role": message.role, "content": message.content, **calls, **answers}
-
-
-def _text_with_calls(reply: Reply) -> str:
-    """The text of a reply, and below it each call of a tool on a line."""
-    return "\n".join(filter(None, (reply.text, *(f"Call: {c.name} {c.arguments}" for c in reply.tool_calls))))
-
-
-def _cost(reply: Reply, request: Request, card: ModelCard, bound: Amount) -> tuple[Amount, Amount]:
-    """What a reply is charged and what is lost with it, by the card of today: the same from a model and the cache."""
-    usage = reply.usage
-    if usage is None or not _credible(usage, request, reply.said or reply.reasoning):
-        return ZERO, bound
-    if reply.finish_reason == "length" and usage.output_tokens < request.max_output_tokens:
-        # Some servers report one token too few when a reply is cut at its cap.
-        usage = replace(usage, output_tokens=request.max_output_tokens)
-    return card.charge(usage), ZERO
-
-
-def _credible(usage: Usage | None, request: Request, said: str = "") -> bool:
-    """Whether counts can be true: text that was read or written takes at least one token."""
-    if usage is None:
-        return False
-    counts = (usage.input_tokens, usage.output_tokens)
-    if any(type(count) is not int or not 0 <= count < MOST_TOKENS for count in counts):
-        return False
-    read = any(message.content for message in request.messages)
-    return usage.input_tokens >= read and usage.output_tokens >= bool(said)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from typing import Any
 from zlib import crc32
 
-from ..errors import CallFailed, PoolError
+from ..errors import CallFailed, OtherModel, PoolError
 from ..records.status import Status
 from .call_bounds import call_bounds
 from .card import ModelCard
+from .delta import Delta
 from .effort import Effort
 from .endpoint import Endpoint, Transport, check_urls
 from .endpoint_options import PLAIN, EndpointOptions
@@ -19,7 +21,9 @@ from .event_loops import PerLoop
 from .line import Line
 from .replicas import Replicas
 from .replies.completion import read_reply
+from .replies.stream_reader import StreamReader
 from .request import ChatMessage, Reply, Request
+from .request_fields import OF_A_CALLER
 from .system_role import as_sent, fields_as_sent
 from .token_ranks import TokenCounter, with_tokenizer
 
@@ -123,11 +127,7 @@ class OpenAIModel:
         Raises:
             CallFailed, OtherModel: as `complete`.
         """
-        try:
-            content = json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode()
-        except UnicodeEncodeError as error:
-            raise _not_sent(f"a message holds a lone surrogate, which is no text in UTF-8: {error}") from None
-        tokens = self._tokens(request)
+        content, tokens = _encoded(fields), self._tokens(request)
         line = self._lines.get()
         replica, ejections = await line.take(tokens)
         try:
@@ -140,6 +140,42 @@ class OpenAIModel:
             line.give(replica)
         self._replicas.answered(replica, ejections, reply)
         return reply, body
+
+    async def stream(self, request: Request) -> AsyncGenerator[Delta | Reply, None]:
+        """See `StreamingModel`: one attempt, at one endpoint.
+
+        Raises:
+            CallFailed, OtherModel: as `complete`, also after deltas.
+        """
+        if self._card.streaming == "none":
+            yield await self.complete(request)
+            return
+        fields = self.body(request) | {"stream": True}
+        if self._card.streaming == "usage":
+            fields["stream_options"] = {"include_usage": True}
+        content, tokens = _encoded(fields), self._tokens(request)
+        line = self._lines.get()
+        replica, ejections = await line.take(tokens)
+        try:
+            reader, named = StreamReader(lambda: call_bounds(self, request), tools=bool(request.tools)), False
+            async with (
+                aclosing(replica.endpoint.stream(content, self._card.timeout_seconds)) as body,
+                aclosing(reader.read(body)) as deltas,
+            ):
+                async for delta in deltas:
+                    if reader.model and not named:  # before anything is given on of what may be another model's
+                        named, begun = True, Reply("", "stop", None, response_model=reader.model)
+                        self._replicas.answered(replica, ejections, begun)
+                    yield delta
+            reply = reader.reply()
+        except CallFailed as failure:
+            if not isinstance(failure, OtherModel):
+                self._replicas.failed(replica, ejections, failure, asyncio.get_running_loop().time())
+            raise
+        finally:
+            line.give(replica)
+        self._replicas.answered(replica, ejections, reply)
+        yield reply
 
     def _tokens(self, request: Request) -> int:
         """The most that a call takes, where that has a pace."""
@@ -204,7 +240,17 @@ class OpenAIModel:
         fields.update(card.extra_body)
         if request.effort_fields:
             _add_effort(fields, request.effort_fields)
+        if request.further:
+            _add_further(fields, request.further)
         return fields
+
+
+def _encoded(fields: Mapping[str, Any]) -> bytes:
+    """The body of a request."""
+    try:
+        return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode()
+    except UnicodeEncodeError as error:
+        raise _not_sent(f"a message holds a lone surrogate, which is no text in UTF-8: {error}") from None
 
 
 def _continue_last(fields: dict[str, Any], card: ModelCard) -> None:
@@ -223,6 +269,14 @@ def _add_effort(fields: dict[str, Any], effort_fields: str) -> None:
         added = Effort.model_validate(json.loads(effort_fields)).model_extra or {}
     except ValueError as fault:
         raise _not_sent(f"effort_fields {effort_fields!r} cannot be sent: {fault}") from None
+    fields.update(added)
+
+
+def _add_further(fields: dict[str, Any], further: str) -> None:
+    added = json.loads(further)
+    odd = sorted(added.keys() - OF_A_CALLER)
+    if odd:
+        raise _not_sent(f"further holds {odd[0]!r}, which no request may set by itself")
     fields.update(added)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from .request import Reply
 
-__all__ = ["Split", "reasoning_apart", "split_reasoning"]
+__all__ = ["Split", "closing_mark", "held_from", "opening_mark", "reasoning_apart", "split_reasoning"]
 
 _NAMES = (
     "think(?:ing)?|thoughts?|thought_process|reasoning|reflection|analysis|rationale|scratch_?pad|chain_of_thought"
@@ -47,6 +47,8 @@ _KIN = re.compile("think|thought|reason|reflect|analysis|rational|scratch|inner|
 _BLANK_LINE = re.compile(r"[ \t]*\r?\n[ \t]*\r?\n")
 _DEPTH = 16
 """How deep marks within marks are told apart."""
+_LONGEST_MARK = 64
+"""Characters by which a text that begins like a mark is known as one."""
 _INDENT = 16
 """Characters of white space before what still begins a line."""
 
@@ -84,6 +86,28 @@ def reasoning_apart(reply: Reply) -> Reply:
     if split.answer == reply.text:
         return reply
     return replace(reply, text=split.answer, reasoning=_joined(reply.reasoning, split.reasoning))
+
+
+def opening_mark(text: str) -> int | None:
+    """Where the mark ends by which a text begins to think; 0 where it begins otherwise, None where that is not sure."""
+    begin = len(text) - len(text.lstrip())
+    mark = _MARK.match(text, begin)
+    if mark is not None:
+        return mark.end() if mark.lastgroup == "open" else 0
+    unsure = begin == len(text) or (_HINT.match(text, begin) and len(text) - begin < _LONGEST_MARK)
+    return None if unsure else 0
+
+
+def closing_mark(text: str, begin: int) -> tuple[int, int, bool] | None:
+    """The place of the first mark behind `begin` that may end a thought, and whether it is an ordinary closing mark."""
+    found = (mark for mark in _MARK.finditer(text, begin) if mark.lastgroup not in ("open", "fence"))
+    return next(((*mark.span(), mark.lastgroup == "close") for mark in found), None)
+
+
+def held_from(text: str, begin: int) -> int:
+    """From where a text behind `begin` may be the beginning of a mark; its length where it is none."""
+    hint = _HINT.search(text, max(begin, len(text) - _LONGEST_MARK))
+    return len(text) if hint is None else hint.start()
 
 
 def _worded(text: str) -> Split | None:

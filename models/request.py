@@ -73,6 +73,8 @@ class Request:
     the model takes tools."""
     tool_choice: ToolChoice = "auto"
     """Of a request with tools."""
+    further: str = ""
+    """Further fields of the caller's own (JSON), sent as they are; see `OF_A_CALLER` in `request_fields`."""
 
     def key(self, fingerprint: str, *, rung: int | None = None) -> str:
         """The content address under which the reply is cached.
@@ -97,6 +99,7 @@ class Request:
                 self.response_schema,
                 self.prefix,
                 [self.tools, self.tool_choice] if self.tools else "",
+                *([self.further] if self.further else []),
             ]
         )
         return hashlib.sha256(content.encode(errors="surrogatepass")).hexdigest()

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-__all__ = ["canonical", "check_request_fields", "reserved_for"]
+__all__ = ["OF_A_CALLER", "canonical", "check_request_fields", "reserved_for"]
 
 _CAP = "the output cap is the ledger's; lower it with `max_output_tokens`"
 _TIMES = "it multiplies what is written, and the ledger reserves one reply"
@@ -29,6 +29,13 @@ _NOT_ITS = (
     | dict.fromkeys(("service_tier",), _PRICE)
     | dict.fromkeys(("tool_choice", "function_call", "modalities", "audio"), _TEXT)
 )
+OF_A_CALLER = frozenset(
+    (
+        *("top_p", "top_k", "min_p", "presence_penalty", "frequency_penalty", "repetition_penalty", "logit_bias"),
+        *("tool_choice", "parallel_tool_calls", "response_format", "verbosity"),
+    )
+)
+"""The fields that a single request may add (`Request.further`): none changes what bounds it."""
 _NESTED = "extra_body"
 """What some endpoints take further request fields in."""
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
@@ -12,9 +12,10 @@ from pydantic_core import CoreSchema
 
 from ..errors import PlanError
 from ..models.card import ModelCard
+from ..models.delta import Delta
 from ..models.effort import Effort
 from ..models.request import Reply, Request
-from ..records.message import ANY_SIZE, CANDIDATES, Message, MessageSize
+from ..records.message import CANDIDATES, Message, MessageSize
 from ..records.prompt import Prompt
 from ..records.status import Status
 from ..records.task import Task
@@ -26,6 +27,7 @@ from .knob import ADDED, ANY_MODEL, MODEL, Choice, marked
 from .prompts import dialect_named
 from .prompts.base import Ask, Dialect
 from .settings import telling_misfits
+from .sizes import CallBound, Fee, Incoming
 
 __all__ = ["CallBound", "Context", "Fee", "Incoming", "Inputs", "Kind", "Node", "Oracle", "Scorer", "Speakers"]
 
@@ -123,6 +125,10 @@ class Node(BaseModel):
         """Of a pinned node: how far it reasons with its models, where its kind says `depth`."""
         return depth
 
+    def admissions(self) -> tuple[str, ...]:
+        """What whoever loads its graph from a file must admit beside the modules that it names."""
+        return ()
+
     def prompts(self) -> tuple[Prompt, ...]:
         """The prompts of the user's own that it may ask with."""
         return ()
@@ -159,6 +165,8 @@ class Inputs:
     """Tokens that the run had left when the node started, for prompts that say so; None without a cap."""
     rounds_left: int | None = None
     """How many rounds of its loop may follow this one; None outside loops."""
+    asked: Any = None
+    """What another node asks of it, see `Context.execute`; None where the graph runs it."""
 
     def evidence(self) -> tuple[str, ...]:
         """The task's passages and those found upstream, each once."""
@@ -185,6 +193,10 @@ class Context(Protocol):
     def allowance(self) -> Amount | None:
         """What is left for this run right now, allowances held elsewhere excluded; None without a cap."""
 
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The names in the pool."""
+
     def card(self, model: str) -> ModelCard:
         """What is known of a model."""
 
@@ -200,6 +212,21 @@ class Context(Protocol):
         Raises:
             CapReached: it does not fit; whatever the node has by now is its best answer.
             CallFailed: the model failed, with a typed status.
+        """
+
+    def stream(self, request: Request) -> AsyncGenerator[Delta | Reply, None]:
+        """As `call`, piece by piece, and last the whole reply; close it where it is left before its end."""
+
+    async def execute(self, node: str, asked: Any, number: int) -> Message:
+        """Runs another node of the plan, one whose kind is `on_demand`, in a span of its own.
+
+        Args:
+            node: its name in the graph.
+            asked: what is asked of it, its `Inputs.asked`.
+            number: how often it was asked before in this run.
+
+        Returns:
+            What it says; where it failed, with the status and the reason.
         """
 
     async def spend(self, name: str, most: int, work: Callable[[], Awaitable[tuple[T, int | None]]]) -> T:
@@ -224,68 +251,6 @@ class Context(Protocol):
 
     def record(self, event: str, **fields: object) -> None:
         """Notes what the node did, for the trace; values must be JSON values."""
-
-
-@dataclass(frozen=True, slots=True)
-class CallBound:
-    """The size of a call that a node may make, before anything has run."""
-
-    model: str
-    prompt_bytes: int
-    """Prompt text as `Speakers.measure` counts it, the template's own overhead excepted."""
-    messages: int
-    """How many messages the prompt has."""
-    output_tokens: int
-    times: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Fee:
-    """What a node may pay beside the calls of models, such as for tools, before anything has run."""
-
-    usd: int = 0
-    """Of one payment, in billionths of a dollar."""
-    times: int = 1
-    """How many there may be in one run of the node."""
-
-
-class Incoming(int):
-    """How much a node's edges may bring into one prompt; a number, with its parts."""
-
-    sizes: tuple[MessageSize, ...]
-    """Of the messages that come in."""
-    previous: MessageSize | None
-    """Of what a loop's check said of the round before; None outside loops."""
-
-    def __new__(cls, sizes: Iterable[MessageSize], previous: MessageSize | None = None) -> Self:
-        """Of these messages."""
-        known = tuple(sizes)
-        more = 0 if previous is None else previous.total
-        number = super().__new__(cls, sum(size.total for size in known) + more)
-        number.sizes, number.previous = known, previous
-        return number
-
-    @classmethod
-    def of(cls, number: int) -> Self:
-        """A number as it is, or one of which nothing is known."""
-        if isinstance(number, cls):
-            return number
-        return cls([replace(ANY_SIZE, answer=number, text=number, evidence=number, most=number)] if number else ())
-
-    @property
-    def candidate(self) -> int:
-        """The largest candidate with its text."""
-        return max((size.candidate for size in self.sizes), default=0)
-
-    @property
-    def candidates(self) -> int:
-        """All candidates together; a message without any is one."""
-        return sum(max(1, size.candidates) for size in self.sizes)
-
-    @property
-    def evidence(self) -> Self:
-        """The passages alone."""
-        return type(self)(replace(size, answer=0, text=0, candidates=0, combine=0) for size in self.sizes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -358,6 +323,11 @@ class Kind(Generic[NodeT]):
     """Whether it asks of what each node before it said by itself, so that a call does not depend on the others."""
     passes_on: bool = False
     """Whether it answers with one of the answers that come in, as it stands, and makes none of its own."""
+    on_demand: bool = False
+    """Whether the graph leaves it alone: another node has it run, see `Context.execute`, as often as it likes."""
+    unbounded: bool = False
+    """Whether nobody can foresee what it asks of nodes that run on demand; its run then needs an allowance, which is
+    its bound."""
 
     def called_by(self, node: NodeT) -> tuple[str, ...]:
         """The models that a pinned node may call, each once."""

@@ -15,6 +15,7 @@ from ..errors import UsageError
 from ..imports import imported, is_reference, reference_to
 from .base import Node
 from .knob import options
+from .tool_costs import is_priced
 
 __all__ = ["FUNCTION", "CallableSort", "Given", "Imported", "callable_json", "callables_of", "is_async", "waited"]
 
@@ -29,6 +30,8 @@ class CallableSort:
     """What to give instead of something that is none, for messages."""
     method: str = ""
     """The method by which an object serves in place of a function; empty where only callables do."""
+    paid: bool = False
+    """Whether what its calls cost is paid, see `priced`."""
     known: Callable[[], Collection[str]] = tuple
     """What files may name without its module being admitted, as `module:name`."""
 
@@ -42,12 +45,21 @@ class CallableSort:
         """The object as a function.
 
         Raises:
-            UsageError: it is none.
+            UsageError: it is none, or has a price that nobody would pay.
         """
         if not self.fits(source):
             raise UsageError(f"{self.what} {name!r} is a {type(source).__name__}; {self.remedy}")
         function: Callable[..., Any] = getattr(source, self.method, source) if self.method else source
+        if not self.paid and is_priced(function):
+            raise UsageError(
+                f"{self.what} {name!r} has a price, and only tools of an Agent are paid for; give it to one, or "
+                "write a node kind that pays by Context.spend"
+            )
         return function
+
+    def parts(self, source: Any) -> tuple[Any, ...]:
+        """What its code is written in, from what `function` gave."""
+        return (source,)
 
     def named(self, value: Any, info: ValidationInfo) -> Imported | None:
         """What a setting names in the form of a file or of a text; None where it names nothing.

@@ -32,9 +32,12 @@ KINDS: Registry[Kind[Any]] = Registry(
     _checked,
     {
         "agent": "nodes.agent:KIND",
+        "app": "nodes.app:KIND",
+        "app_step": "nodes.app_step:KIND",
         "decomposer": "nodes.decomposer:KIND",
         "function": "nodes.function:KIND",
         "merger": "nodes.merger:KIND",
+        "role": "nodes.role:KIND",
         "search": "nodes.search:KIND",
         "solver": "nodes.solver:KIND",
         "symbolic_solver": "nodes.symbolic_solver:KIND",

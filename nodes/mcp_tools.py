@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager
 from typing import Annotated, Any, Self
 
 from annotated_types import Interval, MinLen
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, StringConstraints, ValidationInfo
+from pydantic import BaseModel, BeforeValidator, ConfigDict, GetCoreSchemaHandler, StringConstraints, ValidationInfo
 from pydantic_core import CoreSchema
 
+from ..errors import GraphError
 from ..imports import COMMAND, check_command
+from ..records.redaction import tells_of_a_secret
 from .base import Node
 from .knob import options
 from .servers.pipes import Launch
@@ -23,8 +26,25 @@ from .tool_costs import MOST_USD
 
 __all__ = ["McpTools", "servers_of"]
 
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def _words(value: Any) -> Any:
+    if isinstance(value, str):
+        raise ValueError('give the program and each of its arguments by itself, such as ("python", "server.py")')
+    return value
+
+
+def _names(value: Any) -> Any:
+    if isinstance(value, list | tuple) and all(isinstance(each, str) and _NAME.fullmatch(each) for each in value):
+        return value
+    raise GraphError(  # without what was given, which may be secret
+        "McpTools, field 'env': give only the names of variables, such as ('TOKEN',); the server is given the "
+        "values that they have in this program"
+    )
+
+
 _Word = Annotated[str, StringConstraints(pattern=r"\A[^\x00]*\z")]
-_Variable = Annotated[str, StringConstraints(pattern=r"\A[A-Za-z_][A-Za-z0-9_]*\z")]
 
 
 class McpTools(BaseModel):
@@ -51,12 +71,12 @@ class McpTools(BaseModel):
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return telling_misfits(cls, handler(source))
 
-    command: Annotated[tuple[_Word, ...], MinLen(1)]
+    command: Annotated[tuple[_Word, ...], MinLen(1), BeforeValidator(_words)]
     """The program and its arguments, such as `("python", "server.py")`; no shell reads them. It works in the current
     folder."""
-    env: tuple[_Variable, ...] = ()
+    env: Annotated[tuple[str, ...], BeforeValidator(_names)] = ()
     """The names of environment variables that the server is given; else it has only harmless ones such as PATH."""
-    only: tuple[str, ...] = ()
+    only: tuple[_Word, ...] = ()
     """The names of its tools that are offered, as the server lists them; all where none is named."""
     prefix: Annotated[str, StringConstraints(pattern=r"\A[a-zA-Z0-9_-]{0,32}\z")] = ""
     """What models read before the name of each of its tools, so that those of several servers can be told apart."""
@@ -72,6 +92,11 @@ class McpTools(BaseModel):
     def name(self) -> str:
         """Command and variables in one text, such as "mcp:$TOKEN python server.py": for people, and for `allow`."""
         return COMMAND + " ".join([*(f"${variable}" for variable in self.env), shlex.join(self.command)])
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What the server is given that no trace may keep: the values of variables with names such as `API_TOKEN`."""
+        return tuple(filter(None, (os.environ.get(name) for name in self.env if tells_of_a_secret(name))))
 
     def check(self, allow: Collection[str]) -> None:
         """Refuses the server where a file names it and the caller has not admitted its command.

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from ..errors import GraphError
 
-__all__ = ["MOST_USD", "ToolResult", "billionths", "price_of", "priced"]
+__all__ = ["MOST_USD", "ToolResult", "billionths", "is_priced", "price_of", "priced"]
 
 MOST_USD = 1_000_000.0
 """The most that a call may cost."""
@@ -39,7 +40,8 @@ def priced(*, usd: float) -> Callable[[F], F]:
     """States the most that a call of a tool costs, so that caps and bounds in dollars count it.
 
     Before each call so much is reserved. Afterwards what the tool says that it cost is charged (`ToolResult`), all of
-    it where it says nothing, and where it failed all of it is lost::
+    it where it says nothing, and where it failed all of it is lost. Only tools of an `Agent` are paid for; elsewhere a
+    function with a price is refused::
 
         @priced(usd=0.01)
         def search(query: str) -> str: ...
@@ -67,10 +69,28 @@ def priced(*, usd: float) -> Callable[[F], F]:
 def price_of(function: Callable[..., Any], place: str) -> int:
     """What is stated of a function, in billionths of a dollar; 0 where nothing is.
 
+    Of a partial that is what is stated of the function within, of an object what is stated of its `__call__`, unless
+    something is stated of itself.
+
     Raises:
         GraphError: it is no price.
     """
-    return billionths(_checked(getattr(function, "usd_per_call", 0.0), f"tool {place!r}"))
+    return billionths(_checked(_stated(function), f"tool {place!r}"))
+
+
+def is_priced(function: Callable[..., Any]) -> bool:
+    """Whether a price above 0 is stated of a function, see `price_of`."""
+    stated = _stated(function)
+    return isinstance(stated, int | float) and stated > 0
+
+
+def _stated(function: Callable[..., Any]) -> Any:
+    held: Any = function
+    while not hasattr(held, "usd_per_call") and isinstance(held, partial):
+        held = held.func
+    if not hasattr(held, "usd_per_call"):
+        held = type(held).__call__
+    return getattr(held, "usd_per_call", 0.0)
 
 
 def billionths(usd: Any) -> int:

@@ -213,12 +213,8 @@ class ToolRuns:
             return (came, cost), cost
 
         try:
-            if tool.usd:
-                return await self.context.spend(tool.name, tool.usd, work)
-            found, cost = await work()
-            if cost:  # of a tool of which nothing was stated; it is booked all the same
-                await self.context.spend(tool.name, 0, partial(_already, cost))
-            return found
+            # Also where nothing is stated: what such a tool says that it cost is booked whatever comes between.
+            return await self.context.spend(tool.name, tool.usd, work)
         except ToolBreach as breached:
             self.toolbox.breaches[tool.name] = breached
             raise
@@ -226,10 +222,6 @@ class ToolRuns:
     def _failure(self, reason: str) -> ToolOutcome:
         text, characters = _sliced(f"Error: {reason}", self.most_bytes)
         return ToolOutcome(text, characters, failed=True)
-
-
-async def _already(cost: int) -> tuple[None, int]:
-    return None, cost
 
 
 def _is_no_breach(problem: BaseException) -> bool:

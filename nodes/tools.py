@@ -39,7 +39,7 @@ __all__ = [
 ToolSource: TypeAlias = Imported | Given | McpTools
 """Where tools come from: a function is one, a server lists some."""
 
-TOOL = CallableSort("tool", "name a function with type hints, or an object that can be called")
+TOOL = CallableSort("tool", "name a function with type hints, or an object that can be called", paid=True)
 MOST_TOOLS = 128
 """As many as OpenAI takes."""
 NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
@@ -102,10 +102,11 @@ def tool_of(source: Imported | Given) -> Tool:
         GraphError: a model could not call it; the message says why, and what to do.
     """
     function = source.function()
+    usd = price_of(function, source.name)  # not kept, as it may be stated anew
     try:
-        return _known(function, source.name)
+        return _known(function, source.name, usd)
     except TypeError:  # an object that has no hash
-        return _made(function, source.name)
+        return _made(function, source.name, usd)
 
 
 def tools_json(tools: Iterable[Tool], more: Sequence[dict[str, Any]] = ()) -> str:
@@ -140,11 +141,11 @@ def check_names(tools: Sequence[Tool]) -> None:
 
 
 @lru_cache(maxsize=256)
-def _known(function: Callable[..., Any], place: str) -> Tool:
-    return _made(function, place)
+def _known(function: Callable[..., Any], place: str, usd: int) -> Tool:
+    return _made(function, place, usd)
 
 
-def _made(function: Callable[..., Any], place: str) -> Tool:
+def _made(function: Callable[..., Any], place: str, usd: int) -> Tool:
     name = str(getattr(function, "__name__", None) or type(function).__name__)
     if not NAME.fullmatch(name):
         raise GraphError(
@@ -164,7 +165,7 @@ def _made(function: Callable[..., Any], place: str) -> Tool:
     _add_defaults(parameters["properties"], function, place)
     description = (inspect.getdoc(function) or "")[:DESCRIPTION]
     read = partial(_read, adapter)
-    return Tool(name, description, untitled(parameters), function, read, price_of(function, place))
+    return Tool(name, description, untitled(parameters), function, read, usd)
 
 
 def _read(adapter: TypeAdapter[dict[str, Any]], given: dict[str, Any]) -> dict[str, Any]:

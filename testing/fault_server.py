@@ -22,6 +22,7 @@ from typing import Any
 
 from .behaviours import ERRORS, Answer, Behaviour
 from .fault_completions import Completion, Provider, Reply, event_stream
+from .fault_stream import Streaming, send_stream
 
 __all__ = ["CAP_FIELDS", "Answer", "Behaviour", "FaultServer", "Received"]
 
@@ -59,6 +60,7 @@ class FaultServer:
         answers_as: the model that replies name; None for the one that was asked for, with a version.
         pages: what it answers at further paths.
         tls: how it proves who it is, for a server behind https.
+        streaming: how it streams to those who ask for it.
         strict_names: whether completions are refused for other names; most small servers look at no name.
     """
 
@@ -78,6 +80,7 @@ class FaultServer:
         answers_as: str | None = None,
         pages: Mapping[str, Answer] | None = None,
         tls: ssl.SSLContext | None = None,
+        streaming: Streaming = Streaming(),  # noqa: B008 - it is frozen
     ) -> None:
         self.retry_after = retry_after
         self._behaviours: Iterator[Behaviour | Answer] = iter(behaviours)
@@ -85,6 +88,8 @@ class FaultServer:
         self._provider = Provider(reply, bytes_per_token, cap_fields, answers_as)
         self._pages = pages or {}
         self._tls = tls
+        self._streaming = streaming
+        self._left = 0
         self._models = models
         self._strict_names = strict_names
         self._api_key = api_key
@@ -138,6 +143,12 @@ class FaultServer:
         """How many connections were made so far."""
         with self._lock:
             return self._connections
+
+    @property
+    def left(self) -> int:
+        """How many clients left before the end of their stream, as far as it was noticed."""
+        with self._lock:
+            return self._left
 
     def wait_for(self, requests: int, seconds: float = 10.0) -> None:
         """Blocks until so many completions were asked for.
@@ -252,7 +263,7 @@ class FaultServer:
             if isinstance(said, Answer):
                 await _send(writer, said)
                 return True
-            return await self._answer(writer, said)
+            return await self._answer(writer, said, body)
         finally:
             with self._lock:
                 self._open -= 1
@@ -267,8 +278,16 @@ class FaultServer:
         with self._lock:
             return self._answer_to(body) or next(self._behaviours, Behaviour.OK)
 
-    async def _answer(self, writer: asyncio.StreamWriter, completion: Completion) -> bool:
+    async def _answer(self, writer: asyncio.StreamWriter, completion: Completion, asked: Mapping[str, Any]) -> bool:
         behaviour = completion.behaviour
+        if asked.get("stream") and completion.body.get("choices") and behaviour not in (*ERRORS, *_BROKEN):
+            usage = bool((asked.get("stream_options") or {}).get("include_usage"))
+            try:
+                return await send_stream(writer, completion.body, self._streaming, usage_asked=usage)
+            except ConnectionError:
+                with self._lock:
+                    self._left += 1
+                return False
         if behaviour in ERRORS:
             status, kind, code = ERRORS[behaviour]
             headers = {"retry-after": f"{self.retry_after:g}"} if behaviour is Behaviour.RATE_LIMIT else {}
@@ -291,6 +310,20 @@ class FaultServer:
         return True
 
 
+_BROKEN = frozenset(
+    {
+        Behaviour.HANG,
+        Behaviour.DRIP,
+        Behaviour.RESET,
+        Behaviour.CLOSE,
+        Behaviour.GARBAGE,
+        Behaviour.CUT_BODY,
+        Behaviour.TRUNCATED_JSON,
+        Behaviour.HTML,
+        Behaviour.EVENT_STREAM,
+    }
+)
+"""What is done to the connection or to the body as a whole, streamed or not."""
 _NOT_FOUND = Answer({"detail": "Not Found"}, 404)
 
 

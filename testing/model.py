@@ -8,8 +8,9 @@ from dataclasses import replace
 from typing import get_args
 
 from ..errors import CallFailed
-from ..models.base import Model
+from ..models.base import Model, stream_of
 from ..models.call_bounds import call_bounds
+from ..models.delta import Delta
 from ..models.departure import Departure, announces
 from ..models.request import ChatMessage, FinishReason, Reply, Request
 
@@ -108,6 +109,29 @@ class ModelConformance:
         if count is not None and reply.usage is not None:
             assert reply.usage.input_tokens <= count, "the model reported more prompt tokens than it counts itself"
 
+    def test_a_stream_comes_to_the_reply(self) -> None:
+        """Deltas come first and say what the reply says, which comes last; left early, a stream leaves no trace."""
+        model = self.make_model()
+        if getattr(model, "stream", None) is None:
+            return
+        request = self.request(model)
+
+        async def read() -> list[Delta | Reply]:
+            await _left_early(model, request)
+            items = [item async for item in stream_of(model, request)]
+            await model.aclose()
+            return items
+
+        *deltas, reply = asyncio.run(read())
+        assert isinstance(reply, Reply), f"a stream ends with the reply, not with {reply!r}"
+        assert all(isinstance(delta, Delta) for delta in deltas), "before the reply there are deltas only"
+        _check_reply(model, request, reply)
+        said = "".join(delta.text or delta.refusal for delta in deltas if isinstance(delta, Delta))
+        assert said in ("", reply.text), f"the deltas say {said!r}, the reply {reply.text!r}"
+        if self.deterministic:
+            (whole,) = asyncio.run(_complete(model, [request]))
+            assert (whole.text, whole.usage) == (reply.text, reply.usage), "streamed or not, a reply is the same"
+
     def test_many_at_once(self) -> None:
         """Concurrent calls do not disturb each other."""
         model = self.make_model()
@@ -185,6 +209,12 @@ async def _complete(model: Model, requests: Sequence[Request], *, close: bool = 
     finally:
         if close:
             await model.aclose()
+
+
+async def _left_early(model: Model, request: Request) -> None:
+    stream = stream_of(model, request)
+    await anext(stream)
+    await stream.aclose()
 
 
 def _check_reply(model: Model, request: Request, reply: Reply) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -14,6 +14,7 @@ from ..budgets.memory import MemoryLedger
 from ..errors import CallFailed, CapReached, UsageError
 from ..models.base import Model
 from ..models.card import ModelCard
+from ..models.delta import Delta
 from ..models.fees import spend
 from ..models.metered import Meter, MeteredCaller, call_bound
 from ..models.pool import Pool
@@ -79,6 +80,11 @@ class BenchContext:
         """See `Context.allowance`; units without a limit have what the one with a limit has."""
         return self._left()
 
+    @property
+    def models(self) -> tuple[str, ...]:
+        """See `Context.models`."""
+        return self._caller.pool.names
+
     def card(self, model: str) -> ModelCard:
         """See `Context.card`."""
         return self._caller.pool.card(model)
@@ -96,6 +102,16 @@ class BenchContext:
         self.requests.append(request)
         self.bounds.append(self.bound(request))
         return await self._caller.call(request, self._meter)
+
+    def stream(self, request: Request) -> AsyncGenerator[Delta | Reply, None]:
+        """See `Context.stream`."""
+        self.requests.append(request)
+        self.bounds.append(self.bound(request))
+        return self._caller.stream(request, self._meter)
+
+    async def execute(self, node: str, asked: Any, number: int) -> Message:
+        """See `Context.execute`; a bench has one node."""
+        raise UsageError(f"node {node!r} cannot be run on demand on a bench, which has one node; run a Workflow")
 
     async def spend(self, name: str, most: int, work: Callable[[], Awaitable[tuple[T, int | None]]]) -> T:
         """See `Context.spend`."""

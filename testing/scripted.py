@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import replace
 
 from ..models.card import ModelCard
+from ..models.delta import CallPiece, Delta
 from ..models.request import ChatMessage, Reply, Request
 from ..records.text import clip, longest_bytes
 from ..records.usage import Usage
 
 __all__ = ["ScriptedModel"]
+
+_WORD = re.compile(r"\s*\S+\s*")
 
 
 class ScriptedModel:
@@ -71,6 +75,14 @@ class ScriptedModel:
             reply = replace(reply, mean_logprob=self._mean_logprob)
         return reply
 
+    async def stream(self, request: Request) -> AsyncGenerator[Delta | Reply, None]:
+        """See `StreamingModel`: the reply of `complete`, a word at a time, with other calls running in between."""
+        reply = await self.complete(request)
+        for delta in _words(reply):
+            await asyncio.sleep(0)
+            yield delta
+        yield reply
+
     def count_tokens(self, messages: Sequence[ChatMessage]) -> int:
         """A token for each byte, and those of the template."""
         contents = sum(longest_bytes(message.content) + self._card.message_tokens for message in messages)
@@ -84,6 +96,17 @@ class ScriptedModel:
 
     async def aclose(self) -> None:
         """Holds no connections."""
+
+
+def _words(reply: Reply) -> list[Delta]:
+    refused = reply.finish_reason == "refusal"
+    words = _WORD.findall(reply.text) or [reply.text]
+    deltas = [Delta(reasoning=reply.reasoning)] if reply.reasoning else []
+    deltas += [Delta(refusal=word) if refused else Delta(text=word) for word in words if word]
+    for index, call in enumerate(reply.tool_calls):
+        deltas.append(Delta(calls=(CallPiece(index, call.name, "", call.call_id, call.extra),)))
+        deltas += [Delta(calls=(CallPiece(index, arguments=word),)) for word in _WORD.findall(call.arguments)]
+    return deltas
 
 
 def _cut(text: str, cap: int) -> Reply:

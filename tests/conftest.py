@@ -8,6 +8,8 @@ from __future__ import annotations
 import importlib.util
 import json
 import lzma
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -53,3 +55,19 @@ def kept_study() -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture
+def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """The embedded models write nothing until this is set."""
+    from apportion.models.pocket.sampling import choose  # here, because most tests need no models
+
+    opened = threading.Event()
+
+    def wait_and_choose(*arguments: object) -> object:
+        opened.wait(60)
+        return choose(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("apportion.models.pocket.engine.choose", wait_and_choose)
+    yield opened
+    opened.set()

@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import typer
@@ -30,9 +31,12 @@ def test_python_blocks_run_and_print_what_they_say(
 ) -> None:
     blocks = BLOCK.findall(document.read_text(encoding="utf-8"))
     monkeypatch.chdir(tmp_path)
-    names: dict[str, object] = {"__name__": "document"}
+    module = ModuleType("document")  # with a source, as that of who tries the blocks out in a file or a notebook
+    module.__file__ = str(tmp_path / "document.py")
+    Path(module.__file__).write_text("\n".join(blocks), encoding="utf-8")
+    monkeypatch.setitem(sys.modules, "document", module)
     for position, block in enumerate(blocks):
-        exec(compile(block, f"{document.name}[{position}]", "exec", dont_inherit=True), names)  # noqa: S102
+        exec(compile(block, f"{document.name}[{position}]", "exec", dont_inherit=True), vars(module))  # noqa: S102
     printed = capsys.readouterr().out.splitlines()
     assert [line for line in PRINTED.findall("\n".join(blocks)) if line not in printed] == []
 

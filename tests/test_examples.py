@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -22,8 +23,10 @@ APART = (
     "endpoint.py",
     "extraction.py",
     "judged_summary.py",
+    "langgraph_app.py",
     "mcp_server.py",
     "replicas.py",
+    "sums_and_codes.py",
     "text_to_sql.py",
     "towns_server.py",
 )
@@ -61,6 +64,19 @@ def checked(lines: list[str]) -> list[str]:
     assert scores == sorted(scores)
     assert scores[-1] > 0.2
     return lines
+
+
+def test_an_unchanged_langgraph_app_gets_a_plan_that_beats_every_single_model(tmp_path: Path) -> None:
+    lines = printed("langgraph_app.py", tmp_path)
+    found, unseen, single, difference, outside = lines
+    assert found.startswith("plan found: {'reader': 'pocket-100k-reading'")
+    scores = [float(line.rpartition(": ")[2].partition(" ")[0]) for line in (unseen, single)]
+    assert scores[0] >= scores[1]
+    least, share = re.findall(r"\(([-+.0-9]+) to .* at ([0-9]+)%", difference)[0]
+    assert float(least) >= 0
+    assert int(share) <= 70
+    one, other = re.findall(r"[0-9]+[.][0-9]{2}", outside)
+    assert one == other
 
 
 def test_the_calculator_answers_its_half_for_no_tokens(tmp_path: Path) -> None:

@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
 import time
 import tomllib
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -24,13 +25,18 @@ from apportion.errors import CallFailed, DevSetError, PlanError, PoolError, Prob
 from apportion.graphs.graph import Graph
 from apportion.graphs.plan import Plan
 from apportion.models.call_bounds import CallBounds
+from apportion.models.card import ModelCard
+from apportion.models.chat.asked import read_asked
+from apportion.models.chat.responses import chat_body
+from apportion.models.delta import Delta
 from apportion.models.pocket.calling import asked
 from apportion.models.pocket.schemas import ANSWER_OBJECT, terms_of
 from apportion.models.pocket.serving.asked import read_body
-from apportion.models.pocket.serving.refusal import Refusal
 from apportion.models.pool_file import read_pool_file
 from apportion.models.reasoning import split_reasoning
+from apportion.models.reasoning_stream import ReasoningStream
 from apportion.models.replies.completion import read_reply
+from apportion.models.replies.stream_reader import StreamReader
 from apportion.models.request import ChatMessage
 from apportion.models.tools import ToolCall
 from apportion.nodes.knob import choose
@@ -53,10 +59,12 @@ from apportion.records.display import visible
 from apportion.records.output import JsonOutput, OneOf
 from apportion.records.redaction import Redaction, redacted
 from apportion.records.task import Task
+from apportion.serving.keys import Keys
 from apportion.tasks.chat_question import messages_of
 from apportion.tasks.devset import load_tasks
 from apportion.tasks.mark import mark_in
 from apportion.tasks.metrics import score
+from apportion.web.refusal import Refusal
 
 SECONDS = float(os.environ.get("FUZZ_SECONDS", "0"))
 """How long each parser is tried; 0: one short turn."""
@@ -222,6 +230,38 @@ def reply_with_calls(text: str) -> object:
     return read_reply(text.encode(errors="surrogatepass"), lambda: CallBounds(100, 50), tools=True)
 
 
+def stream(text: str) -> object:
+    """As the stream of a completion that comes in pieces."""
+    data = text.encode(errors="surrogatepass")
+    size = max(1, len(data) // 7)
+
+    async def body() -> AsyncGenerator[bytes, None]:
+        for place in range(0, len(data), size):
+            yield data[place : place + size]
+
+    async def read() -> object:
+        reader = StreamReader(lambda: CallBounds(100, 50), tools=True)
+        deltas = [delta async for delta in reader.read(body())]
+        return deltas, reader.reply()
+
+    return asyncio.run(read())
+
+
+def thought_apart(text: str) -> object:
+    reading, size = ReasoningStream(), max(1, len(text) // 7)
+    pieces = (text[place : place + size] for place in range(0, len(text), size))
+    return [reading.add(Delta(text=piece)) for piece in pieces], reading.end()
+
+
+def request(text: str) -> object:
+    card = ModelCard(name="m", tools=True, json_schema=True)
+    return read_asked(text.encode(errors="surrogatepass")).request(card).key("")
+
+
+def response_asked(text: str) -> object:
+    return read_asked(chat_body(text.encode(errors="surrogatepass")))
+
+
 def body(text: str) -> object:
     return read_body(text.encode(errors="surrogatepass"))
 
@@ -272,6 +312,20 @@ TREE = JsonOutput(
 )
 JSON_REPLIES = ('{"n": 1, "in": [{"n": 2.5}, {}]}', '```json\n{"steps": "a", "answer": {"n": 1}}\n```', "Query: a\n{}")
 
+STREAM = (
+    f"data: {json.dumps({'choices': [{'delta': {'content': '4', 'tool_calls': [{'index': 0}]}}]})}\n\ndata: [DONE]\n\n"
+)
+ASKED = json.dumps(
+    {
+        "model": "m",
+        "messages": [{"role": "user", "content": [{"type": "text", "text": "hi"}]}],
+        "tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}],
+        "response_format": {"type": "json_object"},
+        "stop": ["a"],
+    }
+)
+RESPONSE = json.dumps({"model": "m", "input": [{"role": "user", "content": "hi"}], "instructions": "be brief"})
+KEYS = f'[keys.ann]\nhash = "sha256:{"0" * 64}"\ncap = 5\nmodels = ["m"]\n'
 REQUEST = json.dumps(
     {
         "model": "m",
@@ -283,6 +337,11 @@ REQUEST = json.dumps(
 )
 
 PARSERS = {
+    "stream": Parser(stream, (CallFailed,), (STREAM, COMPLETION)),
+    "stream of reasoning": Parser(thought_apart, samples=REPLIES),
+    "request": Parser(request, (Refusal,), (ASKED,)),
+    "request for a response": Parser(response_asked, (Refusal,), (RESPONSE,)),
+    "keys": Parser(partial(from_file, partial(Keys.read, models=("m",)), "k.toml"), (UsageError,), (KEYS,)),
     "reasoning": Parser(split_reasoning, samples=REPLIES),
     "answer": Parser(partial(CHAT.read_answer, style=Style.THINK), samples=REPLIES),
     "direct answer": Parser(partial(CHAT.read_answer, style=Style.DIRECT), samples=REPLIES),

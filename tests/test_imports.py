@@ -119,6 +119,16 @@ def test_no_other_command_is(allow: Collection[str]) -> None:
         check_command("mcp:python a.py", allow, "an MCP server")
 
 
+@pytest.mark.parametrize("sign", ["\n", "\r", "\x1b[2K", "\u202e", "\ud800", "\u200b"])
+def test_the_error_of_a_command_writes_nothing_that_a_terminal_would_obey(sign: str) -> None:
+    command = f"mcp:python 'a{sign}b'"
+    with pytest.raises(UsageError) as error:
+        check_command(command, (), "an MCP server")
+    assert str(error.value).isprintable()
+    assert "add allow=(" in str(error.value)
+    check_command(command, (command,), "an MCP server")
+
+
 def test_a_script_is_not_found_again() -> None:
     with pytest.raises(UsageError, match="of the script that wrote the file"):
         check_admitted("__main__:find", (), "retriever '__main__:find'")
@@ -133,11 +143,11 @@ def test_a_script_is_not_found_again() -> None:
         ("graph = (", "broken_shop.py:1: SyntaxError: '(' was never closed"),
         (
             "from apportion import Solver\nSolver(stile='think')",
-            "broken_shop.py:2: Solver: field 'stile': there is no ",
+            "broken_shop.py:2: Solver: unknown setting 'stile'; did you mean 'style'?",
         ),
         (
             "from apportion import Solver\nSolver(samples=0)",
-            "broken_shop.py:2: Solver: field 'samples': Input should be",
+            "broken_shop.py:2: Solver, field 'samples': Input should be",
         ),
     ],
 )

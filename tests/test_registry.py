@@ -138,7 +138,8 @@ def test_nothing_is_imported_before_it_is_asked_for(site: Path) -> None:
         KINDS["shout"]
         print(json.dumps([before, own, scanned, listed, "acme.shout" in sys.modules, "acme.last" in sys.modules]))
     """
-    names = ["agent", "decomposer", "function", "merger", "search", "solver", "symbolic_solver", "verifier", "shout"]
+    names = ["agent", "app", "app_step", "decomposer", "function", "merger", "role", "search", "solver"]
+    names += ["symbolic_solver", "verifier", "shout"]
     assert said(site, code) == [[], True, False, [names, False], True, False]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from importlib.resources import files
@@ -16,14 +16,17 @@ from ...errors import CallFailed, UnknownName, UnsupportedSchema
 from ...records.status import Status
 from ...records.usage import Usage
 from ..card import ModelCard
+from ..delta import Delta
 from ..request import ChatMessage, Reply, Request
 from .calling import asked
 from .engine import Engine, Generation, Job, Written
 from .guide import Guide
 from .leading import guide_for, said
 from .network import Network
+from .samples import Samples
 from .sampling import uniform_draws
 from .tokenizer import END, PIECES, decode, encode
+from .transcript import Transcript
 
 __all__ = ["PocketModel", "load_pocket_model", "load_pocket_models", "pocket_names"]
 
@@ -68,6 +71,37 @@ class PocketModel:
         """
         (job,) = self.begin((request,))
         return _reply(request, job, await asyncio.wrap_future(job.done))
+
+    async def stream(self, request: Request) -> AsyncGenerator[Delta | Reply, None]:
+        """See `StreamingModel`; a delta for every token that has a text, where it is known at once what that is.
+
+        Raises:
+            CallFailed: see `complete`.
+        """
+        jobs: list[Job] = []
+
+        def begin(watch: Callable[[int, Written], None] | None) -> tuple[Job, ...]:
+            jobs.extend(self.begin((request,), watch=watch))
+            return tuple(jobs)
+
+        samples, transcript = Samples(request, begin, token_by_token=True), Transcript(request.stop)
+        guide = samples.guide(0)
+        # Of a reply that may be a call, or goes on with one that was begun, only the whole says what a token is.
+        late = guide is not None and (guide.tools is not None or bool(guide.begun) or bool(request.tools))
+        try:
+            async for _, written in samples.news():
+                part = None if written is None else written.part
+                if guide is None:
+                    delta = Delta(text=transcript.finish() if written is None else transcript.add(written.token))
+                elif late or part is None:
+                    continue
+                else:
+                    delta = Delta(reasoning=part.text) if part.thought else Delta(text=part.text)
+                if delta.says_something:
+                    yield delta
+            yield _reply(request, jobs[0], samples.generation(0))
+        finally:
+            samples.cancel()
 
     def begin(
         self,

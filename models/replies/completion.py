@@ -18,21 +18,20 @@ from ..call_bounds import CallBounds
 from ..request import FinishReason, Reply
 from ..tools import ToolCall
 from .calls import read_calls
-from .failures import failure, one_line, read_error
+from .failures import failure, one_line, read_error, says_something
 from .finish import read_finish
 from .logprobs import read_logprobs
 from .parts import Said, read_message
 from .streams import merged_stream
 from .usage import read_usage
 
-__all__ = ["read_reply"]
+__all__ = ["read_completion", "read_reply"]
 
 _DECODER = json.JSONDecoder(strict=False)
 """Some servers leave line ends in texts unescaped; what follows the completion is no part of it."""
 _WRAPPERS = ("data", "result", "response", "body")
 """Where gateways that wrap a completion put it."""
 _FINISHES = ("finish_reason", "finishReason", "stop_reason", "done_reason")
-_NOTHING: tuple[object, ...] = (None, "", 0, "0", 200, "200", "ok", "OK", "success", {}, [])
 
 
 def read_reply(body: bytes, bounds: Callable[[], CallBounds], *, tools: bool = False) -> Reply:
@@ -46,7 +45,11 @@ def read_reply(body: bytes, bounds: Callable[[], CallBounds], *, tools: bool = F
     Raises:
         CallFailed: it is no completion, or it broke off. Its usage is what was reported, where credible.
     """
-    content = _completion(body)
+    return read_completion(_completion(body), bounds, tools=tools)
+
+
+def read_completion(content: Mapping[str, Any], bounds: Callable[[], CallBounds], *, tools: bool = False) -> Reply:
+    """Reads a chat completion that is an object already; arguments and errors are those of `read_reply`."""
     choice = _choice(content)
     said = _said(choice)
     text, refusal = _clean(said.answer), _clean(said.refusal)
@@ -140,7 +143,7 @@ def _calls(content: Mapping[str, Any], choice: Mapping[str, Any]) -> tuple[ToolC
 
 def _check_no_error(content: Mapping[str, Any], choice: Mapping[str, Any], text: str, usage: Usage | None) -> None:
     """Looks for an error within the 200: a field of its own, one of the choice, or all there is."""
-    error = next((each for each in (content.get("error"), choice.get("error")) if _says_something(each)), None)
+    error = next((each for each in (content.get("error"), choice.get("error")) if says_something(each)), None)
     if error is None and choice:
         return
     stated = read_error(content if error is None else {"error": error})
@@ -150,13 +153,6 @@ def _check_no_error(content: Mapping[str, Any], choice: Mapping[str, Any], text:
     status = None if text else stated.status
     number = "" if stated.status is None else f" {stated.status}"
     raise failure(status, stated, f"status 200 with an error{number}: {stated.text or _short(error)}", usage=usage)
-
-
-def _says_something(error: object) -> bool:
-    """Whether a field named error reports one; some endpoints send it empty, or with a code for success."""
-    if isinstance(error, Mapping):
-        return any(value not in _NOTHING for value in error.values())
-    return bool(error)
 
 
 def _finish(

@@ -14,7 +14,7 @@ from ...records.status import Status
 from ...records.usage import Usage
 from .waits import wait_in_body
 
-__all__ = ["StatedError", "failure", "one_line", "read_error"]
+__all__ = ["StatedError", "failure", "one_line", "read_error", "says_something"]
 
 _LONGEST = 300
 _DEEPEST = 8
@@ -56,6 +56,7 @@ _KINDS: tuple[tuple[int, tuple[str, ...]], ...] = (
     (400, ("invalid_request", "invalid_argument", "bad_request", "badrequest", "context_length", "unsupported")),
 )
 """The HTTP status that a word for an error stands for, where it came with status 200."""
+_NOTHING: tuple[object, ...] = (None, "", 0, "0", 200, "200", "ok", "OK", "success", {}, [])
 _OF_THE_REQUEST = (400, 413, 414, 422)
 """Statuses that say that the request is at fault, and so would be refused by any endpoint of the model."""
 _RATE_LIMIT = re.compile(r"rate.?limit|too many requests", re.I)
@@ -122,6 +123,13 @@ def failure(
         retry_after=wait,
         elsewhere=not filtered and (hopeless or status not in _OF_THE_REQUEST),
     )
+
+
+def says_something(error: object) -> bool:
+    """Whether a field named error reports one; some endpoints send it empty, or with a code for success."""
+    if isinstance(error, Mapping):
+        return any(value not in _NOTHING for value in error.values())
+    return bool(error)
 
 
 def one_line(text: str) -> str:

@@ -139,6 +139,9 @@ class Dialect(Protocol):
     not, a node with a prompt is refused before anything runs, and so is one with another output than a line, a number,
     or JSON that the model is held to."""
 
+    def conversation(self, messages: Sequence[ChatMessage]) -> tuple[ChatMessage, ...]:
+        """The messages of somebody's own app, as the model is to read them."""
+
     def solve(self, ask: Ask, style: Style) -> Messages:
         """Asks for an answer."""
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ...models.reasoning import split_reasoning
+from ...models.request import ChatMessage
 from ...records.message import Part
 from ...records.text import single_spaced
 from .acting import acting
@@ -90,6 +91,10 @@ class ChatDialect:
     """The dialect of models that follow plain English instructions."""
 
     words = True
+
+    def conversation(self, messages: Sequence[ChatMessage]) -> tuple[ChatMessage, ...]:
+        """See `Dialect.conversation`; as they are."""
+        return tuple(messages)
 
     def solve(self, ask: Ask, style: Style) -> Messages:
         """Instructions by style, then the question with its passages and notes."""

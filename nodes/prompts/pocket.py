@@ -34,6 +34,7 @@ from dataclasses import replace
 
 from ...models.pocket.answers import answer_place
 from ...models.pocket.calling import offered
+from ...models.pocket.serving.prompts import prompt_of
 from ...models.pocket.shorthand import PocketRole, searching, solving, verifying
 from ...models.request import ChatMessage
 from ...records.message import Part
@@ -67,6 +68,10 @@ class PocketDialect:
     """Prompts and readers for the embedded models. Notes of other nodes are not shown to them."""
 
     words = False
+
+    def conversation(self, messages: Sequence[ChatMessage]) -> tuple[ChatMessage, ...]:
+        """See `Dialect.conversation`; the last question that they ask, in shorthand."""
+        return (ChatMessage("user", prompt_of(messages)),)
 
     def solve(self, ask: Ask, style: Style) -> Messages:
         """Asks for an answer, from the passages where there are any. What has no draft is asked directly."""

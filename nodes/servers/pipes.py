@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -14,7 +15,7 @@ from types import TracebackType
 from typing import Any
 
 from ...errors import ToolServerError
-from ...records.text import single_spaced
+from ...records.text import encodable, single_spaced
 
 __all__ = ["Launch", "Pipes"]
 
@@ -84,6 +85,8 @@ class Pipes:
         """What there was to say when it was told to end: what comes after that is not its doing."""
         self.ended = asyncio.Event()
         """Set when the server will say nothing more."""
+        self.told = False
+        """Whether it had not ended by itself when it was told to."""
 
     async def __aenter__(self) -> tuple[Any, Any]:
         """Starts the server.
@@ -118,7 +121,8 @@ class Pipes:
     ) -> None:
         """Ends the server: by the end of its input, else by signals to all that it has started."""
         process = self._process
-        self._trouble = await self.last_words() if self.ended.is_set() else self.trouble
+        self.told = not self.ended.is_set()
+        self._trouble = self.trouble if self.told else await self.last_words()
         self.ended.set()
         try:
             process.stdin.close()  # type: ignore[union-attr]
@@ -194,13 +198,11 @@ class Pipes:
 
     async def _heard_line(self, line: bytes) -> None:
         from mcp.shared.message import SessionMessage
-        from mcp.types import jsonrpc_message_adapter
 
         if not line.strip():
             return
-        try:
-            message = jsonrpc_message_adapter.validate_json(line, by_name=False)
-        except ValueError:
+        message = _message(line)
+        if message is None:
             self._rubbish = self._rubbish or single_spaced(line[:_SHOWN].decode(errors="replace"))
             return
         await self._heard.send(SessionMessage(message))
@@ -210,11 +212,26 @@ class Pipes:
         assert pipe is not None
         with suppress(ConnectionError, *_closed()):
             async for each in self._saying:
-                pipe.write(each.message.model_dump_json(by_alias=True, exclude_unset=True).encode() + b"\n")
+                try:
+                    line = each.message.model_dump_json(by_alias=True, exclude_unset=True).encode()
+                except ValueError as error:  # such as values that are nested too deep
+                    await self._refuse(each.message, str(error))
+                    continue
+                pipe.write(line + b"\n")
                 await pipe.drain()
             return
         self.ended.set()
         self._heard.close()
+
+    async def _refuse(self, message: Any, why: str) -> None:
+        """Answers in place of the server what cannot be said to it, so that nobody waits for its answer."""
+        from mcp.shared.message import SessionMessage
+        from mcp.types import INVALID_PARAMS, ErrorData, JSONRPCError, JSONRPCRequest
+
+        if isinstance(message, JSONRPCRequest):
+            said = f"they cannot be written as JSON: {single_spaced(why)[:_SHOWN]}"
+            error = ErrorData(code=INVALID_PARAMS, message=said)
+            await self._heard.send(SessionMessage(JSONRPCError(jsonrpc="2.0", id=message.id, error=error)))
 
     async def _listen(self) -> None:
         """Keeps the end of what the server writes to its error stream, and lets it write."""
@@ -225,6 +242,21 @@ class Pipes:
                 self._errors.append(piece[-_LAST_WORDS:])
                 while sum(map(len, self._errors)) - len(self._errors[0]) >= _LAST_WORDS:
                     self._errors.popleft()
+
+
+def _message(line: bytes) -> Any:
+    """The message that a line is; None where it is none."""
+    from mcp.types import jsonrpc_message_adapter
+
+    try:
+        return jsonrpc_message_adapter.validate_json(line, by_name=False)
+    except ValueError:
+        pass
+    try:  # with halves of signs, which JavaScript writes where it has cut a text, made whole
+        whole = encodable(json.dumps(json.loads(line), ensure_ascii=False))
+        return jsonrpc_message_adapter.validate_json(whole, by_name=False)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _closed() -> tuple[type[Exception], ...]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Coroutine
-from contextlib import suppress
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from ...errors import ToolServerError
+from ...errors import ToolServerError, gravest
 from ...records.text import single_spaced
 from ..tool_costs import ToolResult
 from .pipes import Launch, Pipes
@@ -90,7 +90,7 @@ class ToolServer:
         Raises:
             ToolServerError: it cannot be started, or does not answer as an MCP server does; the message says why.
         """
-        conversation = await self._within(self._running())
+        conversation = await self._within(self._running)
         return conversation.tools
 
     async def call(self, name: str, arguments: dict[str, Any]) -> ToolResult:
@@ -100,7 +100,7 @@ class ToolServer:
             ToolServerError: it has ended and cannot be started again, or ended during the call.
             Exception: of the client's, where the server refuses the call or breaks the protocol.
         """
-        return await self._within(self._called(name, arguments))
+        return await self._within(self._called, name, arguments)
 
     def close(self) -> None:
         """Ends the server, and waits for that."""
@@ -113,24 +113,32 @@ class ToolServer:
         )
         thread.join(_CLOSING_SECONDS)
 
-    async def _within(self, work: Coroutine[Any, Any, T]) -> T:
+    async def _within(self, work: Callable[..., Coroutine[Any, Any, T]], *arguments: Any) -> T:
         """Does work in the thread of the server."""
-        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._own_loop()))
+        loop = self._own_loop()
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work(*arguments), loop))
 
     def _own_loop(self) -> asyncio.AbstractEventLoop:
         with self._lock:
             if self._loop is None:
-                self._loop = asyncio.new_event_loop()
+                loop = asyncio.new_event_loop()
+                thread = threading.Thread(target=_serve, args=(loop,), name="apportion-mcp", daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError:  # there are too many; who comes later must not wait for this one
+                    loop.close()
+                    raise
                 self._starting, self._conversation = asyncio.Lock(), None
-                self._thread = threading.Thread(target=_serve, args=(self._loop,), name="apportion-mcp", daemon=True)
-                self._thread.start()
+                self._loop, self._thread = loop, thread
             return self._loop
 
     async def _called(self, name: str, arguments: dict[str, Any]) -> ToolResult:
         conversation = await self._running()
         try:
             result = result_of(await conversation.client.session.call_tool(name, arguments))
-        except Exception:
+        except Exception as error:
+            if isinstance(error, ValidationError):
+                raise ValueError(f"the server returned what is no result: {_said(error)}") from None
             if not conversation.pipes.ended.is_set():
                 raise
             trouble = await conversation.pipes.last_words()
@@ -170,14 +178,13 @@ class ToolServer:
     async def _started(self) -> _Conversation:
         answers: asyncio.Future[_Conversation] = asyncio.get_running_loop().create_future()
         held = asyncio.create_task(self._hold(answers))
+        held.add_done_callback(partial(_looked_at, answers))
         try:
-            conversation = await asyncio.shield(answers)
+            return await asyncio.shield(answers)
         except BaseException:  # also where nobody waits for it any more
             held.cancel()
-            with suppress(asyncio.CancelledError):
-                await held
+            await asyncio.wait({held})
             raise
-        return conversation
 
     async def _hold(self, answers: asyncio.Future[_Conversation]) -> None:
         """Starts the server, and keeps it until it is over."""
@@ -197,7 +204,8 @@ class ToolServer:
             answers.set_exception(await self._unstarted(pipes, error))
         else:
             answers.set_result(_Conversation(client, pipes, tools, own, over))
-            await over.wait()
+            # A server that has ended is left at once: later its process id may be another program's.
+            await _first_of(over, pipes.ended)
         finally:
             if client is not None:
                 await client.__aexit__(None, None, None)
@@ -209,7 +217,7 @@ class ToolServer:
                 f"{named} did not answer within start_seconds={self.launch.start_seconds:g}: {pipes.trouble}; run the "
                 "command by hand to see whether it serves MCP, or raise start_seconds"
             )
-        if pipes.ended.is_set():
+        if pipes.ended.is_set() and not pipes.told:
             return ToolServerError(f"{named} cannot be used: {pipes.trouble}; run the command by hand to see why")
         return ToolServerError(f"{named} does not answer as an MCP server does: {_said(error)}")
 
@@ -221,10 +229,28 @@ class ToolServer:
 
 
 def _said(error: Exception) -> str:
+    error = gravest(error)
     if isinstance(error, ValidationError):
         first = error.errors(include_url=False)[0]
         return f"{error.title}: {'.'.join(map(str, first['loc']))}: {first['msg']}"[:_SHOWN]
     return f"{type(error).__name__}: {single_spaced(str(error))}"[:_SHOWN]
+
+
+def _looked_at(answers: asyncio.Future[_Conversation], held: asyncio.Task[None]) -> None:
+    """Lets nobody wait for the answer of a task that has ended, and the loop not complain of how it did."""
+    error = None if held.cancelled() else held.exception()
+    if not answers.done():
+        answers.set_exception(ToolServerError(f"the MCP client broke while it started a server: {error!r:.{_SHOWN}}"))
+        answers.exception()
+
+
+async def _first_of(*events: asyncio.Event) -> None:
+    waits = [asyncio.create_task(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
 
 
 async def _ended(conversation: _Conversation) -> None:

@@ -16,6 +16,9 @@ _LOCK = threading.Lock()
 _RUNNING: dict[tuple[int, Launch], tuple[ToolServer, int]] = {}
 """By process, as a fork has none of its parent's threads, and launch: the server, and how many use it."""
 
+if hasattr(os, "register_at_fork"):  # a fork must not find the lock held by a thread that it does not have
+    os.register_at_fork(before=_LOCK.acquire, after_in_parent=_LOCK.release, after_in_child=_LOCK.release)
+
 
 @contextmanager
 def leased(launch: Launch) -> Iterator[ToolServer]:

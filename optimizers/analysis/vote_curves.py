@@ -179,7 +179,7 @@ def _draws(
             charged[draw] = charged.get(draw, ZERO) + call.charged
     events = next(json.loads(each.events) for each in store.spans(run.run_id) if each.span_id == span)
     for event in events:
-        if "usd" in event:  # what was paid beside the calls, such as for a tool
+        if event["event"] == "tool" and "usd" in event:  # paid beside the calls
             draw = event.get("sample", 0)
             charged[draw] = charged.get(draw, ZERO) + Amount(usd=round(event["usd"] * 1e9))
     drawn = []

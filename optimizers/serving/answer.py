@@ -12,7 +12,7 @@ from ...errors import UsageError
 from ...graphs.plan import Plan
 from ...graphs.result import Result
 from ...records.status import Status
-from ...records.usage import ZERO, Amount
+from ...records.usage import NO_USAGE, ZERO, Amount, Usage
 from ..tables.arms import plan_of
 from ..tables.cascades import Signs, final_of, stops, withholds
 from ..tables.confidence import signs_of
@@ -51,6 +51,8 @@ class Served:
     """The value of an answer in JSON, see `JsonOutput`."""
     abstained: bool = False
     """Whether the answer says that there is none, such as "I don't know"."""
+    usage: Usage = NO_USAGE
+    """Tokens of all replies in its runs, as far as endpoints reported them credibly."""
     unscored: str = ""
     """Why a judge gave no score, see `Result.unscored`."""
 
@@ -207,5 +209,6 @@ def served(
         else said.reason or (_CUT if cut else _SPENT if spent else ""),
         data=None if said is None else said.data,
         abstained=said is not None and not said.status.failed and said.abstained,
+        usage=sum((result.usage for result in results), NO_USAGE),
         unscored="" if said is None else said.unscored,
     )

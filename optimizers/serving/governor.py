@@ -11,7 +11,7 @@ import numpy as np
 
 from ...budgets.cap import Cap, in_unit
 from ...errors import SpendExhausted, gravest
-from ...graphs.bounds import Bounds
+from ...graphs.bounds import Bounds, check_allowance
 from ...graphs.plan import Plan
 from ...graphs.result import Engine, Metric, Result
 from ...graphs.run import Runner
@@ -116,6 +116,7 @@ class Governor:
             SpendExhausted: the parent account cannot pay for it.
             BudgetBreach, NodeFailed: as `Runner.run`.
         """
+        check_allowance(self._runner.graph, cap)
         limit = cap.batch_limit(len(tasks), of or len(tasks))
         account = AccountRow(f"batch-{uuid4().hex}", parent_account, limit, "charged", f"batch by {self._policy.name}")
         self._runner.open_account(account)
@@ -356,7 +357,8 @@ class _Batch:
         bounds = [self._bounds.of(plan, task) for plan in (*first, *later)]
         call = max(in_unit(bound.call, unit) for bound in bounds)
         allowance = in_unit(bounds[0].allowance, unit)
-        return _Needs(call + allowance, sum(in_unit(bound.total, unit) for bound in bounds), allowance)
+        most = np.inf if bounds[0].unbounded else sum(in_unit(bound.total, unit) for bound in bounds)
+        return _Needs(call + allowance, most, allowance)
 
     def _room(self, question: int, arm: int) -> float:
         """What is held back for a run beside its cost, so that its caps need not be lowered; a tenth of all at most."""

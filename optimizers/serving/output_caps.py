@@ -27,8 +27,11 @@ def output_cap_within(ceiling: float, plan: Plan, task: Task, bounds: Bounds, un
         unit: of the ceiling.
 
     Returns:
-        Tokens; None where they fit with the caps that the plan has, 0 where they do not even with 8 tokens.
+        Tokens; None where they fit with the caps that the plan has, or where nobody can foresee its calls; 0 where they
+        do not even with 8 tokens.
     """
+    if bounds.of(plan, task).unbounded:
+        return None
 
     def fits(tokens: int | None) -> bool:
         bound = bounds.of(plan, task, tokens)

@@ -124,7 +124,7 @@ class DeployedPolicy:
             kinds: of the graph's nodes, where it has some that neither come with the package nor are installed.
             policies: likewise, classes of policies.
             allow: modules that are admitted with all that is below them, for what the file names: "my_app" admits
-                `my_app.sub`, not `my_apple`.
+                `my_app.sub`, not `my_apple`; and commands of MCP servers, each as `McpTools.name` has it.
             strict: whether a changed kind or function of the user's own is an error; it is a warning otherwise.
 
         Raises:
@@ -262,6 +262,10 @@ class DeployedPolicy:
         """
         async with Runner(self._graph, self._pool, MemoryStore() if store is None else store) as runner:
             yield OpenPolicy(self, self._policy, self._menu, self._others, runner)
+
+    async def aclose(self) -> None:
+        """Lets go of its models' connections in the running loop; it may be used again afterwards."""
+        await self._pool.aclose()
 
     async def ainvoke(self, question: str | Task, *, cap: Cap | None = None, store: StudyStore | None = None) -> Served:
         """Answers one question; see `OpenPolicy.ainvoke`."""

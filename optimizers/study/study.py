@@ -43,6 +43,7 @@ from .target_phase import aimed_at
 from .telling import Telling
 from .thin_spend import fallback, likeliest
 from .trials import TrialEvaluator
+from .unasked_roles import unasked_roles
 
 __all__ = ["Study"]
 
@@ -53,9 +54,7 @@ _POLICY_SHARE = 0.6
 _SAFE_SHARE = 0.7
 """The part of what is left that a last trial is planned with: bounds are reserved, and tasks differ."""
 _NO_HEADROOM = "headroom: a tenth of the spend is not enough to run the chosen plan with perfect nodes"
-_NO_SINGLE_ANSWERS = (
-    "headroom, votes: the metric grades the results of runs, so it cannot tell what single answers score"
-)
+_NO_SINGLES = "headroom, votes: the metric grades the results of runs, so it cannot tell what single answers score"
 
 
 class Study:
@@ -266,6 +265,7 @@ class Study:
         }
         if chosen is not None:
             more["failed_functions"] = failed_functions(spec.store, spec.study_id, spec.space, chosen.plan)
+            self._notes += unasked_roles(spec.store, spec.study_id, spec.space, chosen.plan)
         choices = choices_of(None if chosen is None else chosen.plan, comparison)
         more["judge"] = await judging.report(choices)
         more["readings"], more["unread_plans"] = self._readings(choices)
@@ -334,7 +334,7 @@ class Study:
         except SpendExhausted:
             found = None
         if found is None:
-            self._notes.append(_NO_HEADROOM if scores_answers(self._spec.scorer, tasks) else _NO_SINGLE_ANSWERS)
+            self._notes.append(_NO_HEADROOM if scores_answers(self._spec.scorer, tasks) else _NO_SINGLES)
         return found or ()
 
     async def _serve_policy(self, policies: PolicyPhase, comparison: Comparison, cap: Cap) -> Service | None:

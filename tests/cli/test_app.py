@@ -183,7 +183,10 @@ def test_a_number_that_is_none_is_one_clear_line(
         ("import no_such_module_at_all", "broken_app.py:1: ModuleNotFoundError: No module named"),
         ("\n1 / 0", "broken_app.py:2: ZeroDivisionError: division by zero"),
         ("graph = (", "broken_app.py:1: SyntaxError: "),
-        ("from apportion import Solver\nSolver(stile='think')", "broken_app.py:2: Solver: field 'stile': "),
+        (
+            "from apportion import Solver\nSolver(stile='think')",
+            "broken_app.py:2: Solver: unknown setting 'stile'; did",
+        ),
     ],
 )
 def test_a_module_that_breaks_is_named_with_its_line(

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from apportion.budgets.books import MemoryStore
 from apportion.budgets.cap import Cap
-from apportion.errors import GraphError, PlanError
+from apportion.errors import GraphError, PlanError, UsageError
 from apportion.graphs.compile import to_state_graph
 from apportion.graphs.gate import Gate
 from apportion.graphs.gating import traced_readings
@@ -336,3 +336,10 @@ def test_a_final_node_inside_a_loop(rounds: int, pool: Pool, made_of: Callable[.
     graph = Graph("g", kinds=kinds).add("solve", node(model="small")).add("check", node(model="small"))
     graph.connect("solve", "check").loop("check", "solve", rounds=rounds).finish("solve")
     assert asyncio.run(run_once(graph, pool)).answer == f"solve{rounds - 1}"
+
+
+def test_without_a_session_it_says_what_is_missing(pool: Pool, kinds: Any, echo: Any) -> None:
+    graph = Graph("alone", kinds=kinds).add("a", echo())
+    app: Any = graph.to_langgraph(graph.space(pool).default(), pool).compile()
+    with pytest.raises(UsageError, match=r"Runner.*session.*context=session"):
+        asyncio.run(app.ainvoke({"task": Task(question="q")}))

@@ -319,6 +319,12 @@ def test_extra_fields_of_every_request_are_part_of_the_bound() -> None:
     assert call_bound(Scripted(lambda _: reply(), card), REQUEST).tokens == 30 + len('{"top_p":0.9}')
 
 
+def test_further_fields_of_the_caller_are_part_of_the_bound() -> None:
+    model = Scripted(lambda _: reply())
+    further = replace(REQUEST, further='{"top_p":0.5}')
+    assert call_bound(model, further).tokens == call_bound(model, REQUEST).tokens + 13
+
+
 def test_reasoning_that_an_endpoint_tells_apart_is_on_the_books() -> None:
     desk = Desk(Scripted(lambda attempt: replace(reply(), reasoning="6 sevens")))
     for _ in range(2):

@@ -198,6 +198,28 @@ def test_a_tool_that_costs_more_than_was_stated_ends_the_run_and_is_not_called_a
     assert second.charged.usd < 5 * CENT
 
 
+def test_what_tools_without_a_price_say_that_they_cost_is_booked_beyond_the_cap_too() -> None:
+    def dear(query: str) -> ToolResult:
+        return ToolResult("found", usd=0.05)
+
+    def script(request: Request) -> Reply | str:
+        return calls(query("a", "dear"), query("b", "dear"), query("c", "dear"))
+
+    graph, store = Graph("g").add("act", Agent(tools=(dear,), rounds=2)), MemoryStore()
+
+    async def story() -> None:
+        async with Runner(graph, pool_of(script), store) as runner:
+            runner.open_account(AccountRow("batch", None, Limit("usd", 4 * CENT)))
+            cap = Cap(total=0.04, unit="usd")
+            with pytest.raises(ToolBreach):
+                await runner.run(TASK, runner.space.default(), parent_account="batch", cap=cap)
+
+    asyncio.run(story())
+    (row,) = store.runs()
+    assert 15 * CENT < row.charged.usd < 16 * CENT
+    assert store.balance("batch").charged == row.charged
+
+
 def test_a_cancelled_run_loses_what_its_tools_may_have_cost() -> None:
     store = MemoryStore()
 

@@ -6,16 +6,21 @@ import json
 from collections.abc import Callable
 from functools import partial
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
+from apportion import Pool, load_pocket_models, priced
 from apportion.errors import GraphError, UsageError
 from apportion.graphs.code import codes_of
 from apportion.graphs.graph import Graph
-from apportion.nodes.callables import FUNCTION, Given, Imported, callables_of, is_async
+from apportion.nodes.callables import FUNCTION, CallableSort, Given, Imported, callables_of, is_async
 from apportion.nodes.function import Function
 from apportion.nodes.kinds import node_from_json
+from apportion.nodes.red_flags import RED_FLAG
+from apportion.nodes.retrieval import RETRIEVER
 from apportion.nodes.search import Search
+from apportion.nodes.tools import TOOL
 
 
 def shout(question: str, inputs: Any, task: Any) -> str:
@@ -137,3 +142,24 @@ def test_what_is_async_can_be_seen() -> None:
     assert is_async(Later())
     assert not is_async(ECHO)
     assert not is_async(shout)
+
+
+@pytest.mark.parametrize("sort", [FUNCTION, RETRIEVER, RED_FLAG])
+def test_what_has_a_price_is_taken_only_where_somebody_pays_it(sort: CallableSort) -> None:
+    def dear(*arguments: Any) -> str:
+        return ""
+
+    priced(usd=0)(dear)
+    assert sort.function("a:dear", dear) is dear
+    priced(usd=0.5)(dear)
+    with pytest.raises(UsageError, match="'a:dear' has a price, and only tools of an Agent are paid for"):
+        sort.function("a:dear", dear)
+    assert TOOL.function("a:dear", dear) is dear
+    anything = Mock()  # it has an attribute of every name
+    assert sort.function("a:anything", anything) is not None
+
+
+def test_a_graph_with_a_priced_function_does_not_run_for_nothing() -> None:
+    dear = priced(usd=0.5)(lambda question, inputs, task: "")
+    with pytest.raises(UsageError, match="has a price"):
+        Graph("g").add("f", Function(dear)).run("q", pool=Pool(load_pocket_models()))

@@ -23,7 +23,8 @@ def renamed() -> Kind[Any]:
 
 def test_all_kinds_are_there_under_their_names() -> None:
     assert set(KINDS) == {
-        *("agent", "decomposer", "function", "merger", "search", "solver", "symbolic_solver", "verifier")
+        *("agent", "decomposer", "function", "merger", "search", "solver", "symbolic_solver", "verifier"),
+        *("app", "app_step", "role"),
     }
     assert all(name == kind.config.kind for name, kind in KINDS.items())
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from apportion import Agent, Cap, Graph, McpTools, Pool
+from apportion import Agent, Cap, Graph, McpTools, Pool, open_store
 from apportion.errors import GraphError, ToolServerError, UsageError
 from apportion.graphs.bounds import worst_case
 from apportion.models.request import Reply, Request
@@ -223,6 +223,8 @@ def test_the_name_tells_every_command_apart() -> None:
         {"command": ("a\0b",)},
         {"command": ("a",), "env": ("A=B",)},
         {"command": ("a",), "prefix": "a.b"},
+        {"command": ("\ud800",)},
+        {"command": ("a",), "only": ("\ud800",)},
         {"command": ("a",), "usd_per_call": -1.0},
         {"command": ("a",), "usd_per_call": float("nan")},
         {"command": ("a",), "schema_bytes": 0},
@@ -236,6 +238,18 @@ def test_settings_that_do_not_fit_are_refused_from_python_and_from_files(setting
     written = Agent(tools=(add,), model="m").canonical() | {"tools": [{"mcp": settings}]}
     with pytest.raises(GraphError, match="McpTools"):
         node_from_json(written, allow=None)
+
+
+@pytest.mark.parametrize("env", [{"TOKEN": "s3cret"}, ("TOKEN=s3cret",), "TOKEN=s3cret", ["A", 5], ("A\n",)])
+def test_who_gives_values_of_variables_is_told_to_name_them_and_they_are_not_shown(env: Any) -> None:
+    with pytest.raises(GraphError, match=r"McpTools, field 'env': give only the names of variables") as error:
+        McpTools(command=("a",), env=env)
+    assert "s3cret" not in str(error.value)
+
+
+def test_a_command_in_one_text_is_refused_with_the_remedy() -> None:
+    with pytest.raises(GraphError, match=r"field 'command': give the program and each of its arguments by itself"):
+        McpTools(command="python server.py")  # type: ignore[arg-type]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -263,6 +277,20 @@ def test_without_the_package_a_run_says_what_to_install(monkeypatch: pytest.Monk
     assert graph.space(pool).size == 2
     with pytest.raises(ToolServerError, match=r"pip install 'apportion\[mcp\]'"):
         graph.run("Where?", pool=pool)
+
+
+def test_what_a_server_tells_of_its_key_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOWN_KEY", "correct horse battery")
+    monkeypatch.setenv("TOWN_NAME", "incorrect horse battery")
+    tools = server("tells its key", env=("TOWN_KEY", "TOWN_NAME"))
+    assert tools.secrets == ("correct horse battery",)
+    talk = Conversation("native", calls(("echo", {"text": "a"})), "Answer: Rome")
+    with open_store(tmp_path / "runs.db") as store:
+        graph = Graph("g").add("act", Agent(tools=(tools,)))
+        result = graph.run("Where?", pool=Pool([talk.model]), store=store)
+        assert talk.results() == ["401 for correct horse battery"]
+        assert "401 for [redacted]" in "".join(span.events for span in store.spans(result.run_id))
+    assert all(b"correct horse" not in file.read_bytes() for file in tmp_path.iterdir())
 
 
 def test_a_server_on_its_own_bench_can_be_tried() -> None:

@@ -9,7 +9,7 @@ from apportion import ToolResult, priced
 from apportion.errors import GraphError
 from apportion.nodes.callables import Given
 from apportion.nodes.tool_costs import MOST_USD, billionths, price_of
-from apportion.nodes.tools import tool_of
+from apportion.nodes.tools import TOOL, tool_of
 
 
 @priced(usd=0.25)
@@ -30,11 +30,33 @@ class Shop:
 
 def test_what_a_function_may_cost_is_stated_of_it_and_it_stays_what_it_is() -> None:
     assert search("a") == "a"
-    assert tool_of(Given(search, "a:search")).usd == 250_000_000
-    assert tool_of(Given(Shop(), "a:shop")).usd == 500_000_000
-    assert tool_of(Given(Shop().buy, "a:buy")).usd == 1_000_000_000
+    assert tool_of(Given(search, "a:search", TOOL)).usd == 250_000_000
+    assert tool_of(Given(Shop(), "a:shop", TOOL)).usd == 500_000_000
+    assert tool_of(Given(Shop().buy, "a:buy", TOOL)).usd == 1_000_000_000
     assert price_of(partial(len), "a:len") == 0
     assert price_of(priced(usd=0)(lambda: ""), "a:x") == 0
+
+
+class Till:
+    @priced(usd=2)
+    def __call__(self, name: str) -> str:
+        return name
+
+
+def test_what_is_stated_holds_for_a_function_in_every_wrapping() -> None:
+    assert price_of(partial(search, query="a"), "a:x") == 250_000_000
+    assert price_of(partial(partial(search), query="a"), "a:x") == 250_000_000
+    assert price_of(Till(), "a:x") == price_of(partial(Till(), name="b"), "a:x") == 2_000_000_000
+    assert price_of(Till().__call__, "a:x") == 2_000_000_000
+    assert price_of(priced(usd=0.5)(partial(search, query="a")), "a:x") == 500_000_000
+
+
+def test_what_is_stated_anew_holds_from_then_on() -> None:
+    def tool(query: str) -> str:
+        return query
+
+    assert tool_of(Given(tool, "a:tool", TOOL)).usd == 0
+    assert tool_of(Given(priced(usd=1)(tool), "a:tool", TOOL)).usd == 1_000_000_000
 
 
 @pytest.mark.parametrize("usd", [-0.1, float("nan"), float("inf"), MOST_USD * 2, "1", None, True, 10**400])
@@ -47,7 +69,7 @@ def test_what_is_no_price_is_refused_where_it_is_stated(usd: Any) -> None:
 
     tool.usd_per_call = usd  # type: ignore[attr-defined]
     with pytest.raises(GraphError, match="tool 'a:tool': usd must be"):
-        tool_of(Given(tool, "a:tool"))
+        tool_of(Given(tool, "a:tool", TOOL))
 
 
 def test_what_cannot_hold_a_price_is_refused() -> None:

@@ -21,8 +21,9 @@ from apportion.records.text import longest_bytes
 from apportion.testing.node_bench import BenchContext, NoReplies
 from apportion.testing.scripted import ScriptedModel
 
-CALLER = MeteredCaller(Pool([ScriptedModel(lambda request: "")]), Ledger(MemoryLedger(), "me"), NoReplies())
-CONTEXT = BenchContext("act", None, CALLER, Meter("a", "r", "s"))
+LEDGER = Ledger(MemoryLedger(), "me")
+CALLER = MeteredCaller(Pool([ScriptedModel(lambda request: "")]), LEDGER, NoReplies())
+CONTEXT = BenchContext("act", None, CALLER, Meter(LEDGER.open("a"), "r", "s"))
 """Of a node whose tools cost nothing."""
 
 

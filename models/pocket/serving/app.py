@@ -2,44 +2,37 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from functools import partial
 from typing import Any
 
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import Receive
 
 from ....errors import CallFailed
+from ....web.app import GONE, api, body_of, unless_gone
+from ....web.event_stream import EventStream
+from ....web.refusal import Refusal
+from ...chat.asked import SAMPLES_OF_A_SEED
+from ...chat.responses import chat_body, response_events, response_of
 from ...request import ChatMessage
 from ...request import Request as ModelRequest
 from ..model import PocketModel
+from ..samples import Samples
 from .asked import Asked, read_body
 from .completion import Completion
-from .event_stream import EventStream
-from .hosts import HostCheck
 from .places import Places
 from .prompts import prompt_of
-from .refusal import FAULT, Refusal
-from .samples import Samples
 
 __all__ = ["SAMPLES_OF_A_SEED", "build_app"]
 
-SAMPLES_OF_A_SEED = 65_537
-"""A seed over HTTP is a model's seed times this plus the index of a sample, as apportion's own client writes it."""
 _SEEDS = 2**31
 _MOST_BYTES = 256 * 1024
 """Of a request's body; a context holds about one hundredth of it."""
-_GONE = 499
-"""What many servers log where a client has left; nobody receives it."""
 
 
 def build_app(models: Sequence[PocketModel], queue: int, hosts: Sequence[str] = ()) -> Starlette:
@@ -50,24 +43,14 @@ def build_app(models: Sequence[PocketModel], queue: int, hosts: Sequence[str] = 
         queue: the most samples that run or wait at once.
         hosts: names besides those of the loopback interface that it answers to.
     """
-    api = _Api(models, queue)
-    app = Starlette(
-        routes=[
-            Route("/v1/models", api.list_models),
-            Route("/v1/models/{name}", api.show_model),
-            Route("/v1/chat/completions", api.complete, methods=["POST"]),
-        ],
-        exception_handlers={
-            Refusal: _refused,
-            HTTPException: _not_routed,
-            ClientDisconnect: _left,
-            Exception: _failed,
-        },
-        middleware=[Middleware(HostCheck, admitted=hosts)],
-        lifespan=api.lifespan,
-    )
-    app.router.redirect_slashes = False
-    return app
+    pocket = _Api(models, queue)
+    routes = [
+        Route("/v1/models", pocket.list_models),
+        Route("/v1/models/{name}", pocket.show_model),
+        Route("/v1/chat/completions", pocket.complete, methods=["POST"]),
+        Route("/v1/responses", pocket.respond, methods=["POST"]),
+    ]
+    return api(routes, hosts, pocket.lifespan)
 
 
 class _Api:
@@ -89,22 +72,34 @@ class _Api:
         return JSONResponse(self._description(self._model(request.path_params["name"]).card.name))
 
     async def complete(self, request: Request) -> Response | EventStream:
-        asked = read_body(await _body_of(request))
+        return await self._answer(request, read_body(await body_of(request, _MOST_BYTES)))
+
+    async def respond(self, request: Request) -> Response | EventStream:
+        asked = read_body(chat_body(await body_of(request, _MOST_BYTES)))
+        return await self._answer(request, asked, response=True)
+
+    async def _answer(self, request: Request, asked: Asked, *, response: bool = False) -> Response | EventStream:
+        """Answers as a chat completion, or as a response."""
         model = self._model(asked.model)
         samples = self._begin(asked, model)
         completion = Completion(asked, samples, f"fp_{model.card.revision}")
         if asked.stream:
-            return EventStream(completion.chunks(), partial(self._attended, samples, asked.n))
-        async with self._attended(samples, asked.n, request.receive):
-            content = await completion.whole()
-        return Response(status_code=_GONE) if content is None else JSONResponse(content)
+            chunks = completion.chunks()
+            return EventStream(response_events(chunks) if response else chunks, self._attended(samples, asked.n))
+        async with self._attended(samples, asked.n):
+            content = await unless_gone(request.receive, completion.whole())
+        if content is None:
+            return Response(status_code=GONE)
+        return JSONResponse(response_of(content) if response else content)
 
     def _begin(self, asked: Asked, model: PocketModel) -> Samples:
         requests = _requests(asked, model)
         self._places.take(asked.n)
         try:
             return Samples(
-                model, requests, top_p=asked.top_p, top_logprobs=asked.top_logprobs, token_by_token=asked.stream
+                requests[0],
+                lambda watch: model.begin(requests, top_p=asked.top_p, top_logprobs=asked.top_logprobs, watch=watch),
+                token_by_token=asked.stream,
             )
         except BaseException as error:
             self._places.give_back(asked.n)
@@ -114,13 +109,11 @@ class _Api:
             raise
 
     @asynccontextmanager
-    async def _attended(self, samples: Samples, places: int, receive: Receive) -> AsyncIterator[None]:
-        """Ends the samples when the client leaves, and at the latest at the end; gives their places back."""
-        listening = asyncio.create_task(_cancel_when_left(receive, samples))
+    async def _attended(self, samples: Samples, places: int) -> AsyncIterator[None]:
+        """Ends the samples at the latest at the end, and gives their places back."""
         try:
             yield
         finally:
-            listening.cancel()
             samples.cancel()
             self._places.give_back(places)
 
@@ -132,21 +125,6 @@ class _Api:
 
     def _description(self, name: str) -> dict[str, Any]:
         return {"id": name, "object": "model", "created": self._created, "owned_by": "apportion"}
-
-
-async def _body_of(request: Request) -> bytes:
-    body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > _MOST_BYTES:
-            raise Refusal(413, f"The body is longer than {_MOST_BYTES:,} bytes.", code="request_too_large")
-    return bytes(body)
-
-
-async def _cancel_when_left(receive: Receive, samples: Samples) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        continue
-    samples.cancel()
 
 
 def _requests(asked: Asked, model: PocketModel) -> list[ModelRequest]:
@@ -185,33 +163,3 @@ def _tool_turns(messages: Sequence[ChatMessage]) -> tuple[ChatMessage, ...]:
     """The calls and results behind the last message of the user."""
     last = max(place for place, message in enumerate(messages) if message.role == "user")
     return tuple(message for message in messages[last + 1 :] if message.tool_calls or message.role == "tool")
-
-
-async def _refused(request: Request, error: Exception) -> Response:
-    assert isinstance(error, Refusal)
-    return error.response()
-
-
-async def _not_routed(request: Request, error: Exception) -> Response:
-    """No such path, or not with that method."""
-    assert isinstance(error, HTTPException)
-    if error.status_code == 405:
-        message = f"Not allowed to {request.method} on {request.url.path}."
-        refusal = Refusal(405, message, code="method_not_allowed")
-    else:
-        message = f"Invalid URL ({request.method} {request.url.path}); the API begins at /v1."
-        refusal = Refusal(error.status_code, message, code="unknown_url")
-    response = refusal.response()
-    response.headers.update(error.headers or {})
-    return response
-
-
-async def _left(request: Request, error: Exception) -> Response:
-    return Response(status_code=_GONE)
-
-
-async def _failed(request: Request, error: Exception) -> Response:
-    """An error of the server's own; it is raised again after this, so that it is logged and the connection closed."""
-    response = FAULT.response()
-    response.headers["connection"] = "close"
-    return response

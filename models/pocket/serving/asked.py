@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-from pydantic_core import ErrorDetails, from_json
+from pydantic import BeforeValidator, Field
 
+from ....web.fields import Strict, checked, invalid_value, json_object, unsupported
+from ....web.refusal import Refusal
+from ...chat.fields import StopTexts, StreamOptions, TextPart, as_parts
 from ...request import ChatMessage, ToolChoice
 from ...tools import ToolCall
 from .formats import ResponseFormat, Tool, ToolChoiceField, schema_asked, tools_asked
-from .refusal import Refusal
 
 __all__ = ["SAMPLES", "Asked", "read_body"]
 
@@ -80,20 +81,12 @@ def read_body(body: bytes) -> Asked:
         Refusal: it is not JSON, or a field is missing, unknown, of a wrong type, out of range or not served; the field
             is named.
     """
-    try:
-        content = from_json(body, allow_inf_nan=False)
-    except ValueError as error:
-        raise Refusal(400, f"The body is not valid JSON: {error}", code="invalid_json") from None
-    if not isinstance(content, dict):
-        raise Refusal(400, "The body is not a JSON object.", code="invalid_json")
+    content = json_object(body)
     for name, silent in _NOT_SERVED.items():
         if name in content and content[name] is not None and content[name] not in silent:
             raise _unsupported(name)
     ignored = _WITHOUT_EFFECT | _NOT_SERVED.keys()
-    try:
-        fields = _Body.model_validate({name: value for name, value in content.items() if name not in ignored})
-    except ValidationError as error:
-        raise _invalid(error.errors(include_url=False, include_context=False)[0], content) from None
+    fields = checked(_Body, content, ignored=ignored)
     _check_together(fields)
     wanted = fields.top_logprobs or 0 if fields.logprobs else None
     tools, choice = tools_asked(fields.tools or (), fields.tool_choice)
@@ -115,41 +108,23 @@ def read_body(body: bytes) -> Asked:
     )
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
-
-
-class _Called(_Strict):
+class _Called(Strict):
     name: str
     arguments: str
 
 
-class _Call(_Strict):
+class _Call(Strict):
     id: str
     type: Literal["function"] = "function"
     index: int | None = None
     function: _Called
 
 
-class _Text(_Strict):
-    type: Literal["text"]
-    text: str
-    prompt_cache_breakpoint: Any = None
-
-
-def _as_parts(content: object) -> object:
-    return [{"type": "text", "text": content}] if isinstance(content, str) else content
-
-
-def _as_list(stop: object) -> object:
-    return [stop] if isinstance(stop, str) else stop
-
-
-class _Message(_Strict):
+class _Message(Strict):
     """One message; what an answer brought beside its text and its calls may be sent back, without effect."""
 
     role: Literal["system", "developer", "user", "assistant", "tool"]
-    content: Annotated[list[_Text] | None, BeforeValidator(_as_parts)] = None
+    content: Annotated[list[TextPart] | None, BeforeValidator(as_parts)] = None
     name: str | None = None
     refusal: str | None = None
     annotations: list[Any] | None = None
@@ -164,28 +139,20 @@ class _Message(_Strict):
         return "\n".join(part.text for part in self.content or ())
 
 
-class _StreamOptions(_Strict):
-    include_usage: bool | None = None
-    include_obfuscation: bool | None = None
-
-
-_StopText: TypeAlias = Annotated[str, Field(min_length=1)]
-
-
-class _Body(_Strict):
+class _Body(Strict):
     model: str
     messages: Annotated[list[_Message], Field(min_length=1)]
     n: Annotated[int, Field(ge=1, le=SAMPLES)] | None = None
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     top_p: Annotated[float, Field(ge=0, le=1)] | None = None
     seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
-    stop: Annotated[list[_StopText] | None, Field(max_length=4), BeforeValidator(_as_list)] = None
+    stop: StopTexts = None
     max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
     max_tokens: Annotated[int, Field(ge=1)] | None = None
     logprobs: bool | None = None
     top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
     stream: bool | None = None
-    stream_options: _StreamOptions | None = None
+    stream_options: StreamOptions | None = None
     response_format: ResponseFormat | None = None
     tools: Annotated[list[Tool], Field(max_length=128)] | None = None
     tool_choice: ToolChoiceField | None = None
@@ -209,59 +176,29 @@ def _spoken(said: _Message) -> ChatMessage:
 def _check_together(fields: _Body) -> None:
     """What a field may not say because of another."""
     if fields.max_tokens is not None and fields.max_completion_tokens is not None:
-        raise _refused("max_tokens", "give either 'max_tokens' or 'max_completion_tokens', not both")
+        raise invalid_value("max_tokens", "give either 'max_tokens' or 'max_completion_tokens', not both")
     if fields.top_logprobs is not None and not fields.logprobs:
-        raise _refused("top_logprobs", "it needs 'logprobs' to be true")
+        raise invalid_value("top_logprobs", "it needs 'logprobs' to be true")
     if fields.stream_options is not None and not fields.stream:
-        raise _refused("stream_options", "it needs 'stream' to be true")
+        raise invalid_value("stream_options", "it needs 'stream' to be true")
     if fields.stop and (fields.tools or (fields.response_format and fields.response_format.type != "text")):
-        raise _refused("stop", "it could cut JSON or a call in two; leave it out beside 'response_format' and 'tools'")
+        raise invalid_value(
+            "stop", "it could cut JSON or a call in two; leave it out beside 'response_format' and 'tools'"
+        )
     spoken = [said for said in fields.messages if said.role == "user"]
     if not spoken:
-        raise _refused("messages", "there is no message with the role 'user'")
+        raise invalid_value("messages", "there is no message with the role 'user'")
     called: set[str] = set()
     for position, said in enumerate(fields.messages):
         if said.content is None and said.role != "assistant":
-            raise _refused(f"messages[{position}].content", "a text is needed")
+            raise invalid_value(f"messages[{position}].content", "a text is needed")
         if said.role == "tool" and said.tool_call_id not in called:
-            raise _refused(f"messages[{position}].tool_call_id", "no call before it has this id")
+            raise invalid_value(f"messages[{position}].tool_call_id", "no call before it has this id")
         called.update(call.id for call in said.tool_calls or ())
     if not spoken[-1].text:
-        raise _refused("messages", "the last message with the role 'user' is empty")
-
-
-def _refused(param: str, reason: str) -> Refusal:
-    return Refusal(400, f"Invalid value for '{param}': {reason}.", code="invalid_value", param=param)
+        raise invalid_value("messages", "the last message with the role 'user' is empty")
 
 
 def _unsupported(name: str) -> Refusal:
     hint = " Say 'think step by step' or 'answer only' in a message." if name == "reasoning_effort" else ""
-    message = f"Unsupported parameter: '{name}' is not served by the pocket models with this value.{hint}"
-    return Refusal(400, message, code="unsupported_parameter", param=name)
-
-
-def _invalid(fault: ErrorDetails, content: object) -> Refusal:
-    """What a field at fault means; the first, where there are several."""
-    param = _path(fault["loc"], content)
-    if fault["type"] == "missing":
-        return Refusal(400, f"Missing required parameter: '{param}'.", code="missing_required_parameter", param=param)
-    if fault["type"] == "extra_forbidden":
-        return Refusal(400, f"Unrecognized request argument: '{param}'.", code="unknown_parameter", param=param)
-    return _refused(param, fault["msg"][:1].lower() + fault["msg"][1:])
-
-
-def _path(location: Sequence[int | str], content: object) -> str:
-    """The place of a fault as `messages[0].role`, as far as it is in what was sent."""
-    path = ""
-    for step in location:
-        if isinstance(step, int):
-            if not isinstance(content, list):
-                break
-            path += f"[{step}]"
-            content = content[step] if step < len(content) else None
-        else:
-            if not isinstance(content, dict):
-                break
-            path += f".{step}" if path else step
-            content = content.get(step)
-    return path
+    return unsupported(name, f"is not served by the pocket models with this value.{hint}")

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import time
-import uuid
 from collections.abc import AsyncGenerator, Sequence
-from typing import Any, TypeAlias
 
+from ....records.usage import Usage
+from ...chat.completion import Json, chunk_of, head_of, usage_of
 from ..engine import Generation, Written
 from ..leading import said
+from ..samples import Samples
 from ..tokenizer import END, piece_of
+from ..transcript import Transcript
 from .asked import Asked
 from .deltas import Deltas, calls_as_told
-from .samples import Samples
-from .transcript import Transcript
 
 __all__ = ["Completion"]
-
-Json: TypeAlias = dict[str, Any]
 
 
 class Completion:
@@ -32,12 +29,7 @@ class Completion:
     def __init__(self, asked: Asked, samples: Samples, fingerprint: str) -> None:
         self._asked = asked
         self._samples = samples
-        self._head: Json = {
-            "id": f"chatcmpl-{uuid.uuid4().hex}",
-            "created": int(time.time()),
-            "model": asked.model,
-            "system_fingerprint": fingerprint,
-        }
+        self._head = head_of(asked.model, system_fingerprint=fingerprint)
 
     async def whole(self) -> Json | None:
         """All of it, when all samples have ended; None where they were cancelled."""
@@ -101,16 +93,19 @@ class Completion:
     def _chunk(
         self, index: int, delta: Json, written: Sequence[Written] = (), finish_reason: str | None = None
     ) -> Json:
-        logprobs = self._logprobs(written) if written else None
-        choice = {"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": finish_reason}
-        chunk = self._head | {"object": "chat.completion.chunk", "choices": [choice]}
-        return chunk | {"usage": None} if self._asked.include_usage else chunk
+        return chunk_of(
+            self._head,
+            delta,
+            index=index,
+            logprobs=self._logprobs(written) if written else None,
+            finish_reason=finish_reason,
+            include_usage=self._asked.include_usage,
+        )
 
     def _usage(self, generations: Sequence[Generation]) -> Json:
-        prompt, completion = self._samples.prompt_tokens, sum(len(generation.tokens) for generation in generations)
-        usage = {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
-        thought = [generation.guide.thought_tokens for generation in generations if generation.guide is not None]
-        return usage | {"completion_tokens_details": {"reasoning_tokens": sum(thought)}} if thought else usage
+        thought = sum(generation.guide.thought_tokens for generation in generations if generation.guide is not None)
+        written = sum(len(generation.tokens) for generation in generations)
+        return usage_of(Usage(self._samples.prompt_tokens, written, thought))
 
     def _finish_reason(self, generation: Generation) -> str:
         if generation.guide is not None and said(self._samples.request, generation.guide)[1]:

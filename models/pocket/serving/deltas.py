@@ -10,7 +10,7 @@ from ...tools import ToolCall, calls_as_sent
 from ..engine import Written
 from ..guide import Guide
 from ..leading import call_id, said
-from .transcript import Transcript
+from ..transcript import Transcript
 
 __all__ = ["Deltas", "calls_as_told"]
 

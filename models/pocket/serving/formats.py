@@ -6,53 +6,50 @@ import json
 from collections.abc import Sequence
 from typing import Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from ....errors import UnsupportedSchema
+from ....web.fields import Strict
+from ....web.refusal import Refusal
 from ...request import ToolChoice
 from ..schemas import ANSWER_OBJECT, terms_of
-from .refusal import Refusal
 
 __all__ = ["ResponseFormat", "Tool", "ToolChoiceField", "schema_asked", "tools_asked"]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
-
-
-class _JsonSchema(_Strict):
+class _JsonSchema(Strict):
     name: str
     description: str | None = None
     schema_: dict[str, Any] | None = Field(default=None, alias="schema")
     strict: bool | None = None
 
 
-class ResponseFormat(_Strict):
+class ResponseFormat(Strict):
     """The field `response_format`."""
 
     type: Literal["text", "json_object", "json_schema"]
     json_schema: _JsonSchema | None = None
 
 
-class _Function(_Strict):
+class _Function(Strict):
     name: str = Field(pattern=r"^[a-zA-Z0-9_-]{1,64}$")
     description: str | None = None
     parameters: dict[str, Any] | None = None
     strict: bool | None = None
 
 
-class Tool(_Strict):
+class Tool(Strict):
     """One of the field `tools`."""
 
     type: Literal["function"]
     function: _Function
 
 
-class _Named(_Strict):
+class _Named(Strict):
     name: str
 
 
-class _NamedTool(_Strict):
+class _NamedTool(Strict):
     type: Literal["function"]
     function: _Named
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .refusal import Refusal
+from ....web.refusal import Refusal
 
 __all__ = ["Places"]
 

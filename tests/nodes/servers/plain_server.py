@@ -40,6 +40,24 @@ def result(text: Any) -> dict[str, Any]:
     return {"content": [{"type": "text", "text": text}]}
 
 
+def fixed() -> dict[str, Any] | None:
+    """The result of a habit that always has the same."""
+    match HABIT:
+        case "fails":
+            return result("no such town\nin line 2") | {"isError": True}
+        case "huge":
+            return result("é" * 10_000_000)
+        case "structures":
+            return {"content": [], "structuredContent": {"people": 7}}
+        case "tells its key":
+            return result(f"401 for {os.environ['TOWN_KEY']}")
+        case "cuts a sign":
+            return result("cut \ud83d")
+        case "breaks off":
+            return {"content": "no list"}
+    return None
+
+
 def called(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
     match HABIT:
         case "dies":
@@ -51,30 +69,22 @@ def called(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
             os._exit(4)
         case "sleeps":
             time.sleep(60)
-        case "fails":
-            return result("no such town\nin line 2") | {"isError": True}
-        case "huge":
-            return result("é" * 10_000_000)
         case "shows":
             image = {"type": "image", "data": "aGVsbG8=", "mimeType": "image/png"}
             link = {"type": "resource_link", "name": "report", "uri": "file:///report.pdf"}
             text = {"type": "resource", "resource": {"uri": "file:///a.txt", "text": "within"}}
             blob = {"type": "resource", "resource": {"uri": "file:///b", "blob": "aGVsbG8h", "mimeType": "x/y"}}
             return {"content": [result("see")["content"][0], image, link, text, blob]}
-        case "structures":
-            return {"content": [], "structuredContent": {"people": 7}}
-        case "breaks off":
-            return {"content": "no list"}
         case "never ends a line":
             while True:
                 os.write(1, b"x" * 1_000_000)
-    return result(f"{name}: {arguments.get('text')}")
+    return fixed() or result(f"{name}: {arguments.get('text')}")
 
 
 def reply(request: dict[str, Any]) -> Any:
     match request["method"]:
         case "initialize":
-            version = request["params"]["protocolVersion"]
+            version = "1999-01-01" if HABIT == "old" else request["params"]["protocolVersion"]
             info = {"name": "plain", "version": "1"}
             return {"protocolVersion": version, "capabilities": {"tools": {}}, "serverInfo": info}
         case "tools/list":

@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +64,7 @@ def talk(habit: str, *more: object, calls: int = 1, seconds: float = 30.0) -> li
         ("structures", ToolResult('{"people": 7}')),
         ("shows", ToolResult(SEEN)),
         ("huge", ToolResult("é" * 10_000_000)),
+        ("cuts a sign", ToolResult("cut \ufffd")),
     ],
 )
 def test_a_call_comes_back_as_a_text(habit: str, result: ToolResult) -> None:
@@ -73,6 +77,7 @@ def test_a_call_comes_back_as_a_text(habit: str, result: ToolResult) -> None:
         ("cannot start", "it ended with exit code 1; its last words were 'no configuration'; run the command by hand"),
         ("says nothing", "did not answer within start_seconds=1: it said nothing"),
         ("only prints", "it printed 'Usage: plain_server' to its output, where only messages belong"),
+        ("old", "does not answer as an MCP server does: RuntimeError: Unsupported protocol version"),
         (
             "no dictionary",
             "does not answer as an MCP server does: ListToolsResult: tools.0.inputSchema: Input should be",
@@ -80,7 +85,7 @@ def test_a_call_comes_back_as_a_text(habit: str, result: ToolResult) -> None:
     ],
 )
 def test_a_server_that_cannot_be_used_is_an_error_that_says_why(habit: str, reason: str) -> None:
-    (problem,) = talk(habit, seconds=30.0 if habit in ("cannot start", "no dictionary") else 1.0)
+    (problem,) = talk(habit, seconds=30.0 if habit in ("cannot start", "no dictionary", "old") else 1.0)
     assert isinstance(problem, ToolServerError)
     assert reason in str(problem)
     assert f"{habit}'" in str(problem)
@@ -142,9 +147,74 @@ def test_after_a_death_the_next_call_is_answered(tmp_path: Path) -> None:
 
 def test_what_breaks_the_protocol_breaks_one_call_only() -> None:
     one, two = talk("breaks off", calls=2)
-    assert type(one) is type(two)
-    assert isinstance(one, Exception)
-    assert not isinstance(one, ToolServerError)
+    assert type(one) is type(two) is ValueError
+    assert "the server returned what is no result: CallToolResult: content: Input should be" in str(one)
+
+
+def test_arguments_that_cannot_be_written_fail_their_own_call_only() -> None:
+    server = ToolServer(launch("honest"))
+
+    async def story() -> list[Any]:
+        await server.tools()
+        odd: list[Any] = ["\ud800", *map(nested, range(240, 262))]
+        calls = (asyncio.wait_for(server.call("echo", {"text": each}), 60) for each in odd)
+        found = await asyncio.gather(*calls, return_exceptions=True)
+        return [*found, await server.call("echo", {"text": "last"})]
+
+    found = asyncio.run(story())
+    server.close()
+    assert not [each for each in found if isinstance(each, TimeoutError | ToolServerError)]
+    assert "they cannot be written as JSON" in str(found[0])
+    assert isinstance(found[1], ToolResult)
+    assert isinstance(found[-2], Exception)
+    assert found[-1] == ToolResult("echo: last")
+
+
+def nested(depth: int) -> Any:
+    value: Any = ""
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+@pytest.mark.skipif(not LINUX, reason="reads /proc")
+def test_of_a_server_that_has_ended_nothing_is_kept_until_the_next_call(tmp_path: Path) -> None:
+    """Its process id may be another program's by then, and that must not be killed."""
+    server = ToolServer(launch("honest", tmp_path))
+    asyncio.run(server.tools())
+    files = len(os.listdir("/proc/self/fd"))
+    (pid,) = pids(tmp_path)
+    os.kill(pid, signal.SIGKILL)
+    until = time.monotonic() + 60
+    while len(os.listdir("/proc/self/fd")) > files - 3 and time.monotonic() < until:
+        time.sleep(0.01)
+    assert len(os.listdir("/proc/self/fd")) <= files - 3
+    assert asyncio.run(server.call("echo", {"text": "a"})) == ToolResult("echo: a")
+    server.close()
+
+
+def test_where_no_thread_can_be_started_the_next_use_does_not_wait_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = ToolServer(launch("honest"))
+
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(RuntimeError, match="can't start new thread"):
+            asyncio.run(server.tools())
+    assert asyncio.run(server.call("echo", {"text": "a"})) == ToolResult("echo: a")
+    server.close()
+
+
+def test_a_client_that_breaks_while_it_starts_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(self: ToolServer, answers: object) -> None:
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(ToolServer, "_hold", broken)
+    (problem,) = talk("honest")
+    assert isinstance(problem, ToolServerError)
+    assert "the MCP client broke" in str(problem)
 
 
 def test_a_message_without_an_end_is_not_read_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -40,3 +41,32 @@ def test_an_error_within_a_lease_ends_it(tmp_path: Path) -> None:
         raise RuntimeError
     with leased(launch) as two:
         assert two is not one
+
+
+FORKS = """
+import os, threading, time
+from apportion.nodes.servers import shared
+from apportion.nodes.servers.pipes import Launch
+
+held = threading.Event()
+
+def hold():
+    with shared._LOCK:
+        held.set()
+        time.sleep(0.5)
+
+threading.Thread(target=hold).start()
+held.wait()
+if os.fork() == 0:
+    with shared.leased(Launch(("none",), (), "/", 1.0)):
+        os._exit(7)
+with shared.leased(Launch(("none",), (), "/", 1.0)):
+    print(os.waitstatus_to_exitcode(os.wait()[1]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks")
+def test_a_fork_while_another_thread_takes_a_lease_can_take_one() -> None:
+    command = [sys.executable, "-W", "ignore", "-c", FORKS]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "7\n"

@@ -367,3 +367,16 @@ def test_a_fault_of_the_model_is_a_500_and_ends_a_stream_with_an_error(
                     stream(client)
             assert ask(client, seed=1).choices
     assert "planted" in caplog.text
+
+
+def test_responses(client: OpenAI) -> None:
+    asked: Any = {"model": NAME, "input": CHAIN, "temperature": 0, "max_output_tokens": 40}
+    whole = client.responses.create(**asked)
+    completion = ask(client, temperature=0, max_completion_tokens=40)
+    assert whole.output_text == text(completion)
+    assert completion.usage is not None
+    assert whole.usage is not None
+    assert whole.usage.total_tokens == completion.usage.total_tokens
+    events = list(client.responses.create(**asked, stream=True))
+    assert "".join(event.delta for event in events if event.type == "response.output_text.delta") == whole.output_text
+    assert events[-1].type == f"response.{whole.status}"

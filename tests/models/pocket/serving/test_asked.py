@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from apportion.models.pocket.serving.asked import Asked, read_body
-from apportion.models.pocket.serving.refusal import Refusal
 from apportion.models.request import ChatMessage
+from apportion.web.refusal import Refusal
 
 HELLO: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
 

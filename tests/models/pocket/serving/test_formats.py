@@ -7,7 +7,7 @@ import pytest
 
 from apportion.models.pocket.schemas import ANSWER_OBJECT
 from apportion.models.pocket.serving.asked import Asked, read_body
-from apportion.models.pocket.serving.refusal import Refusal
+from apportion.web.refusal import Refusal
 
 INTEGER: dict[str, Any] = {"type": "object", "properties": {"answer": {"type": "integer"}}}
 DATE: dict[str, Any] = {"type": "object", "properties": {"when": {"type": "string", "format": "date"}}}

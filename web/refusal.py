@@ -17,6 +17,7 @@ class Refusal(Exception):
         param: the field at fault, such as "messages[0].role"; None where it is no field.
         kind: the type of error, in OpenAI's words.
         retry_after: seconds after which another attempt may succeed.
+        final: whether clients that try again by themselves are told not to.
     """
 
     def __init__(
@@ -28,6 +29,7 @@ class Refusal(Exception):
         param: str | None = None,
         kind: str = "invalid_request_error",
         retry_after: int | None = None,
+        final: bool = False,
     ) -> None:
         self.status = status
         self.message = message
@@ -35,11 +37,14 @@ class Refusal(Exception):
         self.param = param
         self.kind = kind
         self.retry_after = retry_after
+        self.final = final
         super().__init__(message)
 
     def response(self) -> JSONResponse:
         """The refusal as a response."""
         headers = {} if self.retry_after is None else {"retry-after": str(self.retry_after)}
+        if self.final:
+            headers["x-should-retry"] = "false"
         return JSONResponse(error_body(self), self.status, headers)
 
 

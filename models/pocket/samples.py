@@ -1,16 +1,15 @@
-"""The samples of one request while they are written."""
+"""Requests of one kind while they are written, token by token."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future
 from functools import partial
 
-from ...request import Request
-from ..engine import Generation, Written
-from ..guide import Guide
-from ..model import PocketModel
+from ..request import Request
+from .engine import Generation, Job, Written
+from .guide import Guide
 
 __all__ = ["Samples"]
 
@@ -19,28 +18,23 @@ class Samples:
     """Several samples of one prompt, begun together. To be used from one event loop.
 
     Args:
-        model: what writes them.
-        requests: one a sample.
-        top_p: see `PocketModel.begin`.
-        top_logprobs: see `PocketModel.begin`.
+        request: the first of them; the others differ in their draws.
+        begin: starts them, given what is to be told of every token, see `PocketModel.begin`.
         token_by_token: whether to tell of every token, or of the ends only.
     """
 
     def __init__(
         self,
-        model: PocketModel,
-        requests: Sequence[Request],
+        request: Request,
+        begin: Callable[[Callable[[int, Written], None] | None], tuple[Job, ...]],
         *,
-        top_p: float,
-        top_logprobs: int | None,
         token_by_token: bool,
     ) -> None:
-        self.request = requests[0]
-        """The first of them; the others differ in their draws."""
+        self.request = request
+        """The first of them."""
         self._loop = asyncio.get_running_loop()
         self._news: asyncio.Queue[tuple[int, Written | None]] = asyncio.Queue()
-        watch = self._tell if token_by_token else None
-        self._jobs = model.begin(requests, top_p=top_p, top_logprobs=top_logprobs, watch=watch)
+        self._jobs = begin(self._tell if token_by_token else None)
         for index, job in enumerate(self._jobs):
             job.done.add_done_callback(partial(self._end, index))
 

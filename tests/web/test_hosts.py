@@ -9,7 +9,7 @@ import pytest
 from apportion.errors import UsageError
 from apportion.models.pocket import load_pocket_model
 from apportion.models.pocket.serving import PocketServer
-from apportion.models.pocket.serving.hosts import host_name
+from apportion.web.hosts import host_name
 
 
 @pytest.fixture(scope="module")

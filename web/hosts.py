@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ....errors import UsageError
+from ..errors import UsageError
 from .refusal import Refusal
 
 __all__ = ["HostCheck", "host_name"]

@@ -3,8 +3,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apportion.models.pocket.serving.transcript import Transcript
 from apportion.models.pocket.tokenizer import END, encode
+from apportion.models.pocket.transcript import Transcript
 
 
 def shown(text: str, stops: tuple[str, ...]) -> list[str]:

@@ -16,7 +16,7 @@ from uvicorn.server import ServerState
 
 from apportion.models.pocket import load_pocket_model
 from apportion.models.pocket.serving import PocketServer
-from apportion.models.pocket.serving.deadlines import with_deadline
+from apportion.web.deadlines import with_deadline
 
 SECONDS = 0.4
 BODY = json.dumps({"model": "pocket-30k", "messages": [{"role": "user", "content": "S47+83="}]}).encode()

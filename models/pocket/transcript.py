@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..tokenizer import END, PIECES
+from .tokenizer import END, PIECES
 
 __all__ = ["Transcript"]
 

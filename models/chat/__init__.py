@@ -1,0 +1,1 @@
+"""Chat completions as a server speaks them: requests read, replies written."""

@@ -1,0 +1,1 @@
+"""What all HTTP servers of this package share: refusals in OpenAI's shape, streams of events, hosts, deadlines."""
