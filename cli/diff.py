@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -48,7 +49,7 @@ def command(
         write_json(json, answer_json(pairs))
         return
     say(_summary(pairs))
-    apart = sorted(pairs, key=lambda pair: (-abs(_gain(pair)), -abs(pair["tokens"] - pair["other_tokens"])))
+    apart = sorted(pairs, key=lambda pair: (-abs(_gain(pair) or 0.0), -abs(pair["tokens"] - pair["other_tokens"])))
     columns = (
         "run",
         "other run",
@@ -79,7 +80,8 @@ def command(
     listing(columns, lines, right=("score", "other", "tokens", "other tokens"), texts=3)
     if len(apart) > limit:
         say(f"and {len(apart) - limit:,} more, less far apart; --limit shows more")
-    say(f"next:\n  {program()} show {apart[0]['run_id'][:8]} --db {db}")
+    shown = (f"  {program()} show {apart[0][run][:8]} --db {db} --full" for run in ("run_id", "other_run_id"))
+    say("\n".join(("next:", *shown)))
     write_json(json, answer_json(apart))
 
 
@@ -88,29 +90,43 @@ def _latest(pairs: Sequence[Pair]) -> list[Pair]:
     return [*{(pair["part"], pair["task_id"]): pair for pair in pairs}.values()]
 
 
-def _gain(pair: Pair) -> float:
-    return (pair["score"] or 0.0) - (pair["other_score"] or 0.0)
+def _gain(pair: Pair) -> float | None:
+    """By how much the first did better; None where one has no score, which is no score of 0."""
+    score, other = pair["score"], pair["other_score"]
+    return score - other if isinstance(score, int | float) and isinstance(other, int | float) else None
 
 
 def _summary(pairs: Sequence[Pair]) -> str:
-    gains = [_gain(pair) for pair in pairs]
-    wins, losses = sum(gain > 0 for gain in gains), sum(gain < 0 for gain in gains)
-    means = (
-        f"{sum(pair[score] or 0.0 for pair in pairs) / len(pairs):.3f} for "
-        f"{sum(pair[tokens] for pair in pairs) / len(pairs):,.0f} tokens"
+    graded = [(pair, gain) for pair in pairs if (gain := _gain(pair)) is not None]
+    wins, losses = sum(gain > 0 for _, gain in graded), sum(gain < 0 for _, gain in graded)
+    ungraded = len(pairs) - len(graded)
+    sides = (
+        f"{_mean([pair[score] for pair, _ in graded], '.3f')} for "
+        f"{_mean([pair[tokens] for pair in pairs], ',.0f')} tokens"
         for score, tokens in (("score", "tokens"), ("other_score", "other_tokens"))
     )
     return (
         f"{len(pairs):,} questions under both: better at {wins:,}, worse at {losses:,}, as good at "
-        f"{len(pairs) - wins - losses:,}; mean score {' against '.join(means)} a question"
+        f"{len(graded) - wins - losses:,}{f', without a score at {ungraded:,}' if ungraded else ''}; "
+        f"mean score {' against '.join(sides)} a question"
     )
+
+
+def _mean(values: Sequence[float], written: str) -> str:
+    return format(sum(values) / len(values), written) if values else "-"
 
 
 def _content(store: Store, plan_hash: str) -> Mapping[str, Any]:
     import json
 
+    from ..stores.damage import row_damage
+
     row = store.plan(plan_hash)
-    return {} if row is None else json.loads(row.content)
+    if row is None:
+        return {}
+    with row_damage(Path(store.location), "plan", "plan_hash", plan_hash):
+        content = json.loads(row.content)
+        return {"values": dict(content.get("values", {})), "edges": {*map(str, content.get("edges", ()))}}
 
 
 def _settings(plan: Mapping[str, Any], other: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
@@ -119,6 +135,6 @@ def _settings(plan: Mapping[str, Any], other: Mapping[str, Any]) -> Iterator[tup
     for name in sorted({*values, *others}):
         if values.get(name) != others.get(name):
             yield name, str(values.get(name, "-")), str(others.get(name, "-"))
-    edges, other_edges = set(plan.get("edges", ())), set(other.get("edges", ()))
+    edges, other_edges = plan.get("edges", set()), other.get("edges", set())
     for edge in sorted(edges ^ other_edges):
         yield edge, "on" if edge in edges else "off", "on" if edge in other_edges else "off"

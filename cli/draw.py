@@ -30,6 +30,7 @@ def command(
     db: Annotated[str, typer.Option(help="SQLite file in which the plan is looked up.")] = "apportion.db",
 ) -> None:
     """Draw a graph: as Mermaid on the terminal, or to a file. Nothing is called."""
+    from ..records.files import write_text
     from .loading import load_graph
 
     loaded = load_graph(graph)
@@ -40,7 +41,7 @@ def command(
         return
     text = f"```mermaid\n{drawing}```\n" if Path(out).suffix.lower() == ".md" else drawing
     try:
-        Path(out).write_text(text, encoding="utf-8")
+        write_text(Path(out), text)
     except OSError as error:
         raise UsageError(f"cannot write {out!r}: {error.strerror}") from error
     say(f"written   {out}")

@@ -5,23 +5,25 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from .output import cell
 
 if TYPE_CHECKING:
-    from ..stores.reader import Answer
+    from ..stores.read_only_query import Answer
 
-__all__ = ["answer_json", "count", "listing", "one_line", "records", "share"]
+__all__ = ["answer_json", "count", "listing", "moment", "one_line", "records", "share"]
 
-_NARROWEST = 6
+_NARROWEST = 12
+"""What is shown of a text where there is no room: fewer characters tell none from another."""
 _WIDEST = 10_000
 """Columns that no table needs."""
 
 
 def listing(
     columns: Sequence[str],
-    lines: Sequence[Sequence[str]],
+    lines: Sequence[Sequence[object]],
     *,
     right: Collection[str] = (),
     texts: int = 0,
@@ -31,10 +33,10 @@ def listing(
 
     Args:
         columns: their titles.
-        lines: their cells, without markup.
+        lines: their cells, without markup; SQLite keeps any value in any column, so not all need be texts.
         right: the titles of columns that end at the right.
         texts: how many of the last columns are texts, which share the room that the others leave and are cut to it.
-        widest: the most characters of one of them that are shown.
+        widest: the most places of one of them that are shown.
     """
     from rich.box import SIMPLE
     from rich.console import Console
@@ -43,15 +45,18 @@ def listing(
 
     console = Console()
     plain = len(columns) - texts
+    told = [cell(column) for column in columns], *([cell(_told(value)) for value in line] for line in lines)
     taken = sum(
-        2 + max(map(len, column)) for column in zip(columns[:plain], *(line[:plain] for line in lines), strict=True)
+        2 + max(each.cell_len for each in column) for column in zip(*(line[:plain] for line in told), strict=True)
     )
     room = max(_NARROWEST, min(widest, (console.width - taken) // texts - 2)) if texts else 0
     table = Table(box=SIMPLE, padding=(0, 1, 0, 0), pad_edge=False)
     for column in columns:
         table.add_column(cell(column), no_wrap=True, justify="right" if column in right else "left")
-    for line in lines:
-        table.add_row(*map(cell, line[:plain]), *(cell(one_line(text)[:room]) for text in line[plain:]))
+    for line in told[1:]:
+        for text in line[plain:]:
+            text.truncate(room)  # by its width: some characters take two places, and an escape more than what it is for
+        table.add_row(*line)
     wide = Measurement.get(console, console.options.update_width(_WIDEST), table).maximum
     if wide > console.width:
         table.width = wide
@@ -63,14 +68,35 @@ def one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def count(value: float | None) -> str:
-    """A quantity; a dash where there is none."""
-    return "-" if value is None else f"{value:,.0f}"
+def _told(value: object) -> str:
+    return f"({len(value):,} bytes)" if isinstance(value, bytes) else one_line(str(value))
 
 
-def share(value: float | None) -> str:
-    """A score or a share; a dash where there is none."""
-    return "-" if value is None else f"{value:.2f}"
+def count(value: object) -> str:
+    """A quantity; a dash where there is none, and as it is where it is no number."""
+    return _number(value, ",.0f")
+
+
+def share(value: object) -> str:
+    """A score or a share; a dash where there is none, and as it is where it is no number."""
+    return _number(value, ".2f")
+
+
+def _number(value: object, written: str) -> str:
+    return format(value, written) if isinstance(value, int | float) else "-" if value is None else str(value)
+
+
+def moment(seconds: Any, written: str) -> str:
+    """A time of day here; as it is where it is none.
+
+    Args:
+        seconds: since the epoch.
+        written: how, as `strftime` takes it.
+    """
+    try:
+        return f"{datetime.fromtimestamp(seconds):{written}}"
+    except (TypeError, ValueError, OverflowError, OSError):
+        return str(seconds)
 
 
 def records(answer: Answer) -> list[dict[str, Any]]:

@@ -216,10 +216,11 @@ def write_json(path: str | None, text: str) -> None:
         UsageError: the file cannot be written.
     """
     from ..records.display import json_escaped
+    from ..records.files import write_text
 
     if path is None:
         return
     try:
-        Path(path).write_text(json_escaped(text) + "\n", encoding="utf-8")
+        write_text(Path(path), json_escaped(text) + "\n")
     except OSError as error:
         raise UsageError(f"cannot write {path!r}: {error.strerror}") from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -29,7 +28,7 @@ def command(
     """List the runs of a database."""
     from ..stores.questions import RunFilter, matching_runs
     from .encoding import rows_to_json
-    from .listing import listing
+    from .listing import listing, moment
     from .loading import program, write_json
 
     asked = RunFilter(study=study, plan=plan, status=_checked(status), family=family, question=question)
@@ -43,7 +42,7 @@ def command(
     lines = [
         (
             row.run_id[:8],
-            f"{datetime.fromtimestamp(row.ended_at):%d %H:%M:%S}",
+            moment(row.ended_at, "%d %H:%M:%S"),
             row.plan_hash[:8],
             row.status.value,
             row.stop_reason,

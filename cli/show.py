@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from rich.tree import Tree
 
     from ..records.rows import CallRow, RunRow, SpanRow
+    from ..records.usage import Amount
 
 __all__ = ["command"]
 
@@ -29,34 +31,61 @@ def command(
     """Show what a run did: its nodes, what each was charged, and every call."""
     from rich.console import Console
 
+    from ..stores.damage import row_damage
     from ..stores.opening import open_store
+    from ..stores.questions import is_of_test
     from .loading import find_run, write_json
 
     store = open_store(db, read_only=True)
     try:
         row = find_run(run, store)
         spans, calls, task = store.spans(row.run_id), store.calls(row.run_id), store.task(row.task_id)
+        with row_damage(Path(db), "task", "task_id", row.task_id):
+            question = "" if task is None else _question(task.content)
+        asked = is_of_test(row.run_id)
+        if store.query(asked.sql, asked.parameters).rows:
+            calls = _without_golds(spans, calls)
     finally:
         store.close()
-    Console().print(_tree(row, spans, calls, "" if task is None else task.content, full))
+    Console().print(_tree(row, spans, calls, question, full))
     write_json(json, _to_json(row, spans, calls))
 
 
-def _tree(row: RunRow, spans: Sequence[SpanRow], calls: Sequence[CallRow], task: str, full: bool) -> Tree:
+def _without_golds(spans: Sequence[SpanRow], calls: Sequence[CallRow]) -> list[CallRow]:
+    """The calls without what a judge was told and said, which may have the gold answer in it."""
+    from dataclasses import replace
+
+    from ..records.rows import JUDGE_NODE
+    from ..stores.views import HIDDEN
+
+    verdicts = {span.span_id for span in spans if span.node == JUDGE_NODE}
+    return [
+        replace(call, request_messages=HIDDEN, output_text=HIDDEN, reasoning_text="")
+        if call.span_id in verdicts
+        else call
+        for call in calls
+    ]
+
+
+def _tree(row: RunRow, spans: Sequence[SpanRow], calls: Sequence[CallRow], question: str, full: bool) -> Tree:
     from rich.tree import Tree
 
     score = "" if row.score is None else f", score {row.score:.2f}"
     tree = Tree(cell(f"run {row.run_id}: {row.status.value} ({row.stop_reason}){score}", style="bold"))
-    tree.add(cell(f"task {row.task_id}: {_cut(_question(task), full)}"))
+    tree.add(cell(f"task {row.task_id}: {_cut(question, full)}"))
     tree.add(cell(f"answer: {_cut(row.answer, full)}" if row.answer or not row.reason else f"no answer: {row.reason}"))
     plan = f"plan {row.plan_hash}; " if row.plan_hash else ""
-    tree.add(cell(f"{plan}{row.charged.tokens:,} tokens charged, {row.lost.tokens:,} lost"))
+    spent = (
+        f"{row.charged.tokens:,} tokens{_dollars(row.charged)} charged, {row.lost.tokens:,}{_dollars(row.lost)} lost"
+    )
+    tree.add(cell(f"{plan}{spent}"))
     for span in spans:
         place = f" part {span.part}" if span.part else ""
         place += f" round {span.round}" if span.round else ""
+        cost = f"{span.charged.tokens:,} tokens{_dollars(span.charged + span.lost)}"
         branch = tree.add(
             cell(
-                f"{span.node} ({span.kind}){place}: {span.status.value}, {span.charged.tokens:,} tokens, "
+                f"{span.node} ({span.kind}){place}: {span.status.value}, {cost}, "
                 f"{span.ended_at - span.started_at:.3f} s  ->  {_cut(span.answer, full)}"
                 + (f"  [{span.reason}]" if span.reason else ""),
                 style="cyan",
@@ -67,6 +96,11 @@ def _tree(row: RunRow, spans: Sequence[SpanRow], calls: Sequence[CallRow], task:
         for call in (c for c in calls if c.span_id == span.span_id):
             branch.add(cell(_call_line(call, full)))
     return tree
+
+
+def _dollars(amount: Amount) -> str:
+    """What was paid in dollars, for tools too; nothing where that is nothing."""
+    return f" and {amount.usd / 1e9:g} USD" if amount.usd else ""
 
 
 def _passages(evidence: str) -> list[str]:

@@ -28,7 +28,7 @@ def command(
     json: Annotated[str | None, typer.Option(help="Write all of them to this file.", metavar="FILE")] = None,
 ) -> None:
     """Say where the tokens went: charged and lost ones, by node, model and plan, with the mean score of the runs."""
-    from ..stores.questions import RunFilter, tokens_by
+    from ..stores.questions import RunFilter, tokens_by, verdicts
     from .listing import answer_json, count, listing, records, share
     from .loading import write_json
 
@@ -37,6 +37,8 @@ def command(
         which = with_whole_names(RunFilter(study=study, plan=plan, family=family, part=part), store)
         asked = tokens_by(names, which)
         found = records(store.query(asked.sql, asked.parameters))
+        judged = verdicts(which)
+        ((number, spent, _),) = store.query(judged.sql, judged.parameters).rows
     total = sum(row["tokens"] for row in found)
     lines = [
         (
@@ -53,8 +55,12 @@ def command(
         )
         for row in found[:limit]
     ]
+    apart = "node" not in names and number
     say(f"{total:,} tokens in {db}, cached replies included, by {', '.join(names)}")
     listing((*names, *_NUMBERS), lines, right=_NUMBERS)
+    if apart:
+        told = f"{number:,} {'verdict' if number == 1 else 'verdicts'} of a judge for {spent:,} tokens"
+        say(f"beside that: {told}, which --by node counts as a node of its own")
     if len(found) > limit:
         say(f"and {len(found) - limit:,} more; --limit shows more, --by fewer names adds up")
     write_json(json, answer_json(found))
@@ -70,5 +76,5 @@ def _names(by: str) -> list[str]:
     return names
 
 
-def _name(name: str, value: str | None) -> str:
-    return "-" if value is None else value[:8] if name == "plan" else value
+def _name(name: str, value: object) -> object:
+    return "-" if value is None else str(value)[:8] if name == "plan" else value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -19,7 +18,7 @@ def command(
 ) -> None:
     """List the studies of a database, newest first: what was tried, the best on validation, and what was paid."""
     from ..stores.questions import STUDIES
-    from .listing import answer_json, count, listing, records, share
+    from .listing import answer_json, count, listing, moment, records, share
     from .loading import program, write_json
     from .numbers import number
 
@@ -28,7 +27,7 @@ def command(
     lines = [
         (
             study["study_id"][:8],
-            f"{datetime.fromtimestamp(study['created_at']):%Y-%m-%d %H:%M}",
+            moment(study["created_at"], "%Y-%m-%d %H:%M"),
             study["state"],
             count(study["plans"]),
             count(study["runs"]),

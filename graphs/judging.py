@@ -15,7 +15,7 @@ from ..models.pool import Pool
 from ..models.request import ChatMessage, Reply, Request
 from ..nodes.prompts.base import Dialect
 from ..records.protocols import Recorder
-from ..records.rows import SpanRow
+from ..records.rows import JUDGE_NODE, SpanRow
 from ..records.status import Status
 from ..records.task import Task
 from ..records.usage import ZERO, Amount
@@ -23,14 +23,12 @@ from ..tasks.judge import Judge, JudgeRequest
 from ..tasks.verdict import JudgeReply, Verdict, verdict_on
 from .context import drawn
 
-__all__ = ["CONTROL", "JUDGE", "JUDGE_NODE", "Grade", "MeteredJudge", "as_request", "check_judge"]
+__all__ = ["CONTROL", "JUDGE", "Grade", "MeteredJudge", "as_request", "check_judge"]
 
 JUDGE = "judge"
 """The kind of the span of a verdict."""
 CONTROL = "judge control"
 """The kind of the span of a verdict that only tells something of the judge."""
-JUDGE_NODE = "(judge)"
-"""In place of a node's name in these spans; no node can be called so."""
 
 
 @dataclass(frozen=True, slots=True)

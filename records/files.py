@@ -1,7 +1,8 @@
-"""Reading the user's files, alike at every door: text and JSON values, or one error that names the place."""
+"""The user's files, read and written alike at every door: text and JSON values, or one error that names the place."""
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import re
@@ -12,12 +13,13 @@ from typing import Any
 from ..errors import FileError
 from .text import lone_surrogate
 
-__all__ = ["DEPTH", "JsonFault", "check_mark", "json_lines", "parse_json", "read_json", "read_text"]
+__all__ = ["DEPTH", "JsonFault", "check_mark", "json_lines", "parse_json", "read_json", "read_text", "write_text"]
 
 DEPTH = 64
 """The most lists and objects inside each other. Nothing of ours comes near it, and readers and writers of JSON give up
 at various depths beyond it."""
 _MARK = b"\xef\xbb\xbf"
+_DATABASE = b"SQLite format 3\x00"
 _OTHER_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _SUSPECT = re.compile(r"\\u[dD][89a-fA-F]|NaN|Infinity|[eE]\+?\d{3}|\d{300}|[\ud800-\udfff]")
 """What JSON text holds where a value may be at fault; anything else need not be looked through value by value."""
@@ -54,6 +56,19 @@ def read_text(path: Path, *, error: type[FileError] = FileError) -> str:
     except (OSError, ValueError) as problem:
         raise _unreadable(path, problem, error) from None
     return _decoded(content, path, 1, error)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes text in UTF-8, in place of what the file held, but never of a database, which may be dear.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    if path.is_file():
+        with path.open("rb") as file:
+            if file.read(len(_DATABASE)) == _DATABASE:
+                raise FileExistsError(errno.EEXIST, "it is a SQLite database; name another file", str(path))
+    path.write_text(text, encoding="utf-8")
 
 
 def check_mark(path: Path, *, error: type[FileError] = FileError) -> None:

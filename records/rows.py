@@ -237,6 +237,10 @@ class SpanRow:
     """JSON: the passages that its answer rests on."""
 
 
+JUDGE_NODE = "(judge)"
+"""In place of a node's name in spans of verdicts, which are no part of what a run was charged; no node is called so."""
+
+
 @dataclass(frozen=True, slots=True)
 class RunRow:
     """A task run under a plan."""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 from sqlalchemy import Connection
 
-from .migration_texts import texts_and_units
+from .migration_texts import quoted, texts_and_units
 from .views import VIEWS
 
 __all__ = ["APPLICATION_ID", "MIGRATIONS", "NEW_KEYS", "VERSION", "migrate"]
@@ -306,6 +306,10 @@ def m006_texts_and_units(connection: Connection) -> None:
     texts_and_units(connection)
 
 
+def m007_verdicts_and_tools(connection: Connection) -> None:
+    """Views that count verdicts apart, and with them what tools cost; the tables are as they were."""
+
+
 NEW_KEYS = 4
 """The schema since which every node draws for itself: replies that were kept before have other keys."""
 
@@ -316,17 +320,25 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     m004_request_keys,
     m005_abstentions,
     m006_texts_and_units,
+    m007_verdicts_and_tools,
 )
 VERSION = len(MIGRATIONS)
 """The schema that this code reads and writes."""
 
 
 def migrate(connection: Connection, found: int, steps: Sequence[Callable[[Connection], None]] = MIGRATIONS) -> None:
-    """Applies the steps after `found` in the transaction that is open on `connection`."""
+    """Applies the steps after `found` in the transaction that is open on `connection`.
+
+    Views of the package are made anew. Those that somebody else made stay as they were written, true or not.
+    """
+    views = "SELECT name, sql FROM sqlite_schema WHERE type = 'view'"
+    others = [(name, sql) for name, sql in connection.exec_driver_sql(views).fetchall() if name not in VIEWS]
     for version, step in enumerate(steps[found:], found + 1):
         step(connection)
         connection.exec_driver_sql("INSERT INTO schema_version VALUES (?, ?)", (version, time.time()))
-    for (name,) in connection.exec_driver_sql("SELECT name FROM sqlite_schema WHERE type = 'view'").fetchall():
-        connection.exec_driver_sql(f"DROP VIEW {name}")
+    for name, _ in connection.exec_driver_sql(views).fetchall():
+        connection.exec_driver_sql(f"DROP VIEW {quoted(name)}")
     for name, query in VIEWS.items():
         connection.exec_driver_sql(f"CREATE VIEW {name} AS {query}")
+    for _, sql in others:
+        connection.exec_driver_sql(sql)

@@ -5,16 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
+from ..records.rows import JUDGE_NODE
+from .views import OF_TEST
+
 __all__ = [
     "COUNTED_BY",
     "PLAN_PAIRS",
     "STUDIES",
     "Question",
     "RunFilter",
+    "is_of_test",
     "matching_runs",
     "names_that_begin",
     "tokens_by",
+    "verdicts",
 ]
+
+_LARGEST = 2**63 - 1
+"""SQLite's largest whole number."""
 
 COUNTED_BY = {"node": "used.node", "model": "used.model", "plan": "plan", "family": "family", "part": "part"}
 """What tokens can be counted by."""
@@ -29,8 +37,10 @@ PLAN_PAIRS = """
 SELECT part, task_id, family, question, answer, other_answer, status, other_status, score, other_score, tokens,
   other_tokens, usd, other_usd, run_id, other_run_id
 FROM plans_by_question WHERE plan = ? AND other_plan = ? AND part IN ('fit', 'validation')
+ORDER BY (SELECT max(started_at) FROM run WHERE run_id IN (plans_by_question.run_id, other_run_id)),
+  (SELECT min(started_at) FROM run WHERE run_id IN (plans_by_question.run_id, other_run_id))
 """
-"""Two plans on the questions that a search may look at; those of test are for what it has found."""
+"""Two plans on the questions that a search may look at, the newest runs last. Test is for what it has found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +84,7 @@ _CONDITIONS = {
 def matching_runs(which: RunFilter, limit: int) -> Question:
     """The ids and parts of runs, newest first."""
     where, parameters = _where(which)
+    limit = min(limit, _LARGEST)
     sql = f"SELECT run_id, part, tokens FROM run_details {where} ORDER BY started_at DESC LIMIT ?"
     return Question(sql, (*parameters, limit))
 
@@ -81,33 +92,46 @@ def matching_runs(which: RunFilter, limit: int) -> Question:
 def tokens_by(by: Sequence[str], which: RunFilter) -> Question:
     """Runs, calls, tokens and dollars of groups of calls, and the mean score of their runs; the dearest first.
 
+    Verdicts are no part of what a run was charged: they count where nodes do, as one of their own; see `verdicts`.
+
     Args:
-        by: some of `COUNTED_BY`, at least one.
+        by: some of `COUNTED_BY`, at least one. Without node and model, runs that called nothing count too.
         which: the runs that are counted.
     """
     where, parameters = _where(which)
     keys = ", ".join(f"{COUNTED_BY[name]} AS {name}" for name in by)
     within = [name for name in by if name in ("node", "model")]
-    group = ", ".join(["call.run_id", *within])
+    group = ", ".join(["run_id", *within])
+    sums = ("calls", "cached_calls", "input_tokens", "output_tokens", "lost_tokens", "tokens", "nanousd")
+    summed = ", ".join(f"coalesce(sum(used.{name}), 0) AS {name}" for name in sums[:-1])
     return Question(
         f"""
         WITH used AS (
-          SELECT call.run_id, span.node AS node, call.gen_ai_request_model AS model, count(*) AS calls,
-            sum(call.cached) AS cached_calls, sum(call.gen_ai_usage_input_tokens) AS input_tokens,
-            sum(call.gen_ai_usage_output_tokens) AS output_tokens, sum(call.lost_tokens) AS lost_tokens,
-            sum(call.charged_tokens + call.lost_tokens) AS tokens,
-            sum(call.charged_nanousd + call.lost_nanousd) AS nanousd
-          FROM call JOIN span ON span.span_id = call.span_id
-          GROUP BY {group})
-        SELECT {keys}, count(*) AS runs, avg(score) AS score, sum(calls) AS calls, sum(cached_calls) AS cached_calls,
-          coalesce(sum(input_tokens), 0) AS input_tokens, coalesce(sum(output_tokens), 0) AS output_tokens,
-          sum(used.tokens) AS tokens, sum(used.lost_tokens) AS lost_tokens, sum(nanousd) / 1e9 AS usd
-        FROM used JOIN run_details ON run_details.run_id = used.run_id {where}
+          SELECT {group}, {", ".join(f"sum({name}) AS {name}" for name in sums)}
+          FROM charges {"" if "node" in by else f"WHERE node <> '{JUDGE_NODE}'"} GROUP BY {group})
+        SELECT {keys}, count(*) AS runs, avg(score) AS score, {summed}, coalesce(sum(nanousd), 0) / 1e9 AS usd
+        FROM run_details {"JOIN" if within else "LEFT JOIN"} used ON used.run_id = run_details.run_id {where}
         GROUP BY {", ".join(map(str, range(1, len(by) + 1)))}
-        ORDER BY sum(used.tokens) DESC
+        ORDER BY sum(used.tokens) DESC, usd DESC
         """,
         parameters,
     )
+
+
+def verdicts(which: RunFilter) -> Question:
+    """What the verdicts on runs cost: their number, tokens and dollars."""
+    where, parameters = _where(which)
+    return Question(
+        "SELECT count(*) AS verdicts, coalesce(sum(charged_tokens + lost_tokens), 0) AS tokens, "
+        "coalesce(sum(charged_nanousd + lost_nanousd), 0) / 1e9 AS usd FROM span "
+        f"WHERE node = '{JUDGE_NODE}' AND run_id IN (SELECT run_id FROM run_details {where})",
+        parameters,
+    )
+
+
+def is_of_test(run_id: str) -> Question:
+    """A row where a run is of a question of the test part of any study, whose gold is not shown."""
+    return Question(f"SELECT 1 FROM run WHERE run_id = ? AND ({OF_TEST})", (run_id,))
 
 
 def names_that_begin(what: str, beginning: str) -> Question:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -26,13 +24,14 @@ from .cache import reply_row
 from .capture import not_kept
 from .damage import row_damage, whole
 from .database import database_errors, driver, reading_engine, schema_of
+from .read_only_query import Answer, answer
 from .row_table import RowTable
 from .texts import unpack
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-__all__ = ["Answer", "Reader"]
+__all__ = ["Reader"]
 
 Row = TypeVar("Row", bound="DataclassInstance")
 
@@ -47,14 +46,6 @@ _ROOT_RELEASES = (
 )
 _NAMES = 50
 """How many known names an error lists."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a statement of SQL found."""
-
-    columns: tuple[str, ...]
-    rows: list[tuple[Any, ...]]
 
 
 class Reader:
@@ -178,18 +169,7 @@ class Reader:
         """What a statement of SQL finds; nothing is changed by any."""
         self._check_usable()
         with self._errors(), self._engine.connect() as connection:
-            raw = driver(connection)
-            raw.execute("PRAGMA query_only = ON")
-            try:
-                with closing(raw.execute(statement, parameters)) as found:
-                    names = [column[0] for column in found.description or ()]
-                    return Answer(tuple(names), found.fetchall())
-            except (sqlite3.Warning, sqlite3.ProgrammingError) as error:
-                raise StoreError(f"{self._path}: the statement cannot be run: {error}") from error
-            except sqlite3.OperationalError as error:
-                if (error.sqlite_errorcode & 0xFF) != sqlite3.SQLITE_READONLY:
-                    raise
-                raise StoreError(f"{self._path}: the statement would change it, and here it is only read") from error
+            return answer(driver(connection), statement, parameters, self._path)
 
     def select(self, statement: Select[Any]) -> Sequence[RowMapping]:
         """All rows of a statement's result."""

@@ -23,7 +23,8 @@ from ..records.rows import (
 )
 from ..records.status import Status
 from . import schema
-from .reader import Answer, Reader
+from .read_only_query import Answer
+from .reader import Reader
 from .row_table import RowTable
 
 if TYPE_CHECKING:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import stat
 import warnings
 from contextlib import closing
 from pathlib import Path
@@ -56,7 +57,7 @@ def bring_up_to_date(connection: Connection, path: Path, found: int) -> None:
 def back_up(connection: sqlite3.Connection, path: Path, found: int) -> Path:
     """Copies the database to a new file beside it, named after its schema, and returns where.
 
-    The copy has its name once it is whole and on the disk.
+    The copy has its name once it is whole and on the disk. Whoever may not read the file may not read it either.
 
     Raises:
         StoreError: there is no room for it, or it cannot be written.
@@ -69,7 +70,10 @@ def back_up(connection: sqlite3.Connection, path: Path, found: int) -> Path:
     unfinished = copy.with_name(f"{copy.name}.unfinished")
     unfinished.unlink(missing_ok=True)
     try:
+        # Made empty first, which SQLite takes: it would let everybody read what it makes, with all prompts and answers.
+        os.close(os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         connection.execute("VACUUM INTO ?", (str(unfinished),))
+        unfinished.chmod(stat.S_IMODE(path.stat().st_mode))
         with unfinished.open("rb+") as file:
             os.fsync(file.fileno())
     except (sqlite3.Error, OSError) as error:

@@ -1,15 +1,26 @@
 """The views for those who read a database with SQL: named for what people ask, in tokens, dollars and seconds.
 
 They are made anew at the end of every migration, so a change here needs a step in `migrations`, an empty one at least.
-What stands in a view in place of a text that was not kept as text says so. `run_details` hides the golds of tasks that
-belong to the test part of any study; the table `task` has them.
+What stands in a view in place of a text that was not kept as text says so. Golds of tasks that belong to the test part
+of any study are hidden, and so is what a judge was told and said of these tasks, which may have the gold in it; the
+tables `task` and `text` have both.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-__all__ = ["VIEWS"]
+from ..records.rows import JUDGE_NODE
+
+__all__ = ["HIDDEN", "OF_TEST", "VIEWS"]
+
+HIDDEN = "[not shown: a verdict on a question of the test part]"
+"""What stands for a text that may have such a gold in it."""
+OF_TEST = (
+    "run.task_id IN (SELECT task_id FROM part WHERE part = 'test') OR "
+    "run.trial_id IN (SELECT trial_id FROM trial WHERE part = 'test')"
+)
+"""Whether the row of `run` is of a question of the test part of any study."""
 
 
 def _text(column: str) -> str:
@@ -17,6 +28,15 @@ def _text(column: str) -> str:
     return (
         "(SELECT CASE typeof(content) WHEN 'text' THEN content WHEN 'blob' THEN '[compressed: ' || bytes || ' bytes]' "
         f"ELSE '[not kept: ' || bytes || ' bytes, sha256 ' || hash || ']' END FROM text WHERE hash = {column})"
+    )
+
+
+def _said(column: str) -> str:
+    """A text of a call, but for verdicts on questions of the test part; those on runs that go on may be such."""
+    return (
+        "CASE WHEN EXISTS (SELECT 1 FROM span LEFT JOIN run ON run.run_id = span.run_id "
+        f"WHERE span.span_id = call.span_id AND span.node = '{JUDGE_NODE}' AND (run.run_id IS NULL OR {OF_TEST})) "
+        f"AND {column} IS NOT NULL THEN '{HIDDEN}' ELSE {_text(column)} END"
     )
 
 
@@ -44,18 +64,20 @@ _PART = (
     "WHEN run.trial_id LIKE 'headroom%' THEN 'headroom' "
     "ELSE (SELECT part FROM trial WHERE trial.trial_id = run.trial_id) END"
 )
-_GOLD = (
-    "CASE WHEN run.task_id IN (SELECT task_id FROM part WHERE part = 'test') OR "
-    "run.trial_id IN (SELECT trial_id FROM trial WHERE part = 'test') THEN NULL "
-    f"ELSE {_of_task('gold')} END"
-)
+_GOLD = f"CASE WHEN {OF_TEST} THEN NULL ELSE {_of_task('gold')} END"
 _REASON = "CASE reason WHEN '' THEN stop_reason ELSE reason END"
+_NO_VERDICT = (
+    "CASE WHEN run.reason = '' AND run.score IS NULL THEN (SELECT 'no verdict: ' || span.reason FROM span "
+    f"WHERE span.run_id = run.run_id AND span.node = '{JUDGE_NODE}' AND span.kind = 'judge' AND span.status <> 'ok') "
+    "END"
+)
 _IN_UNIT = "CASE limit_unit WHEN 'tokens' THEN {0} WHEN 'weighted' THEN {0} / 1e6 ELSE {0} / 1e9 END"
 
 _RUN_DETAILS = f"""
 SELECT run.run_id, {_STUDY} AS study_id, {_PART} AS part, run.trial_id, run.plan_hash AS plan, run.task_id,
   (SELECT family FROM task WHERE task.task_id = run.task_id) AS family, {_of_task("question")} AS question,
-  {_GOLD} AS gold, run.answer, run.abstained, run.status, run.stop_reason, {_REASON} AS reason, run.score,
+  {_GOLD} AS gold, run.answer, run.abstained, run.status, run.stop_reason,
+  coalesce({_NO_VERDICT}, {_REASON}) AS reason, run.score,
   run.charged_tokens + run.lost_tokens AS tokens, run.lost_tokens,
   (run.charged_microweighted + run.lost_microweighted) / 1e6 AS weighted,
   (run.charged_nanousd + run.lost_nanousd) / 1e9 AS usd, run.started_at, run.ended_at, run.latency_seconds,
@@ -68,8 +90,8 @@ SELECT study_id, part, plan, question, gold, answer, status, reason, score, toke
 _CALLS_READ = f"""
 SELECT call.call_id, call.run_id, call.span_id, run_details.study_id, run_details.part, run_details.plan, span.node,
   span.kind, span.round, call.gen_ai_request_model AS model, call.attempt, call.sample_index, call.outcome,
-  call.error AS reason, call.cached, {_text("call.gen_ai_input_messages_hash")} AS prompt,
-  {_text("call.reasoning_hash")} AS reasoning, {_text("call.gen_ai_output_messages_hash")} AS reply,
+  call.error AS reason, call.cached, {_said("call.gen_ai_input_messages_hash")} AS prompt,
+  {_said("call.reasoning_hash")} AS reasoning, {_said("call.gen_ai_output_messages_hash")} AS reply,
   call.gen_ai_usage_input_tokens AS input_tokens, call.gen_ai_usage_output_tokens AS output_tokens,
   call.gen_ai_usage_reasoning_output_tokens AS reasoning_tokens, call.charged_tokens + call.lost_tokens AS tokens,
   (call.charged_nanousd + call.lost_nanousd) / 1e9 AS usd, call.gen_ai_response_finish_reasons AS finish_reason,
@@ -84,21 +106,35 @@ SELECT span.span_id, span.run_id, run_details.study_id, run_details.part AS stud
   span.ended_at - span.started_at AS seconds
 FROM span LEFT JOIN run_details ON run_details.run_id = span.run_id
 """
-_TOKENS_BY_NODE_MODEL_PLAN = """
-WITH used AS (
+# What a node was charged beyond its calls, it paid for tools; few runs have that, and they are known by their totals.
+_CHARGES = f"""
+WITH called AS MATERIALIZED (
   SELECT call.run_id, span.node, span.kind, call.gen_ai_request_model AS model, count(*) AS calls,
-    sum(call.cached) AS cached_calls, sum(call.gen_ai_usage_input_tokens) AS input_tokens,
-    sum(call.gen_ai_usage_output_tokens) AS output_tokens,
-    sum(call.gen_ai_usage_reasoning_output_tokens) AS reasoning_tokens, sum(call.lost_tokens) AS lost_tokens,
-    sum(call.charged_tokens + call.lost_tokens) AS tokens, sum(call.charged_nanousd + call.lost_nanousd) AS nanousd
+    sum(call.cached) AS cached_calls, coalesce(sum(call.gen_ai_usage_input_tokens), 0) AS input_tokens,
+    coalesce(sum(call.gen_ai_usage_output_tokens), 0) AS output_tokens,
+    coalesce(sum(call.gen_ai_usage_reasoning_output_tokens), 0) AS reasoning_tokens,
+    sum(call.lost_tokens) AS lost_tokens, sum(call.charged_tokens + call.lost_tokens) AS tokens,
+    sum(call.charged_nanousd + call.lost_nanousd) AS nanousd
   FROM call JOIN span ON span.span_id = call.span_id
-  GROUP BY call.run_id, span.node, span.kind, model)
-SELECT study_id, part, plan, used.node, used.kind, used.model, count(*) AS runs, avg(score) AS score,
-  sum(calls) AS calls, sum(cached_calls) AS cached_calls, coalesce(sum(input_tokens), 0) AS input_tokens,
-  coalesce(sum(output_tokens), 0) AS output_tokens, coalesce(sum(reasoning_tokens), 0) AS reasoning_tokens,
-  sum(used.tokens) AS tokens, sum(used.lost_tokens) AS lost_tokens, sum(nanousd) / 1e9 AS usd
-FROM used JOIN run_details ON run_details.run_id = used.run_id
-GROUP BY study_id, part, plan, used.node, used.kind, used.model
+  GROUP BY call.run_id, span.node, span.kind, model),
+paying AS MATERIALIZED (
+  SELECT run.run_id FROM run LEFT JOIN (
+    SELECT run_id, sum(nanousd) AS nanousd FROM called WHERE node <> '{JUDGE_NODE}' GROUP BY run_id
+  ) AS made ON made.run_id = run.run_id
+  WHERE run.charged_nanousd + run.lost_nanousd > coalesce(made.nanousd, 0))
+SELECT * FROM called
+UNION ALL SELECT run_id, node, kind, '(tools)', 0, 0, 0, 0, 0, 0, 0, sum(nanousd) FROM (
+  SELECT run_id, node, kind, charged_nanousd + lost_nanousd AS nanousd FROM span WHERE run_id IN paying
+  UNION ALL SELECT run_id, node, kind, -nanousd FROM called WHERE run_id IN paying)
+GROUP BY run_id, node, kind HAVING sum(nanousd) > 0
+"""
+_TOKENS_BY_NODE_MODEL_PLAN = """
+SELECT study_id, part, plan, charges.node, charges.kind, charges.model, count(*) AS runs, avg(score) AS score,
+  sum(calls) AS calls, sum(cached_calls) AS cached_calls, sum(input_tokens) AS input_tokens,
+  sum(output_tokens) AS output_tokens, sum(reasoning_tokens) AS reasoning_tokens,
+  sum(charges.tokens) AS tokens, sum(charges.lost_tokens) AS lost_tokens, sum(nanousd) / 1e9 AS usd
+FROM charges JOIN run_details ON run_details.run_id = charges.run_id
+GROUP BY study_id, part, plan, charges.node, charges.kind, charges.model
 """
 _STUDY_COSTS = f"""
 SELECT study.study_id, study.created_at, study.state, study.test_reads, limit_unit AS unit,
@@ -121,15 +157,16 @@ WHERE a.study_id = b.study_id AND a.part = b.part
 """
 _FAILURES = f"""
 SELECT 'run' AS what, run_id AS id, run_id, ended_at AS at, status, task_id AS name, {_REASON} AS reason, lost_tokens,
-  {_of_task("question")} AS text
+  lost_nanousd / 1e9 AS lost_usd, {_of_task("question")} AS text
 FROM run WHERE status <> 'ok'
-UNION ALL SELECT 'span', span_id, run_id, ended_at, status, node, reason, lost_tokens, answer
+UNION ALL SELECT 'span', span_id, run_id, ended_at, status, node, reason, lost_tokens, lost_nanousd / 1e9,
+  answer
 FROM span WHERE status <> 'ok'
 UNION ALL SELECT 'call', call_id, run_id, ended_at, outcome, gen_ai_request_model, error, lost_tokens,
-  {_text("gen_ai_output_messages_hash")}
+  lost_nanousd / 1e9, {_said("call.gen_ai_output_messages_hash")}
 FROM call WHERE outcome <> 'ok'
 UNION ALL SELECT 'reservation', reservation_id, NULL, closed_at, 'lost', account_id, 'its process ended', lost_tokens,
-  NULL
+  lost_nanousd / 1e9, NULL
 FROM reservation WHERE state = 'lost'
 """
 _UNREAD_REPLIES = """
@@ -171,18 +208,31 @@ FROM span LEFT JOIN (
 ) AS made ON made.span_id = span.span_id
 GROUP BY span.run_id, span.node, span.kind
 """
-_COST_PER_RUN = """
+
+
+def _of_calls(what: str) -> str:
+    """A sum over the calls of a run, but for those of verdicts."""
+    verdicts = f"SELECT span_id FROM span WHERE span.run_id = run.run_id AND node = '{JUDGE_NODE}'"
+    return f"(SELECT coalesce({what}, 0) FROM call WHERE call.run_id = run.run_id AND span_id NOT IN ({verdicts}))"
+
+
+def _of_verdicts(what: str) -> str:
+    return f"(SELECT coalesce({what}, 0) FROM span WHERE span.run_id = run.run_id AND node = '{JUDGE_NODE}')"
+
+
+# Whatever a run was charged for was paid, but for what came from the cache.
+_COST_PER_RUN = f"""
 SELECT run.run_id, run.trial_id, CASE WHEN run.trial_id LIKE 'headroom%' THEN 'headroom' ELSE trial.part END AS part,
-  run.task_id, run.plan_hash, run.status, run.score, coalesce(made.calls, 0) AS calls,
-  run.charged_tokens, run.lost_tokens, coalesce(made.paid_tokens, 0) AS paid_tokens,
+  run.task_id, run.plan_hash, run.status, run.score, {_of_calls("count(*)")} AS calls,
+  run.charged_tokens, run.lost_tokens,
+  run.charged_tokens + run.lost_tokens - {_of_calls("sum(cached * charged_tokens)")} AS paid_tokens,
   run.charged_microweighted / 1e6 AS charged_weighted, run.charged_nanousd / 1e9 AS charged_usd,
-  run.lost_nanousd / 1e9 AS lost_usd, coalesce(made.paid_nanousd, 0) / 1e9 AS paid_usd,
+  run.lost_nanousd / 1e9 AS lost_usd,
+  (run.charged_nanousd + run.lost_nanousd - {_of_calls("sum(cached * charged_nanousd)")}) / 1e9 AS paid_usd,
+  {_of_verdicts("sum(charged_tokens + lost_tokens)")} AS judge_tokens,
+  {_of_verdicts("sum(charged_nanousd + lost_nanousd)")} / 1e9 AS judge_usd,
   run.latency_seconds AS latency, run.ended_at - run.started_at AS seconds
-FROM run LEFT JOIN trial ON trial.trial_id = run.trial_id LEFT JOIN (
-  SELECT run_id, count(*) AS calls, sum(lost_tokens + CASE cached WHEN 1 THEN 0 ELSE charged_tokens END) AS paid_tokens,
-    sum(lost_nanousd + CASE cached WHEN 1 THEN 0 ELSE charged_nanousd END) AS paid_nanousd
-  FROM call GROUP BY run_id
-) AS made ON made.run_id = run.run_id
+FROM run LEFT JOIN trial ON trial.trial_id = run.trial_id
 """
 _SPEND = f"""
 SELECT account_id, parent_id, label, measure, limit_unit, {_IN_UNIT.format("limit_value")} AS limit_value,
@@ -197,6 +247,7 @@ VIEWS: Mapping[str, str] = {
     "runs_read": _RUNS_READ,
     "calls_read": _CALLS_READ,
     "spans_read": _SPANS_READ,
+    "charges": _CHARGES,
     "tokens_by_node_model_plan": _TOKENS_BY_NODE_MODEL_PLAN,
     "study_costs": _STUDY_COSTS,
     "plans_by_question": _PLANS_BY_QUESTION,

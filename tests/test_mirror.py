@@ -22,7 +22,7 @@ TESTED_IN = {
     "tasks/math_worker": "tasks/test_metric_math.py",
     "tasks/sql_worker": "tasks/test_metric_sql.py",
     "cli/encoding cli/loading cli/optimize cli/plan_checks": "cli/test_commands.py",
-    "cli/run cli/run_policy cli/show cli/tokens": "cli/test_commands.py",
+    "cli/run cli/run_policy cli/tokens": "cli/test_commands.py",
     "cli/asking": "cli/test_runs.py",
     "cli/outcomes cli/simulate": "cli/test_fit.py",
     "cli/names": "cli/test_app.py",

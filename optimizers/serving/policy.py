@@ -27,6 +27,7 @@ from ...models.pocket import load_pocket_models
 from ...models.pool import Pool
 from ...nodes.kinds import Kinds
 from ...records.display import json_escaped
+from ...records.files import write_text
 from ...records.protocols import StudyStore
 from ...records.rows import Unit
 from ...records.task import Task
@@ -172,7 +173,7 @@ class DeployedPolicy:
             reference=self._reference,
         )
         try:
-            Path(path).write_text(json_escaped(content.model_dump_json()) + "\n", encoding="utf-8")
+            write_text(Path(path), json_escaped(content.model_dump_json()) + "\n")
         except OSError as error:
             raise UsageError(f"cannot write {str(path)!r}: {error.strerror}") from error
 

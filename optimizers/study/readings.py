@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
-from ...graphs.judging import CONTROL, JUDGE, JUDGE_NODE
+from ...graphs.judging import CONTROL, JUDGE
 from ...graphs.plan import Plan
 from ...graphs.resolved import Step, resolve
 from ...graphs.space import Space
 from ...models.reasoning import split_reasoning
 from ...records.protocols import StudyStore
-from ...records.rows import ReplyCount
+from ...records.rows import JUDGE_NODE, ReplyCount
 from ...records.status import Status
 from ...records.text import single_spaced
 from .policy_selection import Comparison

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +57,44 @@ def test_two_plans_are_told_apart(database: Path, capsys: pytest.CaptureFixture[
     assert "mean score 0.667 for 10 tokens against 0.667 for 30 tokens a question" in printed
     pairs = json.loads(out.read_text())
     assert [pair["task_id"] for pair in pairs] == ["q0", "q1", "q2"], "the furthest apart first"
+    assert "show aaaa1111" in printed
+    assert "show bbbb2222" in printed
     assert "hidden" not in printed + out.read_text(), "test is for what a search has found"
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        ("UPDATE plan SET content = '[]'", "row of table 'plan' with plan_hash 'aaaa1111' is damaged"),
+        ("""UPDATE plan SET content = '{"values": [1]}'""", "row of table 'plan' with plan_hash 'aaaa1111' is damaged"),
+        ("""UPDATE plan SET content = '{"edges": 3}'""", "row of table 'plan' with plan_hash 'aaaa1111' is damaged"),
+        ("UPDATE run SET score = 'high', answer = x'ff', started_at = 'x'", ""),
+        ("UPDATE task SET content = '{'", ""),
+        ("DELETE FROM plan", ""),
+    ],
+)
+def test_damage_is_told_of_or_passed_over(
+    database: Path, damage: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute(damage)
+    assert run(["diff", "aaaa", "bb", "--db", str(database)]) == (2 if said else 0)
+    assert said in capsys.readouterr().err
+
+
+def test_no_score_is_no_score_of_zero(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with open_store(database) as store:
+        for plan in ("aaaa1111", "bbbb2222"):
+            store.record(replace(run_row("q0", plan, "validation", 1.0), score=1.0 if plan[0] == "a" else None))
+    assert run(["diff", "aaaa", "bb", "--db", str(database)]) == 0
+    printed = capsys.readouterr().out
+    assert "3 questions under both: better at 0, worse at 1, as good at 1, without a score at 1; mean" in printed
+    assert "mean score 0.500 for 10 tokens against 1.000 for 30 tokens" in printed
+    with open_store(database) as store:
+        for name in ("q1", "q2"):
+            store.record(replace(run_row(name, "aaaa1111", "validation", 1.0), score=None))
+    assert run(["diff", "aaaa", "bb", "--db", str(database)]) == 0
+    assert "without a score at 3; mean score - for 10 tokens against -" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -13,11 +13,12 @@ from scipy.stats import spearmanr
 from apportion import Cap, Graph, Judge, OpenAIModel, Pool, Prompt, Result, Solver, Status, Task, open_store
 from apportion.budgets.books import MemoryStore
 from apportion.errors import BudgetBreach, CallFailed, GraphError, UnknownName, UsageError
-from apportion.graphs.judging import JUDGE, JUDGE_NODE
+from apportion.graphs.judging import JUDGE
 from apportion.graphs.run import Runner
 from apportion.models.card import ModelCard
 from apportion.models.request import Reply, Request
 from apportion.records import AccountRow, Limit, StudyStore
+from apportion.records.rows import JUDGE_NODE
 from apportion.records.usage import ZERO, Usage
 from apportion.testing.essays import ESSAY_CARD, ESSAY_JUDGE, essay_judge, essay_quality, essay_writer
 from apportion.testing.fault_server import FaultServer

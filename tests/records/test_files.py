@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from apportion.errors import DevSetError, FileError
-from apportion.records.files import DEPTH, JsonFault, json_lines, parse_json, read_json, read_text
+from apportion.records.files import DEPTH, JsonFault, json_lines, parse_json, read_json, read_text, write_text
 
 MARK = b"\xef\xbb\xbf"
 
@@ -133,3 +133,14 @@ def test_any_bytes_are_json_or_one_typed_error(tmp_path_factory: pytest.TempPath
             line, said = error.line, str(error)
         assert 0 <= line <= content.count(b"\n") + 1
         assert "\n" not in said
+
+
+def test_a_database_is_never_written_over(tmp_path: Path) -> None:
+    other = written(tmp_path, b"SQLite", "other.txt")
+    write_text(other, "é")
+    write_text(tmp_path / "new.txt", "é")
+    assert other.read_bytes() == (tmp_path / "new.txt").read_bytes() == "é".encode()
+    database = written(tmp_path, b"SQLite format 3\0 and so on")
+    with pytest.raises(FileExistsError, match="it is a SQLite database; name another file"):
+        write_text(database, "é")
+    assert database.read_bytes().endswith(b"and so on")

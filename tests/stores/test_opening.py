@@ -104,6 +104,13 @@ def test_a_database_of_the_sixth_schema_can_be_read(path: Path, row: Callable[..
         assert store.calls("run") == [row(CallRow)]
 
 
+def test_a_database_of_the_seventh_schema_can_be_read(path: Path, row: Callable[..., Any]) -> None:
+    shutil.copy(DATABASES / "schema7.sqlite", path)
+    with open_store(path) as store:
+        assert (store.runs(), store.calls("run")) == ([row(RunRow)], [row(CallRow)])
+        assert store.query("SELECT model, tokens FROM charges WHERE calls = 1").rows == [("small", 40)]
+
+
 def test_tasks_keep_the_part_that_older_versions_gave_them(path: Path) -> None:
     shutil.copy(DATABASES / "schema2.sqlite", path)
     with open_store(path, read_only=True) as store:

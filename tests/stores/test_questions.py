@@ -5,9 +5,19 @@ from typing import Any
 
 import pytest
 
-from apportion.records import Amount, CallRow, RunRow, SpanRow, Status, StudyRow, TaskRow, TrialRow
+from apportion.records import Amount, CallRow, PartRow, RunRow, SpanRow, Status, StudyRow, TaskRow, TrialRow
 from apportion.stores import Store
-from apportion.stores.questions import COUNTED_BY, STUDIES, RunFilter, matching_runs, names_that_begin, tokens_by
+from apportion.stores.questions import (
+    COUNTED_BY,
+    PLAN_PAIRS,
+    STUDIES,
+    RunFilter,
+    is_of_test,
+    matching_runs,
+    names_that_begin,
+    tokens_by,
+    verdicts,
+)
 
 
 @pytest.fixture
@@ -104,3 +114,44 @@ def test_names_are_known_by_their_beginnings(store: Store) -> None:
     assert names("plan", "%") == []
     assert names("study", "st") == ["study"]
     assert store.query(STUDIES).rows[0][:1] == ("study",)
+
+
+@pytest.mark.usefixtures("asked")
+def test_verdicts_count_where_nodes_do_and_runs_without_calls_where_they_do_not(
+    store: Store, row: Callable[..., Any]
+) -> None:
+    """By plan there would be a dearer plan for being judged, and a better one for failing before its first call."""
+    spent = {"charged": Amount(50, 0, 2_000_000_000), "lost": Amount()}
+    store.record(row(SpanRow, span_id="verdict", node="(judge)", kind="judge", run_id="a", **spent))
+    store.record(row(CallRow, call_id="verdict", span_id="verdict", run_id="a", request_model="critic", **spent))
+    store.record(row(RunRow, run_id="d", task_id="sum", plan_hash="plan1", status=Status.BUDGET, score=0.0))
+    store.flush()
+
+    def counted(*by: str) -> list[tuple[Any, ...]]:
+        question = tokens_by(by, RunFilter(study="study"))
+        answer = store.query(question.sql, question.parameters)
+        rows = [dict(zip(answer.columns, found, strict=True)) for found in answer.rows]
+        return [(*(found[name] for name in by), found["runs"], found["score"], found["tokens"]) for found in rows]
+
+    assert counted("plan") == [("plan1", 2, 0.5, 45), ("plan2", 1, 0.0, 45)]
+    assert "critic" not in [model for model, *_ in counted("model")]
+    assert ("(judge)", 1, 1.0, 50) in counted("node")
+    question = verdicts(RunFilter(study="study", part="fit", status="ok"))
+    assert store.query(question.sql, question.parameters).rows == [(1, 50, 2.0)]
+
+
+@pytest.mark.usefixtures("asked")
+def test_pairs_come_with_the_newest_runs_last(store: Store, row: Callable[..., Any]) -> None:
+    for name, plan, moment in (("old", "plan2", 1.5), ("new", "plan2", 9.0), ("older", "plan2", 0.5)):
+        store.record(row(RunRow, run_id=name, task_id="sum", plan_hash=plan, started_at=moment))
+    store.flush()
+    answer = store.query(PLAN_PAIRS, ("plan1", "plan2"))
+    assert [found[answer.columns.index("other_run_id")] for found in answer.rows] == ["older", "old", "new"]
+
+
+@pytest.mark.usefixtures("asked")
+def test_which_runs_are_of_the_test_part(store: Store, row: Callable[..., Any]) -> None:
+    store.record(row(PartRow, task_id="sum"))
+    store.flush()
+    found = [is_of_test(run_id) for run_id in "abc"]
+    assert [store.query(each.sql, each.parameters).rows for each in found] == [[(1,)], [], [(1,)]]

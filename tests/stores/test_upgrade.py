@@ -96,3 +96,31 @@ def test_what_an_unfinished_copy_left_is_no_copy(old: Path) -> None:
     assert not left.exists()
     with open_store(old.with_name("books.db.schema5"), read_only=True) as store:
         assert store.calls("run")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no permissions of this kind")
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o644])
+def test_the_copy_is_as_private_as_the_file(old: Path, mode: int) -> None:
+    old.chmod(mode)
+    assert is_as_it_was(old)
+    assert {file.stat().st_mode & 0o777 for file in old.parent.glob("books.db*") if file.suffix != ".lock"} == {mode}
+
+
+VIEWS_OF_ONES_OWN = {
+    "mine": "CREATE VIEW mine AS SELECT run_id, charged_tokens FROM run",
+    "a name; with -- all": 'CREATE VIEW "a name; with -- all" AS SELECT run_id FROM run',
+    "select": 'CREATE VIEW "select" AS SELECT latency FROM run',
+}
+
+
+def test_views_that_somebody_else_made_stay(old: Path) -> None:
+    with closing(sqlite3.connect(old)) as connection, connection:
+        for made in VIEWS_OF_ONES_OWN.values():
+            connection.execute(made)
+        connection.execute("CREATE VIEW gates AS SELECT 'one whose name is taken since'")
+    assert is_as_it_was(old)
+    with closing(sqlite3.connect(old)) as connection:
+        found = dict(connection.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'view'"))
+        assert VIEWS_OF_ONES_OWN.items() <= found.items()
+        assert len(connection.execute("SELECT * FROM mine").fetchall()) == 1
+        assert "signal" in found["gates"]

@@ -38,10 +38,26 @@ def ask(store: Store, path: Path, row: Callable[..., Any]) -> Callable[[str], li
     store.record(row(SpanRow, span_id="span2", charged=charged, lost=none))
     store.record(row(SpanRow, span_id="span3", node="merge", kind="merger", charged=none, lost=none))
     store.record(row(RunRow, charged=Amount(80, 160, 4_000_000_000), lost=none))
-    lost = {"outcome": Status.TIMEOUT, "error": "too late", "charged": none, "lost": Amount(90)}
-    store.record(row(CallRow, call_id="lost", run_id="bad", span_id="bad1", usage=None, **lost))
-    store.record(row(SpanRow, span_id="bad1", run_id="bad", status=Status.TIMEOUT, reason="no reply"))
-    bad = {"status": Status.TIMEOUT, "stop_reason": "complete", "reason": "no reply", "lost": Amount(90)}
+    late = {"outcome": Status.TIMEOUT, "error": "too late", "charged": none, "lost": Amount(90)}
+    store.record(row(CallRow, call_id="lost", run_id="bad", span_id="bad1", usage=None, **late))
+    store.record(
+        row(
+            SpanRow,
+            span_id="bad1",
+            run_id="bad",
+            status=Status.TIMEOUT,
+            reason="no reply",
+            charged=none,
+            lost=Amount(90),
+        )
+    )
+    bad = {
+        "status": Status.TIMEOUT,
+        "stop_reason": "complete",
+        "reason": "no reply",
+        "charged": none,
+        "lost": Amount(90),
+    }
     store.record(row(RunRow, run_id="bad", trial_id="headroom/study", **bad))
     store.record(row(TrialRow))
     store.record(row(TaskRow, content='{"question":"12*3","gold":"36"}'))
@@ -66,7 +82,7 @@ def test_cost_per_run(ask: Callable[[str], list[tuple[Any, ...]]]) -> None:
     assert ask(
         "SELECT run_id, part, calls, charged_tokens, lost_tokens, paid_tokens, charged_usd, paid_usd, seconds "
         "FROM cost_per_run ORDER BY run_id DESC"
-    ) == [("run", "fit", 2, 80, 0, 40, 4.0, 2.0, 5.0), ("bad", "headroom", 1, 40, 90, 90, 1.2e-7, 0.0, 5.0)]
+    ) == [("run", "fit", 2, 80, 0, 40, 4.0, 2.0, 5.0), ("bad", "headroom", 1, 0, 90, 90, 0.0, 0.0, 5.0)]
 
 
 def test_failures(ask: Callable[[str], list[tuple[Any, ...]]]) -> None:
@@ -100,7 +116,7 @@ def test_runs_read(ask: Callable[[str], list[tuple[Any, ...]]], path: Path) -> N
         assert [column[0] for column in found.description] == names.split()
         assert found.fetchall() == [
             ("study", "fit", "plan", "12*3", "36", "36", "ok", "", 1.0, 80, 4.0),
-            (None, "headroom", "plan", "12*3", "36", "36", "timeout", "no reply", 1.0, 130, 1.2e-07),
+            (None, "headroom", "plan", "12*3", "36", "36", "timeout", "no reply", 1.0, 90, 0.0),
         ]
 
 
@@ -220,3 +236,69 @@ def test_damaged_rows_do_not_keep_views_from_the_others(
         connection.execute("UPDATE study SET arguments = 'no JSON'")
     assert ask("SELECT count(*), count(question) FROM runs_read") == [(2, 0)]
     assert len(ask("SELECT * FROM failures")) == 3
+
+
+@pytest.fixture
+def judged(
+    ask: Callable[[str], list[tuple[Any, ...]]], store: Store, row: Callable[..., Any]
+) -> Callable[[str], list[tuple[Any, ...]]]:
+    """A node that paid tools for a run, in a span without and in one with a call, and a judge without a verdict."""
+    dear, none = Amount(0, 0, 3_000_000_000), Amount()
+    call = Amount(40, 80, 2_000_000_000)
+    store.record(row(SpanRow, span_id="agent1", run_id="run9", node="agent", charged=dear, lost=none))
+    store.record(row(SpanRow, span_id="agent2", run_id="run9", node="agent", charged=call, lost=dear))
+    store.record(row(CallRow, call_id="agent2", run_id="run9", span_id="agent2", charged=call))
+    store.record(row(RunRow, run_id="run9", charged=call + dear, lost=dear, score=None, stop_reason="complete"))
+    verdict = {"node": "(judge)", "kind": "judge", "status": Status.PARSE_ERROR, "reason": "no mark in it"}
+    store.record(row(SpanRow, span_id="verdict", run_id="run9", charged=call, lost=none, **verdict))
+    said = {"request_messages": '[{"content":"the gold is 36"}]', "outcome": Status.PARSE_ERROR, "output_text": "As 36"}
+    store.record(row(CallRow, call_id="verdict", run_id="run9", span_id="verdict", charged=call, **said))
+    store.flush()
+    return ask
+
+
+def test_what_a_run_cost_has_its_tools_and_not_its_verdict(judged: Callable[[str], list[tuple[Any, ...]]]) -> None:
+    assert judged(
+        "SELECT calls, charged_tokens, paid_tokens, charged_usd, lost_usd, paid_usd, judge_tokens, judge_usd "
+        "FROM cost_per_run WHERE run_id = 'run9'"
+    ) == [(1, 40, 40, 5.0, 3.0, 8.0, 40, 2.0)]
+    assert judged("SELECT tokens, usd FROM run_details WHERE run_id = 'run9'") == [(40, 8.0)]
+
+
+def test_tools_and_verdicts_have_rows_of_their_own(judged: Callable[[str], list[tuple[Any, ...]]]) -> None:
+    assert judged(
+        "SELECT node, model, runs, score, calls, tokens, lost_tokens, usd FROM tokens_by_node_model_plan "
+        "WHERE node <> 'solve' ORDER BY node, model"
+    ) == [
+        ("(judge)", "small", 1, None, 1, 40, 0, 2.0),
+        ("agent", "(tools)", 1, None, 0, 0, 0, 6.0),
+        ("agent", "small", 1, None, 1, 40, 0, 2.0),
+    ]
+    assert judged("SELECT node, calls, usd FROM tokens_per_node WHERE run_id = 'run9' ORDER BY node") == [
+        ("(judge)", 1, 2.0),
+        ("agent", 1, 8.0),
+    ]
+
+
+def test_a_run_without_a_verdict_says_why(judged: Callable[[str], list[tuple[Any, ...]]]) -> None:
+    assert judged("SELECT status, reason, score FROM runs_read WHERE score IS NULL") == [
+        ("ok", "no verdict: no mark in it", None)
+    ]
+    assert judged("SELECT what, name, lost_usd, text FROM failures WHERE run_id = 'run9' ORDER BY what") == [
+        ("call", "small", 0.0, "As 36"),
+        ("span", "(judge)", 0.0, "36"),
+    ]
+
+
+def test_a_verdict_on_a_question_of_the_test_part_does_not_tell_the_gold(
+    judged: Callable[[str], list[tuple[Any, ...]]], store: Store, row: Callable[..., Any]
+) -> None:
+    told = ("[not shown: a verdict on a question of the test part]",) * 3
+    texts = "SELECT prompt, reasoning, reply FROM calls_read WHERE call_id = '{}'"
+    assert judged(texts.format("verdict"))[0][::2] == ('[{"content":"the gold is 36"}]', "As 36")
+    store.record(row(PartRow))
+    store.flush()
+    assert judged(texts.format("verdict")) == [told]
+    assert judged("SELECT text FROM failures WHERE id = 'verdict' AND what = 'call'") == [told[:1]]
+    assert judged("SELECT prompt, reasoning, reply FROM unread_replies WHERE call_id = 'verdict'") == [told]
+    assert judged(texts.format("agent2"))[0][2] == "36", "what the nodes said is no secret"
