@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from apportion import Cap, open_store
+from apportion import Cap, Prompt, open_store
 from apportion.budgets.books import MemoryStore
 from apportion.errors import CallFailed
 from apportion.models.request import Request
@@ -33,6 +33,20 @@ def test_a_study_that_goes_on_pays_for_no_verdict_twice(tmp_path: Path) -> None:
     assert bench.requests == paid
     assert again.judge == first.judge
     assert (again.paid, again.frontier, again.chosen) == (first.paid, first.frontier, first.chosen)
+
+
+@pytest.mark.parametrize("spend", [30_000, 100_000])
+def test_another_rubric_over_answers_that_are_paid_for_reaches_as_far(tmp_path: Path, spend: int) -> None:
+    other = replace(ESSAY_JUDGE, rubric=Prompt(f"{ESSAY_JUDGE.rubric.text}\nBe fair.", name="fair"))
+    bench, store = Essays(), open_store(tmp_path / "study.db")
+    bench.optimize(store=store)
+    cold = Essays().optimize(judge=other, spend=spend)
+    warm = bench.optimize(judge=other, spend=spend, store=store)
+    store.close()
+    assert warm.judge is not None
+    assert warm.judge.paid <= warm.paid <= spend
+    assert [plan.plan_hash for plan in warm.frontier] == [plan.plan_hash for plan in cold.frontier]
+    assert [plan.validation for plan in warm.frontier] == [plan.validation for plan in cold.frontier]
 
 
 def test_another_judge_makes_another_study_and_the_same_one_does_not() -> None:
