@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import pytest
 
 from apportion import Cap, Prompt, open_store
 from apportion.budgets.books import MemoryStore
-from apportion.errors import CallFailed
+from apportion.errors import CallFailed, UsageError
 from apportion.models.request import Request
 from apportion.records.status import Status
 from apportion.testing.essays import ESSAY_CARD, ESSAY_JUDGE, Essays, essay_judge, essay_writer
@@ -47,6 +48,17 @@ def test_another_rubric_over_answers_that_are_paid_for_reaches_as_far(tmp_path: 
     assert warm.judge.paid <= warm.paid <= spend
     assert [plan.plan_hash for plan in warm.frontier] == [plan.plan_hash for plan in cold.frontier]
     assert [plan.validation for plan in warm.frontier] == [plan.validation for plan in cold.frontier]
+
+
+def test_a_judge_that_nobody_can_read_stops_the_search_at_once() -> None:
+    bench, store = Essays(essay_judge(silent=1.0)), MemoryStore()
+    with pytest.raises(
+        UsageError, match=r"no verdict on any of \d+ answers: no mark from 0 to 10 .*'It is hard to say"
+    ):
+        bench.optimize(store=store)
+    assert bench.requests < 100
+    with pytest.raises(UsageError, match="cut off at 3 tokens"):
+        Essays().optimize(judge=replace(ESSAY_JUDGE, max_output_tokens=3))
 
 
 def test_another_judge_makes_another_study_and_the_same_one_does_not() -> None:
@@ -84,23 +96,28 @@ def test_a_stopped_study_goes_on_with_a_larger_spend_from_what_is_paid() -> None
 
 
 def test_verdicts_that_failed_for_a_place_are_asked_again_by_a_study_that_goes_on() -> None:
-    down = True
+    down = 1.0
 
     def script(request: Request) -> str:
-        if down:
+        if random.Random(request.messages[-1].content).random() < down:
             raise CallFailed(Status.PROVIDER_ERROR, "down", billed=False)
         return essay_judge()(request)
 
     bench, store = Essays(script), MemoryStore()
+    with pytest.raises(UsageError, match="no verdict on any of 12 answers: down; mend its endpoint"):
+        bench.optimize(store=store)
+    down = 0.5
     first = bench.optimize(store=store)
-    down = False
+    down = 0.0
     second = bench.optimize(store=store)
     assert first.judge is not None
     assert second.judge is not None
-    assert first.judge.unscored == first.judge.answers
+    assert 0 < first.judge.unscored < first.judge.answers
     assert second.judge.unscored == 0
     assert second.best is not None
     assert second.best.validation.score > 0.6
+    writers = [request for model in bench.models[:2] for request in model.requests]
+    assert len(writers) == len({repr(request) for request in writers})
 
 
 def test_policies_are_fitted_to_verdicts_and_serve_under_the_cap() -> None:
