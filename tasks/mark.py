@@ -13,13 +13,14 @@ __all__ = ["Mark", "mark_in"]
 
 _SURE = r"(?:score|rating|grade)"
 _NAMES = rf"(?:{_SURE}|marks?|verdict|overall|total)"
-_CLOSES = r"[\"'”’*_`)\]]*"
+_CLOSES = r"[\"'”’*_`)\]]{0,8}"
 _SCALE = r"(?:\s?[(\[][^()\[\]\n]{0,40}[)\]]|\s(?:out of|from)\s[\w. ]{0,30}?)?"
 """What may stand between the name and its sign: `Score (0-10):`, `Score out of 10:`."""
 _OPENS = r"(?:[\s\"'“‘*_`(\[{<$~≈]|\\boxed\b|(?:an?|about|around|roughly|approximately)\b)*"
 _LABELS = tuple(
     re.compile(
-        rf"(?:(?<![^\W_])(?:(?P<sure>{_SURE})|{_NAMES})(?![^\W_]){_CLOSES}{_SCALE}[*_`]*\s?(?P<sign>{sign})|(?P<tag>{tag})){_OPENS}",
+        rf"(?:(?<![^\W_])(?:(?P<sure>{_SURE})|{_NAMES})(?![^\W_]){_CLOSES}{_SCALE}[*_`]{{0,4}}\s?"
+        rf"(?P<sign>{sign})|(?P<tag>{tag})){_OPENS}",
         re.IGNORECASE,
     )
     for sign, tag in ((r"(?:is\s?)?[:=：]", rf"<[\w\- ]{{0,20}}{_NAMES}\s?>"), (r"is\b", r"(?!)"))
@@ -27,8 +28,8 @@ _LABELS = tuple(
 """What announces a mark, the surer sign first. `score of 7` is none: that is how scales are explained."""
 _FIRST = re.compile(_OPENS, re.IGNORECASE)
 _WHOLE = (
-    r"(?:[)\]}*_`\"'”’]*(?:[^\S\n]?(?:points?|stars?|marks?)\b)?[^\S\n]?[(\[]?(?:/|out of\b|of\b)[^\S\n]?"
-    r"(?:an?[^\S\n](?:\w{1,12}[^\S\n])?(?:of[^\S\n])?)?[*_`\[]*(?P<whole>\d[\d.,]*|[A-Za-z]+(?![^\W_])))?"
+    r"(?:[)\]}*_`\"'”’]{0,8}(?:[^\S\n]?(?:points?|stars?|marks?)\b)?[^\S\n]?[(\[]?(?:/|out of\b|of\b)[^\S\n]?"
+    r"(?:an?[^\S\n](?:\w{1,12}[^\S\n])?(?:of[^\S\n])?)?[*_`\[]{0,8}(?P<whole>\d[\d.,]*|[A-Za-z]+(?![^\W_])))?"
 )
 """`/10`, `out of 10`, `(out of a possible 10)`, `points out of ten`."""
 _FIGURE = re.compile(
@@ -117,9 +118,9 @@ def _announced(said: str, low: float, high: float) -> Mark | None:
             mark = _mark(said[found.end() : found.end() + _REACH], low, high, alone=vague)
             if mark is not None:
                 return mark
-            begins = said.rfind("\n", 0, found.start()) + 1
-            if found["sign"] and not vague and _BEFORE.fullmatch(said[begins : found.start()][:_REACH]):
-                return _unread(said[begins : begins + _REACH], low, high)
+            before = f"\n{said[max(0, found.start() - _REACH) : found.start()]}".rpartition("\n")[2]
+            if found["sign"] and not vague and _BEFORE.fullmatch(before):
+                return _unread(before + said[found.start() : found.end() + _REACH].partition("\n")[0], low, high)
     return None
 
 

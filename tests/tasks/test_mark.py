@@ -157,3 +157,8 @@ def test_a_long_row_of_digits_takes_no_time_and_is_no_mark() -> None:
     found = mark_in("Score: " + "9" * 100_000, 0, 10)
     assert found.value is None
     assert len(found.reason) < 200
+
+
+def test_a_long_row_of_signs_takes_no_time() -> None:
+    for sign in ("*", "_", "`", '"', ")", "Score: ", "score is "):
+        assert mark_in(f"score{sign * 30_000}score", 0, 10).value is None
