@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from shlex import quote
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import PlanError, StoreError, UsageError
 from ..imports import COMMAND, imported, imported_module
@@ -129,7 +129,9 @@ def load_pool(path: str | None) -> Pool:
     return Pool.from_toml(path) if path is not None else Pool(load_pocket_models())
 
 
-def load_judge(model: str | None, rubric: str | None, scale: str, votes: int, against: str) -> Judge | None:
+def load_judge(
+    model: str | None, rubric: str | None, scale: str | None, votes: int | None, tokens: int | None, against: str
+) -> Judge | None:
     """The judge of `--judge` and the options that belong to it; None where nobody is to judge.
 
     Raises:
@@ -138,16 +140,30 @@ def load_judge(model: str | None, rubric: str | None, scale: str, votes: int, ag
     from ..records.prompt import Prompt
     from ..tasks.judge import Judge
 
-    if model is None and rubric is None:
+    own = {
+        "--judge": model,
+        "--rubric": rubric,
+        "--judge-scale": scale,
+        "--judge-votes": votes,
+        "--judge-tokens": tokens,
+    }
+    given = next((name for name, value in own.items() if value is not None), None)
+    if given is None:
         return None
     if model is None or rubric is None:
-        given, missing = ("--rubric", "--judge MODEL") if model is None else ("--judge", "--rubric FILE")
-        raise UsageError(f"{given} needs {missing} as well: a model of the pool grades by a rubric")
-    try:
-        low, high = (float(end) for end in scale.split(","))
-    except ValueError:
-        raise UsageError(f"--judge-scale {scale}: write the worst and the best mark, for example 0,10") from None
-    return Judge(model, Prompt.file(rubric), scale=(low, high), votes=votes, against=against)
+        needed = " and ".join(
+            f"{name} {what}" for name, what in (("--judge", "MODEL"), ("--rubric", "FILE")) if own[name] is None
+        )
+        raise UsageError(f"{given} needs {needed} as well: a model of the pool grades by a rubric")
+    settings: dict[str, Any] = {"votes": votes, "max_output_tokens": tokens}
+    if scale is not None:
+        try:
+            low, high = (float(end) for end in scale.split(","))
+        except ValueError:
+            raise UsageError(f"--judge-scale {scale}: write the worst and the best mark, for example 0,10") from None
+        settings["scale"] = low, high
+    said = {name: value for name, value in settings.items() if value is not None}
+    return Judge(model, Prompt.file(rubric), against=against, **said)
 
 
 def check_pool(pool: Pool) -> None:

@@ -57,8 +57,18 @@ def command(
         str | None,
         typer.Option(help="Text file with {answer}, and perhaps {question}, {gold}, {format}.", metavar="FILE"),
     ] = None,
-    judge_scale: Annotated[str, typer.Option(help="The judge's worst and best mark.", metavar="LOW,HIGH")] = "0,10",
-    judge_votes: Annotated[int, typer.Option(help="How many draws a verdict is the mean of.", min=1)] = 1,
+    judge_scale: Annotated[
+        str | None, typer.Option(help="The judge's worst and best mark; 0,10 when left out.", metavar="LOW,HIGH")
+    ] = None,
+    judge_votes: Annotated[
+        int | None, typer.Option(help="How many draws a verdict is the mean of; 1 when left out.", min=1)
+    ] = None,
+    judge_tokens: Annotated[
+        int | None,
+        typer.Option(
+            help="What a draw may write at most; 256 when left out, which is little for a model that reasons.", min=1
+        ),
+    ] = None,
     optimizer: Annotated[str, typer.Option(help="Its name, or MODULE:CLASS.")] = "racing",
     seed: Annotated[int, typer.Option(help="Of the split, the order and the random plans.", min=0)] = 0,
     policies: Annotated[
@@ -87,7 +97,7 @@ def command(
     price = checked_wrong_costs(wrong_costs)
     pool, compared = load_pool(models), _named(policies)
     preload("metric", metric)
-    grader = load_judge(judge, rubric, judge_scale, judge_votes, metric)
+    grader = load_judge(judge, rubric, judge_scale, judge_votes, judge_tokens, metric)
     preload("optimizer", optimizer)
     preload("policy", *compared)
     own = None if per_task is None else positive("--per-task", per_task)

@@ -14,6 +14,7 @@ from ..models.metered import Meter, MeteredCaller
 from ..models.pool import Pool
 from ..models.request import ChatMessage, Reply, Request
 from ..nodes.prompts.base import Dialect
+from ..nodes.readings import whole_text
 from ..records.protocols import Recorder
 from ..records.rows import JUDGE_NODE, SpanRow
 from ..records.status import Status
@@ -126,6 +127,15 @@ class MeteredJudge:
         return verdict
 
 
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """Implements `tasks.verdict.JudgeReply`: a reply with the beginning that the rubric gave it."""
+
+    text: str
+    finish_reason: str
+    reply: Reply
+
+
 class _Calls:
     """Implements `tasks.verdict.JudgeCalls` for one verdict."""
 
@@ -135,13 +145,15 @@ class _Calls:
         self._recorder = recorder
         self._meter = meter
 
-    async def ask(self, request: JudgeRequest) -> Reply:
+    async def ask(self, request: JudgeRequest) -> JudgeReply:
         """See `JudgeCalls.ask`."""
-        return await self._caller.call(as_request(request, self._card), self._meter)
+        asked = as_request(request, self._card)
+        reply = await self._caller.call(asked, self._meter)
+        return _Said(whole_text(asked, reply), reply.finish_reason, reply)
 
     def read_as(self, reply: JudgeReply, status: Status, reason: str) -> None:
         """See `JudgeCalls.read_as`."""
-        row = self._meter.read_as(cast(Reply, reply), status, reason)
+        row = self._meter.read_as(cast(_Said, reply).reply, status, reason)
         if row is not None:
             self._recorder.record(row)
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -14,13 +13,13 @@ from ..errors import ApportionError, BudgetBreach, CallFailed, CapReached, grave
 from ..models.metered import Meter
 from ..models.request import Reply
 from ..nodes.base import Inputs
-from ..nodes.parts import fill, part_bytes
+from ..nodes.parts import part_bytes
 from ..records.message import Forward, Message
 from ..records.protocols import Recorder
 from ..records.rows import SpanRow, Unit
 from ..records.status import Status
 from ..records.task import Task
-from ..records.text import longest_bytes, single_spaced
+from ..records.text import single_spaced
 from ..records.usage import NO_USAGE, ZERO, Amount, Usage
 from .banner import Banner, tells
 from .channels import Channels
@@ -29,7 +28,7 @@ from .failures import failure_of
 from .finishing import Allowance, best_so_far, direct_answer
 from .gate import GateReading
 from .gating import Gating, Readings
-from .parts import gathered, waves
+from .parts import answered
 from .resolved import ResolvedPlan, Step
 from .state import channel
 
@@ -42,9 +41,6 @@ FINISH = "finish"
 """The kind of the span in which the finishing allowance is used."""
 _OF_REPLIES = frozenset({Status.PARSE_ERROR, Status.STARVED, Status.REFUSED, Status.FILTERED})
 """What a node says of the reply that it had, where it fails with that."""
-_LONG_PART = (
-    "part {}: with the answers that it needs filled in, its question has more than the {:,} bytes that a part may"
-)
 
 
 class RunSession:
@@ -313,47 +309,17 @@ class RunSession:
         return message
 
     async def _parts(self, step: Step, inputs: Inputs, base: float, gates: Readings) -> tuple[Message, float]:
-        """Runs a node once per part, in waves; returns what the merger reads and the critical path to its end."""
+        """Runs a node once per part; returns what the merger reads and the critical path to its end."""
         split = step.split or ""
-        source = inputs.messages.get(split, Message())
-        if not source.parts:
-            status = source.status if source.status.failed else Status.SKIPPED
-            return Message(status=status, reason=source.reason or f"{split} made no parts"), base
-        inputs = replace(inputs, messages={n: m for n, m in inputs.messages.items() if n != split})
-        limit = part_bytes(self.task.question)
-        said: dict[str, Message] = {}
-        ends: dict[str, float] = {}
-        most = self.resolved.steps[split].most_parts
-        ordered, stuck = waves(source.parts[:most])
-        for part in source.parts[most:]:
-            said[part.name] = Message(status=Status.SKIPPED, reason=f"{split} may make only {most} parts")
-        for part in stuck:
-            said[part.name] = Message(status=Status.PARSE_ERROR, reason=f"part {part.name} can never run")
-        for wave in ordered:
-            ready = [part for part in wave if not any(said[need].status.failed for need in part.needs)]
-            for part in wave:
-                if part not in ready:
-                    said[part.name] = Message(status=Status.SKIPPED, reason="a part that it needs has no answer")
-            answers = {name: message.answer for name, message in said.items() if not message.status.failed}
-            filled = {part: fill(part.question, answers) for part in ready}
-            for part, question in filled.items():
-                if longest_bytes(question) > limit:
-                    said[part.name] = Message(status=Status.OVERSIZE, reason=_LONG_PART.format(part.name, limit))
-            ready = [part for part in ready if part.name not in said]
-            asked = [replace(inputs, question=filled[part]) for part in ready]
-            for part, (message, seconds) in zip(ready, await self._wave(step, asked, gates), strict=True):
-                said[part.name] = message
-                ends[part.name] = max((ends[need] for need in part.needs), default=base) + seconds
-        return gathered(source.parts, said, most), max(ends.values(), default=base)
-
-    async def _wave(self, step: Step, asked: Sequence[Inputs], gates: Readings) -> list[tuple[Message, float]]:
-        if not asked:
-            return []
-        if len(asked) == 1:
-            return [await self._execute(step, asked[0], gates, asked[0].question)]
-        async with asyncio.TaskGroup() as group:
-            running = [group.create_task(self._execute(step, inputs, gates, inputs.question)) for inputs in asked]
-        return [task.result() for task in running]
+        others = replace(inputs, messages={name: m for name, m in inputs.messages.items() if name != split})
+        return await answered(
+            inputs.messages.get(split, Message()),
+            split,
+            lambda question: self._execute(step, replace(others, question=question), gates, question),
+            most=self.resolved.steps[split].most_parts,
+            most_bytes=part_bytes(self.task.question),
+            base=base,
+        )
 
     def _record(
         self,

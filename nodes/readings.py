@@ -14,7 +14,7 @@ from ..records.status import Status
 from ..records.text import encodable, single_spaced
 from .base import Context
 
-__all__ = ["Reading", "Unfit", "all_of", "most_informed", "read", "read_all"]
+__all__ = ["Reading", "Unfit", "all_of", "most_informed", "read", "read_all", "whole_text"]
 
 T = TypeVar("T")
 
@@ -112,7 +112,7 @@ def _read(
     reader: Callable[[str], T | None],
     calls: Callable[[Reply], T | None] | None,
 ) -> Reading[T]:
-    text = encodable(_whole(request, reply))
+    text = encodable(whole_text(request, reply))
     if reply.finish_reason == "content_filter":
         return Reading(None, Status.FILTERED, f"the content filter of {request.model!r} cut the reply", text, reply)
     if reply.finish_reason == "refusal":
@@ -200,6 +200,6 @@ def most_informed(failures: Iterable[tuple[Status, str]]) -> tuple[Status, str]:
     return min(failed, key=lambda failure: _INFORMED.index(failure[0]), default=(Status.SKIPPED, "nothing came in"))
 
 
-def _whole(request: Request, reply: Reply) -> str:
+def whole_text(request: Request, reply: Reply) -> str:
     """The reply with its given beginning, which some endpoints repeat and others do not."""
     return reply.text if reply.text.startswith(request.prefix) else request.prefix + reply.text

@@ -22,7 +22,7 @@ class JudgeReply(Protocol):
 
     @property
     def text(self) -> str:
-        """Without reasoning."""
+        """Without reasoning, and with the prefix where one was sent."""
 
     @property
     def finish_reason(self) -> str:

@@ -350,7 +350,10 @@ PARSERS = {
     "search": Parser(CHAT.read_search, samples=("Query: foo\nAnswer: bar", '{"query": "foo"}')),
     "formalisation": Parser(partial(CHAT.read_formalisation, ask=Ask("q")), samples=(PROBLEM,)),
     "verdict": Parser(CHAT.read_verdict, samples=("Probability: 85", "Verdict: no errors found", '{"score": 8}')),
-    "mark": Parser(partial(mark_in, low=0, high=10), samples=("Fine.\nScore: 7.5/10", '{"score": 7}', "[[7]]", "7,5")),
+    "mark": Parser(
+        partial(mark_in, low=0, high=10),
+        samples=("Fine.\nScore: 7.5/10", '{"score": 7}', "[[7]]", "7,5", "<score>7", "Score: a"),
+    ),
     "cut mark": Parser(partial(mark_in, low=-1, high=1, cut=True), samples=("Score: -0.5\nbecause",)),
     "steps": Parser(CHAT.steps, samples=("47 + 83 = 130 * 2 = 260",)),
     "pocket answer": Parser(partial(POCKET.read_answer, style=Style.THINK), samples=("47+83=30", "x>b b>f")),

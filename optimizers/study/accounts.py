@@ -30,6 +30,8 @@ _RUNS_AT_ONCE = 128
 _FEWEST_AT_ONCE = 8
 _UNJUDGED_SHARE = 0.1
 """The part of what a search may pay for plans that answers may take which wait for their verdicts."""
+_PAID_BEFORE = 0.5
+"""Of what plans cost: where they paid less, the cache has spared them the rest."""
 _LEAST_SHARE = 0.001
 """Of plans in what is paid, also where they make no calls."""
 _OF_JUDGES = "controls"
@@ -87,12 +89,18 @@ class StudyAccounts:
         """From here on, what is paid is expected to go to plans and to verdicts in this proportion."""
         self.plans_share = max(_LEAST_SHARE, plans / (plans + verdicts)) if verdicts else 1.0
 
-    def learn_share(self) -> None:
-        """From here on, planning goes by what the search has paid to plans and to the judge of their answers."""
+    def learn_share(self, uncached: float) -> None:
+        """From here on, planning goes by what the search has paid to plans and to the judge of their answers.
+
+        Args:
+            uncached: what its plans would have paid with nothing in the cache. Where they paid less than half of that,
+                an earlier study has paid for the answers, and what was paid says nothing of what plans cost.
+        """
         paid = self._paid(self.of("search"))
         if self._judged and paid:
             verdicts = self._paid_to_judge("search")
-            self.expect(paid - verdicts, verdicts)
+            plans = paid - verdicts
+            self.expect(uncached if plans < _PAID_BEFORE * uncached else plans, verdicts)
 
     @property
     def paid(self) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from copy import copy
 from dataclasses import replace
 
@@ -24,6 +24,7 @@ from ...records.task import Task
 from ...tasks.judge import Judge
 from ..search.base import Proposal
 from ..search.gate_rates import GateRates
+from ..search.measurement import Measurement
 from ..search.shared_calls import thresholds_apart
 
 __all__ = ["CostForecast", "verdict_forecast"]
@@ -76,6 +77,13 @@ class CostForecast:
                 key = (node, self._settings(proposal.plan, node))
                 dearest[key] = max(dearest[key], charged * proposal.tasks)
         return sum(dearest.values())
+
+    def uncached(self, measured: Iterable[Measurement]) -> float:
+        """What measuring plans would have paid with nothing in the cache: what they charged, shared calls once."""
+        found = list(measured)
+        once = self.paid([Proposal(each.plan, len(each.outcomes)) for each in found])
+        each_time = sum(self.charged(each.plan) * len(each.outcomes) for each in found)
+        return sum(float(each.costs.sum()) for each in found) * once / each_time if each_time else 0.0
 
     def exhausted(self, space: Space, tasks: int) -> float:
         """What it may pay to measure all plans of a space; infinite where there are too many to look at each."""

@@ -91,13 +91,16 @@ async def optimize_async(
         raise UsageError(f"optimize needs at least {_FEWEST_TASKS} tasks to split and compare, got {len(tasks)}")
     if len({task.task_id for task in tasks}) < len(tasks):
         raise UsageError("the dev set has the same task twice; remove the copies")
-    check_golds(tasks, metric)
     scorer = resolve_metric(metric)
     if isinstance(scorer, Judge):
         check_judge(scorer, pool, dialect_named)
         resolve_metric(scorer.against)
     elif not any(task.gold or task.metadata for task in tasks):
-        raise UsageError("no task has a gold answer, so nothing can be graded; add them, or grade by metric=Judge(...)")
+        raise UsageError(
+            "no task has a gold answer, so nothing can be graded; add them, or have a model grade by a rubric: "
+            "metric=Judge(...), on the command line --judge MODEL --rubric FILE"
+        )
+    check_golds(tasks, metric)
     compared = policies_named(policies)
     if target_score is not None:
         target_score = checked_target(target_score)

@@ -94,7 +94,7 @@ class Study:
             optimizer = self._beginning.optimizer()
             self._reporter.announce(self._beginning.announcement(optimizer))
             complete = await self._search(optimizer, evaluator)
-            self._accounts.learn_share()
+            self._accounts.learn_share(self._forecast.uncached(evaluator.measured("fit").values()))
             self._learn_gates(evaluator)
             judging = JudgePhase(spec, runner, self._accounts, evaluator)
             policies = PolicyPhase(spec, self._parts, runner, self._forecast, told=self._finished, phase=self._enter)

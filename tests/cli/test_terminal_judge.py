@@ -128,6 +128,7 @@ def essays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def test_optimize_with_a_judge_needs_no_gold(essays: Path, capsys: pytest.CaptureFixture[str]) -> None:
     options = [*OPTIONS, *JUDGED, "--judge-scale", "1,9", "--judge-votes", "2", "--json", "report.json"]
+    options += ["--judge-tokens", "300"]
     assert run(options) == 0
     out = " ".join(capsys.readouterr().out.split())
     assert re.search(r"judge a verdict may cost about [\d,]+ tokens; the spend pays for them too", out)
@@ -141,6 +142,9 @@ def test_optimize_with_a_judge_needs_no_gold(essays: Path, capsys: pytest.Captur
     [
         (["--judge", "grader"], "--judge needs --rubric FILE as well"),
         (["--rubric", "rubric.md"], "--rubric needs --judge MODEL as well"),
+        (["--judge-scale", "1,5"], "--judge-scale needs --judge MODEL and --rubric FILE as well"),
+        (["--judge-votes", "1"], "--judge-votes needs --judge MODEL and --rubric FILE as well"),
+        (["--judge-tokens", "900"], "--judge-tokens needs --judge MODEL and --rubric FILE as well"),
         ([*JUDGED, "--judge-scale", "10"], "--judge-scale 10: write the worst and the best mark"),
         ([*JUDGED, "--judge-scale", "10,0"], "scale must be the worst mark"),
         (["--judge", "grade", "--rubric", "rubric.md"], "unknown model 'grade'; did you mean 'grader'"),

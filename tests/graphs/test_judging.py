@@ -70,6 +70,19 @@ def test_the_trace_has_the_verdict_in_a_span_of_its_own() -> None:
         Graph("taken").add(JUDGE_NODE, Solver())
 
 
+@pytest.mark.parametrize(("said", "score"), [("8, it is clear.", 0.8), ("Score: 8", 0.8), ("good", None)])
+def test_a_verdict_that_the_rubric_begins_is_read_with_its_beginning(said: str, score: float | None) -> None:
+    continuing = grading(said, CARD.model_copy(update={"prefix": "assistant"}))
+    store = MemoryStore()
+    found = graded(answering(), continuing, store=store, rubric=Prompt("{answer}", prefix="Score: "))
+    assert continuing.requests[0].prefix == "Score: "
+    assert found.score == score
+    call = store.calls(found.run_id)[-1]
+    assert (call.output_text, call.outcome) == (said, Status.OK if score else Status.PARSE_ERROR)
+    silent = graded(answering(), grading("8, it is clear."), rubric=Prompt("{answer}", prefix="Score: "))
+    assert silent.score is None
+
+
 @pytest.mark.parametrize("place", ["memory", "file"])
 def test_a_second_run_pays_nothing(place: str, tmp_path: Path) -> None:
     store: StudyStore = MemoryStore() if place == "memory" else open_store(tmp_path / "runs.db")

@@ -44,6 +44,33 @@ from apportion.testing.metric import HOSTILE
         ("Clarity: 3\nAccuracy: 9\nOverall: 6", 6),
         ("All in all I would give this a solid 7/10.", 7),
         ("It keeps 3 of 4 facts.\nSo it is 7.5 out of 10, no more.", 7.5),
+        ("<score>7</score>", 7),
+        ("<reason>Clear.</reason>\n<final_score>\n7\n</final_score>", 7),
+        ("Score: $\\boxed{7}$", 7),
+        ("\\boxed{7}", 7),
+        ("**“Score”: “7”**", 7),
+        ("Score：7", 7),
+        ("Score is: ~7", 7),
+        ("My final score is a 7.", 7),
+        ("Score [0-10]: 7", 7),
+        ("Score: seven out of ten", 7),
+        ("seven", 7),
+        ("Score: 7 points out of a possible 10", 7),
+        ("Score: 7 (out of 10)", 7),
+        ("Score: 7\n- 3 of 4 facts are there", 7),
+        ("Score: 7\nTotal: 3 mistakes", 7),
+        ("Score: 7\nVerdict: 2 errors, one of them grave", 7),
+        ("Score: 7\nOverall: one mistake", 7),
+        ("Score: 7\nReason for the score: it is clear.", 7),
+        ("Total: 7 points", 7),
+        ('{"score": 7, "reason": "total: 3 facts; the answer says score: 10"}', 7),
+        (
+            'So:\n```json\n{"clarity_score": 2, "verdict": "3 facts", "score": "7/10", "why": {"total": 3}}\n```',
+            7,
+        ),
+        ('{"final_score": 7.0}', 7),
+        ('{"evaluation": {"score": 7}}', 7),
+        ("Reply: {answer}\nScore: 7\n{end}", 7),
     ],
 )
 def test_a_mark_is_read_as_judges_write_it(text: str, mark: float) -> None:
@@ -73,6 +100,24 @@ def test_a_mark_is_read_as_judges_write_it(text: str, mark: float) -> None:
         ("10/10 would be better than this.\nGood, but no more.", "no mark"),
         ("Grade the answer from 0 to 10.", "no mark"),
         ("", "no mark"),
+        ("Score: <one number from 0 (worst) to 10 (best)>", "no mark"),
+        ("Score: one of the best", "no mark"),
+        ("Score: eight and a half", "no mark"),
+        ("Score: 4 (out of 5)", "is not out of 10"),
+        ("Score: **4**/5", "is not out of 10"),
+        ("Score: four out of five", "is not out of 10"),
+        ("Score: 4 stars out of 5", "is not out of 10"),
+        ("Score: 7…8", "a range"),
+        ("Score: 3 + 4", "a sum"),
+        ("Score: 7 1/2", "a sum"),
+        ("Clarity score: 9\nOverall score: N/A", "'Overall score: N/A'"),
+        ("Clarity score: 9\nScore: between 7 and 8\nThat is all.", "'Score: between 7 and 8"),
+        ("8/10, though 10/10 would need more than this", "no mark"),
+        ('{"score": null, "earlier": "score: 9"}', "no mark"),
+        ('{"score": true}', "no mark"),
+        ('{"clarity_score": 3, "accuracy_score": 9}', "no mark"),
+        ('{"score": 12, "reason": "score: 9"}', "outside the scale"),
+        ('{"score": NaN}', "no mark"),
     ],
 )
 def test_what_is_no_mark_says_why(text: str, reason: str) -> None:
@@ -112,3 +157,8 @@ def test_a_long_row_of_digits_takes_no_time_and_is_no_mark() -> None:
     found = mark_in("Score: " + "9" * 100_000, 0, 10)
     assert found.value is None
     assert len(found.reason) < 200
+
+
+def test_a_long_row_of_signs_takes_no_time() -> None:
+    for sign in ("*", "_", "`", '"', ")", "Score: ", "score is "):
+        assert mark_in(f"score{sign * 30_000}score", 0, 10).value is None

@@ -99,10 +99,29 @@ def test_a_judge_is_paid_within_each_phase_and_plans_count_on_the_rest() -> None
     verdict = store.balance(f"{accounts.of('search')}/judge").paid.tokens
     assert accounts.paid == paid
     assert 0 < accounts.paid_to_judge == verdict < paid
-    accounts.learn_share()
+    accounts.learn_share(1.9 * (paid - verdict))
     assert accounts.plans_share == (paid - verdict) / paid
     assert accounts.left("search") == accounts.for_plans(10_000 - paid)
     assert store.balance(f"{accounts.of('controls')}/judge").paid.tokens == 0
+
+
+def test_what_an_earlier_study_has_paid_for_does_not_make_plans_cheap_beside_their_verdicts() -> None:
+    judge = Judge("grader", Prompt("{answer}"))
+    accounts, runner = bench(judge, 10_000.0)
+    task, store = Task(question="Is it?"), runner.store
+
+    async def main() -> None:
+        async with runner:
+            accounts.open(runner)
+            plan = runner.space.default()
+            await runner.run(task, plan)
+            await runner.run(task, plan, parent_account=accounts.of("search"), metric=judge)
+
+    asyncio.run(main())
+    verdict = store.balance(f"{accounts.of('search')}/judge").paid.tokens
+    assert 0 < accounts.paid == verdict
+    accounts.learn_share(3.0 * verdict)
+    assert accounts.plans_share == pytest.approx(0.75)
 
 
 def test_a_study_without_a_judge_has_no_account_of_one() -> None:
@@ -113,7 +132,7 @@ def test_a_study_without_a_judge_has_no_account_of_one() -> None:
             accounts.open(runner)
 
     asyncio.run(main())
-    accounts.learn_share()
+    accounts.learn_share(100.0)
     assert (accounts.plans_share, accounts.paid_to_judge) == (1.0, 0.0)
     for name in (accounts.of("controls"), f"{accounts.of('search')}/judge"):
         with pytest.raises(UnknownName):

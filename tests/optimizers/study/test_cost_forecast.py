@@ -14,7 +14,7 @@ from apportion.nodes.solver import Solver
 from apportion.nodes.verifier import Verifier
 from apportion.optimizers.search.base import Proposal
 from apportion.optimizers.search.gate_rates import GateRates
-from apportion.optimizers.search.measurement import Outcome
+from apportion.optimizers.search.measurement import Measurement, Outcome
 from apportion.optimizers.study.cost_forecast import CostForecast, verdict_forecast
 from apportion.records import Status, Task
 from apportion.testing.scripted import ScriptedModel
@@ -50,6 +50,16 @@ def test_equal_requests_of_two_plans_are_paid_once(space: Space, forecast: CostF
     assert forecast.paid([Proposal(without, 10), Proposal(other, 10)]) == pytest.approx(
         10 * (forecast.charged(without) + forecast.charged(other))
     )
+
+
+def test_what_was_charged_is_paid_once_where_plans_share_it(space: Space, forecast: CostForecast) -> None:
+    outcome = Outcome("t", Status.OK, 1.0, 30.0, 0.0)
+    plans = space.plan({}), space.plan({}, [])
+    measured = [Measurement(plan, (outcome,) * 10) for plan in plans]
+    charged = sum(forecast.charged(plan) for plan in plans)
+    assert forecast.uncached(measured[:1]) == pytest.approx(300)
+    assert forecast.uncached(measured) == pytest.approx(600 * forecast.charged(plans[0]) / charged)
+    assert forecast.uncached([]) == 0.0
 
 
 def test_of_two_series_the_longer_is_paid(space: Space, forecast: CostForecast) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Callable
 
 import pytest
 
@@ -164,8 +165,10 @@ def test_what_cannot_be_is_told_before_anything_is_paid() -> None:
     ):
         with pytest.raises(UnknownName, match=told):
             bench.optimize(judge=judge)
-    with pytest.raises(UsageError, match=r"no task has a gold answer.*metric=Judge"):
-        optimize(bench.graph, bench.tasks, Pool(bench.models), cap=Cap(total=1e6), spend=1e6, metric=length)
+    metrics: tuple[Callable[[Task, str], float] | str, ...] = (length, "exact", "auto")
+    for metric in metrics:
+        with pytest.raises(UsageError, match=r"no task has a gold answer.*metric=Judge.*--judge MODEL"):
+            optimize(bench.graph, bench.tasks, Pool(bench.models), cap=Cap(total=1e6), spend=1e6, metric=metric)
     assert bench.requests == 0
 
 

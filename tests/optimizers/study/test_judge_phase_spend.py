@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -13,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from apportion import Cap, open_store
+from apportion import Cap, Prompt, open_store
 from apportion.budgets.books import MemoryStore
-from apportion.errors import CallFailed
+from apportion.errors import CallFailed, UsageError
 from apportion.models.request import Request
 from apportion.records.status import Status
 from apportion.testing.essays import ESSAY_CARD, ESSAY_JUDGE, Essays, essay_judge, essay_writer
@@ -33,6 +34,31 @@ def test_a_study_that_goes_on_pays_for_no_verdict_twice(tmp_path: Path) -> None:
     assert bench.requests == paid
     assert again.judge == first.judge
     assert (again.paid, again.frontier, again.chosen) == (first.paid, first.frontier, first.chosen)
+
+
+@pytest.mark.parametrize("spend", [30_000, 100_000])
+def test_another_rubric_over_answers_that_are_paid_for_reaches_as_far(tmp_path: Path, spend: int) -> None:
+    other = replace(ESSAY_JUDGE, rubric=Prompt(f"{ESSAY_JUDGE.rubric.text}\nBe fair.", name="fair"))
+    bench, store = Essays(), open_store(tmp_path / "study.db")
+    bench.optimize(store=store)
+    cold = Essays().optimize(judge=other, spend=spend)
+    warm = bench.optimize(judge=other, spend=spend, store=store)
+    store.close()
+    assert warm.judge is not None
+    assert warm.judge.paid <= warm.paid <= spend
+    assert [plan.plan_hash for plan in warm.frontier] == [plan.plan_hash for plan in cold.frontier]
+    assert [plan.validation for plan in warm.frontier] == [plan.validation for plan in cold.frontier]
+
+
+def test_a_judge_that_nobody_can_read_stops_the_search_at_once() -> None:
+    bench, store = Essays(essay_judge(silent=1.0)), MemoryStore()
+    with pytest.raises(
+        UsageError, match=r"no verdict on any of \d+ answers: no mark from 0 to 10 .*'It is hard to say"
+    ):
+        bench.optimize(store=store)
+    assert bench.requests < 100
+    with pytest.raises(UsageError, match="cut off at 3 tokens"):
+        Essays().optimize(judge=replace(ESSAY_JUDGE, max_output_tokens=3))
 
 
 def test_another_judge_makes_another_study_and_the_same_one_does_not() -> None:
@@ -70,23 +96,28 @@ def test_a_stopped_study_goes_on_with_a_larger_spend_from_what_is_paid() -> None
 
 
 def test_verdicts_that_failed_for_a_place_are_asked_again_by_a_study_that_goes_on() -> None:
-    down = True
+    down = 1.0
 
     def script(request: Request) -> str:
-        if down:
+        if random.Random(request.messages[-1].content).random() < down:
             raise CallFailed(Status.PROVIDER_ERROR, "down", billed=False)
         return essay_judge()(request)
 
     bench, store = Essays(script), MemoryStore()
+    with pytest.raises(UsageError, match="no verdict on any of 12 answers: down; mend its endpoint"):
+        bench.optimize(store=store)
+    down = 0.5
     first = bench.optimize(store=store)
-    down = False
+    down = 0.0
     second = bench.optimize(store=store)
     assert first.judge is not None
     assert second.judge is not None
-    assert first.judge.unscored == first.judge.answers
+    assert 0 < first.judge.unscored < first.judge.answers
     assert second.judge.unscored == 0
     assert second.best is not None
     assert second.best.validation.score > 0.6
+    writers = [request for model in bench.models[:2] for request in model.requests]
+    assert len(writers) == len({repr(request) for request in writers})
 
 
 def test_policies_are_fitted_to_verdicts_and_serve_under_the_cap() -> None:

@@ -26,3 +26,17 @@ def test_one_answer_or_a_failure_of_a_plan_is_enough() -> None:
 def test_nothing_but_failures_of_a_place_ends_a_study(status: Status, said: str) -> None:
     with pytest.raises(UsageError, match=said):
         check_reachable(measured(status, Status.TIMEOUT), MemoryStore())
+
+
+def test_answers_without_a_single_verdict_end_a_study() -> None:
+    for unscored, scored in ((7, 0), (20, 1)):
+        check_reachable(judged(unscored, scored), MemoryStore())
+    check_reachable([*judged(20, 0), *judged(0, 1)], MemoryStore())
+    with pytest.raises(UsageError, match="the judge gave no verdict on any of 8 answers"):
+        check_reachable(judged(8, 0), MemoryStore())
+
+
+def judged(unscored: int, scored: int) -> list[Measurement]:
+    verdicts = [True] * unscored + [False] * scored
+    outcomes = (Outcome(f"t{n}", Status.OK, 0.0, 0.0, 0.0, unscored=lacks) for n, lacks in enumerate(verdicts))
+    return [Measurement(planted_space().default(), tuple(outcomes))]
