@@ -95,7 +95,7 @@ def _app(runs: Mapping[str, AppRun]) -> Starlette:
     routes = [
         Route("/v1/models", served.models),
         Route("/v1/chat/completions", served.complete, methods=["POST"]),
-        Route("/v1/roles/{role}/chat/completions", served.complete, methods=["POST"]),
+        Route("/v1/roles/{role:path}/chat/completions", served.complete, methods=["POST"]),
     ]
     return api(routes, (), _nothing_held)
 

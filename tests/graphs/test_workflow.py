@@ -215,6 +215,24 @@ def test_bad_roles_are_refused() -> None:
         Workflow(str, {})
     with pytest.raises(UsageError, match="worker"):
         Workflow(str, {"worker": "gpt"})  # type: ignore[dict-item]
+    for roles in (["worker"], {1: Role()}, {"": Role()}):
+        with pytest.raises(UsageError, match="role"):
+            Workflow(str, roles)  # type: ignore[arg-type]
+
+
+def test_steps_are_a_list_of_names_each_counted_once() -> None:
+    with pytest.raises(UsageError, match="steps="):
+        Workflow(str, {"worker": Role()}, steps="rerank")
+    assert list(Workflow(str, {"worker": Role()}, steps=["rerank", "rerank"]).nodes) == ["worker", "rerank", "app"]
+
+
+def test_a_graph_that_langgraph_does_not_compile_says_why() -> None:
+    app = StateGraph(MessagesState)
+    app.add_node("alone", lambda state: {})
+    workflow = Workflow(app, {"worker": Role()})
+    for doing in (workflow.draw, lambda: workflow.run("hello", pool=echo(), cap=Cap(per_task=9_000))):
+        with pytest.raises(UsageError, match="entrypoint"):
+            doing()
 
 
 def calculated(right: int) -> Any:
