@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
+from urllib.parse import quote
 
 import openai
 
@@ -55,7 +56,7 @@ def _base_url(role: str | None, key: str) -> str:
         place = place_of(key)
     except ValueError as error:
         raise UsageError(f"key={key[:16]!r}: {error}") from None
-    return place if role is None else f"{place}/roles/{role}"
+    return place if role is None else f"{place}/roles/{quote(role, safe='')}"
 
 
 class _Transport(http.BaseTransport):

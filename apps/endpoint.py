@@ -20,7 +20,7 @@ from ..web.event_stream import EventStream
 from ..web.refusal import Refusal
 from ..web.server import Server, listening
 from .events import chunks_of, pieces_async, whole
-from .run import Answered, AppRun, RunEndpoint
+from .run import Answered, AppRun, AppStopped, RunEndpoint
 
 __all__ = ["MOST_BYTES", "Endpoint", "place_of"]
 
@@ -57,6 +57,7 @@ class Endpoint:
         self._runs: dict[str, AppRun] = {}
         self._server: Server | None = None
         self._port = 0
+        self._closed = False
 
     @contextmanager
     def serving(self, run: AppRun) -> Iterator[None]:
@@ -68,8 +69,14 @@ class Endpoint:
                 self._runs.pop(run.token, None)
 
     def opened(self, run: AppRun) -> RunEndpoint:
-        """Makes a run reachable; starts the server where it does not listen yet."""
+        """Makes a run reachable; starts the server where it does not listen yet.
+
+        Raises:
+            AppStopped: the run has ended; its thread goes on, and nobody would close what it opens.
+        """
         with self._lock:
+            if self._closed or run.ended:
+                raise AppStopped("the run that asks for an endpoint has ended")
             if self._server is None:
                 self._start()
             self._runs[run.token] = run
@@ -79,6 +86,7 @@ class Endpoint:
     def close(self) -> None:
         """Ends the server; requests in flight are cut off."""
         with self._lock:
+            self._closed = True
             server, self._server = self._server, None
         if server is not None:
             server.__exit__(None, None, None)
@@ -95,7 +103,7 @@ def _app(runs: Mapping[str, AppRun]) -> Starlette:
     routes = [
         Route("/v1/models", served.models),
         Route("/v1/chat/completions", served.complete, methods=["POST"]),
-        Route("/v1/roles/{role}/chat/completions", served.complete, methods=["POST"]),
+        Route("/v1/roles/{role:path}/chat/completions", served.complete, methods=["POST"]),
     ]
     return api(routes, (), _nothing_held)
 

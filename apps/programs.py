@@ -9,21 +9,33 @@ import os
 import shutil
 import signal
 import subprocess
+from asyncio.subprocess import Process, SubprocessStreamProtocol
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, Protocol
 
 from ..errors import UsageError
 from .app_loop import AppLoop
 from .run import AppRun, of_run, of_run_async
 
-__all__ = ["AppFailed", "CommandProgram", "FunctionProgram", "GraphProgram", "Program", "Threads", "answer_text"]
+__all__ = [
+    "AppFailed",
+    "CommandProgram",
+    "FunctionProgram",
+    "GraphProgram",
+    "Program",
+    "Threads",
+    "answer_text",
+    "compiled",
+]
 
 _MOST_OUTPUT = 1024 * 1024
 """Bytes of what a command prints that are kept."""
 _REASON = 300
 _ENDING_SECONDS = 2.0
-"""How long a command may take to end by itself when it is told to."""
+"""How long a command may take to end by itself when it is told to, and who holds its pipes after its end."""
+_KILL = getattr(signal, "SIGKILL", signal.SIGTERM)
 
 
 class AppFailed(Exception):
@@ -68,6 +80,20 @@ def _finished(function: Any, question: str) -> Any:
     return asyncio.run(value) if inspect.iscoroutine(value) else value
 
 
+def compiled(app: Any) -> Any:
+    """A LangGraph graph as one that can be invoked.
+
+    Raises:
+        UsageError: LangGraph does not compile it.
+    """
+    if hasattr(app, "ainvoke"):
+        return app
+    try:
+        return app.compile()
+    except ValueError as error:
+        raise UsageError(f"LangGraph cannot compile the app: {error}") from error
+
+
 class GraphProgram:
     """A LangGraph graph, invoked as by itself: nothing of a run around it reaches into it.
 
@@ -79,7 +105,7 @@ class GraphProgram:
     """
 
     def __init__(self, app: Any, question: str, answer: str, loop: AppLoop) -> None:
-        self._app = app if hasattr(app, "ainvoke") else app.compile()
+        self._app = compiled(app)
         self._question = question
         self._answer = answer
         self._loop = loop
@@ -122,22 +148,31 @@ class CommandProgram:
     async def answer(self, question: str, run: AppRun) -> str:
         """See `Program`."""
         endpoint = run.endpoint
-        names = {"OPENAI_BASE_URL": endpoint.base_url, "OPENAI_API_BASE": endpoint.base_url}
+        names = {
+            "OPENAI_BASE_URL": endpoint.base_url,
+            "OPENAI_API_BASE": endpoint.base_url,
+            "OPENAI_API_KEY": endpoint.key,
+            **_past_proxies(),
+        }
+        loop = asyncio.get_running_loop()
         try:
-            process = await asyncio.create_subprocess_exec(
+            transport, watch = await loop.subprocess_exec(
+                partial(_Watch, loop),
                 *self._command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                env={**os.environ, **names, "OPENAI_API_KEY": endpoint.key},
+                env={**os.environ, **names},
                 start_new_session=os.name == "posix",
             )
         except (OSError, ValueError) as error:
             raise AppFailed(f"command {self._command[0]!r} cannot be started: {error}") from None
+        process = Process(transport, watch, loop)
         try:
-            said, complaint = await _communicated(process, question.encode(errors="replace"))
+            said, complaint = await _communicated(process, watch, question.encode(errors="replace"))
         finally:
-            await _ended(process)
+            await _ended(process, watch)
+            transport.close()
         if process.returncode:
             lines = complaint.decode(errors="replace").strip().splitlines() or ["it printed nothing to stderr"]
             how = f"exit code {process.returncode}"
@@ -147,7 +182,20 @@ class CommandProgram:
         return said.decode(errors="replace").strip()
 
 
-async def _communicated(process: asyncio.subprocess.Process, question: bytes) -> tuple[bytes, bytes]:
+class _Watch(SubprocessStreamProtocol):
+    """Knows when a process itself has ended; `Process.wait` may wait for all who hold its pipes, too."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(limit=65_536, loop=loop)
+        self.ended = asyncio.Event()
+
+    def process_exited(self) -> None:
+        """See `SubprocessProtocol`."""
+        super().process_exited()
+        self.ended.set()
+
+
+async def _communicated(process: Process, watch: _Watch, question: bytes) -> tuple[bytes, bytes]:
     """Feeds a process and reads what it prints, of each stream as much as is kept; the rest is read and dropped."""
     assert process.stdin is not None
     assert process.stdout is not None
@@ -159,30 +207,43 @@ async def _communicated(process: asyncio.subprocess.Process, question: bytes) ->
             await stream.drain()
         stream.close()
 
-    async def read(stream: asyncio.StreamReader) -> bytes:
-        kept = bytearray()
+    async def read(stream: asyncio.StreamReader, kept: bytearray) -> None:
         while piece := await stream.read(65_536):
             kept += piece[: max(0, _MOST_OUTPUT + 1 - len(kept))]
-        return bytes(kept)
 
-    _, said, complaint = await asyncio.gather(feed(process.stdin), read(process.stdout), read(process.stderr))
-    await process.wait()
+    said, complaint = bytearray(), bytearray()
+    pipes = [
+        asyncio.ensure_future(each)
+        for each in (feed(process.stdin), read(process.stdout, said), read(process.stderr, complaint))
+    ]
+    try:
+        await watch.ended.wait()
+        _signalled(process, _KILL)  # children left behind hold its pipes open
+        await asyncio.wait(pipes, timeout=_ENDING_SECONDS)
+    finally:
+        for pipe in pipes:
+            pipe.cancel()
     if len(said) > _MOST_OUTPUT:
         raise AppFailed(f"the command printed more than {_MOST_OUTPUT:,} bytes")
-    return said, complaint
+    return bytes(said), bytes(complaint)
 
 
-async def _ended(process: asyncio.subprocess.Process) -> None:
+def _past_proxies() -> dict[str, str]:
+    """Variables that have clients reach this machine by themselves: a proxy elsewhere would be sent the run's key."""
+    return {name: ",".join(filter(None, [os.environ.get(name), "127.0.0.1"])) for name in ("NO_PROXY", "no_proxy")}
+
+
+async def _ended(process: Process, watch: _Watch) -> None:
     """Ends a process and the group that it leads; children that outlive it are ended too."""
     if process.returncode is None:
         _signalled(process, signal.SIGTERM)
         with suppress(TimeoutError):
-            await asyncio.wait_for(process.wait(), _ENDING_SECONDS)
-    _signalled(process, getattr(signal, "SIGKILL", signal.SIGTERM))
-    await process.wait()
+            await asyncio.wait_for(watch.ended.wait(), _ENDING_SECONDS)
+    _signalled(process, _KILL)
+    await watch.ended.wait()
 
 
-def _signalled(process: asyncio.subprocess.Process, number: int) -> None:
+def _signalled(process: Process, number: int) -> None:
     with suppress(ProcessLookupError, PermissionError):
         if os.name == "posix":
             os.killpg(process.pid, number)
@@ -199,6 +260,8 @@ def answer_text(value: Any) -> str:
     content = getattr(value, "content", value)  # of a message, as LangChain's
     if isinstance(content, list) and content and all(hasattr(each, "content") for each in content):
         content = content[-1].content  # a history of messages: the last speaks
+    if isinstance(content, list) and content and all(isinstance(each, Mapping) and "type" in each for each in content):
+        content = "".join(str(each.get("text") or "") for each in content if each["type"] == "text")  # its blocks
     if isinstance(content, str):
         return content
     if content is None:

@@ -99,7 +99,11 @@ class AppRun:
 
     @property
     def endpoint(self) -> RunEndpoint:
-        """Where it can be reached from anywhere on this machine; opened when it is first asked for."""
+        """Where it can be reached from anywhere on this machine; opened when it is first asked for.
+
+        Raises:
+            AppStopped: the run has ended before.
+        """
         if self._endpoint is None:
             self._endpoint = self._opened(self)
         return self._endpoint
@@ -240,5 +244,6 @@ def run_endpoint() -> RunEndpoint:
 
     Raises:
         UsageError: it belongs to none.
+        AppStopped: it has ended, and nothing was opened for it before.
     """
     return current_run("run_endpoint()").endpoint

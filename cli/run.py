@@ -45,6 +45,9 @@ def command(
     cap: Annotated[
         float | None, typer.Option(help="Ceiling for this run; with --in for all questions together.")
     ] = None,
+    per_task: Annotated[
+        float | None, typer.Option(help="With --in: ceiling for each question, which an app needs.")
+    ] = None,
     unit: Annotated[Literal["tokens", "weighted", "usd"], typer.Option(help="Of the cap.")] = "tokens",
     db: Annotated[str, typer.Option(help="SQLite file that keeps every call.")] = "apportion.db",
     capture: Capture = "full",
@@ -79,6 +82,7 @@ def command(
             out,
             models,
             cap,
+            per_task,
             unit,
             db,
             allow,
@@ -88,6 +92,8 @@ def command(
             compress=compress,
         )
         return
+    if per_task is not None:
+        raise UsageError("--per-task is for a file of questions, --in; the ceiling for one question is --cap")
     graph, question = _graph_and_question(words or [], plan, policy, dial)
     limit = None if cap is None else Cap(per_task=positive("--cap", cap), unit=unit)
     pool = load_pool(models)
@@ -136,6 +142,7 @@ def _run_batch(
     out: str | None,
     models: str | None,
     cap: float | None,
+    per_task: float | None,
     unit: Literal["tokens", "weighted", "usd"],
     db: str,
     allow: list[str] | None,
@@ -155,7 +162,8 @@ def _run_batch(
         raise UsageError(
             "with --in there is no question, graph, --plan, --dial or --json: the cap decides, --out has it"
         )
-    limit = Cap(total=positive("--cap", cap), unit=unit)
+    each = None if per_task is None else positive("--per-task", per_task)
+    limit = Cap(total=positive("--cap", cap), per_task=each, unit=unit)
     pool = load_pool(models)
     run_batch(policy, questions, out, pool, limit, db, allow or (), strict=strict, capture=capture, compress=compress)
 

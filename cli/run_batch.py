@@ -51,7 +51,8 @@ def run_batch(
         questions: a dev set; only questions are needed.
         out: JSONL, a line for each question as soon as it is answered.
         pool: has the policy's models.
-        cap: the total for all questions, those of earlier commands on the same files and database included.
+        cap: the total for all questions, those of earlier commands on the same files and database included; and
+            perhaps the most for each.
         db: SQLite file that keeps every call.
         allow: modules that the files may name.
         strict: whether code that has changed since is an error; it is a warning otherwise.
@@ -121,7 +122,7 @@ async def _answer(
         rest = (cap.total or 0.0) - in_unit(spent, cap.unit)
         if rest <= 0:
             raise UsageError(f"the cap for {out} is used up, with {len(tasks):,} questions to go; raise --cap")
-        limit = Cap(total=rest, unit=cap.unit)
+        limit = Cap(total=rest, per_task=cap.per_task, unit=cap.unit)
         await opened.ainvoke_batch(tasks, limit, parent_account=account.account_id, finished=finished)
 
 

@@ -149,7 +149,8 @@ def check_allowance(graph: HasBlueprint, cap: Cap | None) -> None:
     if graph.blueprint.unbounded and (cap is None or cap.per_task is None):
         raise UsageError(
             f"{graph.blueprint.name!r} is an app whose calls nobody can foresee, so its bound is the allowance of a "
-            "task: give cap=Cap(per_task=...), alone or with a total; on the command line --per-task, or --cap of `run`"
+            "task: give cap=Cap(per_task=...), alone or with a total; on the command line --per-task, --per-question "
+            "of `serve`, or --cap of `run` for one question"
         )
 
 

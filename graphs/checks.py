@@ -64,6 +64,7 @@ def checked(
     entries = frozenset(nodes) - {edge.target for edge in edges} | frozenset(starts)
     final = finish if finish is not None else _only_sink(name, nodes, edges)
     _all_matter(nodes, edges, loops, final)
+    _asked(kinds, nodes, edges)
     _prompts(nodes, edges)
     blueprint = Blueprint(name, kinds, dict(nodes), tuple(edges), groups, loops, tuple(starts), entries, final)
     _cuts(blueprint)
@@ -98,6 +99,27 @@ def _all_matter(nodes: Iterable[str], edges: list[Edge], loops: Collection[Loop]
     for node in nodes:
         if node not in useful:
             raise GraphError(f"node {node!r} can never reach the final node {final!r}; connect it, or leave it out")
+
+
+def _asked(kinds: Mapping[str, Kind[Any]], nodes: Mapping[str, Node], edges: list[Edge]) -> None:
+    """Nodes that run on demand are asked by a node that they lead to, and are of the kind that it asks."""
+    led = {(edge.source, edge.target) for edge in edges}
+    asked = set()
+    for name, node in nodes.items():
+        for place, kind in kinds[node.kind].asks(node).items():
+            found = nodes.get(place)
+            if found is None or found.kind != kind:
+                what = "there is none" if found is None else f"it is of the kind {found.kind!r}"
+                raise GraphError(f"node {name!r} asks node {place!r}, which must be of the kind {kind!r}; {what}")
+            if (place, name) not in led:
+                raise GraphError(f"node {name!r} asks node {place!r}; connect({place!r}, {name!r})")
+            asked.add(place)
+    for name, node in nodes.items():
+        if kinds[node.kind].on_demand and name not in asked:
+            raise GraphError(
+                f"node {name!r} is of the kind {node.kind!r} and runs only when an app asks it; no app here does: "
+                "declare it as a role or a step of a Workflow"
+            )
 
 
 def _prompts(nodes: Mapping[str, Node], edges: list[Edge]) -> None:

@@ -23,7 +23,7 @@ from ..nodes.mcp_tools import servers_of
 from ..nodes.prompts import dialect_named
 from ..records.message import Message
 from ..records.protocols import StudyStore
-from ..records.rows import UNITS, AccountRow, Limit, RunRow, Unit
+from ..records.rows import UNITS, AccountRow, Limit, Unit
 from ..records.status import Status
 from ..records.task import Task
 from ..records.usage import ZERO, Amount
@@ -36,9 +36,10 @@ from .direct import run_direct
 from .finishing import Allowance, direct_call, fitting, output_of_graph
 from .grading import graded, metric_of, score_of
 from .judging import Grade, MeteredJudge, check_judge
+from .outcome import result_of, row_of
 from .plan import Plan
 from .prepared import PreparedPlans
-from .result import Engine, Grader, Metric, Result, confidence_of, reason_of
+from .result import Engine, Grader, Metric, Result
 from .session import RunSession
 from .space import Space
 from .state import OUT, TASK
@@ -339,52 +340,12 @@ class Runner:
 
     def _book(self, run: _Run, message: Message, reason: str, grade: Grade) -> Result:
         result = self._result(run, message, reason, grade)
-        row = RunRow(
-            run_id=result.run_id,
-            trial_id=run.trial_id,
-            task_id=result.task_id,
-            plan_hash=result.plan_hash,
-            graph_hash=run.session.resolved.plan.graph_hash,
-            account_id=run.session.account_id,
-            started_at=run.started,
-            ended_at=time.time(),
-            status=result.status,
-            stop_reason=reason,
-            answer=result.answer,
-            score=result.score,
-            charged=result.charged,
-            lost=result.lost,
-            latency=result.latency,
-            reason=result.reason,
-            abstained=result.abstained,
-            parent_account_id=run.parent_id,
-        )
+        row = row_of(result, run.session, run.parent_id, run.trial_id, run.started)
         self.store.record(row)
         return result
 
     def _result(self, run: _Run, message: Message, reason: str, grade: Grade) -> Result:
-        session = run.session
-        return Result(
-            run_id=session.run_id,
-            task_id=self._plans.task_id(session.task),
-            plan_hash=session.resolved.plan.hash,
-            answer=message.answer,
-            status=message.status,
-            stop_reason=reason,
-            score=grade.score,
-            charged=session.charged,
-            lost=session.lost,
-            latency=session.latency,
-            short_account=grade.short_account or session.short_account,
-            reason=reason_of(message, session.final_node),
-            confidence=confidence_of(message),
-            data=message.data,
-            abstained=message.abstained,
-            usage=session.usage,
-            gates=session.gates,
-            unscored=grade.unscored,
-            grading=grade.cost,
-        )
+        return result_of(run.session, self._plans.task_id(run.session.task), message, reason, grade)
 
     def _open_run(self, run_id: str, parent: str, limit: Limit | None) -> str:
         account = AccountRow(f"run-{run_id}", parent, limit, "charged", "run")

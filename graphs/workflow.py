@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
+from ..apps.programs import compiled
 from ..apps.skipping import skippable_name
 from ..errors import GraphError, UsageError
 from ..nodes.app import App
@@ -64,7 +65,13 @@ class Workflow(Graph):
     ) -> None:
         if not roles:
             raise GraphError('an app needs roles, the model names that it asks for: roles={"router": Role()}')
+        if not isinstance(roles, Mapping):
+            raise UsageError(f'roles must be a dictionary such as {{"router": Role()}}, not {roles!r:.60}')
+        if isinstance(steps, str):
+            raise UsageError(f"steps must be a list of names, not a text; write steps=[{steps!r}]")
         for role, node in roles.items():
+            if not isinstance(role, str) or not role:
+                raise UsageError(f"a role is named by the model that the app asks for, not by {role!r:.40}")
             if not isinstance(node, Role):
                 raise UsageError(f"role {role!r} must be a Role, not {node!r:.40}; write Role()")
         super().__init__(name or _name_of(app))
@@ -73,7 +80,7 @@ class Workflow(Graph):
         for role, place in nodes.items():
             own = roles[role] if place == role else roles[role].model_copy(update={"asked_as": role})
             self.add(place, own)
-        found = {step: _free(step, taken) for step in (*steps, *_marked(app))}
+        found = {step: _free(step, taken) for step in dict.fromkeys((*steps, *_marked(app)))}
         for place in found.values():
             self.add(place, AppStep())
         self.add(
@@ -111,8 +118,7 @@ def _inner_mermaid(app: Any) -> str:
     """The nodes and edges of a LangGraph app as a part of a Mermaid flowchart; empty where it has none."""
     if not nodes_of(app):
         return ""
-    compiled = app if hasattr(app, "get_graph") else app.compile()
-    drawn = compiled.get_graph()
+    drawn = compiled(app).get_graph()
     ids = {name: f"a{position}" for position, name in enumerate(drawn.nodes)}
     lines = ['  subgraph inside["inside app"]']
     lines += [f'    {short}["{visible(str(name)).translate(ENTITIES)}"]' for name, short in ids.items()]

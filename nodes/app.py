@@ -21,10 +21,12 @@ from ..records.status import Status
 from ..records.text import encodable
 from .app_roles import AppRoles, Counts, Strangers
 from .app_source import Command, app_from, app_json, is_graph
+from .app_step import AppStep
 from .base import CallBound, Context, Incoming, Inputs, Kind, Node, Speakers
 from .callables import Given, Imported, is_async
 from .daemon_threads import DaemonThreads
 from .prompts.base import Ask
+from .role import Role
 from .user_calls import first_line
 
 __all__ = ["KIND", "App"]
@@ -126,7 +128,7 @@ async def _answered(node: App, question: str, program: Program, run: AppRun, rol
         both: set[asyncio.Future[Any]] = {asking, roles.given_up}
         await asyncio.wait(both, timeout=node.timeout_seconds, return_when=asyncio.FIRST_COMPLETED)
         if roles.given_up.done():
-            return Message(status=Status.BUDGET, reason=roles.given_up.result())
+            return roles.given_up.result()
         if not asking.done():
             reason = f"the app was not done within timeout_seconds={node.timeout_seconds:g}"
             return Message(status=Status.TIMEOUT, reason=reason)
@@ -187,4 +189,8 @@ def _worst_case(node: App, ask: Ask, incoming: Incoming, speakers: Speakers) -> 
     return ()
 
 
-KIND = Kind(config=App, run=_run, worst_case=_worst_case, open=_open, unbounded=True)
+def _asks(node: App) -> dict[str, str]:
+    return {place: Role.kind for _, place in node.roles} | {place: AppStep.kind for _, place in node.steps}
+
+
+KIND = Kind(config=App, run=_run, worst_case=_worst_case, open=_open, asks=_asks, unbounded=True)

@@ -40,6 +40,16 @@ class Counts:
     """Calls that did not fit."""
 
 
+_MOST_UNANSWERED = 1_000
+"""How often an app may go on asking after calls without a reply, whatever the reason: each is a row in the trace."""
+_MOST_STRANGERS = 64
+"""Names that are counted by themselves."""
+_LONGEST_NAME = 200
+"""Characters of such a name that are kept."""
+_OTHERS = "others"
+"""What further names are counted as."""
+
+
 class AppRoles:
     """Answers for the roles of one run, see `apps.run.Roles`.
 
@@ -62,13 +72,24 @@ class AppRoles:
         self._refusals = refusals
         self._numbers: Counter[tuple[str, str]] = Counter()
         self.counts = Counts()
-        self.given_up: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._unanswered = 0
+        self.given_up: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
         """Why the app is ended, once it is."""
         self.problem: Exception | None = None
         """What ends the run, and not only the app."""
 
     async def answer(self, role: str, asked: Asked, told: Told | None) -> Answered:
         """See `Roles.answer`."""
+        try:
+            return await self._answer(role, asked, told)
+        except Refusal as refusal:
+            self._unanswered += 1
+            if self._unanswered > _MOST_UNANSWERED:
+                reason = f"the app went on asking after {_MOST_UNANSWERED:,} calls without a reply: {refusal.message}"
+                self._give_up(Status.TOOL_ERROR, reason)
+            raise
+
+    async def _answer(self, role: str, asked: Asked, told: Told | None) -> Answered:
         node = self._nodes.get(role)
         if node is None:
             return await self._stranger(role, asked, told)
@@ -96,12 +117,14 @@ class AppRoles:
                 self._skipped.add(step)
 
     async def _stranger(self, name: str, asked: Asked, told: Told | None) -> Answered:
-        self.counts.strangers[name] += 1
+        seen, short = self.counts.strangers, name[:_LONGEST_NAME]
+        seen[short if short in seen or len(seen) < _MOST_STRANGERS else _OTHERS] += 1
         if self._strangers == "refuse" or name not in self._context.models:
             known = ", ".join(map(repr, self._nodes)) or "none"
             said = (
-                f"The model '{name}' is no role of this app; its roles are {known}. Add roles={{{name!r}: Role()}}, or "
-                'set strangers="pass" to have the pool\'s model of that name answer.'
+                f"The model '{short}' is no role of this app; its roles are {known}. "
+                f"Add roles={{{short!r}: Role()}}, or set "
+                'strangers="pass" to have the pool\'s model of that name answer.'
             )
             raise Refusal(404, said, code="model_not_found", param="model")
         inputs = Inputs(self._task, "", {}, asked=RoleAsk(asked, self._number(name, asked), told))
@@ -113,15 +136,15 @@ class AppRoles:
             message = Message(status=failure.status, reason=failure.reason)
         except Exception as problem:  # noqa: BLE001 - it ends the run, and not only the app's call
             self.problem = problem
-            self._give_up(first_line(problem))
+            self._give_up(Status.PROVIDER_ERROR, first_line(problem))
             message = Message(status=Status.PROVIDER_ERROR, reason=first_line(problem))
         if not isinstance(message.data, RoleAnswer):
             raise self._refusal(name, message)
         return Answered(name, name, message.data.reply)
 
-    def _give_up(self, reason: str) -> None:
+    def _give_up(self, status: Status, reason: str) -> None:
         if not self.given_up.done():
-            self.given_up.set_result(reason)
+            self.given_up.set_result(Message(status=status, reason=reason))
 
     def _refusal(self, role: str, message: Message) -> Refusal:
         """Why there is no reply, as the app is told; an app that goes on for too long is ended."""
@@ -129,7 +152,9 @@ class AppRoles:
         if message.status is Status.BUDGET:
             self.counts.refused += 1
             if self.counts.refused > self._refusals:
-                self._give_up(f"the app went on asking after {self._refusals} calls that did not fit: {reason}")
+                self._give_up(
+                    Status.BUDGET, f"the app went on asking after {self._refusals} calls that did not fit: {reason}"
+                )
             said = f"The call of role '{role}' does not fit under the cap: {reason}."
             return Refusal(402, said, code="cap_reached", kind="insufficient_quota", final=True)
         if message.status is Status.REFUSED:

@@ -285,6 +285,10 @@ def _free(node: Node) -> Fee:
     return Fee()
 
 
+def _nobody(node: Any) -> Mapping[str, str]:
+    return {}
+
+
 @dataclass(frozen=True, slots=True)
 class Kind(Generic[NodeT]):
     """A node kind: the settings and the code that belong together. One kind is one file, and one line in `kinds`.
@@ -325,6 +329,8 @@ class Kind(Generic[NodeT]):
     """Whether it answers with one of the answers that come in, as it stands, and makes none of its own."""
     on_demand: bool = False
     """Whether the graph leaves it alone: another node has it run, see `Context.execute`, as often as it likes."""
+    asks: Callable[[NodeT], Mapping[str, str]] = _nobody
+    """The nodes that it has run on demand, each with the kind that it must have."""
     unbounded: bool = False
     """Whether nobody can foresee what it asks of nodes that run on demand; its run then needs an allowance, which is
     its bound."""

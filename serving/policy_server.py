@@ -16,6 +16,7 @@ from starlette.routing import Route
 from ..budgets.cap import Cap, in_unit
 from ..budgets.ledger import Ledger
 from ..errors import ApportionError, CapReached, SpendExhausted, UnknownName, UsageError
+from ..graphs.bounds import check_allowance
 from ..models.chat.asked import Asked, read_asked
 from ..models.chat.completion import CompletionWriter, Json
 from ..models.chat.responses import chat_body, response_events, response_of
@@ -84,6 +85,7 @@ class PolicyServer(Server):
     ) -> None:
         if per_question is not None and (per_question.per_task is None or per_question.total is not None):
             raise UsageError("per_question is for each question: Cap(per_task=...), without total")
+        check_allowance(policy.graph, per_question)
         service = _Service(policy, store, cap, per_question, period, keys, now)
         bound, names = bound_to(host, port, keys, allow_hosts)
         routes = [

@@ -132,3 +132,13 @@ def test_what_is_no_key_is_refused() -> None:
     for make in makes:
         with pytest.raises(UsageError, match="run_endpoint"):
             make("worker", key="sk-mine")
+
+
+@pytest.mark.parametrize("role", ["openai/gpt-4.1", "a b?c#d%2F", "../models", "日本"])
+def test_a_role_of_any_name_is_reached_by_key(run_app: Callable[..., Result], role: str) -> None:
+    def app(question: str) -> str:
+        client: Any = openai_client(role, key=run_endpoint().key)
+        said = client.chat.completions.create(model="any", messages=[{"role": "user", "content": question}])
+        return f"{said.model} {said.choices[0].message.content}"
+
+    assert run_app(app, role=role).answer == f"{role} 3"

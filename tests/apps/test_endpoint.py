@@ -12,6 +12,7 @@ import pytest
 
 from apportion import Cap, Pool, Role, Workflow, open_store, run_endpoint
 from apportion.apps.endpoint import MOST_BYTES, place_of
+from apportion.apps.run import AppStopped, RunEndpoint
 from apportion.graphs.result import Result
 from apportion.models.card import ModelCard
 from apportion.models.request import Reply, Request
@@ -221,3 +222,23 @@ def test_many_runs_at_once_keep_their_calls_apart() -> None:
 
     answers = [result.answer for result in asyncio.run(main())]
     assert answers == [f"q{n}.0 q{n}.1 q{n}.2" for n in range(16)]
+
+
+def test_an_app_that_outlives_its_run_opens_no_endpoint(run_app: Callable[..., Result]) -> None:
+    over, tried = threading.Event(), threading.Event()
+    came: list[BaseException | RunEndpoint] = []
+
+    def app(question: str) -> str:
+        over.wait(30)
+        try:
+            came.append(run_endpoint())
+        except BaseException as error:  # noqa: BLE001 - it is what is tested
+            came.append(error)
+        tried.set()
+        return "late"
+
+    result = run_app(app, timeout_seconds=0.1)
+    over.set()
+    assert tried.wait(30)
+    assert result.status is Status.TIMEOUT
+    assert [type(each) for each in came] == [AppStopped]

@@ -138,3 +138,30 @@ def test_answers_become_text() -> None:
     for wrong in (None, object()):
         with pytest.raises(AppFailed, match="must return"):
             answer_text(wrong)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a shell is needed")
+@pytest.mark.parametrize("left", ["sleep 120 &", pytest.param("setsid sleep 10 &", id="in a group of its own")])
+def test_a_child_left_behind_does_not_hold_up_the_answer(run_app: Callable[..., Result], left: str) -> None:
+    result = run_app(["sh", "-c", f"{left} echo done"], timeout_seconds=60.0)
+    assert (result.answer, result.status) == ("done", Status.OK)
+
+
+@pytest.mark.parametrize("known", [None, "example.com"])
+def test_a_proxy_of_the_machine_is_not_sent_the_runs_key(
+    run_app: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, known: str | None
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        if known is not None:
+            monkeypatch.setenv(name, known)
+    result = run_app(script("print(ask(question), os.environ['NO_PROXY'])"))
+    assert result.answer == ("3 127.0.0.1" if known is None else "3 example.com,127.0.0.1")
+
+
+def test_blocks_of_a_message_become_its_text() -> None:
+    blocks = [{"type": "reasoning", "reasoning": "hm"}, {"type": "text", "text": "4"}, {"type": "text", "text": "2"}]
+    message = SimpleNamespace(content=blocks)
+    assert answer_text(message) == answer_text([SimpleNamespace(content="x"), message]) == "42"
+    assert answer_text([{"a": 1}]) == '[{"a": 1}]'

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import itertools
+import json
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from apportion import Role, Workflow
 from apportion.errors import GraphError
 from apportion.graphs.graph import Graph
 
@@ -95,3 +98,26 @@ def test_too_many_optional_edges(kinds: Any, echo: Any) -> None:
         graph.add(f"n{number}", echo()).connect(f"n{number}", "last", optional=True)
     with pytest.raises(GraphError, match="17 optional edges; at most 16"):
         _ = graph.hash
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "told"),
+    [
+        ("roles", [["worker", "nowhere"]], "'nowhere', which must be of the kind 'role'; there is none"),
+        ("roles", [["worker", "app"]], "'app', which must be of the kind 'role'; it is of the kind 'app'"),
+        ("steps", [["rerank", "worker"]], "must be of the kind 'app_step'; it is of the kind 'role'"),
+        ("roles", [], "node 'worker' is of the kind 'role' and runs only when an app asks it"),
+    ],
+)
+def test_a_file_whose_app_asks_what_is_no_role_is_refused(setting: str, value: Any, told: str) -> None:
+    content = json.loads(Workflow(["echo", "x"], {"worker": Role()}).to_json())
+    dict(content["nodes"])["app"][setting] = value
+    with pytest.raises(GraphError, match=re.escape(told)):
+        _ = Graph.from_json(json.dumps(content), allow=("app:echo x",)).blueprint
+
+
+def test_nodes_that_are_asked_lead_to_who_asks() -> None:
+    graph = Workflow(["echo", "x"], {"worker": Role()})
+    graph.add("second", graph.nodes["app"]).connect("app", "second")
+    with pytest.raises(GraphError, match=r"connect\('worker', 'second'\)"):
+        _ = graph.blueprint

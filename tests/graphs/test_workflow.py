@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import operator
 import re
 import sys
@@ -22,16 +23,19 @@ from apportion import (
     Task,
     Workflow,
     chat_model,
+    load_pocket_models,
     open_store,
     openai_client,
     optimize,
     skippable,
 )
+from apportion.cli.app import run as apportion
 from apportion.errors import GraphError, UsageError
 from apportion.graphs.result import Result
 from apportion.models.card import ModelCard
 from apportion.models.request import Request
 from apportion.records.status import Status
+from apportion.serving.policy_server import PolicyServer
 from apportion.testing.scripted import ScriptedModel
 
 CAP = Cap(per_task=20_000, unit="weighted")
@@ -215,6 +219,24 @@ def test_bad_roles_are_refused() -> None:
         Workflow(str, {})
     with pytest.raises(UsageError, match="worker"):
         Workflow(str, {"worker": "gpt"})  # type: ignore[dict-item]
+    for roles in (["worker"], {1: Role()}, {"": Role()}):
+        with pytest.raises(UsageError, match="role"):
+            Workflow(str, roles)  # type: ignore[arg-type]
+
+
+def test_steps_are_a_list_of_names_each_counted_once() -> None:
+    with pytest.raises(UsageError, match="steps="):
+        Workflow(str, {"worker": Role()}, steps="rerank")
+    assert list(Workflow(str, {"worker": Role()}, steps=["rerank", "rerank"]).nodes) == ["worker", "rerank", "app"]
+
+
+def test_a_graph_that_langgraph_does_not_compile_says_why() -> None:
+    app = StateGraph(MessagesState)
+    app.add_node("alone", lambda state: {})
+    workflow = Workflow(app, {"worker": Role()})
+    for doing in (workflow.draw, lambda: workflow.run("hello", pool=echo(), cap=Cap(per_task=9_000))):
+        with pytest.raises(UsageError, match="entrypoint"):
+            doing()
 
 
 def calculated(right: int) -> Any:
@@ -269,6 +291,44 @@ def test_a_search_chooses_for_an_app_and_the_same_app_as_a_command_gets_the_same
     assert found[0][0] == {"worker.models": "large"}
     assert found[0][1].score == 1.0
     assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("per_task", [None, "600"])
+def test_a_policy_for_an_app_answers_a_file_with_a_ceiling_for_each_question(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], per_task: str | None
+) -> None:
+    (tmp_path / "filed_app.py").write_text("def answer(question):\n    return question[::-1]\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    workflow = Workflow("filed_app:answer", {"worker": Role()})
+    tasks = [Task(question=f"{number}", gold=f"{number}"[::-1]) for number in range(40)]
+    pool = Pool(load_pocket_models())
+    report = optimize(workflow, tasks, pool, cap=Cap(total=24_000, per_task=600), spend=100_000)
+    assert report.policy is not None
+    report.policy.save("policy.json")
+    with open_store(tmp_path / "serve.db") as store, pytest.raises(UsageError, match="per-question"):
+        PolicyServer(report.policy, store, cap=Cap(total=9_000))
+    Path("in.jsonl").write_text('{"question": "12"}\n{"question": "34"}\n')
+    command = [
+        "run",
+        "--policy",
+        "policy.json",
+        "--in",
+        "in.jsonl",
+        "--out",
+        "out.jsonl",
+        "--cap",
+        "9000",
+        "--allow",
+        "filed_app",
+    ]
+    code = apportion([*command, *([] if per_task is None else ["--per-task", per_task])])
+    if per_task is None:
+        assert (code, "--per-task" in capsys.readouterr().err) == (2, True)
+    else:
+        answers = [json.loads(line)["answer"] for line in Path("out.jsonl").read_text().splitlines()]
+        assert (code, sorted(answers)) == (0, ["21", "43"])
+        assert apportion(["run", "filed_app:answer", "q", "--cap", "9", "--per-task", "9"]) == 2
 
 
 def test_a_policy_for_an_app_is_saved_loaded_and_needs_an_allowance(tmp_path: Path) -> None:

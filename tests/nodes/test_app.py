@@ -286,10 +286,29 @@ def test_an_app_that_cannot_be_found_again_runs_and_is_not_written() -> None:
         workflow.to_json()
 
 
-def test_a_role_asked_by_nobody_but_its_app() -> None:
-    graph = Graph("roles").add("worker", Role())
-    result = graph.run("hello", pool=echo())
-    assert (result.status, result.answer, result.charged.tokens) == (Status.SKIPPED, "", 0)
+def test_a_role_without_an_app_is_refused() -> None:
+    with pytest.raises(GraphError, match="role or a step of a Workflow"):
+        Graph("roles").add("worker", Role()).run("hello", pool=echo())
+
+
+def test_an_app_that_swallows_every_error_and_loops_is_ended_and_its_names_are_bounded(tmp_path: Path) -> None:
+    def app(question: str) -> str:
+        for number in range(5_000):
+            with suppress(Exception):
+                ask(question, model=f"{number}{'x' * 300}")
+        return "never"
+
+    store = open_store(tmp_path / "trace.db")
+    result = Workflow(app, {"worker": Role()}).run("hello", pool=echo(), cap=CAP, store=store)
+    assert (result.status, result.answer, result.charged.tokens) == (Status.TOOL_ERROR, "", 0)
+    assert "calls without a reply" in result.reason
+    store.flush()
+    (span,) = [span for span in store.spans(result.run_id) if span.node == "app"]
+    strangers = json.loads(span.events)[0]["strangers"]
+    store.close()
+    assert sum(strangers.values()) > 1_000
+    assert len(strangers) == 65
+    assert max(map(len, strangers)) == 200
 
 
 @pytest.mark.parametrize("app", [lambda question: 1 / 0, lambda question: None])
