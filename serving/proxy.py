@@ -97,7 +97,7 @@ class ProxyServer(Server):
             pool,
             store,
             MeteredCaller(pool, ledger, store, facts=store),
-            Accounts(ledger, Cap.given(cap), period, now),
+            Accounts(ledger, Cap.given(cap), period, now, keys=() if keys is None else keys.all),
             keys,
             None if outcomes is None else OutcomesLog(outcomes, cap.unit, pool.secrets),
             max_output_tokens,
