@@ -15,7 +15,10 @@ from .accounts import Accounts
 from .keys import ANYBODY, Key, Keys
 from .refusals import refusal_of
 
-__all__ = ["bound_to", "key_of", "let_in"]
+__all__ = ["MOST_BYTES", "bound_to", "key_of", "let_in"]
+
+MOST_BYTES = 10_000_000
+"""Of a request's body."""
 
 
 def bound_to(host: str, port: int, keys: Keys | None, allow_hosts: Sequence[str]) -> tuple[socket.socket, list[str]]:

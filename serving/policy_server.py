@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from ..budgets.cap import Cap, in_unit
+from ..budgets.cap import Cap
 from ..budgets.ledger import Ledger
 from ..errors import ApportionError, CapReached, SpendExhausted, UnknownName, UsageError
 from ..graphs.finishing import output_of_graph
@@ -29,10 +29,8 @@ from ..optimizers.serving.open_policy import OpenPolicy
 from ..optimizers.serving.policy import DeployedPolicy
 from ..records.output import JsonOutput, Output
 from ..records.protocols import StudyStore
-from ..records.rows import UNITS
 from ..records.status import Status
 from ..records.task import Task
-from ..records.usage import Amount
 from ..tasks.chat_question import question_of
 from ..web.app import GONE, api, body_of, unless_gone
 from ..web.event_stream import EventStream
@@ -40,14 +38,14 @@ from ..web.fields import unsupported
 from ..web.refusal import Refusal
 from ..web.server import Server
 from .accounts import Accounts
-from .door import bound_to, key_of, let_in
+from .door import MOST_BYTES, bound_to, key_of, let_in
 from .keys import Key, Keys
 from .periods import Period
 from .refusals import refusal_of
+from .traced import in_units
 
 __all__ = ["PolicyServer"]
 
-_MOST_BYTES = 10_000_000
 _LISTED = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 """Places of the dial in the list of models; any other with up to three digits is served too."""
 _DIGITS = 3
@@ -154,11 +152,11 @@ class _Service:
 
     async def complete(self, request: Request) -> Response | EventStream:
         key = key_of(self._keys, request)
-        return await self._answer(request, key, read_asked(await body_of(request, _MOST_BYTES)))
+        return await self._answer(request, key, read_asked(await body_of(request, MOST_BYTES)))
 
     async def respond(self, request: Request) -> Response | EventStream:
         key = key_of(self._keys, request)
-        asked = read_asked(chat_body(await body_of(request, _MOST_BYTES)))
+        asked = read_asked(chat_body(await body_of(request, MOST_BYTES)))
         return await self._answer(request, key, asked, response=True)
 
     async def _answer(
@@ -278,13 +276,9 @@ def _account(model: str, served: Served) -> Mapping[str, Any]:
         "stages": len(served.run_ids),
         "status": served.status.value,
         "confidence": served.confidence,
-        "charged": _units(served.charged),
-        "lost": _units(served.lost),
+        "charged": in_units(served.charged),
+        "lost": in_units(served.lost),
     }
-
-
-def _units(amount: Amount) -> Mapping[str, float]:
-    return {unit: in_unit(amount, unit) for unit in UNITS}
 
 
 def _does_not_fit(reason: str) -> Refusal:
