@@ -76,7 +76,7 @@ def serve(
 
         def ready() -> None:
             write_json(json, dumps({"base_url": server.base_url, "models": pool.names}, indent=2))
-            span = "" if period == "none" else f" a {period}"
+            span = "" if period == "none" else f" each {period}"
             who = "anybody on this machine" if known is None else f"{len(known.all)} keys"
             say(f"serving {', '.join(pool.names)} at {server.base_url} to {who}: {cap:,g} {unit}{span} (Ctrl-C stops)")
             say(f"every call is kept in {db}", flush=True)

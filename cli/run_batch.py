@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from ..records.rows import AccountRow
     from ..records.task import Task
     from ..stores.capture import Capture
+
+if sys.platform != "win32":
+    import fcntl
 
 __all__ = ["run_batch"]
 
@@ -60,7 +64,8 @@ def run_batch(
         compress: whether it keeps them compressed.
 
     Raises:
-        UsageError: a file cannot be read or written, or the cap is used up or lower than before.
+        UsageError: a file cannot be read or written, another command is writing the answers, or the cap is used up or
+            lower than before.
     """
     from ..graphs.portal import run_closing
     from ..stores.opening import open_store
@@ -71,11 +76,14 @@ def run_batch(
     modules = admitted(allow)
     policy = load_policy(path, pool, modules, strict=strict)
     tasks = load_tasks(questions, allow=modules)
-    lines = _kept_lines(Path(out))
-    left = [task for task in tasks if task.task_id not in {line["task_id"] for line in lines}]
+    _kept_lines(Path(out))  # before anything else, so that a wrong name costs nothing
     check_pool(pool)
     store = open_store(db, durable=pool.costs_money, capture=capture, compress=compress)
     try:
+        _check_alone(Path(out))
+        lines = _kept_lines(Path(out))
+        answered_before = {line["task_id"] for line in lines}
+        left = [task for task in tasks if task.task_id not in answered_before]
         with _rewritten(Path(out), lines) as answers:
             if left:
                 run_closing(policy.aclose, _answer, policy, left, len(tasks), answers, cap, store, Path(out))
@@ -168,6 +176,8 @@ def _kept_lines(out: Path) -> list[dict[str, Any]]:
 
     if not out.exists():
         return []
+    if not out.is_file():
+        raise UsageError(f"{str(out)!r} is no file; answers need one that can be read again, with --out")
     *lines, _ = read_text(out).split("\n")  # behind the last line end there is nothing, or a line that was cut off
     kept = []
     for number, text in enumerate(lines, 1):
@@ -178,6 +188,21 @@ def _kept_lines(out: Path) -> list[dict[str, Any]]:
         except (KeyError, RecursionError, TypeError, ValueError):
             raise UsageError(f"{out}:{number}: this is no line of answers; name another file with --out") from None
     return kept
+
+
+def _check_alone(out: Path) -> None:
+    """Two commands on one file would each drop what the other writes.
+
+    Raises:
+        UsageError: another command is writing it.
+    """
+    if sys.platform == "win32" or not out.exists():
+        return
+    with out.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UsageError(f"another command is writing {str(out)!r}; wait for it, or name another --out") from None
 
 
 def _rewritten(out: Path, lines: Sequence[dict[str, Any]]) -> TextIO:
@@ -193,6 +218,8 @@ def _rewritten(out: Path, lines: Sequence[dict[str, Any]]) -> TextIO:
         file = beside.open("w", encoding="utf-8")
         file.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
         file.flush()
+        if sys.platform != "win32":
+            fcntl.flock(file, fcntl.LOCK_EX)
         beside.replace(out)
     except OSError as error:
         raise UsageError(f"cannot write {str(out)!r}: {error.strerror}") from None

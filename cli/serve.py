@@ -71,7 +71,11 @@ def command(
         def ready() -> None:
             write_json(json, dumps({"base_url": server.base_url, "models": names}, indent=2))
             who = "anybody on this machine" if known is None else f"{len(known.all)} keys"
-            say(f"serving policy {loaded.name} with {len(loaded.arms)} arms at {server.base_url} to {who}", flush=True)
+            span = "" if period == "none" else f" each {period}"
+            most = "no cap" if cap is None else f"{cap:,g} {unit}{span}"
+            arms = f"{len(loaded.arms)} arms"
+            say(f"serving policy {loaded.name} with {arms} at {server.base_url} to {who}: {most} (Ctrl-C stops)")
+            say(f"every call is kept in {db}", flush=True)
 
         server.run(ready)
     finally:

@@ -1,1 +1,1 @@
-"""Servers in front of a pool: the proxy."""
+"""Servers in front of a pool: the proxy, and a policy as a model."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from ..budgets.cap import Cap, in_unit, smallest
@@ -45,9 +45,10 @@ class Accounts:
         now: seconds since the epoch.
         name: of the server, which the names of its accounts begin with.
         open_account: opens what calls are charged to, where that is not the ledger's to do.
+        keys: those that are known, so that a cap of theirs that does not fit the books is found at the start.
 
     Raises:
-        UsageError: the cap of this period is on the books already, and higher or in another unit.
+        UsageError: a cap of this period is on the books already, and higher or in another unit.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Accounts:
         *,
         name: str = "proxy",
         open_account: Callable[[AccountRow], object] | None = None,
+        keys: Iterable[Key] = (),
     ) -> None:
         if cap is not None and (cap.total is None or cap.per_task is not None):
             raise UsageError("the cap of a server is for all its calls: Cap(total=...), without per_task")
@@ -69,7 +71,10 @@ class Accounts:
         self._name = name
         self._open_account = open_account or ledger.backend.open_account
         self._opened: dict[str, _Opened] = {}
-        self._open_root(window_of(period, now()))
+        window = window_of(period, now())
+        root = self._open_root(window)
+        for key in keys:
+            self._open_key(key, window, root)
 
     def of(self, key: Key) -> str:
         """The account that a call of a key is charged to, now.
@@ -86,7 +91,7 @@ class Accounts:
             f"{account}/{minute}",
             account,
             Limit("tokens", key.tokens_per_minute),
-            _Opened(f"key {key.name!r} in this minute", "tokens", key.tokens_per_minute, None),
+            _Opened(f"Key {key.name!r} in a minute", "tokens", key.tokens_per_minute, None),
         )
 
     async def admit(self, key: Key) -> None:
@@ -122,9 +127,11 @@ class Accounts:
         )
         if known.window is None:
             _, left = minute_of(self._now())
-            message = (
-                f"{known.what} may take {known.limit:,.6g} tokens, {free} are left, and this call needs up to {needed}."
-            )
+            told = f"{known.what} may take {known.limit:,.6g} tokens"
+            if reached.needed > known.limit:
+                message = f"{told}, and this call needs up to {needed}, in any minute: a smaller max_tokens needs less."
+                return Refusal(429, message, code="rate_limit_exceeded", kind="tokens", final=True)
+            message = f"{told}, {free} are left, and this call needs up to {needed}. Try again in {left} s."
             return Refusal(429, message, code="rate_limit_exceeded", kind="tokens", retry_after=left)
         again = "" if known.window.ends is None else f" It begins anew at {known.window.ends:%Y-%m-%d %H:%M} UTC."
         message = (
@@ -137,7 +144,7 @@ class Accounts:
         unit, total = ("tokens", None) if self._cap is None else (self._cap.unit, self._cap.total)
         limit = None if total is None else Limit(unit, smallest(total, unit))
         return self._open(
-            f"{self._name}/{window.name}", None, limit, _Opened("all keys together", unit, total or 0.0, window)
+            f"{self._name}/{window.name}", None, limit, _Opened("all calls together", unit, total or 0.0, window)
         )
 
     def _open_key(self, key: Key, window: Window, parent: str) -> str:

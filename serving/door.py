@@ -7,14 +7,18 @@ from collections.abc import Sequence
 
 from starlette.requests import Request
 
-from ..errors import ApportionError, UsageError
+from ..errors import ApportionError, StoreError, UsageError
 from ..web.hosts import host_name
+from ..web.refusal import Refusal
 from ..web.server import is_loopback, listening
 from .accounts import Accounts
 from .keys import ANYBODY, Key, Keys
 from .refusals import refusal_of
 
-__all__ = ["bound_to", "key_of", "let_in"]
+__all__ = ["MOST_BYTES", "bound_to", "key_of", "let_in"]
+
+MOST_BYTES = 10_000_000
+"""Of a request's body."""
 
 
 def bound_to(host: str, port: int, keys: Keys | None, allow_hosts: Sequence[str]) -> tuple[socket.socket, list[str]]:
@@ -43,10 +47,13 @@ async def let_in(accounts: Accounts, key: Key) -> str:
     """Counts a request of a key, and returns the account that it is charged to.
 
     Raises:
-        Refusal: it has made as many as it may in this minute, or the books cannot be written.
+        Refusal: it has made as many as it may in this minute, or the books cannot be written, or have other limits.
     """
     try:
         await accounts.admit(key)
         return accounts.of(key)
     except ApportionError as error:
+        if isinstance(error, UsageError) and not isinstance(error, StoreError):  # no fault of the client's
+            message = f"The caps of this server are not those on its books: {error}"
+            raise Refusal(503, message, code="books_unavailable", kind="server_error", final=True) from error
         raise refusal_of(error) from error

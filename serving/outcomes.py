@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import time
 from collections.abc import Iterable, Mapping
@@ -73,7 +74,11 @@ class OutcomesLog:
         if reply.usage is not None:
             row |= {"output_tokens": reply.usage.output_tokens, "thinking_tokens": reply.usage.reasoning_tokens}
         line = self._redaction.json(json.dumps(row, ensure_ascii=False)) + "\n"
-        os.write(self._file, line.encode(errors="replace"))
+        try:
+            os.write(self._file, line.encode(errors="replace"))
+        except OSError as error:  # the reply is paid for, and on the books; its client gets it all the same
+            told = "the log of outcomes cannot be written: %s; the reply of run %s is not in it"
+            logging.getLogger(__name__).error(told, error.strerror, run_id)
 
     def close(self) -> None:
         """Lets go of the file."""

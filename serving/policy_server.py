@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -13,23 +14,24 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from ..budgets.cap import Cap, in_unit
+from ..budgets.cap import Cap
 from ..budgets.ledger import Ledger
 from ..errors import ApportionError, CapReached, SpendExhausted, UnknownName, UsageError
 from ..graphs.bounds import check_allowance
+from ..graphs.finishing import output_of_graph
 from ..models.chat.asked import Asked, read_asked
 from ..models.chat.completion import CompletionWriter, Json
+from ..models.chat.fields import SchemaFormat
 from ..models.chat.responses import chat_body, response_events, response_of
 from ..models.delta import deltas_of
 from ..models.request import Reply
 from ..optimizers.serving.answer import Served
 from ..optimizers.serving.open_policy import OpenPolicy
 from ..optimizers.serving.policy import DeployedPolicy
+from ..records.output import JsonOutput, Output
 from ..records.protocols import StudyStore
-from ..records.rows import UNITS
 from ..records.status import Status
 from ..records.task import Task
-from ..records.usage import Amount
 from ..tasks.chat_question import question_of
 from ..web.app import GONE, api, body_of, unless_gone
 from ..web.event_stream import EventStream
@@ -37,14 +39,14 @@ from ..web.fields import unsupported
 from ..web.refusal import Refusal
 from ..web.server import Server
 from .accounts import Accounts
-from .door import bound_to, key_of, let_in
+from .door import MOST_BYTES, bound_to, key_of, let_in
 from .keys import Key, Keys
 from .periods import Period
 from .refusals import refusal_of
+from .traced import in_units
 
 __all__ = ["PolicyServer"]
 
-_MOST_BYTES = 10_000_000
 _LISTED = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 """Places of the dial in the list of models; any other with up to three digits is served too."""
 _DIGITS = 3
@@ -115,12 +117,14 @@ class _Service:
         self._policy, self._store, self._keys, self._now = policy, store, keys, now
         self._cap, self._per_question, self._period = cap, per_question, period
         self._created = int(now())
+        self._output = output_of_graph(policy.graph.blueprint)
         self._arms = [f"arm/{arm.name}" for arm in policy.arms]
         self._open: OpenPolicy | None = None
         self._accounts: Accounts | None = None
         # Made once for each place: to decide at another budget, all reference questions are looked at anew.
         self._at = lru_cache(maxsize=64)(self._dialled)
-        Accounts(Ledger(store, store.owner), cap, period, now, name="serve")  # told of now, before anything is served
+        known = () if keys is None else keys.all
+        Accounts(Ledger(store, store.owner), cap, period, now, name="serve", keys=known)  # its errors are told of now
 
     @asynccontextmanager
     async def lifespan(self, app: Starlette) -> AsyncIterator[None]:
@@ -150,11 +154,11 @@ class _Service:
 
     async def complete(self, request: Request) -> Response | EventStream:
         key = key_of(self._keys, request)
-        return await self._answer(request, key, read_asked(await body_of(request, _MOST_BYTES)))
+        return await self._answer(request, key, read_asked(await body_of(request, MOST_BYTES)))
 
     async def respond(self, request: Request) -> Response | EventStream:
         key = key_of(self._keys, request)
-        asked = read_asked(chat_body(await body_of(request, _MOST_BYTES)))
+        asked = read_asked(chat_body(await body_of(request, MOST_BYTES)))
         return await self._answer(request, key, asked, response=True)
 
     async def _answer(
@@ -163,7 +167,7 @@ class _Service:
         """Answers as a chat completion, or as a response."""
         assert self._accounts is not None
         policy, arm = self._answers(key, asked.model)
-        task = _task(asked)
+        task = _task(asked, self._output)
         account = await let_in(self._accounts, key)
         answering = self._served(policy, arm, task, account)
         writer = CompletionWriter(asked.model, include_usage=asked.include_usage)
@@ -229,8 +233,15 @@ async def _chunks(writer: CompletionWriter, answering: Awaitable[Served], model:
         yield chunk
 
 
-def _task(asked: Asked) -> Task:
+def _task(asked: Asked, output: Output) -> Task:
     """The conversation as a question; what a plan decides itself may be asked for, and has no effect."""
+    wanted = asked.body.response_format
+    if wanted is not None and wanted.type != "text" and not isinstance(output, JsonOutput):
+        raise unsupported("response_format", "is not taken by this policy, whose answers are no JSON.")
+    if isinstance(wanted, SchemaFormat) and isinstance(output, JsonOutput):
+        schema = wanted.json_schema.json_schema
+        if schema is not None and schema != json.loads(output.schema):
+            raise unsupported("response_format", "names another schema than the one that the policy answers by.")
     if asked.body.tools or any(message.tool_calls or message.role == "tool" for message in asked.messages):
         raise unsupported("tools", "is not taken by a policy, whose plans call tools of their own.")
     messages = [{"role": message.role, "content": message.content} for message in asked.messages]
@@ -267,13 +278,9 @@ def _account(model: str, served: Served) -> Mapping[str, Any]:
         "stages": len(served.run_ids),
         "status": served.status.value,
         "confidence": served.confidence,
-        "charged": _units(served.charged),
-        "lost": _units(served.lost),
+        "charged": in_units(served.charged),
+        "lost": in_units(served.lost),
     }
-
-
-def _units(amount: Amount) -> Mapping[str, float]:
-    return {unit: in_unit(amount, unit) for unit in UNITS}
 
 
 def _does_not_fit(reason: str) -> Refusal:

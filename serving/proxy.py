@@ -31,7 +31,7 @@ from ..web.event_stream import EventStream
 from ..web.refusal import Refusal
 from ..web.server import Server
 from .accounts import Accounts
-from .door import bound_to, key_of, let_in
+from .door import MOST_BYTES, bound_to, key_of, let_in
 from .keys import Key, Keys
 from .outcomes import OutcomesLog
 from .periods import Period
@@ -39,9 +39,6 @@ from .refusals import refusal_of
 from .traced import TracedCall
 
 __all__ = ["ProxyServer"]
-
-_MOST_BYTES = 10_000_000
-"""Of a request's body."""
 
 
 class ProxyServer(Server):
@@ -97,7 +94,7 @@ class ProxyServer(Server):
             pool,
             store,
             MeteredCaller(pool, ledger, store, facts=store),
-            Accounts(ledger, Cap.given(cap), period, now),
+            Accounts(ledger, Cap.given(cap), period, now, keys=() if keys is None else keys.all),
             keys,
             None if outcomes is None else OutcomesLog(outcomes, cap.unit, pool.secrets),
             max_output_tokens,
@@ -150,11 +147,11 @@ class _Service:
 
     async def complete(self, request: Request) -> Response | EventStream:
         key = self._key(request)
-        return await self._answer(request, key, read_asked(await body_of(request, _MOST_BYTES)))
+        return await self._answer(request, key, read_asked(await body_of(request, MOST_BYTES)))
 
     async def respond(self, request: Request) -> Response | EventStream:
         key = self._key(request)
-        asked = read_asked(chat_body(await body_of(request, _MOST_BYTES)))
+        asked = read_asked(chat_body(await body_of(request, MOST_BYTES)))
         return await self._answer(request, key, asked, response=True)
 
     async def _answer(

@@ -22,7 +22,7 @@ from ..records.task import Task
 from ..records.usage import Amount
 from .outcomes import last_question
 
-__all__ = ["TracedCall"]
+__all__ = ["TracedCall", "in_units"]
 
 _LONGEST = 200_000
 """Characters of a question, see `Task`."""
@@ -67,8 +67,8 @@ class TracedCall:
             "run_id": self.run_id,
             "model": self.request.model,
             "cached": self.cached,
-            "charged": _units(self._meter.charged),
-            "lost": _units(self._meter.lost),
+            "charged": in_units(self._meter.charged),
+            "lost": in_units(self._meter.lost),
             "attempts": self._meter.calls,
         }
 
@@ -152,5 +152,6 @@ class TracedCall:
             self._recorder.record(row)
 
 
-def _units(amount: Amount) -> Mapping[str, float]:
+def in_units(amount: Amount) -> Mapping[str, float]:
+    """An amount as clients are told of it."""
     return {unit: in_unit(amount, unit) for unit in UNITS}

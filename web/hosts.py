@@ -23,6 +23,8 @@ class HostCheck:
 
     A page in a browser on this machine can have its own name resolve to a loopback address (DNS rebinding), and would
     then read what the server answers; its requests say so in their Host header.
+    Under the right name a page can send requests too, and so spend, without reading the answers; the Origin header
+    names its site then, and that must be admitted likewise.
 
     Args:
         app: what is asked under the right names.
@@ -44,6 +46,14 @@ class HostCheck:
                     "Start it with --allow-host NAME where another is meant."
                 )
                 await Refusal(403, message[:500], code="host_not_allowed").response()(scope, receive, send)
+                return
+            pages = Headers(scope=scope).getlist("origin")
+            if not all(self._admits(page.partition("://")[2]) for page in pages):
+                message = (
+                    f"A page of {pages[0]!r} may not ask this server; pages of loopback names may. "
+                    "Start it with --allow-host NAME where another is meant."
+                )
+                await Refusal(403, message[:500], code="origin_not_allowed").response()(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +76,29 @@ def test_the_cap_is_one_for_all_commands(folder: Path, capsys: pytest.CaptureFix
     assert all(line["status"] != "budget" for line in answers(folder))
 
 
+@pytest.mark.skipif(os.name != "posix", reason="a process is killed, and files are locked")
+def test_killed_in_the_middle_the_same_command_goes_on(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    questions = [{"question": f"{number}+{number}="} for number in range(100, 500)]
+    (folder / "questions.jsonl").write_text("".join(json.dumps(each) + "\n" for each in questions))
+    command = [*BATCH, "--cap", "30000"]
+    started = subprocess.Popen([sys.executable, "-m", "apportion", *command], stdout=subprocess.DEVNULL)
+    out = folder / "answers.jsonl"
+    while not (out.exists() and out.read_bytes().count(b"\n") >= 5):
+        assert started.poll() is None
+        time.sleep(0.01)
+    assert run(command) == 2
+    assert "another command is writing" in capsys.readouterr().err
+    started.kill()
+    started.wait()
+    before = out.read_text()
+    assert 5 <= before.count("\n") < 400
+    assert run(command) == 0
+    assert out.read_text().startswith(before[: before.rindex("\n") + 1])
+    told = [line["task_id"] for line in answers(folder)]
+    assert len(told) == len(set(told)) == 400
+    assert paid(folder) <= 30_000
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -83,6 +110,8 @@ def test_the_cap_is_one_for_all_commands(folder: Path, capsys: pytest.CaptureFix
         ([*BATCH[:4], "no.jsonl", *BATCH[5:], "--cap", "5"], "no.jsonl"),
         ([*BATCH[:-1], "no/such/file", "--cap", "5"], "cannot write 'no/such/file'"),
         ([*BATCH[:-1], "questions.jsonl", "--cap", "5"], "no line of answers"),
+        ([*BATCH[:-1], ".", "--cap", "5"], "is no file"),
+        ([*BATCH[:-1], os.devnull, "--cap", "5"], "is no file"),
         (["run"], "write: run"),
     ],
 )

@@ -12,6 +12,7 @@ from apportion.errors import CapReached, UsageError
 from apportion.records.rows import Settlement
 from apportion.records.usage import Amount
 from apportion.serving.accounts import Accounts
+from apportion.serving.door import let_in
 from apportion.serving.keys import ANYBODY, Key
 from apportion.stores.opening import open_store
 from apportion.web.refusal import Refusal
@@ -94,6 +95,11 @@ def test_tokens_of_a_minute() -> None:
     refusal = opened.refusal(reached.value)
     assert (refusal.status, refusal.retry_after, refusal.kind) == (429, 45, "tokens")
     assert "may take 10 tokens, 2 are left" in refusal.message
+    with pytest.raises(CapReached) as reached:
+        spend(ledger, opened.of(key), 11)
+    refusal = opened.refusal(reached.value)  # whoever waits for a minute that has room waits for ever
+    assert (refusal.status, refusal.retry_after, refusal.final) == (429, None, True)
+    assert "up to 11, in any minute" in refusal.message
     clock.time += 45
     spend(ledger, opened.of(key), 10)
 
@@ -121,8 +127,20 @@ def test_what_a_client_is_told() -> None:
         spend(ledger, opened.of(Key(name="ann")), 51)
     refusal = opened.refusal(reached.value)
     assert (refusal.status, refusal.code, refusal.final) == (402, "cap_reached", True)
-    assert "all keys together is 5e-08 usd" in refusal.message
+    assert "all calls together is 5e-08 usd" in refusal.message
     assert "begins anew at 2023-11-15 00:00 UTC" in refusal.message
+
+
+def test_a_cap_of_a_key_that_does_not_fit_the_books_is_found_at_the_start() -> None:
+    ledger, clock = Ledger(MemoryStore(), "test"), Clock()
+    cap = Cap(total=100)
+    Accounts(ledger, cap, "day", clock, keys=[Key(name="ann", cap=60)])
+    with pytest.raises(UsageError, match="can only be raised"):
+        Accounts(ledger, cap, "day", clock, keys=[Key(name="ann", cap=50)])
+    late = Accounts(ledger, cap, "day", clock)
+    with pytest.raises(Refusal) as refused:
+        asyncio.run(let_in(late, Key(name="ann", cap=50)))
+    assert (refused.value.status, refused.value.code) == (503, "books_unavailable")
 
 
 def test_a_cap_for_each_call_is_none_of_a_server() -> None:

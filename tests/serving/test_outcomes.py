@@ -58,6 +58,14 @@ def test_a_file_that_cannot_be_written(tmp_path: Path) -> None:
         OutcomesLog(tmp_path / "no" / "log.jsonl", "tokens")
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is full is needed")
+def test_a_disk_that_is_full_costs_no_reply(caplog: pytest.LogCaptureFixture) -> None:
+    log = OutcomesLog(Path("/dev/full"), "tokens")
+    log.add("r7", asked("m", "q"), Reply("ok", "stop", None), Amount())
+    log.close()
+    assert "run r7 is not in it" in caplog.text
+
+
 def test_the_last_question() -> None:
     said = [ChatMessage("user", "a"), ChatMessage("assistant", "b"), ChatMessage("user", "c"), ChatMessage("tool", "d")]
     assert (last_question(said), last_question([])) == ("c", "")

@@ -21,6 +21,7 @@ from apportion.errors import UsageError
 from apportion.graphs.graph import Graph
 from apportion.graphs.run import Runner
 from apportion.models.card import ModelCard
+from apportion.models.chat.asked import Asked, read_asked
 from apportion.models.pool import Pool
 from apportion.models.request import Request
 from apportion.nodes.knob import choose
@@ -30,13 +31,15 @@ from apportion.optimizers.prediction.predictor import fit_predictor
 from apportion.optimizers.serving.policy import DeployedPolicy
 from apportion.optimizers.tables.table import Lesson
 from apportion.optimizers.tables.tabulate import tabulate
+from apportion.records.output import JsonOutput
 from apportion.records.task import Task
 from apportion.serving.keys import Key, Keys
-from apportion.serving.policy_server import PolicyServer
+from apportion.serving.policy_server import PolicyServer, _task
 from apportion.stores.opening import open_store
 from apportion.stores.store import Store
 from apportion.tasks.metrics import resolve_metric
 from apportion.testing.scripted import ScriptedModel
+from apportion.web.refusal import Refusal
 
 HARD = "HARD, HARD AND LONG 77! Well?"
 EASY = "easy 77: is 77 fine?"
@@ -205,8 +208,28 @@ def test_tools_are_refused_and_what_a_plan_decides_has_no_effect(policy: Deploye
             ask(client, tools=[tool])
         told = ask(client, HARD, max_tokens=3, temperature=2.0, top_p=0.1)
         assert told.choices[0].message.content == "yes"
+        assert ask(client, response_format={"type": "text"}).choices[0].message.content == "yes"
+        with pytest.raises(openai.BadRequestError, match="answers are no JSON"):
+            ask(client, response_format={"type": "json_object"})
         with pytest.raises(openai.BadRequestError):
             ask(client, "")
+
+
+def test_json_is_asked_for_where_the_graph_gives_it() -> None:
+    schema = {"type": "object", "properties": {"town": {"type": "string"}}, "required": ["town"]}
+    output = JsonOutput(schema)
+    for given in (schema, None):
+        wanted = {"type": "json_schema", "json_schema": {"name": "a", "schema": given}}
+        assert _task(asked_for(wanted), output).question == "hi"
+    assert _task(asked_for({"type": "json_object"}), output).question == "hi"
+    other = {"type": "json_schema", "json_schema": {"name": "a", "schema": {"type": "array", "items": schema}}}
+    with pytest.raises(Refusal, match="another schema"):
+        _task(asked_for(other), output)
+
+
+def asked_for(wanted: Any) -> Asked:
+    body = {"model": "policy", "messages": [{"role": "user", "content": "hi"}], "response_format": wanted}
+    return read_asked(json.dumps(body).encode())
 
 
 def test_health_needs_no_key(policy: DeployedPolicy, tmp_path: Path) -> None:

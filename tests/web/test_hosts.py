@@ -58,6 +58,18 @@ def test_a_request_with_two_names_or_none_is_refused(address: tuple[str, int]) -
     assert status(address, version="1.0")[0] == 403
 
 
+@pytest.mark.parametrize("page", ["http://localhost:3000", "http://[::1]:5173", "https://my-machine.example"])
+def test_pages_of_this_machine_and_of_admitted_names_may_ask(address: tuple[str, int], page: str) -> None:
+    assert status(address, "Host: localhost", f"Origin: {page}")[0] == 200
+
+
+@pytest.mark.parametrize("page", ["https://evil.example", "null", "", "file://", "http://localhost.evil.example", "x"])
+def test_no_page_of_another_site_asks_even_what_it_cannot_read(address: tuple[str, int], page: str) -> None:
+    code, answer = status(address, "Host: localhost", f"Origin: {page}")
+    assert code == 403
+    assert b'"code":"origin_not_allowed"' in answer
+
+
 @pytest.mark.parametrize("name", ["http://a.example", "a.example:80", "*", "", "a b", "a..b"])
 def test_a_name_that_is_none_is_refused_at_the_start(name: str) -> None:
     with pytest.raises(UsageError, match="is no host name"):
