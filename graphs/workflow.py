@@ -42,7 +42,7 @@ class Workflow(Graph):
         answer: of a LangGraph app: the key of its state that holds the answer.
         name: a label for people; the app's own name where it is left out.
         steps: names that a function or a command has marked as `skippable`; those of a LangGraph app are found.
-        strangers: what becomes of a request for a model that is no role: refused, or passed to the model of that name.
+        unknown_models: what becomes of a request for a model that is no role: refused, or passed to the model so named.
         timeout_seconds: after so long a run of the app is ended.
         at_once: the most runs of the app at a time.
 
@@ -59,7 +59,7 @@ class Workflow(Graph):
         *,
         name: str = "",
         steps: Iterable[str] = (),
-        strangers: Literal["refuse", "pass"] = "refuse",
+        unknown_models: Literal["refuse", "pass"] = "refuse",
         timeout_seconds: float = 600.0,
         at_once: int = 64,
     ) -> None:
@@ -92,7 +92,7 @@ class Workflow(Graph):
                     "answer": answer,
                     "roles": tuple(nodes.items()),
                     "steps": tuple(found.items()),
-                    "strangers": strangers,
+                    "unknown_models": unknown_models,
                     "timeout_seconds": timeout_seconds,
                     "at_once": at_once,
                 }

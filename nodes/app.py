@@ -19,7 +19,7 @@ from ..errors import UsageError
 from ..records.message import Message
 from ..records.status import Status
 from ..records.text import encodable
-from .app_roles import AppRoles, Counts, Strangers
+from .app_roles import AppRoles, Counts, UnknownModels
 from .app_source import Command, app_from, app_json, is_graph
 from .app_step import AppStep
 from .base import CallBound, Context, Incoming, Inputs, Kind, Node, Speakers
@@ -61,7 +61,7 @@ class App(Node):
     """The roles as the app asks for them, each with its node."""
     steps: tuple[tuple[str, str], ...] = ()
     """The steps that a plan may leave out, as the app calls them, each with its node."""
-    strangers: Strangers = "refuse"
+    unknown_models: UnknownModels = "refuse"
     """What becomes of a request for a model that is no role: refused, or passed to the model of that name in the pool.
     Both are counted in the trace."""
     timeout_seconds: Annotated[float, Interval(gt=0.0, le=86_400.0)] = 600.0
@@ -107,7 +107,7 @@ def _open(node: App) -> Iterator[_Opened]:
 async def _run(node: App, inputs: Inputs, context: Context) -> Message:
     opened: _Opened = context.resource
     async with opened.places:
-        roles = AppRoles(dict(node.roles), inputs.task, context, node.strangers, node.refusals)
+        roles = AppRoles(dict(node.roles), inputs.task, context, node.unknown_models, node.refusals)
         await roles.look(dict(node.steps))
         run = AppRun(roles, dict(node.roles), opened.endpoint.opened)
         with opened.endpoint.serving(run):
@@ -175,7 +175,7 @@ def _message(value: Any, error: BaseException | None, counts: Counts) -> Message
 
 
 def _record(node: App, counts: Counts, context: Context) -> None:
-    more: dict[str, Any] = {"strangers": dict(counts.strangers)} if counts.strangers else {}
+    more: dict[str, Any] = {"unknown_models": dict(counts.unknown_models)} if counts.unknown_models else {}
     if counts.refused:
         more["refused"] = counts.refused
     unasked = [role for role, _ in node.roles if not counts.asked[role]]

@@ -20,9 +20,9 @@ from .role import KIND as ROLE
 from .role import Role, RoleAnswer, RoleAsk
 from .user_calls import first_line
 
-__all__ = ["AppRoles", "Counts", "Strangers"]
+__all__ = ["AppRoles", "Counts", "UnknownModels"]
 
-Strangers = Literal["refuse", "pass"]
+UnknownModels = Literal["refuse", "pass"]
 """What becomes of a request for a model that is no role."""
 _OF_NO_DRAW = {"messages", "model", "seed", "stream", "stream_options"}
 """Fields of a request that do not make it another: who answers, what the run draws by itself, how it is sent."""
@@ -34,7 +34,7 @@ class Counts:
 
     asked: Counter[str] = field(default_factory=Counter)
     """Requests by role."""
-    strangers: Counter[str] = field(default_factory=Counter)
+    unknown_models: Counter[str] = field(default_factory=Counter)
     """Requests for models that are no role, by name."""
     refused: int = 0
     """Calls that did not fit."""
@@ -57,18 +57,18 @@ class AppRoles:
         roles: by the name that the app asks for, the node that stands for it.
         task: of the run.
         context: of the app.
-        strangers: what becomes of a request for a model that is no role.
+        unknown_models: what becomes of a request for a model that is no role.
         refusals: how many calls that do not fit are refused before the app is ended.
     """
 
     def __init__(
-        self, roles: Mapping[str, str], task: Task, context: Context, strangers: Strangers, refusals: int
+        self, roles: Mapping[str, str], task: Task, context: Context, unknown_models: UnknownModels, refusals: int
     ) -> None:
         self._task = task
         self._context = context
         self._skipped: set[str] = set()
         self._nodes = dict(roles)
-        self._strangers: Strangers = strangers
+        self._unknown_models: UnknownModels = unknown_models
         self._refusals = refusals
         self._numbers: Counter[tuple[str, str]] = Counter()
         self.counts = Counts()
@@ -92,7 +92,7 @@ class AppRoles:
     async def _answer(self, role: str, asked: Asked, told: Told | None) -> Answered:
         node = self._nodes.get(role)
         if node is None:
-            return await self._stranger(role, asked, told)
+            return await self._unknown_model(role, asked, told)
         self.counts.asked[role] += 1
         ask = RoleAsk(asked, self._number(node, asked), told)
         message = await self._context.execute(node, ask, self.counts.asked[role] - 1)
@@ -116,15 +116,15 @@ class AppRoles:
             if (await self._context.execute(node, None, 0)).status is Status.SKIPPED:
                 self._skipped.add(step)
 
-    async def _stranger(self, name: str, asked: Asked, told: Told | None) -> Answered:
-        seen, short = self.counts.strangers, name[:_LONGEST_NAME]
+    async def _unknown_model(self, name: str, asked: Asked, told: Told | None) -> Answered:
+        seen, short = self.counts.unknown_models, name[:_LONGEST_NAME]
         seen[short if short in seen or len(seen) < _MOST_STRANGERS else _OTHERS] += 1
-        if self._strangers == "refuse" or name not in self._context.models:
+        if self._unknown_models == "refuse" or name not in self._context.models:
             known = ", ".join(map(repr, self._nodes)) or "none"
             said = (
                 f"The model '{short}' is no role of this app; its roles are {known}. "
                 f"Add roles={{{short!r}: Role()}}, or set "
-                'strangers="pass" to have the pool\'s model of that name answer.'
+                'unknown_models="pass" to have the pool\'s model of that name answer.'
             )
             raise Refusal(404, said, code="model_not_found", param="model")
         inputs = Inputs(self._task, "", {}, asked=RoleAsk(asked, self._number(name, asked), told))

@@ -99,7 +99,7 @@ def test_an_app_that_does_not_end_is_given_up() -> None:
 
 
 def test_a_model_that_is_no_role_is_refused_or_passed_and_counted(tmp_path: Path) -> None:
-    store = open_store(tmp_path / "strangers.db")
+    store = open_store(tmp_path / "unknown.db")
 
     def app(question: str) -> str:
         try:
@@ -108,17 +108,17 @@ def test_a_model_that_is_no_role_is_refused_or_passed_and_counted(tmp_path: Path
             return str(error)
 
     refused = Workflow(app, {"worker": Role()}).run("hello", pool=echo(), cap=CAP, store=store)
-    passed = Workflow(app, {"worker": Role()}, strangers="pass").run("hello", pool=echo(), cap=CAP, store=store)
+    passed = Workflow(app, {"worker": Role()}, unknown_models="pass").run("hello", pool=echo(), cap=CAP, store=store)
     store.flush()
     assert "no role of this app" in refused.answer
     assert (refused.charged.tokens, passed.answer) == (0, "hello")
     assert passed.charged.tokens > 0
     for result in (refused, passed):
         (own,) = store.spans(result.run_id)
-        assert json.loads(own.events)[0]["strangers"] == {"echo": 1}
-    unknown = Workflow(lambda q: ask(q, "nobody"), {"worker": Role()}, strangers="pass")
+        assert json.loads(own.events)[0]["unknown_models"] == {"echo": 1}
+    unknown = Workflow(lambda q: ask(q, "nobody"), {"worker": Role()}, unknown_models="pass")
     assert "404" in unknown.run("hello", pool=echo(), cap=CAP).reason
-    short = Workflow(app, {"worker": Role()}, strangers="pass").run("hello", pool=echo(), cap=Cap(per_task=30))
+    short = Workflow(app, {"worker": Role()}, unknown_models="pass").run("hello", pool=echo(), cap=Cap(per_task=30))
     assert "402" in short.answer
     store.close()
 
@@ -133,7 +133,7 @@ def test_a_breach_ends_the_run_and_not_only_the_call() -> None:
             ask(question)
         return "all well"
 
-    cases: list[tuple[dict[str, Any], str]] = [({}, "other"), ({"strangers": "pass"}, "worker")]
+    cases: list[tuple[dict[str, Any], str]] = [({}, "other"), ({"unknown_models": "pass"}, "worker")]
     for settings, model in cases:
         pool = Pool([ScriptedModel(lambda request: Reply("x", "stop", Usage(10, 10**6)), name="worker")])
         roles = {"worker" if model == "other" else "other": Role()}
@@ -304,11 +304,11 @@ def test_an_app_that_swallows_every_error_and_loops_is_ended_and_its_names_are_b
     assert "calls without a reply" in result.reason
     store.flush()
     (span,) = [span for span in store.spans(result.run_id) if span.node == "app"]
-    strangers = json.loads(span.events)[0]["strangers"]
+    unknown_models = json.loads(span.events)[0]["unknown_models"]
     store.close()
-    assert sum(strangers.values()) > 1_000
-    assert len(strangers) == 65
-    assert max(map(len, strangers)) == 200
+    assert sum(unknown_models.values()) > 1_000
+    assert len(unknown_models) == 65
+    assert max(map(len, unknown_models)) == 200
 
 
 @pytest.mark.parametrize("app", [lambda question: 1 / 0, lambda question: None])
