@@ -353,16 +353,30 @@ class StudyReport(Finding):
 
         return frame_of(self.frontier, self.chosen)
 
+    def __str__(self) -> str:
+        """What `print` shows: the frontier, the policies and the notes."""
+        from .report_text import text_of
+
+        scores = () if self.policies is None else self.policies.scores
+        return text_of(self._head, self.frontier, self.chosen, self._told, scores)
+
     def _repr_html_(self) -> str:
         """What a notebook shows: the frontier as a table, and what the gates of the chosen plan brought."""
-        from .report_html import html_of, told_of_target
+        from .report_html import html_of
 
+        scores = () if self.policies is None else self.policies.scores
+        return html_of(self._head, self.frontier, self.chosen, self._told, gates=self.gates, policies=scores)
+
+    @property
+    def _head(self) -> str:
         unit = self.cap.unit
-        head = (
+        return (
             f"{self.plans_measured} of {self.plans_in_space:,} plans measured, "
             f"{self.paid:,.6g} of {self.spend:,.6g} {unit} paid; costs are {unit} a task"
         )
-        judge = () if self.judge is None else self.judge.told
-        notes = (*told_of_target(self.target), *judge, *self.notes)
-        scores = () if self.policies is None else self.policies.scores
-        return html_of(head, self.frontier, self.chosen, notes, gates=self.gates, policies=scores)
+
+    @property
+    def _told(self) -> tuple[str, ...]:
+        from .report_html import told_of_target
+
+        return (*told_of_target(self.target), *(() if self.judge is None else self.judge.told), *self.notes)
