@@ -119,17 +119,12 @@ def test_verdicts_that_cannot_be_read_are_counted_beside_the_scores() -> None:
     assert f"no verdict on {judge.unscored}" in report._repr_html_()
 
 
-def test_a_judge_that_never_answers_leaves_a_study_with_answers_and_no_scores() -> None:
+def test_a_judge_that_never_answers_ends_the_study_with_its_reason() -> None:
     def fail(request: Request) -> str:
         raise CallFailed(Status.REFUSED, "it will not judge", billed=False)
 
-    report = Essays(fail).optimize()
-    judge = report.judge
-    assert judge is not None
-    assert judge.unscored == judge.answers > 0
-    assert (judge.itself, judge.gold, judge.controls) == (None, None, ())
-    assert "no answer has a verdict" in judge.notes[0]
-    assert report.frontier[0].validation.unscored == report.frontier[0].validation.tasks
+    with pytest.raises(UsageError, match=r"no verdict on any of \d+ answers: it will not judge; mend its endpoint"):
+        Essays(fail).optimize()
 
 
 def test_the_judge_that_answers_itself_is_named() -> None:
