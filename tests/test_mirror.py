@@ -34,6 +34,7 @@ TESTED_IN = {
     "models/call_bounds": "models/test_metered.py",
     "models/attempt": "models/test_metered.py",
     "models/chat/fields": "models/chat/test_asked.py",
+    "models/chat/service": "serving/test_proxy.py",
     "models/base": "models/test_metered_stream.py",
     "models/aiohttp_transport": "models/test_departure.py",
     "models/pocket/serving/completion models/pocket/serving/places": "models/pocket/serving/test_app.py",
