@@ -40,7 +40,7 @@ TESTED_IN = {
     "models/pocket/serving/completion models/pocket/serving/places": "models/pocket/serving/test_app.py",
     "web/app web/event_stream web/refusal": "models/pocket/serving/test_app.py",
     "web/fields": "models/pocket/serving/test_asked.py",
-    "web/stopping": "serving/test_proxy.py",
+    "web/stopping": "serving/test_proxy_stop.py",
     "web/server": "models/pocket/serving/test_server.py",
     "models/pocket/samples": "models/pocket/serving/test_app.py",
     "models/pocket/grammar models/pocket/partial_values": "models/pocket/test_automaton.py",
