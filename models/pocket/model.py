@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from importlib.resources import files
 
@@ -19,14 +18,14 @@ from ..card import ModelCard
 from ..delta import Delta
 from ..request import ChatMessage, Reply, Request
 from .calling import prompt_with_results
-from .engine import Engine, Generation, Job, Written
+from .engine import Engine, Job, Written
 from .guide import Guide
-from .guided_requests import guide_for, said
+from .guided_requests import guide_for
 from .network import Network
+from .replies import Deltas, reply_of
 from .samples import Samples
 from .sampling import uniform_draws
-from .tokenizer import END, PIECES, decode, encode
-from .transcript import Transcript
+from .tokenizer import encode
 
 __all__ = ["PocketModel", "load_pocket_model", "load_pocket_models", "pocket_names"]
 
@@ -70,7 +69,7 @@ class PocketModel:
                 no JSON of it fits the output cap; nothing is billed.
         """
         (job,) = self.begin((request,))
-        return _reply(request, job, await asyncio.wrap_future(job.done))
+        return reply_of(request, len(job.tokens), await asyncio.wrap_future(job.done))
 
     async def stream(self, request: Request) -> AsyncGenerator[Delta | Reply, None]:
         """See `StreamingModel`; a delta for every token that has a text, where it is known at once what that is.
@@ -78,28 +77,21 @@ class PocketModel:
         Raises:
             CallFailed: see `complete`.
         """
-        jobs: list[Job] = []
-
-        def begin(watch: Callable[[int, Written], None] | None) -> tuple[Job, ...]:
-            jobs.extend(self.begin((request,), watch=watch))
-            return tuple(jobs)
-
-        samples, transcript = Samples(request, begin, token_by_token=True), Transcript(request.stop)
-        guide = samples.guide(0)
-        # Of a reply that may be a call, or goes on with one that was begun, only the whole says what a token is.
-        late = guide is not None and (guide.tools is not None or bool(guide.begun) or bool(request.tools))
+        samples = Samples(
+            request,
+            lambda watch: self.begin((request,), watch=watch),
+            token_by_token=True,
+        )
+        deltas = Deltas(request, samples.guide(0))
         try:
             async for _, written in samples.news():
-                part = None if written is None else written.part
-                if guide is None:
-                    delta = Delta(text=transcript.finish() if written is None else transcript.add(written.token))
-                elif late or part is None:
-                    continue
-                else:
-                    delta = Delta(reasoning=part.text) if part.thought else Delta(text=part.text)
-                if delta.says_something:
-                    yield delta
-            yield _reply(request, jobs[0], samples.generation(0))
+                if written is not None:
+                    for delta in deltas.add(written):
+                        yield delta
+            reply = samples.reply(0)
+            for delta in deltas.finish(reply):
+                yield delta
+            yield reply
         finally:
             samples.cancel()
 
@@ -206,37 +198,3 @@ def _guide(request: Request, prompt: str, tokens: tuple[int, ...], cap: int) -> 
 
 def _refused(reason: str) -> CallFailed:
     return CallFailed(Status.REFUSED, reason, usage=Usage(0, 0), billed=False)
-
-
-def _reply(request: Request, job: Job, generation: Generation) -> Reply:
-    usage = Usage(input_tokens=len(job.tokens), output_tokens=len(generation.tokens))
-    if generation.guide is not None:
-        return _guided_reply(request, usage, generation, generation.guide)
-    text = decode(token for token in generation.tokens if token != END)
-    places = [place for place in (text.find(stop) for stop in request.stop) if place >= 0]
-    return Reply(
-        text=text[: min(places)] if places else text,
-        finish_reason="stop" if generation.stopped else "length",
-        usage=usage,
-        mean_logprob=generation.mean_logprob,
-        first_token_entropy=generation.first_token_entropy,
-        response_model=request.model,
-        pieces=tuple("" if token == END else PIECES[token] for token in generation.tokens),
-        logprobs=generation.logprobs,
-    )
-
-
-def _guided_reply(request: Request, usage: Usage, generation: Generation, guide: Guide) -> Reply:
-    text, calls = said(request, guide)
-    odds = zip(generation.logprobs, guide.parts, strict=False)
-    return Reply(
-        text=text,
-        finish_reason="stop" if generation.stopped else "length",
-        usage=replace(usage, reasoning_tokens=guide.thought_tokens),
-        mean_logprob=generation.mean_logprob,
-        first_token_entropy=generation.first_token_entropy,
-        reasoning=guide.thought,
-        response_model=request.model,
-        least_logprob=min((logprob for logprob, part in odds if part.chosen), default=None),
-        tool_calls=calls,
-    )
