@@ -68,7 +68,7 @@ class Asked:
             effort_fields="" if effort is None else effort.fields,
             response_schema=_as_given(schema.json_schema) if schema is not None and schema.json_schema else "",
             tools=_tools(body, card),
-            tool_choice="none" if body.tool_choice == "none" else "auto",
+            tool_choice=body.tool_choice if isinstance(body.tool_choice, str) else "auto",
             further=_further(body, card),
         )
 
@@ -170,7 +170,7 @@ def _tools(body: Body, card: ModelCard) -> str:
 def _further(body: Body, card: ModelCard) -> str:
     """Fields that are passed on as they are, none of which changes what the call can cost."""
     given = body.model_dump(exclude_none=True, exclude_unset=True, by_alias=True, include=set(OF_A_CALLER))
-    if not isinstance(body.tool_choice, Chosen) and body.tool_choice != "required":
+    if not isinstance(body.tool_choice, Chosen):
         given.pop("tool_choice", None)
     if not body.tools:
         given.pop("parallel_tool_calls", None)

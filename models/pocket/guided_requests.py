@@ -21,7 +21,7 @@ from .schemas import terms_of
 from .shorthand import PocketRole
 from .tokenizer import encode
 
-__all__ = ["BEHIND_NAME", "call_id", "guide_for", "said"]
+__all__ = ["BEHIND_NAME", "call_id", "guide_for", "refused", "said"]
 
 _NOW = "="
 """With which an answer begins where a query could stand."""
@@ -50,11 +50,11 @@ def guide_for(request: Request, prompt: str, tokens: Sequence[int], cap: int) ->
     if not (request.response_schema or request.tools or turns):
         return None
     if request.stop:
-        raise _refused("stop texts could cut JSON or a call in two; leave out `stop`")
+        raise refused("stop texts could cut JSON or a call in two; leave out `stop`")
     tools = offered(request.tools)
     automaton = _automaton(request)
     if automaton is not None and automaton.least > cap:
-        raise _refused(
+        raise refused(
             f"the shortest JSON of the schema takes {automaton.least} tokens, and the reply may have {cap}; raise the "
             "output cap, or shorten the schema or the question"
         )
@@ -129,5 +129,6 @@ def _may_call(request: Request, prompt: str, tools: Offered) -> bool:
     return prompt.startswith(PocketRole.SEARCH) and tools.search is not None and request.tool_choice != "none"
 
 
-def _refused(reason: str) -> CallFailed:
+def refused(reason: str) -> CallFailed:
+    """The failure of a request that is not begun; nothing is billed."""
     return CallFailed(Status.REFUSED, reason, usage=Usage(0, 0), billed=False)

@@ -11,16 +11,15 @@ from importlib.resources import files
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import CallFailed, UnknownName, UnsupportedSchema
-from ...records.status import Status
-from ...records.usage import Usage
+from ...errors import UnknownName, UnsupportedSchema
 from ..card import ModelCard
 from ..delta import Delta
 from ..request import ChatMessage, Reply, Request
 from .calling import prompt_with_results
 from .engine import Engine, Job, Written
+from .further import taken_up
 from .guide import Guide
-from .guided_requests import guide_for
+from .guided_requests import guide_for, refused
 from .network import Network
 from .replies import Deltas, reply_of
 from .samples import Samples
@@ -65,10 +64,11 @@ class PocketModel:
         """Completes the last user message, up to the end of a line.
 
         Raises:
-            CallFailed: the prompt is empty or does not fit the context, the schema of the reply cannot be held to, or
-                no JSON of it fits the output cap; nothing is billed.
+            CallFailed: the prompt is empty or does not fit the context, the schema of the reply cannot be held to, no
+                JSON of it fits the output cap, or `further` asks for what it does not do; nothing is billed.
         """
-        (job,) = self.begin((request,))
+        request, top_p = taken_up(request)
+        (job,) = self.begin((request,), top_p=top_p)
         return reply_of(request, len(job.tokens), await asyncio.wrap_future(job.done))
 
     async def stream(self, request: Request) -> AsyncGenerator[Delta | Reply, None]:
@@ -77,11 +77,8 @@ class PocketModel:
         Raises:
             CallFailed: see `complete`.
         """
-        samples = Samples(
-            request,
-            lambda watch: self.begin((request,), watch=watch),
-            token_by_token=True,
-        )
+        request, top_p = taken_up(request)
+        samples = Samples(request, lambda watch: self.begin((request,), top_p=top_p, watch=watch), token_by_token=True)
         deltas = Deltas(request, samples.guide(0))
         try:
             async for _, written in samples.news():
@@ -103,7 +100,7 @@ class PocketModel:
         top_logprobs: int | None = None,
         watch: Callable[[int, Written], None] | None = None,
     ) -> tuple[Job, ...]:
-        """Starts requests without waiting for them, with settings that a `Request` does not have.
+        """Starts requests, which have no further fields, without waiting for them.
 
         Args:
             requests: what to complete; they advance together.
@@ -134,11 +131,11 @@ class PocketModel:
         tokens = tuple(encode(prompt))
         room = self._card.context_tokens - len(tokens)
         if not tokens:
-            raise _refused("the last user message is empty; pocket models need a prompt")
+            raise refused("the last user message is empty; pocket models need a prompt")
         if request.max_output_tokens < 1:
-            raise _refused(f"max_output_tokens is {request.max_output_tokens}; it must be at least 1")
+            raise refused(f"max_output_tokens is {request.max_output_tokens}; it must be at least 1")
         if room < 1:
-            raise _refused(
+            raise refused(
                 f"the prompt has {len(tokens)} tokens and the context of {self._card.name} holds "
                 f"{self._card.context_tokens}; shorten the question or its passages"
             )
@@ -193,8 +190,4 @@ def _guide(request: Request, prompt: str, tokens: tuple[int, ...], cap: int) -> 
     try:
         return guide_for(request, prompt, tokens, cap)
     except UnsupportedSchema as error:
-        raise _refused(str(error)) from None
-
-
-def _refused(reason: str) -> CallFailed:
-    return CallFailed(Status.REFUSED, reason, usage=Usage(0, 0), billed=False)
+        raise refused(str(error)) from None

@@ -12,6 +12,7 @@ from ....web.fields import NotServed, checked, invalid_value, json_object
 from ...chat.asked import spoken
 from ...chat.fields import Asking
 from ...request import ChatMessage, ToolChoice
+from ..further import SILENT
 from .formats import ResponseFormat, Tool, ToolChoiceField, schema_asked, tools_asked
 
 __all__ = ["SAMPLES", "Asked", "read_body"]
@@ -34,17 +35,14 @@ _WITHOUT_EFFECT = frozenset(
 )
 """Fields that do not change what is asked for, whatever their value."""
 _SILENT: Mapping[str, tuple[Any, ...]] = {
+    **SILENT,
     "audio": (),
-    "frequency_penalty": (0,),
     "function_call": ("none",),
     "functions": ([],),
-    "logit_bias": ({},),
     "modalities": (["text"],),
     "moderation": (),
     "prediction": (),
-    "presence_penalty": (0,),
     "reasoning_effort": (),
-    "verbosity": ("medium",),
     "web_search_options": (),
 }
 _HINTS = {"reasoning_effort": " Say 'think step by step' or 'answer only' in a message."}
