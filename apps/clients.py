@@ -11,9 +11,10 @@ from ..errors import UsageError
 from ..models.chat.asked import Asked, read_asked
 from ..models.chat.completion import CompletionWriter
 from ..models.openai_client import http
+from ..web.events import DONE, event
 from ..web.refusal import Refusal
 from .endpoint import place_of
-from .events import DONE, Piece, chunks_of, event, pieces, pieces_async, whole
+from .events import Piece, chunks_of, pieces, pieces_async, whole
 from .run import AppRun, current_run
 
 __all__ = ["async_openai_client", "openai_client"]

@@ -11,11 +11,16 @@ from ..errors import UsageError
 __all__ = [
     "Allow",
     "AllowHost",
+    "CallsFile",
+    "CapPeriod",
+    "CapUnit",
     "Capture",
     "Columns",
     "Compress",
     "Grace",
+    "Host",
     "KeyFile",
+    "Port",
     "ReadyFile",
     "WrongCosts",
     "columns_by_ours",
@@ -49,6 +54,19 @@ AllowHost = Annotated[
 KeyFile = Annotated[
     str | None, typer.Option(help="Key file (TOML); without one anybody on this machine may ask.", metavar="FILE")
 ]
+
+CapUnit = Annotated[Literal["tokens", "weighted", "usd"], typer.Option(help="Of the caps.")]
+
+CapPeriod = Annotated[
+    Literal["hour", "day", "month", "none"],
+    typer.Option(help="How long --cap and the caps of keys last, in UTC; none: for ever."),
+]
+
+CallsFile = Annotated[str, typer.Option(help="SQLite file that keeps every call, and counts.")]
+
+Port = Annotated[int, typer.Option(min=0, max=65535, help="Where to listen; 0 takes a free port.")]
+
+Host = Annotated[str, typer.Option(help="An address; other than a loopback one only with --keys.")]
 
 Grace = Annotated[
     int, typer.Option(min=0, help="Seconds that requests in flight may take after a stop; then they are lost.")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from .options import AllowHost, ReadyFile
+from .options import AllowHost, Port, ReadyFile
 from .output import say
 
 __all__ = ["app"]
@@ -16,7 +16,7 @@ app = typer.Typer(help="The embedded models as a server.", no_args_is_help=True)
 
 @app.command("serve")
 def serve(
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Where to listen; 0 takes a free port.")] = 8000,
+    port: Port = 8000,
     host: Annotated[str, typer.Option(help="A loopback address; others are refused.")] = "127.0.0.1",
     queue: Annotated[
         int, typer.Option(min=1, help="The most samples that run or wait at once; then clients get a 429.")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from ..errors import UsageError
-from .options import AllowHost, Capture, Compress, Grace, KeyFile, ReadyFile
+from .options import AllowHost, CallsFile, CapPeriod, Capture, CapUnit, Compress, Grace, Host, KeyFile, Port, ReadyFile
 from .output import relay, say
 
 __all__ = ["app"]
@@ -20,20 +20,18 @@ def serve(
     context: typer.Context,
     models: Annotated[str | None, typer.Option(help="Pool file (TOML); the embedded models if left out.")] = None,
     cap: Annotated[float | None, typer.Option(help="Ceiling for all calls of a period together.")] = None,
-    unit: Annotated[Literal["tokens", "weighted", "usd"], typer.Option(help="Of the cap.")] = "tokens",
-    period: Annotated[
-        Literal["hour", "day", "month", "none"], typer.Option(help="How long the caps last, in UTC; none: for ever.")
-    ] = "none",
+    unit: CapUnit = "tokens",
+    period: CapPeriod = "none",
     keys: KeyFile = None,
-    db: Annotated[str, typer.Option(help="SQLite file that keeps every call, and counts.")] = "apportion.db",
+    db: CallsFile = "apportion.db",
     log_outcomes: Annotated[
         str | None, typer.Option(help="Append what was asked and answered, in the columns of `fit`.", metavar="FILE")
     ] = None,
     max_output: Annotated[
         int | None, typer.Option(min=1, help="Output cap of requests that name none; as the model's card if left out.")
     ] = None,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Where to listen; 0 takes a free port.")] = 4000,
-    host: Annotated[str, typer.Option(help="An address; other than a loopback one only with --keys.")] = "127.0.0.1",
+    port: Port = 4000,
+    host: Host = "127.0.0.1",
     allow_host: AllowHost = None,
     capture: Capture = "full",
     compress: Compress = False,
@@ -43,14 +41,14 @@ def serve(
     """Serve the models of a pool to OpenAI's clients until Ctrl-C, under a hard cap."""
     if context.invoked_subcommand is not None:
         return
-    from json import dumps
     from pathlib import Path
 
     from ..budgets.cap import Cap
     from ..serving.keys import Keys
     from ..serving.proxy import ProxyServer
     from ..stores.opening import open_store
-    from .loading import check_pool, load_pool, positive, write_json
+    from .loading import check_pool, load_pool, positive
+    from .serve_ready import say_ready
 
     if cap is None:
         raise UsageError("say --cap: what all calls of a period may spend together, such as --cap 1e6")
@@ -74,14 +72,11 @@ def serve(
             grace_seconds=grace,
         )
 
-        def ready() -> None:
-            write_json(json, dumps({"base_url": server.base_url, "models": pool.names}, indent=2))
-            span = "" if period == "none" else f" each {period}"
-            who = "anybody on this machine" if known is None else f"{len(known.all)} keys"
-            say(f"serving {', '.join(pool.names)} at {server.base_url} to {who}: {cap:,g} {unit}{span} (Ctrl-C stops)")
-            say(f"every call is kept in {db}", flush=True)
-
-        server.run(ready)
+        server.run(
+            lambda: say_ready(
+                server, ", ".join(pool.names), models=pool.names, keys=known, cap=limit, period=period, db=db, json=json
+            )
+        )
     finally:
         store.close()
 

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
-from .options import Allow, AllowHost, Capture, Compress, Grace, KeyFile, ReadyFile
-from .output import say
+from .options import (
+    Allow,
+    AllowHost,
+    CallsFile,
+    CapPeriod,
+    Capture,
+    CapUnit,
+    Compress,
+    Grace,
+    Host,
+    KeyFile,
+    Port,
+    ReadyFile,
+)
 
 __all__ = ["command"]
 
@@ -19,16 +31,14 @@ def command(
         float | None, typer.Option(help="Ceiling for all questions of a period together; without it they are counted.")
     ] = None,
     per_question: Annotated[float | None, typer.Option(help="Ceiling for each question, in the same unit.")] = None,
-    unit: Annotated[Literal["tokens", "weighted", "usd"], typer.Option(help="Of the caps.")] = "tokens",
-    period: Annotated[
-        Literal["hour", "day", "month", "none"], typer.Option(help="How long --cap lasts, in UTC; none: for ever.")
-    ] = "none",
+    unit: CapUnit = "tokens",
+    period: CapPeriod = "none",
     keys: KeyFile = None,
-    db: Annotated[str, typer.Option(help="SQLite file that keeps every run, and counts.")] = "apportion.db",
+    db: CallsFile = "apportion.db",
     allow: Allow = None,
     strict: Annotated[bool, typer.Option("--strict", help="Refuse where code of yours has changed since.")] = False,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Where to listen; 0 takes a free port.")] = 4001,
-    host: Annotated[str, typer.Option(help="An address; other than a loopback one only with --keys.")] = "127.0.0.1",
+    port: Port = 4001,
+    host: Host = "127.0.0.1",
     allow_host: AllowHost = None,
     capture: Capture = "full",
     compress: Compress = False,
@@ -36,15 +46,15 @@ def command(
     json: ReadyFile = None,
 ) -> None:
     """Serve a policy to OpenAI's clients until Ctrl-C: as the model `policy`, `policy@0.2` for a place of its dial."""
-    from json import dumps
     from pathlib import Path
 
     from ..budgets.cap import Cap
     from ..serving.keys import Keys
     from ..serving.policy_server import PolicyServer
     from ..stores.opening import open_store
-    from .loading import admitted, check_pool, load_pool, positive, write_json
+    from .loading import admitted, check_pool, load_pool, positive
     from .run_policy import load_policy
+    from .serve_ready import say_ready
 
     limit = None if cap is None else Cap(total=positive("--cap", cap), unit=unit)
     each = None if per_question is None else Cap(per_task=positive("--per-question", per_question), unit=unit)
@@ -68,15 +78,17 @@ def command(
             grace_seconds=grace,
         )
 
-        def ready() -> None:
-            write_json(json, dumps({"base_url": server.base_url, "models": names}, indent=2))
-            who = "anybody on this machine" if known is None else f"{len(known.all)} keys"
-            span = "" if period == "none" else f" each {period}"
-            most = "no cap" if cap is None else f"{cap:,g} {unit}{span}"
-            arms = f"{len(loaded.arms)} arms"
-            say(f"serving policy {loaded.name} with {arms} at {server.base_url} to {who}: {most} (Ctrl-C stops)")
-            say(f"every call is kept in {db}", flush=True)
-
-        server.run(ready)
+        server.run(
+            lambda: say_ready(
+                server,
+                f"policy {loaded.name} with {len(loaded.arms)} arms",
+                models=names,
+                keys=known,
+                cap=limit,
+                period=period,
+                db=db,
+                json=json,
+            )
+        )
     finally:
         store.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncGenerator, Iterator, Sequence
-from typing import NoReturn
+from typing import NoReturn, cast
 
 import openai
 
@@ -164,13 +164,14 @@ class Endpoint:
             try:
                 async with asyncio.timeout(seconds):
                     client = await self._connections.client()
-                    return await client.post(
+                    response = await client.post(
                         self._connections.completions_url,
                         cast_to=http.Response,
                         content=content,
                         stream=True,
                         stream_cls=openai.AsyncStream[http.Response],
-                    )  # type: ignore[return-value]
+                    )
+                    return cast(http.Response, response)  # what it is to be cast to goes before the class of streams
             except TimeoutError:
                 self._silent(seconds, leaving.left)
             except openai.APIStatusError as error:

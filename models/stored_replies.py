@@ -69,7 +69,7 @@ class StoredReplies:
 
     def _exact(self, request: Request) -> bool:
         """Whether a reply under another cap tells this one; JSON of a schema is made to fit its cap."""
-        return self._truncates and not (request.response_schema or request.tools)
+        return self._truncates and not (request.response_schema or request.tools or request.further)
 
     def _rungs(self, request: Request) -> Iterator[tuple[str, Reply | None]]:
         """The replies that answer some cap, with their keys, and last the first key that is free."""

@@ -12,17 +12,16 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
 from ..budgets.cap import Cap
 from ..budgets.ledger import Ledger
-from ..errors import ApportionError, CapReached, SpendExhausted, UnknownName, UsageError
+from ..errors import ApportionError, CapReached, SpendExhausted, UsageError
 from ..graphs.bounds import check_allowance
 from ..graphs.finishing import output_of_graph
 from ..models.chat.asked import Asked, read_asked
 from ..models.chat.completion import CompletionWriter, Json
 from ..models.chat.fields import SchemaFormat
-from ..models.chat.responses import chat_body, response_events, response_of
+from ..models.chat.service import ChatService, Form, chat_api, model_fields, unknown_model
 from ..models.delta import deltas_of
 from ..models.request import Reply
 from ..optimizers.serving.answer import Served
@@ -33,7 +32,7 @@ from ..records.protocols import StudyStore
 from ..records.status import Status
 from ..records.task import Task
 from ..tasks.chat_question import question_of
-from ..web.app import GONE, api, body_of, unless_gone
+from ..web.app import GONE, unless_gone
 from ..web.event_stream import EventStream
 from ..web.fields import unsupported
 from ..web.refusal import Refusal
@@ -90,19 +89,14 @@ class PolicyServer(Server):
         check_allowance(policy.graph, per_question)
         service = _Service(policy, store, cap, per_question, period, keys, now)
         bound, names = bound_to(host, port, keys, allow_hosts)
-        routes = [
-            Route("/health", service.health),
-            Route("/v1/models", service.list_models),
-            Route("/v1/models/{name:path}", service.show_model),
-            Route("/v1/chat/completions", service.complete, methods=["POST"]),
-            Route("/v1/responses", service.respond, methods=["POST"]),
-        ]
-        app = api(routes, names, service.lifespan)
+        app = chat_api(service, names)
         super().__init__(app, bound, request_seconds=request_seconds, grace_seconds=grace_seconds)
 
 
-class _Service:
-    """What the routes share; opened in the loop that serves."""
+class _Service(ChatService[Key]):
+    """Opened in the loop that serves."""
+
+    most_bytes = MOST_BYTES
 
     def __init__(
         self,
@@ -139,46 +133,32 @@ class _Service:
             finally:
                 await self._policy.aclose()
 
-    async def health(self, request: Request) -> Response:
-        return JSONResponse({"status": "ok"})
+    def asker(self, request: Request) -> Key:
+        return key_of(self._keys, request)
 
-    async def list_models(self, request: Request) -> Response:
-        key = key_of(self._keys, request)
-        served = [name for name in ("policy", *(f"policy@{x:g}" for x in _LISTED), *self._arms) if key.may_ask(name)]
-        return JSONResponse({"object": "list", "data": [self._description(name) for name in served]})
+    def models(self, asker: Key) -> list[Json]:
+        names = ("policy", *(f"policy@{place:g}" for place in _LISTED), *self._arms)
+        return [model_fields(name, self._created) for name in names if asker.may_ask(name)]
 
-    async def show_model(self, request: Request) -> Response:
-        name = request.path_params["name"]
-        self._answers(key_of(self._keys, request), name)
-        return JSONResponse(self._description(name))
+    def model(self, asker: Key, name: str) -> Json:
+        self._answers(asker, name)
+        return model_fields(name, self._created)
 
-    async def complete(self, request: Request) -> Response | EventStream:
-        key = key_of(self._keys, request)
-        return await self._answer(request, key, read_asked(await body_of(request, MOST_BYTES)))
-
-    async def respond(self, request: Request) -> Response | EventStream:
-        key = key_of(self._keys, request)
-        asked = read_asked(chat_body(await body_of(request, MOST_BYTES)))
-        return await self._answer(request, key, asked, response=True)
-
-    async def _answer(
-        self, request: Request, key: Key, asked: Asked, *, response: bool = False
-    ) -> Response | EventStream:
-        """Answers as a chat completion, or as a response."""
+    async def answer(self, request: Request, asker: Key, body: bytes, form: Form) -> Response | EventStream:
+        asked = read_asked(body)
         assert self._accounts is not None
-        policy, arm = self._answers(key, asked.model)
+        policy, arm = self._answers(asker, asked.model)
         task = _task(asked, self._output)
-        account = await let_in(self._accounts, key)
+        account = await let_in(self._accounts, asker)
         answering = self._served(policy, arm, task, account)
         writer = CompletionWriter(asked.model, include_usage=asked.include_usage)
         if asked.stream:
-            chunks = _chunks(writer, answering, asked.model)
-            return EventStream(response_events(chunks) if response else chunks)
+            return EventStream(form.events(_chunks(writer, answering, asked.model)))
         served = await unless_gone(request.receive, answering)
         if served is None:
             return Response(status_code=GONE)
         completion = writer.whole(_reply(served), {"x_apportion": _account(asked.model, served)})
-        return JSONResponse(response_of(completion) if response else completion)
+        return JSONResponse(form.whole(completion))
 
     async def _served(self, policy: OpenPolicy, arm: str, task: Task, account: str) -> Served:
         assert self._accounts is not None
@@ -211,16 +191,11 @@ class _Service:
             place = _place(name)
             if place is not None:
                 return self._at(place), ""
-        known = [each for each in ("policy", "policy@0.5", *self._arms) if key.may_ask(each)]
-        message = f"The model '{name}' does not exist: {UnknownName('model', name, known)}."
-        raise Refusal(404, message[:500], code="model_not_found", param="model")
+        raise unknown_model(name, [each for each in ("policy", "policy@0.5", *self._arms) if key.may_ask(each)])
 
     def _dialled(self, place: float) -> OpenPolicy:
         assert self._open is not None
         return self._open.dial(place)
-
-    def _description(self, name: str) -> Json:
-        return {"id": name, "object": "model", "created": self._created, "owned_by": "apportion"}
 
 
 async def _chunks(writer: CompletionWriter, answering: Awaitable[Served], model: str) -> AsyncGenerator[Json, None]:

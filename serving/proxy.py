@@ -12,21 +12,20 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
 from ..budgets.cap import Cap
 from ..budgets.ledger import Ledger
-from ..errors import ApportionError, CapReached, UnknownName
+from ..errors import ApportionError, CapReached
 from ..models.card import ModelCard
 from ..models.chat.asked import Asked, fresh, read_asked
 from ..models.chat.completion import CompletionWriter, Json
-from ..models.chat.responses import chat_body, response_events, response_of
+from ..models.chat.service import ChatService, Form, chat_api, model_fields, unknown_model
 from ..models.delta import Delta
 from ..models.metered import MeteredCaller
 from ..models.pool import Pool
 from ..models.request import Reply
 from ..records.protocols import StudyStore
-from ..web.app import GONE, api, body_of, unless_gone
+from ..web.app import GONE, unless_gone
 from ..web.event_stream import EventStream
 from ..web.refusal import Refusal
 from ..web.server import Server
@@ -101,21 +100,12 @@ class ProxyServer(Server):
             int(now()),
         )
         bound, names = bound_to(host, port, keys, allow_hosts)
-        routes = [
-            Route("/health", service.health),
-            Route("/v1/models", service.list_models),
-            Route("/v1/models/{name:path}", service.show_model),
-            Route("/v1/chat/completions", service.complete, methods=["POST"]),
-            Route("/v1/responses", service.respond, methods=["POST"]),
-        ]
-        app = api(routes, names, service.lifespan)
+        app = chat_api(service, names)
         super().__init__(app, bound, request_seconds=request_seconds, grace_seconds=grace_seconds)
 
 
-@dataclass(frozen=True, slots=True)
-class _Service:
-    """What the routes share."""
-
+@dataclass(frozen=True)
+class _Service(ChatService[Key]):
     pool: Pool
     store: StudyStore
     caller: MeteredCaller
@@ -124,6 +114,7 @@ class _Service:
     outcomes: OutcomesLog | None
     max_output_tokens: int | None
     created: int
+    most_bytes = MOST_BYTES
 
     @asynccontextmanager
     async def lifespan(self, app: Starlette) -> AsyncIterator[None]:
@@ -134,40 +125,26 @@ class _Service:
             if self.outcomes is not None:
                 self.outcomes.close()
 
-    async def health(self, request: Request) -> Response:
-        return JSONResponse({"status": "ok"})
+    def asker(self, request: Request) -> Key:
+        return key_of(self.keys, request)
 
-    async def list_models(self, request: Request) -> Response:
-        key = self._key(request)
-        served = [card for card in self.pool.cards if key.may_ask(card.name)]
-        return JSONResponse({"object": "list", "data": [self._description(card) for card in served]})
+    def models(self, asker: Key) -> list[Json]:
+        return [self._fields(card) for card in self.pool.cards if asker.may_ask(card.name)]
 
-    async def show_model(self, request: Request) -> Response:
-        return JSONResponse(self._description(self._card(self._key(request), request.path_params["name"])))
+    def model(self, asker: Key, name: str) -> Json:
+        return self._fields(self._card(asker, name))
 
-    async def complete(self, request: Request) -> Response | EventStream:
-        key = self._key(request)
-        return await self._answer(request, key, read_asked(await body_of(request, MOST_BYTES)))
-
-    async def respond(self, request: Request) -> Response | EventStream:
-        key = self._key(request)
-        asked = read_asked(chat_body(await body_of(request, MOST_BYTES)))
-        return await self._answer(request, key, asked, response=True)
-
-    async def _answer(
-        self, request: Request, key: Key, asked: Asked, *, response: bool = False
-    ) -> Response | EventStream:
-        """Answers as a chat completion, or as a response."""
-        card = self._card(key, asked.model)
+    async def answer(self, request: Request, asker: Key, body: bytes, form: Form) -> Response | EventStream:
+        asked = read_asked(body)
+        card = self._card(asker, asked.model)
         made = asked.request(card, max_output_tokens=self.max_output_tokens)
         if asked.draws or (asked.seed is None and not card.temperature):
             made = fresh(made)  # whoever asks again wants another answer
-        account = await let_in(self.accounts, key)
-        call = TracedCall(self.caller, self.store, account, made, key.name or "anybody")
+        account = await let_in(self.accounts, asker)
+        call = TracedCall(self.caller, self.store, account, made, asker.name or "anybody")
         headers = {"x-apportion-run-id": call.run_id}
         if asked.stream:
-            chunks = self._chunks(call, asked)
-            return EventStream(response_events(chunks) if response else chunks, headers=headers)
+            return EventStream(form.events(self._chunks(call, asked)), headers=headers)
         reply = await unless_gone(request.receive, self._whole(call, asked))
         if reply is None:
             return Response(status_code=GONE)
@@ -175,7 +152,7 @@ class _Service:
         headers |= {"x-apportion-cached": str(call.cached).lower()}
         headers |= {f"x-apportion-charged-{unit}": f"{value:.12g}" for unit, value in told["charged"].items()}
         completion = CompletionWriter(asked.model).whole(reply, {"x_apportion": told})
-        return JSONResponse(response_of(completion) if response else completion, headers=headers)
+        return JSONResponse(form.whole(completion), headers=headers)
 
     async def _whole(self, call: TracedCall, asked: Asked) -> Reply:
         try:
@@ -209,15 +186,11 @@ class _Service:
         if self.outcomes is not None and not call.cached:
             self.outcomes.add(call.run_id, call.request, reply, call.cost, metadata)
 
-    def _key(self, request: Request) -> Key:
-        return key_of(self.keys, request)
-
     def _card(self, key: Key, name: str) -> ModelCard:
         served = [each for each in self.pool.names if key.may_ask(each)]
         if name not in served:
-            message = f"The model '{name}' does not exist: {UnknownName('model', name, served)}."
-            raise Refusal(404, message[:500], code="model_not_found", param="model")
+            raise unknown_model(name, served)
         return self.pool.card(name)
 
-    def _description(self, card: ModelCard) -> Json:
-        return {"id": card.name, "object": "model", "created": self.created, "owned_by": card.provider or "apportion"}
+    def _fields(self, card: ModelCard) -> Json:
+        return model_fields(card.name, self.created, card.provider or "apportion")

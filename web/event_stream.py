@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from typing import Any
@@ -10,11 +9,11 @@ from typing import Any
 from starlette.types import Message, Receive, Scope, Send
 
 from .app import unless_gone
-from .refusal import FAULT, Refusal, error_body
+from .events import DONE, event
+from .refusal import FAULT, Refusal
 
 __all__ = ["EventStream"]
 
-_text = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _HEADERS = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache"}
 
 
@@ -52,17 +51,17 @@ class EventStream:
             await send({"type": "http.response.start", "status": 200, "headers": headers})
             try:
                 if first is not None:
-                    await send(_event(_text(first)))
+                    await send(_message(first))
                 async for chunk in chunks:
-                    await send(_event(_text(chunk)))
+                    await send(_message(chunk))
             except Refusal as refusal:
-                await send(_event(_text(error_body(refusal)), more=False))
+                await send(_message(refusal, more=False))
                 return
             except Exception:
-                await send(_event(_text(error_body(FAULT))))
+                await send(_message(FAULT))
                 raise
-            await send(_event("[DONE]", more=False))
+            await send(_message(DONE, more=False))
 
 
-def _event(data: str, *, more: bool = True) -> Message:
-    return {"type": "http.response.body", "body": f"data: {data}\n\n".encode(), "more_body": more}
+def _message(content: Mapping[str, Any] | Refusal | str, *, more: bool = True) -> Message:
+    return {"type": "http.response.body", "body": event(content), "more_body": more}

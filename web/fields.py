@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails, from_json
 
 from .refusal import Refusal
 
-__all__ = ["Strict", "checked", "invalid_value", "json_object", "unsupported"]
+__all__ = ["NotServed", "Strict", "checked", "invalid_value", "json_object", "unsupported"]
 
 
 class Strict(BaseModel):
@@ -20,6 +20,8 @@ class Strict(BaseModel):
 
 
 M = TypeVar("M", bound=Strict)
+NotServed: TypeAlias = Mapping[str, tuple[tuple[Any, ...], str]]
+"""Fields that ask for what is not done here, with the values, beside null, that ask for nothing, and why."""
 
 
 def json_object(body: bytes) -> dict[str, Any]:
@@ -37,26 +39,31 @@ def json_object(body: bytes) -> dict[str, Any]:
     return content
 
 
-def checked(fields: type[M], content: Mapping[str, Any], *, ignored: Sequence[str] | frozenset[str] = ()) -> M:
+def checked(fields: type[M], content: Mapping[str, Any], *, ignored: frozenset[str], not_served: NotServed) -> M:
     """The content as these fields.
 
     Args:
         fields: what it may hold.
         content: of the body.
-        ignored: names that are left out before.
+        ignored: names that have no effect, whatever their value.
+        not_served: names that are refused with a value that asks for something.
 
     Raises:
-        Refusal: a field is missing, unknown, of a wrong type or out of range; the first one is named.
+        Refusal: a field is not served, missing, unknown, of a wrong type or out of range; the first one is named.
     """
+    for name, (silent, reason) in not_served.items():
+        if content.get(name) is not None and content[name] not in silent:
+            raise unsupported(name, reason)
+    left_out = ignored | not_served.keys()
     try:
-        return fields.model_validate({name: value for name, value in content.items() if name not in ignored})
+        return fields.model_validate({name: value for name, value in content.items() if name not in left_out})
     except ValidationError as error:
-        raise _invalid(error.errors(include_url=False, include_context=False)[0], content) from None
+        raise _invalid(error.errors(include_url=False)[0], content) from None
 
 
-def invalid_value(param: str, reason: str) -> Refusal:
+def invalid_value(param: str, reason: str, code: str = "invalid_value") -> Refusal:
     """A field whose value is none that it may have."""
-    return Refusal(400, f"Invalid value for '{param}': {reason}.", code="invalid_value", param=param)
+    return Refusal(400, f"Invalid value for '{param}': {reason}.", code=code, param=param)
 
 
 def unsupported(param: str, reason: str) -> Refusal:
@@ -66,8 +73,9 @@ def unsupported(param: str, reason: str) -> Refusal:
 
 def _invalid(fault: ErrorDetails, content: object) -> Refusal:
     """What a field at fault means."""
-    missing = fault["type"] == "missing"
-    param = _path(fault["loc"], content, missing=missing)
+    missing = fault["type"] in ("missing", "union_tag_not_found")
+    tag = fault.get("ctx", {}).get("discriminator", "").strip("'")  # the field that says which of several is meant
+    param = _path((*fault["loc"], *filter(None, [tag])), content, missing=missing)
     if missing:
         return Refusal(400, f"Missing required parameter: '{param}'.", code="missing_required_parameter", param=param)
     if fault["type"] == "extra_forbidden":

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .refusal import Refusal, error_body
+from .events import event
+from .refusal import Refusal
 
 __all__ = ["Stopping"]
 
@@ -49,8 +49,8 @@ class Stopping:
                 await _STOPPED.response()(scope, receive, send)
                 return
             kind = MutableHeaders(raw=begun[0]["headers"]).get("content-type", "")
-            event = f"data: {json.dumps(error_body(_STOPPED))}\n\n" if kind.startswith("text/event-stream") else ""
-            await send({"type": "http.response.body", "body": event.encode(), "more_body": False})
+            told = event(_STOPPED) if kind.startswith("text/event-stream") else b""
+            await send({"type": "http.response.body", "body": told, "more_body": False})
 
 
 def _cancelled() -> bool:

@@ -17,7 +17,7 @@ from ..request_fields import OF_A_CALLER
 from ..tools import ToolCall
 from .fields import NOT_SERVED, WITHOUT_EFFECT, Body, Chosen, MessageFields, SchemaFormat
 
-__all__ = ["SAMPLES_OF_A_SEED", "Asked", "fresh", "read_asked"]
+__all__ = ["SAMPLES_OF_A_SEED", "Asked", "fresh", "read_asked", "spoken"]
 
 SAMPLES_OF_A_SEED = 65_537
 """A seed over HTTP is a request's seed times this plus the index of a sample, as `OpenAIModel` writes it."""
@@ -53,7 +53,7 @@ class Asked:
         """
         body = self.body
         effort = _effort(body, card)
-        asked = body.max_completion_tokens or body.max_tokens or max_output_tokens or card.max_output_tokens
+        asked = body.output_cap or max_output_tokens or card.max_output_tokens
         caps = (asked, card.max_output_tokens, *filter(None, [None if effort is None else effort.max_output_tokens]))
         seed, sample = divmod((self.seed or 0) % _DRAWS, SAMPLES_OF_A_SEED)
         schema = body.response_format.json_schema if isinstance(body.response_format, SchemaFormat) else None
@@ -68,7 +68,7 @@ class Asked:
             effort_fields="" if effort is None else effort.fields,
             response_schema=_as_given(schema.json_schema) if schema is not None and schema.json_schema else "",
             tools=_tools(body, card),
-            tool_choice="none" if body.tool_choice == "none" else "auto",
+            tool_choice=body.tool_choice if isinstance(body.tool_choice, str) else "auto",
             further=_further(body, card),
         )
 
@@ -92,29 +92,32 @@ def read_asked(content: bytes) -> Asked:
             is named.
     """
     given = json_object(content)
-    for name, (silent, reason) in NOT_SERVED.items():
-        if name in given and given[name] is not None and given[name] not in silent:
-            raise unsupported(name, reason)
-    body = checked(Body, given, ignored=WITHOUT_EFFECT | NOT_SERVED.keys())
-    if body.max_tokens is not None and body.max_completion_tokens is not None:
-        raise invalid_value("max_tokens", "give either 'max_tokens' or 'max_completion_tokens', not both")
-    if body.stream_options is not None and not body.stream:
-        raise invalid_value("stream_options", "it needs 'stream' to be true")
+    body = checked(Body, given, ignored=WITHOUT_EFFECT, not_served=NOT_SERVED)
+    body.check_together()
     if body.tool_choice not in (None, "none", "auto") and not body.tools:
         raise invalid_value("tool_choice", "it needs 'tools'")
     metadata = given.get("metadata")
     return Asked(
         model=body.model,
-        messages=tuple(_message(place, said) for place, said in enumerate(body.messages)),
+        messages=tuple(spoken(place, said) for place, said in enumerate(body.messages)),
         stream=bool(body.stream),
-        include_usage=bool(body.stream_options and body.stream_options.include_usage),
+        include_usage=body.include_usage,
         seed=body.seed,
         metadata=metadata if isinstance(metadata, dict) else {},
         body=body,
     )
 
 
-def _message(place: int, said: MessageFields) -> ChatMessage:
+def spoken(place: int, said: MessageFields) -> ChatMessage:
+    """A message of the conversation.
+
+    Args:
+        place: of the message, from 0.
+        said: its fields.
+
+    Raises:
+        Refusal: a field does not go with its role.
+    """
     if said.tool_calls and said.role != "assistant":
         raise invalid_value(f"messages[{place}].tool_calls", "only the assistant calls tools")
     if (said.role == "tool") != (said.tool_call_id is not None):
@@ -167,7 +170,7 @@ def _tools(body: Body, card: ModelCard) -> str:
 def _further(body: Body, card: ModelCard) -> str:
     """Fields that are passed on as they are, none of which changes what the call can cost."""
     given = body.model_dump(exclude_none=True, exclude_unset=True, by_alias=True, include=set(OF_A_CALLER))
-    if not isinstance(body.tool_choice, Chosen) and body.tool_choice != "required":
+    if not isinstance(body.tool_choice, Chosen):
         given.pop("tool_choice", None)
     if not body.tools:
         given.pop("parallel_tool_calls", None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from ...records.usage import Usage
@@ -13,7 +13,7 @@ from ..delta import CallPiece, Delta
 from ..request import Reply
 from ..tools import ToolCall
 
-__all__ = ["CompletionWriter", "Json", "chunk_of", "head_of", "usage_of"]
+__all__ = ["CompletionWriter", "Json"]
 
 Json: TypeAlias = dict[str, Any]
 
@@ -24,13 +24,19 @@ class CompletionWriter:
     Args:
         model: the name that the client asked for.
         include_usage: whether a stream ends with what was used.
+        further: fields that every part of it has.
     """
 
-    def __init__(self, model: str, *, include_usage: bool = False) -> None:
-        self._head = head_of(model)
+    def __init__(self, model: str, *, include_usage: bool = False, further: Mapping[str, Any] | None = None) -> None:
+        self._head: Json = {
+            "id": f"chatcmpl-{uuid.uuid4().hex}",
+            "created": int(time.time()),
+            "model": model,
+            **(further or {}),
+        }
         self._include_usage = include_usage
-        self._called: dict[int, str] = {}
-        """The id of each call, by its index."""
+        self._called: dict[tuple[int, int], str] = {}
+        """The id of each call, by the index of its choice and its own."""
 
     @property
     def id(self) -> str:
@@ -44,23 +50,30 @@ class CompletionWriter:
             reply: what was answered.
             beside: further fields of the completion.
         """
+        return self.completion([self.choice(reply)], reply.usage, beside)
+
+    def choice(self, reply: Reply, index: int = 0, logprobs: Mapping[str, Any] | None = None) -> Json:
+        """A reply as one of the choices."""
         message: Json = {"role": "assistant", "content": reply.text, "refusal": None}
         if reply.finish_reason == "refusal":
             message |= {"content": None, "refusal": reply.text}
         if reply.reasoning:
             message["reasoning_content"] = reply.reasoning
         if reply.tool_calls:
-            calls = [self._call(index, call) for index, call in enumerate(reply.tool_calls)]
+            calls = [self._call((index, number), call) for number, call in enumerate(reply.tool_calls)]
             message |= {"content": reply.text or None, "tool_calls": calls}
-        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": _finish(reply)}
-        usage = {} if reply.usage is None else {"usage": usage_of(reply.usage)}
-        return {**self._head, "object": "chat.completion", "choices": [choice], **usage, **(beside or {})}
+        return {"index": index, "message": message, "logprobs": logprobs, "finish_reason": _finish(reply)}
 
-    def first(self) -> Json:
-        """The chunk that begins a stream."""
-        return self._chunk({"role": "assistant", "content": "", "refusal": None})
+    def completion(self, choices: Sequence[Json], usage: Usage | None, beside: Mapping[str, Any] | None = None) -> Json:
+        """All choices at once."""
+        used = {} if usage is None else {"usage": _usage(usage)}
+        return {**self._head, "object": "chat.completion", "choices": list(choices), **used, **(beside or {})}
 
-    def delta(self, delta: Delta) -> Json:
+    def first(self, index: int = 0) -> Json:
+        """The chunk that begins a choice of a stream."""
+        return self._chunk({"role": "assistant", "content": "", "refusal": None}, index)
+
+    def delta(self, delta: Delta, index: int = 0, logprobs: Mapping[str, Any] | None = None) -> Json:
         """The chunk of a delta."""
         content: Json = {"content": delta.text} if delta.text else {}
         if delta.reasoning:
@@ -68,56 +81,53 @@ class CompletionWriter:
         if delta.refusal:
             content["refusal"] = delta.refusal
         if delta.calls:
-            content["tool_calls"] = [self._piece(piece) for piece in delta.calls]
-        return self._chunk(content)
+            content["tool_calls"] = [self._piece(index, piece) for piece in delta.calls]
+        return self._chunk(content, index, logprobs)
 
     def last(self, reply: Reply, beside: Mapping[str, Any] | None = None) -> Iterator[Json]:
         """The chunks that end a stream, once the whole reply is known; arguments as of `whole`."""
-        yield self._chunk({}, _finish(reply)) | (dict(beside or {}))
+        yield self.end(reply) | (dict(beside or {}))
         if self._include_usage:
-            usage = None if reply.usage is None else usage_of(reply.usage)
-            yield {**self._head, "object": "chat.completion.chunk", "choices": [], "usage": usage, **(beside or {})}
+            yield self.used(reply.usage, beside)
 
-    def _chunk(self, delta: Json, finish_reason: str | None = None) -> Json:
-        return chunk_of(self._head, delta, finish_reason=finish_reason, include_usage=self._include_usage)
+    def end(self, reply: Reply, index: int = 0, logprobs: Mapping[str, Any] | None = None) -> Json:
+        """The chunk that ends a choice."""
+        return self._chunk({}, index, logprobs, _finish(reply))
 
-    def _call(self, index: int, call: ToolCall) -> Json:
-        found = {"id": self._id(index, call.call_id), "type": "function"}
+    def used(self, usage: Usage | None, beside: Mapping[str, Any] | None = None) -> Json:
+        """The chunk that says what a stream used."""
+        used = None if usage is None else _usage(usage)
+        return {**self._head, "object": "chat.completion.chunk", "choices": [], "usage": used, **(beside or {})}
+
+    def _chunk(
+        self,
+        delta: Json,
+        index: int,
+        logprobs: Mapping[str, Any] | None = None,
+        finish_reason: str | None = None,
+    ) -> Json:
+        choice = {"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": finish_reason}
+        chunk = {**self._head, "object": "chat.completion.chunk", "choices": [choice]}
+        return chunk | {"usage": None} if self._include_usage else chunk
+
+    def _call(self, place: tuple[int, int], call: ToolCall) -> Json:
+        found = {"id": self._id(place, call.call_id), "type": "function"}
         return {**found, "function": {"name": call.name, "arguments": call.arguments}, **_extra(call.extra)}
 
-    def _piece(self, piece: CallPiece) -> Json:
+    def _piece(self, choice: int, piece: CallPiece) -> Json:
         function: Json = {"arguments": piece.arguments}
-        if piece.index in self._called:
+        if (choice, piece.index) in self._called:
             return {"index": piece.index, "function": function}
-        begun = {"index": piece.index, "id": self._id(piece.index, piece.call_id), "type": "function"}
+        call_id = self._id((choice, piece.index), piece.call_id)
+        begun = {"index": piece.index, "id": call_id, "type": "function"}
         return {**begun, "function": {"name": piece.name, **function}, **_extra(piece.extra)}
 
-    def _id(self, index: int, given: str) -> str:
+    def _id(self, place: tuple[int, int], given: str) -> str:
         """The id of a call; clients need one to answer it."""
-        return self._called.setdefault(index, given or f"call_{self.id[-16:]}_{index}")
+        return self._called.setdefault(place, given or f"call_{self.id[-16:]}_{'_'.join(map(str, place))}")
 
 
-def head_of(model: str, **further: object) -> Json:
-    """What every part of a completion begins with."""
-    return {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": model, **further}
-
-
-def chunk_of(
-    head: Mapping[str, Any],
-    delta: Mapping[str, Any],
-    *,
-    index: int = 0,
-    logprobs: Mapping[str, Any] | None = None,
-    finish_reason: str | None = None,
-    include_usage: bool = False,
-) -> Json:
-    """A chunk with one choice."""
-    choice = {"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": finish_reason}
-    chunk = {**head, "object": "chat.completion.chunk", "choices": [choice]}
-    return chunk | {"usage": None} if include_usage else chunk
-
-
-def usage_of(usage: Usage) -> Json:
+def _usage(usage: Usage) -> Json:
     """What was used, in OpenAI's names."""
     found: Json = {
         "prompt_tokens": usage.input_tokens,

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import BeforeValidator, Field
 
-from ...records.text import lone_surrogate
-from ...web.fields import Strict
+from ...web.fields import NotServed, Strict, invalid_value
 
 __all__ = [
     "NOT_SERVED",
     "WITHOUT_EFFECT",
+    "Asking",
     "Body",
+    "Chosen",
     "MessageFields",
-    "StopTexts",
-    "StreamOptions",
-    "TextPart",
-    "as_parts",
+    "SchemaFormat",
 ]
 
 WITHOUT_EFFECT = frozenset(
@@ -34,7 +31,7 @@ WITHOUT_EFFECT = frozenset(
     }
 )
 """Fields that do not change what is asked for, whatever their value."""
-NOT_SERVED: Mapping[str, tuple[tuple[Any, ...], str]] = {
+NOT_SERVED: NotServed = {
     "audio": ((), "asks for audio; replies are texts."),
     "function_call": (("none", "auto"), "is of an older API; write 'tool_choice'."),
     "functions": (([],), "is of an older API; write 'tools'."),
@@ -46,24 +43,13 @@ NOT_SERVED: Mapping[str, tuple[tuple[Any, ...], str]] = {
     "top_logprobs": ((0,), "is not passed on."),
     "web_search_options": ((), "adds to the bill without a bound."),
 }
-"""Fields that ask for what cannot be had, with the values, beside null, that ask for nothing, and why."""
-
-
-def _storable(text: str) -> str:
-    half = lone_surrogate(text)
-    if half:
-        raise ValueError(f"half of a surrogate pair ({half}) is no character")
-    return text
-
-
-Text: TypeAlias = Annotated[str, AfterValidator(_storable)]
 
 
 class TextPart(Strict):
     """A part of a content."""
 
     type: Literal["text"]
-    text: Text
+    text: str
     prompt_cache_breakpoint: Any = None
     cache_control: Any = None
 
@@ -72,27 +58,27 @@ class RefusalPart(Strict):
     """A part of an earlier answer."""
 
     type: Literal["refusal"]
-    refusal: Text
+    refusal: str
 
 
 class CalledFunction(Strict):
     """What an earlier turn called."""
 
-    name: Text
-    arguments: Text
+    name: str
+    arguments: str
 
 
 class Called(Strict):
     """A call of an earlier turn."""
 
-    id: Text
+    id: str
     type: Literal["function"] = "function"
     function: CalledFunction
     index: int | None = None
     extra_content: dict[str, Any] | None = None
 
 
-def as_parts(content: object) -> object:
+def _as_parts(content: object) -> object:
     """A content as its parts; a text is one."""
     return [{"type": "text", "text": content}] if isinstance(content, str) else content
 
@@ -108,10 +94,10 @@ class MessageFields(Strict):
     """One message; what an answer brought beside its text may be sent back."""
 
     role: Literal["system", "developer", "user", "assistant", "tool"]
-    content: Annotated[list[Part] | None, BeforeValidator(as_parts)] = None
+    content: Annotated[list[Part] | None, BeforeValidator(_as_parts)] = None
     name: str | None = None
     tool_calls: list[Called] | None = None
-    tool_call_id: Text | None = None
+    tool_call_id: str | None = None
     refusal: str | None = None
     reasoning_content: str | None = None
     reasoning: str | None = None
@@ -136,8 +122,8 @@ class StreamOptions(Strict):
 class OfferedFunction(Strict):
     """A function that may be called."""
 
-    name: Annotated[Text, Field(min_length=1)]
-    description: Text | None = None
+    name: Annotated[str, Field(min_length=1)]
+    description: str | None = None
     parameters: dict[str, Any] | None = None
     strict: bool | None = None
 
@@ -152,7 +138,7 @@ class Offered(Strict):
 class NamedFunction(Strict):
     """A function by its name."""
 
-    name: Text
+    name: str
 
 
 class Chosen(Strict):
@@ -165,8 +151,8 @@ class Chosen(Strict):
 class Schema(Strict):
     """A JSON schema of replies."""
 
-    name: Text
-    description: Text | None = None
+    name: str
+    description: str | None = None
     json_schema: Annotated[dict[str, Any] | None, Field(alias="schema")] = None
     strict: bool | None = None
 
@@ -185,13 +171,13 @@ class SchemaFormat(Strict):
 
 
 StopTexts: TypeAlias = Annotated[
-    list[Annotated[Text, Field(min_length=1)]] | None, Field(max_length=4), BeforeValidator(_as_list)
+    list[Annotated[str, Field(min_length=1)]] | None, Field(max_length=4), BeforeValidator(_as_list)
 ]
 _Penalty: TypeAlias = Annotated[float, Field(ge=-2, le=2)]
 
 
-class Body(Strict):
-    """All that can be asked for; null is as good as left out."""
+class Asking(Strict):
+    """What any server of chat completions is asked for; null is as good as left out."""
 
     model: Annotated[str, Field(min_length=1)]
     messages: Annotated[list[MessageFields], Field(min_length=1)]
@@ -202,11 +188,33 @@ class Body(Strict):
     max_tokens: Annotated[int, Field(ge=1)] | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
+
+    @property
+    def output_cap(self) -> int | None:
+        """The cap that is named, by whichever name."""
+        return self.max_completion_tokens or self.max_tokens
+
+    @property
+    def include_usage(self) -> bool:
+        """Whether a stream is to end with what was used."""
+        return bool(self.stream_options and self.stream_options.include_usage)
+
+    def check_together(self) -> None:
+        """Raises `Refusal` where a field may not be there because of another."""
+        if self.max_tokens is not None and self.max_completion_tokens is not None:
+            raise invalid_value("max_tokens", "give either 'max_tokens' or 'max_completion_tokens', not both")
+        if self.stream_options is not None and not self.stream:
+            raise invalid_value("stream_options", "it needs 'stream' to be true")
+
+
+class Body(Asking):
+    """All that a model behind a server can be asked for."""
+
     tools: list[Offered] | None = None
     tool_choice: Literal["auto", "none", "required"] | Chosen | None = None
     parallel_tool_calls: bool | None = None
     response_format: Annotated[PlainFormat | SchemaFormat, Field(discriminator="type")] | None = None
-    reasoning_effort: Text | None = None
+    reasoning_effort: str | None = None
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None
     top_k: int | None = None
     min_p: Annotated[float, Field(ge=0, le=1)] | None = None

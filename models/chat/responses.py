@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field
 
-from ...web.fields import Strict, checked, invalid_value, json_object, unsupported
+from ...web.fields import NotServed, Strict, checked, invalid_value, json_object
 from .completion import Json
 
 __all__ = ["chat_body", "response_events", "response_of"]
@@ -30,7 +30,7 @@ _WITHOUT_EFFECT = frozenset(
     }
 )
 """Fields that do not change a reply in plain text; nothing is stored that a client could ask for again."""
-_NOT_SERVED: Mapping[str, tuple[tuple[Any, ...], str]] = {
+_NOT_SERVED: NotServed = {
     "background": ((False,), "asks for a reply later; replies come at once."),
     "context_management": (([],), "is not served."),
     "conversation": ((), "refers to what was stored; send the whole conversation in 'input'."),
@@ -115,10 +115,7 @@ def chat_body(content: bytes) -> bytes:
         Refusal: it is not JSON, or a field is missing, unknown, of a wrong type or not served; the field is named.
     """
     given = json_object(content)
-    for name, (silent, reason) in _NOT_SERVED.items():
-        if name in given and given[name] is not None and given[name] not in silent:
-            raise unsupported(name, reason)
-    body = checked(_Body, given, ignored=_WITHOUT_EFFECT | _NOT_SERVED.keys())
+    body = checked(_Body, given, ignored=_WITHOUT_EFFECT, not_served=_NOT_SERVED)
     for place, item in enumerate(body.input):
         if any(part.type == "output_text" for part in item.content) and item.role != "assistant":
             raise invalid_value(f"input[{place}].content", "only the assistant has an output_text")

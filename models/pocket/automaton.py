@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .grammar import Choices, Either, Forced, FreeText, Items, More, Numeral, Term, least
-from .partial_values import SEPARATORS, Chosen, Leaf, Undecided, begun, ended, fewest, filled, walked
+from .partial_values import SEPARATORS, Chosen, Leaf, Undecided, begun, ended, filled, least_left, walked
 from .tokenizer import END, PIECES, encode, forced_token
 
 __all__ = ["Automaton", "Move", "State", "Unit"]
@@ -145,7 +145,7 @@ class Automaton:
     def _state(self, leaf: Leaf | None, rest: tuple[Term, ...]) -> State:
         known = self._states.get((leaf, rest))
         if known is None:
-            known = State(leaf, rest, 0 if leaf is None else fewest(leaf) + sum(map(least, rest)))
+            known = State(leaf, rest, 0 if leaf is None else least_left(leaf) + sum(map(least, rest)))
             if len(self._states) < _MOST_STATES:
                 known = self._states.setdefault((leaf, rest), known)
         return known

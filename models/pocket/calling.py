@@ -17,7 +17,7 @@ from typing import Any
 from ..request import ChatMessage
 from ..tools import ToolCall
 from .schemas import WITHOUT_EFFECT, json_text
-from .shorthand import PocketRole, searching
+from .shorthand import PocketRole, on_one_line, searching
 
 __all__ = ["ARGUMENTS", "RESULT_TOKENS", "Offered", "begun_reply", "offered", "prompt_with_results"]
 
@@ -141,11 +141,7 @@ def _searched(question: str, turns: Sequence[ChatMessage]) -> str:
     rounds: list[tuple[str, str]] = []
     for turn in turns:
         if turn.role == "assistant" and turn.content.startswith(">"):
-            rounds.append((_line(turn.content.removeprefix(">")), ""))
+            rounds.append((on_one_line(turn.content.removeprefix(">")), ""))
         elif turn.role == "tool" and rounds and not rounds[-1][1]:
-            rounds[-1] = (rounds[-1][0], _line(turn.content))
-    return searching(_line(question.removeprefix(PocketRole.SEARCH)), rounds, last=False)
-
-
-def _line(text: str) -> str:
-    return " ".join(text.split("\n")).strip()
+            rounds[-1] = (rounds[-1][0], on_one_line(turn.content))
+    return searching(on_one_line(question.removeprefix(PocketRole.SEARCH)), rounds, last=False)

@@ -21,11 +21,12 @@ from .schemas import terms_of
 from .shorthand import PocketRole
 from .tokenizer import encode
 
-__all__ = ["call_id", "guide_for", "said"]
+__all__ = ["BEHIND_NAME", "call_id", "guide_for", "refused", "said"]
 
 _NOW = "="
 """With which an answer begins where a query could stand."""
-_BEHIND_NAME = "\n"
+BEHIND_NAME = "\n"
+"""Between the name of a tool that must be called and the arguments."""
 
 
 def guide_for(request: Request, prompt: str, tokens: Sequence[int], cap: int) -> Guide | None:
@@ -49,11 +50,11 @@ def guide_for(request: Request, prompt: str, tokens: Sequence[int], cap: int) ->
     if not (request.response_schema or request.tools or turns):
         return None
     if request.stop:
-        raise _refused("stop texts could cut JSON or a call in two; leave out `stop`")
+        raise refused("stop texts could cut JSON or a call in two; leave out `stop`")
     tools = offered(request.tools)
     automaton = _automaton(request)
     if automaton is not None and automaton.least > cap:
-        raise _refused(
+        raise refused(
             f"the shortest JSON of the schema takes {automaton.least} tokens, and the reply may have {cap}; raise the "
             "output cap, or shorten the schema or the question"
         )
@@ -79,7 +80,7 @@ def said(request: Request, guide: Guide) -> tuple[str, tuple[ToolCall, ...]]:
     if guide.call is not None:
         return guide.text, (ToolCall(guide.call.name, guide.call.arguments, call_id(request)),)
     if request.tools and request.tool_choice == "required":
-        name, _, arguments = guide.text.partition(_BEHIND_NAME)
+        name, _, arguments = guide.text.partition(BEHIND_NAME)
         return "", (ToolCall(name, arguments, call_id(request)),)
     return guide.text, ()
 
@@ -108,7 +109,7 @@ def _of_calls(tools: str) -> Automaton:
     functions = [tool["function"] for tool in json.loads(tools)]
     everything = [(function["name"], function.get("parameters") or {"type": "object"}) for function in functions]
     named: list[tuple[str, tuple[Term, ...]]] = [
-        (name, (Forced(_BEHIND_NAME, anew=True), *terms_of(json.dumps(schema))))
+        (name, (Forced(BEHIND_NAME, anew=True), *terms_of(json.dumps(schema))))
         for name, schema in offered(tools).others or everything
     ]
     return Automaton((choices(named),))
@@ -128,5 +129,6 @@ def _may_call(request: Request, prompt: str, tools: Offered) -> bool:
     return prompt.startswith(PocketRole.SEARCH) and tools.search is not None and request.tool_choice != "none"
 
 
-def _refused(reason: str) -> CallFailed:
+def refused(reason: str) -> CallFailed:
+    """The failure of a request that is not begun; nothing is billed."""
     return CallFailed(Status.REFUSED, reason, usage=Usage(0, 0), billed=False)

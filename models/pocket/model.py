@@ -5,28 +5,26 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from importlib.resources import files
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import CallFailed, UnknownName, UnsupportedSchema
-from ...records.status import Status
-from ...records.usage import Usage
+from ...errors import UnknownName, UnsupportedSchema
 from ..card import ModelCard
 from ..delta import Delta
 from ..request import ChatMessage, Reply, Request
 from .calling import prompt_with_results
-from .engine import Engine, Generation, Job, Written
+from .engine import Engine, Job, Written
+from .further import taken_up
 from .guide import Guide
-from .guided_requests import guide_for, said
+from .guided_requests import guide_for, refused
 from .network import Network
+from .replies import Deltas, reply_of
 from .samples import Samples
 from .sampling import uniform_draws
-from .tokenizer import END, PIECES, decode, encode
-from .transcript import Transcript
+from .tokenizer import encode
 
 __all__ = ["PocketModel", "load_pocket_model", "load_pocket_models", "pocket_names"]
 
@@ -66,11 +64,12 @@ class PocketModel:
         """Completes the last user message, up to the end of a line.
 
         Raises:
-            CallFailed: the prompt is empty or does not fit the context, the schema of the reply cannot be held to, or
-                no JSON of it fits the output cap; nothing is billed.
+            CallFailed: the prompt is empty or does not fit the context, the schema of the reply cannot be held to, no
+                JSON of it fits the output cap, or `further` asks for what it does not do; nothing is billed.
         """
-        (job,) = self.begin((request,))
-        return _reply(request, job, await asyncio.wrap_future(job.done))
+        request, top_p = taken_up(request)
+        (job,) = self.begin((request,), top_p=top_p)
+        return reply_of(request, len(job.tokens), await asyncio.wrap_future(job.done))
 
     async def stream(self, request: Request) -> AsyncGenerator[Delta | Reply, None]:
         """See `StreamingModel`; a delta for every token that has a text, where it is known at once what that is.
@@ -78,28 +77,18 @@ class PocketModel:
         Raises:
             CallFailed: see `complete`.
         """
-        jobs: list[Job] = []
-
-        def begin(watch: Callable[[int, Written], None] | None) -> tuple[Job, ...]:
-            jobs.extend(self.begin((request,), watch=watch))
-            return tuple(jobs)
-
-        samples, transcript = Samples(request, begin, token_by_token=True), Transcript(request.stop)
-        guide = samples.guide(0)
-        # Of a reply that may be a call, or goes on with one that was begun, only the whole says what a token is.
-        late = guide is not None and (guide.tools is not None or bool(guide.begun) or bool(request.tools))
+        request, top_p = taken_up(request)
+        samples = Samples(request, lambda watch: self.begin((request,), top_p=top_p, watch=watch), token_by_token=True)
+        deltas = Deltas(request, samples.guide(0))
         try:
             async for _, written in samples.news():
-                part = None if written is None else written.part
-                if guide is None:
-                    delta = Delta(text=transcript.finish() if written is None else transcript.add(written.token))
-                elif late or part is None:
-                    continue
-                else:
-                    delta = Delta(reasoning=part.text) if part.thought else Delta(text=part.text)
-                if delta.says_something:
-                    yield delta
-            yield _reply(request, jobs[0], samples.generation(0))
+                if written is not None:
+                    for delta in deltas.add(written):
+                        yield delta
+            reply = samples.reply(0)
+            for delta in deltas.finish(reply):
+                yield delta
+            yield reply
         finally:
             samples.cancel()
 
@@ -111,7 +100,7 @@ class PocketModel:
         top_logprobs: int | None = None,
         watch: Callable[[int, Written], None] | None = None,
     ) -> tuple[Job, ...]:
-        """Starts requests without waiting for them, with settings that a `Request` does not have.
+        """Starts requests, which have no further fields, without waiting for them.
 
         Args:
             requests: what to complete; they advance together.
@@ -142,11 +131,11 @@ class PocketModel:
         tokens = tuple(encode(prompt))
         room = self._card.context_tokens - len(tokens)
         if not tokens:
-            raise _refused("the last user message is empty; pocket models need a prompt")
+            raise refused("the last user message is empty; pocket models need a prompt")
         if request.max_output_tokens < 1:
-            raise _refused(f"max_output_tokens is {request.max_output_tokens}; it must be at least 1")
+            raise refused(f"max_output_tokens is {request.max_output_tokens}; it must be at least 1")
         if room < 1:
-            raise _refused(
+            raise refused(
                 f"the prompt has {len(tokens)} tokens and the context of {self._card.name} holds "
                 f"{self._card.context_tokens}; shorten the question or its passages"
             )
@@ -201,42 +190,4 @@ def _guide(request: Request, prompt: str, tokens: tuple[int, ...], cap: int) -> 
     try:
         return guide_for(request, prompt, tokens, cap)
     except UnsupportedSchema as error:
-        raise _refused(str(error)) from None
-
-
-def _refused(reason: str) -> CallFailed:
-    return CallFailed(Status.REFUSED, reason, usage=Usage(0, 0), billed=False)
-
-
-def _reply(request: Request, job: Job, generation: Generation) -> Reply:
-    usage = Usage(input_tokens=len(job.tokens), output_tokens=len(generation.tokens))
-    if generation.guide is not None:
-        return _guided_reply(request, usage, generation, generation.guide)
-    text = decode(token for token in generation.tokens if token != END)
-    places = [place for place in (text.find(stop) for stop in request.stop) if place >= 0]
-    return Reply(
-        text=text[: min(places)] if places else text,
-        finish_reason="stop" if generation.stopped else "length",
-        usage=usage,
-        mean_logprob=generation.mean_logprob,
-        first_token_entropy=generation.first_token_entropy,
-        response_model=request.model,
-        pieces=tuple("" if token == END else PIECES[token] for token in generation.tokens),
-        logprobs=generation.logprobs,
-    )
-
-
-def _guided_reply(request: Request, usage: Usage, generation: Generation, guide: Guide) -> Reply:
-    text, calls = said(request, guide)
-    odds = zip(generation.logprobs, guide.parts, strict=False)
-    return Reply(
-        text=text,
-        finish_reason="stop" if generation.stopped else "length",
-        usage=replace(usage, reasoning_tokens=guide.thought_tokens),
-        mean_logprob=generation.mean_logprob,
-        first_token_entropy=generation.first_token_entropy,
-        reasoning=guide.thought,
-        response_model=request.model,
-        least_logprob=min((logprob for logprob, part in odds if part.chosen), default=None),
-        tool_calls=calls,
-    )
+        raise refused(str(error)) from None

@@ -17,8 +17,8 @@ __all__ = [
     "Undecided",
     "begun",
     "ended",
-    "fewest",
     "filled",
+    "least_left",
     "walked",
 ]
 
@@ -133,7 +133,7 @@ def filled(leaf: Leaf) -> bool:
             return False
 
 
-def fewest(leaf: Leaf) -> int:
+def least_left(leaf: Leaf) -> int:
     """The fewest tokens with which a value ends, what is written at its end included, or one or two more."""
     match leaf:
         case InText(term, count):
@@ -145,7 +145,7 @@ def fewest(leaf: Leaf) -> int:
         case Chosen(term):
             return least(term)
         case Undecided(sorts):
-            return fewest(sorts[0]) + isinstance(sorts[0], InText)  # see `least`
+            return least_left(sorts[0]) + isinstance(sorts[0], InText)  # see `least`
         case More():
             return least(leaf)
 

@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future
 from functools import partial
 
-from ..request import Request
+from ..request import Reply, Request
 from .engine import Generation, Job, Written
 from .guide import Guide
+from .replies import reply_of
 
 __all__ = ["Samples"]
 
@@ -39,11 +40,6 @@ class Samples:
             job.done.add_done_callback(partial(self._end, index))
 
     @property
-    def prompt_tokens(self) -> int:
-        """The length of the prompt."""
-        return len(self._jobs[0].tokens)
-
-    @property
     def cancelled(self) -> bool:
         """Whether they were ended before their time."""
         return any(job.done.cancelled() for job in self._jobs)
@@ -60,6 +56,10 @@ class Samples:
             Exception: what the engine failed with.
         """
         return self._jobs[index].done.result()
+
+    def reply(self, index: int) -> Reply:
+        """The reply of a sample that has ended; raises as `generation`."""
+        return reply_of(self.request, len(self._jobs[index].tokens), self.generation(index))
 
     def guide(self, index: int) -> Guide | None:
         """What leads a sample."""

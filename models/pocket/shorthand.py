@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from .tokenizer import encode
 
-__all__ = ["PocketRole", "searching", "solving", "verifying"]
+__all__ = ["PocketRole", "on_one_line", "searching", "solving", "verifying"]
 
 _SEARCH_TOKENS = 240
 """The longest search prompt that leaves room for a query in the models' window of 256."""
@@ -61,3 +61,8 @@ def searching(question: str, rounds: Sequence[tuple[str, str]], *, last: bool) -
 def verifying(question: str, claim: str) -> str:
     """Asks for every step of a reasoning, or for an answer that stands alone, to be solved anew; both on one line."""
     return f"{PocketRole.VERIFY}{question}\n{claim}\n"
+
+
+def on_one_line(text: str) -> str:
+    """A text on one line, because a newline ends a turn."""
+    return " ".join(text.split("\n")).strip()

@@ -35,7 +35,7 @@ from dataclasses import replace
 from ...models.pocket.answers import answer_place
 from ...models.pocket.calling import offered
 from ...models.pocket.serving.prompts import prompt_of
-from ...models.pocket.shorthand import PocketRole, searching, solving, verifying
+from ...models.pocket.shorthand import PocketRole, on_one_line, searching, solving, verifying
 from ...models.request import ChatMessage
 from ...records.message import Part
 from ...records.output import JsonOutput
@@ -75,7 +75,7 @@ class PocketDialect:
 
     def solve(self, ask: Ask, style: Style) -> Messages:
         """Asks for an answer, from the passages where there are any. What has no draft is asked directly."""
-        prompt = _prompt(solving(_ROLES[style], ask.question, _line(" ".join(ask.passages))))
+        prompt = _prompt(solving(_ROLES[style], ask.question, on_one_line(" ".join(ask.passages))))
         return _held(prompt, ask)
 
     def read_answer(self, text: str, style: Style, *, cut: bool = False) -> str | None:
@@ -127,8 +127,8 @@ class PocketDialect:
 
     def search(self, ask: Ask, rounds: Sequence[SearchRound], *, last: bool) -> Messages:
         """Asks for the next query or the answer."""
-        finished = [(_line(done.query), _line(" ".join(done.passages))) for done in rounds]
-        return _prompt(searching(_line(ask.question), finished, last=last))
+        finished = [(on_one_line(done.query), on_one_line(" ".join(done.passages))) for done in rounds]
+        return _prompt(searching(on_one_line(ask.question), finished, last=last))
 
     def act(self, ask: Ask, tools: str, rounds: Sequence[ToolRound], *, last: bool, native: bool) -> Messages:
         """Asks for the steps or the next query, as there are tools for; see `models.pocket.calling`.
@@ -176,7 +176,7 @@ class PocketDialect:
 
     def verify(self, ask: Ask, answer: str, reasoning: str) -> Messages:
         """Asks for every step of the reasoning to be solved anew; without reasoning the answer is the only step."""
-        return _prompt(verifying(_line(ask.question), _line(reasoning) or answer))
+        return _prompt(verifying(on_one_line(ask.question), on_one_line(reasoning) or answer))
 
     def read_verdict(self, text: str, *, cut: bool = False) -> float | None:
         """1 where every step came out the same, 0 where one did not."""
@@ -209,11 +209,6 @@ def _prompt(text: str) -> Messages:
 def _held(prompt: Messages, ask: Ask) -> Messages:
     """The prompt with the schema that the reply is held to; steps come before the JSON, so they need no field."""
     return replace(prompt, response_schema=schema_of(ask.output, direct=True))
-
-
-def _line(text: str) -> str:
-    """A text on one line, because a newline ends a turn."""
-    return " ".join(text.split("\n")).strip()
 
 
 def _placeholders(chain: str) -> str:

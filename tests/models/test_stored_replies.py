@@ -152,7 +152,14 @@ def test_a_model_whose_truncation_is_not_exact_is_asked_for_each_cap() -> None:
     assert desk.sent == [11, 3]
 
 
-@pytest.mark.parametrize("fields", [{"response_schema": "{}"}, {"tools": '[{"function": {"name": "f"}}]'}])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"response_schema": "{}"},
+        {"tools": '[{"function": {"name": "f"}}]'},
+        {"further": '{"response_format":{"type":"json_object"}}'},
+    ],
+)
 def test_what_is_made_to_fit_its_cap_is_asked_for_at_each_cap(fields: dict[str, Any]) -> None:
     desk = Desk()
 

@@ -6,19 +6,18 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
 from ....errors import CallFailed
-from ....web.app import GONE, api, body_of, unless_gone
+from ....web.app import GONE, unless_gone
 from ....web.event_stream import EventStream
 from ....web.refusal import Refusal
 from ...chat.asked import SAMPLES_OF_A_SEED
-from ...chat.responses import chat_body, response_events, response_of
+from ...chat.completion import Json
+from ...chat.service import ChatService, Form, chat_api, model_fields, unknown_model
 from ...request import ChatMessage
 from ...request import Request as ModelRequest
 from ..model import PocketModel
@@ -28,7 +27,7 @@ from .completion import Completion
 from .places import Places
 from .prompts import prompt_of
 
-__all__ = ["SAMPLES_OF_A_SEED", "build_app"]
+__all__ = ["build_app"]
 
 _SEEDS = 2**31
 _MOST_BYTES = 256 * 1024
@@ -43,17 +42,12 @@ def build_app(models: Sequence[PocketModel], queue: int, hosts: Sequence[str] = 
         queue: the most samples that run or wait at once.
         hosts: names besides those of the loopback interface that it answers to.
     """
-    pocket = _Api(models, queue)
-    routes = [
-        Route("/v1/models", pocket.list_models),
-        Route("/v1/models/{name}", pocket.show_model),
-        Route("/v1/chat/completions", pocket.complete, methods=["POST"]),
-        Route("/v1/responses", pocket.respond, methods=["POST"]),
-    ]
-    return api(routes, hosts, pocket.lifespan)
+    return chat_api(_Service(models, queue), hosts)
 
 
-class _Api:
+class _Service(ChatService[None]):
+    most_bytes = _MOST_BYTES
+
     def __init__(self, models: Sequence[PocketModel], queue: int) -> None:
         self._models = {model.card.name: model for model in models}
         self._places = Places(queue)
@@ -65,32 +59,27 @@ class _Api:
         for model in self._models.values():
             await model.aclose()
 
-    async def list_models(self, request: Request) -> Response:
-        return JSONResponse({"object": "list", "data": [self._description(name) for name in self._models]})
+    def asker(self, request: Request) -> None:
+        return None
 
-    async def show_model(self, request: Request) -> Response:
-        return JSONResponse(self._description(self._model(request.path_params["name"]).card.name))
+    def models(self, asker: None) -> list[Json]:
+        return [model_fields(name, self._created) for name in self._models]
 
-    async def complete(self, request: Request) -> Response | EventStream:
-        return await self._answer(request, read_body(await body_of(request, _MOST_BYTES)))
+    def model(self, asker: None, name: str) -> Json:
+        return model_fields(self._model(name).card.name, self._created)
 
-    async def respond(self, request: Request) -> Response | EventStream:
-        asked = read_body(chat_body(await body_of(request, _MOST_BYTES)))
-        return await self._answer(request, asked, response=True)
-
-    async def _answer(self, request: Request, asked: Asked, *, response: bool = False) -> Response | EventStream:
-        """Answers as a chat completion, or as a response."""
+    async def answer(self, request: Request, asker: None, body: bytes, form: Form) -> Response | EventStream:
+        asked = read_body(body)
         model = self._model(asked.model)
         samples = self._begin(asked, model)
         completion = Completion(asked, samples, f"fp_{model.card.revision}")
         if asked.stream:
-            chunks = completion.chunks()
-            return EventStream(response_events(chunks) if response else chunks, self._attended(samples, asked.n))
+            return EventStream(form.events(completion.chunks()), self._attended(samples, asked.n))
         async with self._attended(samples, asked.n):
             content = await unless_gone(request.receive, completion.whole())
         if content is None:
             return Response(status_code=GONE)
-        return JSONResponse(response_of(content) if response else content)
+        return JSONResponse(form.whole(content))
 
     def _begin(self, asked: Asked, model: PocketModel) -> Samples:
         requests = _requests(asked, model)
@@ -119,12 +108,8 @@ class _Api:
 
     def _model(self, name: str) -> PocketModel:
         if name not in self._models:
-            message = f"The model '{name}' does not exist; served are: {', '.join(self._models)}."
-            raise Refusal(404, message, code="model_not_found", param="model")
+            raise unknown_model(name, list(self._models))
         return self._models[name]
-
-    def _description(self, name: str) -> dict[str, Any]:
-        return {"id": name, "object": "model", "created": self._created, "owned_by": "apportion"}
 
 
 def _requests(asked: Asked, model: PocketModel) -> list[ModelRequest]:

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Sequence
 
 from ....records.usage import Usage
-from ...chat.completion import Json, chunk_of, head_of, usage_of
-from ...tools import calls_as_sent
-from ..engine import Generation, Written
-from ..guided_requests import said
+from ...chat.completion import CompletionWriter, Json
+from ...request import Reply
+from ..engine import Written
+from ..replies import Deltas
 from ..samples import Samples
 from ..tokenizer import END, piece_of
-from ..transcript import Transcript
 from .asked import Asked
-from .deltas import Deltas
 
 __all__ = ["Completion"]
 
@@ -30,7 +28,9 @@ class Completion:
     def __init__(self, asked: Asked, samples: Samples, fingerprint: str) -> None:
         self._asked = asked
         self._samples = samples
-        self._head = head_of(asked.model, system_fingerprint=fingerprint)
+        self._writer = CompletionWriter(
+            asked.model, include_usage=asked.include_usage, further={"system_fingerprint": fingerprint}
+        )
 
     async def whole(self) -> Json | None:
         """All of it, when all samples have ended; None where they were cancelled."""
@@ -38,85 +38,52 @@ class Completion:
             pass
         if self._samples.cancelled:
             return None
-        generations = [self._samples.generation(index) for index in range(self._asked.n)]
-        return self._head | {
-            "object": "chat.completion",
-            "choices": [self._choice(index, generation) for index, generation in enumerate(generations)],
-            "usage": self._usage(generations),
-        }
-
-    def _choice(self, index: int, generation: Generation) -> Json:
-        return {
-            "index": index,
-            "message": self._message(generation),
-            "logprobs": self._logprobs(_shown(generation.noted)),
-            "finish_reason": self._finish_reason(generation),
-        }
-
-    def _message(self, generation: Generation) -> Json:
-        guide = generation.guide
-        if guide is None:
-            transcript = Transcript(self._asked.stop)
-            text = "".join(map(transcript.add, generation.tokens)) + transcript.finish()
-            return {"role": "assistant", "content": text, "refusal": None}
-        text, calls = said(self._samples.request, guide)
-        message: Json = {"role": "assistant", "content": text or (None if calls else ""), "refusal": None}
-        if guide.thought:
-            message["reasoning_content"] = guide.thought
-        return message | {"tool_calls": calls_as_sent(calls)} if calls else message
+        replies = self._replies()
+        choices = [
+            self._writer.choice(reply, index, self._logprobs(_shown(self._samples.generation(index).noted)))
+            for index, reply in enumerate(replies)
+        ]
+        return self._writer.completion(choices, _usage(replies))
 
     async def chunks(self) -> AsyncGenerator[Json, None]:
         """Piece by piece as it is written; ends early where the samples are cancelled."""
-        asked = self._asked
-        told = [Deltas(self._samples.request, self._samples.guide(index), asked.stop) for index in range(asked.n)]
+        asked, writer = self._asked, self._writer
+        told = [Deltas(self._samples.request, self._samples.guide(index)) for index in range(asked.n)]
         unsaid: list[list[Written]] = [[] for _ in range(asked.n)]
         for index in range(asked.n):
-            yield self._chunk(index, {"role": "assistant", "content": "", "refusal": None})
+            yield writer.first(index)
         async for index, written in self._samples.news():
             if self._samples.cancelled:
                 return
-            if written is not None:
+            if written is None:
+                reply = self._samples.reply(index)
+                deltas = told[index].finish(reply)
+            else:
                 unsaid[index] += _shown([written])
-            generation = self._samples.generation(index) if written is None else None
-            for delta in told[index].finish() if written is None else told[index].add(written):
-                yield self._chunk(index, delta, unsaid[index])
+                deltas = told[index].add(written)
+            for delta in deltas:
+                yield writer.delta(delta, index, self._logprobs(unsaid[index]))
                 unsaid[index] = []
-            if generation is not None:
-                yield self._chunk(index, {}, unsaid[index], self._finish_reason(generation))
+            if written is None:
+                yield writer.end(reply, index, self._logprobs(unsaid[index]))
         if asked.include_usage:
-            generations = [self._samples.generation(index) for index in range(asked.n)]
-            yield self._head | {
-                "object": "chat.completion.chunk",
-                "choices": [],
-                "usage": self._usage(generations),
-            }
+            yield writer.used(_usage(self._replies()))
 
-    def _chunk(
-        self, index: int, delta: Json, written: Sequence[Written] = (), finish_reason: str | None = None
-    ) -> Json:
-        return chunk_of(
-            self._head,
-            delta,
-            index=index,
-            logprobs=self._logprobs(written) if written else None,
-            finish_reason=finish_reason,
-            include_usage=self._asked.include_usage,
-        )
-
-    def _usage(self, generations: Sequence[Generation]) -> Json:
-        thought = sum(generation.guide.thought_tokens for generation in generations if generation.guide is not None)
-        written = sum(len(generation.tokens) for generation in generations)
-        return usage_of(Usage(self._samples.prompt_tokens, written, thought))
-
-    def _finish_reason(self, generation: Generation) -> str:
-        if generation.guide is not None and said(self._samples.request, generation.guide)[1]:
-            return "tool_calls"
-        return "stop" if generation.stopped else "length"
+    def _replies(self) -> list[Reply]:
+        return [self._samples.reply(index) for index in range(self._asked.n)]
 
     def _logprobs(self, noted: Sequence[Written]) -> Json | None:
-        if self._asked.top_logprobs is None:
+        if self._asked.top_logprobs is None or not noted:
             return None
         return {"content": [_noted(written) for written in noted], "refusal": None}
+
+
+def _usage(replies: Sequence[Reply]) -> Usage:
+    """What all samples took; their prompt was read once."""
+    used = [reply.usage for reply in replies if reply.usage is not None]
+    return Usage(
+        used[0].input_tokens, sum(one.output_tokens for one in used), sum(one.reasoning_tokens for one in used)
+    )
 
 
 def _shown(noted: Sequence[Written]) -> list[Written]:

@@ -9,8 +9,9 @@ from typing import Any, Literal, TypeAlias
 from pydantic import Field
 
 from ....errors import UnsupportedSchema
-from ....web.fields import Strict
+from ....web.fields import Strict, invalid_value
 from ....web.refusal import Refusal
+from ...chat.fields import Chosen
 from ...request import ToolChoice
 from ..schemas import ANSWER_OBJECT, terms_of
 
@@ -45,16 +46,7 @@ class Tool(Strict):
     function: _Function
 
 
-class _Named(Strict):
-    name: str
-
-
-class _NamedTool(Strict):
-    type: Literal["function"]
-    function: _Named
-
-
-ToolChoiceField: TypeAlias = Literal["none", "auto", "required"] | _NamedTool
+ToolChoiceField: TypeAlias = Literal["none", "auto", "required"] | Chosen
 """The field `tool_choice`."""
 
 
@@ -84,19 +76,19 @@ def tools_asked(tools: Sequence[Tool], choice: ToolChoiceField | None) -> tuple[
     """
     names = [tool.function.name for tool in tools]
     if len(set(names)) < len(names):
-        raise _invalid("tools", "two functions have the same name")
+        raise invalid_value("tools", "two functions have the same name")
     if not isinstance(choice, str | None):
         tools = [tool for tool in tools if tool.function.name == choice.function.name]
         if not tools:
-            raise _invalid("tool_choice", f"there is no function {choice.function.name!r} in 'tools'")
+            raise invalid_value("tool_choice", f"there is no function {choice.function.name!r} in 'tools'")
     if not tools and choice in ("auto", "required"):
-        raise _invalid("tool_choice", f"{choice!r} needs 'tools'")
+        raise invalid_value("tool_choice", f"{choice!r} needs 'tools'")
     must = choice == "required" or not isinstance(choice, str | None)
     for tool in tools:
         schema = tool.function.parameters or {"type": "object"}
         where = f"tools[{names.index(tool.function.name)}].function.parameters"
         if schema.get("type", "object") != "object":
-            raise _invalid(f"{where}.type", "arguments are an object")
+            raise invalid_value(f"{where}.type", "arguments are an object")
         if must:
             _held(schema, where)
     told = json.dumps([tool.model_dump(exclude_none=True) for tool in tools]) if tools else ""
@@ -109,9 +101,5 @@ def _held(schema: dict[str, Any], where: str) -> str:
         terms_of(text)
     except UnsupportedSchema as error:
         reason = f"the embedded models cannot be held to this schema: {error.reason}"
-        raise _invalid(where + error.part, reason, code="unsupported_schema") from None
+        raise invalid_value(where + error.part, reason, code="unsupported_schema") from None
     return text
-
-
-def _invalid(param: str, reason: str, code: str = "invalid_value") -> Refusal:
-    return Refusal(400, f"Invalid value for '{param}': {reason}.", code=code, param=param)
