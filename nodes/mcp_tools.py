@@ -14,7 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, GetCoreSchemaHandle
 from pydantic_core import CoreSchema
 
 from ..errors import GraphError
-from ..imports import COMMAND, check_command
+from ..imports import MCP_COMMAND, check_command
 from ..records.redaction import tells_of_a_secret
 from .base import Node
 from .knob import options
@@ -91,7 +91,7 @@ class McpTools(BaseModel):
     @property
     def name(self) -> str:
         """Command and variables in one text, such as "mcp:$TOKEN python server.py": for people, and for `allow`."""
-        return COMMAND + " ".join([*(f"${variable}" for variable in self.env), shlex.join(self.command)])
+        return MCP_COMMAND + " ".join([*(f"${variable}" for variable in self.env), shlex.join(self.command)])
 
     @property
     def secrets(self) -> tuple[str, ...]:
