@@ -11,9 +11,10 @@ from ..errors import UsageError
 from ..models.chat.asked import Asked, read_asked
 from ..models.chat.completion import CompletionWriter
 from ..models.openai_client import http
-from ..web.refusal import Refusal
+from ..web.event_stream import DONE, event
+from ..web.refusal import Refusal, error_body
 from .endpoint import place_of
-from .events import DONE, Piece, chunks_of, event, pieces, pieces_async, whole
+from .reply_stream import Piece, chunks_of, pieces, pieces_async, whole
 from .run import AppRun, current_run
 
 __all__ = ["async_openai_client", "openai_client"]
@@ -116,7 +117,7 @@ class _Stream(http.SyncByteStream):
             for item in self._items:
                 yield from map(event, chunks_of(self._writer, item))
         except Refusal as refusal:
-            yield event(refusal)
+            yield event(error_body(refusal))
         yield event(DONE)
 
     def close(self) -> None:
@@ -141,7 +142,7 @@ class _AsyncStream(http.AsyncByteStream):
                 for chunk in chunks_of(self._writer, item):
                     yield event(chunk)
         except Refusal as refusal:
-            yield event(refusal)
+            yield event(error_body(refusal))
         yield event(DONE)
 
     async def aclose(self) -> None:

@@ -12,7 +12,10 @@ from starlette.types import Message, Receive, Scope, Send
 from .app import unless_gone
 from .refusal import FAULT, Refusal, error_body
 
-__all__ = ["EventStream"]
+__all__ = ["DONE", "EventStream", "event"]
+
+DONE = "[DONE]"
+"""The last event of a stream that has come to its end."""
 
 _text = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _HEADERS = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache"}
@@ -52,17 +55,22 @@ class EventStream:
             await send({"type": "http.response.start", "status": 200, "headers": headers})
             try:
                 if first is not None:
-                    await send(_event(_text(first)))
+                    await send(_body(first))
                 async for chunk in chunks:
-                    await send(_event(_text(chunk)))
+                    await send(_body(chunk))
             except Refusal as refusal:
-                await send(_event(_text(error_body(refusal)), more=False))
+                await send(_body(error_body(refusal), more=False))
                 return
             except Exception:
-                await send(_event(_text(error_body(FAULT))))
+                await send(_body(error_body(FAULT)))
                 raise
-            await send(_event("[DONE]", more=False))
+            await send(_body(DONE, more=False))
 
 
-def _event(data: str, *, more: bool = True) -> Message:
-    return {"type": "http.response.body", "body": f"data: {data}\n\n".encode(), "more_body": more}
+def event(content: Mapping[str, Any] | str) -> bytes:
+    """A JSON object or a word as an event."""
+    return f"data: {content if isinstance(content, str) else _text(content)}\n\n".encode(errors="replace")
+
+
+def _body(content: Mapping[str, Any] | str, *, more: bool = True) -> Message:
+    return {"type": "http.response.body", "body": event(content), "more_body": more}

@@ -1,27 +1,24 @@
-"""A role's reply as the events of a stream, while it comes: made on the loop of its run, read on any other thread."""
+"""A role's reply while it comes: made on the loop of its run, read piece by piece on any other thread or loop."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncGenerator, Generator, Iterator
 from concurrent.futures import CancelledError as Cancelled
 from concurrent.futures import Future
 from contextlib import suppress
 from queue import SimpleQueue
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from ..models.chat.asked import Asked
 from ..models.chat.completion import CompletionWriter, Json
 from ..models.delta import Delta
-from ..web.refusal import Refusal, error_body
 from .run import Answered, AppRun, AppStopped
 
-__all__ = ["Piece", "chunks_of", "event", "pieces", "pieces_async", "whole"]
+__all__ = ["Piece", "chunks_of", "pieces", "pieces_async", "whole"]
 
 Piece: TypeAlias = Delta | Answered
 """Of a reply: what it says, and last the whole."""
-DONE = "[DONE]"
 
 
 def pieces(run: AppRun, role: str, asked: Asked) -> Generator[Piece, None, None]:
@@ -85,14 +82,6 @@ def chunks_of(writer: CompletionWriter, piece: Piece) -> Iterator[Json]:
             yield writer.delta(piece)
         return
     yield from writer.last(piece.reply, _beside(piece))
-
-
-def event(content: Json | Refusal | str) -> bytes:
-    """A chunk, an error or a word as an event."""
-    if isinstance(content, Refusal):
-        content = error_body(content)
-    said: Any = content if isinstance(content, str) else json.dumps(content, ensure_ascii=False, separators=(",", ":"))
-    return f"data: {said}\n\n".encode(errors="replace")
 
 
 def _beside(answered: Answered) -> Json:

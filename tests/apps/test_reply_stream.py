@@ -1,14 +1,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
 from openai.types.chat import ChatCompletionChunk
 
-from apportion.apps.events import chunks_of, event, pieces, pieces_async, whole
+from apportion.apps.reply_stream import chunks_of, pieces, pieces_async, whole
 from apportion.apps.run import Answered, AppRun, RunEndpoint, Told
 from apportion.models.chat.asked import Asked, read_asked
 from apportion.models.chat.completion import CompletionWriter
@@ -92,13 +91,12 @@ def test_who_leaves_a_stream_cancels_its_call() -> None:
     asyncio.run(main())
 
 
-def test_events_are_what_the_client_takes_for_chunks() -> None:
+def test_chunks_are_what_the_client_takes_for_chunks() -> None:
     writer = CompletionWriter("worker", include_usage=True)
     answered = Answered("worker", "small", REPLY)
     told = [writer.first(), *chunks_of(writer, Delta(text="hello")), *chunks_of(writer, answered)]
-    chunks = [ChatCompletionChunk.model_validate(json.loads(event(each)[len(b"data: ") :])) for each in told]
+    chunks = [ChatCompletionChunk.model_validate(each) for each in told]
     assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices) == "hello"
     assert chunks[-1].usage is not None
     assert list(chunks_of(writer, Delta(usage=Usage(1, 1)))) == []
     assert whole(answered)["x_apportion"] == {"model": "small"}
-    assert json.loads(event(Refusal(502, "no", code="x"))[6:])["error"]["code"] == "x"
