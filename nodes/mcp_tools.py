@@ -21,7 +21,7 @@ from .knob import options
 from .servers.pipes import Launch
 from .servers.server import ToolServer
 from .servers.shared import leased
-from .settings import telling_misfits
+from .settings_errors import with_settings_errors
 from .tool_costs import MOST_USD
 
 __all__ = ["McpTools", "servers_of"]
@@ -69,7 +69,7 @@ class McpTools(BaseModel):
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return telling_misfits(cls, handler(source))
+        return with_settings_errors(cls, handler(source))
 
     command: Annotated[tuple[_Word, ...], MinLen(1), BeforeValidator(_words)]
     """The program and its arguments, such as `("python", "server.py")`; no shell reads them. It works in the current
