@@ -57,7 +57,7 @@ class OpenTools:
     servers: Mapping[McpTools, ToolServer]
     threads: DaemonThreads
     breaches: dict[str, ToolBreach] = field(default_factory=dict)
-    _known: tuple[list[Sequence[ListedTool]], Toolbox] | None = None
+    _known: tuple[Sequence[Sequence[ListedTool]], Toolbox] | None = None
     """The last toolbox, with the listings that it was made of: to look through these takes a while."""
 
     async def toolbox(self) -> Toolbox:
@@ -67,10 +67,10 @@ class OpenTools:
             ToolServerError: a server cannot be started, or lists what cannot be offered.
         """
         listings = {source: await server.tools() for source, server in self.servers.items()}
-        listed = [*listings.values()]
-        if self._known is None or self._known[0] != listed:
-            self._known = listed, self._made(listings)
-        return self._known[1]
+        listed, known = [*listings.values()], self._known
+        if known is None or known[0] != listed:
+            known = self._known = listed, self._made(listings)
+        return known[1]
 
     def _made(self, listings: Mapping[McpTools, Sequence[ListedTool]]) -> Toolbox:
         tools: list[Tool] = []
