@@ -20,7 +20,8 @@ from .errors import ApportionError, UnknownName, UsageError
 
 __all__ = [
     "APP_COMMAND",
-    "COMMAND",
+    "COMMANDS",
+    "MCP_COMMAND",
     "check_admitted",
     "check_command",
     "imported",
@@ -34,10 +35,11 @@ _MODULE = re.compile(r"[^\W\d][\w-]*(\.[^\W\d][\w-]*)*")
 """A file that is run by its name may have a dash in it."""
 _REFERENCE = re.compile(r"(?P<module>[^\W\d]\w*(\.[^\W\d]\w*)*):(?P<name>[^\W\d]\w*(\.[^\W\d]\w*)*)")
 
-COMMAND = "mcp:"
+MCP_COMMAND = "mcp:"
 """What begins the command of an MCP server among what a caller admits, where modules stand too."""
 APP_COMMAND = "app:"
 """What begins the command that is an app."""
+COMMANDS = (MCP_COMMAND, APP_COMMAND)
 
 
 def is_reference(text: str) -> bool:
@@ -114,7 +116,7 @@ def check_command(command: str, allow: Collection[str], place: str) -> None:
     """Refuses a command that a file names and the caller has not admitted, word for word; starts nothing.
 
     Args:
-        command: as one text, from `COMMAND` or `APP_COMMAND` on.
+        command: as one text, with one of `COMMANDS` before it.
         allow: what is admitted.
         place: what the file wants it for, for the message.
 

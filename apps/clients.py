@@ -14,7 +14,7 @@ from ..models.openai_client import http
 from ..web.events import DONE, event
 from ..web.refusal import Refusal
 from .endpoint import place_of
-from .events import Piece, chunks_of, pieces, pieces_async, whole
+from .reply_stream import Piece, chunks_of, pieces, pieces_async, whole
 from .run import AppRun, current_run
 
 __all__ = ["async_openai_client", "openai_client"]

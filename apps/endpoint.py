@@ -19,7 +19,7 @@ from ..web.app import GONE, api, body_of, unless_gone
 from ..web.event_stream import EventStream
 from ..web.refusal import Refusal
 from ..web.server import Server, listening
-from .events import chunks_of, pieces_async, whole
+from .reply_stream import chunks_of, pieces_async, whole
 from .run import Answered, AppRun, AppStopped, RunEndpoint
 
 __all__ = ["MOST_BYTES", "Endpoint", "place_of"]

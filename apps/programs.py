@@ -8,15 +8,13 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-from asyncio.subprocess import Process, SubprocessStreamProtocol
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from functools import partial
 from typing import Any, Protocol
 
 from ..errors import UsageError
 from .app_loop import AppLoop
+from .piped_process import KILL, PipedProcess, started
 from .run import AppRun, of_run, of_run_async
 
 __all__ = [
@@ -35,7 +33,6 @@ _MOST_OUTPUT = 1024 * 1024
 _REASON = 300
 _ENDING_SECONDS = 2.0
 """How long a command may take to end by itself when it is told to, and who holds its pipes after its end."""
-_KILL = getattr(signal, "SIGKILL", signal.SIGTERM)
 
 
 class AppFailed(Exception):
@@ -154,25 +151,15 @@ class CommandProgram:
             "OPENAI_API_KEY": endpoint.key,
             **_past_proxies(),
         }
-        loop = asyncio.get_running_loop()
         try:
-            transport, watch = await loop.subprocess_exec(
-                partial(_Watch, loop),
-                *self._command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                env={**os.environ, **names},
-                start_new_session=os.name == "posix",
-            )
+            process = await started(self._command, {**os.environ, **names})
         except (OSError, ValueError) as error:
             raise AppFailed(f"command {self._command[0]!r} cannot be started: {error}") from None
-        process = Process(transport, watch, loop)
         try:
-            said, complaint = await _communicated(process, watch, question.encode(errors="replace"))
+            said, complaint = await _communicated(process, question.encode(errors="replace"))
         finally:
-            await _ended(process, watch)
-            transport.close()
+            await _ended(process)
+            process.close()
         if process.returncode:
             lines = complaint.decode(errors="replace").strip().splitlines() or ["it printed nothing to stderr"]
             how = f"exit code {process.returncode}"
@@ -182,24 +169,8 @@ class CommandProgram:
         return said.decode(errors="replace").strip()
 
 
-class _Watch(SubprocessStreamProtocol):
-    """Knows when a process itself has ended; `Process.wait` may wait for all who hold its pipes, too."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(limit=65_536, loop=loop)
-        self.ended = asyncio.Event()
-
-    def process_exited(self) -> None:
-        """See `SubprocessProtocol`."""
-        super().process_exited()
-        self.ended.set()
-
-
-async def _communicated(process: Process, watch: _Watch, question: bytes) -> tuple[bytes, bytes]:
+async def _communicated(process: PipedProcess, question: bytes) -> tuple[bytes, bytes]:
     """Feeds a process and reads what it prints, of each stream as much as is kept; the rest is read and dropped."""
-    assert process.stdin is not None
-    assert process.stdout is not None
-    assert process.stderr is not None
 
     async def feed(stream: asyncio.StreamWriter) -> None:
         with suppress(BrokenPipeError, ConnectionResetError):  # it need not read the question
@@ -217,8 +188,8 @@ async def _communicated(process: Process, watch: _Watch, question: bytes) -> tup
         for each in (feed(process.stdin), read(process.stdout, said), read(process.stderr, complaint))
     ]
     try:
-        await watch.ended.wait()
-        _signalled(process, _KILL)  # children left behind hold its pipes open
+        await process.ended.wait()
+        process.signal(KILL)  # children left behind hold its pipes open
         await asyncio.wait(pipes, timeout=_ENDING_SECONDS)
     finally:
         for pipe in pipes:
@@ -233,22 +204,13 @@ def _past_proxies() -> dict[str, str]:
     return {name: ",".join(filter(None, [os.environ.get(name), "127.0.0.1"])) for name in ("NO_PROXY", "no_proxy")}
 
 
-async def _ended(process: Process, watch: _Watch) -> None:
+async def _ended(process: PipedProcess) -> None:
     """Ends a process and the group that it leads; children that outlive it are ended too."""
-    if process.returncode is None:
-        _signalled(process, signal.SIGTERM)
-        with suppress(TimeoutError):
-            await asyncio.wait_for(watch.ended.wait(), _ENDING_SECONDS)
-    _signalled(process, _KILL)
-    await watch.ended.wait()
-
-
-def _signalled(process: Process, number: int) -> None:
-    with suppress(ProcessLookupError, PermissionError):
-        if os.name == "posix":
-            os.killpg(process.pid, number)
-        else:
-            process.send_signal(number)
+    if not process.ended.is_set():
+        process.signal(signal.SIGTERM)
+        await process.ends_within(_ENDING_SECONDS)
+    process.signal(KILL)
+    await process.ended.wait()
 
 
 def answer_text(value: Any) -> str:

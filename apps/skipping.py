@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from .run import run_of_context
 
@@ -39,8 +39,7 @@ def skippable(name: str) -> Callable[[F], F]:
                 return None if _skipped(name) else function(*args, **kwargs)
 
         setattr(run, _MARK, name)
-        marked: Any = run
-        return marked  # type: ignore[no-any-return]
+        return cast(F, run)
 
     return mark
 

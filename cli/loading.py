@@ -12,7 +12,7 @@ from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from ..errors import PlanError, StoreError, UsageError
-from ..imports import COMMAND, imported, imported_module
+from ..imports import COMMANDS, imported, imported_module
 from .output import complain
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def admitted(allow: Sequence[str] | None) -> tuple[str, ...]:
     """
     with _importable(Path.cwd()):
         for name in allow or ():
-            if not name.startswith(COMMAND):
+            if not name.startswith(COMMANDS):
                 imported_module(name, f"--allow {name}")
     return tuple(allow or ())
 

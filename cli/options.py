@@ -29,7 +29,8 @@ __all__ = [
 Allow = Annotated[
     list[str] | None,
     typer.Option(
-        help="A module that files may name, with all below it, or mcp:COMMAND, an MCP server's; may be repeated.",
+        help="A module that files may name, with all below it, or a command that they may start: mcp:COMMAND, an MCP "
+        "server's, or app:COMMAND, an app's; may be repeated.",
         metavar="MODULE",
     ),
 ]

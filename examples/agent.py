@@ -7,6 +7,7 @@ from typing import Any
 
 from apportion import Agent, Cap, Graph, OpenAIModel, Pool, Task, choose, optimize
 from apportion.models.card import ModelCard
+from apportion.models.tools import ToolCall, calls_as_sent
 from apportion.testing.fault_server import FaultServer
 
 PEOPLE = {"Oslo": 718, "Bern": 137, "Riga": 605, "Graz": 303, "Brno": 402, "Lyon": 522, "Turku": 202, "Gent": 267}
@@ -62,14 +63,8 @@ def reply(body: Mapping[str, Any]) -> str | dict[str, Any]:
 
 def calls(*wanted: tuple[str, dict[str, Any]]) -> dict[str, Any]:
     """A message that calls tools."""
-    functions = [{"name": name, "arguments": json.dumps(arguments)} for name, arguments in wanted]
-    return {
-        "content": None,
-        "tool_calls": [
-            {"id": f"call_{number}", "type": "function", "function": function}
-            for number, function in enumerate(functions)
-        ],
-    }
+    made = [ToolCall(name, json.dumps(arguments), f"call_{number}") for number, (name, arguments) in enumerate(wanted)]
+    return {"content": None, "tool_calls": calls_as_sent(made)}
 
 
 def main() -> None:

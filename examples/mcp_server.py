@@ -1,12 +1,13 @@
 """An agent with a tool of an MCP server, which costs something, and one of its own, under a cap in dollars."""
 
-import json
 import re
 import sys
 from collections.abc import Mapping
 from itertools import combinations
 from pathlib import Path
 from typing import Any
+
+from agent import calls
 
 from apportion import Agent, Cap, Graph, McpTools, OpenAIModel, Pool, Task
 from apportion.models.card import ModelCard
@@ -43,18 +44,6 @@ def reply(body: Mapping[str, Any]) -> str | dict[str, Any]:
     if len(known) == 2:
         return calls(("add", {"left": int(known[0]), "right": int(known[1])}))
     return calls(*(("people", {"town": town}) for town in re.findall("|".join(TOWNS), question)))
-
-
-def calls(*wanted: tuple[str, dict[str, Any]]) -> dict[str, Any]:
-    """A message that calls tools."""
-    functions = [{"name": name, "arguments": json.dumps(arguments)} for name, arguments in wanted]
-    return {
-        "content": None,
-        "tool_calls": [
-            {"id": f"call_{number}", "type": "function", "function": function}
-            for number, function in enumerate(functions)
-        ],
-    }
 
 
 def main() -> None:

@@ -223,7 +223,7 @@ class Graph:
             text: the JSON.
             kinds: as for the graph itself.
             allow: modules that are admitted with all that is below them, for kinds and functions; and commands of MCP
-                servers, each as `McpTools.name` has it.
+                servers and apps, word for word, such as "mcp:python server.py" and "app:python app.py".
 
         Raises:
             GraphError: it is not such JSON, or a node was written by another version of its kind.

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 from ..apps.programs import compiled
 from ..apps.skipping import skippable_name
 from ..errors import GraphError, UsageError
 from ..nodes.app import App
+from ..nodes.app_roles import UnknownModels
 from ..nodes.app_source import nodes_of
 from ..nodes.app_step import AppStep
 from ..nodes.callables import Given, Imported
@@ -45,6 +46,7 @@ class Workflow(Graph):
         unknown_models: what becomes of a request for a model that is no role: refused, or passed to the model so named.
         timeout_seconds: after so long a run of the app is ended.
         at_once: the most runs of the app at a time.
+        refusals: how many calls may get no reply, as they do not fit or fail, before a run of the app is ended.
 
     Raises:
         GraphError: it is no app, or has no roles.
@@ -59,9 +61,10 @@ class Workflow(Graph):
         *,
         name: str = "",
         steps: Iterable[str] = (),
-        unknown_models: Literal["refuse", "pass"] = "refuse",
+        unknown_models: UnknownModels = "refuse",
         timeout_seconds: float = 600.0,
         at_once: int = 64,
+        refusals: int = 1_000,
     ) -> None:
         if not roles:
             raise GraphError('an app needs roles, the model names that it asks for: roles={"router": Role()}')
@@ -95,6 +98,7 @@ class Workflow(Graph):
                     "unknown_models": unknown_models,
                     "timeout_seconds": timeout_seconds,
                     "at_once": at_once,
+                    "refusals": refusals,
                 }
             ),
         )

@@ -22,7 +22,7 @@ from .answer_node import AnswerNode, answer_size, mended, prefix_size, repairs_b
 from .asks import FILLER, ask_of, bound_of, request_of
 from .base import CallBound, Context, Fee, Incoming, Inputs, Kind, Speakers
 from .callables import Given, Imported
-from .embedded_tools import misfit, result_size
+from .embedded_tools import result_size, why_uncallable
 from .knob import ANY_MODEL, Knob, ModelKnob, Times
 from .mcp_listing import placeholder_tool
 from .mcp_tools import McpTools
@@ -89,7 +89,7 @@ class Agent(RepeatedNode, AnswerNode):
     def fitted(self, card: Callable[[str], ModelCard]) -> Self:
         """See `Node.fitted`; a model that follows no instructions calls what it calls by itself, see `Offered`."""
         for known in map(card, self.called()):
-            problem = misfit(known, _functions(self))
+            problem = why_uncallable(known, _functions(self))
             if problem:
                 raise PlanError(problem)
         return super().fitted(card)

@@ -31,8 +31,6 @@ from .user_calls import first_line
 
 __all__ = ["KIND", "App"]
 
-_REFUSALS = 32
-"""How often an app may go on asking after calls that did not fit, where nothing else is said."""
 _ENDING_SECONDS = 10.0
 """How long an app that was cancelled may take to end, so that a command's processes are gone before its run is."""
 
@@ -68,8 +66,9 @@ class App(Node):
     """After so long a run of the app is ended."""
     at_once: PositiveInt = 64
     """The most runs of the app at a time."""
-    refusals: PositiveInt = _REFUSALS
-    """How many calls that do not fit are refused before the app is ended."""
+    refusals: PositiveInt = 1_000
+    """How many calls may get no reply, as they do not fit or fail, before a run of the app is ended: each is a row in
+    the trace. Calls that are made at once count one by one."""
 
     def admissions(self) -> tuple[str, ...]:
         """See `Node.admissions`."""

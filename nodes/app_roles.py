@@ -40,14 +40,13 @@ class Counts:
     """Calls that did not fit."""
 
 
-_MOST_UNANSWERED = 1_000
-"""How often an app may go on asking after calls without a reply, whatever the reason: each is a row in the trace."""
 _MOST_STRANGERS = 64
 """Names that are counted by themselves."""
 _LONGEST_NAME = 200
 """Characters of such a name that are kept."""
 _OTHERS = "others"
 """What further names are counted as."""
+_CAP_REACHED = "cap_reached"
 
 
 class AppRoles:
@@ -58,7 +57,7 @@ class AppRoles:
         task: of the run.
         context: of the app.
         unknown_models: what becomes of a request for a model that is no role.
-        refusals: how many calls that do not fit are refused before the app is ended.
+        refusals: how many calls may get no reply before the app is ended.
     """
 
     def __init__(
@@ -84,9 +83,10 @@ class AppRoles:
             return await self._answer(role, asked, told)
         except Refusal as refusal:
             self._unanswered += 1
-            if self._unanswered > _MOST_UNANSWERED:
-                reason = f"the app went on asking after {_MOST_UNANSWERED:,} calls without a reply: {refusal.message}"
-                self._give_up(Status.TOOL_ERROR, reason)
+            if self._unanswered > self._refusals:
+                status = Status.BUDGET if refusal.code == _CAP_REACHED else Status.TOOL_ERROR
+                reason = f"the app went on asking after {self._refusals:,} calls without a reply: {refusal.message}"
+                self._give_up(status, reason)
             raise
 
     async def _answer(self, role: str, asked: Asked, told: Told | None) -> Answered:
@@ -147,16 +147,12 @@ class AppRoles:
             self.given_up.set_result(Message(status=status, reason=reason))
 
     def _refusal(self, role: str, message: Message) -> Refusal:
-        """Why there is no reply, as the app is told; an app that goes on for too long is ended."""
+        """Why there is no reply, as the app is told."""
         reason = message.reason or message.status.value
         if message.status is Status.BUDGET:
             self.counts.refused += 1
-            if self.counts.refused > self._refusals:
-                self._give_up(
-                    Status.BUDGET, f"the app went on asking after {self._refusals} calls that did not fit: {reason}"
-                )
             said = f"The call of role '{role}' does not fit under the cap: {reason}."
-            return Refusal(402, said, code="cap_reached", kind="insufficient_quota", final=True)
+            return Refusal(402, said, code=_CAP_REACHED, kind="insufficient_quota", final=True)
         if message.status is Status.REFUSED:
             return Refusal(400, f"The call of role '{role}' was refused: {reason}", code="refused")
         if message.status is Status.TIMEOUT:

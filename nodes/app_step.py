@@ -7,7 +7,7 @@ from typing import ClassVar
 from ..records.message import Message
 from ..records.status import Status
 from .base import CallBound, Context, Incoming, Inputs, Kind, Node, Speakers
-from .knob import Choice, Knob
+from .knob import Knob, choose
 from .prompts.base import Ask
 
 __all__ = ["KIND", "LEFT_OUT", "AppStep"]
@@ -20,7 +20,7 @@ class AppStep(Node):
 
     kind: ClassVar[str] = "app_step"
 
-    runs: Knob[bool] = Choice((True, False))  # type: ignore[assignment]
+    runs: Knob[bool] = choose(True, False)
     """Whether it runs."""
 
 

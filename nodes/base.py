@@ -26,7 +26,7 @@ from .draws import Draws
 from .knob import ADDED, ANY_MODEL, MODEL, Choice, marked
 from .prompts import dialect_named
 from .prompts.base import Ask, Dialect
-from .settings import telling_misfits
+from .settings_errors import with_settings_errors
 from .sizes import CallBound, Fee, Incoming
 
 __all__ = ["CallBound", "Context", "Fee", "Incoming", "Inputs", "Kind", "Node", "Oracle", "Scorer", "Speakers"]
@@ -54,7 +54,7 @@ class Node(BaseModel):
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return telling_misfits(cls, handler(source))
+        return with_settings_errors(cls, handler(source))
 
     @classmethod
     def model_knobs(cls) -> frozenset[str]:

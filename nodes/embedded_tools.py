@@ -9,10 +9,10 @@ from ..models.pocket.calling import ARGUMENTS, RESULT_TOKENS, offered
 from .prompts import dialect_named
 from .tools import Tool, tools_json
 
-__all__ = ["misfit", "result_size"]
+__all__ = ["result_size", "why_uncallable"]
 
 
-def misfit(card: ModelCard, tools: Sequence[Tool]) -> str:
+def why_uncallable(card: ModelCard, tools: Sequence[Tool]) -> str:
     """Why a model can call none of these tools; empty where it can, as every model can that follows instructions.
 
     Args:

@@ -86,7 +86,7 @@ class Function(Node):
         super().__init__(**{"function": function, **settings})
 
     # So that pydantic validates a file's settings as it does for any other model, with the modules that are admitted.
-    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
+    __init__.__dict__["__pydantic_base_init__"] = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,14 +14,14 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, GetCoreSchemaHandle
 from pydantic_core import CoreSchema
 
 from ..errors import GraphError
-from ..imports import COMMAND, check_command
+from ..imports import MCP_COMMAND, check_command
 from ..records.redaction import tells_of_a_secret
 from .base import Node
 from .knob import options
 from .servers.pipes import Launch
 from .servers.server import ToolServer
 from .servers.shared import leased
-from .settings import telling_misfits
+from .settings_errors import with_settings_errors
 from .tool_costs import MOST_USD
 
 __all__ = ["McpTools", "servers_of"]
@@ -69,7 +69,7 @@ class McpTools(BaseModel):
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return telling_misfits(cls, handler(source))
+        return with_settings_errors(cls, handler(source))
 
     command: Annotated[tuple[_Word, ...], MinLen(1), BeforeValidator(_words)]
     """The program and its arguments, such as `("python", "server.py")`; no shell reads them. It works in the current
@@ -91,7 +91,7 @@ class McpTools(BaseModel):
     @property
     def name(self) -> str:
         """Command and variables in one text, such as "mcp:$TOKEN python server.py": for people, and for `allow`."""
-        return COMMAND + " ".join([*(f"${variable}" for variable in self.env), shlex.join(self.command)])
+        return MCP_COMMAND + " ".join([*(f"${variable}" for variable in self.env), shlex.join(self.command)])
 
     @property
     def secrets(self) -> tuple[str, ...]:

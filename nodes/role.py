@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -184,7 +185,7 @@ def _chosen(replies: Sequence[Reply], vote: VoteRule) -> Reply:
 
 
 def _vote(reply: Reply) -> Candidate:
-    sure = None if reply.mean_logprob is None else min(1.0, 2.718281828459045**reply.mean_logprob)
+    sure = None if reply.mean_logprob is None else min(1.0, math.exp(reply.mean_logprob))
     return Candidate(reply.said, confidence=sure)
 
 

@@ -16,6 +16,8 @@ MOST_USD = 1_000_000.0
 """The most that a call may cost."""
 _DIGITS = 3
 """Of a billionth of a dollar; what is smaller is taken for an error of floating point."""
+_STATED = "usd_per_call"
+"""Where a function holds what is stated of it."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -56,7 +58,7 @@ def priced(*, usd: float) -> Callable[[F], F]:
 
     def state(function: F) -> F:
         try:
-            function.usd_per_call = usd  # type: ignore[attr-defined]
+            setattr(function, _STATED, usd)
         except AttributeError:
             raise GraphError(
                 f"priced: {function!r:.80} cannot hold a price; wrap it in a function that is defined with `def`"
@@ -86,11 +88,11 @@ def is_priced(function: Callable[..., Any]) -> bool:
 
 def _stated(function: Callable[..., Any]) -> Any:
     held: Any = function
-    while not hasattr(held, "usd_per_call") and isinstance(held, partial):
+    while not hasattr(held, _STATED) and isinstance(held, partial):
         held = held.func
-    if not hasattr(held, "usd_per_call"):
+    if not hasattr(held, _STATED):
         held = type(held).__call__
-    return getattr(held, "usd_per_call", 0.0)
+    return getattr(held, _STATED, 0.0)
 
 
 def billionths(usd: Any) -> int:

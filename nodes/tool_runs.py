@@ -49,7 +49,7 @@ class Toolbox:
     """By tool that cost more than was stated: it is not called again."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class OpenTools:
     """The tools of a node between its runs: functions as they are, servers that start when they are first needed."""
 
@@ -57,8 +57,8 @@ class OpenTools:
     servers: Mapping[McpTools, ToolServer]
     threads: DaemonThreads
     breaches: dict[str, ToolBreach] = field(default_factory=dict)
-    _known: list[tuple[list[Sequence[ListedTool]], Toolbox]] = field(default_factory=list)
-    """The last one, with the listings that it was made of: to look through these takes a while."""
+    _known: tuple[Sequence[Sequence[ListedTool]], Toolbox] | None = None
+    """The last toolbox, with the listings that it was made of: to look through these takes a while."""
 
     async def toolbox(self) -> Toolbox:
         """All tools, those of servers as they list them now.
@@ -67,9 +67,10 @@ class OpenTools:
             ToolServerError: a server cannot be started, or lists what cannot be offered.
         """
         listings = {source: await server.tools() for source, server in self.servers.items()}
-        if not self._known or self._known[0][0] != [*listings.values()]:
-            self._known[:] = [([*listings.values()], self._made(listings))]
-        return self._known[0][1]
+        listed, known = [*listings.values()], self._known
+        if known is None or known[0] != listed:
+            known = self._known = listed, self._made(listings)
+        return known[1]
 
     def _made(self, listings: Mapping[McpTools, Sequence[ListedTool]]) -> Toolbox:
         tools: list[Tool] = []

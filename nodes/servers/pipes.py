@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from ...apps.piped_process import KILL, started
 from ...errors import ToolServerError
 from ...records.text import encodable, single_spaced
 
@@ -25,7 +26,6 @@ _LINE_BYTES = 64 * 1024 * 1024
 """The longest message that is read. What is written behind it is not, and the server is ended."""
 _GRACE_SECONDS = 2.0
 """How long a server may take to end once its input has, before it is told to; then half of it, before it is killed."""
-_POLL_SECONDS = 0.01
 _LAST_WORDS = 4096
 """The most bytes of what a server wrote to its error stream that are kept."""
 _SHOWN = 200
@@ -97,17 +97,8 @@ class Pipes:
         import anyio
 
         command = (sys.executable, "-I", "-S", str(_WARDEN), str(os.getpid()), *self._launch.command)
-        pipe = asyncio.subprocess.PIPE
         try:
-            self._process = await asyncio.create_subprocess_exec(
-                *command,
-                stdin=pipe,
-                stdout=pipe,
-                stderr=pipe,
-                cwd=self._launch.folder,
-                env=self._launch.environment(),
-                start_new_session=True,
-            )
+            self._process = await started(command, self._launch.environment(), self._launch.folder)
         except (OSError, ValueError) as error:
             raise ToolServerError(f"MCP server {self._launch.name!r} cannot be started: {error}") from None
         self._heard, heard = anyio.create_memory_object_stream[Any](0)
@@ -125,20 +116,19 @@ class Pipes:
         self._trouble = self.trouble if self.told else await self.last_words()
         self.ended.set()
         try:
-            process.stdin.close()  # type: ignore[union-attr]
-            if not await self._ends_within(_GRACE_SECONDS):
-                self._signal(signal.SIGTERM)
-                await self._ends_within(_GRACE_SECONDS / 2)
+            process.stdin.close()
+            if not await process.ends_within(_GRACE_SECONDS):
+                process.signal(signal.SIGTERM)
+                await process.ends_within(_GRACE_SECONDS / 2)
         finally:
-            self._signal(getattr(signal, "SIGKILL", signal.SIGTERM))  # also what it may have left behind
+            process.signal(KILL)  # also what it may have left behind
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
             for stream in self._streams:
                 stream.close()
-            await self._ends_within(_GRACE_SECONDS)
-            # A process that took itself out of the group may hold the pipes, which would keep this end open.
-            process._transport.close()  # type: ignore[attr-defined]
+            await process.ends_within(_GRACE_SECONDS)
+            process.close()
 
     @property
     def trouble(self) -> str:
@@ -158,29 +148,13 @@ class Pipes:
 
     async def last_words(self) -> str:
         """As `trouble`, after a moment in which a server that is ending may end."""
-        if await self._ends_within(_GRACE_SECONDS / 4):
+        if await self._process.ends_within(_GRACE_SECONDS / 4):
             await asyncio.wait({self._tasks[-1]}, timeout=_GRACE_SECONDS / 4)
         return self.trouble
-
-    def _signal(self, number: int) -> None:
-        with suppress(ProcessLookupError, PermissionError):
-            if hasattr(os, "killpg"):
-                os.killpg(self._process.pid, number)
-            else:
-                self._process.kill()
-
-    async def _ends_within(self, seconds: float) -> bool:
-        # Not `wait`, which also waits for who else may hold the pipes.
-        clock = asyncio.get_running_loop().time
-        until = clock() + seconds
-        while self._process.returncode is None and clock() < until:  # noqa: ASYNC110 - there is no such event
-            await asyncio.sleep(_POLL_SECONDS)
-        return self._process.returncode is not None
 
     async def _read(self) -> None:
         """Hands on what the server says, a message a line."""
         output = self._process.stdout
-        assert output is not None
         rest = bytearray()
         with suppress(ConnectionError, *_closed()):
             while piece := await output.read(_PIECE):
@@ -209,7 +183,6 @@ class Pipes:
 
     async def _write(self) -> None:
         pipe = self._process.stdin
-        assert pipe is not None
         with suppress(ConnectionError, *_closed()):
             async for each in self._saying:
                 try:
@@ -236,7 +209,6 @@ class Pipes:
     async def _listen(self) -> None:
         """Keeps the end of what the server writes to its error stream, and lets it write."""
         errors = self._process.stderr
-        assert errors is not None
         with suppress(ConnectionError):
             while piece := await errors.read(_PIECE):
                 self._errors.append(piece[-_LAST_WORDS:])

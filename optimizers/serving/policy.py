@@ -124,7 +124,7 @@ class DeployedPolicy:
             kinds: of the graph's nodes, where it has some that neither come with the package nor are installed.
             policies: likewise, classes of policies.
             allow: modules that are admitted with all that is below them, for what the file names: "my_app" admits
-                `my_app.sub`, not `my_apple`; and commands of MCP servers, each as `McpTools.name` has it.
+                `my_app.sub`, not `my_apple`; and commands of MCP servers and apps, see `Graph.from_json`.
             strict: whether a changed kind or function of the user's own is an error; it is a warning otherwise.
 
         Raises:
@@ -179,7 +179,7 @@ class DeployedPolicy:
 
     @property
     def modules(self) -> tuple[str, ...]:
-        """What whoever loads its file must admit, modules and commands of MCP servers, see `load`."""
+        """What whoever loads its file must admit, modules and commands, see `load`."""
         home = policy_to_json(self._policy).get("class", "")
         return tuple(sorted({*self._graph.blueprint.modules, *([home.partition(":")[0]] if home else [])}))
 

@@ -9,8 +9,12 @@ from collections.abc import Callable
 
 import pytest
 
+from apportion import Cap
 from apportion.graphs.result import Result
 from apportion.records.status import Status
+
+CAP = Cap(per_task=4_000)
+"""Has no room for a reply of 4,096 tokens."""
 
 LANGCHAIN_OPENAI = """
 import sys
@@ -41,7 +45,11 @@ def check(state):
     streamed = "".join(chunk.text for chunk in model.stream("2+2"))
     called = model.bind_tools([add]).invoke("1+2").tool_calls[0]
     formed = model.with_structured_output(Sum).invoke("1+2")
-    return {"answer": f"{state['answer']} {streamed} {called['name']} {formed.left} {formed.right}"}
+    try:
+        ChatOpenAI(model="worker", max_tokens=4096).invoke("1+2")
+    except Exception as error:
+        refused = f"{type(error).__name__} {error.status_code}"
+    return {"answer": f"{state['answer']} {streamed} {called['name']} {formed.left} {formed.right} {refused}"}
 
 graph = StateGraph(State)
 graph.add_node("solve", solve)
@@ -68,27 +76,82 @@ with OpenAI() as client:
     print(now, text(raw.parse()), *asyncio.run(later()))
 """
 PYDANTIC_AI = """
-import sys
-from pydantic_ai import Agent
-agent = Agent("openai-chat:worker", instructions="Be brief.")
-print(agent.run_sync(sys.stdin.read()).output)
+import asyncio, sys
+from pydantic import BaseModel
+from pydantic_ai import Agent, NativeOutput, ToolOutput
+
+class Sum(BaseModel):
+    left: int
+    right: int
+
+def asked(question, **settings):
+    return Agent("openai-chat:worker", instructions="Be brief.", **settings).run_sync(question).output
+
+async def streamed():
+    async with Agent("openai-chat:worker").run_stream("2+2") as result:
+        return "".join([piece async for piece in result.stream_text(delta=True)])
+
+called = asked("1+2", output_type=ToolOutput(Sum, name="add"))
+formed = asked("1+2", output_type=NativeOutput(Sum))
+try:
+    asked("1+2", model_settings={"max_tokens": 4096})
+except Exception as error:
+    refused = type(error).__name__
+print(asked(sys.stdin.read()), asyncio.run(streamed()), called.right, formed.right, refused)
 """
 LITELLM = """
 import sys
 import litellm
-said = litellm.completion(model="openai/worker", messages=[{"role": "user", "content": sys.stdin.read()}])
-print(said.choices[0].message.content)
+litellm.suppress_debug_info = True
+
+def asked(question, **settings):
+    messages = [{"role": "user", "content": question}]
+    return litellm.completion(model="openai/worker", messages=messages, **settings)
+
+parameters = {"type": "object", "properties": {"left": {"type": "integer"}}, "required": ["left"]}
+form = {"type": "json_schema", "json_schema": {"name": "sum", "schema": parameters, "strict": True}}
+called = asked("1+2", tools=[{"type": "function", "function": {"name": "add", "parameters": parameters}}])
+formed = asked("1+2", response_format=form).choices[0].message.content
+streamed = "".join(chunk.choices[0].delta.content or "" for chunk in asked("2+2", stream=True))
+try:
+    asked("1+2", max_tokens=4096)
+except Exception as error:
+    refused = f"{type(error).__name__} {error.status_code}"
+said = asked(sys.stdin.read()).choices[0].message.content
+print(said, streamed, called.choices[0].message.tool_calls[0].function.name, formed, refused)
 """
 DSPY = """
 import sys
 import dspy
-print(dspy.LM("openai/worker", cache=False)(sys.stdin.read())[0])
+model = dspy.LM("openai/worker", cache=False)
+try:
+    model("1+2", max_tokens=4096)
+except Exception as error:
+    refused = type(error).__name__
+print(model(sys.stdin.read())[0], refused)
 """
 LLM = """
 import os, sys, tempfile
 os.environ["LLM_USER_PATH"] = tempfile.mkdtemp()
 import llm
-print(llm.get_model("gpt-4o-mini").prompt(sys.stdin.read()).text())
+from pydantic import BaseModel
+
+class Sum(BaseModel):
+    left: int
+    right: int
+
+def add(left: int, right: int) -> int:
+    "Adds."
+    return left + right
+
+model = llm.get_model("gpt-4o-mini")
+formed = model.prompt("1+2", schema=Sum).text()
+called = model.prompt("1+2", tools=[add]).tool_calls()[0].name
+try:
+    model.prompt("1+2", max_tokens=4096).text()
+except Exception as error:
+    refused = f"{type(error).__name__} {error.status_code}"
+print("".join(model.prompt(sys.stdin.read())), model.prompt("2+2", stream=False).text(), called, formed, refused)
 """
 CURL = (
     'curl -sS "$OPENAI_BASE_URL/chat/completions" -H "Authorization: Bearer $OPENAI_API_KEY" '
@@ -104,8 +167,8 @@ def needs(module: str) -> None:
 
 
 def test_langgraph_with_langchain_openai(run_app: Callable[..., Result]) -> None:
-    result = run_app([sys.executable, "-c", LANGCHAIN_OPENAI])
-    assert (result.answer, result.reason) == ("3 4 add 3 4", "")
+    result = run_app([sys.executable, "-c", LANGCHAIN_OPENAI], cap=CAP)
+    assert (result.answer, result.reason) == ("3 4 add 3 4 APIStatusError 402", "")
 
 
 def test_openai_sync_async_and_streamed(run_app: Callable[..., Result]) -> None:
@@ -114,15 +177,24 @@ def test_openai_sync_async_and_streamed(run_app: Callable[..., Result]) -> None:
     assert result.charged.tokens == 4 * 28
 
 
+def test_pydantic_ai(run_app: Callable[..., Result]) -> None:
+    result = run_app([sys.executable, "-c", PYDANTIC_AI], cap=CAP)
+    assert (result.answer, result.reason) == ("3 4 2 4 ModelQuotaExceededError", "")
+
+
 @pytest.mark.parametrize(
-    ("module", "code"),
-    [("pydantic_ai", PYDANTIC_AI), ("litellm", LITELLM), ("dspy", DSPY), ("llm", LLM)],
-    ids=["pydantic-ai", "litellm", "dspy", "llm"],
+    ("module", "code", "role", "answer"),
+    [
+        ("litellm", LITELLM, "worker", '3 4 add {"left": 3, "right": 4} APIError 402'),
+        ("dspy", DSPY, "worker", "3 LMBillingError"),
+        ("llm", LLM, "gpt-4o-mini", '3 4 add {"left": 3, "right": 4} APIStatusError 402'),
+    ],
+    ids=["litellm", "dspy", "llm"],
 )
-def test_other_clients(run_app: Callable[..., Result], module: str, code: str) -> None:
+def test_other_clients(run_app: Callable[..., Result], module: str, code: str, role: str, answer: str) -> None:
     needs(module)
-    result = run_app([sys.executable, "-c", code], role="gpt-4o-mini" if module == "llm" else "worker")
-    assert (result.answer, result.reason) == ("3", "")
+    result = run_app([sys.executable, "-c", code], role=role, cap=CAP)
+    assert (result.answer, result.reason) == (answer, "")
 
 
 def test_curl(run_app: Callable[..., Result]) -> None:

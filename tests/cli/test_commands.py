@@ -11,6 +11,7 @@ import pytest
 
 from apportion import Agent, Graph, Pool, open_store
 from apportion.cli.app import run
+from apportion.errors import UsageError
 from apportion.models.card import ModelCard
 from apportion.models.request import Reply, Request
 from apportion.models.tools import ToolCall
@@ -242,3 +243,12 @@ def test_show_tells_the_calls_of_tools(folder: Path, capsys: pytest.CaptureFixtu
     assert shown.count('Call: people {"town": "Oslo"}') == 2  # as a reply, and in the prompt of the next call
     assert "tool: Oslo: 718,000" in shown
     assert [event["result"] for event in events if event.get("event") == "tool"] == ["Oslo: 718,000"]
+
+
+def test_commands_are_admitted_beside_modules_and_not_imported() -> None:
+    from apportion.cli.loading import admitted
+
+    allowed = ["json", "app:python my_app.py", "mcp:$TOKEN python server.py"]
+    assert admitted(allowed) == tuple(allowed)
+    with pytest.raises(UsageError, match="--allow no_such_module"):
+        admitted(["no_such_module"])

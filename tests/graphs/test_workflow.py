@@ -293,14 +293,31 @@ def test_a_search_chooses_for_an_app_and_the_same_app_as_a_command_gets_the_same
     assert found[0] == found[1]
 
 
-@pytest.mark.parametrize("per_task", [None, "600"])
+FILED = """
+def answer(question):
+    return question[::-1]
+
+if __name__ == "__main__":
+    print(answer(input()))
+"""
+
+
+@pytest.mark.parametrize(
+    ("app", "per_task"),
+    [("filed_app:answer", None), ("filed_app:answer", "600"), ([sys.executable, "filed_app.py"], "600")],
+    ids=["without a ceiling", "function", "command"],
+)
 def test_a_policy_for_an_app_answers_a_file_with_a_ceiling_for_each_question(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], per_task: str | None
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    app: str | list[str],
+    per_task: str | None,
 ) -> None:
-    (tmp_path / "filed_app.py").write_text("def answer(question):\n    return question[::-1]\n")
+    (tmp_path / "filed_app.py").write_text(FILED)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    workflow = Workflow("filed_app:answer", {"worker": Role()})
+    workflow = Workflow(app, {"worker": Role()})
     tasks = [Task(question=f"{number}", gold=f"{number}"[::-1]) for number in range(40)]
     pool = Pool(load_pocket_models())
     report = optimize(workflow, tasks, pool, cap=Cap(total=24_000, per_task=600), spend=100_000)
@@ -309,20 +326,9 @@ def test_a_policy_for_an_app_answers_a_file_with_a_ceiling_for_each_question(
     with open_store(tmp_path / "serve.db") as store, pytest.raises(UsageError, match="per-question"):
         PolicyServer(report.policy, store, cap=Cap(total=9_000))
     Path("in.jsonl").write_text('{"question": "12"}\n{"question": "34"}\n')
-    command = [
-        "run",
-        "--policy",
-        "policy.json",
-        "--in",
-        "in.jsonl",
-        "--out",
-        "out.jsonl",
-        "--cap",
-        "9000",
-        "--allow",
-        "filed_app",
-    ]
-    code = apportion([*command, *([] if per_task is None else ["--per-task", per_task])])
+    (allowed,) = report.policy.modules
+    command = ["run", "--policy", "policy.json", "--in", "in.jsonl", "--out", "out.jsonl", "--cap", "9000"]
+    code = apportion([*command, "--allow", allowed, *([] if per_task is None else ["--per-task", per_task])])
     if per_task is None:
         assert (code, "--per-task" in capsys.readouterr().err) == (2, True)
     else:

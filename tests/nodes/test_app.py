@@ -69,7 +69,8 @@ def test_an_app_that_swallows_refusals_and_loops_is_ended(stream: bool) -> None:
         finally:
             ended.set()
 
-    result = Workflow(app, {"worker": Role()}).run("hello", pool=echo(), cap=Cap(per_task=1_000))
+    workflow = Workflow(app, {"worker": Role()}, refusals=32)
+    result = workflow.run("hello", pool=echo(), cap=Cap(per_task=1_000))
     assert (result.status, result.stop_reason, result.charged.tokens) == (Status.BUDGET, "budget", 0)
     assert "went on asking after 32 calls" in result.reason
     assert ended.wait(20)
@@ -86,8 +87,23 @@ def test_an_async_app_that_loops_is_ended_too() -> None:
                 message = {"role": "user", "content": question}
                 await client.chat.completions.create(model="x", max_tokens=5_000, messages=[message])
 
-    result = Workflow(app, {"worker": Role()}).run("hello", pool=echo(), cap=Cap(per_task=1_000))
+    workflow = Workflow(app, {"worker": Role()}, refusals=32)
+    result = workflow.run("hello", pool=echo(), cap=Cap(per_task=1_000))
     assert (result.status, "went on asking" in result.reason) == (Status.BUDGET, True)
+
+
+def test_an_app_that_asks_many_at_once_may_answer_with_what_fits() -> None:
+    from apportion import async_openai_client
+
+    async def app(question: str) -> str:
+        client: Any = async_openai_client("worker")
+        message = {"role": "user", "content": question}
+        asked = (client.chat.completions.create(model="x", max_tokens=5_000, messages=[message]) for _ in range(100))
+        came = await asyncio.gather(*asked, return_exceptions=True)
+        return f"{sum(isinstance(each, Exception) for each in came)} did not fit"
+
+    result = Workflow(app, {"worker": Role()}).run("hello", pool=echo(), cap=Cap(per_task=1_000))
+    assert (result.answer, result.stop_reason) == ("100 did not fit", "budget")
 
 
 def test_an_app_that_does_not_end_is_given_up() -> None:

@@ -1,4 +1,4 @@
-"""A role's reply as the events of a stream, while it comes: made on the loop of its run, read on any other thread."""
+"""A role's reply while it comes: made on the loop of its run, read piece by piece on any other thread or loop."""
 
 from __future__ import annotations
 

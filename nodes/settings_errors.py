@@ -10,24 +10,24 @@ from pydantic_core import CoreSchema, core_schema
 
 from ..errors import GraphError, UnknownName
 
-__all__ = ["misfit", "telling_misfits"]
+__all__ = ["settings_error", "with_settings_errors"]
 
 _MOST_SHOWN = 80
 
 
-def telling_misfits(model: type[BaseModel], schema: CoreSchema) -> CoreSchema:
-    """The schema of a class of settings, with `misfit` raised in place of pydantic's own error."""
+def with_settings_errors(model: type[BaseModel], schema: CoreSchema) -> CoreSchema:
+    """The schema of a class of settings, with `settings_error` raised in place of pydantic's own error."""
 
     def checked(settings: Any, validate: core_schema.ValidatorFunctionWrapHandler) -> Any:
         try:
             return validate(settings)
         except ValidationError as error:
-            raise misfit(model.__name__, error, model.model_fields) from None
+            raise settings_error(model.__name__, error, model.model_fields) from None
 
     return core_schema.no_info_wrap_validator_function(checked, schema)
 
 
-def misfit(name: str, error: ValidationError, known: Collection[str]) -> GraphError:
+def settings_error(name: str, error: ValidationError, known: Collection[str]) -> GraphError:
     """The first setting that does not fit: its name, why, and what was given.
 
     A setting may have several forms, such as a number and a rule; pydantic tells what is wrong with each. The first is

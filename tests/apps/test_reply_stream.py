@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from openai.types.chat import ChatCompletionChunk
 
-from apportion.apps.events import chunks_of, pieces, pieces_async, whole
+from apportion.apps.reply_stream import chunks_of, pieces, pieces_async, whole
 from apportion.apps.run import Answered, AppRun, RunEndpoint, Told
 from apportion.models.chat.asked import Asked, read_asked
 from apportion.models.chat.completion import CompletionWriter
@@ -91,7 +91,7 @@ def test_who_leaves_a_stream_cancels_its_call() -> None:
     asyncio.run(main())
 
 
-def test_events_are_what_the_client_takes_for_chunks() -> None:
+def test_chunks_are_what_the_client_takes_for_chunks() -> None:
     writer = CompletionWriter("worker", include_usage=True)
     answered = Answered("worker", "small", REPLY)
     told = [writer.first(), *chunks_of(writer, Delta(text="hello")), *chunks_of(writer, answered)]
