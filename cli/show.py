@@ -44,27 +44,30 @@ def command(
             question = "" if task is None else _question(task.content)
         asked = is_of_test(row.run_id)
         if store.query(asked.sql, asked.parameters).rows:
-            calls = _without_golds(spans, calls)
+            spans, calls = _without_golds(spans, calls)
     finally:
         store.close()
     Console().print(_tree(row, spans, calls, question, full))
     write_json(json, _to_json(row, spans, calls))
 
 
-def _without_golds(spans: Sequence[SpanRow], calls: Sequence[CallRow]) -> list[CallRow]:
-    """The calls without what a judge was told and said, which may have the gold answer in it."""
+def _without_golds(spans: Sequence[SpanRow], calls: Sequence[CallRow]) -> tuple[Sequence[SpanRow], Sequence[CallRow]]:
+    """Both without what a judge was told and said, and without reasons that quote it: the gold may be in it."""
     from dataclasses import replace
 
     from ..records.rows import JUDGE_NODE
     from ..stores.views import HIDDEN
 
     verdicts = {span.span_id for span in spans if span.node == JUDGE_NODE}
-    return [
-        replace(call, request_messages=HIDDEN, output_text=HIDDEN, reasoning_text="")
-        if call.span_id in verdicts
-        else call
-        for call in calls
-    ]
+    return (
+        [replace(each, reason=each.reason and HIDDEN) if each.span_id in verdicts else each for each in spans],
+        [
+            replace(call, request_messages=HIDDEN, output_text=HIDDEN, reasoning_text="", error=call.error and HIDDEN)
+            if call.span_id in verdicts
+            else call
+            for call in calls
+        ],
+    )
 
 
 def _tree(row: RunRow, spans: Sequence[SpanRow], calls: Sequence[CallRow], question: str, full: bool) -> Tree:

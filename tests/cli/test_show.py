@@ -22,12 +22,14 @@ def database(tmp_path: Path) -> Path:
             RunRow("run", None, "task", "plan", "g", "a", 1.0, 2.0, Status.OK, "", "36", None, SPENT, NOTHING, 1.0)
         )
         for node, kind, said in (("solve", "solver", "a dozen"), ("(judge)", "judge", "the gold is 36")):
-            store.record(SpanRow(node, "run", node, kind, 0, "", 1.0, 2.0, Status.OK, SPENT, NOTHING))
+            why = f"no mark in {said!r}"
+            store.record(SpanRow(node, "run", node, kind, 0, "", 1.0, 2.0, Status.OK, SPENT, NOTHING, reason=why))
             messages = json.dumps([{"role": "user", "content": said}])
             store.record(
                 CallRow(
                     node, "run", node, node, 1, "ab" * 32, "chat", "openai", "small", 64, 0.5, None, 0, messages,
                     1.0, 2.0, Status.OK, Amount(9), Amount(5), output_text=f"{said}, so 36", reasoning_text=said,
+                    error=why,
                 )
             )  # fmt: skip
     return path
