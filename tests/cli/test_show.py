@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,20 @@ def database(tmp_path: Path) -> Path:
                 )
             )  # fmt: skip
     return path
+
+
+def test_a_whole_id_is_meant_even_where_another_begins_so(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with open_store(database) as store:
+        for name in ("running", "runner"):
+            found = store.run("run")
+            assert found is not None
+            store.record(replace(found, run_id=name))
+    assert run(["show", "run", "--db", str(database)]) == 0
+    assert "run run: ok" in capsys.readouterr().out
+    assert run(["show", "ru", "--db", str(database)]) == 2
+    assert "more than one run in" in capsys.readouterr().err
+    assert run(["show", "", "--db", str(database)]) == 2
+    assert "begins with ''; `apportion runs` lists them" in capsys.readouterr().err
 
 
 def test_what_tools_cost_is_told(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
