@@ -15,7 +15,7 @@ test: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist worksteal
 
 fuzz: $(STAMP)
-	FUZZ_SECONDS=60 $(BIN)/python -m pytest -q tests/test_fuzz.py
+	FUZZ_SECONDS=60 $(BIN)/python -m pytest -q tests/fuzz
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist worksteal -m hypothesis --hypothesis-profile anew
 
 mutants: $(STAMP)

@@ -23,6 +23,10 @@ OfFamily = Annotated[str | None, typer.Option(help="Only of questions of this fa
 OfPart = Annotated[str | None, typer.Option(help="Only of this part of the dev set: fit, validation, test, headroom.")]
 
 
+_LISTING = {"study": "studies", "plan": "stats --by plan", "run": "runs"}
+"""By what has a name: the command that lists them."""
+
+
 @contextmanager
 def reading(db: str) -> Iterator[Store]:
     """The store in a file, to read from."""
@@ -36,7 +40,7 @@ def reading(db: str) -> Iterator[Store]:
 
 
 def whole_name(what: str, beginning: str, store: Store) -> str:
-    """The id of the study, or the hash of the plan, that begins so.
+    """The id of the study or the run, or the hash of the plan, that begins so.
 
     Raises:
         UsageError: there is none, or more than one.
@@ -45,10 +49,11 @@ def whole_name(what: str, beginning: str, store: Store) -> str:
 
     asked = names_that_begin(what, beginning)
     found = [name for (name,) in store.query(asked.sql, asked.parameters).rows] if beginning else []
-    if len(found) != 1:
+    if len(found) != 1 and beginning not in found:
         number = f"more than one {what}" if found else f"no {what}"
-        where = "`apportion studies` lists them" if what == "study" else "`apportion stats --by plan` lists them"
-        raise UsageError(f"{number} in {store.location} begins with {beginning!r}; {where}")
+        raise UsageError(
+            f"{number} in {store.location} begins with {beginning!r}; `apportion {_LISTING[what]}` lists them"
+        )
     return str(found[0])
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import UsageError
+from .asking import reading
 from .output import say
 
 if TYPE_CHECKING:
@@ -62,7 +63,6 @@ def _plan(where: str, db: str, graph_hash: str) -> Plan:
         PlanError: there is none, or more than one, or it is of another graph.
     """
     from ..errors import PlanError
-    from ..stores.opening import open_store
     from .loading import find_plan
     from .plan_checks import check_plan_is_somewhere
 
@@ -70,11 +70,8 @@ def _plan(where: str, db: str, graph_hash: str) -> Plan:
     if Path(where).is_file():
         found = find_plan(where, None)
     else:
-        store = open_store(db, read_only=True)
-        try:
+        with reading(db) as store:
             found = find_plan(where, store)
-        finally:
-            store.close()
     if found.graph_hash != graph_hash:
         raise PlanError(
             f"plan {found.hash[:8]} is of the graph {found.graph_hash}, and this one is {graph_hash}: it was changed "

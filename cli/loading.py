@@ -20,15 +20,12 @@ if TYPE_CHECKING:
     from ..graphs.plan import Plan
     from ..models.pool import Pool
     from ..records.protocols import StudyStore
-    from ..records.rows import RunRow
-    from ..stores.store import Store
     from ..tasks.judge import Judge
 
 __all__ = [
     "admitted",
     "check_pool",
     "find_plan",
-    "find_run",
     "load_graph",
     "load_judge",
     "load_pool",
@@ -204,25 +201,6 @@ def find_plan(where: str, store: StudyStore | None) -> Plan:
         return Plan.from_json(row.content)
     except PlanError as error:
         raise StoreError(f"{store.location}: the row of plan {found[0]} is damaged ({error}); restore a copy") from None
-
-
-def find_run(where: str, store: Store) -> RunRow:
-    """The run whose id begins so.
-
-    Raises:
-        UsageError: there is none, or more than one.
-    """
-    from ..stores.questions import names_that_begin
-
-    exact = store.run(where)
-    if exact is not None:
-        return exact
-    asked = names_that_begin("run", where)
-    found = [run_id for (run_id,) in store.query(asked.sql, asked.parameters).rows] if where else []
-    if len(found) == 1:
-        return store.runs_of(found)[0]
-    what = "more than one run" if found else "no run"
-    raise UsageError(f"{what} in {store.location} with an id that begins with {where!r}; `apportion runs` lists them")
 
 
 def write_json(path: str | None, text: str) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .asking import Database, reading, whole_name
 from .output import cell
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ _SHOWN = 200
 
 def command(
     run: Annotated[str, typer.Argument(help="The id of a run, or how it begins.")],
-    db: Annotated[str, typer.Option(help="SQLite file.")] = "apportion.db",
+    db: Database = "apportion.db",
     full: Annotated[bool, typer.Option("--full", help="Show prompts and replies in full.")] = False,
     json: Annotated[str | None, typer.Option(help="Write the run to this file.", metavar="FILE")] = None,
 ) -> None:
@@ -32,39 +33,38 @@ def command(
     from rich.console import Console
 
     from ..stores.damage import row_damage
-    from ..stores.opening import open_store
     from ..stores.questions import is_of_test
-    from .loading import find_run, write_json
+    from .loading import write_json
 
-    store = open_store(db, read_only=True)
-    try:
-        row = find_run(run, store)
+    with reading(db) as store:
+        (row,) = store.runs_of([whole_name("run", run, store)])
         spans, calls, task = store.spans(row.run_id), store.calls(row.run_id), store.task(row.task_id)
         with row_damage(Path(db), "task", "task_id", row.task_id):
             question = "" if task is None else _question(task.content)
         asked = is_of_test(row.run_id)
         if store.query(asked.sql, asked.parameters).rows:
-            calls = _without_golds(spans, calls)
-    finally:
-        store.close()
+            spans, calls = _without_golds(spans, calls)
     Console().print(_tree(row, spans, calls, question, full))
     write_json(json, _to_json(row, spans, calls))
 
 
-def _without_golds(spans: Sequence[SpanRow], calls: Sequence[CallRow]) -> list[CallRow]:
-    """The calls without what a judge was told and said, which may have the gold answer in it."""
+def _without_golds(spans: Sequence[SpanRow], calls: Sequence[CallRow]) -> tuple[Sequence[SpanRow], Sequence[CallRow]]:
+    """Both without what a judge was told and said, and without reasons that quote it: the gold may be in it."""
     from dataclasses import replace
 
     from ..records.rows import JUDGE_NODE
     from ..stores.views import HIDDEN
 
     verdicts = {span.span_id for span in spans if span.node == JUDGE_NODE}
-    return [
-        replace(call, request_messages=HIDDEN, output_text=HIDDEN, reasoning_text="")
-        if call.span_id in verdicts
-        else call
-        for call in calls
-    ]
+    return (
+        [replace(each, reason=each.reason and HIDDEN) if each.span_id in verdicts else each for each in spans],
+        [
+            replace(call, request_messages=HIDDEN, output_text=HIDDEN, reasoning_text="", error=call.error and HIDDEN)
+            if call.span_id in verdicts
+            else call
+            for call in calls
+        ],
+    )
 
 
 def _tree(row: RunRow, spans: Sequence[SpanRow], calls: Sequence[CallRow], question: str, full: bool) -> Tree:

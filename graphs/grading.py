@@ -9,7 +9,7 @@ from typing import cast
 
 from ..records.message import Message
 from ..records.task import Task
-from ..tasks.metrics import CheckedMetric, resolve_metric
+from ..tasks.metrics import CheckedMetric, GradesResults, resolve_metric
 from .judging import Grade, MeteredJudge
 from .result import Grader, Metric, Result
 
@@ -62,10 +62,9 @@ async def waited_score(
         message: the run's answer.
         result: makes the result so far, which has no score.
     """
-    grades: Callable[[Task], bool] | None = getattr(metric, "grades_results", None)
-    if grades is not None and grades(task):
+    if isinstance(metric, GradesResults) and metric.grades_results(task):
         if not (task.gold or task.metadata):
             return None
-        return 0.0 if message.status.failed else float(await metric.of_result(task, result()))  # type: ignore[union-attr]
+        return 0.0 if message.status.failed else float(await metric.of_result(task, result()))
     waits: Callable[[Task], bool] | None = getattr(metric, "waits", None)
     return await asyncio.to_thread(score_of, metric, task, message) if waits is not None and waits(task) else None

@@ -7,7 +7,7 @@ import zlib
 
 from sqlalchemy import Connection
 
-__all__ = ["quoted", "texts_and_units", "unpacked"]
+__all__ = ["texts_and_units", "unpacked"]
 
 _RENAMED = {"weighted": "microweighted", "usd": "nanousd"}
 _QUANTITIES = {
@@ -52,9 +52,6 @@ def texts_and_units(connection: Connection) -> None:
     if not isinstance(raw, sqlite3.Connection):
         raise TypeError(f"a connection of the sqlite3 module was expected, not {type(raw).__name__}")
     raw.create_function("unpacked", 1, unpacked, deterministic=True)
-    # Views would have to be true after every single renaming; those of today are made when all steps are done.
-    for (name,) in connection.exec_driver_sql("SELECT name FROM sqlite_schema WHERE type = 'view'").fetchall():
-        connection.exec_driver_sql(f"DROP VIEW {quoted(name)}")
     for table, quantities in _QUANTITIES.items():
         for quantity in quantities:
             for old, new in _RENAMED.items():
@@ -62,11 +59,6 @@ def texts_and_units(connection: Connection) -> None:
     connection.exec_driver_sql("ALTER TABLE run RENAME COLUMN latency TO latency_seconds")
     for statement in (*_ADDED, *_TEXTS):
         connection.exec_driver_sql(statement)
-
-
-def quoted(name: str) -> str:
-    """A name of SQL, whatever is in it."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 def unpacked(data: str | bytes | int | float | None) -> str | bytes | int | float | None:

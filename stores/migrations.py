@@ -3,7 +3,7 @@
 A step is a function of the open connection; it runs inside one transaction with the others that are due, with foreign
 keys off, after a copy of the old file was made. Steps are only ever added. A new step needs a database file of the
 schema before it under `tests/stores/databases/`, and `schema` must say the same as all steps together. Views hold no
-data: whatever a step makes of them, at the end they are those of `views`.
+data: no step sees one, and at the end they are those of `views`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 from sqlalchemy import Connection
 
-from .migration_texts import quoted, texts_and_units
+from .migration_texts import texts_and_units
 from .views import VIEWS
 
 __all__ = ["APPLICATION_ID", "MIGRATIONS", "NEW_KEYS", "VERSION", "migrate"]
@@ -194,48 +194,10 @@ _TRIGGERS_1 = (
     BEGIN SELECT RAISE(ABORT, 'a reservation is settled once'); END""",
 )
 
-_VIEWS_1 = """
-CREATE VIEW tokens_per_node AS
-SELECT span.run_id, span.node, span.kind, count(*) AS spans, coalesce(sum(made.calls), 0) AS calls,
-  coalesce(sum(made.cached), 0) AS cached_calls,
-  coalesce(sum(made.input_tokens), 0) AS input_tokens, coalesce(sum(made.output_tokens), 0) AS output_tokens,
-  sum(span.charged_tokens) AS charged_tokens, sum(span.lost_tokens) AS lost_tokens,
-  (sum(span.charged_usd) + sum(span.lost_usd)) / 1e9 AS usd
-FROM span LEFT JOIN (
-  SELECT span_id, count(*) AS calls, sum(cached) AS cached, sum(gen_ai_usage_input_tokens) AS input_tokens,
-    sum(gen_ai_usage_output_tokens) AS output_tokens
-  FROM call GROUP BY span_id
-) AS made ON made.span_id = span.span_id
-GROUP BY span.run_id, span.node, span.kind;
-CREATE VIEW cost_per_run AS
-SELECT run.run_id, run.trial_id, run.task_id, run.plan_hash, run.status, run.score, coalesce(made.calls, 0) AS calls,
-  run.charged_tokens, run.lost_tokens, coalesce(made.paid_tokens, 0) AS paid_tokens,
-  run.charged_weighted / 1e6 AS charged_weighted, run.charged_usd / 1e9 AS charged_usd, run.lost_usd / 1e9 AS lost_usd,
-  coalesce(made.paid_usd, 0) / 1e9 AS paid_usd, run.latency, run.ended_at - run.started_at AS seconds
-FROM run LEFT JOIN (
-  SELECT run_id, count(*) AS calls, sum(lost_tokens + CASE cached WHEN 1 THEN 0 ELSE charged_tokens END) AS paid_tokens,
-    sum(lost_usd + CASE cached WHEN 1 THEN 0 ELSE charged_usd END) AS paid_usd
-  FROM call GROUP BY run_id
-) AS made ON made.run_id = run.run_id;
-CREATE VIEW failures AS
-SELECT 'run' AS what, run_id AS id, run_id, ended_at AS at, status, task_id AS name, stop_reason AS reason,
-  lost_tokens FROM run WHERE status <> 'ok'
-UNION ALL SELECT 'span', span_id, run_id, ended_at, status, node, reason, lost_tokens FROM span WHERE status <> 'ok'
-UNION ALL SELECT 'call', call_id, run_id, ended_at, outcome, gen_ai_request_model, error, lost_tokens
-  FROM call WHERE outcome <> 'ok'
-UNION ALL SELECT 'reservation', reservation_id, NULL, closed_at, 'lost', account_id, 'its process ended', lost_tokens
-  FROM reservation WHERE state = 'lost';
-CREATE VIEW spend AS
-SELECT account_id, parent_id, label, measure, limit_unit, limit_value, used, limit_value - used AS free, in_flight,
-  charged_tokens, lost_tokens, paid_tokens, reserved_tokens, charged_usd / 1e9 AS charged_usd,
-  lost_usd / 1e9 AS lost_usd, paid_usd / 1e9 AS paid_usd
-FROM account
-"""
-
 
 def m001_first(connection: Connection) -> None:
     """The first schema."""
-    for statement in (*_TABLES_1.split(";"), *_TRIGGERS_1, *_VIEWS_1.split(";")):
+    for statement in (*_TABLES_1.split(";"), *_TRIGGERS_1):
         connection.exec_driver_sql(statement)
     connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
 
@@ -246,33 +208,6 @@ def m002_facts(connection: Connection) -> None:
         "CREATE TABLE fact (subject TEXT NOT NULL, kind TEXT NOT NULL CHECK (kind IN ('breach', 'probe')), "
         "content TEXT NOT NULL, found_at FLOAT NOT NULL, PRIMARY KEY (subject, kind))"
     )
-
-
-_VIEWS_3 = (
-    "DROP VIEW failures",
-    "CREATE VIEW failures AS "
-    "SELECT 'run' AS what, run_id AS id, run_id, ended_at AS at, status, task_id AS name, "
-    "CASE reason WHEN '' THEN stop_reason ELSE reason END AS reason, lost_tokens FROM run WHERE status <> 'ok' "
-    "UNION ALL SELECT 'span', span_id, run_id, ended_at, status, node, reason, lost_tokens "
-    "FROM span WHERE status <> 'ok' "
-    "UNION ALL SELECT 'call', call_id, run_id, ended_at, outcome, gen_ai_request_model, error, lost_tokens "
-    "FROM call WHERE outcome <> 'ok' "
-    "UNION ALL SELECT 'reservation', reservation_id, NULL, closed_at, 'lost', account_id, 'its process ended', "
-    "lost_tokens FROM reservation WHERE state = 'lost'",
-    "DROP VIEW cost_per_run",
-    "CREATE VIEW cost_per_run AS "
-    "SELECT run.run_id, run.trial_id, CASE WHEN run.trial_id LIKE 'headroom%' THEN 'headroom' ELSE trial.part END "
-    "AS part, run.task_id, run.plan_hash, run.status, run.score, coalesce(made.calls, 0) AS calls, "
-    "run.charged_tokens, run.lost_tokens, coalesce(made.paid_tokens, 0) AS paid_tokens, "
-    "run.charged_weighted / 1e6 AS charged_weighted, run.charged_usd / 1e9 AS charged_usd, "
-    "run.lost_usd / 1e9 AS lost_usd, coalesce(made.paid_usd, 0) / 1e9 AS paid_usd, run.latency, "
-    "run.ended_at - run.started_at AS seconds "
-    "FROM run LEFT JOIN trial ON trial.trial_id = run.trial_id LEFT JOIN ("
-    "SELECT run_id, count(*) AS calls, "
-    "sum(lost_tokens + CASE cached WHEN 1 THEN 0 ELSE charged_tokens END) AS paid_tokens, "
-    "sum(lost_usd + CASE cached WHEN 1 THEN 0 ELSE charged_usd END) AS paid_usd FROM call GROUP BY run_id"
-    ") AS made ON made.run_id = run.run_id",
-)
 
 
 def m003_reasons_and_parts(connection: Connection) -> None:
@@ -288,8 +223,6 @@ def m003_reasons_and_parts(connection: Connection) -> None:
         "WHERE trial.part IN ('fit', 'validation', 'test') AND json_valid(study.arguments) "
         "AND json_type(study.arguments, '$.seed') = 'integer' ORDER BY run.started_at"
     )
-    for statement in _VIEWS_3:
-        connection.exec_driver_sql(statement)
 
 
 def m004_request_keys(connection: Connection) -> None:
@@ -306,10 +239,6 @@ def m006_texts_and_units(connection: Connection) -> None:
     texts_and_units(connection)
 
 
-def m007_verdicts_and_tools(connection: Connection) -> None:
-    """Views that count verdicts apart, and with them what tools cost; the tables are as they were."""
-
-
 NEW_KEYS = 4
 """The schema since which every node draws for itself: replies that were kept before have other keys."""
 
@@ -320,7 +249,6 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     m004_request_keys,
     m005_abstentions,
     m006_texts_and_units,
-    m007_verdicts_and_tools,
 )
 VERSION = len(MIGRATIONS)
 """The schema that this code reads and writes."""
@@ -331,14 +259,20 @@ def migrate(connection: Connection, found: int, steps: Sequence[Callable[[Connec
 
     Views of the package are made anew. Those that somebody else made stay as they were written, true or not.
     """
-    views = "SELECT name, sql FROM sqlite_schema WHERE type = 'view'"
-    others = [(name, sql) for name, sql in connection.exec_driver_sql(views).fetchall() if name not in VIEWS]
+    views = connection.exec_driver_sql("SELECT name, sql FROM sqlite_schema WHERE type = 'view'").fetchall()
+    # They would have to be true after every single renaming.
+    for name, _ in views:
+        connection.exec_driver_sql(f"DROP VIEW {_quoted(name)}")
     for version, step in enumerate(steps[found:], found + 1):
         step(connection)
         connection.exec_driver_sql("INSERT INTO schema_version VALUES (?, ?)", (version, time.time()))
-    for name, _ in connection.exec_driver_sql(views).fetchall():
-        connection.exec_driver_sql(f"DROP VIEW {quoted(name)}")
     for name, query in VIEWS.items():
         connection.exec_driver_sql(f"CREATE VIEW {name} AS {query}")
-    for _, sql in others:
-        connection.exec_driver_sql(sql)
+    for name, sql in views:
+        if name not in VIEWS:
+            connection.exec_driver_sql(sql)
+
+
+def _quoted(name: str) -> str:
+    """A name of SQL, whatever is in it."""
+    return '"' + name.replace('"', '""') + '"'

@@ -135,9 +135,9 @@ def is_of_test(run_id: str) -> Question:
 
 
 def names_that_begin(what: str, beginning: str) -> Question:
-    """The ids of studies or runs, or the hashes of plans that ran, that begin so; two at most."""
+    """The ids of studies or runs, or the hashes of plans that ran, that begin so; the shortest two at most."""
     column, table = {"study": ("study_id", "study"), "plan": ("plan_hash", "run"), "run": ("run_id", "run")}[what]
-    sql = f"SELECT DISTINCT {column} FROM {table} WHERE substr({column}, 1, ?) = ? LIMIT 2"
+    sql = f"SELECT DISTINCT {column} FROM {table} WHERE substr({column}, 1, ?) = ? ORDER BY length({column}) LIMIT 2"
     return Question(sql, (len(beginning), beginning))
 
 

@@ -31,13 +31,18 @@ def _text(column: str) -> str:
     )
 
 
-def _said(column: str) -> str:
-    """A text of a call, but for verdicts on questions of the test part; those on runs that go on may be such."""
+def _unless_verdict(span_id: str, column: str, shown: str) -> str:
+    """What is shown of a column, but for verdicts on questions of the test part; those on runs that go on may be."""
     return (
-        "CASE WHEN EXISTS (SELECT 1 FROM span LEFT JOIN run ON run.run_id = span.run_id "
-        f"WHERE span.span_id = call.span_id AND span.node = '{JUDGE_NODE}' AND (run.run_id IS NULL OR {OF_TEST})) "
-        f"AND {column} IS NOT NULL THEN '{HIDDEN}' ELSE {_text(column)} END"
+        f"CASE WHEN {column} <> '' AND EXISTS (SELECT 1 FROM span AS verdict "
+        f"LEFT JOIN run ON run.run_id = verdict.run_id WHERE verdict.span_id = {span_id} "
+        f"AND verdict.node = '{JUDGE_NODE}' AND (run.run_id IS NULL OR {OF_TEST})) THEN '{HIDDEN}' ELSE {shown} END"
     )
+
+
+def _said(column: str) -> str:
+    """A text of a call."""
+    return _unless_verdict("call.span_id", column, _text(column))
 
 
 def _of_task(field: str) -> str:
@@ -65,9 +70,12 @@ _PART = (
     "ELSE (SELECT part FROM trial WHERE trial.trial_id = run.trial_id) END"
 )
 _GOLD = f"CASE WHEN {OF_TEST} THEN NULL ELSE {_of_task('gold')} END"
+_CALL_ERROR = _unless_verdict("call.span_id", "call.error", "call.error")
+_SPAN_REASON = _unless_verdict("span.span_id", "span.reason", "span.reason")
+"""Reasons quote what a judge said."""
 _REASON = "CASE reason WHEN '' THEN stop_reason ELSE reason END"
 _NO_VERDICT = (
-    "CASE WHEN run.reason = '' AND run.score IS NULL THEN (SELECT 'no verdict: ' || span.reason FROM span "
+    f"CASE WHEN run.reason = '' AND run.score IS NULL THEN (SELECT 'no verdict: ' || {_SPAN_REASON} FROM span "
     f"WHERE span.run_id = run.run_id AND span.node = '{JUDGE_NODE}' AND span.kind = 'judge' AND span.status <> 'ok') "
     "END"
 )
@@ -90,7 +98,7 @@ SELECT study_id, part, plan, question, gold, answer, status, reason, score, toke
 _CALLS_READ = f"""
 SELECT call.call_id, call.run_id, call.span_id, run_details.study_id, run_details.part, run_details.plan, span.node,
   span.kind, span.round, call.gen_ai_request_model AS model, call.attempt, call.sample_index, call.outcome,
-  call.error AS reason, call.cached, {_said("call.gen_ai_input_messages_hash")} AS prompt,
+  {_CALL_ERROR} AS reason, call.cached, {_said("call.gen_ai_input_messages_hash")} AS prompt,
   {_said("call.reasoning_hash")} AS reasoning, {_said("call.gen_ai_output_messages_hash")} AS reply,
   call.gen_ai_usage_input_tokens AS input_tokens, call.gen_ai_usage_output_tokens AS output_tokens,
   call.gen_ai_usage_reasoning_output_tokens AS reasoning_tokens, call.charged_tokens + call.lost_tokens AS tokens,
@@ -100,8 +108,9 @@ FROM call LEFT JOIN span ON span.span_id = call.span_id LEFT JOIN run_details ON
 """
 _SPANS_READ = f"""
 SELECT span.span_id, span.run_id, run_details.study_id, run_details.part AS study_part, run_details.plan, span.node,
-  span.kind, span.round, span.part, span.status, span.answer, span.reason, {_text("span.evidence_hash")} AS evidence,
-  {_text("span.events_hash")} AS events, span.charged_tokens + span.lost_tokens AS tokens,
+  span.kind, span.round, span.part, span.status, span.answer, {_SPAN_REASON} AS reason,
+  {_text("span.evidence_hash")} AS evidence, {_text("span.events_hash")} AS events,
+  span.charged_tokens + span.lost_tokens AS tokens,
   (span.charged_nanousd + span.lost_nanousd) / 1e9 AS usd, span.started_at,
   span.ended_at - span.started_at AS seconds
 FROM span LEFT JOIN run_details ON run_details.run_id = span.run_id
@@ -159,10 +168,10 @@ _FAILURES = f"""
 SELECT 'run' AS what, run_id AS id, run_id, ended_at AS at, status, task_id AS name, {_REASON} AS reason, lost_tokens,
   lost_nanousd / 1e9 AS lost_usd, {_of_task("question")} AS text
 FROM run WHERE status <> 'ok'
-UNION ALL SELECT 'span', span_id, run_id, ended_at, status, node, reason, lost_tokens, lost_nanousd / 1e9,
-  answer
+UNION ALL SELECT 'span', span_id, run_id, ended_at, status, node, {_SPAN_REASON}, lost_tokens,
+  lost_nanousd / 1e9, answer
 FROM span WHERE status <> 'ok'
-UNION ALL SELECT 'call', call_id, run_id, ended_at, outcome, gen_ai_request_model, error, lost_tokens,
+UNION ALL SELECT 'call', call_id, run_id, ended_at, outcome, gen_ai_request_model, {_CALL_ERROR}, lost_tokens,
   lost_nanousd / 1e9, {_said("call.gen_ai_output_messages_hash")}
 FROM call WHERE outcome <> 'ok'
 UNION ALL SELECT 'reservation', reservation_id, NULL, closed_at, 'lost', account_id, 'its process ended', lost_tokens,

@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from ..errors import UnknownName, UsageError
 from ..imports import imported
@@ -21,6 +21,7 @@ __all__ = [
     "AUTO",
     "METRICS",
     "CheckedMetric",
+    "GradesResults",
     "Metric",
     "check_golds",
     "metric_for",
@@ -39,6 +40,17 @@ class Metric(Protocol):
 
     def __call__(self, task: Task, answer: str, /) -> float:
         """The score in [0, 1], a function of the two arguments alone."""
+
+
+@runtime_checkable
+class GradesResults(Protocol):
+    """A metric that scores the results of runs of some tasks, and not their answers alone."""
+
+    def grades_results(self, task: Task) -> bool:
+        """Whether a run must call `of_result` for the task."""
+
+    async def of_result(self, task: Task, result: Any) -> float:
+        """The score of a run's result."""
 
 
 AUTO = "auto"
@@ -74,7 +86,7 @@ class CheckedMetric:
         return self._number(task, value)
 
     async def of_result(self, task: Task, result: Any) -> float:
-        """The score of a run's result.
+        """See `GradesResults`.
 
         Raises:
             UsageError: as for an answer.
@@ -83,7 +95,7 @@ class CheckedMetric:
         return self._number(task, await _awaited(value) if inspect.isawaitable(value) else value)
 
     def grades_results(self, task: Task) -> bool:
-        """Whether a run must call `of_result`."""
+        """See `GradesResults`."""
         return self.whole or self.waited
 
     def scores_answers(self, task: Task) -> bool:
@@ -266,7 +278,7 @@ class _Auto:
         return waits is not None and waits(task)
 
     def grades_results(self, task: Task) -> bool:
-        """Whether a run must call `of_result` for the task."""
+        """See `GradesResults`."""
         named = self._named(task)
         return isinstance(named, CheckedMetric) and named.grades_results(task)
 
@@ -276,7 +288,7 @@ class _Auto:
         return not isinstance(named, CheckedMetric) or named.scores_answers(task)
 
     async def of_result(self, task: Task, result: Any) -> float:
-        """The score of a run's result by the task's metric."""
+        """See `GradesResults`."""
         named = self._named(task)
         return await named.of_result(task, result) if isinstance(named, CheckedMetric) else named(task, result.answer)
 

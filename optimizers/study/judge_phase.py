@@ -205,7 +205,7 @@ def _against_gold(judge: Judge, answers: Sequence[_Graded], seed: int) -> tuple[
 def _short(again: Sequence[_Again], wanted: int) -> str:
     """What a tenth of the spend did not reach for."""
     if not wanted:
-        return "no answer has a verdict, so there is nothing to hold the judge against"
+        return "no answer that could be graded again has a verdict, so there is nothing to hold the judge against"
     whole = sum(each.whole for each in again)
     return "" if whole == wanted else f"the spend reached for grading {whole} of {wanted} answers again; more tell more"
 

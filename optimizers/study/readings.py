@@ -79,12 +79,21 @@ def readings_of(
 
 
 def judge_readings(store: StudyStore, study_id: str, choices: Sequence[Choice]) -> ReadingReport | None:
-    """What came of the replies of a study's judge; None where there were none. Arguments are those of `readings_of`."""
+    """What came of the replies of a study's judge; None where there were none. Arguments are those of `readings_of`.
+
+    No example is of a question of the test part, whose gold may be in it.
+    """
     found = [count for count in store.reply_counts(study_id) if count.kind == JUDGE]
     if not found:
         return None
+    tested = {trial.trial_id for trial in store.trials(study_id) if trial.part == "test"}
+    runs = {count.run_id: store.run(count.run_id) for count in found}
+    shown = {run_id for run_id, run in runs.items() if run is not None and run.trial_id not in tested}
     group = JUDGE_NODE, found[0].model, ""
-    return _report(store, group, found, _unread_plans(store, group, found), choices)
+    unread = _unread_plans(store, group, [count for count in found if count.run_id in shown])
+    report = _report(store, group, found, unread, choices)
+    examples = {field: each for field, each in report.examples.items() if each.run_id in shown}
+    return report.model_copy(update={"examples": examples})
 
 
 class _Styles:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,15 +23,31 @@ def database(tmp_path: Path) -> Path:
             RunRow("run", None, "task", "plan", "g", "a", 1.0, 2.0, Status.OK, "", "36", None, SPENT, NOTHING, 1.0)
         )
         for node, kind, said in (("solve", "solver", "a dozen"), ("(judge)", "judge", "the gold is 36")):
-            store.record(SpanRow(node, "run", node, kind, 0, "", 1.0, 2.0, Status.OK, SPENT, NOTHING))
+            why = f"no mark in {said!r}"
+            store.record(SpanRow(node, "run", node, kind, 0, "", 1.0, 2.0, Status.OK, SPENT, NOTHING, reason=why))
             messages = json.dumps([{"role": "user", "content": said}])
             store.record(
                 CallRow(
                     node, "run", node, node, 1, "ab" * 32, "chat", "openai", "small", 64, 0.5, None, 0, messages,
                     1.0, 2.0, Status.OK, Amount(9), Amount(5), output_text=f"{said}, so 36", reasoning_text=said,
+                    error=why,
                 )
             )  # fmt: skip
     return path
+
+
+def test_a_whole_id_is_meant_even_where_another_begins_so(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with open_store(database) as store:
+        for name in ("running", "runner"):
+            found = store.run("run")
+            assert found is not None
+            store.record(replace(found, run_id=name))
+    assert run(["show", "run", "--db", str(database)]) == 0
+    assert "run run: ok" in capsys.readouterr().out
+    assert run(["show", "ru", "--db", str(database)]) == 2
+    assert "more than one run in" in capsys.readouterr().err
+    assert run(["show", "", "--db", str(database)]) == 2
+    assert "begins with ''; `apportion runs` lists them" in capsys.readouterr().err
 
 
 def test_what_tools_cost_is_told(database: Path, capsys: pytest.CaptureFixture[str]) -> None:

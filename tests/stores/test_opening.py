@@ -102,12 +102,6 @@ def test_a_database_of_the_sixth_schema_can_be_read(path: Path, row: Callable[..
         assert store.runs() == [row(RunRow)]
         assert store.spans("run") == [row(SpanRow)]
         assert store.calls("run") == [row(CallRow)]
-
-
-def test_a_database_of_the_seventh_schema_can_be_read(path: Path, row: Callable[..., Any]) -> None:
-    shutil.copy(DATABASES / "schema7.sqlite", path)
-    with open_store(path) as store:
-        assert (store.runs(), store.calls("run")) == ([row(RunRow)], [row(CallRow)])
         assert store.query("SELECT model, tokens FROM charges WHERE calls = 1").rows == [("small", 40)]
 
 

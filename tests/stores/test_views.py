@@ -249,9 +249,10 @@ def judged(
     store.record(row(SpanRow, span_id="agent2", run_id="run9", node="agent", charged=call, lost=dear))
     store.record(row(CallRow, call_id="agent2", run_id="run9", span_id="agent2", charged=call))
     store.record(row(RunRow, run_id="run9", charged=call + dear, lost=dear, score=None, stop_reason="complete"))
-    verdict = {"node": "(judge)", "kind": "judge", "status": Status.PARSE_ERROR, "reason": "no mark in it"}
+    verdict = {"node": "(judge)", "kind": "judge", "status": Status.PARSE_ERROR, "reason": "no mark in 'As 36'"}
     store.record(row(SpanRow, span_id="verdict", run_id="run9", charged=call, lost=none, **verdict))
     said = {"request_messages": '[{"content":"the gold is 36"}]', "outcome": Status.PARSE_ERROR, "output_text": "As 36"}
+    said["error"] = verdict["reason"]
     store.record(row(CallRow, call_id="verdict", run_id="run9", span_id="verdict", charged=call, **said))
     store.flush()
     return ask
@@ -282,7 +283,7 @@ def test_tools_and_verdicts_have_rows_of_their_own(judged: Callable[[str], list[
 
 def test_a_run_without_a_verdict_says_why(judged: Callable[[str], list[tuple[Any, ...]]]) -> None:
     assert judged("SELECT status, reason, score FROM runs_read WHERE score IS NULL") == [
-        ("ok", "no verdict: no mark in it", None)
+        ("ok", "no verdict: no mark in 'As 36'", None)
     ]
     assert judged("SELECT what, name, lost_usd, text FROM failures WHERE run_id = 'run9' ORDER BY what") == [
         ("call", "small", 0.0, "As 36"),
@@ -293,7 +294,8 @@ def test_a_run_without_a_verdict_says_why(judged: Callable[[str], list[tuple[Any
 def test_a_verdict_on_a_question_of_the_test_part_does_not_tell_the_gold(
     judged: Callable[[str], list[tuple[Any, ...]]], store: Store, row: Callable[..., Any]
 ) -> None:
-    told = ("[not shown: a verdict on a question of the test part]",) * 3
+    hidden = "[not shown: a verdict on a question of the test part]"
+    told = (hidden,) * 3
     texts = "SELECT prompt, reasoning, reply FROM calls_read WHERE call_id = '{}'"
     assert judged(texts.format("verdict"))[0][::2] == ('[{"content":"the gold is 36"}]', "As 36")
     store.record(row(PartRow))
@@ -301,4 +303,11 @@ def test_a_verdict_on_a_question_of_the_test_part_does_not_tell_the_gold(
     assert judged(texts.format("verdict")) == [told]
     assert judged("SELECT text FROM failures WHERE id = 'verdict' AND what = 'call'") == [told[:1]]
     assert judged("SELECT prompt, reasoning, reply FROM unread_replies WHERE call_id = 'verdict'") == [told]
+    reasons = (
+        "SELECT reason FROM calls_read UNION ALL SELECT reason FROM spans_read UNION ALL SELECT reason FROM failures "
+        "UNION ALL SELECT reason FROM run_details"
+    )
+    found = [reason for (reason,) in judged(reasons) if "verdict" in reason]
+    assert sorted(found) == [hidden] * 4 + [f"no verdict: {hidden}"]
+    assert not any("As 36" in reason for (reason,) in judged(reasons))
     assert judged(texts.format("agent2"))[0][2] == "36", "what the nodes said is no secret"

@@ -100,6 +100,35 @@ def test_a_metric_of_gold_that_cannot_grade_is_told_and_stops_nothing() -> None:
     assert any(note.startswith("agreement with gold answers is not told: ") for note in judge.notes)
 
 
+def silent_on(part: str) -> Callable[[Request], str]:
+    """A judge that marks all but the essays of a part of the study."""
+    store, essays, marks = MemoryStore(), Essays(), essay_judge()
+    essays.optimize(store=store)
+    parts = store.parts(0)
+    questions = [task.question for task in essays.tasks if parts[task.task_id] == part]
+
+    def script(request: Request) -> str:
+        asked = request.messages[-1].content
+        return "As the gold says." if any(question in asked for question in questions) else marks(request)
+
+    return script
+
+
+def test_no_example_is_of_a_question_of_the_test_part() -> None:
+    judge = Essays(silent_on("test")).optimize().judge
+    assert judge is not None
+    assert judge.replies is not None
+    assert judge.replies.unread == judge.unscored > 0
+    assert "As the gold says." not in judge.model_dump_json()
+
+
+def test_where_no_answer_of_validation_has_a_verdict_that_is_said() -> None:
+    judge = Essays(silent_on("validation")).optimize().judge
+    assert judge is not None
+    assert (judge.itself, judge.controls) == (None, ())
+    assert judge.notes[0].startswith("no answer that could be graded again has a verdict")
+
+
 def test_verdicts_that_cannot_be_read_are_counted_beside_the_scores() -> None:
     report = Essays(essay_judge(silent=0.3)).optimize()
     best, judge = report.best, report.judge
