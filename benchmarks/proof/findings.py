@@ -186,6 +186,7 @@ class Findings(_Frozen):
     stages: dict[str, float]
     """What each took, in seconds."""
     location: str
+    """The name of the database."""
 
     @property
     def failed(self) -> tuple[PlannedResult, ...]:

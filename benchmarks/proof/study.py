@@ -68,7 +68,9 @@ def run_proof(
         gathered.evidence, gathered.raw, gathered.pools, HIDING, protocol, folder, processes=processes, told=told
     )
     told(f"matches: {proof.seconds:.0f} s")
-    return _findings(gathered, proof, protocol, {"dev": dev_seed, "test": test_seed}, reads, measured, store.location)
+    # Findings are published, and folders of one machine say nothing to others.
+    name = Path(store.location).name
+    return _findings(gathered, proof, protocol, {"dev": dev_seed, "test": test_seed}, reads, measured, name)
 
 
 def _count_reading(store: StudyStore, study_id: str, protocol: Protocol) -> int:
