@@ -51,6 +51,7 @@ def serve(
     from ..serving.proxy import ProxyServer
     from ..stores.opening import open_store
     from .loading import check_pool, load_pool, positive, write_json
+    from .numbers import clients
 
     if cap is None:
         raise UsageError("say --cap: what all calls of a period may spend together, such as --cap 1e6")
@@ -76,9 +77,8 @@ def serve(
 
         def ready() -> None:
             write_json(json, dumps({"base_url": server.base_url, "models": pool.names}, indent=2))
-            span = "" if period == "none" else f" each {period}"
-            who = "anybody on this machine" if known is None else f"{len(known.all)} keys"
-            say(f"serving {', '.join(pool.names)} at {server.base_url} to {who}: {cap:,g} {unit}{span} (Ctrl-C stops)")
+            most = clients(known, cap, unit, period)
+            say(f"serving {', '.join(pool.names)} at {server.base_url} to {most} (Ctrl-C stops)")
             say(f"every call is kept in {db}", flush=True)
 
         server.run(ready)

@@ -44,6 +44,7 @@ def command(
     from ..serving.policy_server import PolicyServer
     from ..stores.opening import open_store
     from .loading import admitted, check_pool, load_pool, positive, write_json
+    from .numbers import clients, number
     from .run_policy import load_policy
 
     limit = None if cap is None else Cap(total=positive("--cap", cap), unit=unit)
@@ -70,11 +71,11 @@ def command(
 
         def ready() -> None:
             write_json(json, dumps({"base_url": server.base_url, "models": names}, indent=2))
-            who = "anybody on this machine" if known is None else f"{len(known.all)} keys"
-            span = "" if period == "none" else f" each {period}"
-            most = "no cap" if cap is None else f"{cap:,g} {unit}{span}"
+            most = clients(known, cap, unit, period)
+            if per_question is not None:
+                most += f", {number(per_question)} {unit} a question"
             arms = f"{len(loaded.arms)} arms"
-            say(f"serving policy {loaded.name} with {arms} at {server.base_url} to {who}: {most} (Ctrl-C stops)")
+            say(f"serving policy {loaded.name} with {arms} at {server.base_url} to {most} (Ctrl-C stops)")
             say(f"every call is kept in {db}", flush=True)
 
         server.run(ready)
