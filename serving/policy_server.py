@@ -212,7 +212,7 @@ class _Service:
             if place is not None:
                 return self._at(place), ""
         known = [each for each in ("policy", "policy@0.5", *self._arms) if key.may_ask(each)]
-        message = f"The model '{name}' does not exist: {UnknownName('model', name, known)}."
+        message = str(UnknownName("model", name, known))
         raise Refusal(404, message[:500], code="model_not_found", param="model")
 
     def _dialled(self, place: float) -> OpenPolicy:

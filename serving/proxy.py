@@ -215,7 +215,7 @@ class _Service:
     def _card(self, key: Key, name: str) -> ModelCard:
         served = [each for each in self.pool.names if key.may_ask(each)]
         if name not in served:
-            message = f"The model '{name}' does not exist: {UnknownName('model', name, served)}."
+            message = str(UnknownName("model", name, served))
             raise Refusal(404, message[:500], code="model_not_found", param="model")
         return self.pool.card(name)
 
