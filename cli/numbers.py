@@ -33,6 +33,6 @@ def charge(amount: Amount) -> str:
 
 def clients(keys: Keys | None, cap: float | None, unit: str, period: str) -> str:
     """Whom a server answers, and what they may spend together."""
-    who = "anybody on this machine" if keys is None else f"{len(keys.all)} key{'s' * (len(keys.all) != 1)}"
+    who = "anybody on this machine" if keys is None else f"{len(keys.all)} {'key' if len(keys.all) == 1 else 'keys'}"
     most = "no cap" if cap is None else f"{number(cap)} {unit}" + ("" if period == "none" else f" each {period}")
     return f"{who}: {most}"
