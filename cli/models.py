@@ -110,7 +110,7 @@ def _ask(pool: Pool, facts: FactBook | None, probe: bool) -> tuple[Mapping[str, 
         for line in found.said:
             say(f"{name}: {line}")
     total = sum((found.charged for found in checks.values()), ZERO)
-    say(f"checked {len(checks)} models behind endpoints for {charge(total)}")
+    say(f"checked {len(checks)} {'model' if len(checks) == 1 else 'models'} behind endpoints for {charge(total)}")
     if not probe:
         return checks, {}
     probes = run_sync(probe_models, pool, [name for name, found in checks.items() if not found.faults], facts)

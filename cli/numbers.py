@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ..records.usage import Amount
+    from ..serving.keys import Keys
 
-__all__ = ["USD", "charge", "dollars", "number"]
+__all__ = ["USD", "charge", "clients", "dollars", "number"]
 
 USD = "USD/1,000"
 """The title of a column of `dollars`."""
@@ -28,3 +29,10 @@ def dollars(per_task: float | None) -> str:
 def charge(amount: Amount) -> str:
     """What calls were charged: tokens, and dollars where there are prices."""
     return f"{amount.tokens:,} tokens" + (f", {amount.usd / 1e9:.4f} USD" if amount.usd else "")
+
+
+def clients(keys: Keys | None, cap: float | None, unit: str, period: str) -> str:
+    """Whom a server answers, and what they may spend together."""
+    who = "anybody on this machine" if keys is None else f"{len(keys.all)} {'key' if len(keys.all) == 1 else 'keys'}"
+    most = "no cap" if cap is None else f"{number(cap)} {unit}" + ("" if period == "none" else f" each {period}")
+    return f"{who}: {most}"

@@ -218,6 +218,8 @@ def _next_steps(
     from .loading import program
 
     pool = f" --models {quote(models)}" if models is not None else ""
+    if report.cap.per_task is not None:
+        pool += f" --cap {report.cap.per_task:.15g} --unit {report.cap.unit}"
     graph, db = quote(graph), quote(db)
     if policy is None and report.policy is not None:
         say("policy   add --policy-out FILE to keep the one that was chosen, for `run --policy`; nothing is paid twice")

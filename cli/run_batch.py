@@ -120,7 +120,7 @@ async def _answer(
         done += 1
         answers.write(json.dumps(_line(by_id[served.task_id], served), ensure_ascii=False) + "\n")
         answers.flush()
-        if done % max(1, of // _TOLD) == 0:
+        if done % -(-of // _TOLD) == 0:
             say(f"{done:,} of {of:,} questions", flush=True)
 
     account = _account(out, cap)

@@ -85,6 +85,7 @@ def command(
                 models=names,
                 keys=known,
                 cap=limit,
+                per_question=each,
                 period=period,
                 db=db,
                 json=json,

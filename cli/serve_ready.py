@@ -7,6 +7,7 @@ from json import dumps
 from typing import TYPE_CHECKING
 
 from .loading import write_json
+from .numbers import clients, number
 from .output import say
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ def say_ready(
     models: Sequence[str],
     keys: Keys | None,
     cap: Cap | None,
+    per_question: Cap | None = None,
     period: str,
     db: str,
     json: str | None,
@@ -36,13 +38,15 @@ def say_ready(
         models: that can be asked.
         keys: of those who may ask; None: anybody on this machine.
         cap: of all calls of a period.
+        per_question: the ceiling of each question.
         period: how long the cap lasts.
         db: where calls are kept.
         json: the file for programs; None: none.
     """
     write_json(json, dumps({"base_url": server.base_url, "models": list(models)}, indent=2))
-    span = "" if period == "none" else f" each {period}"
-    most = "no cap" if cap is None else f"{cap.total:,g} {cap.unit}{span}"
-    who = "anybody on this machine" if keys is None else f"{len(keys.all)} keys"
-    say(f"serving {what} at {server.base_url} to {who}: {most} (Ctrl-C stops)")
+    unit = "" if cap is None else cap.unit
+    most = clients(keys, None if cap is None else cap.total, unit, period)
+    if per_question is not None and per_question.per_task is not None:
+        most += f", {number(per_question.per_task)} {per_question.unit} a question"
+    say(f"serving {what} at {server.base_url} to {most} (Ctrl-C stops)")
     say(f"every call is kept in {db}", flush=True)

@@ -147,7 +147,7 @@ def _print(priced: Price, policy: ArmPolicy) -> None:
     Console(highlight=False, markup=False).print(table)
     for told in _cascades(p, policy):
         say(told)
-    say("beside it, chosen in hindsight on these questions:")
+    say("beside it, within the budget and chosen in hindsight on these questions:")
     say(f"best arm {p.best_arm}: score {p.best_arm_score:.3f} for {p.best_arm_cost:,.4g}")
     say(f"mixture  score {p.mixture_score:.3f} for {p.cost:,.4g}, arms drawn at random at the policy's cost")
     say(f"gain     {p.gain.mean:+.3f} ({p.gain.low:+.3f} to {p.gain.high:+.3f}) over the mixture")

@@ -123,7 +123,8 @@ class TerminalReporter:
         self._say(
             "paid",
             f"{number(report.paid)} of {number(report.spend)} {report.cap.unit}{lost}; {report.plans_measured} plans, "
-            f"{report.runs:,} runs, {report.seconds:.0f} s; the test part was read {report.test_reads} times",
+            f"{report.runs:,} runs, {report.seconds:.0f} s; the test part was read {report.test_reads} "
+            + ("time" if report.test_reads == 1 else "times"),
         )
         self._say("store", f"every call is in {report.location}")
 

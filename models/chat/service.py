@@ -118,5 +118,4 @@ def model_fields(name: str, created: int, owner: str = "apportion") -> Json:
 
 def unknown_model(name: str, known: Sequence[str]) -> Refusal:
     """The refusal of a request to a model that there is not, for whoever asks."""
-    message = f"The model '{name}' does not exist: {UnknownName('model', name, known)}."
-    return Refusal(404, message[:500], code="model_not_found", param="model")
+    return Refusal(404, str(UnknownName("model", name, known))[:500], code="model_not_found", param="model")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,15 @@ def test_optimize_run_runs_show(folder: Path, capsys: pytest.CaptureFixture[str]
     assert shown["run"]["plan_hash"] == chosen
     assert sum(call["charged"]["tokens"] for call in shown["calls"]) == answered["charged"]["tokens"]
     assert shown["calls"][0]["output_text"] == "Answer: 42"
+
+
+def test_what_one_would_type_next_keeps_the_ceiling_of_a_task(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([*OPTIMIZE, "--spend", "1e6", "--per-task", "900", "--policy-out", "policy.json"]) == 0
+    told = [line for line in capsys.readouterr().out.partition("next:")[2].splitlines() if " run " in line]
+    assert len(told) == 2
+    for line in told:
+        assert "--cap 900 --unit tokens" in line
+        assert run(shlex.split(line)[1:]) == 0
 
 
 def test_a_plan_file_is_as_good_as_a_hash(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

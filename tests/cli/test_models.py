@@ -40,7 +40,7 @@ def test_a_check_says_what_it_found_and_cost(folder: Path, capsys: pytest.Captur
     assert run(["models", "--models", "pool.toml", "--check", "--json", "cards.json"]) == 0
     printed = capsys.readouterr().out
     assert "local: the output cap is kept" in printed
-    assert "checked 1 models behind endpoints for" in printed
+    assert "checked 1 model behind endpoints for" in printed
     (card,) = cards(folder)
     assert card["check"]["faults"] == []
 
