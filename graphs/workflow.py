@@ -9,8 +9,7 @@ from typing import Any
 from ..apps.programs import compiled
 from ..apps.skipping import skippable_name
 from ..errors import GraphError, UsageError
-from ..nodes.app import App
-from ..nodes.app_roles import UnknownModels
+from ..nodes.app import App, UnknownModels
 from ..nodes.app_source import nodes_of
 from ..nodes.app_step import AppStep
 from ..nodes.callables import Given, Imported

@@ -29,7 +29,7 @@ from .prompts.base import Ask
 from .role import Role
 from .user_calls import first_line
 
-__all__ = ["KIND", "App"]
+__all__ = ["KIND", "App", "UnknownModels"]
 
 _ENDING_SECONDS = 10.0
 """How long an app that was cancelled may take to end, so that a command's processes are gone before its run is."""
