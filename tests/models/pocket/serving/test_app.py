@@ -266,7 +266,7 @@ def test_an_async_stream(server: PocketServer, client: OpenAI) -> None:
 
 
 def test_errors_are_typed(client: OpenAI) -> None:
-    with pytest.raises(openai.NotFoundError, match=r"'gpt' does not exist: .*pocket-30k") as missing:
+    with pytest.raises(openai.NotFoundError, match=r"unknown model 'gpt'; known: .*pocket-30k") as missing:
         ask(client, model="gpt")
     assert (missing.value.code, missing.value.param) == ("model_not_found", "model")
     with pytest.raises(openai.BadRequestError) as bad:
